@@ -1,0 +1,1 @@
+"""CLIF as Python data: types, opcodes, functions, builder, printer. No execution, no compiler."""

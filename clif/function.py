@@ -1,0 +1,306 @@
+"""Functions as mutable Python data: signatures, blocks, instructions, values.
+
+A value is an object with a type and a number; who defines it is found by looking, not by links
+back, so that moving an instruction is one list operation. One ``Inst`` class serves every format:
+its opcode's format says which of the optional attributes count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from clif.opcodes import Opcode
+from clif.types import Type
+
+
+class Value:
+    """An SSA value. Compared by identity; ``number`` is what the printer calls it."""
+
+    __slots__ = ("number", "type")
+
+    def __init__(self, type_: Type, number: int) -> None:
+        self.type = type_
+        self.number = number
+
+    def __repr__(self) -> str:
+        return f"v{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class MemFlags:
+    """Memory flags of a load or store, as its text says them.
+
+    ``trap`` is the trap code of an access that faults, None for ``notrap``. ``endianness`` None is
+    the target's own. ``alias_region`` is a number declared in ``Function.alias_regions``.
+    """
+
+    trap: str | None = "heap_oob"
+    aligned: bool = False
+    readonly: bool = False
+    can_move: bool = False
+    endianness: str | None = None
+    alias_region: int | None = None
+
+    def __str__(self) -> str:
+        words = [
+            "notrap" if self.trap is None else "" if self.trap == "heap_oob" else self.trap,
+            "aligned" if self.aligned else "",
+            "readonly" if self.readonly else "",
+            "can_move" if self.can_move else "",
+            self.endianness or "",
+            f"region{self.alias_region}" if self.alias_region is not None else "",
+        ]
+        return " ".join(word for word in words if word)
+
+
+DEFAULT_FLAGS = MemFlags()
+
+
+@dataclass(frozen=True, slots=True)
+class AbiParam:
+    """A parameter or result of a signature. ``purpose`` is ``normal``, ``sret``, ``vmctx``..."""
+
+    type: Type
+    extension: str | None = None
+    purpose: str = "normal"
+
+    def __str__(self) -> str:
+        words = [self.type.name]
+        if self.extension:
+            words.append(self.extension)
+        if self.purpose != "normal":
+            words.append(self.purpose)
+        return " ".join(words)
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Parameters, results and calling convention."""
+
+    params: tuple[AbiParam, ...] = ()
+    returns: tuple[AbiParam, ...] = ()
+    call_conv: str = "system_v"
+
+    def __str__(self) -> str:
+        text = f"({', '.join(map(str, self.params))})"
+        if self.returns:
+            text += f" -> {', '.join(map(str, self.returns))}"
+        return f"{text} {self.call_conv}"
+
+    @property
+    def param_types(self) -> tuple[Type, ...]:
+        return tuple(param.type for param in self.params)
+
+    @property
+    def return_types(self) -> tuple[Type, ...]:
+        return tuple(param.type for param in self.returns)
+
+
+@dataclass(slots=True, eq=False)
+class StackSlot:
+    """``ss0 = explicit_slot 16, align = 8``; sizes in bytes."""
+
+    size: int
+    align: int = 1
+    kind: str = "explicit_slot"
+
+
+@dataclass(slots=True, eq=False)
+class External:
+    """A function that is called or whose address is taken: ``fn0 = colocated %callee sig0``."""
+
+    name: str
+    signature: Signature
+    colocated: bool = True
+
+
+@dataclass(slots=True, eq=False)
+class GlobalValue:
+    """``gv0 = symbol colocated %name+8`` and its kin, the definition kept as text."""
+
+    text: str
+    kind: str = "symbol"
+    symbol: str | None = None
+    offset: int = 0
+
+
+class Block:
+    """A basic block: parameters, then instructions, the last of them a terminator."""
+
+    __slots__ = ("cold", "instructions", "number", "params")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.params: list[Value] = []
+        self.instructions: list[Inst] = []
+        self.cold = False
+
+    def __repr__(self) -> str:
+        return f"block{self.number}"
+
+
+@dataclass(slots=True, eq=False)
+class BlockCall:
+    """A branch's target with the arguments for its parameters.
+
+    In the exception table of a ``try_call`` an argument may be a word: ``"ret0"``, ``"exn0"``.
+    """
+
+    block: Block
+    args: list[Value | str] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Handler:
+    """One entry of a ``try_call``'s exception table; ``tag`` None is ``default``."""
+
+    tag: int | None
+    target: BlockCall
+
+
+@dataclass(slots=True, eq=False)
+class Inst:
+    """One instruction.
+
+    Attributes:
+        opcode: its entry of the opcode table.
+        type: the controlling type, None where the opcode is not polymorphic.
+        args: value operands in the order of the text (of calls: the callee's address first for
+            the indirect ones, then the arguments).
+        results: the values that it defines.
+        imm: integer immediate, lane number, bit pattern of a float or vector constant or shuffle
+            mask (little endian: lane 0 in the lowest bits). Signedness is free: readers mask it.
+        cond: condition code of ``icmp`` and ``fcmp``.
+        flags, offset: of loads and stores; ``offset`` also of ``stack_addr``.
+        ref: the entity that is named: a ``StackSlot``, ``External``, ``GlobalValue``, the
+            ``Signature`` of an indirect call, or the ``Block`` of ``get_exception_handler_address``.
+        targets: of ``jump`` [to], ``brif`` [then, else], ``br_table`` [default, 0, 1, ...] and
+            ``try_call`` [normal return].
+        handlers: exception table of ``try_call`` and ``try_call_indirect``.
+        trap: trap code of ``trap``, ``trapz``, ``uadd_overflow_trap``...
+        rmw: operation of ``atomic_rmw``.
+    """
+
+    opcode: Opcode
+    type: Type | None = None
+    args: list[Value] = field(default_factory=list)
+    results: list[Value] = field(default_factory=list)
+    imm: int = 0
+    cond: str = ""
+    flags: MemFlags = DEFAULT_FLAGS
+    offset: int = 0
+    ref: StackSlot | External | GlobalValue | Signature | Block | None = None
+    targets: list[BlockCall] = field(default_factory=list)
+    handlers: list[Handler] = field(default_factory=list)
+    trap: str = ""
+    rmw: str = ""
+
+    @property
+    def result(self) -> Value:
+        """The only result. Raises ValueError where there is none or more than one."""
+        (only,) = self.results
+        return only
+
+    def __repr__(self) -> str:
+        return f"<{self.opcode.name} {self.results} <- {self.args}>"
+
+
+@dataclass(slots=True, eq=False)
+class Function:
+    """One function: name without the ``%``, signature, and blocks in layout order.
+
+    The first block is the entry; its parameters are the function's. Stack slots, callees and
+    global values belong to the function and are numbered by their place in these lists.
+    """
+
+    name: str
+    signature: Signature
+    blocks: list[Block] = field(default_factory=list)
+    stack_slots: list[StackSlot] = field(default_factory=list)
+    externals: list[External] = field(default_factory=list)
+    global_values: list[GlobalValue] = field(default_factory=list)
+    alias_regions: list[str] = field(default_factory=list)
+    stack_limit: str | None = None
+
+    def __repr__(self) -> str:
+        return f"<function %{self.name}{self.signature}>"
+
+    @property
+    def entry(self) -> Block:
+        return self.blocks[0]
+
+    def instructions(self) -> Iterator[Inst]:
+        """Every instruction in layout order."""
+        for block in self.blocks:
+            yield from block.instructions
+
+    def values(self) -> Iterator[Value]:
+        """Every value in the order of definition."""
+        for block in self.blocks:
+            yield from block.params
+            for inst in block.instructions:
+                yield from inst.results
+
+    def clone(self) -> Function:
+        """A deep copy that shares nothing mutable with this one."""
+        return _Cloner().function(self)
+
+
+class _Cloner:
+    """Copies a function, old objects mapped to new ones by identity."""
+
+    def __init__(self) -> None:
+        self.values: dict[Value, Value] = {}
+        self.blocks: dict[Block, Block] = {}
+        self.entities: dict[int, StackSlot | External | GlobalValue] = {}
+
+    def function(self, old: Function) -> Function:
+        new = Function(old.name, old.signature, stack_limit=old.stack_limit)
+        new.alias_regions = list(old.alias_regions)
+        for slot in old.stack_slots:
+            new.stack_slots.append(copy_slot := replace(slot))
+            self.entities[id(slot)] = copy_slot
+        for external in old.externals:
+            new.externals.append(copy_external := replace(external))
+            self.entities[id(external)] = copy_external
+        for global_value in old.global_values:
+            new.global_values.append(copy_global := replace(global_value))
+            self.entities[id(global_value)] = copy_global
+        # Blocks and values first: an instruction may name either before its definition's place.
+        for block in old.blocks:
+            self.blocks[block] = Block(block.number)
+        for value in old.values():
+            self.values[value] = Value(value.type, value.number)
+        new.blocks = [self._block(block) for block in old.blocks]
+        return new
+
+    def _block(self, old: Block) -> Block:
+        new = self.blocks[old]
+        new.cold = old.cold
+        new.params = [self.values[param] for param in old.params]
+        new.instructions = [self._inst(inst) for inst in old.instructions]
+        return new
+
+    def _target(self, old: BlockCall) -> BlockCall:
+        args = [arg if isinstance(arg, str) else self.values[arg] for arg in old.args]
+        return BlockCall(self.blocks[old.block], args)
+
+    def _inst(self, old: Inst) -> Inst:
+        return replace(
+            old,
+            args=[self.values[arg] for arg in old.args],
+            results=[self.values[result] for result in old.results],
+            ref=self._ref(old.ref),
+            targets=[self._target(target) for target in old.targets],
+            handlers=[Handler(handler.tag, self._target(handler.target)) for handler in old.handlers],
+        )
+
+    def _ref(
+        self, old: StackSlot | External | GlobalValue | Signature | Block | None
+    ) -> StackSlot | External | GlobalValue | Signature | Block | None:
+        if isinstance(old, Block):
+            return self.blocks[old]
+        if old is None or isinstance(old, Signature):
+            return old
+        return self.entities[id(old)]

@@ -1,0 +1,84 @@
+"""The control-flow graph of a function: successors, reverse post-order, dominators."""
+
+from __future__ import annotations
+
+from clif.function import Block, Function
+
+
+def successors(block: Block) -> list[Block]:
+    """The blocks that the terminator names, each once, in the order of its targets."""
+    if not block.instructions:
+        return []
+    last = block.instructions[-1]
+    targets = [call.block for call in last.targets]
+    targets += [handler.target.block for handler in last.handlers]
+    return list(dict.fromkeys(targets))
+
+
+def reverse_post_order(function: Function) -> list[Block]:
+    """The reachable blocks, each before its successors but for back edges."""
+    seen = {function.entry}
+    finished: list[Block] = []
+    stack = [(function.entry, iter(successors(function.entry)))]
+    while stack:
+        block, rest = stack[-1]
+        for successor in rest:
+            if successor not in seen:
+                seen.add(successor)
+                stack.append((successor, iter(successors(successor))))
+                break
+        else:
+            finished.append(block)
+            stack.pop()
+    return finished[::-1]
+
+
+def predecessors(function: Function) -> dict[Block, list[Block]]:
+    """For every block the blocks that branch to it."""
+    table: dict[Block, list[Block]] = {block: [] for block in function.blocks}
+    for block in function.blocks:
+        for successor in successors(block):
+            table.setdefault(successor, []).append(block)
+    return table
+
+
+def immediate_dominators(function: Function) -> dict[Block, Block]:
+    """The immediate dominator of each reachable block; the entry is its own.
+
+    The iterative algorithm of Cooper, Harvey and Kennedy, "A Simple, Fast Dominance Algorithm".
+    """
+    order = reverse_post_order(function)
+    place = {block: n for n, block in enumerate(order)}
+    before = predecessors(function)
+    dominator = {function.entry: function.entry}
+
+    def meet(a: Block, b: Block) -> Block:
+        while a is not b:
+            while place[a] > place[b]:
+                a = dominator[a]
+            while place[b] > place[a]:
+                b = dominator[b]
+        return a
+
+    changed = True
+    while changed:
+        changed = False
+        for block in order[1:]:
+            known = [p for p in before[block] if p in dominator]
+            new = known[0]
+            for other in known[1:]:
+                new = meet(new, other)
+            if dominator.get(block) is not new:
+                dominator[block] = new
+                changed = True
+    return dominator
+
+
+def dominates(dominator: dict[Block, Block], above: Block, below: Block) -> bool:
+    """Whether every path to ``below`` goes through ``above``; a block dominates itself."""
+    while below is not above:
+        up = dominator[below]
+        if up is below:
+            return False
+        below = up
+    return True
