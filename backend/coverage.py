@@ -1,0 +1,64 @@
+"""Cranelift's coverage counters as NumPy arrays, and for another libFuzzer.
+
+The extension is instrumented throughout; every edge of its control flow has an 8-bit counter that
+wraps around. They belong to the process: what a thread compiles is seen by all.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend import _cranelift
+
+
+def counters() -> NDArray[np.uint8]:
+    """The live counters: reading shows what ran so far, and ``counters()[:] = 0`` starts anew."""
+    return np.frombuffer(memoryview(_cranelift.coverage_counters()), np.uint8)
+
+
+def edge_pcs() -> NDArray[np.uintp]:
+    """Where each counter's block begins, as an address of this process."""
+    return _pc_table()[:, 0]
+
+
+def function_entries() -> NDArray[np.bool_]:
+    """Which counters stand at the entry of a function."""
+    return (_pc_table()[:, 1] & 1).astype(np.bool_)
+
+
+def _pc_table() -> NDArray[np.uintp]:
+    return np.frombuffer(memoryview(_cranelift.coverage_pcs()), np.uintp).reshape(-1, 2)
+
+
+def announce_to(library: str | Path | ctypes.CDLL) -> int:
+    """Hands the counters to the libFuzzer in ``library``, which is guided by them from then on.
+
+    The library must be the very one that runs the fuzzing, and must not have started yet. Call it
+    once: libFuzzer takes a second call for another set of counters.
+
+    Returns:
+        The number of edges announced.
+
+    Raises:
+        OSError: the library cannot be loaded.
+        AttributeError: it has no libFuzzer in it.
+    """
+    loaded = library if isinstance(library, ctypes.CDLL) else ctypes.CDLL(str(library))
+    ranges = _cranelift.coverage_ranges()
+    table = _pc_table()
+    for start, stop in ranges:
+        _call(loaded, "__sanitizer_cov_8bit_counters_init", start, stop)
+        first = table.ctypes.data
+        _call(loaded, "__sanitizer_cov_pcs_init", first, first + table.nbytes)
+    return sum(stop - start for start, stop in ranges)
+
+
+def _call(library: ctypes.CDLL, name: str, start: int, stop: int) -> None:
+    function = getattr(library, name)
+    function.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+    function.restype = None
+    function(start, stop)

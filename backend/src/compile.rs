@@ -1,0 +1,306 @@
+//! Text to functions, functions to machine code.
+
+use crate::errors::{self, Failure};
+use crate::isa::TargetIsa;
+use crate::panics;
+use crate::timing::{self, Phase};
+use arbitrary::{Arbitrary, Unstructured};
+use cranelift_codegen::binemit::CodeOffset;
+use cranelift_codegen::control::ControlPlane;
+use cranelift_codegen::ir::{ExternalName, Function};
+use cranelift_codegen::isa::TargetIsa as CraneliftIsa;
+use cranelift_codegen::{CodegenError, CompiledCode, Context, FinalizedRelocTarget};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+use std::any::Any;
+use std::cell::RefCell;
+use std::time::Instant;
+
+const NO_CHAOS: &[u8] = &[];
+
+thread_local! {
+    // Both are kept for their allocations.
+    static CONTEXT: RefCell<Context> = RefCell::new(Context::new());
+    static SCRATCH: RefCell<Box<dyn Any>> = RefCell::new(Box::new(()));
+}
+
+/// Lends the register allocator's scratch memory of this thread. Its type is left to inference:
+/// naming it would tie this crate to one version of regalloc2.
+fn with_scratch<S: Default + 'static, R>(body: impl FnOnce(&mut S) -> R) -> R {
+    SCRATCH.with_borrow_mut(|any| {
+        if let Some(scratch) = any.downcast_mut::<S>() {
+            return body(scratch);
+        }
+        let mut scratch = S::default();
+        let result = body(&mut scratch);
+        *any = Box::new(scratch);
+        result
+    })
+}
+
+/// The functions of a CLIF text, parsed once, to be compiled for any number of targets.
+#[pyclass(frozen, module = "backend._cranelift")]
+pub struct Functions {
+    functions: Vec<Function>,
+    #[pyo3(get)]
+    names: Vec<String>,
+    #[pyo3(get)]
+    read_ns: u64,
+}
+
+#[pymethods]
+impl Functions {
+    #[new]
+    fn new(py: Python<'_>, text: &str) -> PyResult<Self> {
+        let (result, read_ns) = py.detach(|| {
+            let start = Instant::now();
+            let result = panics::catch(|| {
+                let _phase = timing::enter(Phase::Read);
+                cranelift_reader::parse_functions(text)
+            });
+            (
+                result,
+                u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX),
+            )
+        });
+        let functions = result
+            .map_err(|panic| errors::compiler_panic(py, panic, ""))?
+            .map_err(|error| errors::read_error(py, &error))?;
+        let names = functions.iter().map(name).collect();
+        Ok(Self {
+            functions,
+            names,
+            read_ns,
+        })
+    }
+
+    /// Compiles every function, in the order of the text. `chaos` is what chaos mode draws its
+    /// decisions from, from the last byte to the first; without any it decides as a release does.
+    #[pyo3(signature = (isa, *, clif=false, chaos=NO_CHAOS))]
+    fn compile(
+        &self,
+        py: Python<'_>,
+        isa: &TargetIsa,
+        clif: bool,
+        chaos: &[u8],
+    ) -> PyResult<Vec<Compiled>> {
+        let isa = &*isa.isa;
+        let result = py.detach(|| {
+            let mut control = control_plane(chaos);
+            self.functions
+                .iter()
+                .zip(&self.names)
+                .map(|(function, name)| compile(function, name, isa, clif, &mut control))
+                .collect::<Result<Vec<Compiled>, Failure>>()
+        });
+        result.map_err(|failure| failure.into_exception(py))
+    }
+
+    fn __len__(&self) -> usize {
+        self.functions.len()
+    }
+}
+
+/// One function's machine code, and what belongs to it.
+#[pyclass(frozen, module = "backend._cranelift")]
+pub struct Compiled {
+    #[pyo3(get)]
+    name: String,
+    code: CompiledCode,
+    relocations: Vec<(CodeOffset, String, String, i64)>,
+    #[pyo3(get)]
+    clif: Option<String>,
+    #[pyo3(get)]
+    instructions: usize,
+    #[pyo3(get)]
+    blocks: usize,
+    nanoseconds: [u64; Phase::COMPILING.len()],
+}
+
+#[pymethods]
+impl Compiled {
+    #[getter]
+    fn code<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, self.code.code_buffer())
+    }
+
+    /// `(offset, kind, target, addend)`; the target is `%name`, `LibCall:FmaF64`,
+    /// `KnownSymbol:...` or, within the function itself, `func+16`.
+    #[getter]
+    fn relocations(&self) -> Vec<(CodeOffset, String, String, i64)> {
+        self.relocations.clone()
+    }
+
+    /// `(offset, trap code)`, by offset.
+    #[getter]
+    fn traps(&self) -> Vec<(CodeOffset, String)> {
+        let traps = self.code.buffer.traps().iter();
+        traps
+            .map(|trap| (trap.offset, trap.code.to_string()))
+            .collect()
+    }
+
+    /// Offsets behind the calls that may unwind or need a stack map: the return addresses.
+    #[getter]
+    fn call_sites(&self) -> Vec<CodeOffset> {
+        self.code
+            .buffer
+            .call_sites()
+            .map(|site| site.ret_addr)
+            .collect()
+    }
+
+    /// Bytes from the bottom of the frame to the frame pointer, where the function has a frame.
+    #[getter]
+    fn frame_size(&self) -> Option<u32> {
+        self.code
+            .buffer
+            .frame_layout()
+            .map(|layout| layout.frame_to_fp_offset)
+    }
+
+    #[getter]
+    fn alignment(&self) -> u32 {
+        self.code.buffer.alignment
+    }
+
+    #[getter]
+    fn nanoseconds<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let dict = PyDict::new(py);
+        for (phase, nanoseconds) in Phase::COMPILING.iter().zip(self.nanoseconds) {
+            dict.set_item(phase.name(), nanoseconds)?;
+        }
+        Ok(dict)
+    }
+
+    fn __repr__(&self) -> String {
+        format!(
+            "Compiled(%{}, {} bytes)",
+            self.name,
+            self.code.code_buffer().len()
+        )
+    }
+}
+
+/// The name without its `%`.
+pub fn name(function: &Function) -> String {
+    let name = function.name.to_string();
+    name.strip_prefix('%').map(str::to_owned).unwrap_or(name)
+}
+
+/// The control plane whose data is exactly `chaos`.
+fn control_plane(chaos: &[u8]) -> ControlPlane {
+    if chaos.is_empty() {
+        return ControlPlane::default();
+    }
+    // Its only constructor reads a list the way `arbitrary` encodes one: before each element a
+    // byte that says that there is one more.
+    let encoded: Vec<u8> = chaos.iter().flat_map(|byte| [1, *byte]).collect();
+    ControlPlane::arbitrary(&mut Unstructured::new(&encoded)).unwrap_or_default()
+}
+
+fn compile(
+    function: &Function,
+    name: &str,
+    isa: &dyn CraneliftIsa,
+    clif: bool,
+    control: &mut ControlPlane,
+) -> Result<Compiled, Failure> {
+    let result = panics::catch(|| {
+        CONTEXT.with_borrow_mut(|context| {
+            context.clear();
+            context.func = function.clone();
+            run_pipeline(context, name, isa, clif, control)
+        })
+    });
+    match result {
+        Ok(compiled) => compiled.map_err(|error| Failure::Codegen {
+            error,
+            function: name.to_owned(),
+        }),
+        Err(panic) => {
+            // It was left in the middle of something.
+            CONTEXT.set(Context::new());
+            SCRATCH.set(Box::new(()));
+            Err(Failure::Panic {
+                panic,
+                function: name.to_owned(),
+            })
+        }
+    }
+}
+
+/// The steps of `Context::compile`, with a look at the function between the two halves.
+fn run_pipeline(
+    context: &mut Context,
+    name: &str,
+    isa: &dyn CraneliftIsa,
+    clif: bool,
+    control: &mut ControlPlane,
+) -> Result<Compiled, CodegenError> {
+    // `optimize` begins with the verifier, unless it rewrites NaNs before.
+    if isa.flags().enable_nan_canonicalization() {
+        context.verify_if(isa)?;
+    }
+    {
+        let _phase = timing::enter(Phase::Optimize);
+        context.optimize(isa, control)?;
+    }
+    let clif = clif.then(|| context.func.display().to_string());
+    let layout = &context.func.layout;
+    let blocks = layout.blocks().count();
+    let instructions = layout
+        .blocks()
+        .map(|block| layout.block_insts(block).count())
+        .sum();
+    let stencil = {
+        let _phase = timing::enter(Phase::Lower);
+        let disassembly = false;
+        with_scratch(|scratch| {
+            isa.compile_function(
+                &context.func,
+                &context.domtree,
+                scratch,
+                disassembly,
+                control,
+            )
+        })?
+    };
+    let code = stencil.apply_params(&context.func.params);
+    let relocations = relocations(&code, &context.func);
+    Ok(Compiled {
+        name: name.to_owned(),
+        code,
+        relocations,
+        clif,
+        instructions,
+        blocks,
+        nanoseconds: timing::nanoseconds(),
+    })
+}
+
+fn relocations(code: &CompiledCode, function: &Function) -> Vec<(CodeOffset, String, String, i64)> {
+    let relocations = code.buffer.relocs().iter();
+    relocations
+        .map(|relocation| {
+            let target = match &relocation.target {
+                FinalizedRelocTarget::ExternalName(external) => target_name(external, function),
+                FinalizedRelocTarget::Func(offset) => format!("func+{offset}"),
+            };
+            (
+                relocation.offset,
+                format!("{:?}", relocation.kind),
+                target,
+                relocation.addend,
+            )
+        })
+        .collect()
+}
+
+fn target_name(external: &ExternalName, function: &Function) -> String {
+    match external {
+        ExternalName::LibCall(call) => format!("LibCall:{call}"),
+        ExternalName::KnownSymbol(symbol) => format!("KnownSymbol:{symbol}"),
+        named => named.display(Some(&function.params)).to_string(),
+    }
+}

@@ -1,0 +1,45 @@
+//! `backend._cranelift`: Cranelift for Python. CLIF text in; machine code, metadata and errors out.
+//!
+//! The crate stays thin: whatever can be decided in Python is decided there.
+
+mod compile;
+mod coverage;
+mod errors;
+mod isa;
+mod opcodes;
+mod panics;
+mod reader;
+mod run_command;
+mod timing;
+mod types;
+
+use pyo3::prelude::*;
+
+/// The version of the Cranelift that is linked in.
+#[pyfunction]
+fn version() -> &'static str {
+    cranelift_codegen::VERSION
+}
+
+#[pymodule]
+fn _cranelift(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    panics::install_hook();
+    errors::register(module)?;
+    module.add_class::<isa::TargetIsa>()?;
+    module.add_class::<compile::Functions>()?;
+    module.add_class::<compile::Compiled>()?;
+    module.add_class::<coverage::Counters>()?;
+    module.add("debug_assertions", cfg!(debug_assertions))?;
+    module.add_function(wrap_pyfunction!(version, module)?)?;
+    module.add_function(wrap_pyfunction!(isa::isas, module)?)?;
+    module.add_function(wrap_pyfunction!(isa::list_settings, module)?)?;
+    module.add_function(wrap_pyfunction!(opcodes::opcodes, module)?)?;
+    module.add_function(wrap_pyfunction!(types::types, module)?)?;
+    module.add_function(wrap_pyfunction!(opcodes::trap_codes, module)?)?;
+    module.add_function(wrap_pyfunction!(reader::read, module)?)?;
+    module.add_function(wrap_pyfunction!(run_command::parse_run_command, module)?)?;
+    module.add_function(wrap_pyfunction!(coverage::coverage_counters, module)?)?;
+    module.add_function(wrap_pyfunction!(coverage::coverage_ranges, module)?)?;
+    module.add_function(wrap_pyfunction!(coverage::coverage_pcs, module)?)?;
+    Ok(())
+}

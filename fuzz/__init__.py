@@ -1,0 +1,1 @@
+"""Making cases, fuzz targets, comparing, campaigns, minimising, the command line."""

@@ -1,0 +1,44 @@
+"""Reading case files for commands: every failure is one line that names the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fuzz.cli.errors import BadInput
+from fuzz.plan import DEFAULT_ISAS
+
+if TYPE_CHECKING:
+    from fuzz.casefile import CaseFile
+
+
+def load_cases(path: Path) -> list[CaseFile]:
+    """The cases in a file. Raises BadInput."""
+    from fuzz.casefile import CaseFileError, read_cases
+
+    try:
+        return read_cases(read_text(path), origin=path.name)
+    except CaseFileError as error:
+        raise BadInput(f"{path}: {error}") from error
+
+
+def read_text(path: Path) -> str:
+    """A file's text. Raises BadInput, also for what is no text."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path}: not a text file (byte {error.start})") from error
+    if "\0" in text:
+        raise BadInput(f"{path}: not a text file (byte {text.index(chr(0))})")
+    return text
+
+
+def emulated_isas(case_file: CaseFile, path: Path) -> tuple[str, ...]:
+    """The ISAs that a file names and that are emulated; all of them if it names none."""
+    named = tuple(isa for isa in case_file.isas if isa in DEFAULT_ISAS)
+    if case_file.isas and not named:
+        names = ", ".join(case_file.isas)
+        raise BadInput(f"{path}: names only ISAs that are not emulated: {names}")
+    return named or DEFAULT_ISAS

@@ -1,0 +1,84 @@
+"""``clif-fuzz fmt``: a case as text."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fuzz.cli.errors import EXIT_CLEAN, BadInput
+from fuzz.cli.files import load_cases
+from fuzz.cli.options import case_options
+from fuzz.plan import CaseOptions
+
+if TYPE_CHECKING:
+    from clif.outcome import Outcomes
+    from fuzz.case import Case
+
+_SEED = re.compile(r"\d+(:\d+)?")
+
+
+@click.command(
+    epilog="""\b
+  clif-fuzz fmt 7            case 0 of seed 7
+  clif-fuzz fmt 7:12         case 12 of seed 7
+  clif-fuzz fmt case.clif    the file's cases, with the interpreter's outcomes
+  clif-fuzz fmt --filetest findings/crash-*.clif > test.clif
+"""
+)
+@click.argument("what", metavar="SEED[:CASE]|FILE")
+@case_options
+@click.option(
+    "--filetest",
+    is_flag=True,
+    help="A form that Cranelift's own tools can run in full: memory becomes a stack slot.",
+)
+def command(
+    what: str,
+    isas: tuple[str, ...],
+    inputs: int,
+    instructions: int,
+    trapping_share: float,
+    filetest: bool,
+) -> int:
+    """Print the case of a seed, or the cases of a file, with the outcomes expected."""
+    options = CaseOptions(isas, inputs, instructions, trapping_share)
+    for number, (case, named) in enumerate(_cases(what, options)):
+        if number:
+            click.echo()
+        click.echo(_text(case, named, filetest=filetest), nl=False)
+    return EXIT_CLEAN
+
+
+def _cases(what: str, options: CaseOptions) -> list[tuple[Case, tuple[str, ...]]]:
+    """The cases, each with the ISAs that it names."""
+    if not Path(what).exists() and _SEED.fullmatch(what):
+        from fuzz.source import CaseSource
+
+        seed, _, index = what.partition(":")
+        return [(CaseSource(options, int(seed)).case(int(index or 0)), options.isas)]
+    return [(found.case, found.isas) for found in load_cases(Path(what))]
+
+
+def _text(case: Case, isas: tuple[str, ...], *, filetest: bool) -> str:
+    from fuzz.casefile import print_case
+    from fuzz.filetest import filetest_text
+
+    expected, problem = _expected(case)
+    if not filetest:
+        return print_case(case, expected, isas=isas)
+    if expected is None:
+        raise BadInput(f"no expected values, which a filetest needs: {problem}")
+    return filetest_text(case, expected, isas)
+
+
+def _expected(case: Case) -> tuple[Outcomes | None, str]:
+    """The oracle's outcomes, or why there are none."""
+    from fuzz.oracle import OracleError, interpreter
+
+    try:
+        return interpreter(case), ""
+    except OracleError as error:
+        return None, str(error)

@@ -1,0 +1,92 @@
+"""Options that several commands have, and their values checked."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from fuzz.cli.errors import BadInput
+from fuzz.plan import DEFAULT_ISAS, CaseOptions
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def split_isas(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
+    """``x86_64,aarch64`` as a tuple, without repetitions."""
+    isas = tuple(dict.fromkeys(word.strip() for word in value.split(",") if word.strip()))
+    unknown = [isa for isa in isas if isa not in DEFAULT_ISAS]
+    if unknown or not isas:
+        known = ", ".join(DEFAULT_ISAS)
+        raise click.BadParameter(f"no emulated ISA '{', '.join(unknown)}'; there are {known}")
+    return isas
+
+
+def isa_option(function: F) -> F:
+    return click.option(
+        "--isa",
+        "isas",
+        default=",".join(DEFAULT_ISAS),
+        show_default=True,
+        callback=split_isas,
+        metavar="ISA,...",
+        help="ISAs to compile for.",
+    )(function)
+
+
+def json_option(function: F) -> F:
+    return click.option(
+        "--json",
+        "json_file",
+        metavar="FILE",
+        help="Write the facts as JSON; - is stdout, and then nothing else goes there.",
+    )(function)
+
+
+def case_options(function: F) -> F:
+    """The options that a case depends on, beside its seed."""
+    for option in reversed(_CASE_OPTIONS):
+        function = option(function)
+    return function
+
+
+_CASE_OPTIONS = (
+    isa_option,
+    click.option(
+        "--inputs",
+        type=click.IntRange(1, 65536),
+        default=CaseOptions().inputs,
+        show_default=True,
+        help="Inputs of each case.",
+    ),
+    click.option(
+        "--instructions",
+        type=click.IntRange(1, 100000),
+        default=CaseOptions().instructions,
+        show_default=True,
+        help="About how many instructions a case has.",
+    ),
+    click.option(
+        "--trapping-share",
+        type=click.FloatRange(0, 1),
+        default=CaseOptions().trapping_share,
+        show_default=True,
+        help="Share of the cases that may trap.",
+    ),
+)
+
+
+def write_json(facts: object, target: str) -> None:
+    """Writes to a file, or to stdout for ``-``. Raises BadInput where that is not possible."""
+    text = json.dumps(facts, indent=2) + "\n"
+    if target == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        Path(target).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"{target}: {error.strerror}") from error

@@ -1,0 +1,82 @@
+"""``clif-fuzz replay``: case files through everything again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from fuzz.cli.errors import EXIT_CLEAN, EXIT_FINDINGS, EXIT_USAGE, BadInput, complain
+from fuzz.cli.files import load_cases
+from fuzz.cli.options import json_option, split_isas, write_json
+
+
+@click.command(
+    epilog="""\b
+  clif-fuzz replay findings/crash-*.clif
+  clif-fuzz replay --isa aarch64 case.clif --json -
+"""
+)
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "--isa",
+    "isas",
+    default=None,
+    callback=lambda c, p, value: None if value is None else split_isas(c, p, value),
+    metavar="ISA,...",
+    help="ISAs to run on, instead of those that the file names.",
+)
+@json_option
+def command(files: tuple[str, ...], isas: tuple[str, ...] | None, json_file: str | None) -> int:
+    """Run case files again; say who agrees with whom. A folder stands for the .clif files in it.
+
+    Exit code 1 if anybody disagrees, 2 for a file that cannot be run.
+    """
+    worst = EXIT_CLEAN
+    facts = []
+    for path in _expand(files):
+        try:
+            entries, code = _replay_file(path, isas, quiet=json_file == "-")
+        except BadInput as error:
+            complain(error.format_message())
+            worst = EXIT_USAGE
+            continue
+        facts += entries
+        worst = max(worst, code)
+    if json_file is not None:
+        write_json({"files": facts}, json_file)
+    return worst
+
+
+def _expand(files: tuple[str, ...]) -> list[Path]:
+    paths = []
+    for name in files:
+        path = Path(name)
+        paths += sorted(path.rglob("*.clif")) if path.is_dir() else [path]
+    return paths
+
+
+def _replay_file(
+    path: Path, isas: tuple[str, ...] | None, *, quiet: bool
+) -> tuple[list[dict[str, object]], int]:
+    """The facts of each case in a file, and its exit code."""
+    from backend.cranelift import SettingsError
+    from fuzz.cli.files import emulated_isas
+    from fuzz.pipeline import Pipeline
+    from fuzz.replay import lines, replay, to_json
+
+    facts: list[dict[str, object]] = []
+    worst = EXIT_CLEAN
+    for case_file in load_cases(path):
+        pipeline = Pipeline(isas or emulated_isas(case_file, path))
+        try:
+            result = replay(case_file, pipeline)
+        except (SettingsError, ValueError) as error:
+            raise BadInput(f"{path}: {error}") from error
+        if not result.agrees:
+            worst = max(worst, EXIT_FINDINGS if result.disputed else EXIT_USAGE)
+        facts.append({"file": str(path)} | to_json(result))
+        if not quiet:
+            first, *rest = lines(result)
+            click.echo("\n".join([f"{path}: {first}", *rest]))
+    return facts, worst

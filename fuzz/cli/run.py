@@ -1,0 +1,104 @@
+"""``clif-fuzz run``: the main job."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from pathlib import Path
+
+import click
+
+from fuzz.campaign import Campaign, Result
+from fuzz.cli.errors import (
+    EXIT_CLEAN,
+    EXIT_FINDINGS,
+    EXIT_INTERRUPTED,
+    EXIT_USAGE,
+    BadInput,
+    complain,
+)
+from fuzz.cli.options import case_options, json_option, write_json
+from fuzz.cli.status import StatusLine
+from fuzz.cli.summary import print_summary, to_json
+from fuzz.plan import CaseOptions, Plan
+
+
+@click.command(
+    epilog="""\b
+Without --seconds and --cases it runs until Ctrl-C.
+  clif-fuzz run --seconds 60
+  clif-fuzz run --seed 7 --cases 1000 --jobs 2 --out findings --json facts.json
+"""
+)
+@case_options
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="How long to run.")
+@click.option("--cases", type=click.IntRange(1), help="How many cases to check.")
+@click.option("--jobs", type=click.IntRange(1, 1024), default=1, show_default=True)
+@click.option("--seed", type=click.IntRange(0), help="Of all cases; drawn if not given.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False),
+    default="findings",
+    show_default=True,
+    help="Directory for findings.",
+)
+@click.option("--oracle", type=click.Choice(["interp"]), default="interp", show_default=True)
+@json_option
+def command(
+    isas: tuple[str, ...],
+    inputs: int,
+    instructions: int,
+    trapping_share: float,
+    seconds: float | None,
+    cases: int | None,
+    jobs: int,
+    seed: int | None,
+    out: str,
+    oracle: str,
+    json_file: str | None,
+) -> int:
+    """Make cases, compile them for each ISA, run them, and compare every outcome."""
+    plan = Plan(
+        CaseOptions(isas, inputs, instructions, trapping_share),
+        seed=secrets.randbits(32) if seed is None else seed,
+        cases=cases,
+        seconds=seconds,
+        jobs=jobs,
+        oracle=oracle,
+        out=out,
+    )
+    _check_directory(out)
+    status = StatusLine(plan)
+    result = Campaign(plan, status.show).run()
+    status.clear()
+    _save_unwritten(result)
+    if json_file is not None:
+        write_json(to_json(plan, result), json_file)
+    if json_file != "-":
+        print_summary(plan, result)
+    return _exit_code(result)
+
+
+def _check_directory(out: str) -> None:
+    from fuzz.finding import check_directory
+
+    try:
+        check_directory(Path(out))
+    except OSError as error:
+        raise BadInput(f"cannot write findings to {out}: {error.strerror}") from error
+
+
+def _save_unwritten(result: Result) -> None:
+    """The last resort for a finding that no disk takes: stderr."""
+    for text in result.unwritten:
+        sys.stderr.write(text)
+    if result.error:
+        complain(result.error)
+
+
+def _exit_code(result: Result) -> int:
+    if result.error:
+        return EXIT_USAGE
+    if result.interrupted:
+        return EXIT_INTERRUPTED
+    return EXIT_FINDINGS if result.findings else EXIT_CLEAN

@@ -1,0 +1,83 @@
+"""``clif-fuzz selfcheck``: does the harness see faults?"""
+
+from __future__ import annotations
+
+import click
+
+from fuzz.cli.errors import EXIT_CLEAN, EXIT_FINDINGS, BadInput
+from fuzz.cli.options import case_options, json_option, write_json
+from fuzz.plan import CaseOptions
+
+
+@click.command(
+    epilog="""\b
+  clif-fuzz selfcheck
+  clif-fuzz selfcheck --fault store-dropped --fault trap-code --cases 500
+"""
+)
+@case_options
+@click.option(
+    "--cases",
+    type=click.IntRange(1),
+    default=2000,
+    show_default=True,
+    help="Cases within which each fault must be caught.",
+)
+@click.option("--fault", "names", multiple=True, metavar="NAME", help="Only this fault.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@click.option("--list", "list_only", is_flag=True, help="List the faults, and do nothing else.")
+@json_option
+def command(
+    isas: tuple[str, ...],
+    inputs: int,
+    instructions: int,
+    trapping_share: float,
+    cases: int,
+    names: tuple[str, ...],
+    seed: int,
+    list_only: bool,
+    json_file: str | None,
+) -> int:
+    """Inject faults between oracle and executor, and prove that each is caught.
+
+    Exit code 1 if one is missed.
+    """
+    from fuzz.selfcheck.check import check_faults
+    from fuzz.selfcheck.registry import all_faults
+
+    faults = all_faults()
+    unknown = [name for name in names if name not in faults]
+    if unknown:
+        raise BadInput(f"no fault named '{unknown[0]}'; --list shows them all")
+    chosen = [fault for name, fault in faults.items() if not names or name in names]
+    if list_only:
+        for fault in chosen:
+            click.echo(f"{fault.name:30} {fault.summary}")
+        return EXIT_CLEAN
+    options = CaseOptions(isas, inputs, instructions, trapping_share)
+    quiet = json_file == "-"
+    outcomes = []
+    for outcome in check_faults(chosen, options, seed=seed, cases=cases):
+        outcomes.append(outcome)
+        if not quiet:
+            verdict = f"{outcome.cases:5} cases" if outcome.caught else "MISSED     "
+            click.echo(
+                f"{outcome.fault.name:30} {verdict} ({outcome.injected} with it)  "
+                f"{outcome.bucket or outcome.fault.summary}"
+            )
+            if outcome.problem:
+                click.echo(f"{'':30} problem: {outcome.problem}")
+    caught = sum(outcome.caught for outcome in outcomes)
+    worst = max((outcome.cases for outcome in outcomes), default=0)
+    if not quiet:
+        click.echo(f"{caught} of {len(outcomes)} faults caught, within {worst} cases each")
+    if json_file is not None:
+        facts = {
+            "seed": seed,
+            "cases": cases,
+            "caught": caught,
+            "missed": len(outcomes) - caught,
+            "faults": [outcome.to_json() for outcome in outcomes],
+        }
+        write_json(facts, json_file)
+    return EXIT_CLEAN if caught == len(outcomes) else EXIT_FINDINGS

@@ -1,0 +1,102 @@
+"""What a campaign amounted to: for people on stdout, for programs as JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import click
+
+from fuzz.campaign import Result
+from fuzz.plan import Plan
+from fuzz.statistics import Stage, Statistics
+
+_SHOWN = 10
+
+
+def to_json(plan: Plan, result: Result) -> dict[str, Any]:
+    """The facts of a run, under the names that programs rely on."""
+    from backend.cranelift import version
+
+    return result.statistics.to_json() | {
+        "findings": [record.to_json() for record in result.findings],
+        "isa": list(plan.options.isas),
+        "cranelift": version(),
+        "seed": plan.seed,
+        "jobs": plan.jobs,
+        "inputs": plan.options.inputs,
+        "edges": result.edges,
+        "worker_deaths": result.deaths,
+        "interrupted": result.interrupted,
+    }
+
+
+def print_summary(plan: Plan, result: Result) -> None:
+    statistics = result.statistics
+    from backend.cranelift import version
+
+    click.echo(f"Cranelift {version()}, seed {plan.seed}, {plan.jobs} job(s)")
+    click.echo(
+        f"{statistics.cases} cases, {statistics.executions} executions in "
+        f"{statistics.wall_ns / 1e9:.1f} s ({statistics.total_ns / 1e9:.1f} s of CPU time)"
+    )
+    click.echo(
+        f"per core: {statistics.cases_per_second:.0f} cases/s, "
+        f"{statistics.executions_per_second:.0f} executions/s"
+    )
+    _print_isas(plan, statistics)
+    _print_stages(statistics)
+    _print_quality(statistics, result)
+    _print_findings(result)
+
+
+def _print_isas(plan: Plan, statistics: Statistics) -> None:
+    for isa in plan.options.isas:
+        per_case = 1e6 * max(1, statistics.cases)
+        click.echo(
+            f"  {isa}: {statistics.executions_by_isa[isa]} executions, "
+            f"compile {statistics.compile_ns[isa] / per_case:.2f} ms, "
+            f"emulate {statistics.emulate_ns[isa] / per_case:.2f} ms a case"
+        )
+
+
+def _print_stages(statistics: Statistics) -> None:
+    total = max(1, statistics.total_ns)
+    shares = [f"{s.label} {100 * statistics.stage_ns[s] / total:.0f}%" for s in Stage]
+    other = 100 * (total - sum(statistics.stage_ns)) / total
+    click.echo(f"time: {', '.join(shares)}, other {other:.0f}%")
+    compiling = sum(statistics.compile_ns.values())
+    if compiling:
+        click.echo(f"      {statistics.total_ns / compiling:.2f} times Cranelift's compile time")
+
+
+def _print_quality(statistics: Statistics, result: Result) -> None:
+    cases = max(1, statistics.cases)
+    median = statistics.liveness_median
+    live = "" if median is None else f", {100 * median:.0f}% of them live after optimising (median)"
+    click.echo(f"{statistics.instructions / cases:.1f} instructions a case{live}")
+    click.echo(
+        f"rejected {statistics.rejected.total()}, hangs {statistics.hangs}, "
+        f"trapping cases {statistics.trapping_cases}, "
+        f"traps in other cases {statistics.unintended_traps}, worker deaths {result.deaths}, "
+        f"{result.edges} edges of Cranelift"
+    )
+    for reason, number in statistics.rejected.most_common(_SHOWN):
+        example = statistics.examples.get(reason)
+        click.echo(f"  rejected {number}: {reason} (as in case {example})")
+    if statistics.traps:
+        codes = ", ".join(f"{code} {n}" for code, n in statistics.traps.most_common())
+        click.echo(f"traps: {codes}")
+
+
+def _print_findings(result: Result) -> None:
+    if not result.findings:
+        click.echo("findings: none")
+        return
+    buckets = Counter(record.bucket for record in result.findings)
+    click.echo(f"findings: {len(result.findings)} in {len(buckets)} buckets")
+    for bucket, number in buckets.most_common(_SHOWN):
+        files = [record.file for record in result.findings if record.bucket == bucket]
+        click.echo(f"  {number} {bucket}\n    {files[0] or 'not written'}")
+    if len(buckets) > _SHOWN:
+        click.echo(f"  and {len(buckets) - _SHOWN} more buckets")

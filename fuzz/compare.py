@@ -1,0 +1,171 @@
+"""Outcomes against outcomes: what is the same, and where they differ.
+
+The oracle's outcomes come first. Inputs that the oracle itself could not finish are not compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+import numpy.typing as npt
+
+from clif.floats import is_nan
+from clif.outcome import Outcomes, Status, Words, ints_from_words
+from clif.types import Type
+
+Mask = npt.NDArray[np.bool_]
+
+
+class DifferenceKind(Enum):
+    """In what two outcomes of one input differ; the first that applies, in this order."""
+
+    VIOLATION = "violation"
+    HANG = "hang"
+    STATUS = "returned or trapped"
+    TRAP = "trap code"
+    RESULT = "result"
+    MEMORY = "memory"
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What one executor did with one input, as Python values.
+
+    ``results`` are whole bit patterns, empty unless it returned. ``memory`` is None where the case
+    has no region or its contents are undefined.
+    """
+
+    status: Status
+    types: tuple[Type, ...] = ()
+    results: tuple[int, ...] = ()
+    trap: str = ""
+    detail: str = ""
+    memory: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One input on which an executor departs from the oracle."""
+
+    kind: DifferenceKind
+    input: int
+    expected: Observed
+    actual: Observed
+
+
+def observe(outcomes: Outcomes, row: int) -> Observed:
+    """The outcome of one input."""
+    status = Status(int(outcomes.status[row]))
+    results: tuple[int, ...] = ()
+    if status is Status.RETURNED:
+        results = tuple(ints_from_words(words[row : row + 1])[0] for words in outcomes.results)
+    memory = None
+    if outcomes.memory is not None and status in (Status.RETURNED, Status.TRAPPED):
+        memory = outcomes.memory[row].tobytes()
+    return Observed(
+        status,
+        outcomes.types,
+        results,
+        outcomes.traps.get(row, "") if status is Status.TRAPPED else "",
+        outcomes.details.get(row, ""),
+        memory,
+    )
+
+
+def compare(expected: Outcomes, actual: Outcomes, *, canonical_nans: bool) -> list[Difference]:
+    """Every input on which ``actual`` differs, in order.
+
+    Without ``canonical_nans`` CLIF leaves the payload and sign of a NaN result open, so any NaN
+    equals any other there. Memory is compared bit for bit: what a case may store is determined.
+    """
+    if _same(expected, actual):
+        return []
+    rows = np.flatnonzero(_suspects(expected, actual))
+    pairs = ((int(row), observe(expected, int(row)), observe(actual, int(row))) for row in rows)
+    found = []
+    for row, left, right in pairs:
+        kind = difference_kind(left, right, canonical_nans=canonical_nans)
+        if kind is not None:
+            found.append(Difference(kind, row, left, right))
+    return found
+
+
+def difference_kind(
+    expected: Observed, actual: Observed, *, canonical_nans: bool
+) -> DifferenceKind | None:
+    """In what two outcomes of the same input differ, None where they agree."""
+    if expected.status is Status.HUNG or expected.status is Status.VIOLATED:
+        return None
+    if actual.status is Status.VIOLATED:
+        return DifferenceKind.VIOLATION
+    if actual.status is Status.HUNG:
+        return DifferenceKind.HANG
+    if expected.status is not actual.status:
+        return DifferenceKind.STATUS
+    if expected.trap != actual.trap:
+        return DifferenceKind.TRAP
+    if differing_results(expected, actual, canonical_nans=canonical_nans):
+        return DifferenceKind.RESULT
+    if expected.memory != actual.memory:
+        return DifferenceKind.MEMORY
+    return None
+
+
+def differing_results(expected: Observed, actual: Observed, *, canonical_nans: bool) -> list[int]:
+    """Indices of the results that differ, of two outcomes that both returned."""
+    if expected.status is not Status.RETURNED or actual.status is not Status.RETURNED:
+        return []
+    return [
+        index
+        for index, (type_, left, right) in enumerate(
+            zip(expected.types, expected.results, actual.results, strict=True)
+        )
+        if left != right
+        and not (type_.is_float and not canonical_nans and same_but_for_nans(type_, left, right))
+    ]
+
+
+def same_but_for_nans(type_: Type, left: int, right: int) -> bool:
+    """Whether two values of a float type agree in each lane that is not a NaN in both."""
+    for _ in range(type_.lanes):
+        a, b = left & type_.mask, right & type_.mask
+        if a != b and not (is_nan(a, type_.lane) and is_nan(b, type_.lane)):
+            return False
+        left >>= type_.lane_bits
+        right >>= type_.lane_bits
+    return True
+
+
+def _same(expected: Outcomes, actual: Outcomes) -> bool:
+    """The quick look: every input returned, and all bits are the same."""
+    if expected.status.any() or actual.status.any():
+        return False
+    for left, right in zip(expected.results, actual.results, strict=True):
+        if left.tobytes() != right.tobytes():
+            return False
+    if expected.memory is None or actual.memory is None:
+        return expected.memory is actual.memory
+    return expected.memory.tobytes() == actual.memory.tobytes()
+
+
+def _suspects(expected: Outcomes, actual: Outcomes) -> Mask:
+    """The inputs that are worth a closer look: all that differ are among them."""
+    suspects: Mask = expected.status != actual.status
+    trapped = (expected.status == Status.TRAPPED) & (actual.status == Status.TRAPPED)
+    for row in np.flatnonzero(trapped):
+        if expected.traps.get(int(row)) != actual.traps.get(int(row)):
+            suspects[row] = True
+    returned = (expected.status == Status.RETURNED) & (actual.status == Status.RETURNED)
+    for left, right in zip(expected.results, actual.results, strict=True):
+        suspects |= returned & _rows_differ(left, right)
+    if expected.memory is not None and actual.memory is not None:
+        defined = trapped | returned
+        suspects |= defined & (expected.memory != actual.memory).any(axis=1)
+    return suspects
+
+
+def _rows_differ(left: Words, right: Words) -> Mask:
+    differ: Mask = (left != right).any(axis=1)
+    return differ

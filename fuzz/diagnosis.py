@@ -1,0 +1,120 @@
+"""What a failure is called: which kind of finding it is, and what tells it from others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from backend.cranelift import (
+    Compiled,
+    CompileError,
+    CompilerPanic,
+    UnsupportedError,
+    VerifierError,
+)
+from backend.quirks import Effect, Quirk, find_quirks
+from fuzz.case import Case, has_canonical_nans
+from fuzz.compare import Difference, DifferenceKind
+from fuzz.finding import Finding, FindingKind, explain_differences, opcodes_in_bucket
+
+#: What Cranelift raises for a function that it cannot compile.
+COMPILER_FAILURES: Final = (VerifierError, CompileError, CompilerPanic)
+
+#: How it names the instruction that has no lowering: ``inst = `v3 = smax.i128 v1, v2```.
+_CULPRIT = re.compile(r"`(?:[^`=]* = )?(\w+)\.(\w+)[ `]")
+_ADDRESS = re.compile(r",? pc (?:%\S+|0x\S+)| at 0x[0-9a-f]+")
+_PLAIN_NUMBER = re.compile(r"(?<![A-Za-z0-9])[+-]?\d+")
+_ENTITY = re.compile(r"\b(v|block|inst|ss|fn|sig|gv|region)\d+")
+_LONGEST = 120
+
+
+def compiler_failure(isa: str, error: VerifierError | CompileError | CompilerPanic) -> Finding:
+    """The finding of a compilation that did not succeed."""
+    if isinstance(error, CompilerPanic):
+        return Finding(
+            FindingKind.COMPILER_PANIC,
+            isa,
+            f"{error.phase} {error.location}",
+            (f"panic: {error.message}", f"at {error.location} in %{error.function}"),
+        )
+    verifier = isinstance(error, VerifierError)
+    kind = FindingKind.VERIFIER_ERROR if verifier else FindingKind.COMPILE_ERROR
+    message = " ".join(error.message.split())
+    return Finding(kind, isa, _without_entities(message), (f"in %{error.function}: {message}",))
+
+
+def unsupported(case: Case, isa: str, error: UnsupportedError) -> Finding | str:
+    """A case may ask for what an ISA lacks: the reason for rejecting it. That Cranelift's own
+    optimiser asks for it is a finding."""
+    reason = _without_entities(error.message.partition(":")[0])
+    culprit = _CULPRIT.search(error.message)
+    if culprit is None:
+        return f"{isa}: {reason}"
+    name = f"{culprit.group(1)}.{culprit.group(2)}"
+    if _contains(case, culprit.group(1), culprit.group(2)):
+        return f"{isa}: {name} {reason}"
+    explanation = (f"in %{error.function}: {error.message}",)
+    detail = f"{name}, which is not in the case: {reason}"
+    return Finding(FindingKind.COMPILE_ERROR, isa, detail, explanation)
+
+
+def _contains(case: Case, opcode: str, type_: str) -> bool:
+    return any(
+        inst.opcode.name == opcode and inst.type is not None and inst.type.name == type_
+        for function in case.functions
+        for inst in function.instructions()
+    )
+
+
+def difference(
+    case: Case, isa: str, compiled: Sequence[Compiled], differences: Sequence[Difference]
+) -> Finding:
+    """The finding of outcomes that differ from the oracle's."""
+    region = case.inputs.region
+    explanation = explain_differences(
+        differences,
+        canonical_nans=has_canonical_nans(case),
+        initial=region.contents if region else None,
+    )
+    inputs = tuple(difference.input for difference in differences)
+    found = {quirk for code in compiled for quirk in find_quirks(isa, code.code)}
+    quirks = sorted(quirk for quirk in found if _explains(quirk, differences))
+    if quirks:
+        detail, kind = " ".join(quirks), FindingKind.EMULATOR_FAULT
+    elif all(difference.kind is DifferenceKind.HANG for difference in differences):
+        detail, kind = opcodes_in_bucket(case.functions), FindingKind.HANG
+    else:
+        detail, kind = _miscompile_detail(case, differences), FindingKind.MISCOMPILE
+    return Finding(kind, isa, detail, tuple(explanation), inputs)
+
+
+def _explains(quirk: Quirk, differences: Sequence[Difference]) -> bool:
+    """Whether a known fault of the emulator can make all of these differences.
+
+    Wrong values lead anywhere, but not to registers that are not restored; a false fault is one.
+    """
+    if quirk.effect is Effect.FALSE_FAULT:
+        return all(difference.kind is DifferenceKind.VIOLATION for difference in differences)
+    details = (difference.actual.detail for difference in differences)
+    return not any(word in detail for detail in details for word in ("clobbered", "pointer off"))
+
+
+def _miscompile_detail(case: Case, differences: Sequence[Difference]) -> str:
+    """The gravest kind of difference, and what the case consists of."""
+    kinds = {difference.kind for difference in differences}
+    gravest = next(kind for kind in DifferenceKind if kind in kinds)
+    if gravest is DifferenceKind.VIOLATION:
+        what = next(d.actual.detail for d in differences if d.kind is gravest)
+        return f"{gravest.value}: {_without_addresses(what)}"
+    return f"{gravest.value}: {opcodes_in_bucket(case.functions)}"
+
+
+def _without_addresses(text: str) -> str:
+    """A violation without what differs from case to case; registers keep their names."""
+    return _PLAIN_NUMBER.sub("N", _ADDRESS.sub("", text))[:_LONGEST]
+
+
+def _without_entities(text: str) -> str:
+    """A message without what differs from case to case: ``v12`` becomes ``vN``."""
+    return _PLAIN_NUMBER.sub("N", _ENTITY.sub(r"\1N", text))[:_LONGEST]

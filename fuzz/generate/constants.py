@@ -1,0 +1,95 @@
+"""Bit patterns that code generators care about, per type, in tables made once."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from clif.floats import canonical_nan, fraction_bits
+from clif.types import Type
+from fuzz.entropy import Entropy
+
+#: Edges of immediates: x64's imm8 and imm32, aarch64's add (12 bits, shifted), load offsets.
+_EDGES = (0x7F, 0x80, 0xFF, 0x100, 0xFFF, 0x1000, 0xFFF000, 0x7FFF, 0x8000, 0xFFFF, 0x10000)
+_WIDE_EDGES = (0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 0x1_0000_0000)
+_PATTERNS = (0x55, 0xAA, 0x0F, 0xF0, 0x01, 0x80)
+
+
+def _unique(values: list[int], bits: int) -> tuple[int, ...]:
+    mask = (1 << bits) - 1
+    return tuple(dict.fromkeys(value & mask for value in values))
+
+
+@cache
+def special_ints(bits: int) -> tuple[int, ...]:
+    """Interesting integers of a width, the plainest first."""
+    values = [0, 1, -1, 2, 3, bits - 1, bits, bits // 2, 1 << (bits - 1), (1 << (bits - 1)) - 1]
+    values += [-2, 5, 7, 9, 10, 100]
+    for power in range(2, bits):
+        values += [1 << power, (1 << power) - 1]
+    values += [-(1 << power) for power in range(1, bits - 1, 3)]
+    values += [edge for edge in _EDGES if edge >> bits == 0]
+    values += [-edge for edge in _EDGES if edge >> (bits - 1) == 0]
+    values += [edge for edge in _WIDE_EDGES if edge >> bits == 0]
+    values += [int.from_bytes(bytes([byte]) * (bits // 8), "little") for byte in _PATTERNS]
+    return _unique(values, bits)
+
+
+@cache
+def special_floats(type_: Type) -> tuple[int, ...]:
+    """Interesting bit patterns of a float lane: zeros, ones, edges of integers, NaNs..."""
+    fraction = fraction_bits(type_)
+    exponent_bits = type_.lane_bits - 1 - fraction
+    bias = (1 << (exponent_bits - 1)) - 1
+    infinity = ((1 << exponent_bits) - 1) << fraction
+
+    def power(exponent: int, mantissa: int = 0) -> int:
+        return min(max(exponent + bias, 0), 2 * bias + 1) << fraction | mantissa
+
+    half = 1 << (fraction - 1)
+    values = [0, power(0), power(1), power(-1), power(0, half), power(1, half), power(2, half)]
+    for exponent in (7, 8, 15, 16, 31, 32, 63, 64, 127, fraction, fraction + 1):
+        if exponent <= bias:
+            values += [power(exponent), power(exponent) - 1, power(exponent) + 1]
+    values += [1, half, (1 << fraction) - 1, 1 << fraction]  # subnormals and the least normal
+    values += [infinity, infinity - 1, canonical_nan(type_)]
+    values += [infinity | 1, canonical_nan(type_) | 1, infinity | half >> 1]  # NaNs with payload
+    return tuple(dict.fromkeys(v for x in values for v in (x, x | type_.sign_bit)))
+
+
+@cache
+def special_lanes(lane: Type) -> tuple[int, ...]:
+    """Interesting bit patterns of a scalar type."""
+    return special_floats(lane) if lane.is_float else special_ints(lane.lane_bits)
+
+
+def draw_int(entropy: Entropy, bits: int) -> int:
+    """A constant of a width: special, small, or anything."""
+    kind = entropy.below(8)
+    if kind < 5:
+        return entropy.choice(special_ints(bits))
+    if kind < 7:
+        return entropy.bits(min(bits, 4 + entropy.below(12)))
+    return entropy.bits(bits)
+
+
+def draw_lane(entropy: Entropy, lane: Type) -> int:
+    """A constant of a scalar type as its bit pattern."""
+    if not lane.is_float:
+        return draw_int(entropy, lane.lane_bits)
+    if entropy.chance(0.75):
+        return entropy.choice(special_floats(lane))
+    # Near 1, so that arithmetic neither overflows nor vanishes.
+    fraction = fraction_bits(lane)
+    middle = (1 << (lane.lane_bits - 2)) - (1 << fraction)
+    return (middle + ((entropy.below(17) - 8) << fraction)) | entropy.bits(fraction)
+
+
+def draw_bits(entropy: Entropy, type_: Type) -> int:
+    """A constant of any type; vectors are splats of a special lane, or lanes drawn singly."""
+    if not type_.is_vector:
+        return draw_lane(entropy, type_)
+    if entropy.chance(0.4):
+        lanes = [draw_lane(entropy, type_.lane)] * type_.lanes
+    else:
+        lanes = [draw_lane(entropy, type_.lane) for _ in range(type_.lanes)]
+    return sum(bits << (n * type_.lane_bits) for n, bits in enumerate(lanes))

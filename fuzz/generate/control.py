@@ -1,0 +1,143 @@
+"""Control flow, nested as in structured programs: branches that join, loops, early returns.
+
+Every construct emits into the current block and leaves the writer in a block that it dominates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from clif.function import BlockCall, Value
+from clif.types import I32, Type
+from fuzz.generate.leftovers import condense, edge, fill, join_types
+from fuzz.generate.operands import condition, pick
+from fuzz.generate.options import TRAP_CODES
+from fuzz.generate.writer import Edge, Writer
+
+#: Writes instructions, up to a budget.
+Body = Callable[[Writer, int], None]
+
+_ARM_LEFTOVERS = 4
+_COLD = 0.1
+
+
+def branch(w: Writer, budget: int, body: Body) -> None:
+    """``brif`` with two arms, or one, that join."""
+    chosen = condition(w)
+    targets = [BlockCall(w.new_block()), BlockCall(w.new_block())]
+    w.emit("brif", chosen, type=chosen.type, targets=targets)
+    ways: list[Edge] = []
+    if w.entropy.below(3) == 0:
+        # No second arm: that side goes to the join at once.
+        empty = targets[w.entropy.below(2)]
+        targets.remove(empty)
+        w.function.blocks.remove(empty.block)
+        ways.append(edge(w, empty.args, w.pool.mark()))
+    join(w, ways + _arms(w, targets, budget, body))
+
+
+def table(w: Writer, budget: int, body: Body) -> None:
+    """``br_table`` over a few arms, entries sharing them."""
+    index = pick(w, I32)
+    entropy = w.entropy
+    if entropy.below(4):
+        index = w.op("band", index, w.constant(I32, (2 << entropy.below(3)) - 1))
+    arms = [w.new_block() for _ in range(2 + entropy.below(3))]
+    entries = arms + [entropy.choice(arms) for _ in range(entropy.below(6))]
+    entropy.shuffle(entries)
+    w.emit("br_table", index, targets=[BlockCall(block) for block in entries])
+    join(w, _arms(w, [BlockCall(block) for block in arms], budget, body))
+
+
+def _arms(w: Writer, targets: list[BlockCall], budget: int, body: Body) -> list[Edge]:
+    """Write each target's block; their edges to the join."""
+    ways: list[Edge] = []
+    w.depth += 1
+    for target in targets:
+        mark = w.pool.mark()
+        target.block.cold = w.entropy.chance(_COLD)
+        w.enter(target.block)
+        body(w, max(1, budget // len(targets)))
+        ways.append(_leave(w, mark))
+        w.pool.release(mark)
+    w.depth -= 1
+    return ways
+
+
+def _leave(w: Writer, mark: int) -> Edge:
+    """End the current block with a jump to a join that is not there yet."""
+    extra = w.pool.since(mark)
+    if len(extra) > _ARM_LEFTOVERS:
+        extra = condense(w, extra, _ARM_LEFTOVERS)
+    call = BlockCall(w.block)  # the join takes this place
+    w.emit("jump", targets=[call])
+    way = edge(w, call.args, w.pool.mark())
+    way.own = extra
+    return way
+
+
+def join(w: Writer, ways: list[Edge]) -> None:
+    """The block where edges meet, their values as its parameters."""
+    types = join_types(w, ways)
+    block = w.new_block(types)
+    for way in ways:
+        fill(w, way, types)
+        for target in way.block.instructions[-1].targets:
+            if target.args is way.args:
+                target.block = block
+    w.enter(block)
+
+
+def early_return(w: Writer) -> None:
+    """Leave the function from here under a condition."""
+    chosen = condition(w)
+    leave, stay = w.new_block(), w.new_block()
+    targets = [BlockCall(leave), BlockCall(stay)]
+    if w.entropy.below(2):
+        targets.reverse()
+    leave.cold = w.entropy.chance(_COLD)
+    w.emit("brif", chosen, type=chosen.type, targets=targets)
+    w.block = leave
+    inst = w.emit("return")
+    w.returns.append(Edge(leave, inst.args, [], w.pool.candidates()))
+    w.enter(stay)
+
+
+def trap_arm(w: Writer) -> None:
+    """Trap under a condition, by a block of its own."""
+    chosen = condition(w)
+    bad, good = w.new_block(), w.new_block()
+    bad.cold = w.entropy.chance(0.5)
+    targets = [BlockCall(bad), BlockCall(good)]
+    if w.entropy.below(2):
+        targets.reverse()
+    w.emit("brif", chosen, type=chosen.type, targets=targets)
+    w.block = bad
+    w.emit("trap", trap=w.entropy.choice(TRAP_CODES))
+    w.enter(good)
+
+
+def leave_loop(w: Writer) -> bool:
+    """Break out of the innermost loop under a condition; False where that is not possible."""
+    if not w.loops or w.loops[-1].breaks is None or w.loops[-1].depth != w.depth:
+        return False
+    chosen = condition(w)
+    stay = w.new_block()
+    out = BlockCall(stay)  # the exit takes this place
+    targets = [out, BlockCall(stay)]
+    if w.entropy.below(2):
+        targets.reverse()
+    w.emit("brif", chosen, type=chosen.type, targets=targets)
+    w.loops[-1].breaks.append(Edge(w.block, out.args, [], w.pool.candidates()))
+    w.enter(stay)
+    return True
+
+
+def carried(w: Writer, most: int) -> list[Value]:
+    """Values to enter a loop with, of different types where possible."""
+    values: list[Value] = []
+    for _ in range(1 + w.entropy.below(most)):
+        types: list[Type] = [t for t in w.pool.types() if t in w.swarm.types]
+        if types:
+            values.append(pick(w, w.entropy.choice(types)))
+    return values

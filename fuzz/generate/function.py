@@ -1,0 +1,153 @@
+"""Writing one function: parameters, a body out of drawn parts, results that keep it alive."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+
+from clif.function import AbiParam, Function, Signature, Value
+from clif.types import I64, I128, Type
+from fuzz.generate.calls import call
+from fuzz.generate.control import branch, early_return, leave_loop, table
+from fuzz.generate.guards import guarded_operation
+from fuzz.generate.idioms import idiom
+from fuzz.generate.leftovers import condense, fill
+from fuzz.generate.loops import loop
+from fuzz.generate.memory import access, new_slot
+from fuzz.generate.pure import pure_operation
+from fuzz.generate.traps import ensure_trap, trap_site
+from fuzz.generate.writer import Callee, MemoryObject, Plan, Writer
+
+_MOST_DEPTH = 3
+#: Parts of a body: their weights where nothing speaks against them.
+_PARTS = ("pure", "idiom", "memory", "guarded", "control", "call", "break", "return")
+_WEIGHTS = (52, 12, 14, 5, 9, 5, 2, 1)
+_CUMULATIVE = tuple(accumulate(_WEIGHTS))
+
+
+def write_body(w: Writer, budget: int) -> None:
+    """Emit about ``budget`` instructions, control flow of their own included."""
+    end = w.count + budget
+    while w.count < end and w.room(40):
+        part = w.entropy.weighted(_PARTS, _CUMULATIVE)
+        if w.plan.sites and w.entropy.below(10) == 0:
+            part = "trap"
+        if part == "pure" or not _write_part(w, part, end - w.count):
+            pure_operation(w)
+
+
+def _write_part(w: Writer, part: str, budget: int) -> bool:
+    """Emit one part other than a pure operation; False where it does not fit here."""
+    if part == "idiom":
+        return idiom(w)
+    if part == "memory" and w.memory:
+        access(w)
+        return True
+    if part == "guarded":
+        return guarded_operation(w)
+    if part == "control" and budget >= 6 and w.depth < _MOST_DEPTH:
+        return _write_control(w, budget)
+    if part == "call":
+        return call(w)
+    if part == "break":
+        return leave_loop(w)
+    if part == "return" and w.depth < 2:
+        early_return(w)
+        return True
+    return part == "trap" and trap_site(w)
+
+
+def _write_control(w: Writer, budget: int) -> bool:
+    share = 3 + w.entropy.below(budget - 3)
+    kind = w.entropy.below(8)
+    if kind < 3:
+        branch(w, share, write_body)
+        return True
+    if kind < 4:
+        table(w, share, write_body)
+        return True
+    return loop(w, min(share, 20), write_body)
+
+
+def write_function(plan: Plan, name: str, budget: int, limit: int, main: bool) -> Callee:
+    """A function of about ``budget`` instructions that executes at most about ``limit``."""
+    function = Function(name, Signature())
+    w = Writer(plan, function, limit)
+    memory = _write_params(w, main)
+    for _ in range(plan.entropy.below(5) // 3):
+        new_slot(w)
+    write_body(w, max(1, budget - w.count))
+    if main:
+        ensure_trap(w)
+    _write_returns(w)
+    return Callee(function, memory, w.steps)
+
+
+def _write_params(w: Writer, main: bool) -> int | None:
+    """Draw the parameters; which of them is the region's address, if any."""
+    entropy, plan = w.entropy, w.plan
+    count = 2 + entropy.below(4)
+    if entropy.below(8) == 0:
+        count += entropy.below(8)  # some on the stack
+    types: list[Type] = [w.swarm.type(entropy) for _ in range(count)]
+    memory = None
+    if plan.region_size and (main or entropy.below(3) == 0):
+        memory = entropy.below(count + 1)
+        types.insert(memory, I64)
+    for index, type_ in enumerate(types):
+        param = w.value(type_)
+        w.block.params.append(param)
+        if index == memory:
+            w.memory.append(MemoryObject(plan.region_size, base=param, writable=plan.readonly))
+        else:
+            if type_.is_float and not main and not plan.canonical:
+                w.open.add(param)
+            w.pool.add(param)
+    conventions = plan.options.call_convs
+    convention = conventions[0] if main else entropy.choice(conventions)
+    params = tuple(AbiParam(t, _extension(w, t)) for t in types)
+    w.function.signature = Signature(params, (), convention)
+    return memory
+
+
+def _extension(w: Writer, type_: Type) -> str | None:
+    if type_.is_int and type_.bits < 64 and not type_.is_vector and w.entropy.below(6) == 0:
+        return w.entropy.choice(("uext", "sext"))
+    return None
+
+
+def _write_returns(w: Writer) -> None:
+    """Return what is unused, folded until the signature can hold it; early returns follow suit."""
+    wanted = w.entropy.between(1, 6 if w.plan.multi_return else 3)
+    values = condense(w, w.pool.since(0), wanted)
+    if not values:
+        values = [_any_value(w)]
+    values = _fit(w, values)
+    for value in values:
+        w.pool.use(value)
+    inst = w.emit("return")
+    inst.args[:] = values
+    types = [value.type for value in values]
+    for way in w.returns:
+        fill(w, way, types)
+    signature = w.function.signature
+    returns = tuple(AbiParam(t, _extension(w, t)) for t in types)
+    w.function.signature = Signature(signature.params, returns, signature.call_conv)
+
+
+def _any_value(w: Writer) -> Value:
+    value = w.pool.pick(w.entropy, w.pool.types()[0], 0.0)
+    assert value is not None
+    return value
+
+
+def _fit(w: Writer, values: list[Value]) -> list[Value]:
+    """Without an implicit sret area x64 returns two integers and two floats or vectors."""
+    while not w.plan.multi_return and not _fits(values):
+        values = condense(w, values, len(values) - 1)
+    return values
+
+
+def _fits(values: list[Value]) -> bool:
+    integers = sum(1 + (v.type is I128) for v in values if v.type.is_int and not v.type.is_vector)
+    others = sum(v.type.is_float or v.type.is_vector for v in values)
+    return integers <= 2 and others <= 2

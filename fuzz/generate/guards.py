@@ -1,0 +1,190 @@
+"""Operations that trap for some operands, with operands that they do not trap for.
+
+Guards hide the rules under test, so that constants and known ranges serve as often as a guard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from clif.floats import fraction_bits
+from clif.function import Value
+from clif.types import Type
+from fuzz.generate.constants import draw_int
+from fuzz.generate.operands import pick, solid
+from fuzz.generate.options import TRAP_CODES
+from fuzz.generate.writer import Writer
+
+_DIVISIONS = ("udiv", "sdiv", "urem", "srem")
+
+
+def _int_types(w: Writer, name: str) -> list[Type]:
+    """Types of the case for which every target has the operation on two such operands."""
+    return [t for t in w.swarm.types if w.repertoire.has(name, t, t, t)]
+
+
+def division(w: Writer) -> bool:
+    """Emit a division that cannot trap. False where the case has no type for one."""
+    name = w.entropy.choice(_DIVISIONS)
+    types = _int_types(w, name)
+    if not types:
+        return False
+    type_ = w.entropy.choice(types)
+    dividend = pick(w, type_)
+    divisor = positive(w, type_) if name == "sdiv" else nonzero(w, type_)
+    w.keep(w.op(name, dividend, divisor))
+    return True
+
+
+def nonzero(w: Writer, type_: Type) -> Value:
+    """A value that is never 0: constant, guarded, or of a known range."""
+    kind = w.entropy.below(5)
+    if kind == 0:
+        return solid(w, type_)
+    if kind == 1:
+        return w.op("bor", pick(w, type_), w.constant(type_, _odd(w, type_)))
+    if kind == 2 and w.repertoire.has("umax", type_, type_, type_):
+        return w.op("umax", pick(w, type_), solid(w, type_))
+    return _from_narrower(w, type_, "uextend") or positive(w, type_)
+
+
+def positive(w: Writer, type_: Type) -> Value:
+    """A value that as a signed one is greater than 0, or a constant other than 0 and -1."""
+    kind = w.entropy.below(4)
+    if kind == 0:
+        return solid(w, type_)
+    if kind == 1:
+        half = w.op("ushr", pick(w, type_), w.constant(type_, 1 + w.entropy.below(type_.bits - 2)))
+        return w.op("bor", half, w.constant(type_, 1))
+    if kind == 2 and w.repertoire.has("smax", type_, type_, type_):
+        return w.op("smax", pick(w, type_), w.constant(type_, 1 + w.entropy.below(100)))
+    narrow = _from_narrower(w, type_, "uextend")
+    if narrow is not None:
+        return narrow
+    mask = w.constant(type_, (type_.mask >> 1) & ~1)
+    return w.op("bor", w.op("band", pick(w, type_), mask), w.constant(type_, 1))
+
+
+def _from_narrower(w: Writer, type_: Type, extend: str) -> Value | None:
+    """A narrower value, zero-extended, plus a little: positive, and known to be so."""
+    narrower = [
+        t
+        for t in w.swarm.types
+        if t.is_int and t.bits < type_.bits and w.repertoire.has(extend, type_, t)
+    ]
+    if not narrower:
+        return None
+    wide = w.op(extend, pick(w, w.entropy.choice(narrower)), type=type_)
+    return w.op("iadd", wide, w.constant(type_, 1 + w.entropy.below(7)))
+
+
+def _odd(w: Writer, type_: Type) -> int:
+    return draw_int(w.entropy, type_.bits) | 1 if w.entropy.below(4) == 0 else 1
+
+
+def to_integer(w: Writer) -> bool:
+    """Emit a float-to-integer conversion that is in range. False where there is none."""
+    name = w.entropy.choice(("fcvt_to_sint", "fcvt_to_uint"))
+    forms = [
+        (t, f)
+        for f in w.swarm.types
+        if f.is_float and not f.is_vector
+        for t in w.repertoire.types
+        if w.repertoire.has(name, t, f)
+    ]
+    if not forms:
+        return False
+    type_, float_ = w.entropy.choice(forms)
+    signed = name == "fcvt_to_sint"
+    ranged = _converted(w, type_, float_, signed) if w.entropy.below(2) else None
+    w.keep(w.op(name, ranged or _clamped(w, type_, float_, signed), type=type_))
+    return True
+
+
+def _converted(w: Writer, type_: Type, float_: Type, signed: bool) -> Value | None:
+    """A float that was made of a narrower integer."""
+    name = "fcvt_from_sint" if signed else "fcvt_from_uint"
+    sources = [
+        t
+        for t in w.swarm.types
+        if t.is_int and t.bits < type_.bits and w.repertoire.has(name, float_, t)
+    ]
+    if not sources:
+        return None
+    value = w.op(name, pick(w, w.entropy.choice(sources)), type=float_)
+    if w.entropy.below(2) and w.repertoire.has("trunc", float_, float_):
+        value = w.op("trunc", value)
+    return value
+
+
+def _clamped(w: Writer, type_: Type, float_: Type, signed: bool) -> Value:
+    """Any float, without NaN, between bounds that the conversion accepts."""
+    value = pick(w, float_)
+    is_nan = w.op("fcmp", value, value, cond="uno")
+    value = w.op("select", is_nan, w.constant(float_, 0), value)
+    low, high = _bounds(w, type_, float_, signed)
+    return w.op("fmin", w.op("fmax", value, w.constant(float_, low)), w.constant(float_, high))
+
+
+def _bounds(w: Writer, type_: Type, float_: Type, signed: bool) -> tuple[int, int]:
+    """Bits of the least and the greatest float to convert: the very limits, or closer ones."""
+    most = type_.bits - signed
+    if w.entropy.below(2):
+        most -= w.entropy.below(min(4, most))
+    # What is greater than -1 becomes an unsigned 0.
+    low = _power(float_, most) if signed else _power(float_, 0) - 1
+    return low | float_.sign_bit, _power(float_, most) - 1
+
+
+def _power(float_: Type, exponent: int) -> int:
+    """The bits of 2**exponent, or the greatest finite power."""
+    bias = (1 << (float_.lane_bits - 2 - fraction_bits(float_))) - 1
+    return (min(exponent, bias) + bias) << fraction_bits(float_)
+
+
+def checked_add(w: Writer) -> bool:
+    """Emit ``uadd_overflow_trap`` of operands that have a bit to spare."""
+    types = _int_types(w, "uadd_overflow_trap")
+    if not types:
+        return False
+    type_ = w.entropy.choice(types)
+    one = w.constant(type_, 1 + w.entropy.below(type_.bits - 2))
+    left = w.op("ushr", pick(w, type_), one)
+    if w.entropy.below(2):
+        right = w.constant(type_, w.entropy.bits(type_.bits - 2) | 2)
+    else:
+        right = _from_narrower(w, type_, "uextend") or w.op("ushr", pick(w, type_), one)
+    w.keep(w.op("uadd_overflow_trap", left, right, trap=w.entropy.choice(TRAP_CODES)))
+    return True
+
+
+def checked_condition(w: Writer) -> bool:
+    """Emit a ``trapz`` or ``trapnz`` that never fires."""
+    types = [t for t in w.swarm.types if w.repertoire.has("trapz", t, t)]
+    if not types:
+        return False
+    type_ = w.entropy.choice(types)
+    code = w.entropy.choice(TRAP_CODES)
+    value = nonzero(w, type_)
+    if w.entropy.below(2):
+        w.emit("trapz", value, type=type_, trap=code)
+    else:
+        zero = w.op("icmp", value, w.constant(type_, 0), cond="eq")
+        w.emit("trapnz", zero, type=zero.type, trap=code)
+    return True
+
+
+GUARDED: tuple[Callable[[Writer], bool], ...] = (
+    division,
+    division,
+    division,
+    to_integer,
+    to_integer,
+    checked_add,
+    checked_condition,
+)
+
+
+def guarded_operation(w: Writer) -> bool:
+    """Emit one of them. False where the case's types or targets have no such operation."""
+    return w.entropy.choice(GUARDED)(w)

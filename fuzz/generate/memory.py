@@ -1,0 +1,253 @@
+"""Loads and stores: objects, addresses that stay in bounds, flags that are true.
+
+Addresses never enter the pool, so that no result depends on where an object lies.
+"""
+
+from __future__ import annotations
+
+from clif.function import MemFlags, StackSlot, Value
+from clif.types import I8, I16, I32, I64, Type
+from fuzz.generate.operands import close, pick
+from fuzz.generate.options import TRAP_CODES
+from fuzz.generate.writer import MemoryObject, Writer
+
+#: Narrow accesses: opcode, bytes.
+_NARROW_LOADS = (
+    ("uload8", 1),
+    ("sload8", 1),
+    ("uload16", 2),
+    ("sload16", 2),
+    ("uload32", 4),
+    ("sload32", 4),
+)
+_NARROW_STORES = (("istore8", 1), ("istore16", 2), ("istore32", 4))
+_WIDENING_LOADS = ("uload8x8", "sload8x8", "uload16x4", "sload16x4", "uload32x2", "sload32x2")
+
+
+def access(w: Writer) -> None:
+    """A load or a store of an object in scope, or both with an operation between them."""
+    target = w.entropy.choice(w.memory)
+    kind = w.entropy.below(20)
+    if kind < 3:
+        combined_load(w, target)
+    elif kind < 11 or target.writable >= target.size:
+        load(w, target)
+    elif kind < 18 or not update(w, target):
+        store(w, target)
+
+
+def load(w: Writer, target: MemoryObject) -> None:
+    """Load from anywhere in the object."""
+    w.keep(_load(w, target, *_draw_load(w, target)))
+
+
+def _load(w: Writer, target: MemoryObject, name: str, type_: Type, size: int) -> Value:
+    address, offset, aligned = place(w, target, size, 0)
+    readonly = offset >= 0 and address is target.base and offset + size <= target.writable
+    flags = _flags(w, target, aligned, readonly)
+    # The other narrow loads have an address as their controlling type.
+    ctrl = type_ if name in ("load", "uload8", "sload8", "uload16", "sload16") else I64
+    inst = w.emit(name, address, type=ctrl, results=(type_,), flags=flags, offset=offset)
+    return inst.results[0]
+
+
+def combined_load(w: Writer, target: MemoryObject) -> None:
+    """A load whose only user follows: an operand in memory, where the ISA has that."""
+    name, type_, size = _draw_load(w, target)
+    operation = _binary(w, type_)
+    other = pick(w, type_)
+    value = _load(w, target, name, type_, size)
+    args = (other, value) if w.entropy.below(3) else (value, other)
+    w.keep(w.op(operation, *args))
+
+
+def update(w: Writer, target: MemoryObject) -> bool:
+    """Load, operate, store to the same place. False where the case has no type for it."""
+    room = target.size - target.writable
+    types = [t for t in w.swarm.types if t.bytes <= room and t.is_int and not t.is_vector]
+    if not types:
+        return False
+    type_ = w.entropy.choice(types)
+    address, offset, aligned = place(w, target, type_.bytes, target.writable)
+    flags = _flags(w, target, aligned, readonly=False)
+    old = w.emit("load", address, type=type_, results=(type_,), flags=flags, offset=offset)
+    new = w.op(_binary(w, type_), old.results[0], pick(w, type_))
+    w.emit("store", new, address, type=type_, flags=flags, offset=offset)
+    return True
+
+
+def _binary(w: Writer, type_: Type) -> str:
+    """A binary operation on two values of the type."""
+    if type_.is_float:
+        return w.entropy.choice(("fadd", "fsub", "fmul"))
+    return w.entropy.choice(("iadd", "isub", "band", "bor", "bxor"))
+
+
+def _draw_load(w: Writer, target: MemoryObject) -> tuple[str, Type, int]:
+    """Opcode, result type, bytes."""
+    if w.entropy.below(4) == 0:
+        narrow = _draw_narrow_load(w, target)
+        if narrow is not None:
+            return narrow
+    types = [t for t in w.swarm.types if t.bytes <= target.size]
+    type_ = w.entropy.choice(types) if types else I8
+    return "load", type_, type_.bytes
+
+
+def _draw_narrow_load(w: Writer, target: MemoryObject) -> tuple[str, Type, int] | None:
+    entropy = w.entropy
+    if any(t.is_vector for t in w.swarm.types) and target.size >= 8 and entropy.below(2):
+        name = entropy.choice(_WIDENING_LOADS)
+        form = w.repertoire.form(name, I64, I64)
+        return (name, form.results[0], 8) if form is not None else None
+    name, size = entropy.choice(_NARROW_LOADS)
+    if size > target.size:
+        return None
+    if size == 4:
+        return (name, I64, 4) if w.repertoire.has(name, I64, I64) else None
+    type_ = entropy.choice((I16, I32, I64) if size == 1 else (I32, I64))
+    return (name, type_, size) if w.repertoire.has(name, type_, I64) else None
+
+
+def store(w: Writer, target: MemoryObject, value: Value | None = None) -> None:
+    """Store a value, by default one from the pool, somewhere above what is read only."""
+    room = target.size - target.writable
+    if value is None:
+        types = [t for t in w.swarm.types if t.bytes <= room]
+        value = pick(w, w.entropy.choice(types) if types else I8)
+    value = close(w, value)
+    name, size = _draw_store(w, value.type, room)
+    address, offset, aligned = place(w, target, size, target.writable)
+    flags = _flags(w, target, aligned, readonly=False)
+    w.emit(name, value, address, type=value.type, flags=flags, offset=offset)
+
+
+def _draw_store(w: Writer, type_: Type, room: int) -> tuple[str, int]:
+    if w.entropy.below(4) == 0:
+        name, size = w.entropy.choice(_NARROW_STORES)
+        if size <= room and w.repertoire.has(name, type_, type_, I64):
+            return name, size
+    return "store", type_.bytes
+
+
+def place(w: Writer, target: MemoryObject, size: int, low: int) -> tuple[Value, int, bool]:
+    """An address and offset with ``size`` bytes inside ``low..target.size``; whether aligned."""
+    span = target.size - low - size
+    kind = w.entropy.below(10)
+    if kind >= 7 and span > 0:
+        return _indexed(w, target, size, low, span)
+    at = low + _aligned_draw(w, span, size, low)
+    aligned = at % size == 0
+    if kind == 6:
+        # An address of its own, reached from above or below.
+        shift = w.entropy.below(target.size + 1) + (w.entropy.below(3) - 1) * 4096
+        address = w.op("iadd", base(w, target), w.constant(I64, shift))
+        return address, at - shift, aligned
+    if target.slot is not None and w.entropy.below(2):
+        return address_of(w, target.slot, at), 0, aligned
+    return base(w, target), at, aligned
+
+
+def _aligned_draw(w: Writer, span: int, size: int, low: int) -> int:
+    """0..span, most often such that the access is aligned."""
+    draw = w.entropy.below(span + 1)
+    if w.entropy.below(3):
+        aligned = (low + draw) // size * size - low
+        return aligned if aligned >= 0 else draw
+    return draw
+
+
+def _indexed(
+    w: Writer, target: MemoryObject, size: int, low: int, span: int
+) -> tuple[Value, int, bool]:
+    """Base plus masked, scaled index plus offset."""
+    entropy = w.entropy
+    scale = entropy.below(min(4, span.bit_length()))
+    mask = (1 << entropy.between(1, max(1, (span >> scale).bit_length() - 1))) - 1
+    if mask << scale > span:
+        mask, scale = 1, 0
+    offset = low + _aligned_draw(w, span - (mask << scale), size, low)
+    index = _masked_index(w, mask)
+    if scale:
+        index = w.op("ishl", index, w.constant(entropy.choice((I8, I32, I64)), scale))
+    address = w.op("iadd", base(w, target), index)
+    return address, offset, offset % size == 0 and (1 << scale) % size == 0
+
+
+def _masked_index(w: Writer, mask: int) -> Value:
+    """A value of the pool within ``0..mask``, as i64: masked before or after it is extended."""
+    entropy = w.entropy
+    narrow = [t for t in (I8, I16, I32) if w.pool.has(t)]
+    if not narrow or entropy.below(2):
+        return w.op("band", pick(w, I64), w.constant(I64, mask))
+    type_ = entropy.choice(narrow)
+    mask &= type_.mask >> 1
+    if entropy.below(2):
+        extend = entropy.choice(("uextend", "sextend"))
+        return w.op("band", w.op(extend, pick(w, type_), type=I64), w.constant(I64, mask))
+    masked = w.op("band", pick(w, type_), w.constant(type_, mask))
+    return w.op("uextend", masked, type=I64)
+
+
+def base(w: Writer, target: MemoryObject) -> Value:
+    """The object's address."""
+    if target.base is not None:
+        return target.base
+    assert target.slot is not None
+    return address_of(w, target.slot, 0)
+
+
+def address_of(w: Writer, slot: StackSlot, offset: int) -> Value:
+    return w.emit("stack_addr", type=I64, results=(I64,), ref=slot, offset=offset).results[0]
+
+
+def _flags(w: Writer, target: MemoryObject, aligned: bool, readonly: bool) -> MemFlags:
+    """Flags that are true of the access; each may also be left out."""
+    bits = w.entropy.bits(8)
+    trap: str | None = None
+    if bits & 3 == 0:
+        trap = "heap_oob"
+    elif bits & 3 == 1:
+        trap = w.entropy.choice(TRAP_CODES)
+    return MemFlags(
+        trap=trap,
+        aligned=aligned and bits & 4 != 0,
+        readonly=readonly and bits & 8 != 0,
+        can_move=bits & 0x30 == 0,
+        endianness="little" if bits & 0xC0 == 0 else None,
+        alias_region=target.region,
+    )
+
+
+def new_slot(w: Writer) -> None:
+    """A stack slot, every byte of it initialised: reading fresh stack would show the frame."""
+    entropy = w.entropy
+    size = entropy.choice((8, 16, 24, 32, 8, 4, 12, 1, 40, 64))
+    slot = StackSlot(size, entropy.choice((16, 16, 1, 8)))
+    w.function.stack_slots.append(slot)
+    target = MemoryObject(size, slot=slot)
+    if entropy.below(4) == 0:
+        target.region = len(w.function.alias_regions)
+        w.function.alias_regions.append(f'{target.region + 1} "slot"')
+    _initialise(w, target, slot)
+    w.memory.append(target)
+
+
+def _initialise(w: Writer, target: MemoryObject, slot: StackSlot) -> None:
+    address = address_of(w, slot, 0)
+    at = 0
+    while at < target.size:
+        value = _initial_value(w, target.size - at)
+        size = value.type.bytes
+        flags = MemFlags(None, slot.align >= 16 and at % size == 0, alias_region=target.region)
+        w.emit("store", value, address, type=value.type, flags=flags, offset=at)
+        at += size
+
+
+def _initial_value(w: Writer, left: int) -> Value:
+    """A value of no more than ``left`` bytes, of the biggest type that is at hand."""
+    types = [t for t in w.pool.types() if t.bytes <= left]
+    if not types:
+        type_ = next(t for t in (I64, I32, I16, I8) if t.bytes <= left)
+        return w.constant(type_, w.entropy.bits(8) + 3)
+    return close(w, pick(w, max(types, key=lambda t: t.bytes)))

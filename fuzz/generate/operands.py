@@ -1,0 +1,104 @@
+"""Choosing operands: values that want a user, constants, conversions, closed floats."""
+
+from __future__ import annotations
+
+from clif.function import Value
+from clif.types import I8, I64, I128, Type
+from fuzz.generate.constants import draw_bits
+from fuzz.generate.repertoire import FLOAT_CONDITIONS, INT_CONDITIONS
+from fuzz.generate.writer import Writer
+
+
+def pick(w: Writer, type_: Type) -> Value:
+    """A value of the type: from the pool, else converted from another one, else a constant."""
+    value = w.pool.pick(w.entropy, type_, w.swarm.unused)
+    return value if value is not None else convert(w, type_)
+
+
+def pick_closed(w: Writer, type_: Type) -> Value:
+    """Like ``pick``; a float's NaN payload is settled."""
+    return close(w, pick(w, type_))
+
+
+def pick_other(w: Writer, type_: Type, than: Value) -> Value:
+    """Like ``pick``, but not ``than``, if need be a constant."""
+    for _ in range(3):
+        value = w.pool.pick(w.entropy, type_, w.swarm.unused)
+        if value is not None and value is not than:
+            return value
+    return constant(w, type_)
+
+
+def constant(w: Writer, type_: Type) -> Value:
+    """A drawn constant. It stays out of the pool: what only constants feed gets folded away."""
+    return w.constant(type_, draw_bits(w.entropy, type_))
+
+
+def solid(w: Writer, type_: Type) -> Value:
+    """A constant integer that is neither 0, 1, nor all ones, which most operations fold with."""
+    bits = draw_bits(w.entropy, type_)
+    if bits in (0, 1, type_.mask):
+        bits = 2 + w.entropy.below(min(type_.mask - 3, 1000))
+    return w.constant(type_, bits)
+
+
+def convert(w: Writer, type_: Type) -> Value:
+    """A value of a type that the pool lacks."""
+    forms = [
+        form
+        for form in w.repertoire.conversions.get(type_, ())
+        if w.pool.has(form.operands[0]) and not (form.operands[0] is I8 and type_ is not I128)
+    ]
+    if not forms:
+        return constant(w, type_)
+    form = w.entropy.choice(forms)
+    operand = w.pool.pick(w.entropy, form.operands[0], w.swarm.unused)
+    assert operand is not None
+    if form.name == "bitcast":
+        operand = close(w, operand)
+    return w.apply(form, [operand])[0]
+
+
+def close(w: Writer, value: Value) -> Value:
+    """The value with every NaN made canonical, if its payload is open."""
+    if value not in w.open:
+        return value
+    type_ = value.type
+    is_nan = w.op("fcmp", value, value, cond="uno")
+    nan = w.canonical_nan(type_)
+    if not type_.is_vector:
+        closed = w.op("select", is_nan, nan, value)
+    else:
+        closed = w.op("bitselect", w.op("bitcast", is_nan, type=type_), nan, value)
+    # Selecting passes openness on in general; here it ends.
+    w.open.discard(closed)
+    return closed
+
+
+def condition(w: Writer) -> Value:
+    """An integer to branch or select on: most often a fresh comparison."""
+    entropy = w.entropy
+    kind = entropy.below(8)
+    if kind < 5 or not w.pool.has(I8):
+        return compare(w)
+    if kind < 6:
+        return pick(w, I8)
+    types = [t for t in w.swarm.types if w.repertoire.has("brif", t, t)]
+    type_ = entropy.choice(types) if types else I64
+    value = pick(w, type_)
+    if kind == 6:
+        return w.op("band", value, w.constant(type_, 1 << entropy.below(type_.bits)))
+    return value
+
+
+def compare(w: Writer) -> Value:
+    """``icmp`` or ``fcmp`` of values in scope, as an i8."""
+    entropy = w.entropy
+    scalars = [t for t in w.pool.types() if not t.is_vector and t in w.swarm.types]
+    type_ = entropy.choice(scalars) if scalars else I64
+    left = pick(w, type_)
+    if type_.is_float:
+        right = pick_other(w, type_, left)
+        return w.op("fcmp", left, right, cond=entropy.choice(FLOAT_CONDITIONS))
+    right = solid(w, type_) if entropy.chance(0.4) else pick_other(w, type_, left)
+    return w.op("icmp", left, right, cond=entropy.choice(INT_CONDITIONS))

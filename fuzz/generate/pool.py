@@ -1,0 +1,91 @@
+"""Values in scope, by type, and which of them nobody has used yet."""
+
+from __future__ import annotations
+
+from clif.function import Value
+from clif.types import Type
+from fuzz.entropy import Entropy
+
+_RECENT = 6
+
+
+class Pool:
+    """The values that dominate the point of insertion.
+
+    Scopes nest as control flow does: ``mark`` when a region begins that does not dominate what
+    follows it, ``release`` when it ends.
+    """
+
+    def __init__(self) -> None:
+        self._log: list[Value] = []
+        self._by_type: dict[Type, list[Value]] = {}
+        self._unused: dict[Type, list[Value]] = {}
+        self._used: set[Value] = set()
+
+    def add(self, value: Value) -> None:
+        type_ = value.type
+        self._log.append(value)
+        values = self._by_type.get(type_)
+        if values is None:
+            self._by_type[type_] = [value]
+            self._unused[type_] = [value]
+        else:
+            values.append(value)
+            self._unused[type_].append(value)
+
+    def has(self, type_: Type) -> bool:
+        return bool(self._by_type.get(type_))
+
+    def use(self, value: Value) -> None:
+        """Note that something depends on the value."""
+        self._used.add(value)
+
+    def unused(self, type_: Type) -> Value | None:
+        """The newest value of the type that is not used; it stays so until ``use``."""
+        waiting = self._unused.get(type_)
+        while waiting:
+            if waiting[-1] not in self._used:
+                return waiting[-1]
+            waiting.pop()
+        return None
+
+    def pick(self, entropy: Entropy, type_: Type, unused: float) -> Value | None:
+        """A value of the type, an unused one with probability ``unused``; None if there is none."""
+        values = self._by_type.get(type_)
+        if not values:
+            return None
+        if entropy.chance(unused):
+            waiting = self.unused(type_)
+            if waiting is not None:
+                self._used.add(waiting)
+                return waiting
+        count = len(values)
+        if count > _RECENT and entropy.below(2):
+            value = values[count - 1 - entropy.below(_RECENT)]
+        else:
+            value = values[entropy.below(count)]
+        self._used.add(value)
+        return value
+
+    def mark(self) -> int:
+        """Where a scope begins, for ``since`` and ``release``."""
+        return len(self._log)
+
+    def since(self, mark: int) -> list[Value]:
+        """The unused values of a scope, oldest first."""
+        return [value for value in self._log[mark:] if value not in self._used]
+
+    def candidates(self) -> dict[Type, list[Value]]:
+        """A few values of each type as they are now, the newest last."""
+        return {type_: values[-4:] for type_, values in self._by_type.items() if values}
+
+    def release(self, mark: int) -> None:
+        """End a scope: its values are out of reach."""
+        while len(self._log) > mark:
+            value = self._log.pop()
+            self._by_type[value.type].pop()
+            self._used.add(value)
+
+    def types(self) -> list[Type]:
+        """The types of which there are values, in the order of their first value."""
+        return [type_ for type_, values in self._by_type.items() if values]

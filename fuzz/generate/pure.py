@@ -1,0 +1,147 @@
+"""Operations without effects, all from the opcodes' constraints."""
+
+from __future__ import annotations
+
+from clif.function import Value
+from clif.opcodes import Format
+from clif.types import Type
+from fuzz.generate.constants import draw_bits
+from fuzz.generate.operands import (
+    close,
+    constant,
+    convert,
+    pick,
+)
+from fuzz.generate.payload import Payload
+from fuzz.generate.repertoire import Form
+from fuzz.generate.writer import Writer
+
+_SHIFTS = frozenset({"ishl", "ushr", "sshr", "rotl", "rotr"})
+#: Where using a value twice is not folded away.
+_REPEATABLE = frozenset(
+    {"iadd", "imul", "umulhi", "smulhi", "fadd", "fmul", "fma", "fdiv", "fsub", "iconcat", *_SHIFTS}
+)
+#: Formats in which one operand may well be a constant.
+_WITH_CONSTANT = frozenset(
+    {Format.BINARY, Format.INT_COMPARE, Format.FLOAT_COMPARE, Format.TERNARY, Format.SHUFFLE}
+)
+
+
+def pure_operation(w: Writer) -> None:
+    """Emit one drawn operation and keep its results."""
+    form = _draw_form(w)
+    if form is None:
+        _fallback(w)
+        return
+    args = _operands(w, form)
+    imm, cond = _immediates(w, form)
+    for result in w.apply(form, args, imm, cond):
+        w.pool.add(result)
+
+
+def _draw_form(w: Writer) -> Form | None:
+    """A form whose operands are at hand, or after a few tries any."""
+    form = None
+    for _ in range(4):
+        drawn = w.swarm.pure_form(w.entropy)
+        if drawn is not None:
+            form = drawn
+            if all(w.pool.has(type_) for type_ in form.operands):
+                break
+    return form
+
+
+def _fallback(w: Writer) -> None:
+    """Something for cases whose swarm has no operation on its types."""
+    type_ = next(t for t in w.swarm.types if t.is_int)
+    w.keep(w.op("iadd", pick(w, type_), pick(w, type_)))
+
+
+def _operands(w: Writer, form: Form) -> list[Value]:
+    constant_at = _constant_position(w, form)
+    exposing = form.payload is Payload.EXPOSE
+    args: list[Value] = []
+    for position, type_ in enumerate(form.operands):
+        if position == constant_at:
+            value = _constant_operand(w, form, type_)
+        else:
+            value = _variable_operand(w, form, type_, args)
+        if exposing or (form.payload is Payload.SIGN and position == 1):
+            value = close(w, value)
+        args.append(value)
+    return args
+
+
+def _constant_position(w: Writer, form: Form) -> int:
+    """Which operand is a constant, usually the last; -1 for none."""
+    if form.opcode.format not in _WITH_CONSTANT or not w.entropy.chance(w.swarm.constant):
+        return -1
+    last = len(form.operands) - 1
+    if form.opcode.format is Format.TERNARY:
+        return 1 + w.entropy.below(last)
+    return last if w.entropy.below(6) < 5 else 0
+
+
+def _variable_operand(w: Writer, form: Form, type_: Type, args: list[Value]) -> Value:
+    value = pick(w, type_)
+    if value not in args or (form.name in _REPEATABLE and w.entropy.chance(0.3)):
+        return value
+    for _ in range(3):
+        other = w.pool.pick(w.entropy, type_, w.swarm.unused)
+        if other is not None and other not in args:
+            return other
+    if form.name in _REPEATABLE:
+        return value
+    return convert(w, type_) if w.entropy.chance(0.5) else _solid(w, form, type_)
+
+
+def _constant_operand(w: Writer, form: Form, type_: Type) -> Value:
+    if form.name in _SHIFTS and type_ is form.operands[1] and not type_.is_vector:
+        assert form.type is not None
+        if w.entropy.below(8):
+            return w.constant(type_, 1 + w.entropy.below(form.type.lane_bits - 1))
+    if w.entropy.below(16) == 0:
+        return constant(w, type_)
+    return _solid(w, form, type_)
+
+
+def _solid(w: Writer, form: Form, type_: Type) -> Value:
+    """A constant, but not one that the operation would fold with."""
+    bits = draw_bits(w.entropy, type_)
+    if type_.is_int and not type_.is_vector and bits in (0, 1, type_.mask, type_.sign_bit):
+        bits = 2 + w.entropy.below(min(type_.sign_bit - 3, 4096))
+    return w.constant(type_, bits)
+
+
+def _immediates(w: Writer, form: Form) -> tuple[int, str]:
+    """The integer immediate and the condition code that the format asks for."""
+    format_ = form.opcode.format
+    if form.conditions:
+        return 0, w.entropy.choice(form.conditions)
+    if format_ is Format.BINARY_IMM8 or format_ is Format.TERNARY_IMM8:
+        return w.entropy.below(form.operands[0].lanes), ""
+    if format_ is Format.SHUFFLE:
+        return _shuffle_mask(w), ""
+    return 0, ""
+
+
+def _shuffle_mask(w: Writer) -> int:
+    """16 lane numbers below 32: runs, broadcasts, interleavings or anything."""
+    entropy = w.entropy
+    kind = entropy.below(5)
+    start = entropy.below(17)
+    if kind == 0:
+        lanes = [start + n for n in range(16)]
+    elif kind == 1:
+        lanes = [start] * 16
+    elif kind == 2:
+        unit = 1 << entropy.below(4)
+        base = entropy.below(2) * 8
+        lanes = [base + n // 2 // unit * unit + n % unit + n // unit % 2 * 16 for n in range(16)]
+        lanes = [lane % 32 for lane in lanes]
+    elif kind == 3:
+        unit = 1 << entropy.below(4)
+        lanes = [n // unit * unit + (unit - 1 - n % unit) for n in range(16)]
+    else:
+        lanes = [entropy.below(32) for _ in range(16)]
+    return int.from_bytes(bytes(lanes), "little")

@@ -1,0 +1,68 @@
+"""What one case draws from: its own subset of types and opcodes, its own habits."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+
+from clif.types import F32, F64, I8, I16, I32, I64, I128, Type
+from fuzz.entropy import Entropy
+from fuzz.generate.repertoire import Form, Repertoire
+
+#: Out of 16 cases, how many have the type.
+_TYPE_SHARE = {I8: 8, I16: 7, I32: 13, I64: 13, I128: 4, F32: 6, F64: 6}
+_VECTOR_SHARE = 5
+_WEIGHTS = (0, 1, 2, 5)
+
+
+class Swarm:
+    """Swarm testing: what is left out of a case makes room for more of the rest.
+
+    Attributes:
+        types: the types of this case's parameters and operations, at least one integer among them.
+        unused: probability that an operand is a value that nobody has used.
+        constant: probability that an operand is a constant.
+    """
+
+    def __init__(self, entropy: Entropy, repertoire: Repertoire) -> None:
+        self.repertoire = repertoire
+        self.types = _draw_types(entropy, repertoire)
+        self._active = repertoire.type_bits(self.types)
+        self._names, self._cumulative = _draw_opcodes(entropy, repertoire)
+        self._forms: dict[str, tuple[Form, ...]] = {}
+        self.unused = 0.45 + 0.05 * entropy.below(8)
+        self.constant = 0.05 + 0.05 * entropy.below(6)
+
+    def type(self, entropy: Entropy) -> Type:
+        return entropy.choice(self.types)
+
+    def pure_form(self, entropy: Entropy) -> Form | None:
+        """A pure operation of this case: an opcode by its weight, then any of its forms."""
+        name = entropy.weighted(self._names, self._cumulative)
+        forms = self._forms.get(name)
+        if forms is None:
+            forms = self._forms[name] = self.repertoire.pure_over(name, self._active)
+        return forms[entropy.below(len(forms))] if forms else None
+
+
+def _draw_types(entropy: Entropy, repertoire: Repertoire) -> tuple[Type, ...]:
+    bits = entropy.bits(4 * len(repertoire.types))
+    types: list[Type] = []
+    for type_ in repertoire.types:
+        if bits & 15 >= 16 - _TYPE_SHARE.get(type_, _VECTOR_SHARE):
+            types.append(type_)
+        bits >>= 4
+    if not any(t in (I32, I64) for t in types):
+        types.append(I64)
+    return tuple(types)
+
+
+def _draw_opcodes(entropy: Entropy, repertoire: Repertoire) -> tuple[tuple[str, ...], list[int]]:
+    names = repertoire.pure_opcodes
+    bits = entropy.bits(2 * len(names))
+    weights = []
+    for _ in names:
+        weights.append(_WEIGHTS[bits & 3])
+        bits >>= 2
+    if not any(weights):
+        weights = [1] * len(names)
+    return names, list(accumulate(weights))

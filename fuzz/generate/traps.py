@@ -1,0 +1,126 @@
+"""Places that trap for some inputs: in trapping cases only, and few, or little else would run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from clif.function import MemFlags, Value
+from clif.types import I8, I64
+from fuzz.generate.control import trap_arm
+from fuzz.generate.memory import base
+from fuzz.generate.operands import close, compare, condition, pick
+from fuzz.generate.options import TRAP_CODES
+from fuzz.generate.writer import Writer
+
+#: Distance from the region at which an access is sure to hit unmapped memory, in bytes.
+NEAREST, FARTHEST = 4096, 60000
+
+
+def _trap_code(w: Writer) -> str:
+    return w.entropy.choice(TRAP_CODES)
+
+
+def _arm(w: Writer) -> bool:
+    trap_arm(w)
+    return True
+
+
+def _conditional(w: Writer) -> bool:
+    """``trapz`` or ``trapnz`` of whatever there is."""
+    value = condition(w) if w.entropy.below(3) else compare(w)
+    w.emit(w.entropy.choice(("trapnz", "trapz")), value, type=value.type, trap=_trap_code(w))
+    return True
+
+
+def _division(w: Writer) -> bool:
+    name = w.entropy.choice(("udiv", "sdiv", "urem", "srem"))
+    types = [t for t in w.swarm.types if w.repertoire.has(name, t, t, t)]
+    if not types:
+        return False
+    type_ = w.entropy.choice(types)
+    w.keep(w.op(name, pick(w, type_), _divisor(w, pick(w, type_))))
+    return True
+
+
+def _divisor(w: Writer, value: Value) -> Value:
+    """Sometimes masked, so that zeros are not too rare."""
+    if w.entropy.below(2):
+        return w.op("band", value, w.constant(value.type, 1 + w.entropy.below(7)))
+    return value
+
+
+def _conversion(w: Writer) -> bool:
+    name = w.entropy.choice(("fcvt_to_sint", "fcvt_to_uint"))
+    forms = [
+        (t, f)
+        for f in w.swarm.types
+        if f.is_float and not f.is_vector
+        for t in w.repertoire.types
+        if w.repertoire.has(name, t, f)
+    ]
+    if not forms:
+        return False
+    type_, float_ = w.entropy.choice(forms)
+    w.keep(w.op(name, pick(w, float_), type=type_))
+    return True
+
+
+def _addition(w: Writer) -> bool:
+    name = "uadd_overflow_trap"
+    types = [t for t in w.swarm.types if w.repertoire.has(name, t, t, t)]
+    if not types:
+        return False
+    type_ = w.entropy.choice(types)
+    w.keep(w.op(name, pick(w, type_), pick(w, type_), trap=_trap_code(w)))
+    return True
+
+
+def _out_of_bounds(w: Writer) -> bool:
+    """An access whose address is far off under a condition."""
+    region = next((m for m in w.memory if m.base is not None), None)
+    if region is None:
+        return False
+    entropy = w.entropy
+    distance = entropy.between(NEAREST, FARTHEST - 2 * region.size) + region.size
+    far = w.constant(I64, distance if entropy.below(2) else -distance)
+    near = w.constant(I64, entropy.below(max(1, region.size - region.writable - 15)))
+    shift = w.op("select", condition(w), far, near)
+    address = w.op("iadd", base(w, region), shift)
+    flags = MemFlags(trap=_trap_code(w) if entropy.below(2) else "heap_oob")
+    types = [t for t in w.swarm.types if t.bytes <= min(16, region.size - region.writable)]
+    type_ = entropy.choice(types) if types else I8
+    if types and entropy.below(2):
+        value = close(w, pick(w, type_))
+        w.emit("store", value, address, type=type_, flags=flags, offset=region.writable)
+    else:
+        w.keep(w.emit("load", address, type=type_, results=(type_,), flags=flags).results[0])
+    return True
+
+
+SITES: tuple[Callable[[Writer], bool], ...] = (
+    _conditional,
+    _conditional,
+    _arm,
+    _division,
+    _division,
+    _conversion,
+    _conversion,
+    _addition,
+    _out_of_bounds,
+    _out_of_bounds,
+)
+
+
+def trap_site(w: Writer) -> bool:
+    """Emit one of the places that the plan still allows."""
+    if w.plan.sites <= 0 or not w.entropy.choice(SITES)(w):
+        return False
+    w.plan.sites -= 1
+    w.plan.trapped = True
+    return True
+
+
+def ensure_trap(w: Writer) -> None:
+    """At the end of main: see to it that a trapping case has one such place at least."""
+    if w.plan.trapping and not w.plan.trapped:
+        _conditional(w)

@@ -1,0 +1,279 @@
+"""The state of one function while it is written: where, what is in scope, what it may cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from clif.floats import canonical_nan
+from clif.function import (
+    DEFAULT_FLAGS,
+    Block,
+    BlockCall,
+    External,
+    Function,
+    Inst,
+    MemFlags,
+    Signature,
+    StackSlot,
+    Value,
+)
+from clif.types import F32, F64, I64, I128, Type
+from fuzz.entropy import Entropy
+from fuzz.generate.options import Options
+from fuzz.generate.payload import Payload
+from fuzz.generate.pool import Pool
+from fuzz.generate.repertoire import Form, Repertoire
+from fuzz.generate.swarm import Swarm
+
+
+@dataclass(slots=True, eq=False)
+class MemoryObject:
+    """Memory that may be accessed: bytes ``0..size`` from an address that is 16-byte aligned.
+
+    Attributes:
+        base: the address, for objects that came as a parameter.
+        slot: the stack slot, for others.
+        writable: where writing may begin; nothing below is ever written by anyone.
+        region: number of the alias region that every access of this function names, or None.
+    """
+
+    size: int
+    base: Value | None = None
+    slot: StackSlot | None = None
+    writable: int = 0
+    region: int | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Callee:
+    """A finished function that others may call.
+
+    ``memory`` is the parameter that takes the region's address; ``steps`` bounds what a call costs.
+    """
+
+    function: Function
+    memory: int | None
+    steps: int
+
+
+@dataclass(slots=True, eq=False)
+class Edge:
+    """A way out of a scope whose arguments are settled later: a branch's target, or a return.
+
+    Attributes:
+        block: whose terminator it is.
+        args: the list to fill, of the ``BlockCall`` or of the ``return``.
+        own: values that nobody has used; they should go along.
+        candidates: what else was in scope.
+    """
+
+    block: Block
+    args: list[Value | str] | list[Value]
+    own: list[Value]
+    candidates: dict[Type, list[Value]]
+
+
+@dataclass(slots=True, eq=False)
+class Plan:
+    """What all functions of a case share.
+
+    ``sites`` is how many places may yet be made to trap; ``trapped`` whether there is one.
+    """
+
+    entropy: Entropy
+    options: Options
+    repertoire: Repertoire
+    swarm: Swarm
+    canonical: bool
+    multi_return: bool
+    trapping: bool
+    region_size: int = 0
+    readonly: int = 0
+    sites: int = 0
+    trapped: bool = False
+    callees: list[Callee] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Loop:
+    """A loop being written. ``breaks`` is None where its body's values must dominate the exit."""
+
+    depth: int
+    breaks: list[Edge] | None
+
+
+class Writer:
+    """Appends to one function, and knows what may be appended.
+
+    Methods that emit return values that are *not* in the pool; ``keep`` puts them there.
+
+    Attributes:
+        open: float values whose NaN payload is open (see ``payload``).
+        count: instructions so far; ``steps``: bound on those executed, ``limit`` its bound.
+        weight: how often the current block runs at most.
+        depth: nesting of control flow.
+    """
+
+    def __init__(self, plan: Plan, function: Function, limit: int) -> None:
+        self.plan = plan
+        self.entropy = plan.entropy
+        self.swarm = plan.swarm
+        self.repertoire = plan.repertoire
+        self.function = function
+        self.pool = Pool()
+        self.open: set[Value] = set()
+        self.memory: list[MemoryObject] = []
+        self.returns: list[Edge] = []
+        self.loops: list[Loop] = []
+        self.count = 0
+        self.steps = 0
+        self.limit = limit
+        self.weight = 1
+        self.depth = 0
+        self._next_value = 0
+        self._next_block = 0
+        self.block = self.new_block()
+
+    # --- blocks ---
+
+    def new_block(self, params: Sequence[Type] = ()) -> Block:
+        """A block that is in the layout from now on."""
+        block = Block(self._next_block)
+        self._next_block += 1
+        block.params = [self.value(type_) for type_ in params]
+        self.function.blocks.append(block)
+        return block
+
+    def enter(self, block: Block) -> None:
+        """Go on in a new block, at the layout's end, its parameters in the pool."""
+        if self.function.blocks[-1] is not block:
+            self.function.blocks.remove(block)
+            self.function.blocks.append(block)
+        self.block = block
+        self.keep_params(block)
+
+    def keep_params(self, block: Block) -> None:
+        """Parameters of blocks: floats among them count as open."""
+        for param in block.params:
+            if param.type.is_float and not self.plan.canonical:
+                self.open.add(param)
+            self.pool.add(param)
+
+    @contextmanager
+    def reopened(self, block: Block) -> Iterator[None]:
+        """Emit before the terminator of a finished block."""
+        here, self.block = self.block, block
+        terminator = block.instructions.pop()
+        yield
+        block.instructions.append(terminator)
+        self.block = here
+
+    # --- instructions ---
+
+    def value(self, type_: Type) -> Value:
+        value = Value(type_, self._next_value)
+        self._next_value += 1
+        return value
+
+    def keep(self, value: Value) -> Value:
+        self.pool.add(value)
+        return value
+
+    def apply(
+        self, form: Form, args: list[Value], imm: int = 0, cond: str = "", trap: str = ""
+    ) -> list[Value]:
+        """Emit a form. Operands of exposing ones must be closed."""
+        results: list[Value] = []
+        number = self._next_value
+        for type_ in form.results:
+            results.append(Value(type_, number))
+            number += 1
+        self._next_value = number
+        inst = Inst(form.opcode, form.type, args, results, imm, cond, form.flags, trap=trap)
+        self.block.instructions.append(inst)
+        self.count += 1
+        self.steps += self.weight
+        if form.floats and self._is_open(form.payload, args):
+            self.open.update(results)
+        return results
+
+    def _is_open(self, payload: Payload, args: list[Value]) -> bool:
+        if payload is Payload.ARITHMETIC:
+            return not self.plan.canonical
+        if payload is Payload.BLIND or payload is Payload.EXPOSE:
+            return False
+        return any(arg in self.open for arg in args)
+
+    def emit(
+        self,
+        name: str,
+        *args: Value,
+        type: Type | None = None,
+        results: Sequence[Type] = (),
+        imm: int = 0,
+        flags: MemFlags = DEFAULT_FLAGS,
+        offset: int = 0,
+        ref: StackSlot | External | Signature | None = None,
+        targets: Sequence[BlockCall] = (),
+        trap: str = "",
+    ) -> Inst:
+        """Emit what is no form of operands alone: control flow, calls, memory, constants."""
+        opcode = self.repertoire.opcodes[name]
+        inst = Inst(opcode, type, list(args), imm=imm, flags=flags, offset=offset, ref=ref)
+        inst.trap = trap
+        if targets:
+            inst.targets = list(targets)
+        if results:
+            inst.results = [self.value(t) for t in results]
+        self.block.instructions.append(inst)
+        self.count += 1
+        self.steps += self.weight
+        return inst
+
+    def op(
+        self,
+        name: str,
+        *args: Value,
+        type: Type | None = None,
+        imm: int = 0,
+        cond: str = "",
+        trap: str = "",
+    ) -> Value:
+        """Emit a form with one result by its opcode. Raises KeyError if it is not supported."""
+        return self.apply(self._lookup(name, args, type), list(args), imm, cond, trap)[0]
+
+    def _lookup(self, name: str, args: tuple[Value, ...], type_: Type | None) -> Form:
+        operand = self.repertoire.opcodes[name].typevar_operand
+        ctrl = args[operand].type if operand is not None else type_
+        return self.repertoire.forms[name, ctrl, tuple(arg.type for arg in args)]
+
+    # --- constants ---
+
+    def constant(self, type_: Type, bits: int) -> Value:
+        """A value with these bits. ``i128`` has no constants of its own: halves, concatenated."""
+        if type_ is I128:
+            low = self._simple("iconst", I64, I64, bits & I64.mask)
+            high = self._simple("iconst", I64, I64, bits >> 64)
+            return self.op("iconcat", low, high)
+        if type_.is_vector:
+            return self._simple("vconst", type_, type_, bits)
+        if type_ is F32 or type_ is F64:
+            return self._simple(f"{type_.name}const", None, type_, bits)
+        return self._simple("iconst", type_, type_, bits & type_.mask)
+
+    def _simple(self, name: str, ctrl: Type | None, result: Type, imm: int) -> Value:
+        return self.emit(name, type=ctrl, results=(result,), imm=imm).results[0]
+
+    def canonical_nan(self, type_: Type) -> Value:
+        """The NaN that canonicalisation would give, in every lane."""
+        lane = canonical_nan(type_.lane)
+        bits = sum(lane << (n * type_.lane_bits) for n in range(type_.lanes))
+        return self.constant(type_, bits)
+
+    # --- room ---
+
+    def room(self, steps: int) -> bool:
+        """Whether ``steps`` more at the current weight stay within the bound."""
+        return self.steps + steps * self.weight <= self.limit

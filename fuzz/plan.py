@@ -1,0 +1,41 @@
+"""What a campaign is asked to do. Cheap to import: the supervisor needs no more than this."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+DEFAULT_ISAS = ("x86_64", "aarch64")
+
+
+@dataclass(frozen=True, slots=True)
+class CaseOptions:
+    """What a user may say of the cases."""
+
+    isas: tuple[str, ...] = DEFAULT_ISAS
+    inputs: int = 32
+    instructions: int = 50
+    trapping_share: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One campaign.
+
+    Attributes:
+        cases: how many cases; None for no limit.
+        seconds: how long by the clock, setting up not counted; None for no limit.
+        jobs: worker processes. Job j takes the cases whose index is j modulo ``jobs``, so the
+            cases are the same for any number of them.
+        oracle: a name in ``fuzz.oracle.ORACLES``.
+        out: directory for findings.
+        case_seconds: how long one case may take by the clock before its worker is stopped.
+    """
+
+    options: CaseOptions = field(default_factory=CaseOptions)
+    seed: int = 0
+    cases: int | None = None
+    seconds: float | None = None
+    jobs: int = 1
+    oracle: str = "interp"
+    out: str = "findings"
+    case_seconds: float = 30.0

@@ -1,0 +1,157 @@
+"""Counts of a campaign: kept by each worker, added up by whoever supervises them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+
+class Stage(IntEnum):
+    """The steps of one case, in the order in which it goes through them."""
+
+    GENERATE = 0
+    PRINT = 1
+    READ = 2
+    INTERPRET = 3
+    COMPILE = 4
+    EMULATE = 5
+    COMPARE = 6
+
+    @property
+    def label(self) -> str:
+        return self.name.lower()
+
+
+_MAX_RATIO = 400
+
+
+@dataclass(slots=True)
+class Statistics:
+    """What a number of cases amounted to. Times are nanoseconds of CPU time.
+
+    Attributes:
+        cases: cases begun, rejected ones included.
+        executions: inputs run on an ISA and compared in full.
+        executions_by_isa, compile_ns, emulate_ns: by ISA.
+        rejected: cases by the reason for which something could not read, interpret or compile them.
+        examples: the index of a case that was rejected for each reason.
+        hangs: inputs that the interpreter stopped for want of fuel.
+        traps: inputs that trapped, by trap code.
+        unintended_traps: inputs that trapped in cases that were not drawn as trapping.
+        live_ratios: cases by percent of generated instructions left after optimising, of those
+            compiled with optimisation; one entry per ISA.
+        stage_ns: by ``Stage``.
+        total_ns: of the whole loop, what is between the stages included.
+        wall_ns: the same by the clock, the longest of the workers.
+    """
+
+    cases: int = 0
+    executions: int = 0
+    trapping_cases: int = 0
+    hangs: int = 0
+    unintended_traps: int = 0
+    instructions: int = 0
+    live_instructions: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, int] = field(default_factory=dict)
+    traps: Counter[str] = field(default_factory=Counter)
+    opcodes: Counter[str] = field(default_factory=Counter)
+    executions_by_isa: Counter[str] = field(default_factory=Counter)
+    compile_ns: Counter[str] = field(default_factory=Counter)
+    emulate_ns: Counter[str] = field(default_factory=Counter)
+    live_ratios: Counter[int] = field(default_factory=Counter)
+    findings: Counter[str] = field(default_factory=Counter)
+    stage_ns: list[int] = field(default_factory=lambda: [0] * len(Stage))
+    total_ns: int = 0
+    wall_ns: int = 0
+
+    def add(self, other: Statistics) -> None:
+        """Adds what another worker counted."""
+        for name in ("cases", "executions", "trapping_cases", "hangs", "unintended_traps"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.instructions += other.instructions
+        self.live_instructions += other.live_instructions
+        for counter, more in zip(self._counters(), other._counters(), strict=True):
+            counter.update(more)
+        self.examples = other.examples | self.examples
+        for stage, nanoseconds in enumerate(other.stage_ns):
+            self.stage_ns[stage] += nanoseconds
+        self.total_ns += other.total_ns
+        self.wall_ns = max(self.wall_ns, other.wall_ns)
+
+    def _counters(self) -> tuple[Counter[Any], ...]:
+        return (
+            self.rejected,
+            self.traps,
+            self.opcodes,
+            self.executions_by_isa,
+            self.compile_ns,
+            self.emulate_ns,
+            self.live_ratios,
+            self.findings,
+        )
+
+    def note_rejected(self, reason: str, index: int) -> None:
+        """Counts case ``index`` as rejected."""
+        self.rejected[reason] += 1
+        self.examples.setdefault(reason, index)
+
+    def note_liveness(self, generated: int, left: int) -> None:
+        """Counts one optimised compilation. Constant memory, so that a campaign may last."""
+        if generated:
+            self.live_ratios[min(_MAX_RATIO, round(100 * left / generated))] += 1
+
+    @property
+    def liveness_median(self) -> float | None:
+        """The median share of instructions that optimising left, 1.0 for all of them."""
+        middle, seen = self.live_ratios.total() / 2, 0
+        for percent in sorted(self.live_ratios):
+            seen += self.live_ratios[percent]
+            if seen >= middle:
+                return percent / 100
+        return None
+
+    @property
+    def cases_per_second(self) -> float:
+        """Per second of CPU time: what one core does."""
+        return self.cases / self.total_ns * 1e9 if self.total_ns else 0.0
+
+    @property
+    def executions_per_second(self) -> float:
+        """Per second of CPU time: what one core does."""
+        return self.executions / self.total_ns * 1e9 if self.total_ns else 0.0
+
+    def seconds(self) -> dict[str, float]:
+        """CPU seconds by stage, and in total."""
+        table = {stage.label: round(self.stage_ns[stage] / 1e9, 6) for stage in Stage}
+        return table | {"total": round(self.total_ns / 1e9, 6)}
+
+    def to_json(self) -> dict[str, Any]:
+        """The counts under the names that programs rely on."""
+        return {
+            "cases": self.cases,
+            "executions": self.executions,
+            "rejected": dict(self.rejected.most_common()),
+            "hangs": self.hangs,
+            "traps": dict(self.traps.most_common()),
+            "trapping_cases": self.trapping_cases,
+            "unintended_traps": self.unintended_traps,
+            "seconds": self.seconds(),
+            "wall_seconds": round(self.wall_ns / 1e9, 3),
+            "cases_per_second": round(self.cases_per_second, 1),
+            "executions_per_second": round(self.executions_per_second, 1),
+            "by_isa": {
+                isa: {
+                    "executions": count,
+                    "compile_seconds": round(self.compile_ns[isa] / 1e9, 6),
+                    "emulate_seconds": round(self.emulate_ns[isa] / 1e9, 6),
+                }
+                for isa, count in self.executions_by_isa.items()
+            },
+            "instructions": self.instructions,
+            "live_instructions": self.live_instructions,
+            "liveness_median": self.liveness_median,
+            "opcodes": dict(sorted(self.opcodes.items())),
+        }

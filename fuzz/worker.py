@@ -1,0 +1,171 @@
+"""One worker process of a campaign: makes cases and checks them until it is told to stop."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import count
+from multiprocessing.connection import Connection
+from pathlib import Path
+from time import monotonic_ns, process_time_ns
+
+import numpy as np
+
+from backend import coverage
+from backend.cranelift import SettingsError
+from fuzz.case import Case, effective_settings
+from fuzz.finding import Finding, finding_text, write_finding
+from fuzz.flight import Flight
+from fuzz.messages import Failed, Found, Progress, Record
+from fuzz.oracle import ORACLES
+from fuzz.pipeline import Pipeline, Verdict
+from fuzz.plan import Plan
+from fuzz.source import CaseSource
+from fuzz.statistics import Stage, Statistics
+
+_REPORT_EVERY_NS = 500_000_000
+
+
+def run_worker(
+    plan: Plan, first: int, skip: frozenset[int], flight: Flight, connection: Connection
+) -> None:
+    """The process's main function.
+
+    ``first`` is the index of its first case, ``skip`` those that it must not touch.
+    """
+    try:
+        _Worker(plan, first, skip, flight, connection).run()
+    except SettingsError as error:
+        connection.send(Failed(str(error)))
+    except BrokenPipeError:
+        sys.exit(1)  # the supervisor is gone
+    except OSError as error:
+        connection.send(Failed(f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")))
+    except Exception as error:
+        connection.send(Failed(f"internal: {_place(error)}"))
+
+
+@dataclass(slots=True)
+class _Worker:
+    plan: Plan
+    first: int
+    skip: frozenset[int]
+    flight: Flight
+    connection: Connection
+    statistics: Statistics = field(default_factory=Statistics)
+    began_ns: int = 0
+    reported_ns: int = 0
+    reported_cpu_ns: int = 0
+
+    def run(self) -> None:
+        plan = self.plan
+        source = CaseSource(plan.options, plan.seed)
+        pipeline = Pipeline(
+            plan.options.isas, oracle=ORACLES[plan.oracle], on_stage=self.flight.enter
+        )
+        covered = np.zeros_like(coverage.counters(), dtype=np.bool_)
+        parent = os.getppid()
+        self.began_ns = self.reported_ns = monotonic_ns()
+        self.reported_cpu_ns = process_time_ns()
+        for index in count(self.first, plan.jobs):
+            if monotonic_ns() - self.reported_ns > _REPORT_EVERY_NS:
+                covered |= coverage.counters() != 0
+                self._report(index)
+            if self._is_over(index) or os.getppid() != parent:
+                covered |= coverage.counters() != 0
+                self._report(index, np.packbits(covered).tobytes(), done=True)
+                break
+            if index not in self.skip:
+                self._one_case(source, pipeline, index)
+
+    def _is_over(self, index: int) -> bool:
+        plan = self.plan
+        if self.flight.stop_requested or (plan.cases is not None and index >= plan.cases):
+            return True
+        elapsed = (monotonic_ns() - self.began_ns) / 1e9
+        return plan.seconds is not None and elapsed >= plan.seconds
+
+    def _report(self, next_case: int, edges: bytes = b"", *, done: bool = False) -> None:
+        now, cpu = monotonic_ns(), process_time_ns()
+        self.statistics.total_ns = cpu - self.reported_cpu_ns
+        self.statistics.wall_ns = now - self.began_ns
+        self.connection.send(Progress(self.statistics, next_case, edges, done))
+        self.statistics = Statistics()
+        self.reported_ns, self.reported_cpu_ns = now, cpu
+
+    def _one_case(self, source: CaseSource, pipeline: Pipeline, index: int) -> None:
+        self.flight.begin(index)
+        start = process_time_ns()
+        try:
+            case = source.case(index)
+            self.statistics.stage_ns[Stage.GENERATE] += process_time_ns() - start
+            verdict = pipeline.check(case)
+        except (SettingsError, OSError, MemoryError):
+            raise
+        except Exception as error:  # a fault of ours must neither hide nor end the campaign
+            self.statistics.cases += 1
+            self.statistics.note_rejected(f"internal: {_place(error)}", index)
+        else:
+            note_case(self.statistics, case, verdict, index)
+            for finding in verdict.findings:
+                self._keep(finding, case, verdict)
+        self.flight.end()
+
+    def _keep(self, finding: Finding, case: Case, verdict: Verdict) -> None:
+        text = finding_text(finding, case, verdict.expected, self.plan.options.isas)
+        self.statistics.findings[finding.bucket] += 1
+        try:
+            path = write_finding(text, Path(self.plan.out))
+        except OSError as error:
+            record = Record(finding.kind.value, finding.bucket, finding.isa, "")
+            self.connection.send(Failed(f"{self.plan.out}: {error.strerror}", record, text))
+            sys.exit(1)
+        record = Record(finding.kind.value, finding.bucket, finding.isa, str(path))
+        self.connection.send(Found(record))
+
+
+def note_case(statistics: Statistics, case: Case, verdict: Verdict, index: int) -> None:
+    """Adds one case to the counts."""
+    opcodes = Counter(
+        inst.opcode.name for function in case.functions for inst in function.instructions()
+    )
+    generated = opcodes.total()
+    statistics.cases += 1
+    statistics.instructions += generated
+    statistics.opcodes.update(opcodes)
+    statistics.executions += verdict.executions
+    statistics.hangs += verdict.hangs
+    statistics.trapping_cases += case.trapping
+    for reason in verdict.rejected:
+        statistics.note_rejected(reason, index)
+    if verdict.expected is not None and verdict.expected.traps:
+        statistics.traps.update(verdict.expected.traps.values())
+        if not case.trapping:
+            statistics.unintended_traps += len(verdict.expected.traps)
+    for stage, nanoseconds in enumerate(verdict.stage_ns):
+        statistics.stage_ns[stage] += nanoseconds
+    _note_runs(statistics, case, verdict, generated)
+
+
+def _note_runs(statistics: Statistics, case: Case, verdict: Verdict, generated: int) -> None:
+    compiled = [run for run in verdict.runs if run.compiled]
+    if compiled:
+        statistics.live_instructions += compiled[0].live_instructions
+    optimised = effective_settings(case).get("opt_level") != "none"
+    for run in compiled:
+        statistics.compile_ns[run.isa] += run.compile_ns
+        statistics.emulate_ns[run.isa] += run.emulate_ns
+        if run.outcomes is not None:
+            statistics.executions_by_isa[run.isa] += case.inputs.count
+        if optimised:
+            statistics.note_liveness(generated, run.live_instructions)
+
+
+def _place(error: Exception) -> str:
+    """An exception with the line of ours that raised it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    last = frames[-1]
+    return f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}: {error}"[:160]

@@ -1,0 +1,13 @@
+"""The reference interpreter: the meaning of each opcode, written from CLIF's documentation."""
+
+from typing import Final
+
+import interp.semantics  # noqa: F401  (registers the meanings)
+from interp.machine import Counters, Options, run
+from interp.registry import Unsupported, all_meanings
+from interp.unsupported import REASONS
+
+#: Every opcode that has a meaning, by CLIF name.
+MEANINGS: Final = all_meanings()
+
+__all__ = ["MEANINGS", "REASONS", "Counters", "Options", "Unsupported", "run"]

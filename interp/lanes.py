@@ -1,0 +1,116 @@
+"""How the interpreter holds values: one array per SSA value, a row per input.
+
+Scalars of up to 64 bits have shape ``(n,)`` and the unsigned dtype of their width, vectors
+``(n, lanes)``. 128-bit scalars are ``(n,)`` of Python ints (dtype object): no carries to get wrong.
+Floats are bit patterns, viewed as IEEE types only inside an operation. Arrays are never changed
+after they became a value: copies of block arguments may share them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from clif.outcome import Words, word_dtype
+from clif.types import ALL, Type
+
+Lanes = npt.NDArray[Any]
+Mask = npt.NDArray[np.bool_]
+DType = np.dtype[Any]
+
+MASK_64: Final = (1 << 64) - 1
+MASK_128: Final = (1 << 128) - 1
+SIGN_128: Final = 1 << 127
+
+_OBJECT: Final[DType] = np.dtype(object)
+
+
+def _dtype(kind: str, type_: Type) -> DType:
+    return np.dtype(f"{kind}{type_.lane_bits // 8}") if type_.lane_bits <= 64 else _OBJECT
+
+
+#: The dtype of a type's lanes seen as unsigned, signed, or (of floats) IEEE numbers.
+UINT: Final[dict[Type, DType]] = {t: _dtype("u", t) for t in ALL}
+INT: Final[dict[Type, DType]] = {t: _dtype("i", t) for t in ALL}
+FLOAT: Final[dict[Type, DType]] = {t: _dtype("f", t) for t in ALL if t.is_float}
+BOOL_BYTES: Final[DType] = np.dtype("u1")
+
+
+def constant(type_: Type, bits: int, n: int) -> Lanes:
+    """A scalar constant for ``n`` inputs."""
+    array = np.empty(n, UINT[type_])
+    array.fill(bits & type_.mask)
+    return array
+
+
+def from_words(type_: Type, words: Words) -> Lanes:
+    """The inner form of words of shape ``(n, k)`` (see ``clif.outcome``)."""
+    if type_.lane_bits == 128:
+        return wide(words[:, 0], words[:, 1])
+    return words if type_.is_vector else words[:, 0]
+
+
+def to_words(type_: Type, value: Lanes) -> Words:
+    """The words of a value, shape ``(n, k)``."""
+    if type_.lane_bits == 128:
+        words = np.empty((len(value), 2), np.uint64)
+        words[:, 0] = value & MASK_64
+        words[:, 1] = value >> 64
+        return words
+    return value if type_.is_vector else value.reshape(-1, 1)
+
+
+def wide(low: Lanes, high: Lanes) -> Lanes:
+    """128-bit integers from their 64-bit halves."""
+    whole: Lanes = low.astype(object) | high.astype(object) << 64
+    return whole
+
+
+def signed_wide(x: Lanes) -> Lanes:
+    """Unsigned 128-bit integers seen as signed ones."""
+    seen: Lanes = (x ^ SIGN_128) - SIGN_128
+    return seen
+
+
+def integers(type_: Type, x: Lanes, *, signed: bool) -> Lanes:
+    """Lanes of an integer type as exact Python ints (dtype object)."""
+    if type_.lane_bits == 128:
+        return signed_wide(x) if signed else x
+    return (x.view(INT[type_]) if signed else x).astype(object)
+
+
+def from_integers(type_: Type, x: Lanes) -> Lanes:
+    """The inverse of ``integers``, wrapping."""
+    wrapped: Lanes = x & type_.mask
+    return wrapped.astype(UINT[type_])
+
+
+def flag(condition: Mask) -> Lanes:
+    """An i8 that is 1 where the condition holds."""
+    return condition.view(BOOL_BYTES)
+
+
+def truth(type_: Type, condition: Mask) -> Lanes:
+    """What a comparison of ``type_`` yields: 1 or 0; for vectors lanes of all ones or none."""
+    if type_.is_vector:
+        lanes: Lanes = np.negative(condition.astype(UINT[type_]))
+        return lanes
+    return condition.view(BOOL_BYTES)
+
+
+def per_lane(x: Lanes, like: Lanes) -> Lanes:
+    """A scalar shaped so that it goes with every lane of ``like``."""
+    return x[:, None] if like.ndim == 2 else x
+
+
+def choose(condition: Mask, x: Lanes, y: Lanes) -> Lanes:
+    """Whole values: ``x`` for the inputs where the condition holds, else ``y``. A new array."""
+    return np.where(condition[:, None] if x.ndim == 2 else condition, x, y)
+
+
+def reinterpret(from_: Type, to: Type, x: Lanes) -> Lanes:
+    """The same bytes in little-endian memory, seen as another type of the same size."""
+    words = np.ascontiguousarray(to_words(from_, x))
+    return from_words(to, words.view(word_dtype(to)))

@@ -1,0 +1,93 @@
+"""Comparisons: 1 or 0 for scalars, lanes of all ones or all zeros for vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+
+from clif.function import Inst
+from clif.types import F128, I128
+from interp.lanes import FLOAT, INT, Lanes, signed_wide, truth
+from interp.registry import pure, pure_on
+
+_UNSIGNED: Final[dict[str, Callable[..., Any]]] = {
+    "eq": np.equal,
+    "ne": np.not_equal,
+    "ult": np.less,
+    "ule": np.less_equal,
+    "ugt": np.greater,
+    "uge": np.greater_equal,
+}
+_SIGNED: Final[dict[str, Callable[..., Any]]] = {
+    "slt": np.less,
+    "sle": np.less_equal,
+    "sgt": np.greater,
+    "sge": np.greater_equal,
+}
+#: NumPy's comparisons are ordered but for ``!=``; an unordered one negates its opposite.
+_FLOAT: Final[dict[str, Callable[[Lanes, Lanes], Any]]] = {
+    "eq": np.equal,
+    "ne": np.not_equal,
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+    "ord": lambda x, y: (x == x) & (y == y),
+    "uno": lambda x, y: (x != x) | (y != y),
+    "one": lambda x, y: (x < y) | (x > y),
+    "ueq": lambda x, y: ~((x < y) | (x > y)),
+    "ult": lambda x, y: ~(x >= y),
+    "ule": lambda x, y: ~(x > y),
+    "ugt": lambda x, y: ~(x <= y),
+    "uge": lambda x, y: ~(x < y),
+}
+
+
+@pure
+def icmp(inst: Inst, x: Lanes, y: Lanes) -> Lanes:
+    compare = _UNSIGNED.get(inst.cond)
+    if compare is None:
+        signed = INT[inst.args[0].type]
+        compare, x, y = _SIGNED[inst.cond], x.view(signed), y.view(signed)
+    return truth(inst.args[0].type, compare(x, y))
+
+
+@pure_on(I128)
+def icmp_(inst: Inst, x: Lanes, y: Lanes) -> Lanes:
+    compare = _UNSIGNED.get(inst.cond)
+    if compare is None:
+        compare, x, y = _SIGNED[inst.cond], signed_wide(x), signed_wide(y)
+    return truth(I128, compare(x, y))
+
+
+@pure
+def fcmp(inst: Inst, x: Lanes, y: Lanes) -> Lanes:
+    type_ = inst.args[0].type
+    number = FLOAT[type_]
+    return truth(type_, _FLOAT[inst.cond](x.view(number), y.view(number)))
+
+
+_MAGNITUDE: Final = (1 << 127) - 1
+_INFINITY: Final = 0x7FFF << 112
+
+
+def _ordered(x: Lanes) -> Lanes:
+    """Integers that compare as the binary128 numbers do; NaNs must be looked for apart."""
+    magnitude = x & _MAGNITUDE
+    return np.where(x > _MAGNITUDE, -magnitude, magnitude)
+
+
+@pure_on(F128)
+def fcmp_(inst: Inst, x: Lanes, y: Lanes) -> Lanes:
+    unordered = ((x & _MAGNITUDE) > _INFINITY) | ((y & _MAGNITUDE) > _INFINITY)
+    a, b = _ordered(x), _ordered(y)
+    relations = {"eq": a == b, "lt": a < b, "gt": a > b, "ne": a != b, "le": a <= b, "ge": a >= b}
+    relations |= {"one": a != b, "ord": a == a, "uno": a != a}
+    condition = inst.cond
+    if condition in relations and condition != "ne":
+        holds = relations[condition] & ~unordered if condition != "uno" else unordered
+    else:
+        holds = relations[condition.removeprefix("u")] | unordered
+    return truth(F128, holds)

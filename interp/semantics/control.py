@@ -1,0 +1,192 @@
+"""Branches, calls, returns, traps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from clif.function import BlockCall, External, Function, Inst, Signature
+from clif.outcome import Status
+from interp.lanes import Lanes, Mask, choose
+from interp.machine import Frame
+from interp.registry import Unsupported, effect
+
+
+@effect
+def nop(frame: Frame, inst: Inst) -> None:
+    """Nothing."""
+
+
+@effect
+def sequence_point(frame: Frame, inst: Inst) -> None:
+    """A barrier for the compiler."""
+
+
+# --- branches ---
+
+
+@effect
+def jump(frame: Frame, inst: Inst) -> None:
+    frame.jump(inst.targets[0])
+
+
+@effect
+def brif(frame: Frame, inst: Inst, c: Lanes) -> None:
+    taken = (c != 0) if frame.full else (c != 0) & frame.mask
+    count = np.count_nonzero(taken)
+    if count == 0:
+        frame.jump(inst.targets[1])
+    elif count == np.count_nonzero(frame.mask):
+        frame.jump(inst.targets[0])
+    else:
+        then, otherwise = inst.targets
+        frame.split([(then, taken), (otherwise, frame.mask & ~taken)])
+
+
+@effect
+def br_table(frame: Frame, inst: Inst, x: Lanes) -> None:
+    default, *table = inst.targets
+    ways: list[tuple[BlockCall, Mask]] = []
+    rest = frame.mask
+    for index in sorted(set(x[frame.mask].tolist())):
+        if index < len(table):
+            taken = rest & (x == index)
+            rest = rest & ~taken
+            ways.append((table[index], taken))
+    if np.count_nonzero(rest):
+        ways.append((default, rest))
+    if len(ways) == 1:
+        frame.jump(ways[0][0])
+    else:
+        frame.split(ways)
+
+
+# --- traps ---
+
+
+@effect
+def trap(frame: Frame, inst: Inst) -> None:
+    frame.stop(frame.mask, Status.TRAPPED, inst.trap)
+
+
+@effect
+def trapz(frame: Frame, inst: Inst, c: Lanes) -> None:
+    frame.trap(c == 0, inst.trap)
+
+
+@effect
+def trapnz(frame: Frame, inst: Inst, c: Lanes) -> None:
+    frame.trap(c != 0, inst.trap)
+
+
+# --- calls ---
+
+
+@effect
+def return_(frame: Frame, _: Inst, *values: Lanes) -> None:
+    frame.returns.add(list(values), frame.mask)
+
+
+@effect
+def call(frame: Frame, inst: Inst, *args: Lanes) -> Any:
+    return _results(inst, _call(frame, _named(frame, inst), args))
+
+
+@effect
+def call_indirect(frame: Frame, inst: Inst, address: Lanes, *args: Lanes) -> Any:
+    return _results(inst, _call_addresses(frame, inst, address, args))
+
+
+@effect
+def try_call(frame: Frame, inst: Inst, *args: Lanes) -> None:
+    _return_to(frame, inst, _call(frame, _named(frame, inst), args))
+
+
+@effect
+def try_call_indirect(frame: Frame, inst: Inst, address: Lanes, *args: Lanes) -> None:
+    _return_to(frame, inst, _call_addresses(frame, inst, address, args))
+
+
+@effect
+def return_call(frame: Frame, inst: Inst, *args: Lanes) -> None:
+    frame.tail_call(_named(frame, inst), args, frame.mask)
+
+
+@effect
+def return_call_indirect(frame: Frame, inst: Inst, address: Lanes, *args: Lanes) -> None:
+    for function, mask in _callees(frame, inst, address):
+        frame.tail_call(function, args, mask)
+
+
+def _named(frame: Frame, inst: Inst) -> Function:
+    assert isinstance(inst.ref, External)
+    function = frame.machine.function(inst.ref.name, inst.opcode.name)
+    if function.signature.param_types != inst.ref.signature.param_types:
+        raise Unsupported(inst.opcode.name, "", f"%{function.name} has another signature")
+    return function
+
+
+def _call(frame: Frame, function: Function, args: Sequence[Lanes]) -> list[Lanes]:
+    machine = frame.machine
+    machine.counters.calls += 1
+    results, returned = machine.call(function, args, frame.mask)
+    if returned is not frame.mask:
+        frame.keep(returned)
+    assert results is not None  # else `keep` had raised
+    return results
+
+
+def _call_addresses(frame: Frame, inst: Inst, address: Lanes, args: Sequence[Lanes]) -> list[Lanes]:
+    """Call each function that is addressed, for the inputs that address it."""
+    callees = list(_callees(frame, inst, address))
+    if len(callees) == 1:
+        return _call(frame, callees[0][0], args)
+    merged: list[Lanes] | None = None
+    back = np.zeros_like(frame.mask)
+    for function, mask in callees:
+        frame.machine.counters.calls += 1
+        results, returned = frame.machine.call(function, args, mask)
+        if results is not None:
+            pairs = zip(results, merged or results, strict=True)
+            merged = [choose(returned, *pair) for pair in pairs]
+            back = back | returned
+    frame.keep(back)
+    assert merged is not None
+    return merged
+
+
+def _callees(frame: Frame, inst: Inst, address: Lanes) -> list[tuple[Function, Mask]]:
+    """The functions that active inputs address; an address of anything else ends its input."""
+    found = []
+    for place in sorted(set(address[frame.mask].tolist())):
+        function = frame.machine.function_at(place)
+        here = address == place
+        if function is None:
+            frame.violate(here, "call of an address where no function is")
+        elif not _matches(function, inst.ref):
+            frame.violate(here, f"%{function.name} called with another signature")
+        else:
+            found.append((function, here))
+    return [(function, here & frame.mask) for function, here in found]
+
+
+def _matches(function: Function, signature: object) -> bool:
+    assert isinstance(signature, Signature)
+    return (function.signature.param_types, function.signature.return_types) == (
+        signature.param_types,
+        signature.return_types,
+    )
+
+
+def _results(inst: Inst, results: list[Lanes]) -> Any:
+    if not inst.results:
+        return None
+    return results[0] if len(results) == 1 else results
+
+
+def _return_to(frame: Frame, inst: Inst, results: list[Lanes]) -> None:
+    """The normal return of a ``try_call``: nothing here throws."""
+    named = {f"ret{n}": value for n, value in enumerate(results)}
+    frame.jump(inst.targets[0], named)

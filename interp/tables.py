@@ -1,0 +1,79 @@
+"""The meanings as the machine looks them up: by name, by type where a type has its own."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, Final
+
+import numpy as np
+
+from clif.floats import canonical_nan
+from clif.function import Inst
+from clif.types import F128, FLOATS, Type
+from interp.lanes import FLOAT, Lanes
+from interp.registry import PURE, PURE_ON, Pure
+
+#: The general table, and those of the types that have their own meanings (complete ones).
+Tables = tuple[dict[str, Pure], dict[Type | None, dict[str, Pure]]]
+
+#: What Cranelift's NaN canonicalisation treats (``nan_canonicalization.rs``).
+ARITHMETIC: Final[tuple[str, ...]] = (
+    "ceil",
+    "fadd",
+    "fdemote",
+    "fdiv",
+    "floor",
+    "fma",
+    "fmax",
+    "fmin",
+    "fmul",
+    "fpromote",
+    "fsub",
+    "fvdemote",
+    "fvpromote_low",
+    "nearest",
+    "sqrt",
+    "trunc",
+)
+
+_CANONICAL: Final = {type_: canonical_nan(type_) for type_ in FLOATS}
+
+
+@cache
+def tables(*, canonical: bool) -> Tables:
+    """The tables of a run."""
+    general = _canonicalizing(PURE) if canonical else PURE
+    own: dict[Type | None, dict[str, Pure]] = {
+        type_: {**general, **(_canonicalizing(table) if canonical else table)}
+        for type_, table in PURE_ON.items()
+    }
+    return general, own
+
+
+def _canonicalizing(table: dict[str, Pure]) -> dict[str, Pure]:
+    wrapped = {name: _with_canonical_nans(table[name]) for name in ARITHMETIC if name in table}
+    return {**table, **wrapped}
+
+
+def _with_canonical_nans(meaning: Pure) -> Pure:
+    def canonical(inst: Inst, *args: Lanes) -> Any:
+        return canonicalize(inst.results[0].type, meaning(inst, *args))
+
+    return canonical
+
+
+def canonicalize(type_: Type, x: Lanes) -> Lanes:
+    """``x`` with every NaN replaced by the canonical one."""
+    nan = _CANONICAL[type_.lane]
+    if type_ is F128:
+        return np.where(is_nan(type_, x), nan, x)
+    return np.where(is_nan(type_, x), x.dtype.type(nan), x)
+
+
+def is_nan(type_: Type, x: Lanes) -> Any:
+    """Which lanes are NaNs."""
+    if type_ is F128:
+        infinity = 0x7FFF << 112
+        return (x & ((1 << 127) - 1)) > infinity
+    seen = x.view(FLOAT[type_])
+    return seen != seen

@@ -1,0 +1,22 @@
+# Shorthands: `just fuzz --seconds 60`. Each recipe sets up what it needs.
+
+default:
+    @just --list
+
+# make, compile, run and compare cases
+fuzz *args:
+    scripts/fuzz {{ args }}
+
+# all tests; with arguments, pytest with these alone
+test *args:
+    scripts/test {{ args }}
+
+# put the sources into their canonical form
+format:
+    .venv/bin/ruff check --fix-only
+    .venv/bin/ruff format
+    cargo fmt --manifest-path backend/Cargo.toml
+
+# compile throughput of the environment's extension
+measure-compile *args:
+    .venv/bin/python scripts/measure-compile {{ args }}

@@ -1,0 +1,116 @@
+"""Builds the extension with cargo and puts it where the environment's Python finds it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from manifest import manifest_for
+from messages import SetupError, say
+from packages import site_packages
+from progress import Progress
+from variant import ROOT, Variant
+
+
+def build_extension(variant: Variant) -> None:
+    """Builds what is out of date. A changed file of a local Cranelift counts, so this is called
+    for one even where nothing of ours changed: then it takes a moment."""
+    command = ["cargo", "build", "--release", "--message-format=json-render-diagnostics"]
+    command += ["--manifest-path", str(manifest_for(variant))]
+    command += ["--target-dir", str(variant.target_dir)]
+    command += _profile(variant)
+    if variant.cranelift is None:
+        command.append("--locked")
+    library = _cargo(variant, command)
+    _install(variant, library)
+
+
+def _profile(variant: Variant) -> list[str]:
+    if variant.assertions:
+        return []
+    return ["--config", "profile.release.debug-assertions=false"]
+
+
+def _cargo(variant: Variant, command: list[str]) -> Path:
+    """Runs cargo, shows that it goes on, and returns the library that it made."""
+    library = None
+    with variant.log.open("w") as log, Progress("building Cranelift and the extension") as progress:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=_variables(variant),
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                message = _message(line)
+                if message.get("reason") != "compiler-artifact":
+                    continue
+                progress.crate_done(fresh=message["fresh"])
+                if message["target"]["name"] == "_cranelift":
+                    library = Path(message["filenames"][0])
+            status = process.wait()
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
+    if status:
+        raise SetupError(_reason(variant))
+    if library is None:
+        raise SetupError(f"cargo made no extension (log: {variant.log})")
+    return library
+
+
+def _variables(variant: Variant) -> dict[str, str]:
+    """The flags of ``.cargo/config.toml`` and the user's: by itself the one replaces the other."""
+    config = tomllib.loads((ROOT / ".cargo" / "config.toml").read_text())
+    flags: list[str] = [*os.environ.get("RUSTFLAGS", "").split(), *config["build"]["rustflags"]]
+    if variant.cranelift and not variant.whole_tree:
+        # So that a panic's location is the same wherever the folder lies.
+        flags.append(f"--remap-path-prefix={variant.cranelift}=cranelift-codegen")
+    environment = {key: value for key, value in os.environ.items() if key != "RUSTFLAGS"}
+    return {**environment, "CARGO_ENCODED_RUSTFLAGS": "\x1f".join(flags)}
+
+
+def _message(line: str) -> dict[str, Any]:
+    try:
+        message = json.loads(line)
+    except ValueError:
+        return {}
+    return message if isinstance(message, dict) else {}
+
+
+def _reason(variant: Variant) -> str:
+    lines = variant.log.read_text(errors="replace").splitlines()
+    for number, line in enumerate(lines):
+        if line.startswith("error"):
+            place = lines[number + 1].strip() if number + 1 < len(lines) else ""
+            text = f"{line} {place}" if place.startswith("-->") else line
+            break
+    else:
+        text = "cargo failed"
+    if variant.cranelift:
+        text = f"this Cranelift does not build with the extension: {text}"
+    return f"{text} (log: {variant.log})"
+
+
+def _install(variant: Variant, library: Path) -> None:
+    """Each environment has its own copy, outside of the sources (see ``backend/__init__.py``)."""
+    folder = site_packages(variant) / "backend"
+    folder.mkdir(exist_ok=True)
+    module = folder / "_cranelift.abi3.so"
+    if module.exists() and module.stat().st_mtime_ns == library.stat().st_mtime_ns:
+        return
+    # Replaced as a whole: a process may be running with the old one.
+    temporary = folder / f".{os.getpid()}.so"
+    shutil.copy2(library, temporary)
+    temporary.replace(module)
+    say("the extension is built")

@@ -1,0 +1,105 @@
+"""The crate's manifest for a local Cranelift.
+
+A lone ``cranelift-codegen`` replaces that of the pinned release: a patch does. A Wasmtime tree has
+another version, which no patch may bring in: there our dependencies become paths. Either is written
+next to the environment's other things, and names the checkout's sources; the checkout's own
+manifest stays as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from messages import SetupError
+from variant import CODEGEN, ROOT, Variant
+
+_BACKEND = ROOT / "backend"
+
+
+def manifest_for(variant: Variant) -> Path:
+    """The manifest that cargo is to build for this environment."""
+    if variant.cranelift is None:
+        return _BACKEND / "Cargo.toml"
+    folder = variant.folder / "crate"
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest = folder / "Cargo.toml"
+    text = _adapted(variant, variant.cranelift)
+    # An unchanged file keeps its time, so that cargo sees no reason to build.
+    if not manifest.exists() or manifest.read_text() != text:
+        manifest.write_text(text)
+        # What the tree does not change stays at the versions that were tried.
+        shutil.copyfile(_BACKEND / "Cargo.lock", folder / "Cargo.lock")
+    return manifest
+
+
+def _adapted(variant: Variant, cranelift: Path) -> str:
+    data = tomllib.loads((_BACKEND / "Cargo.toml").read_text())
+    data["lib"]["path"] = str(_BACKEND / "src" / "lib.rs")
+    build = _BACKEND / "build.rs"
+    data["package"]["build"] = str(build) if build.exists() else False
+    dependencies = data["dependencies"]
+    if variant.whole_tree:
+        local = _crates(cranelift)
+        for name in [name for name in dependencies if name in local]:
+            given = dependencies[name]
+            options = dict(given) if isinstance(given, dict) else {}
+            options.pop("version", None)
+            dependencies[name] = {"path": str(local[name]), **options}
+        # For trees whose crates ask the registry for each other.
+        data["patch"] = {"crates-io": {name: {"path": str(path)} for name, path in local.items()}}
+    else:
+        _require_pinned_version(cranelift, dependencies)
+        data["patch"] = {"crates-io": {CODEGEN: {"path": str(cranelift)}}}
+    data["workspace"] = {}  # neither the checkout's nor the tree's
+    return _to_toml(data)
+
+
+def _crates(tree: Path) -> dict[str, Path]:
+    crates = {}
+    for manifest in sorted(tree.glob("cranelift/**/Cargo.toml")):
+        if "target" in manifest.relative_to(tree).parts:
+            continue
+        try:
+            name = tomllib.loads(manifest.read_text()).get("package", {}).get("name", "")
+        except ValueError:
+            continue
+        if re.fullmatch(r"cranelift(-[a-z0-9-]+)?", name):
+            crates[name] = manifest.parent
+    return crates
+
+
+def _require_pinned_version(folder: Path, dependencies: dict[str, Any]) -> None:
+    pinned = dependencies[CODEGEN]["version"].removeprefix("=")
+    package = tomllib.loads((folder / "Cargo.toml").read_text())["package"]
+    version = package.get("version")
+    if version != pinned:
+        raise SetupError(
+            f"--cranelift: {folder} is {CODEGEN} {version}, but a lone one must be {pinned}; "
+            "for another version give the whole Wasmtime tree"
+        )
+
+
+def _to_toml(data: dict[str, Any]) -> str:
+    """Enough of TOML for a manifest: JSON's strings, numbers and lists are TOML's as well."""
+    lines: list[str] = []
+    _table(lines, (), data)
+    return "\n".join(lines) + "\n"
+
+
+def _table(lines: list[str], path: tuple[str, ...], table: dict[str, Any]) -> None:
+    if path:
+        lines.append(f"[{'.'.join(json.dumps(part) for part in path)}]")
+    inner = {key: value for key, value in table.items() if isinstance(value, dict)}
+    lines += [
+        f"{json.dumps(key)} = {json.dumps(value, ensure_ascii=False)}"
+        for key, value in table.items()
+        if key not in inner
+    ]
+    lines.append("")
+    for key, value in inner.items():
+        _table(lines, (*path, key), value)

@@ -1,0 +1,100 @@
+"""The virtual environment with its Python packages, and ``clif-fuzz`` in it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from messages import SetupError, say
+from variant import ROOT, Variant
+
+_COMMAND = """\
+#!/bin/sh
+'''exec' "{python}" "$0" "$@"
+' '''
+import sys
+
+from fuzz.cli import main
+
+sys.exit(main())
+"""
+
+
+def install_packages(variant: Variant) -> None:
+    """Makes the virtual environment anew and installs what ``pyproject.toml`` lists."""
+    say(f"installing Python packages into {variant.folder.name}")
+    _make_venv(variant)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    _pip(variant, _requirements(project))
+    _install_checkout(variant, project["project"])
+
+
+def _make_venv(variant: Variant) -> None:
+    # Cargo's folder may be in there and is worth keeping.
+    for name in ("bin", "include", "lib", "lib64", "share", "pyvenv.cfg", "stamps.json"):
+        path = variant.folder / name
+        if path.is_symlink() or path.is_file():
+            path.unlink()
+        elif path.exists():
+            shutil.rmtree(path)
+    made = _run([sys.executable, "-m", "venv", str(variant.folder)])
+    if made.returncode or not (variant.folder / "bin" / "pip").exists():
+        raise SetupError(
+            f"{sys.executable} cannot make a virtual environment with pip: install its venv "
+            "module (python3-venv on Debian and Ubuntu)"
+        )
+
+
+def _requirements(project: dict[str, Any]) -> list[str]:
+    requirements = list(project["project"]["dependencies"])
+    for extra in project["project"]["optional-dependencies"].values():
+        requirements += extra
+    for group in project["dependency-groups"].values():
+        requirements += group
+    return requirements
+
+
+def _pip(variant: Variant, requirements: list[str]) -> None:
+    constraints = str(ROOT / "constraints.txt")
+    command = [str(variant.python), "-m", "pip", "install", "--quiet"]
+    command += ["--disable-pip-version-check", "--no-input", "-c", constraints, *requirements]
+    installed = _run(command)
+    if installed.returncode:
+        lines = [line for line in installed.stderr.splitlines() if line.startswith("ERROR")]
+        reason = lines[0].removeprefix("ERROR: ") if lines else "pip failed"
+        raise SetupError(f"cannot install the Python packages: {reason}")
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def _install_checkout(variant: Variant, project: dict[str, Any]) -> None:
+    """Installs the checkout itself, in place: its path, its metadata and its command.
+
+    pip could do it, but only along with a build of the extension.
+    """
+    site = site_packages(variant)
+    (site / "clif-fuzz.pth").write_text(f"{ROOT}\n")
+    metadata = site / f"clif_fuzz-{project['version']}.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(
+        f"Metadata-Version: 2.4\nName: {project['name']}\nVersion: {project['version']}\n"
+    )
+    (metadata / "INSTALLER").write_text("clif-fuzz\n")
+    (metadata / "RECORD").write_text("")
+    command = variant.folder / "bin" / "clif-fuzz"
+    command.write_text(_COMMAND.format(python=variant.python))
+    command.chmod(0o755)
+
+
+def site_packages(variant: Variant) -> Path:
+    """The environment's folder of packages."""
+    try:
+        return next(variant.folder.glob("lib/python*/site-packages"))
+    except StopIteration:
+        raise SetupError(f"{variant.folder} is not a virtual environment") from None

@@ -1,0 +1,42 @@
+"""What the machine must have."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+
+from messages import SetupError
+
+#: What Cranelift's pinned release and pyo3 ask for.
+RUST = (1, 95)
+
+
+def require(*, extension: bool) -> None:
+    """Raises SetupError with one line that names everything that is missing."""
+    missing = []
+    if sys.platform not in ("linux", "darwin"):
+        missing.append("Linux or macOS")
+    if extension:
+        wanted = f"Rust {RUST[0]}.{RUST[1]} or newer"
+        found = _rust_version()
+        if shutil.which("cargo") is None:
+            missing.append(f"cargo ({wanted}: https://rustup.rs)")
+        elif found is None:
+            missing.append(f"a working rustc ({wanted}: https://rustup.rs)")
+        elif found < RUST:
+            missing.append(f"{wanted} (found {found[0]}.{found[1]})")
+        if not any(shutil.which(name) for name in ("cc", "gcc", "clang")):
+            missing.append("a C compiler (cc, gcc or clang: Rust links with it)")
+    if missing:
+        raise SetupError(f"needs {', and '.join(missing)}")
+
+
+def _rust_version() -> tuple[int, int] | None:
+    try:
+        result = subprocess.run(["rustc", "--version"], capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    match = re.match(r"rustc (\d+)\.(\d+)", result.stdout)
+    return (int(match[1]), int(match[2])) if match else None

@@ -1,0 +1,266 @@
+"""Campaigns: the same cases for any number of jobs, and nothing lost when a worker dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fuzz.campaign import Campaign, Result
+from fuzz.casefile import read_case
+from fuzz.coroner import report_death
+from fuzz.finding import Finding, FindingKind
+from fuzz.flight import InFlight
+from fuzz.job import Job
+from fuzz.messages import Found, Message, Progress, Record
+from fuzz.pipeline import Verdict
+from fuzz.plan import CaseOptions, Plan
+from fuzz.source import CaseSource
+from fuzz.statistics import Stage, Statistics
+from fuzz.worker import note_case
+
+OPTIONS = CaseOptions(inputs=2, instructions=10)
+
+
+def plan(tmp_path: Path, **changes: object) -> Plan:
+    base = Plan(OPTIONS, seed=3, cases=60, out=str(tmp_path))
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def facts(result: Result) -> dict[str, object]:
+    """What may not depend on times."""
+    table = result.statistics.to_json()
+    return {
+        name: table[name]
+        for name in ("cases", "executions", "traps", "trapping_cases", "instructions", "opcodes")
+    }
+
+
+class Killer:
+    """Sends a signal to the first worker each time that it has a case in hand."""
+
+    def __init__(self, number: signal.Signals, times: int, index: int | None = None) -> None:
+        self.number = number
+        self.left = times
+        self.index = index
+        self.hit: list[int] = []
+
+    def __call__(self, campaign: Campaign) -> None:
+        job = campaign.jobs[0]
+        last = job.flight.look()
+        if self.left and last is not None and job.process.pid is not None:
+            self.left -= 1
+            self.hit.append(last.index)
+            os.kill(job.process.pid, self.number)
+            job.process.join()
+
+
+def run(plan: Plan, action: Callable[[Campaign], None] | None = None) -> Result:
+    campaign = Campaign(plan)
+    if action is not None:
+        campaign.on_tick = lambda _: action(campaign)
+    return campaign.run()
+
+
+def test_the_same_cases_for_any_number_of_jobs(tmp_path: Path) -> None:
+    one, two, three = (run(plan(tmp_path, jobs=jobs)) for jobs in (1, 2, 3))
+    assert one.statistics.cases == 60
+    assert one.statistics.executions == 240
+    assert one.edges > 1000
+    assert one.statistics.rejected == Counter()
+    assert one.statistics.unintended_traps == one.statistics.hangs == 0
+    assert facts(one) == facts(two) == facts(three)
+
+
+def test_another_seed_has_other_cases(tmp_path: Path) -> None:
+    one, two = (run(plan(tmp_path, seed=seed, cases=10)) for seed in (3, 4))
+    assert one.statistics.opcodes != two.statistics.opcodes
+
+
+def test_time_limit(tmp_path: Path) -> None:
+    result = run(plan(tmp_path, cases=None, seconds=1.0))
+    assert 0.9 < result.statistics.wall_ns / 1e9 < 10
+    assert result.statistics.cases > 0
+    assert 0 < result.statistics.total_ns <= 1.2 * result.statistics.wall_ns
+
+
+def test_killed_workers_lose_no_case(tmp_path: Path) -> None:
+    killer = Killer(signal.SIGKILL, 2)
+    result = run(plan(tmp_path, cases=600), killer)
+    assert len(killer.hit) == result.deaths == 2
+    assert facts(result) == facts(run(plan(tmp_path, cases=600)))
+    assert result.findings == []
+    assert result.error == ""
+
+
+def test_a_crashed_worker_is_a_finding_with_its_case(tmp_path: Path) -> None:
+    killer = Killer(signal.SIGSEGV, 1)
+    result = run(plan(tmp_path, cases=600), killer)
+    assert result.deaths == 1
+    assert result.statistics.cases == 600
+    found = [record.bucket for record in result.findings]
+    reasons = [reason for reason in result.statistics.rejected if "SIGSEGV" in reason]
+    # By the stage that it was in: Cranelift or the emulator is to blame, or code of ours.
+    assert len(found) + len(reasons) == 1
+    for record in result.findings:
+        assert "was ended by SIGSEGV in " in record.bucket
+        case = read_case(Path(record.file).read_text()).case
+        assert case.origin == f"seed 3 case {killer.hit[0]}"
+
+
+def test_a_stopped_worker_is_noticed_and_its_case_tried_again(tmp_path: Path) -> None:
+    def freeze(campaign: Campaign) -> None:
+        job = campaign.jobs[0]
+        if not campaign.result.deaths and job.flight.look() and job.process.pid:
+            os.kill(job.process.pid, signal.SIGSTOP)
+
+    result = run(plan(tmp_path, cases=400, case_seconds=3.0), freeze)
+    assert result.deaths == 1
+    assert result.statistics.cases == 400
+    assert result.findings == []
+
+
+def test_a_worker_that_never_gets_anywhere_ends_the_campaign(tmp_path: Path) -> None:
+    def at_once(campaign: Campaign) -> None:
+        for job in campaign.jobs:
+            job.kill()
+
+    result = run(plan(tmp_path, cases=100_000), at_once)
+    assert "was ended by SIGKILL, time and again" in result.error
+    assert result.deaths > 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_it_with_everything_counted(tmp_path: Path, number: signal.Signals) -> None:
+    def interrupt(campaign: Campaign) -> None:
+        if campaign.result.statistics.cases:
+            os.kill(os.getpid(), number)
+
+    before = signal.getsignal(number)
+    result = run(plan(tmp_path, cases=None, jobs=2), interrupt)
+    assert result.interrupted
+    assert (result.deaths, result.error) == (0, "")
+    assert result.statistics.executions == 4 * result.statistics.cases > 0
+    assert signal.getsignal(number) is before
+
+
+def test_a_bad_setting_is_said_in_one_line(tmp_path: Path) -> None:
+    result = run(plan(tmp_path, options=CaseOptions(isas=("vax",))))
+    assert "vax" in result.error
+    assert "\n" not in result.error
+
+
+def test_no_process_is_left(tmp_path: Path) -> None:
+    campaign = Campaign(plan(tmp_path, cases=4, jobs=2))
+    campaign.run()
+    assert [job.process.exitcode for job in campaign.jobs] == [0, 0]
+
+
+# --- parts ---
+
+
+class Mailbox:
+    """The end of a pipe that a process writes to."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+
+    def send(self, message: Message) -> None:
+        self.messages.append(message)
+
+
+@pytest.mark.parametrize(
+    ("stage", "seconds", "kind"),
+    [
+        (Stage.COMPILE, 1.0, FindingKind.COMPILER_PANIC),
+        (Stage.READ, 1.0, FindingKind.COMPILER_PANIC),
+        (Stage.EMULATE, 1.0, FindingKind.EMULATOR_FAULT),
+        (Stage.COMPILE, 31.0, FindingKind.COMPILE_TIMEOUT),
+        (Stage.EMULATE, 31.0, FindingKind.HANG),
+    ],
+)
+def test_what_a_death_is_called(
+    tmp_path: Path, stage: Stage, seconds: float, kind: FindingKind
+) -> None:
+    mailbox = Mailbox()
+    last = InFlight(7, stage, seconds)
+    report_death(plan(tmp_path), last, "was ended by SIGABRT", mailbox)  # type: ignore[arg-type]
+    (message,) = mailbox.messages
+    assert isinstance(message, Found)
+    assert message.record.kind == kind.value
+    text = Path(message.record.file).read_text()
+    assert text.startswith(f"; finding: {kind.value}\n")
+    assert read_case(text).case.origin == "seed 3 case 7"
+
+
+def test_a_death_in_our_own_code_is_no_finding(tmp_path: Path) -> None:
+    mailbox = Mailbox()
+    last = InFlight(7, Stage.GENERATE, 1.0)
+    report_death(plan(tmp_path), last, "was ended by SIGSEGV", mailbox)  # type: ignore[arg-type]
+    (message,) = mailbox.messages
+    assert isinstance(message, Progress)
+    assert list(message.statistics.examples.values()) == [7]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_found_twice_is_listed_once(tmp_path: Path) -> None:
+    campaign = Campaign(plan(tmp_path))
+    record = Record("miscompile", "b", "x86_64", "crash-1.clif")
+    job = Job.__new__(Job)
+    for _ in range(2):
+        campaign._take(job, Found(record))
+    assert campaign.result.findings == [record]
+
+
+def test_statistics_add_up() -> None:
+    source = CaseSource(OPTIONS, 1)
+    parts = [Statistics(), Statistics()]
+    whole = Statistics()
+    for index in range(6):
+        case = source.case(index)
+        verdict = Verdict(rejected=["reason"] if index == 4 else [], executions=index)
+        verdict.findings = [Finding(FindingKind.HANG, "x86_64", "d")]
+        note_case(parts[index % 2], case, verdict, index)
+        note_case(whole, case, verdict, index)
+    parts[0].wall_ns, parts[1].wall_ns = 5, 3
+    total = Statistics()
+    for part in parts:
+        total.add(part)
+    assert total.wall_ns == 5
+    total.wall_ns = 0
+    assert total == whole
+    assert total.examples == {"reason": 4}
+    assert total.executions == 15
+    assert total.instructions == total.opcodes.total()
+
+
+def test_median_liveness() -> None:
+    statistics = Statistics()
+    assert statistics.liveness_median is None
+    for left in (10, 70, 80, 90, 90):
+        statistics.note_liveness(100, left)
+    assert statistics.liveness_median == 0.8
+
+
+def test_flight_knows_for_how_long() -> None:
+    from multiprocessing import get_context
+
+    from fuzz.flight import Flight
+
+    flight = Flight(get_context("spawn"))
+    assert flight.look() is None
+    flight.begin(5)
+    flight.enter(Stage.COMPILE)
+    time.sleep(0.02)
+    last = flight.look()
+    assert last is not None
+    assert (last.index, last.stage) == (5, Stage.COMPILE)
+    assert 0.02 <= last.seconds < 5
+    flight.end()
+    assert flight.look() is None

@@ -1,0 +1,193 @@
+"""``clif-fuzz run``."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from fuzz.casefile import read_case
+from fuzz.messages import Record
+from tests.fuzz.command import Command
+
+SMALL = ("--inputs", 2, "--instructions", 8)
+NAMES = {
+    "cases",
+    "executions",
+    "rejected",
+    "hangs",
+    "traps",
+    "trapping_cases",
+    "findings",
+    "seconds",
+    "cases_per_second",
+    "executions_per_second",
+    "instructions",
+    "live_instructions",
+    "opcodes",
+    "isa",
+    "cranelift",
+    "seed",
+    "edges",
+}
+
+
+def test_json_has_the_names_that_programs_rely_on(command: Command, tmp_path: Path) -> None:
+    output = command("run", *SMALL, "--cases", 20, "--seed", 5, "--out", tmp_path, "--json", "-")
+    facts = json.loads(output.out)
+    assert output.code == 0
+    assert facts.keys() >= NAMES
+    assert (facts["cases"], facts["executions"], facts["seed"]) == (20, 80, 5)
+    assert facts["isa"] == ["x86_64", "aarch64"]
+    assert facts["by_isa"]["aarch64"]["executions"] == 40
+    stages = {"generate", "print", "read", "compile", "emulate", "interpret", "compare", "total"}
+    assert facts["seconds"].keys() == stages
+    assert sum(facts["opcodes"].values()) == facts["instructions"]
+    assert facts["executions_per_second"] > 0
+    assert facts["findings"] == []
+
+
+def test_summary_for_people(command: Command, tmp_path: Path) -> None:
+    file = tmp_path / "facts.json"
+    output = command("run", *SMALL, "--cases", 10, "--out", tmp_path, "--json", file)
+    assert "10 cases, 40 executions" in output.out
+    assert "x86_64: 20 executions" in output.out
+    assert "aarch64: 20 executions" in output.out
+    assert "findings: none" in output.out
+    assert json.loads(file.read_text())["cases"] == 10
+
+
+def test_one_isa(command: Command, tmp_path: Path) -> None:
+    output = command(
+        "run", *SMALL, "--cases", 5, "--isa", "aarch64", "--out", tmp_path, "--json", "-"
+    )
+    facts = json.loads(output.out)
+    assert facts["isa"] == ["aarch64"]
+    assert facts["executions"] == 10
+
+
+def test_trapping_share(command: Command, tmp_path: Path) -> None:
+    output = command(
+        "run", *SMALL, "--cases", 20, "--trapping-share", 1, "--out", tmp_path, "--json", "-"
+    )
+    assert json.loads(output.out)["trapping_cases"] == 20
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("--isa", "vax"), "no emulated ISA 'vax'"),
+        (("--isa", ","), "no emulated ISA"),
+        (("--cases", "many"), "'many' is not a valid integer"),
+        (("--cases", 0), "0 is not in the range"),
+        (("--seconds", -1), "-1.0 is not in the range"),
+        (("--jobs", 0), "0 is not in the range"),
+        (("--oracle", "crystal-ball"), "'crystal-ball' is not"),
+        (("--frobnicate",), "No such option"),
+        (("--out", "/dev/null/findings"), "cannot write findings to /dev/null/findings: Not a dir"),
+    ],
+)
+def test_bad_arguments(command: Command, args: tuple[object, ...], message: str) -> None:
+    assert message in command.complaint("run", *args)
+
+
+def test_a_json_file_that_cannot_be_written(command: Command, tmp_path: Path) -> None:
+    output = command(
+        "run", *SMALL, "--cases", 1, "--out", tmp_path, "--json", tmp_path / "no" / "file"
+    )
+    assert output.code == 2
+    assert "No such file or directory" in output.err
+
+
+def test_findings_are_listed_by_bucket(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fuzz.campaign import Campaign, Result
+
+    def run(campaign: Campaign) -> Result:
+        records = [
+            Record("miscompile", "miscompile x86_64 result", "x86_64", f"crash-{n}.clif")
+            for n in range(3)
+        ]
+        campaign.result.findings = [*records, Record("hang", "hang aarch64", "aarch64", "h.clif")]
+        return campaign.result
+
+    monkeypatch.setattr(Campaign, "run", run)
+    output = command("run", "--out", tmp_path)
+    assert output.code == 1
+    assert "findings: 4 in 2 buckets" in output.out
+    assert "3 miscompile x86_64 result" in output.out
+
+
+def test_what_cannot_be_written_goes_to_stderr(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fuzz.campaign import Campaign, Result
+
+    def run(campaign: Campaign) -> Result:
+        campaign.result.error = "findings: No space left on device"
+        campaign.result.unwritten = ["function %lost() {\n"]
+        return campaign.result
+
+    monkeypatch.setattr(Campaign, "run", run)
+    output = command("run", "--out", tmp_path)
+    assert output.code == 2
+    assert output.err == "function %lost() {\nclif-fuzz: findings: No space left on device\n"
+
+
+def test_a_disk_that_fills_up_loses_nothing(tmp_path: Path) -> None:
+    """The directory goes away while it runs; a worker that crashes then has nowhere to write."""
+    from fuzz.campaign import Campaign
+    from fuzz.plan import CaseOptions, Plan
+
+    out = tmp_path / "out"
+    out.mkdir()
+    plan = Plan(CaseOptions(inputs=2, instructions=8), seed=2, cases=100_000, out=str(out))
+    campaign = Campaign(plan)
+
+    def crash(_: object) -> None:
+        job = campaign.jobs[0]
+        if campaign.result.statistics.cases and out.exists():
+            out.rmdir()
+        last = job.flight.look()
+        if not out.exists() and last is not None and last.stage.label == "compile":
+            os.kill(job.process.pid or 0, signal.SIGABRT)
+
+    campaign.on_tick = crash
+    result = campaign.run()
+    assert "No such file or directory" in result.error
+    (text,) = result.unwritten
+    assert read_case(text).case.origin.startswith("seed 2 case ")
+    assert result.findings[0].file == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted(tmp_path: Path, number: signal.Signals) -> None:
+    facts = tmp_path / "facts.json"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fuzz", "run", "--jobs", "2", "--seed", "1"]
+        + ["--inputs", "2", "--out", str(tmp_path), "--json", str(facts)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    time.sleep(4)
+    os.killpg(process.pid, number)  # as a terminal does: to the workers too
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert "cases" in out
+    assert json.loads(facts.read_text())["interrupted"] is True
+
+
+def test_start_up_is_quick() -> None:
+    code = "import sys, fuzz.cli.run; print('numpy' in sys.modules, 'unicorn' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False False\n"

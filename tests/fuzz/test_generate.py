@@ -1,0 +1,229 @@
+"""Cases are accepted, live, bounded, free of unwanted traps, and a function of their entropy."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from statistics import median
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import interp
+from backend.cranelift import Compiled, Functions, Target
+from clif.function import Function, Inst
+from clif.outcome import Outcomes, Status
+from clif.printer import print_functions
+from fuzz.case import DEFAULT_SETTINGS, Case
+from fuzz.entropy import BytesEntropy, PrngEntropy
+from fuzz.generate import Generator, Options
+from fuzz.strategies import cases, functions
+
+ISAS = ("x86_64", "aarch64")
+SEEDS = range(300)
+DEFAULT = Options()
+ROOT = Path(__file__).parents[2]
+
+
+@cache
+def generator(options: Options = DEFAULT) -> Generator:
+    return Generator(options)
+
+
+@cache
+def case_of(seed: int, options: Options = DEFAULT) -> Case:
+    return generator(options).generate(PrngEntropy(seed))
+
+
+def compile_for(case: Case, isa: str) -> list[Compiled]:
+    target = Target.of(isa, {**DEFAULT_SETTINGS, **case.settings}, case.isa_settings.get(isa, {}))
+    return target.compile(Functions(print_functions(case.functions)))
+
+
+def interpret(case: Case, layout: int = 0) -> Outcomes:
+    canonical = case.settings.get("enable_nan_canonicalization") == "true"
+    options = interp.Options(canonical_nans=canonical, fuel=10_000, layout=layout)
+    return interp.run(case.functions, case.inputs, options)
+
+
+def size(case: Case) -> int:
+    return sum(1 for function in case.functions for _ in function.instructions())
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_every_case_compiles(isa: str) -> None:
+    for seed in SEEDS:
+        assert compile_for(case_of(seed), isa)  # raises what the verifier or the backend says
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_cases_with_vectors_compile(isa: str) -> None:
+    options = Options(vectors=True)
+    drawn = [case_of(seed, options) for seed in range(100)]
+    assert any(inst.type and inst.type.is_vector for case in drawn for inst in all_of(case))
+    for case in drawn:
+        assert compile_for(case, isa)
+
+
+def all_of(case: Case) -> Iterator[Inst]:
+    for function in case.functions:
+        yield from function.instructions()
+
+
+def test_most_instructions_survive_optimising() -> None:
+    shares = [
+        sum(code.instructions for code in compile_for(case_of(seed), "x86_64"))
+        / size(case_of(seed))
+        for seed in SEEDS
+        if case_of(seed).settings["opt_level"] != "none"
+        # Canonicalising adds instructions, which would flatter the figure.
+        and "enable_nan_canonicalization" not in case_of(seed).settings
+    ]
+    assert len(shares) > 100
+    assert median(shares) >= 0.7
+
+
+def test_cases_are_about_as_large_as_asked() -> None:
+    assert 40 <= median(size(case_of(seed)) for seed in SEEDS) <= 65
+    small = Options(instructions=8)
+    assert median(size(case_of(seed, small)) for seed in SEEDS) <= 20
+
+
+def test_only_trapping_cases_trap_and_all_end() -> None:
+    for seed in SEEDS:
+        case = case_of(seed)
+        status = set(interpret(case).status.tolist())
+        allowed = {Status.RETURNED, Status.TRAPPED} if case.trapping else {Status.RETURNED}
+        assert status <= allowed, seed
+
+
+def test_trapping_cases_trap_with_various_codes_for_some_inputs() -> None:
+    options = Options(trapping_share=1.0)
+    outcomes = [interpret(case_of(seed, options)) for seed in range(150)]
+    mixed = sum(0 < len(o.traps) < o.count for o in outcomes)
+    codes = {code for o in outcomes for code in o.traps.values()}
+    assert mixed >= 50
+    assert {"int_divz", "bad_toint", "heap_oob", "int_ovf", "user1"} <= codes
+
+
+def test_outcomes_do_not_depend_on_addresses_or_fresh_stack() -> None:
+    for seed in SEEDS:
+        one, other = (interpret(case_of(seed), layout) for layout in (0, 5))
+        assert one.status.tolist() == other.status.tolist(), seed
+        returned = one.status == Status.RETURNED
+        for left, right in zip(one.results, other.results, strict=True):
+            assert left[returned].tobytes() == right[returned].tobytes(), seed
+        if one.memory is not None and other.memory is not None:
+            assert one.memory.tobytes() == other.memory.tobytes(), seed
+
+
+def test_the_read_only_part_of_the_region_is_never_written() -> None:
+    seen = 0
+    for seed in SEEDS:
+        case = case_of(seed)
+        loads = [
+            inst.offset + inst.results[0].type.bytes
+            for function in case.functions
+            for inst in function.instructions()
+            if inst.flags.readonly
+        ]
+        memory, region = interpret(case).memory, case.inputs.region
+        if loads and memory is not None and region is not None:
+            seen += 1
+            for row in memory:
+                assert row.tobytes()[: max(loads)] == region.contents[: max(loads)], seed
+    assert seen >= 5
+
+
+def test_results_depend_on_the_inputs() -> None:
+    distinct = [len(outcome_rows(interpret(case_of(seed)))) for seed in SEEDS]
+    assert median(distinct) >= 24
+
+
+def outcome_rows(outcomes: Outcomes) -> set[bytes]:
+    return {
+        b"".join(words[row].tobytes() for words in outcomes.results)
+        + (outcomes.memory[row].tobytes() if outcomes.memory is not None else b"")
+        for row in range(outcomes.count)
+    }
+
+
+def test_pure_opcodes_can_be_restricted() -> None:
+    options = Options(opcodes=frozenset({"rotl", "clz"}))
+    drawn = generator(options).repertoire.pure_opcodes
+    assert drawn == ("rotl", "clz")
+    used = {inst.opcode.name for seed in SEEDS for inst in all_of(case_of(seed, options))}
+    assert {"rotl", "clz"} <= used
+    assert not used & {"popcnt", "sqrt", "smulhi", "bitrev"}
+
+
+def fingerprint(case: Case) -> str:
+    """Everything about a case, as text."""
+    inputs = [words.tolist() for words in case.inputs.args]
+    region = case.inputs.region
+    rest = (inputs, region and (region.param, region.contents), case.settings, case.isa_settings)
+    return print_functions(case.functions) + repr((*rest, case.trapping))
+
+
+def test_same_seed_same_case() -> None:
+    fresh = Generator(Options())
+    for seed in range(20):
+        assert fingerprint(fresh.generate(PrngEntropy(seed))) == fingerprint(case_of(seed))
+
+
+def test_same_case_in_another_process() -> None:
+    program = (
+        "import hashlib\n"
+        "from tests.fuzz.test_generate import case_of, fingerprint\n"
+        "text = ''.join(fingerprint(case_of(seed)) for seed in range(20))\n"
+        "print(hashlib.sha256(text.encode()).hexdigest())"
+    )
+    printed = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)},
+            cwd=ROOT,
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout
+        for hash_seed in ("1", "2")
+    }
+    assert len(printed) == 1
+
+
+def check_valid(case: Case) -> None:
+    for isa in ISAS:
+        compile_for(case, isa)
+    allowed = {Status.RETURNED, Status.TRAPPED} if case.trapping else {Status.RETURNED}
+    assert set(interpret(case).status.tolist()) <= allowed
+
+
+@given(st.binary(max_size=600))
+@settings(max_examples=40, deadline=None)
+def test_any_bytes_make_a_valid_case(data: bytes) -> None:
+    check_valid(generator().generate(BytesEntropy(data)))
+
+
+@pytest.mark.parametrize("byte", [0, 1, 0x55, 0x80, 0xFF])
+def test_monotonous_bytes_make_a_valid_case(byte: int) -> None:
+    check_valid(generator().generate(BytesEntropy(bytes([byte]) * 3000)))
+
+
+@given(cases())
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+def test_hypothesis_draws_make_a_valid_case(case: Case) -> None:
+    check_valid(case)
+
+
+@given(functions())
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+def test_functions_come_main_first(drawn: list[Function]) -> None:
+    assert drawn[0].name == "main"
+    names = {function.name for function in drawn}
+    assert all(e.name in names for function in drawn for e in function.externals)

@@ -1,0 +1,121 @@
+"""Builds against a local Cranelift, for real: minutes each, so only where asked for.
+
+    CLIF_FUZZ_TEST_BUILDS=1 scripts/test tests/scripts/test_builds.py
+
+They imitate what a Cranelift developer has: copies of the published crates, changed in one place.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+pytestmark = [
+    pytest.mark.build,
+    pytest.mark.skipif(
+        "CLIF_FUZZ_TEST_BUILDS" not in os.environ, reason="CLIF_FUZZ_TEST_BUILDS is not set"
+    ),
+]
+
+SUM = """
+from backend.cranelift import Target, compile_text, version
+text = '''function %f(i32) -> i32 system_v {
+block0(v0: i32):
+    v1 = iconst.i32 0
+    v2 = iadd v0, v1
+    return v2
+}'''
+(compiled,) = compile_text(text, Target.of("x86_64", {"opt_level": "speed"}), clif=True)
+print(version(), "return v0" in compiled.clif)
+"""
+
+
+def registry() -> Path:
+    """Where cargo unpacked the published crates."""
+    home = Path(os.environ.get("CARGO_HOME", Path.home() / ".cargo"))
+    (codegen,) = home.glob("registry/src/*/cranelift-codegen-0.135.8")
+    return codegen.parent
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """An empty folder; the environments made for what is put into it are removed again."""
+    before = set(ROOT.glob(".venv-*"))
+    yield tmp_path
+    for path in set(ROOT.glob(".venv-*")) - before:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def copy_crate(name: str, target: Path) -> None:
+    shutil.copytree(registry() / f"{name}-0.135.8", target)
+
+
+def break_rule(codegen: Path) -> None:
+    path = codegen / "src" / "opts" / "arithmetic.isle"
+    lines = path.read_text()
+    path.write_text(f"(rule 9 (simplify (iadd ty x (iconst_u ty 0))) (iconst_u ty 0))\n{lines}")
+
+
+def run(cranelift: Path) -> subprocess.CompletedProcess[str]:
+    """Sets up the environment and runs ``SUM`` in it."""
+    setup = subprocess.run(
+        ["sh", "-c", '. "$0" && printf %s "$environment"', ROOT / "scripts" / "setup"],
+        env={**os.environ, "CLIF_FUZZ_CRANELIFT": str(cranelift)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if setup.returncode:
+        return setup
+    python = Path(setup.stdout) / "bin" / "python"
+    return subprocess.run(
+        [python, "-c", SUM], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+
+def test_a_changed_codegen_and_then_another_change(folder: Path) -> None:
+    codegen = folder / "changed"
+    copy_crate("cranelift-codegen", codegen)
+    assert run(codegen).stdout.endswith("True\n")
+    break_rule(codegen)
+    assert run(codegen).stdout.endswith("False\n")
+
+
+def test_a_tree_of_another_version(folder: Path) -> None:
+    tree = folder / "wasmtime"
+    for path in registry().glob("cranelift-*-0.135.8"):
+        name = path.name.removeprefix("cranelift-").removesuffix("-0.135.8")
+        shutil.copytree(path, tree / "cranelift" / name)
+    for manifest in tree.glob("cranelift/*/Cargo.toml"):
+        manifest.write_text(manifest.read_text().replace("0.135.8", "0.136.0"))
+    break_rule(tree / "cranelift" / "codegen")
+    assert run(tree).stdout == "0.136.0 False\n"
+
+
+def test_an_api_that_differs(folder: Path) -> None:
+    codegen = folder / "changed"
+    copy_crate("cranelift-codegen", codegen)
+    path = codegen / "src" / "context.rs"
+    path.write_text(path.read_text().replace("pub fn optimize(", "pub fn optimise("))
+    result = run(codegen)
+    assert result.returncode == 2
+    last = result.stderr.splitlines()[-1]
+    assert "this Cranelift does not build with the extension: error" in last
+    assert "optimize" in last
+
+
+def test_another_version_alone(folder: Path) -> None:
+    codegen = folder / "changed"
+    copy_crate("cranelift-codegen", codegen)
+    manifest = codegen / "Cargo.toml"
+    manifest.write_text(manifest.read_text().replace('"0.135.8"', '"0.134.0"', 1))
+    result = run(codegen)
+    assert result.returncode == 2
+    assert "give the whole Wasmtime tree" in result.stderr

@@ -1,0 +1,215 @@
+"""What ``scripts/fuzz`` and ``scripts/test`` do before they start, short of building anything.
+
+Each test has a checkout of its own, with an environment that looks finished.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOLS = ("sh", "dirname", "basename", "cat", "env")
+
+MARK = """
+import sys
+sys.path.insert(0, "scripts/environment")
+from stamps import Stamps
+from variant import Variant
+stamps = Stamps(Variant.of("", ""))
+stamps.mark_packages()
+stamps.mark_extension()
+"""
+
+
+class Checkout:
+    """A copy of what the scripts need, and a ``PATH`` with nothing but the basics."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "check out"
+        for name in ("scripts", ".cargo", "backend/src"):
+            shutil.copytree(
+                ROOT / name, self.folder / name, ignore=shutil.ignore_patterns("__pycache__")
+            )
+        for name in ("pyproject.toml", "constraints.txt"):
+            shutil.copy2(ROOT / name, self.folder / name)
+        for name in ("Cargo.toml", "Cargo.lock", "build.rs"):
+            shutil.copy2(ROOT / "backend" / name, self.folder / "backend" / name)
+        self.path = folder / "bin"
+        self.path.mkdir()
+        for tool in TOOLS:
+            self.link(tool)
+        self.environment: dict[str, str] = {}
+
+    def link(self, tool: str, source: str | None = None) -> None:
+        found = source or shutil.which(tool)
+        assert found is not None, tool
+        (self.path / tool).symlink_to(found)
+
+    def command(self, name: str, text: str) -> None:
+        path = self.path / name
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+
+    def finish_environment(self) -> None:
+        venv = self.folder / ".venv"
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
+        (site,) = venv.glob("lib/python*/site-packages")
+        (site / "backend").mkdir()
+        (site / "backend" / "_cranelift.abi3.so").touch()
+        command = venv / "bin" / "clif-fuzz"
+        command.write_text('#!/bin/sh\nfor word; do echo "<$word>"; done\n')
+        command.chmod(0o755)
+        subprocess.run([venv / "bin" / "python", "-c", MARK], cwd=self.folder, check=True)
+
+    def run(self, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [self.folder / "scripts" / script, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"PATH": str(self.path), "HOME": str(self.folder), **self.environment},
+        )
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Checkout:
+    """A fresh clone."""
+    return Checkout(tmp_path)
+
+
+@pytest.fixture
+def ready(bare: Checkout) -> Checkout:
+    """A checkout whose environment is up to date."""
+    bare.finish_environment()
+    return bare
+
+
+def one_line(result: subprocess.CompletedProcess[str]) -> str:
+    """The only line that a refusal says, on stderr, with exit code 2."""
+    assert result.returncode == 2, result.stderr
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    return line
+
+
+def test_arguments_are_passed_on(ready: Checkout) -> None:
+    result = ready.run("fuzz", "--seconds", "1", "a b", "", "--", "*", "--assertions", "on", "-x")
+    assert result.stderr == ""
+    words = ["run", "--seconds", "1", "a b", "", "--", "*", "-x"]
+    assert result.stdout == "".join(f"<{word}>\n" for word in words)
+
+
+def test_up_to_date_is_quick(ready: Checkout) -> None:
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        ready.run("fuzz")
+        times.append(time.perf_counter() - start)
+    assert min(times) < 0.3
+
+
+def test_new_times_alone_mean_nothing(ready: Checkout) -> None:
+    os.utime(ready.folder / "backend" / "src" / "lib.rs")
+    os.utime(ready.folder / "pyproject.toml", (1, 1))
+    assert ready.run("fuzz").stdout == "<run>\n"
+
+
+@pytest.mark.parametrize("name", ["backend/src/lib.rs", "backend/Cargo.toml", ".cargo/config.toml"])
+def test_a_changed_source_is_built(ready: Checkout, name: str) -> None:
+    path = ready.folder / name
+    path.write_text(f"{path.read_text()}\n")
+    ready.link("python3", sys.executable)
+    assert "needs cargo" in one_line(ready.run("fuzz"))
+
+
+def test_a_new_source_is_built(ready: Checkout) -> None:
+    (ready.folder / "backend" / "src" / "more.rs").touch()
+    ready.link("python3", sys.executable)
+    assert "needs cargo" in one_line(ready.run("fuzz"))
+
+
+def test_a_missing_extension_is_built(ready: Checkout) -> None:
+    (module,) = ready.folder.glob(".venv/lib/python*/site-packages/backend/_cranelift*")
+    module.unlink()
+    ready.link("python3", sys.executable)
+    assert "needs cargo" in one_line(ready.run("fuzz"))
+
+
+def test_an_interrupted_setup_is_done_again(ready: Checkout) -> None:
+    (ready.folder / ".venv" / "stamps.json").write_text('{"packages":')
+    ready.link("python3", sys.executable)
+    assert "needs cargo" in one_line(ready.run("fuzz"))
+
+
+def test_a_moved_checkout_is_set_up_anew(ready: Checkout) -> None:
+    ready.folder = ready.folder.rename(ready.folder.with_name("moved"))
+    ready.link("python3", sys.executable)
+    assert "needs cargo" in one_line(ready.run("fuzz"))
+
+
+@pytest.mark.parametrize("script", ["fuzz", "test"])
+def test_no_python(bare: Checkout, script: str) -> None:
+    line = one_line(bare.run(script))
+    assert line.startswith(f"scripts/{script}: needs Python 3.11 or newer")
+
+
+def test_python_is_too_old(bare: Checkout) -> None:
+    bare.command("python3", "exit 1")  # as its own look at its version would end
+    assert "needs Python 3.11" in one_line(bare.run("fuzz"))
+
+
+def test_a_newer_python_is_found(bare: Checkout) -> None:
+    bare.command("python3", "exit 1")
+    bare.command("python3.13", "exit 127")
+    bare.link("python3.12", sys.executable)
+    assert "needs cargo" in one_line(bare.run("fuzz"))
+
+
+def test_everything_missing_is_named_at_once(bare: Checkout) -> None:
+    bare.link("python3", sys.executable)
+    line = one_line(bare.run("fuzz"))
+    assert "cargo" in line
+    assert "C compiler" in line
+
+
+def test_rust_is_too_old(bare: Checkout) -> None:
+    bare.link("python3", sys.executable)
+    bare.command("cargo", "exit 1")
+    bare.command("cc", "exit 1")
+    bare.command("rustc", "echo 'rustc 1.70.0 (abc 2023-01-01)'")
+    assert one_line(bare.run("fuzz")).endswith("needs Rust 1.95 or newer (found 1.70)")
+
+
+def test_options_need_values(bare: Checkout) -> None:
+    assert one_line(bare.run("fuzz", "--cranelift")).endswith("--cranelift needs a value")
+    bare.link("python3", sys.executable)
+    assert "'maybe'" in one_line(bare.run("fuzz", "--assertions", "maybe"))
+
+
+@pytest.mark.parametrize("variable", [False, True])
+def test_a_local_cranelift_that_is_none(bare: Checkout, variable: bool) -> None:
+    bare.link("python3", sys.executable)
+    arguments = ["--cranelift", str(bare.folder)]
+    if variable:
+        arguments = []
+        bare.environment["CLIF_FUZZ_CRANELIFT"] = str(bare.folder)
+    assert "neither a Wasmtime working tree" in one_line(bare.run("fuzz", *arguments))
+
+
+def test_a_local_cranelift_that_is_missing(bare: Checkout) -> None:
+    bare.link("python3", sys.executable)
+    assert "there is no folder" in one_line(bare.run("test", "--cranelift=/no/such/folder"))
+
+
+def test_variants_are_apart(ready: Checkout) -> None:
+    """Another variant than the one that is ready needs an environment of its own."""
+    ready.link("python3", sys.executable)
+    assert "needs cargo" in one_line(ready.run("fuzz", "--assertions", "off"))
+    assert ready.run("fuzz").stdout == "<run>\n"
