@@ -65,7 +65,7 @@ class Cpu(ABC):
         self.memory = GuestMemory(uc)
         self.fill_control()
         self.stack_pointer = STACK_TOP - _ABOVE_STACK
-        self.stack_bottom = garbage(seed=4, size=STACK_FILL)
+        self.stack_bottom = garbage(seed=4, size=STACK_FILL).copy()
         self.stack_fill = self.memory.stack[-STACK_FILL:]
         self.watched = Watched(uc, TIME_LIMIT)
         self.invalid = ""

@@ -47,6 +47,7 @@ class _Run:
     Attributes:
         entry: address of the function that is run.
         rows: the inputs in the slots of the current batch, in this order.
+        slack: whether there is room behind the regions.
         hangs: how many inputs hung so far.
     """
 
@@ -55,6 +56,7 @@ class _Run:
     entry: int
     inputs: Inputs
     outcomes: Outcomes
+    slack: bool
     hangs: int = 0
     rows: slice | Rows = field(default_factory=lambda: slice(0))
 
@@ -111,6 +113,7 @@ class Executor:
         predicted_traps: Sequence[int] = (),
         entry: str | None = None,
         settings: Mapping[str, str],
+        slack: bool = False,
     ) -> Outcomes:
         """Run a program for all inputs.
 
@@ -120,6 +123,8 @@ class Executor:
             predicted_traps: inputs that are expected to trap; a matter of speed only.
             entry: name of the function that is run, the program's first by default.
             settings: what it was compiled with, shared settings and ISA flags.
+            slack: let no region end at a page's end, for code that the emulator has read too much
+                (``Effect.FALSE_FAULT``).
 
         Raises:
             LinkError: a relocation cannot be resolved.
@@ -132,7 +137,8 @@ class Executor:
         linked = self.linker.link(program)
         driver = self.drivers.get(signature, settings)
         main = linked.by_name[entry or program[0].name].address
-        run = _Run(linked, driver, main, inputs, _no_outcomes(driver, signature, inputs))
+        outcomes = _no_outcomes(driver, signature, inputs)
+        run = _Run(linked, driver, main, inputs, outcomes, slack)
         self.nanoseconds = {"link": perf_counter_ns() - started, "emulate": 0, "decode": 0}
         for rows, calm in _batches(inputs.count, frozenset(predicted_traps)):
             self._batch(run, rows, calm)
@@ -171,7 +177,7 @@ class Executor:
     def _load(self, run: _Run, rows: slice | Rows, count: int) -> None:
         addresses: Words | None = None
         if run.inputs.region is not None:
-            self.regions.fill(run.inputs.region, count)
+            self.regions.fill(run.inputs.region, count, slack=run.slack)
             addresses = self.regions.addresses
         run.driver.load(run.inputs, rows, addresses)
         self.cpu.fill_stack()

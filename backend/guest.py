@@ -9,6 +9,7 @@ absolute addressing reaches it.
 from __future__ import annotations
 
 import mmap
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -68,8 +69,16 @@ def host_memory(size: int) -> Bytes:
 
 
 def garbage(seed: int, size: int) -> Bytes:
-    """Bytes that look like nothing in particular, the same in every process."""
-    return np.random.default_rng(seed).integers(0, 256, size, np.uint8)
+    """Bytes that look like nothing in particular, the same in every process; read-only."""
+    return _garbage(seed)[:size]
+
+
+@cache
+def _garbage(seed: int) -> Bytes:
+    # Drawn once: every new signature's driver asks for some, and drawing costs more than the rest.
+    pool = np.random.default_rng(seed).integers(0, 256, TABLE_SIZE, np.uint8)
+    pool.flags.writeable = False
+    return pool
 
 
 class GuestMemory:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import struct
 import zlib
 from collections.abc import Callable
 from typing import Final
@@ -29,20 +30,17 @@ _LIBM.fmaf.restype = ctypes.c_float
 
 
 def fma(x: int, y: int, z: int) -> int:
-    """``x * y + z`` of binary64 bit patterns, rounded once, by the C library.
-
-    NaNs never cross the foreign interface as values: which payload comes back is the host's.
-    """
-    values = np.array([x, y, z], np.uint64).view(np.float64)
-    result = _LIBM.fma(*(ctypes.c_double(v) for v in values.tolist()))
-    return int(np.float64(result).view(np.uint64))
+    """``x * y + z`` of binary64 bit patterns, rounded once, by the C library."""
+    result = _LIBM.fma(*struct.unpack("<3d", struct.pack("<3Q", x, y, z)))
+    (bits,) = struct.unpack("<Q", struct.pack("<d", result))
+    return int(bits)
 
 
 def fmaf(x: int, y: int, z: int) -> int:
     """The same of binary32 bit patterns."""
-    values = np.array([x, y, z], np.uint32).view(np.float32)
-    result = _LIBM.fmaf(*(ctypes.c_float(v) for v in values.tolist()))
-    return int(np.float32(result).view(np.uint32))
+    result = _LIBM.fmaf(*struct.unpack("<3f", struct.pack("<3I", x, y, z)))
+    (bits,) = struct.unpack("<I", struct.pack("<f", result))
+    return int(bits)
 
 
 _VOLATILE: Final = ("rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11")
@@ -104,12 +102,15 @@ class LibraryCalls:
         return STUBS + offset
 
     def call(self, address: int) -> None:
-        """What the hook on ``address`` does: mailbox to mailbox."""
+        """What the hook on ``address`` does: mailbox to mailbox.
+
+        What lies above an f32 is no part of the result, and comes back negated.
+        """
         compute = self.hooks[address]
-        mailbox = self.memory.control[control.MAILBOX : control.MAILBOX + 6]
-        width = 0xFFFF_FFFF if compute is fmaf else 0xFFFF_FFFF_FFFF_FFFF
-        x, y, z = (int(operand) & width for operand in mailbox[::2])
-        mailbox[0] = compute(x, y, z)
+        x, _, y, _, z, _ = self.memory.control[control.MAILBOX : control.MAILBOX + 6].tolist()
+        low = 0xFFFF_FFFF if compute is fmaf else 0xFFFF_FFFF_FFFF_FFFF
+        result = compute(x & low, y & low, z & low)
+        self.memory.control[control.MAILBOX] = result | ~x & 0xFFFF_FFFF_FFFF_FFFF & ~low
 
     def address(self, kind: str, target: str) -> int:
         """Where a library call or symbol is. Raises LinkError where there is none."""

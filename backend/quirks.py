@@ -58,9 +58,9 @@ _EXPLANATIONS: Final = {
     ),
     Quirk.NAN_OF_TWO: "The result for two NaNs carries the payload of the other one.",
     Quirk.VEX_SIMD: "128-bit VEX forms run as their two-operand relatives.",
-    Quirk.BEXTR: "bextr is wrong for fields that reach beyond the register.",
+    Quirk.BEXTR: "bextr is wrong for a field that is longer than the register.",
     Quirk.BZHI_UNMASKED: "bzhi is wrong for an index that is not below the width.",
-    Quirk.DOT_PRODUCT: "dpps and dppd ignore a part of their mask.",
+    Quirk.DOT_PRODUCT: "dpps adds four products in another order.",
 }
 
 _HORIZONTAL: Final = frozenset(["phaddw", "phaddd", "phaddsw", "phsubw", "phsubd", "phsubsw"])
@@ -68,7 +68,7 @@ _NAN_OF_TWO: Final = frozenset(
     operation + form
     for operation in ("add", "sub", "mul", "div")
     for form in ("ss", "sd", "ps", "pd")
-)
+) | {"dppd"}
 
 
 def find_quirks(isa: str, code: bytes, *, nan_payloads: bool = False) -> list[Quirk]:
@@ -113,7 +113,7 @@ def _of_mnemonic(instruction: Any) -> Quirk | None:
         return Quirk.ROUND_FROM_MEMORY if from_memory else None
     if name in _NAN_OF_TWO:
         return Quirk.NAN_OF_TWO
-    if name in ("dpps", "dppd"):
+    if name == "dpps":
         return Quirk.DOT_PRODUCT
     if name == "bextr":
         return Quirk.BEXTR

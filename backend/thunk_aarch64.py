@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from backend import control
+from backend.guest import CONTROL
 
 _BASE: Final = 16
 _DIFFERENCE: Final = 17
@@ -75,7 +76,7 @@ def br(register: int) -> int:
 
 def load_base() -> list[int]:
     """Load the control block's address."""
-    low, high = control.CONTROL & 0xFFFF, control.CONTROL >> 16
+    low, high = CONTROL & 0xFFFF, CONTROL >> 16
     return [0xD2800000 | low << 5 | _BASE, 0xF2A00000 | high << 5 | _BASE]  # movz; movk lsl 16
 
 

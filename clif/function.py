@@ -293,7 +293,9 @@ class _Cloner:
             results=[self.values[result] for result in old.results],
             ref=self._ref(old.ref),
             targets=[self._target(target) for target in old.targets],
-            handlers=[Handler(handler.tag, self._target(handler.target)) for handler in old.handlers],
+            handlers=[
+                Handler(handler.tag, self._target(handler.target)) for handler in old.handlers
+            ],
         )
 
     def _ref(

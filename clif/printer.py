@@ -211,4 +211,3 @@ _OPERANDS: dict[Format, Callable[[_Printer, Inst], str]] = {
     Format.UNARY_IEEE64: lambda p, i: f" {format_float(i.imm, F64)}",
     Format.UNARY_IMM: _unary_imm,
 }
-

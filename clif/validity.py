@@ -127,7 +127,7 @@ def _operands(inst: Inst) -> Iterator[str]:
     pairs = [*zip(opcode.args, inst.args, strict=False)]
     pairs += [*zip(opcode.results, inst.results, strict=False)]
     for constraint, value in pairs:
-        if constraint.kind in _DETERMINED and resolve(constraint, inst.type) is not value.type:
-            yield f"{value} of {opcode} is {value.type}"
-        elif constraint.kind == "Free" and value.type.name not in constraint.types:
+        if (
+            constraint.kind in _DETERMINED and resolve(constraint, inst.type) is not value.type
+        ) or (constraint.kind == "Free" and value.type.name not in constraint.types):
             yield f"{value} of {opcode} is {value.type}"

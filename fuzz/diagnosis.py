@@ -71,6 +71,47 @@ def difference(
     case: Case, isa: str, compiled: Sequence[Compiled], differences: Sequence[Difference]
 ) -> Finding:
     """The finding of outcomes that differ from the oracle's."""
+    wrong = [q for q in _quirks(isa, compiled) if q.effect is not Effect.FALSE_FAULT]
+    if wrong and not any(_breaks_the_abi(difference) for difference in differences):
+        return emulator_fault(case, isa, wrong, differences)
+    if all(difference.kind is DifferenceKind.HANG for difference in differences):
+        detail, kind = opcodes_in_bucket(case.functions), FindingKind.HANG
+    else:
+        detail, kind = _miscompile_detail(case, differences), FindingKind.MISCOMPILE
+    return _finding(case, kind, isa, detail, differences)
+
+
+def emulator_fault(
+    case: Case, isa: str, quirks: Sequence[Quirk], differences: Sequence[Difference]
+) -> Finding:
+    """The finding of differences that known faults of the emulator explain."""
+    detail = " ".join(quirks)
+    return _finding(case, FindingKind.EMULATOR_FAULT, isa, detail, differences, known=True)
+
+
+def false_faults(isa: str, compiled: Sequence[Compiled]) -> list[Quirk]:
+    """The forms in this code that the emulator has read more memory than they do."""
+    return [q for q in _quirks(isa, compiled) if q.effect is Effect.FALSE_FAULT]
+
+
+def _quirks(isa: str, compiled: Sequence[Compiled]) -> list[Quirk]:
+    return sorted({quirk for code in compiled for quirk in find_quirks(isa, code.code)})
+
+
+def _breaks_the_abi(difference: Difference) -> bool:
+    """Wrong values lead anywhere, but not to registers that are not restored."""
+    detail = difference.actual.detail
+    return "clobbered" in detail or "pointer off" in detail
+
+
+def _finding(
+    case: Case,
+    kind: FindingKind,
+    isa: str,
+    detail: str,
+    differences: Sequence[Difference],
+    known: bool = False,
+) -> Finding:
     region = case.inputs.region
     explanation = explain_differences(
         differences,
@@ -78,26 +119,7 @@ def difference(
         initial=region.contents if region else None,
     )
     inputs = tuple(difference.input for difference in differences)
-    found = {quirk for code in compiled for quirk in find_quirks(isa, code.code)}
-    quirks = sorted(quirk for quirk in found if _explains(quirk, differences))
-    if quirks:
-        detail, kind = " ".join(quirks), FindingKind.EMULATOR_FAULT
-    elif all(difference.kind is DifferenceKind.HANG for difference in differences):
-        detail, kind = opcodes_in_bucket(case.functions), FindingKind.HANG
-    else:
-        detail, kind = _miscompile_detail(case, differences), FindingKind.MISCOMPILE
-    return Finding(kind, isa, detail, tuple(explanation), inputs)
-
-
-def _explains(quirk: Quirk, differences: Sequence[Difference]) -> bool:
-    """Whether a known fault of the emulator can make all of these differences.
-
-    Wrong values lead anywhere, but not to registers that are not restored; a false fault is one.
-    """
-    if quirk.effect is Effect.FALSE_FAULT:
-        return all(difference.kind is DifferenceKind.VIOLATION for difference in differences)
-    details = (difference.actual.detail for difference in differences)
-    return not any(word in detail for detail in details for word in ("clobbered", "pointer off"))
+    return Finding(kind, isa, detail, tuple(explanation), inputs, known=known)
 
 
 def _miscompile_detail(case: Case, differences: Sequence[Difference]) -> str:

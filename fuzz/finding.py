@@ -51,6 +51,7 @@ class Finding:
             difference with the opcodes involved.
         explanation: lines for a person; expected and actual values among them.
         inputs: indices of the inputs that fail, empty where it fails before it runs.
+        known: a fault of the emulator that its table explains: worth counting, not alarming.
     """
 
     kind: FindingKind
@@ -58,6 +59,7 @@ class Finding:
     detail: str
     explanation: tuple[str, ...] = ()
     inputs: tuple[int, ...] = ()
+    known: bool = False
 
     @property
     def bucket(self) -> str:

@@ -9,12 +9,16 @@ from fuzz.statistics import Statistics
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A finding as reports list it. ``file`` is its path, or empty if it could not be written."""
+    """A finding as reports list it.
+
+    ``file`` is its path, or empty if it could not be written. ``known`` is as in ``Finding``.
+    """
 
     kind: str
     bucket: str
     isa: str
     file: str
+    known: bool = False
 
     def to_json(self) -> dict[str, str]:
         return {"kind": self.kind, "bucket": self.bucket, "isa": self.isa, "file": self.file}

@@ -201,14 +201,7 @@ class Pipeline:
             code = injection.code(run.isa, run.compiled)
         start = self._begin(Stage.EMULATE)
         try:
-            run.outcomes = self._executors[run.isa].run(
-                code,
-                case.main.signature,
-                case.inputs,
-                predicted_traps=tuple(verdict.expected.traps),
-                entry=case.main.name,
-                settings=effective_settings(case) | case.isa_settings.get(run.isa, {}),
-            )
+            run.outcomes = self._outcomes(case, run, code, verdict.expected)
         except _NOT_EXECUTABLE as error:
             verdict.rejected.append(f"{run.isa}: {str(error).removeprefix(f'{run.isa}: ')}")
         except diagnosis.COMPILER_FAILURES as error:  # of the driver that calls main
@@ -216,16 +209,41 @@ class Pipeline:
         run.emulate_ns = process_time_ns() - start
         verdict.stage_ns[Stage.EMULATE] += run.emulate_ns
         if run.outcomes is not None:
-            self._compare(case, run, run.outcomes, verdict)
+            self._compare(case, run, code, verdict)
 
-    def _compare(self, case: Case, run: IsaRun, outcomes: Outcomes, verdict: Verdict) -> None:
+    def _outcomes(
+        self, case: Case, run: IsaRun, code: Sequence[Code], expected: Outcomes, slack: bool = False
+    ) -> Outcomes:
+        return self._executors[run.isa].run(
+            code,
+            case.main.signature,
+            case.inputs,
+            predicted_traps=tuple(expected.traps),
+            entry=case.main.name,
+            settings=effective_settings(case) | case.isa_settings.get(run.isa, {}),
+            slack=slack,
+        )
+
+    def _compare(self, case: Case, run: IsaRun, code: Sequence[Code], verdict: Verdict) -> None:
         assert verdict.expected is not None
+        assert run.outcomes is not None
         start = self._begin(Stage.COMPARE)
         canonical = has_canonical_nans(case)
-        run.differences = compare(verdict.expected, outcomes, canonical_nans=canonical)
+        run.differences = compare(verdict.expected, run.outcomes, canonical_nans=canonical)
         if run.differences:
-            verdict.findings.append(
-                diagnosis.difference(case, run.isa, run.compiled, run.differences)
-            )
+            verdict.findings.append(self._diagnose(case, run, code, verdict.expected))
         verdict.executions += case.inputs.count
         verdict.stage_ns[Stage.COMPARE] += process_time_ns() - start
+
+    def _diagnose(
+        self, case: Case, run: IsaRun, code: Sequence[Code], expected: Outcomes
+    ) -> Finding:
+        """Whose fault the differences are. A false fault is proved: with room it does not occur."""
+        false_faults = diagnosis.false_faults(run.isa, run.compiled)
+        if false_faults:
+            roomy = self._outcomes(case, run, code, expected, slack=True)
+            remaining = compare(expected, roomy, canonical_nans=has_canonical_nans(case))
+            if not remaining:
+                return diagnosis.emulator_fault(case, run.isa, false_faults, run.differences)
+            run.outcomes, run.differences = roomy, remaining
+        return diagnosis.difference(case, run.isa, run.compiled, run.differences)

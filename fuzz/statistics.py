@@ -42,6 +42,7 @@ class Statistics:
         unintended_traps: inputs that trapped in cases that were not drawn as trapping.
         live_ratios: cases by percent of generated instructions left after optimising, of those
             compiled with optimisation; one entry per ISA.
+        known_faults: differences that a known fault of the emulator explains, by bucket.
         stage_ns: by ``Stage``.
         total_ns: of the whole loop, what is between the stages included.
         wall_ns: the same by the clock, the longest of the workers.
@@ -62,7 +63,7 @@ class Statistics:
     compile_ns: Counter[str] = field(default_factory=Counter)
     emulate_ns: Counter[str] = field(default_factory=Counter)
     live_ratios: Counter[int] = field(default_factory=Counter)
-    findings: Counter[str] = field(default_factory=Counter)
+    known_faults: Counter[str] = field(default_factory=Counter)
     stage_ns: list[int] = field(default_factory=lambda: [0] * len(Stage))
     total_ns: int = 0
     wall_ns: int = 0
@@ -90,7 +91,7 @@ class Statistics:
             self.compile_ns,
             self.emulate_ns,
             self.live_ratios,
-            self.findings,
+            self.known_faults,
         )
 
     def note_rejected(self, reason: str, index: int) -> None:
@@ -138,6 +139,7 @@ class Statistics:
             "traps": dict(self.traps.most_common()),
             "trapping_cases": self.trapping_cases,
             "unintended_traps": self.unintended_traps,
+            "known_faults": dict(self.known_faults.most_common()),
             "seconds": self.seconds(),
             "wall_seconds": round(self.wall_ns / 1e9, 3),
             "cases_per_second": round(self.cases_per_second, 1),

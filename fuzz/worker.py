@@ -59,6 +59,7 @@ class _Worker:
     began_ns: int = 0
     reported_ns: int = 0
     reported_cpu_ns: int = 0
+    known: set[str] = field(default_factory=set)
 
     def run(self) -> None:
         plan = self.plan
@@ -115,16 +116,23 @@ class _Worker:
         self.flight.end()
 
     def _keep(self, finding: Finding, case: Case, verdict: Verdict) -> None:
+        if finding.known:
+            self.statistics.known_faults[finding.bucket] += 1
+            if finding.bucket in self.known:
+                return  # one example is enough
+            self.known.add(finding.bucket)
         text = finding_text(finding, case, verdict.expected, self.plan.options.isas)
-        self.statistics.findings[finding.bucket] += 1
         try:
             path = write_finding(text, Path(self.plan.out))
         except OSError as error:
-            record = Record(finding.kind.value, finding.bucket, finding.isa, "")
+            record = _record(finding, "")
             self.connection.send(Failed(f"{self.plan.out}: {error.strerror}", record, text))
             sys.exit(1)
-        record = Record(finding.kind.value, finding.bucket, finding.isa, str(path))
-        self.connection.send(Found(record))
+        self.connection.send(Found(_record(finding, str(path))))
+
+
+def _record(finding: Finding, file: str) -> Record:
+    return Record(finding.kind.value, finding.bucket, finding.isa, file, finding.known)
 
 
 def note_case(statistics: Statistics, case: Case, verdict: Verdict, index: int) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 
 from clif.function import MemFlags
 from clif.outcome import Status
 from clif.types import Type
-from interp.lanes import Lanes, Mask
+from interp.lanes import MASK_64, Lanes, Mask
 from interp.machine import Frame
 from interp.memory import (
     BIG,
@@ -24,19 +23,19 @@ from interp.memory import (
     encode,
 )
 
-#: A selection of inputs, and the offset (or offsets) in the segment that they access.
-Index = tuple[Any, Any]
-
 
 def load(frame: Frame, flags: MemFlags, type_: Type, address: Lanes, offset: int) -> Lanes:
     """Load a value of ``type_`` for the active inputs; the others get something."""
     form = (BIG if flags.endianness == "big" else LITTLE)[type_]
-    whole = _single_place(frame, flags, form, address, offset)
-    if whole is not None:
-        segment, index = whole
-        return decode(form, segment.window(form)[index])
+    place = _same_segment(frame, flags, form, address, offset)
+    if place is not None:
+        segment, where = place
+        window = segment.window(form)
+        if isinstance(where, int):
+            return decode(form, window[:, where])
+        return decode(form, window[frame.machine.rows, where])
     words = blank(form, frame.machine.n)
-    for segment, (rows, places) in _places(frame, flags, form, address, offset):
+    for segment, rows, places in _places(frame, flags, form, address, offset):
         words[rows] = segment.window(form)[rows, places]
     return decode(form, words)
 
@@ -49,51 +48,54 @@ def store(
     if flags.readonly:
         frame.violate(frame.mask, "store with the readonly flag")
     words = encode(form, value)
-    whole = _single_place(frame, flags, form, address, offset)
-    if whole is not None:
-        segment, index = whole
-        segment.window(form)[index] = words
+    place = _same_segment(frame, flags, form, address, offset)
+    if place is None:
+        for segment, rows, places in _places(frame, flags, form, address, offset):
+            segment.window(form)[rows, places] = words[rows]
         return
-    for segment, (rows, places) in _places(frame, flags, form, address, offset):
-        segment.window(form)[rows, places] = words[rows]
+    segment, where = place
+    window = segment.window(form)
+    if frame.full:
+        window[slice(None) if isinstance(where, int) else frame.machine.rows, where] = words
+    else:
+        rows = np.flatnonzero(frame.mask)
+        window[rows, where if isinstance(where, int) else where[rows]] = words[rows]
 
 
-def _single_place(
+def _same_segment(
     frame: Frame, flags: MemFlags, form: Form, address: Lanes, offset: int
-) -> tuple[Segment, Index] | None:
-    """The common cases: every input is active and accesses one segment, in bounds."""
-    if not frame.full:
-        return None
+) -> tuple[Segment, int | Lanes] | None:
+    """The common case: all active inputs access one segment, in bounds and as the flags say.
+
+    Returns:
+        The segment, and the offset into it: one for all, or one for each input, in bounds for
+        inactive ones too. None if the access must be looked at input by input.
+    """
     width = form.type.bytes
-    first = int(address.item(0)) + offset
+    uniform = address.strides[0] == 0  # one address for all: nothing to gather
+    lane = 0 if uniform or frame.full else int(frame.mask.argmax())
+    first = int(address.item(lane)) + offset
     segment = frame.machine.memory.find(first, width)
-    if segment is None:
+    if segment is None or (flags.aligned and first % width):
         return None
-    if address.strides[0] == 0:  # the same address for all: no gathering
-        if flags.aligned and first % width:
-            return None
-        return segment, (slice(None), first - segment.base)
+    if uniform:
+        return segment, first - segment.base
+    if not frame.full:
+        address = np.where(frame.mask, address, address[lane])
+    # Those of lower addresses wrap to huge ones.
+    places = address.astype(np.uint64) + np.uint64((offset - segment.base) & MASK_64)
+    wrong = places > np.uint64(segment.size - width)
     if flags.aligned:
-        return None
-    places = _offsets(address, offset, segment)
-    if np.count_nonzero(places > segment.size - width):
-        return None
-    return segment, (frame.machine.rows, places.view(np.int64))
-
-
-def _offsets(address: Lanes, offset: int, segment: Segment) -> Lanes:
-    """Offsets into the segment; those of lower addresses wrap to huge ones."""
-    distance = np.uint64((offset - segment.base) & 0xFFFF_FFFF_FFFF_FFFF)
-    places: Lanes = address.astype(np.uint64) + distance
-    return places
+        wrong |= (places - np.uint64(first - segment.base)) & np.uint64(width - 1) != 0
+    return None if np.count_nonzero(wrong) else (segment, places.view(np.int64))
 
 
 def _places(
     frame: Frame, flags: MemFlags, form: Form, address: Lanes, offset: int
-) -> Iterator[tuple[Segment, Index]]:
-    """The active inputs by the segment that they access. The others of them end here."""
+) -> Iterator[tuple[Segment, Lanes, Lanes]]:
+    """The active inputs (their rows, and offsets) by segment. Those that access none end here."""
     width = form.type.bytes
-    places = address.astype(np.uint64) + np.uint64(offset & 0xFFFF_FFFF_FFFF_FFFF)
+    places = address.astype(np.uint64) + np.uint64(offset & MASK_64)
     if flags.aligned:
         frame.violate(places % np.uint64(width) != 0, "misaligned access with the aligned flag")
     groups = list(_by_segment(frame, places, width))
@@ -101,8 +103,7 @@ def _places(
     for _, rows, _ in groups:
         missed[rows] = False
     _fault(frame, flags, missed, places)
-    for segment, rows, inside in groups:
-        yield segment, (rows, inside)
+    yield from groups
 
 
 def _by_segment(frame: Frame, places: Lanes, width: int) -> Iterator[tuple[Segment, Lanes, Lanes]]:

@@ -8,6 +8,7 @@ after they became a value: copies of block arguments may share them.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -38,8 +39,9 @@ FLOAT: Final[dict[Type, DType]] = {t: _dtype("f", t) for t in ALL if t.is_float}
 BOOL_BYTES: Final[DType] = np.dtype("u1")
 
 
+@lru_cache(4096)
 def constant(type_: Type, bits: int, n: int) -> Lanes:
-    """A scalar constant for ``n`` inputs."""
+    """A scalar constant for ``n`` inputs. Shared, as any value may be."""
     array = np.empty(n, UINT[type_])
     array.fill(bits & type_.mask)
     return array

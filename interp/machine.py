@@ -250,12 +250,18 @@ class Frame:
         for inst in block.instructions:
             name = inst.opcode.name
             meaning = by_type.get(inst.type, general).get(name)
-            if meaning is not None:
-                out = meaning(inst, *[env[arg] for arg in inst.args])
-            else:
-                out = _effect(name)(self, inst, *[env[arg] for arg in inst.args])
+            args = inst.args
+            if meaning is None:
+                out = _effect(name)(self, inst, *[env[arg] for arg in args])
                 if out is None:
                     continue
+            elif len(args) == 2:  # unpacking a list would cost as much as an addition
+                x, y = args
+                out = meaning(inst, env[x], env[y])
+            elif len(args) == 1:
+                out = meaning(inst, env[args[0]])
+            else:
+                out = meaning(inst, *[env[arg] for arg in args])
             results = inst.results
             if merging:
                 self._merge(results, out)

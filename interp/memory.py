@@ -24,7 +24,7 @@ SYMBOL_BASE: Final = 0x7000_0000
 GUARD: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Form:
     """How a value lies in memory: words of ``dtype``, which has the byte order in it.
 

@@ -43,7 +43,7 @@ def status_text(result: Result, seconds: float) -> str:
     text = (
         f"{seconds:5.0f} s  {statistics.cases} cases  {statistics.executions} executions  "
         f"{rate:.0f}/s  {statistics.executions_per_second:.0f}/s of CPU time  "
-        f"findings {len(result.findings)}"
+        f"findings {sum(not found.known for found in result.findings)}"
     )
     for label, number in (
         ("rejected", statistics.rejected.total()),

@@ -90,13 +90,16 @@ def _print_quality(statistics: Statistics, result: Result) -> None:
 
 
 def _print_findings(result: Result) -> None:
-    if not result.findings:
+    for bucket, number in result.statistics.known_faults.most_common(_SHOWN):
+        click.echo(f"known: {number} {bucket}")
+    unknown = [record for record in result.findings if not record.known]
+    if not unknown:
         click.echo("findings: none")
         return
-    buckets = Counter(record.bucket for record in result.findings)
-    click.echo(f"findings: {len(result.findings)} in {len(buckets)} buckets")
+    buckets = Counter(record.bucket for record in unknown)
+    click.echo(f"findings: {len(unknown)} in {len(buckets)} buckets")
     for bucket, number in buckets.most_common(_SHOWN):
-        files = [record.file for record in result.findings if record.bucket == bucket]
+        files = [record.file for record in unknown if record.bucket == bucket]
         click.echo(f"  {number} {bucket}\n    {files[0] or 'not written'}")
     if len(buckets) > _SHOWN:
         click.echo(f"  and {len(buckets) - _SHOWN} more buckets")

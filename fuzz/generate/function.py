@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import accumulate
 
 from clif.function import AbiParam, Function, Signature, Value
-from clif.types import I64, I128, Type
+from clif.types import I64
 from fuzz.generate.calls import call
 from fuzz.generate.control import branch, early_return, leave_loop, table
 from fuzz.generate.guards import guarded_operation
@@ -14,10 +14,13 @@ from fuzz.generate.leftovers import condense, fill
 from fuzz.generate.loops import loop
 from fuzz.generate.memory import access, new_slot
 from fuzz.generate.pure import pure_operation
+from fuzz.generate.shapes import Shape, abi_param, fits_registers, pick_shape
 from fuzz.generate.traps import ensure_trap, trap_site
-from fuzz.generate.writer import Callee, MemoryObject, Plan, Writer
+from fuzz.generate.writer import Callee, Edge, MemoryObject, Plan, Writer
 
 _MOST_DEPTH = 3
+#: One main function in so many has a signature that is not from the menu.
+_FREE_SHAPES = 20
 #: Parts of a body: their weights where nothing speaks against them.
 _PARTS = ("pure", "idiom", "memory", "guarded", "control", "call", "break", "return")
 _WEIGHTS = (52, 12, 14, 5, 9, 5, 2, 1)
@@ -72,65 +75,74 @@ def write_function(plan: Plan, name: str, budget: int, limit: int, main: bool) -
     """A function of about ``budget`` instructions that executes at most about ``limit``."""
     function = Function(name, Signature())
     w = Writer(plan, function, limit)
-    memory = _write_params(w, main)
+    shape = _write_params(w, main)
     for _ in range(plan.entropy.below(5) // 3):
         new_slot(w)
     write_body(w, max(1, budget - w.count))
     if main:
         ensure_trap(w)
-    _write_returns(w)
-    return Callee(function, memory, w.steps)
+    _write_returns(w, shape)
+    return Callee(function, shape.memory, w.steps)
 
 
-def _write_params(w: Writer, main: bool) -> int | None:
-    """Draw the parameters; which of them is the region's address, if any."""
+def _write_params(w: Writer, main: bool) -> Shape:
+    """Declare the parameters; main functions mostly take theirs from the menu."""
+    entropy, plan = w.entropy, w.plan
+    shape = None
+    if main and entropy.below(_FREE_SHAPES):
+        options, region = plan.options, plan.region_size > 0
+        shape = pick_shape(entropy, w.swarm.types, options.types, plan.multi_return, region)
+    params, memory = (shape.params, shape.memory) if shape else _draw_params(w, main)
+    for index, param in enumerate(params):
+        _declare(w, w.value(param.type), address=index == memory, main=main)
+    conventions = plan.options.call_convs
+    convention = conventions[0] if main else entropy.choice(conventions)
+    w.function.signature = Signature(params, (), convention)
+    return shape or Shape(params, (), memory)
+
+
+def _draw_params(w: Writer, main: bool) -> tuple[tuple[AbiParam, ...], int | None]:
+    """Draw parameters; which of them is the region's address, if any."""
     entropy, plan = w.entropy, w.plan
     count = 2 + entropy.below(4)
     if entropy.below(8) == 0:
         count += entropy.below(8)  # some on the stack
-    types: list[Type] = [w.swarm.type(entropy) for _ in range(count)]
+    params = [abi_param(entropy, w.swarm.type(entropy)) for _ in range(count)]
     memory = None
     if plan.region_size and (main or entropy.below(3) == 0):
         memory = entropy.below(count + 1)
-        types.insert(memory, I64)
-    for index, type_ in enumerate(types):
-        param = w.value(type_)
-        w.block.params.append(param)
-        if index == memory:
-            w.memory.append(MemoryObject(plan.region_size, base=param, writable=plan.readonly))
-        else:
-            if type_.is_float and not main and not plan.canonical:
-                w.open.add(param)
-            w.pool.add(param)
-    conventions = plan.options.call_convs
-    convention = conventions[0] if main else entropy.choice(conventions)
-    params = tuple(AbiParam(t, _extension(w, t)) for t in types)
-    w.function.signature = Signature(params, (), convention)
-    return memory
+        params.insert(memory, AbiParam(I64))
+    return tuple(params), memory
 
 
-def _extension(w: Writer, type_: Type) -> str | None:
-    if type_.is_int and type_.bits < 64 and not type_.is_vector and w.entropy.below(6) == 0:
-        return w.entropy.choice(("uext", "sext"))
-    return None
+def _declare(w: Writer, param: Value, *, address: bool, main: bool) -> None:
+    plan = w.plan
+    w.block.params.append(param)
+    if address:
+        w.memory.append(MemoryObject(plan.region_size, base=param, writable=plan.readonly))
+        return
+    if param.type.is_float and not main and not plan.canonical:
+        w.open.add(param)
+    w.pool.add(param)
 
 
-def _write_returns(w: Writer) -> None:
+def _write_returns(w: Writer, shape: Shape) -> None:
     """Return what is unused, folded until the signature can hold it; early returns follow suit."""
-    wanted = w.entropy.between(1, 6 if w.plan.multi_return else 3)
+    types = [param.type for param in shape.returns]
+    multi = w.plan.multi_return
+    wanted = len(types) or w.entropy.between(1, 6 if multi else 3)
     values = condense(w, w.pool.since(0), wanted)
-    if not values:
-        values = [_any_value(w)]
-    values = _fit(w, values)
+    if not types:
+        values = _fit(w, values or [_any_value(w)])
+        types = [value.type for value in values]
+    inst = w.emit("return")
+    way = Edge(w.block, inst.args, values, w.pool.candidates())
     for value in values:
         w.pool.use(value)
-    inst = w.emit("return")
-    inst.args[:] = values
-    types = [value.type for value in values]
-    for way in w.returns:
-        fill(w, way, types)
+    for each in (way, *w.returns):
+        fill(w, each, types)
     signature = w.function.signature
-    returns = tuple(AbiParam(t, _extension(w, t)) for t in types)
+    returns = shape.returns or tuple(abi_param(w.entropy, t) for t in types)
     w.function.signature = Signature(signature.params, returns, signature.call_conv)
 
 
@@ -141,13 +153,7 @@ def _any_value(w: Writer) -> Value:
 
 
 def _fit(w: Writer, values: list[Value]) -> list[Value]:
-    """Without an implicit sret area x64 returns two integers and two floats or vectors."""
-    while not w.plan.multi_return and not _fits(values):
+    """Without an implicit sret area only so much can be returned."""
+    while not w.plan.multi_return and not fits_registers([value.type for value in values]):
         values = condense(w, values, len(values) - 1)
     return values
-
-
-def _fits(values: list[Value]) -> bool:
-    integers = sum(1 + (v.type is I128) for v in values if v.type.is_int and not v.type.is_vector)
-    others = sum(v.type.is_float or v.type.is_vector for v in values)
-    return integers <= 2 and others <= 2

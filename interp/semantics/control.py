@@ -34,11 +34,12 @@ def jump(frame: Frame, inst: Inst) -> None:
 
 @effect
 def brif(frame: Frame, inst: Inst, c: Lanes) -> None:
-    taken = (c != 0) if frame.full else (c != 0) & frame.mask
+    full = frame.full
+    taken = (c != 0) if full else (c != 0) & frame.mask
     count = np.count_nonzero(taken)
     if count == 0:
         frame.jump(inst.targets[1])
-    elif count == np.count_nonzero(frame.mask):
+    elif count == (len(taken) if full else np.count_nonzero(frame.mask)):
         frame.jump(inst.targets[0])
     else:
         then, otherwise = inst.targets

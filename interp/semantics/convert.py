@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from clif.function import Inst
@@ -19,6 +21,8 @@ from interp.lanes import (
 )
 from interp.registry import Unsupported, pure
 
+_OBJECT: Final = np.dtype(object)
+
 
 @pure
 def ireduce(inst: Inst, x: Lanes) -> Lanes:
@@ -26,9 +30,7 @@ def ireduce(inst: Inst, x: Lanes) -> Lanes:
 
 
 def _reduced(type_: Type, x: Lanes) -> Lanes:
-    if x.dtype == object:
-        x = x & type_.mask
-    return x.astype(UINT[type_])
+    return (x & type_.mask if x.dtype is _OBJECT else x).astype(UINT[type_])
 
 
 @pure

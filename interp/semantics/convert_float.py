@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 import gmpy2  # type: ignore[import-untyped]
 import numpy as np
@@ -15,7 +14,7 @@ import numpy as np
 from clif.function import Inst
 from clif.types import F16, F32, F64, F128, I128, Type
 from interp import ieee
-from interp.lanes import FLOAT, INT, UINT, Lanes, Mask, from_integers
+from interp.lanes import FLOAT, INT, UINT, Lanes, Mask, constant, from_integers
 from interp.machine import Frame
 from interp.registry import Unsupported, effect, pure
 from interp.tables import is_nan
@@ -168,13 +167,14 @@ def _saturating(inst: Inst, x: Lanes, *, signed: bool) -> Lanes:
     from_, to = inst.args[0].type, inst.results[0].type
     _same_lanes(inst)
     whole = _integral(from_, x)
-    below, above = _bounds(whole, to, signed=signed)
-    inside: Any = np.where(below | above | is_nan(from_, x), 0, whole)
+    if whole.dtype != object:
+        whole = np.where(whole == whole, whole, 0.0)  # NaN to 0
     low, end = _range(to, signed=signed)
-    result = _to_lanes(inside, to, signed=signed)
-    kind = result.dtype.type if to.lane is not I128 else int
-    result = np.where(below, kind(low & to.mask), result)
-    return np.where(above, kind((end - 1) & to.mask), result)
+    above = whole >= end
+    # `low` and `end` are exact as floats, but `end - 1` need not be.
+    inside = np.where(above, 0, np.maximum(whole, low))
+    greatest = constant(to.lane, end - 1, 1)
+    return np.where(above, greatest, _to_lanes(inside, to, signed=signed))
 
 
 @pure

@@ -47,22 +47,25 @@ def main() -> int:
 def up_to_date(variant: Variant) -> bool:
     """Whether nothing is to be done. A local Cranelift may have changed: there cargo decides."""
     stamps = Stamps(variant)
-    return stamps.packages_current() and stamps.extension_current() and not variant.cranelift
+    return stamps.packages_current() and not _need_extension(stamps)
 
 
 def set_up(variant: Variant) -> None:
     with exclusive(ROOT / f"{variant.folder.name}.lock"):
         stamps = Stamps(variant)
         need_packages = not stamps.packages_current()
-        need_extension = bool(variant.cranelift) or not stamps.extension_current()
-        if need_packages or need_extension:
-            require(extension=need_extension)
+        if need_packages or _need_extension(stamps):
+            require(extension=_need_extension(stamps))
         if need_packages:
-            install_packages(variant)
+            install_packages(variant, fresh=not stamps.usable())
             stamps.mark_packages()
-        if need_extension:
+        if _need_extension(stamps):
             build_extension(variant)
             stamps.mark_extension()
+
+
+def _need_extension(stamps: Stamps) -> bool:
+    return stamps.variant.cranelift is not None or not stamps.extension_current()
 
 
 if __name__ == "__main__":

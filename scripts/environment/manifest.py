@@ -49,6 +49,9 @@ def _adapted(variant: Variant, cranelift: Path) -> str:
             given = dependencies[name]
             options = dict(given) if isinstance(given, dict) else {}
             options.pop("version", None)
+            if "features" in options:
+                known = _features(local[name])
+                options["features"] = [f for f in options["features"] if f in known]
             dependencies[name] = {"path": str(local[name]), **options}
         # For trees whose crates ask the registry for each other.
         data["patch"] = {"crates-io": {name: {"path": str(path)} for name, path in local.items()}}
@@ -71,6 +74,12 @@ def _crates(tree: Path) -> dict[str, Path]:
         if re.fullmatch(r"cranelift(-[a-z0-9-]+)?", name):
             crates[name] = manifest.parent
     return crates
+
+
+def _features(crate: Path) -> set[str]:
+    """What a tree of another version lacks, such as a feature for faster builds, is left out."""
+    data = tomllib.loads((crate / "Cargo.toml").read_text())
+    return set(data.get("features", {}))
 
 
 def _require_pinned_version(folder: Path, dependencies: dict[str, Any]) -> None:

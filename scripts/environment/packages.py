@@ -20,14 +20,16 @@ import sys
 
 from fuzz.cli import main
 
-sys.exit(main())
+if __name__ == "__main__":  # worker processes import this file
+    sys.exit(main())
 """
 
 
-def install_packages(variant: Variant) -> None:
-    """Makes the virtual environment anew and installs what ``pyproject.toml`` lists."""
+def install_packages(variant: Variant, *, fresh: bool) -> None:
+    """Installs what ``pyproject.toml`` lists, into an environment made anew if ``fresh``."""
     say(f"installing Python packages into {variant.folder.name}")
-    _make_venv(variant)
+    if fresh:
+        _make_venv(variant)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     _pip(variant, _requirements(project))
     _install_checkout(variant, project["project"])
@@ -80,6 +82,8 @@ def _install_checkout(variant: Variant, project: dict[str, Any]) -> None:
     """
     site = site_packages(variant)
     (site / "clif-fuzz.pth").write_text(f"{ROOT}\n")
+    for older in site.glob("clif_fuzz-*.dist-info"):
+        shutil.rmtree(older)
     metadata = site / f"clif_fuzz-{project['version']}.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text(

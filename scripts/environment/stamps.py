@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -37,8 +38,17 @@ class Stamps:
             and self._current("extension", _extension_inputs())
         )
 
+    def usable(self) -> bool:
+        """Whether the virtual environment was finished once, for this place: then packages can be
+        brought up to date in it, under the eyes of whoever is using it."""
+        stamp = self.data.get("packages")
+        return (
+            isinstance(stamp, dict)
+            and stamp.get("root") == str(ROOT)
+            and self.variant.python.exists()
+        )
+
     def mark_packages(self) -> None:
-        self.data = {}  # the extension lay in what was replaced
         self._mark("packages", _package_inputs())
 
     def mark_extension(self) -> None:
@@ -76,7 +86,11 @@ class Stamps:
 
 
 def _package_inputs() -> list[Path]:
-    return [ROOT / "pyproject.toml", ROOT / "constraints.txt", Path(__file__)]
+    return [
+        ROOT / "pyproject.toml",
+        ROOT / "constraints.txt",
+        Path(__file__).with_name("packages.py"),
+    ]
 
 
 def _extension_inputs() -> list[Path]:
@@ -108,10 +122,19 @@ def _digest(paths: Iterable[Path]) -> str:
     digest = hashlib.sha256()
     for path in paths:
         try:
-            contents = path.read_bytes()
+            contents = _contents(path)
         except OSError:
             continue
         name = str(path.relative_to(ROOT)).encode()
         digest.update(b"%d %s %d " % (len(name), name, len(contents)))
         digest.update(contents)
     return digest.hexdigest()
+
+
+def _contents(path: Path) -> bytes:
+    """What counts in a file. In ``pyproject.toml`` that is not the configuration of the tools."""
+    contents = path.read_bytes()
+    if path.name != "pyproject.toml":
+        return contents
+    project = tomllib.loads(contents.decode())
+    return json.dumps([project["project"], project["dependency-groups"]]).encode()

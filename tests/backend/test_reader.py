@@ -278,8 +278,8 @@ block0(v0: i32):
 block1:
     return v3
 block2:
-    v3 = iadd v4, v0
     v4 -> v0
+    v3 = iadd v4, v0
     v5 -> v3
     jump block3
 block3:
@@ -358,7 +358,7 @@ block0(v0: i32):
         ("function %f() {\nblock0:\n  v0 = iadd v1, v1\n  return\n}", 3, "v1"),
         ("test run\nset no_such=1\nfunction %f() {\nblock0:\n return\n}", 2, "no_such"),
         ("\x00\xff", 1, ""),
-        (DYNAMIC, 5, "i32x4xn"),
+        (DYNAMIC, 5, "I32x4xN"),
     ],
 )
 def test_refusals(text: str, line: int, words: str) -> None:

@@ -7,9 +7,10 @@ import pytest
 
 from backend import control
 from backend.executor import executor_for
+from backend.guest import CONTROL
 from backend.target import ISAS, Convention
 from backend.thunk import LABELS, Thunk, encode
-from clif.types import I64
+from clif.types import I8, I64
 from tests.backend.machine import BOTH, Code, arm, run_code, signature, values
 
 ADDRESS = 0x10_1000
@@ -59,7 +60,7 @@ def test_jumps_go_to_instructions(isa):
 def word_of(text: str) -> int:
     """The control word that an operand names, relative to the block or absolute."""
     address = int(text, 16) if text.startswith("0x") else int(text)
-    return (address - (control.CONTROL if address >= control.CONTROL else 0)) // 8
+    return (address - (CONTROL if address >= CONTROL else 0)) // 8
 
 
 @BOTH
@@ -72,7 +73,7 @@ def test_every_callee_saved_register_is_compared_loaded_saved_and_restored(isa):
     for register, slot in code.slots.items():
         saved, pattern = (8 * (base + slot) for base in (control.SAVED, control.PATTERNS))
         if isa == "x86_64":
-            saved, pattern = saved + control.CONTROL, pattern + control.CONTROL
+            saved, pattern = saved + CONTROL, pattern + CONTROL
             assert text.count(f"mov qword ptr [{saved:#x}], {register}") == 1
             assert text.count(f"mov {register}, qword ptr [{saved:#x}]") == 1
             assert text.count(f"mov {register}, qword ptr [{pattern:#x}]") == 1
@@ -145,7 +146,7 @@ def test_only_drivers_that_use_callee_saved_registers_take_the_way_that_saves(is
     words = executor_for(isa).words
     words[control.SAVED : control.SAVED + 32] = 0
     code = b"\xc3" if isa == "x86_64" else arm(0xD65F03C0)  # ret
-    outcomes = run_code(isa, [Code("f", code)], signature([I64] * count, []), [[0] * count])
+    outcomes = run_code(isa, [Code("f", code)], signature([I8] * count, []), [[0] * count])
     assert outcomes.status.tolist() == [0]
     assert words[control.SAVED : control.SAVED + 32].any() == saves
 
@@ -164,5 +165,5 @@ def test_the_function_finds_the_patterns(isa):
             program = Code("f", bytes([rex, 0x89, modrm, 0xC3]))
         for count in (0, 30):
             row = [[0] * count]
-            got = values(run_code(isa, [program], signature([I64] * count, [I64]), row))
+            got = values(run_code(isa, [program], signature([I8] * count, [I64]), row))
             assert got == [pattern]

@@ -42,7 +42,8 @@ def test_f64_literal_names_the_number(bits: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("type_", "bits"), [(F16, 0x7E00), (F32, 0x7FC0_0000), (F64, 0x7FF8 << 48), (F128, 0x7FFF8 << 108)]
+    ("type_", "bits"),
+    [(F16, 0x7E00), (F32, 0x7FC0_0000), (F64, 0x7FF8 << 48), (F128, 0x7FFF8 << 108)],
 )
 def test_canonical_nan(type_: Type, bits: int) -> None:
     assert canonical_nan(type_) == bits

@@ -57,7 +57,9 @@ def everything() -> Function:
     ordered = b.ins("fcmp", f, b.ins("f32const", imm=0x7FC00001).result, cond="uno").result
     b.ins("trapz", ordered, trap="user1")
     x = b.ins("call", x, ref=callee).result
-    x = b.ins("call_indirect", b.ins("func_addr", type=I64, ref=callee).result, x, ref=callee.signature).result
+    x = b.ins(
+        "call_indirect", b.ins("func_addr", type=I64, ref=callee).result, x, ref=callee.signature
+    ).result
     x = b.ins("atomic_rmw", address, x, type=I32, rmw="umax", flags=MemFlags(trap=None)).result
     x = b.ins("uadd_overflow_trap", x, loaded, trap="int_ovf").result
     end, other = b.create_block([I32]), b.create_block()
@@ -112,7 +114,9 @@ def drop_terminator(function: Function) -> None:
 
 
 def use_before_definition(function: Function) -> None:
-    function.blocks[0].instructions[-1].targets[0].args[0] = function.blocks[2].instructions[0].result
+    function.blocks[0].instructions[-1].targets[0].args[0] = (
+        function.blocks[2].instructions[0].result
+    )
 
 
 def use_undefined(function: Function) -> None:

@@ -17,7 +17,9 @@ def test_shapes() -> None:
 
 def test_low_word_and_lane_zero_come_first() -> None:
     assert words_from_ints(types.I128, [(7 << 64) | 5]).tolist() == [[5, 7]]
-    assert words_from_ints(types.by_name("i16x4"), [0x0004_0003_0002_0001]).tolist() == [[1, 2, 3, 4]]
+    assert words_from_ints(types.by_name("i16x4"), [0x0004_0003_0002_0001]).tolist() == [
+        [1, 2, 3, 4]
+    ]
 
 
 @given(st.sampled_from(types.ALL), st.lists(st.integers(-(2**511), 2**512 - 1), max_size=5))

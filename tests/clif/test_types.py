@@ -11,7 +11,13 @@ from clif.types import by_name
 
 @pytest.mark.parametrize(
     ("name", "lane_bits", "lanes", "size"),
-    [("i8", 8, 1, 1), ("i128", 128, 1, 16), ("f16", 16, 1, 2), ("i16x4", 16, 4, 8), ("f64x2", 64, 2, 16)],
+    [
+        ("i8", 8, 1, 1),
+        ("i128", 128, 1, 16),
+        ("f16", 16, 1, 2),
+        ("i16x4", 16, 4, 8),
+        ("f64x2", 64, 2, 16),
+    ],
 )
 def test_sizes(name: str, lane_bits: int, lanes: int, size: int) -> None:
     type_ = by_name(name)

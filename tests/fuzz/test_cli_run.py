@@ -125,6 +125,28 @@ def test_findings_are_listed_by_bucket(
     assert "3 miscompile x86_64 result" in output.out
 
 
+def test_known_faults_of_the_emulator_are_no_alarm(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fuzz.campaign import Campaign, Result
+
+    bucket = "emulator-fault x86_64 round-from-memory"
+
+    def run(campaign: Campaign) -> Result:
+        record = Record("emulator-fault", bucket, "x86_64", "crash-1.clif", known=True)
+        campaign.result.findings = [record]
+        campaign.result.statistics.known_faults[bucket] = 7
+        return campaign.result
+
+    monkeypatch.setattr(Campaign, "run", run)
+    output = command("run", "--out", tmp_path)
+    assert output.code == 0
+    assert f"known: 7 {bucket}\nfindings: none\n" in output.out
+    facts = json.loads(command("run", "--out", tmp_path, "--json", "-").out)
+    assert facts["known_faults"] == {bucket: 7}
+    assert facts["findings"][0]["kind"] == "emulator-fault"
+
+
 def test_what_cannot_be_written_goes_to_stderr(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -118,6 +118,27 @@ def test_hangs_alone_are_hangs(case: Case) -> None:
     assert found(DifferenceKind.HANG, DifferenceKind.RESULT) is FindingKind.MISCOMPILE
 
 
+@pytest.mark.parametrize(
+    ("details", "known"),
+    [
+        (["Invalid memory read at 0x1000, 8 bytes, pc %f+0x2"], True),
+        (["Invalid memory write at 0x1000, 8 bytes, pc %f+0x2"], False),
+        (["Invalid memory read at 0x1000", "stack pointer off by 16"], False),
+    ],
+)
+def test_a_false_fault_is_a_read(case: Case, details: list[str], known: bool) -> None:
+    class Rounding(Code):
+        code = bytes.fromhex("660f3a0b0009")  # roundsd xmm0, [rax], 9
+
+    returned = Observed(Status.RETURNED, (), ())
+    differences = [
+        Difference(DifferenceKind.VIOLATION, n, returned, Observed(Status.VIOLATED, detail=detail))
+        for n, detail in enumerate(details)
+    ]
+    finding = diagnosis.difference(case, "x86_64", [Rounding()], differences)  # type: ignore[list-item]
+    assert finding.known is known
+
+
 class Code:
     """Machine code as far as looking for quirks goes."""
 
@@ -139,5 +160,6 @@ def test_a_quirk_explains_wrong_values_but_not_lost_registers(
     differences = [Difference(kind, 0, returned, Observed(returned.status, detail=detail))]
     finding = diagnosis.difference(case, "x86_64", [Code()], differences)  # type: ignore[list-item]
     assert finding.kind is found
+    assert finding.known is (found is FindingKind.EMULATOR_FAULT)
     elsewhere = diagnosis.difference(case, "aarch64", [Code()], differences)  # type: ignore[list-item]
     assert elsewhere.kind is FindingKind.MISCOMPILE

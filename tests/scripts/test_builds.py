@@ -75,9 +75,7 @@ def run(cranelift: Path) -> subprocess.CompletedProcess[str]:
     if setup.returncode:
         return setup
     python = Path(setup.stdout) / "bin" / "python"
-    return subprocess.run(
-        [python, "-c", SUM], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    return subprocess.run([python, "-c", SUM], cwd=ROOT, capture_output=True, text=True, check=True)
 
 
 def test_a_changed_codegen_and_then_another_change(folder: Path) -> None:

@@ -1,0 +1,83 @@
+"""A menu of signatures for main functions.
+
+Every signature of a main function costs a driver per ISA, which takes about as long to compile as
+the case itself. So most cases take theirs from a menu, whose drivers are soon there; the rest, and
+all callees, have any signature.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from clif.function import AbiParam
+from clif.types import I64, I128, Type
+from fuzz.entropy import Entropy, PrngEntropy
+
+#: Signatures per kind of main function.
+MENU_SIZE = 24
+#: How many are looked at for one that suits the types of a case.
+_LOOKED_AT = 4
+_EXTENDED = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Parameters and results; ``memory`` is the parameter that takes the region's address."""
+
+    params: tuple[AbiParam, ...]
+    returns: tuple[AbiParam, ...]
+    memory: int | None
+
+    def foreign(self, types: tuple[Type, ...]) -> int:
+        """How many of its values have a type that is not among these."""
+        return sum(param.type not in types for param in self.params + self.returns)
+
+
+def pick_shape(
+    entropy: Entropy, types: tuple[Type, ...], allowed: tuple[Type, ...], multi: bool, region: bool
+) -> Shape:
+    """The shape of the menu that suits ``types`` best, of a few drawn ones."""
+    shapes = menu(allowed, multi, region)
+    drawn = [entropy.choice(shapes) for _ in range(_LOOKED_AT)]
+    return min(drawn, key=lambda shape: shape.foreign(types))
+
+
+@cache
+def menu(allowed: tuple[Type, ...], multi: bool, region: bool) -> tuple[Shape, ...]:
+    """The menu over the types ``allowed``; the same in every process.
+
+    ``multi`` permits more results than registers take, ``region`` asks for its address.
+    """
+    entropy = PrngEntropy((MENU_SIZE, int(multi), int(region)))
+    return tuple(_draw(entropy, allowed, multi, region) for _ in range(MENU_SIZE))
+
+
+def _draw(entropy: Entropy, allowed: tuple[Type, ...], multi: bool, region: bool) -> Shape:
+    few = [entropy.choice(allowed) for _ in range(3)] + [I64]
+    count = 2 + entropy.below(4)
+    if entropy.below(8) == 0:
+        count += entropy.below(8)  # some on the stack
+    params = [abi_param(entropy, entropy.choice(few)) for _ in range(count)]
+    memory = entropy.below(count + 1) if region else None
+    if memory is not None:
+        params.insert(memory, AbiParam(I64))
+    returns = [entropy.choice(few) for _ in range(entropy.between(1, 6 if multi else 3))]
+    while not multi and not fits_registers(returns):
+        returns.pop()
+    return Shape(tuple(params), tuple(abi_param(entropy, t) for t in returns), memory)
+
+
+def abi_param(entropy: Entropy, type_: Type) -> AbiParam:
+    """A parameter or result of the type, a narrow integer sometimes extended."""
+    narrow = type_.is_int and type_.bits < 64 and not type_.is_vector
+    if narrow and entropy.below(_EXTENDED) == 0:
+        return AbiParam(type_, entropy.choice(("uext", "sext")))
+    return AbiParam(type_)
+
+
+def fits_registers(types: list[Type]) -> bool:
+    """Whether x64 returns them without an sret area: two integers, two floats or vectors."""
+    integers = sum(1 + (t is I128) for t in types if t.is_int and not t.is_vector)
+    others = sum(t.is_float or t.is_vector for t in types)
+    return integers <= 2 and others <= 2

@@ -1,0 +1,218 @@
+"""The support matrix: what it says, what it leaves out, and its cache."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from backend import support
+from backend.cranelift import SettingsError
+from backend.opcodes import OPCODES
+from backend.probes import FLOAT_CONDITIONS, INT_CONDITIONS, all_probes, probe_text, variants
+from backend.support import Key, Support, SupportMatrix, probe
+from clif.types import F32, F64, I8, I16, I32, I64, I128, by_name
+from tests.backend.machine import BOTH, ISAS
+
+SETTINGS = {"enable_llvm_abi_extensions": "true"}
+
+
+@pytest.fixture(scope="module")
+def matrices(tmp_path_factory) -> dict[str, SupportMatrix]:
+    cache = tmp_path_factory.mktemp("cache")
+    return {isa: probe(isa, SETTINGS, cache=cache) for isa in ISAS}
+
+
+@BOTH
+@pytest.mark.parametrize("type_", [I8, I16, I32, I64], ids=str)
+@pytest.mark.parametrize("name", ["iadd", "isub", "imul", "band", "umin", "bnot", "sdiv", "clz"])
+def test_scalar_integers_are_supported(matrices, isa, name, type_):
+    assert matrices[isa].status(name, type_) is Support.SUPPORTED
+
+
+@BOTH
+def test_what_an_isa_lacks_is_told_from_what_makes_it_panic(matrices, isa):
+    matrix = matrices[isa]
+    assert matrix.status("udiv", I128) is Support.UNSUPPORTED
+    assert matrix.status("smin", I128) in (Support.UNSUPPORTED, Support.PANICS)
+    assert matrix.count(Support.PANICS) > 0
+    assert matrix.count(Support.UNSUPPORTED) > 100
+    assert matrix.count(Support.SUPPORTED) > 1000
+
+
+@BOTH
+def test_conversions_are_asked_for_with_their_source(matrices, isa):
+    matrix = matrices[isa]
+    assert matrix.status("uextend", I64, I8) is Support.SUPPORTED
+    assert matrix.status("fpromote", F64, F32) is Support.SUPPORTED
+    assert matrix.status("fcvt_from_sint", F64, I32) is Support.SUPPORTED
+    assert matrix.status("fcvt_from_uint", F64, I128) is Support.UNSUPPORTED
+    assert matrix.status("ishl", I32, I8) is Support.SUPPORTED
+    assert matrix.status("select", F64, I32) is Support.SUPPORTED
+
+
+@BOTH
+def test_what_is_no_instruction_is_invalid(matrices, isa):
+    matrix = matrices[isa]
+    assert matrix.status("uextend", I8, I64) is Support.INVALID
+    assert matrix.status("uextend", I64) is Support.INVALID
+    assert matrix.status("bitcast", I64, F32) is Support.INVALID
+    assert matrix.status("no_such_opcode", I64) is Support.INVALID
+    assert matrix.status("icmp", I64, variant="lt") is Support.INVALID
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("name", "vector", "source"),
+    [
+        ("fcvt_from_sint", "f64x2", "i32x4"),
+        ("fcvt_from_uint", "f32x4", "i8x16"),
+        ("fcvt_to_sint_sat", "i32x4", "f64x2"),
+    ],
+)
+def test_conversions_between_lane_counts_mean_nothing_and_are_left_out(
+    matrices, isa, name, vector, source
+):
+    assert matrices[isa].status(name, by_name(vector), by_name(source)) is Support.INVALID
+
+
+@BOTH
+def test_conditions_are_probed_each(matrices, isa):
+    matrix = matrices[isa]
+    for condition in INT_CONDITIONS:
+        assert matrix.status("icmp", I128, variant=condition) is Support.SUPPORTED
+    for condition in FLOAT_CONDITIONS:
+        assert matrix.status("fcmp", F32, variant=condition) is Support.SUPPORTED
+    assert matrix.status("icmp", I128) is Support.SUPPORTED
+    assert matrix.status("fcmp", F32) is Support.SUPPORTED
+    assert matrix.status("fcmp", by_name("f16")) is Support.PANICS
+    assert matrix.status("atomic_rmw", I32, variant="nand") is Support.SUPPORTED
+
+
+def test_one_condition_that_fails_makes_the_whole_fail():
+    entries: dict[Key, Support] = {("icmp", "i8", (), c): Support.SUPPORTED for c in INT_CONDITIONS}
+    assert SupportMatrix("x", entries).status("icmp", I8) is Support.SUPPORTED
+    entries["icmp", "i8", (), "ult"] = Support.PANICS
+    assert SupportMatrix("x", entries).status("icmp", I8) is Support.PANICS
+
+
+@BOTH
+def test_instructions_of_every_kind_are_probed(matrices, isa):
+    supported = {opcode for opcode, *_ in matrices[isa].pairs()}
+    assert supported >= {"jump", "brif", "br_table", "return", "trap", "trapz", "call", "func_addr"}
+    assert supported >= {"call_indirect", "stack_addr", "symbol_value", "load", "store", "iconst"}
+    assert supported >= {"uload8", "istore32", "atomic_cas", "fence", "try_call", "shuffle"}
+    assert supported >= {"vconst", "f32const", "f64const", "bitcast", "nop", "splat"}
+
+
+def test_addresses_are_always_of_64_bits():
+    for one in all_probes():
+        if one.opcode.name in ("load", "store", "stack_addr", "atomic_load", "istore8"):
+            assert not one.operands
+        if one.opcode.name in ("uload32", "stack_addr", "call_indirect"):
+            assert one.type is I64
+
+
+def test_settings_and_flags_change_the_matrix(tmp_path):
+    plain = probe("x86_64", SETTINGS, cache=tmp_path)
+    pinned = probe("x86_64", {**SETTINGS, "enable_pinned_reg": "true"}, cache=tmp_path)
+    assert plain.status("get_pinned_reg", I64) is Support.INVALID
+    assert pinned.status("get_pinned_reg", I64) is Support.SUPPORTED
+    sse = {f"has_{name}": "true" for name in ("sse3", "ssse3", "sse41", "sse42")}
+    flagged = probe("x86_64", SETTINGS, sse, cache=tmp_path)
+    assert plain.status("x86_pshufb") is Support.UNSUPPORTED
+    assert flagged.status("x86_pshufb") is Support.SUPPORTED
+
+
+def test_settings_that_do_not_matter_share_a_matrix(tmp_path):
+    for level in ("none", "speed"):
+        probe("aarch64", {**SETTINGS, "opt_level": level}, cache=tmp_path)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_unknown_settings_are_an_error(tmp_path):
+    for settings, flags in (({"colour": "red"}, {}), ({}, {"has_wings": "true"})):
+        with pytest.raises(SettingsError):
+            probe("x86_64", settings, flags, cache=tmp_path)
+    with pytest.raises(SettingsError):
+        probe("vax", cache=tmp_path)
+
+
+# --- the cache ---
+
+
+@pytest.fixture
+def cached(tmp_path):
+    """A cached matrix, and its file."""
+    matrix = probe("aarch64", SETTINGS, cache=tmp_path)
+    (file,) = tmp_path.iterdir()
+    return matrix, file
+
+
+def no_compiling(monkeypatch) -> None:
+    def refuse(*_: object) -> Support:
+        raise AssertionError("probed although it is in the cache")
+
+    monkeypatch.setattr(support, "_try", refuse)
+
+
+def test_the_cache_is_used(cached, tmp_path, monkeypatch):
+    no_compiling(monkeypatch)
+    assert probe("aarch64", SETTINGS, cache=tmp_path).entries == cached[0].entries
+    with pytest.raises(AssertionError):
+        probe("x86_64", SETTINGS, cache=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [b"", b"{", b"\xff\xfe", b"[]", b'{"entries": 3}', b'{"entries": [["iadd"]]}']
+    + [b'{"entries": [["iadd", "i8", [], "", "perhaps"]]}'],
+)
+def test_a_damaged_cache_is_probed_again_and_mended(cached, tmp_path, damage, monkeypatch):
+    matrix, file = cached
+    file.write_bytes(damage)
+    assert probe("aarch64", SETTINGS, cache=tmp_path).entries == matrix.entries
+    no_compiling(monkeypatch)
+    assert probe("aarch64", SETTINGS, cache=tmp_path).entries == matrix.entries
+
+
+def test_another_build_does_not_use_it(cached, tmp_path, monkeypatch):
+    monkeypatch.setattr(support, "_build", lambda: b"another")
+    probe("aarch64", SETTINGS, cache=tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_a_cache_that_cannot_be_written_is_no_error(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    assert probe("aarch64", SETTINGS, cache=blocked / "inside").count(Support.SUPPORTED) > 1000
+
+
+def test_the_users_cache_folder_is_the_default(tmp_path):
+    program = "from backend.support import probe; probe('aarch64')"
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True)
+    (file,) = (tmp_path / "clif-fuzz").iterdir()
+    assert json.loads(file.read_text())["entries"]
+
+
+# --- the probes ---
+
+
+def test_every_probe_has_a_text_and_no_two_are_alike():
+    probes = list(all_probes())
+    assert len(probes) == len(set(probes)) > 2000
+    for one in probes:
+        text = probe_text(one)
+        assert one.opcode.name in text
+        assert one.variant in text
+
+
+def test_variants_are_those_of_the_format():
+    assert variants("icmp") == INT_CONDITIONS
+    assert variants("iadd") == variants("no_such_opcode") == ()
+    assert {name for name in OPCODES if variants(name)} == {"icmp", "fcmp", "atomic_rmw"}
