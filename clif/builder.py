@@ -7,7 +7,8 @@ and the verifier's work.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from clif.function import (
     DEFAULT_FLAGS,
@@ -43,7 +44,7 @@ def resolve(constraint: Constraint, ctrl: Type | None) -> Type:
     return _RESOLVE[constraint.kind](ctrl)
 
 
-_RESOLVE = {
+_RESOLVE: Final[dict[str, Callable[[Type], Type]]] = {
     "Same": lambda t: t,
     "LaneOf": lambda t: t.lane,
     "AsTruthy": lambda t: t.as_int if t.is_vector else I8,
@@ -118,7 +119,7 @@ class FunctionBuilder:
         trap: str = "",
         rmw: str = "",
     ) -> Inst:
-        """Append ``name`` to ``block``; the controlling type is inferred where an operand has it."""
+        """Append ``name`` to ``block``. The type is inferred where an operand determines it."""
         opcode = self.opcodes[name]
         if type is None and opcode.typevar_operand is not None:
             type = args[opcode.typevar_operand].type

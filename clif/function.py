@@ -174,7 +174,7 @@ class Inst:
         cond: condition code of ``icmp`` and ``fcmp``.
         flags, offset: of loads and stores; ``offset`` also of ``stack_addr``.
         ref: the entity that is named: a ``StackSlot``, ``External``, ``GlobalValue``, the
-            ``Signature`` of an indirect call, or the ``Block`` of ``get_exception_handler_address``.
+            ``Signature`` of an indirect call, or a ``Block`` (``get_exception_handler_address``).
         targets: of ``jump`` [to], ``brif`` [then, else], ``br_table`` [default, 0, 1, ...] and
             ``try_call`` [normal return].
         handlers: exception table of ``try_call`` and ``try_call_indirect``.

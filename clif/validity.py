@@ -11,10 +11,13 @@ from collections.abc import Iterator
 from clif.builder import resolve
 from clif.function import Block, BlockCall, External, Function, Inst, Signature, Value
 from clif.graph import dominates, immediate_dominators
-from clif.opcodes import Format
+from clif.opcodes import Constraint, Format
+from clif.types import Type
 
-_DETERMINED = ("Concrete", "Same", "LaneOf", "AsTruthy", "HalfWidth", "DoubleWidth")
-_DETERMINED += ("SplitLanes", "MergeLanes")
+_DETERMINED = frozenset(
+    ["Concrete", "Same", "LaneOf", "AsTruthy", "HalfWidth", "DoubleWidth", "SplitLanes"]
+    + ["MergeLanes"]
+)
 
 
 def problems(function: Function) -> Iterator[str]:
@@ -127,7 +130,11 @@ def _operands(inst: Inst) -> Iterator[str]:
     pairs = [*zip(opcode.args, inst.args, strict=False)]
     pairs += [*zip(opcode.results, inst.results, strict=False)]
     for constraint, value in pairs:
-        if (
-            constraint.kind in _DETERMINED and resolve(constraint, inst.type) is not value.type
-        ) or (constraint.kind == "Free" and value.type.name not in constraint.types):
+        if not _allows(constraint, inst.type, value.type):
             yield f"{value} of {opcode} is {value.type}"
+
+
+def _allows(constraint: Constraint, ctrl: Type | None, type_: Type) -> bool:
+    if constraint.kind in _DETERMINED:
+        return resolve(constraint, ctrl) is type_
+    return constraint.kind != "Free" or type_.name in constraint.types

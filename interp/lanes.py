@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from clif.outcome import Words, word_dtype
+from clif.outcome import Words, word_dtype, words_from_ints
 from clif.types import ALL, Type
 
 Lanes = npt.NDArray[Any]
@@ -45,6 +45,12 @@ def constant(type_: Type, bits: int, n: int) -> Lanes:
     array = np.empty(n, UINT[type_])
     array.fill(bits & type_.mask)
     return array
+
+
+@lru_cache(1024)
+def vector_constant(type_: Type, bits: int, n: int) -> Lanes:
+    """A vector constant of whole bits, for ``n`` inputs; shared as well."""
+    return np.repeat(words_from_ints(type_, [bits]), n, axis=0)
 
 
 def from_words(type_: Type, words: Words) -> Lanes:

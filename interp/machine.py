@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -31,8 +32,8 @@ from interp.schedule import block_order
 from interp.tables import Tables, tables
 from interp.unsupported import REASONS
 
-#: Calls that may be open at once. Each costs a few Python frames.
-MAX_DEPTH = 150
+#: Calls that may be open at once. Each costs five Python frames, of the 1000 that there may be.
+MAX_DEPTH = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -420,6 +421,7 @@ def _place_region(machine: Machine, region: Region, args: list[Lanes]) -> Segmen
     return segment
 
 
+@lru_cache(1024)
 def uniform_address(address: int, n: int) -> Lanes:
     """The same address for all inputs, with a stride of 0: loads and stores look for that."""
     return np.ndarray((n,), np.uint64, np.array(address, np.uint64), strides=(0,))

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from clif.function import Inst
-from clif.outcome import words_from_ints
 from clif.types import F16, F32, F64, F128, I64
-from interp.lanes import Lanes, constant
+from interp.lanes import Lanes, constant, vector_constant
 from interp.machine import Frame
 from interp.registry import effect
 
@@ -39,4 +36,4 @@ def f128const(frame: Frame, inst: Inst) -> Lanes:
 
 @effect
 def vconst(frame: Frame, inst: Inst) -> Lanes:
-    return np.repeat(words_from_ints(inst.results[0].type, [inst.imm]), frame.machine.n, axis=0)
+    return vector_constant(inst.results[0].type, inst.imm, frame.machine.n)

@@ -124,7 +124,7 @@ def return_call_indirect(frame: Frame, inst: Inst, address: Lanes, *args: Lanes)
 def _named(frame: Frame, inst: Inst) -> Function:
     assert isinstance(inst.ref, External)
     function = frame.machine.function(inst.ref.name, inst.opcode.name)
-    if function.signature.param_types != inst.ref.signature.param_types:
+    if not _matches(function, inst.ref.signature):
         raise Unsupported(inst.opcode.name, "", f"%{function.name} has another signature")
     return function
 

@@ -200,7 +200,7 @@ def test_fmt_as_a_filetest_replays_without_a_region(command: Command, tmp_path: 
         text = command("fmt", f"2:{index}", "--inputs", 4, "--filetest").out
         found = read_case(text)
         assert found.case.inputs.region is None
-        assert "; input:" not in text
+        assert "; run:" in text
         if plain.case.inputs.region is not None:
             regions += 1
             assert found.case.main.name == "filetest"

@@ -5,12 +5,16 @@ from __future__ import annotations
 import pytest
 
 from backend.cranelift import CompileError, CompilerPanic, UnsupportedError, VerifierError
+from backend.reader import read_functions
+from clif.function import Function
 from clif.outcome import Status
+from clif.printer import print_functions
 from fuzz import diagnosis
 from fuzz.case import Case
 from fuzz.casefile import read_case
 from fuzz.compare import Difference, DifferenceKind, Observed
 from fuzz.finding import Finding, FindingKind
+from fuzz.pipeline import Injection, Pipeline
 
 CASE = """\
 function %f(i64) -> i64 {
@@ -118,25 +122,45 @@ def test_hangs_alone_are_hangs(case: Case) -> None:
     assert found(DifferenceKind.HANG, DifferenceKind.RESULT) is FindingKind.MISCOMPILE
 
 
-@pytest.mark.parametrize(
-    ("details", "known"),
-    [
-        (["Invalid memory read at 0x1000, 8 bytes, pc %f+0x2"], True),
-        (["Invalid memory write at 0x1000, 8 bytes, pc %f+0x2"], False),
-        (["Invalid memory read at 0x1000", "stack pointer off by 16"], False),
-    ],
-)
-def test_a_false_fault_is_a_read(case: Case, details: list[str], known: bool) -> None:
-    class Rounding(Code):
-        code = bytes.fromhex("660f3a0b0009")  # roundsd xmm0, [rax], 9
+ROUNDS_FROM_MEMORY = """\
+; region: argument 0, 16 bytes
+; contents: 00000000000000000000000000000c40
+test interpret
+test run
+set opt_level=speed
+target x86_64 has_sse3 has_ssse3 has_sse41
 
-    returned = Observed(Status.RETURNED, (), ())
-    differences = [
-        Difference(DifferenceKind.VIOLATION, n, returned, Observed(Status.VIOLATED, detail=detail))
-        for n, detail in enumerate(details)
-    ]
-    finding = diagnosis.difference(case, "x86_64", [Rounding()], differences)  # type: ignore[list-item]
-    assert finding.known is known
+function %main(i64) -> f64 system_v {
+block0(v0: i64):
+    v1 = load.f64 FLAGS v0+8
+    v2 = floor.f64 v1
+    return v2
+}
+; input: %main(0)
+; input: %main(0)
+"""
+
+
+@pytest.mark.parametrize("flags", ["notrap", "user7"])
+def test_a_false_fault_is_proved(flags: str) -> None:
+    """Whether it looks like a violation or like a trap of the case."""
+    case = read_case(ROUNDS_FROM_MEMORY.replace("FLAGS", flags)).case
+    (finding,) = Pipeline(["x86_64"]).check(case).findings
+    assert (finding.kind, finding.detail) == (FindingKind.EMULATOR_FAULT, "round-from-memory")
+    assert finding.known
+    assert finding.inputs == (0,)
+
+
+def test_a_wrong_result_beside_a_false_fault_is_a_miscompile() -> None:
+    case = read_case(ROUNDS_FROM_MEMORY.replace("FLAGS", "notrap")).case
+
+    def ceil_instead(functions: list[Function]) -> list[Function]:
+        (wrong,) = read_functions(print_functions(functions).replace("floor", "ceil"))
+        return [wrong]
+
+    (finding,) = Pipeline(["x86_64"]).check(case, Injection(functions=ceil_instead)).findings
+    assert finding.kind is FindingKind.MISCOMPILE
+    assert finding.inputs == (0, 1)
 
 
 class Code:

@@ -1,0 +1,46 @@
+"""The menu of main functions' signatures: bounded, the same everywhere, and callable."""
+
+import pytest
+
+from clif.types import F32, F64, I64, I128, INTS
+from fuzz.entropy import PrngEntropy
+from fuzz.generate import Generator, Options
+from fuzz.generate.shapes import MENU_SIZE, fits_registers, menu, pick_shape
+
+ALLOWED = (*INTS, F32, F64)
+
+
+@pytest.mark.parametrize("multi", [False, True])
+@pytest.mark.parametrize("region", [False, True])
+def test_menu(multi: bool, region: bool) -> None:
+    shapes = menu(ALLOWED, multi, region)
+    assert len(shapes) == MENU_SIZE
+    for shape in shapes:
+        assert shape.returns
+        assert multi or fits_registers([param.type for param in shape.returns])
+        assert (shape.memory is not None) == region
+        if shape.memory is not None:
+            assert shape.params[shape.memory].type is I64
+    assert any(len(shape.returns) > 3 for shape in shapes) == multi
+
+
+def test_the_one_that_suits_is_preferred() -> None:
+    narrow = [pick_shape(PrngEntropy(n), (I64,), ALLOWED, False, False) for n in range(50)]
+    wide = [pick_shape(PrngEntropy(n), ALLOWED, ALLOWED, False, False) for n in range(50)]
+    foreign = sum(shape.foreign((I64,)) for shape in narrow)
+    assert foreign < sum(shape.foreign((I64,)) for shape in wide)
+
+
+@pytest.mark.parametrize(
+    ("types", "fits"),
+    [([I64, I64, F64, F32], True), ([I128, I64], False), ([F32] * 3, False), ([I128], True)],
+)
+def test_what_fits_into_registers(types: list[object], fits: bool) -> None:
+    assert fits_registers(types) is fits  # type: ignore[arg-type]
+
+
+def test_most_main_functions_share_a_signature() -> None:
+    generator = Generator(Options(inputs=2, instructions=8))
+    signatures = [generator.generate(PrngEntropy(n)).main.signature for n in range(400)]
+    assert len(set(signatures)) < 4 * MENU_SIZE + 400 // 10
+    assert len(set(signatures)) > MENU_SIZE
