@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,8 @@ from fuzz.casefile import CaseFile
 from fuzz.compare import Difference, Observed, observe
 from fuzz.finding import Finding, explain_differences
 from fuzz.literals import describe_value
-from fuzz.pipeline import Pipeline, Verdict
+from fuzz.pipeline import IsaRun, Pipeline, Verdict
+from reports.disassembly import listing
 
 ORACLE = "interp"
 FILE = "the file"
@@ -42,12 +43,14 @@ class Replay:
     """One case replayed.
 
     ``alone`` is the executor that stands alone on every input in dispute, empty if none does.
+    ``runs`` is what each ISA made of the case.
     """
 
     case_file: CaseFile
     opinions: list[Opinion]
     findings: list[Finding]
     rejected: list[str]
+    runs: list[IsaRun] = field(default_factory=list)
     alone: str = ""
 
     @property
@@ -68,9 +71,16 @@ def replay(case_file: CaseFile, pipeline: Pipeline) -> Replay:
     verdict = pipeline.check(case)
     opinions = [_oracle_opinion(case_file, verdict, canonical_nans=canonical)]
     opinions += _isa_opinions(verdict, pipeline.isas)
-    result = Replay(case_file, opinions, verdict.findings, verdict.rejected)
+    result = Replay(case_file, opinions, verdict.findings, verdict.rejected, verdict.runs)
     result.alone = _alone(case_file, verdict, opinions, canonical_nans=canonical)
     return result
+
+
+def disassembly(result: Replay) -> Iterator[str]:
+    """The machine code of every function on every ISA, line by line."""
+    for run in result.runs:
+        for function in run.compiled:
+            yield from listing(run.isa, function)
 
 
 def _oracle_opinion(case_file: CaseFile, verdict: Verdict, *, canonical_nans: bool) -> Opinion:

@@ -3,8 +3,9 @@
 from typing import Final
 
 import interp.semantics  # noqa: F401  (registers the meanings)
-from interp.machine import Counters, Options, run
+from interp.options import Counters, Options
 from interp.registry import Unsupported, all_meanings
+from interp.running import run
 from interp.unsupported import REASONS
 
 #: Every opcode that has a meaning, by CLIF name.

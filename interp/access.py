@@ -9,8 +9,8 @@ import numpy as np
 from clif.function import MemFlags
 from clif.outcome import Status
 from clif.types import Type
+from interp.frame import Frame
 from interp.lanes import MASK_64, Lanes, Mask
-from interp.machine import Frame
 from interp.memory import (
     BIG,
     LITTLE,

@@ -53,6 +53,12 @@ def vector_constant(type_: Type, bits: int, n: int) -> Lanes:
     return np.repeat(words_from_ints(type_, [bits]), n, axis=0)
 
 
+@lru_cache(1024)
+def uniform_address(address: int, n: int) -> Lanes:
+    """The same address for all inputs, with a stride of 0: loads and stores look for that."""
+    return np.ndarray((n,), np.uint64, np.array(address, np.uint64), strides=(0,))
+
+
 def from_words(type_: Type, words: Words) -> Lanes:
     """The inner form of words of shape ``(n, k)`` (see ``clif.outcome``)."""
     if type_.lane_bits == 128:

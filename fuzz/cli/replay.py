@@ -26,8 +26,11 @@ from fuzz.cli.options import json_option, split_isas, write_json
     metavar="ISA,...",
     help="ISAs to run on, instead of those that the file names.",
 )
+@click.option("--code", is_flag=True, help="Show the machine code of each ISA as well.")
 @json_option
-def command(files: tuple[str, ...], isas: tuple[str, ...] | None, json_file: str | None) -> int:
+def command(
+    files: tuple[str, ...], isas: tuple[str, ...] | None, code: bool, json_file: str | None
+) -> int:
     """Run case files again; say who agrees with whom. A folder stands for the .clif files in it.
 
     Exit code 1 if anybody disagrees, 2 for a file that cannot be run.
@@ -36,13 +39,13 @@ def command(files: tuple[str, ...], isas: tuple[str, ...] | None, json_file: str
     facts = []
     for path in _expand(files):
         try:
-            entries, code = _replay_file(path, isas, quiet=json_file == "-")
+            entries, exit_code = _replay_file(path, isas, code, quiet=json_file == "-")
         except BadInput as error:
             complain(error.format_message())
             worst = EXIT_USAGE
             continue
         facts += entries
-        worst = max(worst, code)
+        worst = max(worst, exit_code)
     if json_file is not None:
         write_json({"files": facts}, json_file)
     return worst
@@ -57,13 +60,13 @@ def _expand(files: tuple[str, ...]) -> list[Path]:
 
 
 def _replay_file(
-    path: Path, isas: tuple[str, ...] | None, *, quiet: bool
+    path: Path, isas: tuple[str, ...] | None, code: bool, *, quiet: bool
 ) -> tuple[list[dict[str, object]], int]:
     """The facts of each case in a file, and its exit code."""
     from backend.cranelift import SettingsError
     from fuzz.cli.files import emulated_isas
     from fuzz.pipeline import Pipeline
-    from fuzz.replay import lines, replay, to_json
+    from fuzz.replay import disassembly, lines, replay, to_json
 
     facts: list[dict[str, object]] = []
     worst = EXIT_CLEAN
@@ -78,5 +81,6 @@ def _replay_file(
         facts.append({"file": str(path)} | to_json(result))
         if not quiet:
             first, *rest = lines(result)
-            click.echo("\n".join([f"{path}: {first}", *rest]))
+            more = disassembly(result) if code else ()
+            click.echo("\n".join([f"{path}: {first}", *rest, *more]))
     return facts, worst

@@ -10,8 +10,8 @@ import numpy as np
 
 from clif.function import External, GlobalValue, Inst, StackSlot
 from clif.types import I64
-from interp.lanes import UINT, Lanes
-from interp.machine import Frame, uniform_address
+from interp.frame import Frame
+from interp.lanes import UINT, Lanes, uniform_address
 from interp.memory import SYMBOL_BASE
 from interp.registry import Unsupported, effect
 

@@ -14,8 +14,8 @@ import numpy as np
 from clif.function import Inst, MemFlags
 from clif.types import I128, Type
 from interp import access
+from interp.frame import Frame
 from interp.lanes import INT, Lanes, choose, signed_wide
-from interp.machine import Frame
 from interp.registry import effect
 
 

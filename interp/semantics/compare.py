@@ -82,12 +82,14 @@ def _ordered(x: Lanes) -> Lanes:
 @pure_on(F128)
 def fcmp_(inst: Inst, x: Lanes, y: Lanes) -> Lanes:
     unordered = ((x & _MAGNITUDE) > _INFINITY) | ((y & _MAGNITUDE) > _INFINITY)
-    a, b = _ordered(x), _ordered(y)
-    relations = {"eq": a == b, "lt": a < b, "gt": a > b, "ne": a != b, "le": a <= b, "ge": a >= b}
-    relations |= {"one": a != b, "ord": a == a, "uno": a != a}
-    condition = inst.cond
-    if condition in relations and condition != "ne":
-        holds = relations[condition] & ~unordered if condition != "uno" else unordered
-    else:
-        holds = relations[condition.removeprefix("u")] | unordered
-    return truth(F128, holds)
+    return truth(F128, _holds_128(inst.cond, unordered, _ordered(x), _ordered(y)))
+
+
+def _holds_128(condition: str, unordered: Lanes, a: Lanes, b: Lanes) -> Any:
+    if condition in ("ord", "uno"):
+        return unordered if condition == "uno" else ~unordered
+    if condition in ("ne", "one"):
+        return (a != b) | unordered if condition == "ne" else (a != b) & ~unordered
+    if condition.startswith("u"):
+        return _FLOAT[condition[1:]](a, b) | unordered
+    return _FLOAT[condition](a, b) & ~unordered

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from clif.function import Inst
 from clif.types import F16, F32, F64, F128, I64
+from interp.frame import Frame
 from interp.lanes import Lanes, constant, vector_constant
-from interp.machine import Frame
 from interp.registry import effect
 
 

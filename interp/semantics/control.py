@@ -9,8 +9,8 @@ import numpy as np
 
 from clif.function import BlockCall, External, Function, Inst, Signature
 from clif.outcome import Status
+from interp.frame import Frame
 from interp.lanes import Lanes, Mask, choose
-from interp.machine import Frame
 from interp.registry import Unsupported, effect
 
 

@@ -14,8 +14,8 @@ import numpy as np
 from clif.function import Inst
 from clif.types import F16, F32, F64, F128, I128, Type
 from interp import ieee
+from interp.frame import Frame
 from interp.lanes import FLOAT, INT, UINT, Lanes, Mask, constant, from_integers
-from interp.machine import Frame
 from interp.registry import Unsupported, effect, pure
 from interp.tables import is_nan
 

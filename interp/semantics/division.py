@@ -6,8 +6,8 @@ import numpy as np
 
 from clif.function import Inst
 from clif.types import I128, Type
+from interp.frame import Frame
 from interp.lanes import INT, MASK_128, Lanes, Mask, signed_wide
-from interp.machine import Frame
 from interp.registry import effect
 
 

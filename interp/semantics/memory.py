@@ -8,8 +8,8 @@ from typing import Any
 from clif.function import Inst
 from clif.types import I8, I16, I32, Type, by_name
 from interp import access
+from interp.frame import Frame
 from interp.lanes import INT, UINT, Lanes
-from interp.machine import Frame
 from interp.registry import effect
 
 

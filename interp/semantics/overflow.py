@@ -9,8 +9,8 @@ import numpy as np
 
 from clif.function import Inst
 from clif.types import I128, Type
+from interp.frame import Frame
 from interp.lanes import Lanes, Mask, flag, from_integers, integers
-from interp.machine import Frame
 from interp.registry import effect, pure, pure_on
 
 Flagged = tuple[Lanes, Lanes]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tomllib
@@ -89,17 +90,26 @@ def _message(line: str) -> dict[str, Any]:
 
 
 def _reason(variant: Variant) -> str:
-    lines = variant.log.read_text(errors="replace").splitlines()
-    for number, line in enumerate(lines):
-        if line.startswith("error"):
-            place = lines[number + 1].strip() if number + 1 < len(lines) else ""
-            text = f"{line} {place}" if place.startswith("-->") else line
-            break
-    else:
-        text = "cargo failed"
+    text = _first_error(variant.log.read_text(errors="replace").splitlines())
     if variant.cranelift:
         text = f"this Cranelift does not build with the extension: {text}"
     return f"{text} (log: {variant.log})"
+
+
+def _first_error(lines: list[str]) -> str:
+    """What went wrong and where, as far as one line can say it."""
+    for number, line in enumerate(lines):
+        if not line.startswith("error"):
+            continue
+        rest = [text.strip() for text in lines[number + 1 :]]
+        if rest and rest[0].startswith("-->"):  # rustc's place
+            return f"{line} {rest[0]}"
+        if "build command" in line:  # there Cranelift compiles its rules
+            for start, text in enumerate(rest):
+                if re.match(r"Error|thread .* panicked", text):
+                    return f"error: {' '.join(rest[start + 1 : start + 3])}"
+        return line
+    return "cargo failed"
 
 
 def _install(variant: Variant, library: Path) -> None:

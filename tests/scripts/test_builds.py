@@ -58,9 +58,11 @@ def copy_crate(name: str, target: Path) -> None:
 
 
 def break_rule(codegen: Path) -> None:
+    """Lets the mid-end's first rule turn ``x + 0`` into 0."""
     path = codegen / "src" / "opts" / "arithmetic.isle"
-    lines = path.read_text()
-    path.write_text(f"(rule 9 (simplify (iadd ty x (iconst_u ty 0))) (iconst_u ty 0))\n{lines}")
+    head, rule, tail = path.read_text().partition("(rule iadd_x_plus_zero")
+    assert rule
+    path.write_text(head + rule + tail.replace("(subsume x)", "(subsume (iconst_u ty 0))", 1))
 
 
 def run(cranelift: Path) -> subprocess.CompletedProcess[str]:
@@ -84,6 +86,13 @@ def test_a_changed_codegen_and_then_another_change(folder: Path) -> None:
     assert run(codegen).stdout.endswith("True\n")
     break_rule(codegen)
     assert run(codegen).stdout.endswith("False\n")
+    with (codegen / "src" / "opts" / "arithmetic.isle").open("a") as rules:
+        rules.write("(rule (simplify (iadd ty)) x)")
+    result = run(codegen)
+    assert result.returncode == 2
+    last = result.stderr.splitlines()[-1]
+    assert "does not build with the extension: error: type error" in last
+    assert "arithmetic.isle" in last
 
 
 def test_a_tree_of_another_version(folder: Path) -> None:

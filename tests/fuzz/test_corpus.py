@@ -1,0 +1,37 @@
+"""Every case of the corpus reads, replays, and is what it says it is."""
+
+from pathlib import Path
+
+import pytest
+
+from backend import _cranelift
+from fuzz.casefile import read_cases
+from fuzz.finding import FindingKind
+from fuzz.pipeline import Pipeline
+from fuzz.replay import replay
+
+CORPUS = Path(__file__).parents[2] / "corpus"
+FILES = sorted(CORPUS.rglob("*.clif"))
+ISAS = ("x86_64", "aarch64")
+ERROR, PANIC = FindingKind.COMPILE_ERROR, FindingKind.COMPILER_PANIC
+
+#: What the cases of `corpus/cranelift` do with the pinned Cranelift.
+FOUND = {
+    "select-icmp-i128": [("aarch64", PANIC), ("x86_64", ERROR)],
+    "bxor-self-f16": [("aarch64", PANIC), ("x86_64", PANIC)],
+}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_oracle_agrees_with_the_file(path: Path) -> None:
+    for case_file in read_cases(path.read_text()):
+        oracle, *_ = replay(case_file, Pipeline(ISAS)).opinions
+        assert oracle.agrees, oracle
+
+
+@pytest.mark.skipif(_cranelift.version() != "0.135.8", reason="another Cranelift")
+@pytest.mark.parametrize("path", sorted(CORPUS.glob("cranelift/*.clif")), ids=lambda p: p.stem)
+def test_faults_of_cranelift(path: Path) -> None:
+    (case_file,) = read_cases(path.read_text())
+    findings = replay(case_file, Pipeline(ISAS)).findings
+    assert sorted((f.isa, f.kind) for f in findings) == FOUND[path.stem]
