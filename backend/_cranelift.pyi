@@ -51,7 +51,7 @@ class TargetIsa:
         SettingsError: unknown triple, setting or value, or an ISA that is not in this build.
     """
 
-    def __init__(self, triple: str, shared: dict[str, str], isa: dict[str, str]) -> None: ...
+    def __new__(cls, triple: str, shared: dict[str, str], isa: dict[str, str]) -> TargetIsa: ...
     @property
     def name(self) -> str:
         """Cranelift's name of the backend: ``x64``, ``aarch64``..."""
@@ -73,7 +73,7 @@ class Functions:
         CompilerPanic: the parser panicked.
     """
 
-    def __init__(self, text: str) -> None: ...
+    def __new__(cls, text: str) -> Functions: ...
     def __len__(self) -> int: ...
     @property
     def names(self) -> list[str]:

@@ -5,6 +5,7 @@ Each test has a checkout of its own, with an environment that looks finished.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -203,3 +204,19 @@ def test_variants_are_apart(ready: Checkout) -> None:
     ready.link("python3", sys.executable)
     assert "needs cargo" in one_line(ready.run("fuzz", "--assertions", "off"))
     assert ready.run("fuzz").stdout == "<run>\n"
+
+
+def test_two_setups_do_not_meet(bare: Checkout) -> None:
+    bare.link("python3", sys.executable)
+    command = [bare.folder / "scripts" / "fuzz"]
+    with (bare.folder / ".venv.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, env={"PATH": str(bare.path)}
+        ) as second:
+            assert second.stderr is not None
+            assert "another setup is at work" in second.stderr.readline()
+            assert second.poll() is None
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            assert "needs cargo" in second.stderr.readline()
+    assert second.returncode == 2
