@@ -145,7 +145,9 @@ class _FunctionReader:
             function.stack_slots.append(slot)
             self.entities[raw["name"]] = slot
         for raw in self.raw["externals"]:
-            signature = self.signatures[raw["signature"]]
+            signature = self.signatures.get(raw["signature"])
+            if signature is None:
+                continue  # a gap: text may declare fn1 without fn0
             name = raw["target"].removeprefix("%")
             external = External(name, signature, raw["colocated"])
             function.externals.append(external)

@@ -417,3 +417,10 @@ def test_other_comments(comment: str) -> None:
 def test_bad_run_commands(comment: str) -> None:
     with pytest.raises(ReadError):
         read_run_command(comment, INT)
+
+
+def test_a_gap_in_the_numbers_of_callees() -> None:
+    text = "function %f() { sig0 = () system_v fn2 = %g sig0 block0: call fn2() return }"
+    (function,) = read_functions(text)
+    assert [callee.name for callee in function.externals] == ["g"]
+    assert "call fn0()" in print_function(function)
