@@ -13,6 +13,10 @@ from enum import Enum
 class Format(Enum):
     """Cranelift's instruction formats, under the names of its ``InstructionFormat``."""
 
+    # Members are singletons; Enum's own hash is a function in Python, and called for every
+    # instruction that is printed.
+    __hash__ = object.__hash__
+
     ATOMIC_CAS = "AtomicCas"
     ATOMIC_RMW = "AtomicRmw"
     BINARY = "Binary"

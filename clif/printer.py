@@ -6,7 +6,7 @@ them, but only where the operand is defined in the same block.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from clif.floats import format_float
 from clif.function import Block, BlockCall, External, Function, Inst, Signature, Value
@@ -35,13 +35,20 @@ def format_offset(offset: int) -> str:
     return f"{offset:+d}" if offset else ""
 
 
-def _join(values: Iterable[Value | str]) -> str:
-    return ", ".join(v if isinstance(v, str) else f"v{v.number}" for v in values)
+def _join(values: Sequence[Value]) -> str:
+    # By far the most instructions have one or two operands.
+    if len(values) == 2:
+        x, y = values
+        return f"v{x.number}, v{y.number}"
+    if len(values) == 1:
+        return f"v{values[0].number}"
+    return ", ".join([f"v{v.number}" for v in values])
 
 
 def _target(target: BlockCall) -> str:
     if target.args:
-        return f"block{target.block.number}({_join(target.args)})"
+        args = ", ".join([v if isinstance(v, str) else f"v{v.number}" for v in target.args])
+        return f"block{target.block.number}({args})"
     return f"block{target.block.number}"
 
 
@@ -99,9 +106,10 @@ class _Printer:
         head = opcode.name
         if opcode.polymorphic and inst.type is not None:
             head = f"{head}.{inst.type.name}"
+        operands = _OPERANDS[opcode.format](self, inst)
         if inst.results:
-            head = f"{_join(inst.results)} = {head}"
-        return f"    {head}{_OPERANDS[opcode.format](self, inst)}".rstrip()
+            return f"    {_join(inst.results)} = {head}{operands}"
+        return f"    {head}{operands}".rstrip()  # a return may be without operands
 
     def name_of(self, inst: Inst) -> str:
         """The entity that the instruction names: ``ss0``, ``fn1``, ``gv0``, ``block2``."""
