@@ -88,6 +88,13 @@ class Functions:
         Raises:
             VerifierError, CompileError, UnsupportedError, CompilerPanic: of the first that fails.
         """
+    def compile_each(
+        self, isa: TargetIsa
+    ) -> list[Compiled | VerifierError | CompileError | CompilerPanic]:
+        """Compiles all of them, whatever becomes of the others: in the order of the text its code,
+        or the exception that ``compile`` would have raised."""
+    def verify(self) -> list[VerifierError | None]:
+        """The verifier's exception for each function that it refuses, None for the others."""
 
 @final
 class Compiled:

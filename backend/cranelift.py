@@ -88,6 +88,12 @@ class Target:
         """Compiles all functions; raises as ``Functions.compile`` does."""
         return functions.compile(_handle(self), clif=clif, chaos=chaos)
 
+    def compile_each(
+        self, functions: Functions
+    ) -> list[Compiled | VerifierError | CompileError | CompilerPanic]:
+        """Compiles each function, or says what came in the way of it."""
+        return functions.compile_each(_handle(self))
+
     def __str__(self) -> str:
         """As the words of a ``target`` line, the shared settings in brackets behind them."""
         text = " ".join([self.isa, *(f"{name}={value}" for name, value in self.flags)])

@@ -32,25 +32,54 @@ from clif.testfile import Comment, Literal, RunCommand, TargetLine, TestFile
 from clif.types import Type
 
 
+class UnrepresentableError(ReadError):
+    """CLIF that Cranelift's parser accepts, but that has no place in ``clif``."""
+
+
 def read_file(text: str) -> TestFile:
     """Reads a ``.clif`` file; one of bare functions too.
+
+    Raises:
+        ReadError: it does not parse.
+        UnrepresentableError: a function has no place in ``clif``.
+        CompilerPanic: Cranelift's parser panicked.
+    """
+    file, refused = read_file_in_part(text)
+    for error in refused.values():
+        raise error
+    return file
+
+
+def read_file_in_part(text: str) -> tuple[TestFile, dict[str, UnrepresentableError]]:
+    """Reads a file of which some functions may have no place in ``clif``.
+
+    Returns:
+        The file, and by name the functions that cannot be represented. Those have no blocks in
+        the file, and an empty signature where that is what cannot be represented.
 
     Raises:
         ReadError: it does not parse.
         CompilerPanic: Cranelift's parser panicked.
     """
     raw = _cranelift.read(text)
-    return TestFile(
+    refused: dict[str, UnrepresentableError] = {}
+    functions = []
+    for function in raw["functions"]:
+        reader = _FunctionReader(function)
+        try:
+            functions.append((reader.read(), _comments(function["comments"])))
+        except UnrepresentableError as error:
+            refused[function["name"]] = error
+            functions.append((reader.bare(), _comments(function["comments"])))
+    file = TestFile(
         commands=[" ".join([command, *options]) for command, options in raw["commands"]],
         settings=raw["settings"],
         targets=[TargetLine(name, tuple(flags)) for name, flags in raw["targets"]],
         features=[name if wanted else f"!{name}" for name, wanted in raw["features"]],
         preamble=_comments(raw["preamble_comments"]),
-        functions=[
-            (_FunctionReader(function).read(), _comments(function["comments"]))
-            for function in raw["functions"]
-        ],
+        functions=functions,
     )
+    return file, refused
 
 
 def read_functions(text: str) -> list[Function]:
@@ -116,8 +145,15 @@ class _FunctionReader:
         function.blocks = list(self.blocks.values())
         return function
 
+    def bare(self) -> Function:
+        """The function without its body, and without its signature if need be."""
+        try:
+            return Function(self.raw["name"], self._signature(self.raw["signature"]))
+        except UnrepresentableError:
+            return Function(self.raw["name"], Signature())
+
     def _refuse(self, what: str) -> NoReturn:
-        error = ReadError(f"line {self.line}: {what}")
+        error = UnrepresentableError(f"line {self.line}: {what}")
         error.line = self.line
         error.message = what
         raise error

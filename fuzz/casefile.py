@@ -145,7 +145,7 @@ def read_cases(text: str, origin: str = "") -> list[CaseFile]:
         main = next(function for function in functions if function.name == name)
         others = [f for f in functions if f is not main]
         if len(commands) > 1:
-            others = _reachable(main, others)
+            others = reachable(main, others)
         case = replace(frame, functions=[main, *others])
         result.append(_with_inputs(case, lines, isas))
     return result
@@ -227,7 +227,7 @@ def _with_inputs(case: Case, commands: list[_Command], isas: tuple[str, ...]) ->
     return CaseFile(replace(case, inputs=inputs), expectations, isas)
 
 
-def _reachable(main: Function, others: Sequence[Function]) -> list[Function]:
+def reachable(main: Function, others: Sequence[Function]) -> list[Function]:
     """Those of ``others`` that main calls or takes the address of, directly or not."""
     by_name = {function.name: function for function in others}
     reached: dict[str, Function] = {}

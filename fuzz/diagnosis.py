@@ -15,7 +15,7 @@ from backend.cranelift import (
 )
 from backend.quirks import Effect, Quirk, find_quirks
 from fuzz.case import Case, has_canonical_nans
-from fuzz.compare import Difference, DifferenceKind
+from fuzz.compare import Difference, DifferenceKind, Observed
 from fuzz.finding import Finding, FindingKind, explain_differences, opcodes_in_bucket
 
 #: What Cranelift raises for a function that it cannot compile.
@@ -71,8 +71,8 @@ def difference(
     case: Case, isa: str, compiled: Sequence[Compiled], differences: Sequence[Difference]
 ) -> Finding:
     """The finding of outcomes that differ from the oracle's."""
-    wrong = [q for q in _quirks(isa, compiled) if q.effect is not Effect.FALSE_FAULT]
-    if wrong and not any(_breaks_the_abi(difference) for difference in differences):
+    wrong = wrong_forms(isa, compiled)
+    if wrong and not any(breaks_the_abi(difference.actual) for difference in differences):
         return emulator_fault(case, isa, wrong, differences)
     if all(difference.kind is DifferenceKind.HANG for difference in differences):
         detail, kind = opcodes_in_bucket(case.functions), FindingKind.HANG
@@ -94,14 +94,18 @@ def false_faults(isa: str, compiled: Sequence[Compiled]) -> list[Quirk]:
     return [q for q in _quirks(isa, compiled) if q.effect is Effect.FALSE_FAULT]
 
 
+def wrong_forms(isa: str, compiled: Sequence[Compiled]) -> list[Quirk]:
+    """The forms in this code that the emulator gets wrong."""
+    return [q for q in _quirks(isa, compiled) if q.effect is not Effect.FALSE_FAULT]
+
+
 def _quirks(isa: str, compiled: Sequence[Compiled]) -> list[Quirk]:
     return sorted({quirk for code in compiled for quirk in find_quirks(isa, code.code)})
 
 
-def _breaks_the_abi(difference: Difference) -> bool:
+def breaks_the_abi(actual: Observed) -> bool:
     """Wrong values lead anywhere, but not to registers that are not restored."""
-    detail = difference.actual.detail
-    return "clobbered" in detail or "pointer off" in detail
+    return "clobbered" in actual.detail or "pointer off" in actual.detail
 
 
 def _finding(

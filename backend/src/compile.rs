@@ -9,6 +9,7 @@ use cranelift_codegen::binemit::CodeOffset;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::{ExternalName, Function};
 use cranelift_codegen::isa::TargetIsa as CraneliftIsa;
+use cranelift_codegen::settings;
 use cranelift_codegen::{CodegenError, CompiledCode, Context, FinalizedRelocTarget};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
@@ -94,6 +95,42 @@ impl Functions {
                 .collect::<Result<Vec<Compiled>, Failure>>()
         });
         result.map_err(|failure| failure.into_exception(py))
+    }
+
+    /// Compiles every function, whatever becomes of the others: in the order of the text its code,
+    /// or the exception that `compile` would have raised.
+    fn compile_each(&self, py: Python<'_>, isa: &TargetIsa) -> PyResult<Vec<Py<PyAny>>> {
+        let isa = &*isa.isa;
+        let results: Vec<Result<Compiled, Failure>> = py.detach(|| {
+            let mut control = ControlPlane::default();
+            self.functions
+                .iter()
+                .zip(&self.names)
+                .map(|(function, name)| compile(function, name, isa, false, &mut control))
+                .collect()
+        });
+        let objects = results.into_iter().map(|result| match result {
+            Ok(compiled) => Ok(Py::new(py, compiled)?.into_any()),
+            Err(failure) => Ok(failure.into_exception(py).into_value(py).into_any()),
+        });
+        objects.collect()
+    }
+
+    /// The verifier's exception for each function that it refuses, None for the others. What only
+    /// an ISA's flags forbid is not looked at.
+    fn verify(&self, py: Python<'_>) -> Vec<Option<Py<PyAny>>> {
+        let flags = settings::Flags::new(settings::builder());
+        let verified = self.functions.iter().zip(&self.names);
+        verified
+            .map(|(function, name)| {
+                let errors = cranelift_codegen::verify_function(function, &flags).err()?;
+                let failure = Failure::Codegen {
+                    error: errors.into(),
+                    function: name.clone(),
+                };
+                Some(failure.into_exception(py).into_value(py).into_any())
+            })
+            .collect()
     }
 
     fn __len__(&self) -> usize {

@@ -12,6 +12,7 @@ from fuzz.cli.errors import EXIT_INTERRUPTED, EXIT_USAGE, complain
 _COMMANDS = {
     "run": "make cases, compile, run, compare",
     "replay": "run case files again; say who agrees with whom",
+    "check": "run filetests: their run commands through every executor",
     "fmt": "print the case of a seed, or a case file in canonical form",
     "support": "which opcodes and types each ISA and the interpreter have",
     "selfcheck": "inject faults and prove that they are seen",
@@ -23,6 +24,7 @@ Examples:
   clif-fuzz run --cases 1000 --isa aarch64 --jobs 2 --json -
   clif-fuzz fmt 7:12 > case.clif
   clif-fuzz replay findings/crash-*.clif
+  clif-fuzz check corpus/opcodes
   clif-fuzz support --missing
 
 \b

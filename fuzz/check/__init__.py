@@ -1,0 +1,1 @@
+"""Filetests: run commands against what the interpreter and the compiled code do."""
