@@ -93,7 +93,7 @@ class Functions:
     ) -> list[Compiled | VerifierError | CompileError | CompilerPanic]:
         """Compiles all of them, whatever becomes of the others: in the order of the text its code,
         or the exception that ``compile`` would have raised."""
-    def verify(self) -> list[VerifierError | None]:
+    def verify(self, isa: TargetIsa) -> list[VerifierError | None]:
         """The verifier's exception for each function that it refuses, None for the others."""
 
 @final

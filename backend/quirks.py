@@ -6,6 +6,7 @@ again wherever they run on one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum, StrEnum
 from functools import cache
@@ -33,6 +34,7 @@ class Quirk(StrEnum):
     BEXTR = "bextr"
     BZHI_UNMASKED = "bzhi-unmasked"
     DOT_PRODUCT = "dot-product"
+    NARROW_SIGNED_ATOMIC = "narrow-signed-atomic"
 
     @property
     def effect(self) -> Effect:
@@ -61,9 +63,17 @@ _EXPLANATIONS: Final = {
     Quirk.BEXTR: "bextr is wrong for a field that is longer than the register.",
     Quirk.BZHI_UNMASKED: "bzhi is wrong for an index that is not below the width.",
     Quirk.DOT_PRODUCT: "dpps adds four products in another order.",
+    Quirk.NARROW_SIGNED_ATOMIC: (
+        "ldsmin and ldsmax of less than 64 bits compare their operands as unsigned numbers."
+    ),
 }
 
+_ARCHITECTURES: Final = {
+    "x86_64": (capstone.CS_ARCH_X86, capstone.CS_MODE_64),
+    "aarch64": (capstone.CS_ARCH_ARM64, capstone.CS_MODE_ARM),
+}
 _HORIZONTAL: Final = frozenset(["phaddw", "phaddd", "phaddsw", "phsubw", "phsubd", "phsubsw"])
+_SIGNED_ATOMIC: Final = re.compile(r"(?:ld|st)sm(?:in|ax)a?l?([bh]?)")
 _NAN_OF_TWO: Final = frozenset(
     operation + form
     for operation in ("add", "sub", "mul", "div")
@@ -77,18 +87,16 @@ def find_quirks(isa: str, code: bytes, *, nan_payloads: bool = False) -> list[Qu
     ``nan_payloads`` includes those that only matter where payloads of NaNs are compared: nearly
     all code that computes with floats has them.
     """
-    if isa != "x86_64":
-        return []
-    instructions = list(_disassembler().disasm(code, 0))
-    found = {quirk for matcher in _MATCHERS for quirk in matcher(instructions)}
+    instructions = list(_disassembler(isa).disasm(code, 0))
+    found = {quirk for matcher in _MATCHERS[isa] for quirk in matcher(instructions)}
     if not nan_payloads:
         found = {quirk for quirk in found if quirk.effect is not Effect.NAN_PAYLOAD}
     return sorted(found)
 
 
 @cache
-def _disassembler() -> Any:
-    disassembler = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+def _disassembler(isa: str) -> Any:
+    disassembler = capstone.Cs(*_ARCHITECTURES[isa])
     disassembler.detail = True
     disassembler.skipdata = True  # jump tables and constants lie between the instructions
     return disassembler
@@ -151,14 +159,22 @@ def _is_masked(before: Sequence[Any], register: int, width: int) -> bool:
 
 def _wide(register: int) -> str:
     """One name for the parts of a register: ``eax``, ``rax`` and ``al`` are ``a``."""
-    name = str(_disassembler().reg_name(register))
+    name = str(_disassembler("x86_64").reg_name(register))
     if name.startswith("r") and name[1:2].isdigit():
         return name.rstrip("bwd")
     stem = name.removeprefix("r").removeprefix("e").removesuffix("l")
     return stem.removesuffix("x")
 
 
-_MATCHERS: Final[tuple[Callable[[Sequence[Any]], Iterator[Quirk]], ...]] = (
-    _by_one,
-    _unmasked_bzhi,
-)
+def _signed_atomic(instructions: Sequence[Any]) -> Iterator[Quirk]:
+    for instruction in instructions:
+        match = _SIGNED_ATOMIC.fullmatch(instruction.mnemonic)
+        if match is not None and (match.group(1) or instruction.op_str.startswith("w")):
+            yield Quirk.NARROW_SIGNED_ATOMIC
+
+
+_Matcher = Callable[[Sequence[Any]], Iterator[Quirk]]
+_MATCHERS: Final[dict[str, tuple[_Matcher, ...]]] = {
+    "x86_64": (_by_one, _unmasked_bzhi),
+    "aarch64": (_signed_atomic,),
+}

@@ -9,7 +9,6 @@ use cranelift_codegen::binemit::CodeOffset;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::{ExternalName, Function};
 use cranelift_codegen::isa::TargetIsa as CraneliftIsa;
-use cranelift_codegen::settings;
 use cranelift_codegen::{CodegenError, CompiledCode, Context, FinalizedRelocTarget};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
@@ -116,14 +115,12 @@ impl Functions {
         objects.collect()
     }
 
-    /// The verifier's exception for each function that it refuses, None for the others. What only
-    /// an ISA's flags forbid is not looked at.
-    fn verify(&self, py: Python<'_>) -> Vec<Option<Py<PyAny>>> {
-        let flags = settings::Flags::new(settings::builder());
+    /// The verifier's exception for each function that it refuses, None for the others.
+    fn verify(&self, py: Python<'_>, isa: &TargetIsa) -> Vec<Option<Py<PyAny>>> {
         let verified = self.functions.iter().zip(&self.names);
         verified
             .map(|(function, name)| {
-                let errors = cranelift_codegen::verify_function(function, &flags).err()?;
+                let errors = cranelift_codegen::verify_function(function, &*isa.isa).err()?;
                 let failure = Failure::Codegen {
                     error: errors.into(),
                     function: name.clone(),

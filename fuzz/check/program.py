@@ -20,7 +20,7 @@ from backend.reader import read_file_in_part, read_run_command
 from clif.function import Function, Signature
 from clif.outcome import Inputs, Status, words_from_ints
 from clif.testfile import Comment, RunCommand
-from fuzz.check.header import Header, read_header
+from fuzz.check.header import Header, TargetSpec, read_header
 from fuzz.compare import Observed
 from fuzz.expectation import Expectation
 from fuzz.inputlines import InputLine, InputLineError, split_line
@@ -137,7 +137,8 @@ def read_program(text: str) -> Program:
     program.features = [name for name in file.features if not name.startswith("!")]
     program.functions = {function.name: function for function, _ in file.functions}
     program.refused = {name: error.message for name, error in refused.items()}
-    verified = zip(program._read.names, program._read.verify(), strict=True)
+    verifier = program._read.verify(_any_target(program.header).handle)
+    verified = zip(program._read.names, verifier, strict=True)
     program.invalid = {name: error.message for name, error in verified if error is not None}
     program.heap = frozenset(
         function.name
@@ -148,6 +149,13 @@ def read_program(text: str) -> Program:
         for comment in comments:
             _read_comment(program, function, comment)
     return program
+
+
+def _any_target(header: Header) -> Target:
+    """What the verifier needs a target for hardly depends on which one."""
+    known = (spec for spec in header.targets if spec.architecture in isas())
+    spec = next(known, TargetSpec(isas()[0], settings=header.settings))
+    return Target(spec.architecture, spec.settings, tuple(sorted(spec.flags)))
 
 
 def _read_comment(program: Program, function: Function, comment: Comment) -> None:
