@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Final
 
 from clif.function import Function
 from clif.outcome import Status
@@ -19,6 +20,9 @@ from fuzz.compare import Observed
 from fuzz.expectation import Expectation
 from fuzz.generate.payload import Payload, payload_of
 from fuzz.literals import format_results
+
+#: The setting that leaves no payload open.
+CANONICAL: Final = ("enable_nan_canonicalization", "true")
 
 
 class Result(Enum):

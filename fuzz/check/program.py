@@ -20,6 +20,7 @@ from backend.reader import read_file_in_part, read_run_command
 from clif.function import Function, Signature
 from clif.outcome import Inputs, Status, words_from_ints
 from clif.testfile import Comment, RunCommand
+from fuzz.casefile import reachable
 from fuzz.check.header import Header, TargetSpec, read_header
 from fuzz.compare import Observed
 from fuzz.expectation import Expectation
@@ -118,6 +119,13 @@ def inputs_of(function: Function, commands: list[Command]) -> Inputs:
         for index, type_ in enumerate(function.signature.param_types)
     ]
     return Inputs(len(commands), args)
+
+
+def involved(program: Program, name: str) -> list[Function]:
+    """A function and all that it calls or takes the address of, as far as the file has them."""
+    main = program.functions[name]
+    others = [function for function in program.functions.values() if function is not main]
+    return [main, *reachable(main, others)]
 
 
 def read_program(text: str) -> Program:

@@ -12,6 +12,7 @@ import pytest
 
 from backend import _cranelift
 from backend.cranelift import (
+    Compiled,
     CompilerPanic,
     Functions,
     ReadError,
@@ -307,3 +308,47 @@ def test_pinned_version() -> None:
     assert _cranelift.version().split(".")[0] == "0"
     assert {"x86_64", "aarch64"} <= set(_cranelift.isas())
     assert isinstance(_cranelift.debug_assertions, bool)
+
+
+MIXED = f"""
+function %wrong(i64) -> i32 {{
+block0(v0: i64):
+    return v0
+}}
+function %missing(f16) -> f16 {{
+block0(v0: f16):
+    v1 = fadd v0, v0
+    return v1
+}}
+function %wide(i128) -> i128 {{
+block0(v0: i128):
+    return v0
+}}
+{ADD}
+"""
+
+
+def test_each_function_has_a_fate_of_its_own() -> None:
+    functions = Functions(MIXED)
+    wrong, missing, wide, add = X64.compile_each(functions)
+    assert isinstance(wrong, VerifierError)
+    assert isinstance(missing, UnsupportedError)
+    assert isinstance(wide, CompilerPanic)
+    assert isinstance(add, Compiled)
+    assert [wrong.function, missing.function, wide.function] == ["wrong", "missing", "wide"]
+    (alone,) = X64.compile(Functions(ADD))
+    assert add.code == alone.code
+
+
+def test_verifying_compiles_nothing() -> None:
+    wrong, *others = Functions(MIXED).verify(X64.handle)
+    assert isinstance(wrong, VerifierError)
+    assert wrong.location == "inst0"
+    assert others == [None, None, None]
+
+
+def test_the_verifier_knows_the_settings() -> None:
+    functions = Functions("function %f() { block0: v0 = get_pinned_reg.i64\nreturn }")
+    pinned = Target.of("x86_64", {"enable_pinned_reg": "true"})
+    assert functions.verify(pinned.handle) == [None]
+    assert isinstance(functions.verify(X64.handle)[0], VerifierError)

@@ -10,7 +10,10 @@ import pytest
 from backend.cranelift import Target, compile_text
 from backend.engine import UcError
 from backend.quirks import Effect, Quirk, find_quirks
+from clif.outcome import ints_from_words
+from clif.types import I64
 from tests.backend.host import BUFFER, PAGE, in_emulator, needs_host, on_host
+from tests.backend.machine import Code, arm, run_code, signature
 
 # movdqu xmm0, [rdi]; movdqu xmm1, [rdi + 16]; movdqu xmm2, [rdi + 32]; ...; movdqu [rdi], xmm0
 VECTORS = "f30f6f07 f30f6f4f10 f30f6f5720 {} f30f7f07 c3"
@@ -190,8 +193,44 @@ def test_data_between_instructions_is_no_obstacle():
     assert Quirk.HORIZONTAL_SAME_REGISTER in find_quirks("x86_64", code)
 
 
-def test_no_quirks_are_known_on_aarch64():
-    assert find_quirks("aarch64", bytes(64)) == []
+# ldsmaxal/ldsminal x1, x2, [x9] by size: b, h, w, x.
+SIGNED_ATOMICS = [
+    (width, 0x38E0_0000 | size << 30 | 1 << 16 | opcode << 12 | 9 << 5 | 2, pick)
+    for size, width in enumerate((8, 16, 32, 64))
+    for opcode, pick in ((4, max), (5, min))
+]
+
+
+@pytest.mark.parametrize(("width", "atomic", "pick"), SIGNED_ATOMICS)
+def test_narrow_signed_atomics_compare_unsigned_numbers(width, atomic, pick):
+    # sub sp, sp, 16; str x0, [sp]; mov x9, sp; ...; ldr x0, [sp]; add sp, sp, 16; ret
+    words = (0xD10043FF, 0xF90003E0, 0x910003E9, atomic, 0xF94003E0, 0x910043FF, 0xD65F03C0)
+    code = Code("main", arm(*words))
+    mask = (1 << width) - 1
+    outcomes = run_code("aarch64", [code], signature([I64, I64], [I64]), [(1, mask), (mask, 1)])
+    right = pick(1, -1) & mask  # what the architecture says
+    seen = ints_from_words(outcomes.results[0])
+    quirks = find_quirks("aarch64", code.code)
+    if width == 64:
+        assert (seen, quirks) == ([right, right], [])
+    else:
+        assert (seen, quirks) == ([mask + 1 - right] * 2, [Quirk.NARROW_SIGNED_ATOMIC])
+
+
+@pytest.mark.parametrize(
+    ("operation", "suspect"), [("smin", True), ("smax", True), ("umin", False)]
+)
+@pytest.mark.parametrize("type_", ["i8", "i16", "i32"])
+def test_cranelift_emits_narrow_signed_atomics_with_lse(operation, suspect, type_):
+    text = f"""function %f(i64, {type_}) -> {type_} {{
+    block0(v0: i64, v1: {type_}):
+        v2 = atomic_rmw.{type_} {operation} v0, v1
+        return v2
+    }}"""
+    (lse,) = compile_text(text, Target.of("aarch64", {}, {"has_lse": "true"}))
+    (loop,) = compile_text(text, Target.of("aarch64"))
+    assert bool(find_quirks("aarch64", lse.code)) is suspect
+    assert find_quirks("aarch64", loop.code) == []
 
 
 def test_every_quirk_has_its_explanation():

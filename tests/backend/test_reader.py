@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from backend.cranelift import CompilerPanic, Functions, ReadError
-from backend.reader import read_file, read_functions, read_run_command
+from backend.reader import (
+    UnrepresentableError,
+    read_file,
+    read_file_in_part,
+    read_functions,
+    read_run_command,
+)
 from clif import types
 from clif.function import AbiParam, Block, External, Function, Inst, MemFlags, Signature, StackSlot
 from clif.printer import print_function, print_functions
@@ -424,3 +430,34 @@ def test_a_gap_in_the_numbers_of_callees() -> None:
     (function,) = read_functions(text)
     assert [callee.name for callee in function.externals] == ["g"]
     assert "call fn0()" in print_function(function)
+
+
+DYNAMIC = """
+function %inside(i8) -> i8x16 {
+    gv0 = dyn_scale_target_const.i8x16
+    dt0 = i8x16*gv0
+block0(v0: i8):
+    v1 = splat.dt0 v0
+    v2 = extract_vector v1, 0
+    return v2
+}
+; run: %inside(0) == 0x00
+function %plain(i8) -> i8 {
+block0(v0: i8):
+    return v0
+}
+"""
+
+
+def test_a_file_is_read_in_part() -> None:
+    file, refused = read_file_in_part(DYNAMIC)
+    assert list(refused) == ["inside"]
+    (inside, comments), (plain, _) = file.functions
+    assert (inside.blocks, inside.signature.param_types) == ([], (types.I8,))
+    assert [comment.line for comment in comments] == [10]
+    assert len(plain.blocks) == 1
+    with pytest.raises(UnrepresentableError, match="line 6") as caught:
+        read_file(DYNAMIC)
+    assert caught.value is not None
+    with pytest.raises(ReadError, match="iaddd"):
+        read_file_in_part("function %f() { block0: v0 = iaddd v0, v0 }")

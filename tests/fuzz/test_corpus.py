@@ -1,4 +1,4 @@
-"""Every case of the corpus reads, replays, and is what it says it is."""
+"""Every case of `corpus/cranelift` reads, replays, and is what it says it is."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from fuzz.pipeline import Pipeline
 from fuzz.replay import replay
 
 CORPUS = Path(__file__).parents[2] / "corpus"
-FILES = sorted(CORPUS.rglob("*.clif"))
+FILES = sorted(CORPUS.glob("cranelift/*.clif"))
 ERROR, PANIC = FindingKind.COMPILE_ERROR, FindingKind.COMPILER_PANIC
 MISCOMPILE = FindingKind.MISCOMPILE
 
@@ -23,6 +23,9 @@ FOUND = {
     "atomic-rmw-umax-i16": [("aarch64", MISCOMPILE)],
     "fpromote-f16-f64": [("aarch64", MISCOMPILE)],
     "fdemote-f128-f32": [("aarch64", MISCOMPILE)],
+    "atomic-cas-i32": [("aarch64", MISCOMPILE)],
+    "swiden-high-i8x4": [("aarch64", MISCOMPILE)],
+    "vany-true-i8x4": [("x86_64", MISCOMPILE)],
 }
 
 
@@ -38,7 +41,7 @@ def test_the_oracle_agrees_with_the_file(path: Path) -> None:
 
 
 @pytest.mark.skipif(_cranelift.version() != "0.135.8", reason="another Cranelift")
-@pytest.mark.parametrize("path", sorted(CORPUS.glob("cranelift/*.clif")), ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_faults_of_cranelift(path: Path) -> None:
     (case_file,) = read_cases(path.read_text())
     findings = replay(case_file, Pipeline(isas_of(case_file))).findings
