@@ -98,6 +98,16 @@ def _refutation(expectation: Expectation | None, actual: Observed, *, exact_nans
     return "wrong result" if expectation.refuted_by(actual, canonical_nans=exact) else ""
 
 
+def missing_part(actual: Observed, called: set[str], data: set[str]) -> str:
+    """Why a failure may come from what the file does not define, empty where it cannot.
+
+    Nobody knows what data holds; of a function it matters only that a call of it leads nowhere.
+    """
+    names = data if actual.status is Status.RETURNED else called | data
+    shown = ", ".join(f"%{name}" for name in sorted(names))
+    return f"needs {shown}, which the file does not define" if names else ""
+
+
 def worst(answers: Sequence[Answer]) -> Answer:
     """One answer for several targets: a failure before all, and no skip if one of them ran."""
     order = (Result.FAILED, Result.PASSED, Result.SKIPPED)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from backend.cranelift import (
@@ -19,7 +19,7 @@ from backend.executor import executor_for
 from backend.guest import STACK_SIZE
 from backend.link import LinkError
 from backend.target import ISAS, ConventionError, UnemulatedFlagError
-from clif.function import External, Function
+from clif.function import Function
 from clif.outcome import Status
 from fuzz.check.answer import (
     CANONICAL,
@@ -28,11 +28,12 @@ from fuzz.check.answer import (
     failed,
     judge,
     makes_open_nans,
+    missing_part,
     skipped,
     worst,
 )
 from fuzz.check.header import TargetSpec
-from fuzz.check.program import Command, Program, Translation, inputs_of, involved
+from fuzz.check.program import Command, Program, Translation, inputs_of, involved, not_in_the_file
 from fuzz.compare import Observed, observe
 from fuzz.diagnosis import breaks_the_abi, wrong_forms
 
@@ -155,17 +156,7 @@ def _excuse(
     faults = wrong_forms(isa, code)
     if faults:
         return f"known fault of the emulator: {' '.join(faults)}"
-    if actual.status is Status.VIOLATED:
-        missing = sorted(set(_called(functions)) - program.functions.keys())
-        if missing:
-            return f"calls {', '.join(f'%{name}' for name in missing)}, which is not in the file"
-        if sum(function.frame_size or 0 for function in code) > STACK_SIZE - _STACK_RESERVE:
-            return f"needs more stack than the emulated {STACK_SIZE >> 10} KiB"
-    return ""
-
-
-def _called(functions: Sequence[Function]) -> Iterator[str]:
-    for function in functions:
-        for inst in function.instructions():
-            if isinstance(inst.ref, External):
-                yield inst.ref.name
+    used = sum(function.frame_size or 0 for function in code)
+    if actual.status is Status.VIOLATED and used > STACK_SIZE - _STACK_RESERVE:
+        return f"needs more stack than the emulated {STACK_SIZE >> 10} KiB"
+    return missing_part(actual, *not_in_the_file(program, functions))

@@ -81,36 +81,56 @@ class Header:
 
 def read_header(text: str, built: tuple[str, ...]) -> Header:
     """Takes the header apart; ``built`` are the ISAs that Cranelift's reader knows."""
-    header = Header()
-    lines = text.split("\n")
-    settings: dict[str, str] = {}
-    pending: list[int] = []  # set lines that no known target has followed yet
-    for number, line in enumerate(lines):
+    reader = _HeaderReader(text, built)
+    for number, line in enumerate(reader.lines):
         first, *rest = line.partition(";")[0].split() or [""]
         if first in ("function", "feature"):
             break
+        reader.read(number, first, rest)
+    return reader.finish()
+
+
+class _HeaderReader:
+    """Reads line by line. ``pending`` are ``set`` lines that no known target has followed yet."""
+
+    def __init__(self, text: str, built: tuple[str, ...]) -> None:
+        self.lines = text.split("\n")
+        self.built = built
+        self.header = Header()
+        self.settings: dict[str, str] = {}
+        self.pending: list[int] = []
+
+    def read(self, number: int, first: str, rest: list[str]) -> None:
         match first, rest:
             case "test", [kind, *_]:
-                header.tests.append(kind)
+                self.header.tests.append(kind)
             case "set", _:
-                settings |= _pairs(rest)
-                pending.append(number)
+                self.settings |= _pairs(rest)
+                self.pending.append(number)
             case "target", [name, *flags]:
-                pairs = tuple(_pairs(flags).items())
-                target = TargetSpec(name, pairs, tuple(sorted(settings.items())))
-                header.targets.append(target)
-                if target.architecture in built:
-                    pending.clear()
-                else:
-                    lines[number] = f"; {line}"
+                self._target(number, name, flags)
             case _:
                 pass
-    if any(target.architecture in built for target in header.targets):
-        for number in pending:
-            lines[number] = f"; {lines[number]}"
-    header.settings = tuple(sorted(settings.items()))
-    header.text = "\n".join(lines)
-    return header
+
+    def _target(self, number: int, name: str, flags: list[str]) -> None:
+        settings = tuple(sorted(self.settings.items()))
+        target = TargetSpec(name, tuple(_pairs(flags).items()), settings)
+        self.header.targets.append(target)
+        if target.architecture in self.built:
+            self.pending.clear()
+        else:
+            self._hide(number)
+
+    def _hide(self, number: int) -> None:
+        self.lines[number] = f"; {self.lines[number]}"
+
+    def finish(self) -> Header:
+        if any(target.architecture in self.built for target in self.header.targets):
+            for number in self.pending:
+                self._hide(number)
+        self.header.settings = tuple(sorted(self.settings.items()))
+        self.header.text = "\n".join(self.lines)
+        return self.header
 
 
 def _pairs(words: list[str]) -> dict[str, str]:

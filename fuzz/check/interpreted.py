@@ -5,9 +5,18 @@ from __future__ import annotations
 import interp
 from clif.function import Function
 from clif.outcome import Outcomes, Status
-from fuzz.check.answer import CANONICAL, Answer, judge, makes_open_nans, skipped
-from fuzz.check.program import Command, Program, inputs_of, involved
-from fuzz.compare import observe
+from fuzz.check.answer import (
+    CANONICAL,
+    Answer,
+    Result,
+    failed,
+    judge,
+    makes_open_nans,
+    missing_part,
+    skipped,
+)
+from fuzz.check.program import Command, Program, inputs_of, involved, not_in_the_file
+from fuzz.compare import Observed, observe
 from fuzz.oracle import DEFAULT_FUEL
 
 
@@ -17,9 +26,9 @@ def interpreted(program: Program, name: str, commands: list[Command]) -> list[An
         names = ", ".join(dict.fromkeys(t.name for t in program.header.targets))
         return [skipped(f"only for {names}, whose memory may differ")] * len(commands)
     functions = involved(program, name)
-    for function in functions:
-        if function.name in program.refused:
-            return [skipped(f"%{function.name}: {program.refused[function.name]}")] * len(commands)
+    obstacle = _obstacle(program, functions)
+    if obstacle is not None:
+        return [obstacle] * len(commands)
     try:
         outcomes = _interpret(program, functions, commands)
     except interp.Unsupported as error:
@@ -28,9 +37,27 @@ def interpreted(program: Program, name: str, commands: list[Command]) -> list[An
         # One input may go where others do not.
         return [answer for c in commands for answer in interpreted(program, name, [c])]
     exact = _canonical(program) or not makes_open_nans(functions)
-    return [
-        _interpreted_answer(outcomes, row, command, exact) for row, command in enumerate(commands)
-    ]
+    missing = not_in_the_file(program, functions)
+    found = []
+    for row, command in enumerate(commands):
+        actual = observe(outcomes, row)
+        answer = judge(command.expectation, actual, exact_nans=exact)
+        if answer.result is Result.FAILED:
+            excuse = _limit(actual) or missing_part(actual, *missing)
+            answer = skipped(excuse) if excuse else answer
+        found.append(answer)
+    return found
+
+
+def _obstacle(program: Program, functions: list[Function]) -> Answer | None:
+    """What keeps these functions from being interpreted."""
+    for function in functions:
+        if function.name in program.refused:
+            return skipped(f"%{function.name}: {program.refused[function.name]}")
+        if function.name in program.invalid:
+            message = " ".join(program.invalid[function.name].split())
+            return failed(f"the verifier refuses %{function.name}: {message}")
+    return None
 
 
 def _interpret(program: Program, functions: list[Function], commands: list[Command]) -> Outcomes:
@@ -45,8 +72,8 @@ def _canonical(program: Program) -> bool:
     return all(CANONICAL in words for words in settings)
 
 
-def _interpreted_answer(outcomes: Outcomes, row: int, command: Command, exact: bool) -> Answer:
-    actual = observe(outcomes, row)
-    if actual.status is Status.HUNG:  # a limit of the interpreter refutes nothing
-        return skipped(f"the interpreter gave up: {actual.detail or 'too many instructions'}")
-    return judge(command.expectation, actual, exact_nans=exact)
+def _limit(actual: Observed) -> str:
+    """A limit of the interpreter refutes nothing."""
+    if actual.status is not Status.HUNG:
+        return ""
+    return f"the interpreter gave up: {actual.detail or 'too many instructions'}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,7 +18,7 @@ from backend.cranelift import (
     isas,
 )
 from backend.reader import read_file_in_part, read_run_command
-from clif.function import Function, Signature
+from clif.function import External, Function, Signature
 from clif.outcome import Inputs, Status, words_from_ints
 from clif.testfile import Comment, RunCommand
 from fuzz.casefile import reachable
@@ -72,7 +73,7 @@ class Program:
     Attributes:
         functions: by name; those in ``refused`` have no blocks.
         refused: why a function cannot be interpreted, by name: it has no place in ``clif``.
-        invalid: what the verifier says, by name.
+        invalid: what the verifier says of a function that cannot be interpreted, by name.
         commands: by the name of the function that they run.
         problems: what is wrong with the file.
         idle: run commands that nobody can carry out, with the reason.
@@ -128,6 +129,19 @@ def involved(program: Program, name: str) -> list[Function]:
     return [main, *reachable(main, others)]
 
 
+def not_in_the_file(program: Program, functions: Sequence[Function]) -> tuple[set[str], set[str]]:
+    """The functions and the data that these functions name but the file does not define."""
+    called = {
+        inst.ref.name
+        for function in functions
+        for inst in function.instructions()
+        if isinstance(inst.ref, External)
+    }
+    data = {value.symbol for function in functions for value in function.global_values}
+    known = program.functions.keys()
+    return called - known, {name for name in data if name is not None} - known
+
+
 def read_program(text: str) -> Program:
     """Reads a file. What is wrong with it is in ``problems``; a file that does not parse has
     nothing else."""
@@ -145,9 +159,7 @@ def read_program(text: str) -> Program:
     program.features = [name for name in file.features if not name.startswith("!")]
     program.functions = {function.name: function for function, _ in file.functions}
     program.refused = {name: error.message for name, error in refused.items()}
-    verifier = program._read.verify(_any_target(program.header).handle)
-    verified = zip(program._read.names, verifier, strict=True)
-    program.invalid = {name: error.message for name, error in verified if error is not None}
+    program.invalid = _verify(program._read, program.header)
     program.heap = frozenset(
         function.name
         for function, comments in file.functions
@@ -157,6 +169,12 @@ def read_program(text: str) -> Program:
         for comment in comments:
             _read_comment(program, function, comment)
     return program
+
+
+def _verify(functions: Functions, header: Header) -> dict[str, str]:
+    """What the verifier says of each function that it refuses, by name."""
+    verified = zip(functions.names, functions.verify(_any_target(header).handle), strict=True)
+    return {name: error.message for name, error in verified if error is not None}
 
 
 def _any_target(header: Header) -> Target:

@@ -189,7 +189,10 @@ CONVENTION = unary("v9 = iadd v0, v0").replace("i32 {", "i32 windows_fastcall {"
     ("text", "expected"),
     [
         (FADD_OF_F16, "not supported"),
-        (f"{CALLS_WHAT_IS_NOT_THERE}; run: %f(1) == 1\n", "%other, which is not in the file"),
+        (
+            f"{CALLS_WHAT_IS_NOT_THERE}; run: %f(1) == 1\n",
+            "needs %other, which the file does not define",
+        ),
         (f"{CALLS_WHAT_IS_NOT_THERE}; heap: static, size=16\n; run: %f(1) == 2\n", "a heap"),
         (STRUCT_RETURN, "takes memory from outside (sret)"),
         (f"{LARGE_FRAME}; run: %f(1) == 1\n", "needs more stack"),
@@ -247,6 +250,23 @@ def test_a_known_fault_of_the_emulator_is_no_failure() -> None:
         SKIPPED,
         "known fault of the emulator",
     )
+
+
+def test_data_that_the_file_does_not_define_is_no_failure() -> None:
+    more = "gv0 = symbol colocated %data"
+    text = unary("v1 = symbol_value.i64 gv0\nv9 = load.i64 v1", "i64", more=more)
+    answers = only(f"{BOTH_ISAS}{text}; run: %f(1) == 77\n")
+    assert {answer.result for answer in answers.values()} == {SKIPPED}
+    assert {answer.reason for answer in answers.values()} == {
+        "needs %data, which the file does not define"
+    }
+    same = unary("v1 = symbol_value.i64 gv0\nv9 = isub v1, v1", "i64", more=more)
+    assert results(f"{BOTH_ISAS}{same}; run: %f(1) == 0\n") == [PASSED] * 3
+
+
+def test_other_pointer_widths_are_not_looked_at() -> None:
+    text = unary("v9 = load.i32 v0")
+    assert results(f"test run\ntarget pulley32\n{text}; run: %f(1) == 0\n") == [SKIPPED] * 3
 
 
 def test_input_lines_of_cases_are_skipped() -> None:

@@ -45,6 +45,12 @@ def test_everything_passes(topic: str) -> None:
         assert report.count(Result.PASSED, "interp") == report.commands > 0
 
 
+def test_the_opposite_fails() -> None:
+    text = (FOLDER / "integer" / "iadd.clif").read_text()
+    report = check_text("", text.replace(" == ", " != "), EXECUTORS)
+    assert (report.count(Result.PASSED), report.failed) == (0, 3 * report.commands)
+
+
 @pytest.mark.parametrize("topic", TOPICS)
 def test_nothing_is_skipped_but_for_its_header(topic: str) -> None:
     found: Counter[str] = Counter()
