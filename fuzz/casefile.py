@@ -71,7 +71,8 @@ def print_case(
         isas: gives each a ``target`` line, beside those that the case has flags for.
         notes: comment lines for the top, without their ``;``.
     """
-    lines = [f"; {note}".rstrip() for note in notes]
+    # A panic's message may have several lines.
+    lines = [f"; {line}".rstrip() for note in notes for line in note.splitlines() or [""]]
     lines += [*_header_comments(case), *_header(case, isas), ""]
     functions = print_functions([*case.functions[1:], case.main])
     inputs = format_inputs(

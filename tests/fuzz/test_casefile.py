@@ -280,3 +280,10 @@ block0(v0: i8x16):
     line = print_case(case, expected).splitlines()[-1]
     digits = "0x100f0e0d0c0b0a090807060504030201"
     assert line == f"; run: %id({digits}) == {digits}"
+
+
+def test_a_note_of_several_lines_stays_a_comment() -> None:
+    case = read_case(ADD).case
+    text = print_case(case, notes=["assertion failed\n  left: Float\n right: Int", ""])
+    assert text.startswith("; assertion failed\n;   left: Float\n;  right: Int\n;\n")
+    assert read_case(text).case.main.name == "add"
