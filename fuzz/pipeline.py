@@ -74,7 +74,7 @@ class Verdict:
         findings: faults, of which one file each is worth keeping.
         rejected: reasons for which something could not read, interpret or compile the case.
         expected: the oracle's outcomes, None where it has none.
-        runs: by ISA, in the order of the pipeline's ISAs.
+        runs: by ISA, in the order of the pipeline's ISAs, of those that the case is for.
         executions: inputs that were run on an ISA and compared in full.
         hangs: inputs that the oracle stopped. Nothing is executed then.
         stage_ns: CPU time by ``Stage``.
@@ -132,7 +132,7 @@ class Pipeline:
         functions = self._read(case, injection, verdict)
         if functions is None or not self._interpret(case, verdict):
             return verdict
-        for isa in self.isas:
+        for isa in filter(case.is_for, self.isas):
             run = IsaRun(isa)
             verdict.runs.append(run)
             if self._compile(case, functions, run, verdict):

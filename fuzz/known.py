@@ -1,0 +1,144 @@
+"""Known faults of one version of Cranelift, so that a campaign does not find them over and over.
+
+Each has a case in ``corpus/cranelift`` that shows it. The generator leaves such forms out where the
+fault would strike, and only there; ``clif-fuzz support --missing`` lists them. Another version is
+under suspicion of everything again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from backend.cranelift import version
+
+VERSION: Final = "0.135.8"
+
+_BOTH: Final = ("x86_64", "aarch64")
+
+
+@dataclass(frozen=True, slots=True)
+class Instructions:
+    """Instructions that a fault concerns; an empty field stands for any.
+
+    ``operands`` are those that the controlling type leaves open; ``variants`` are condition codes
+    or operations of ``atomic_rmw``.
+    """
+
+    opcodes: frozenset[str]
+    types: frozenset[str]
+    operands: frozenset[str] = frozenset()
+    variants: frozenset[str] = frozenset()
+
+    def include(self, opcode: str, type_: str, operands: tuple[str, ...], variant: str) -> bool:
+        return (
+            opcode in self.opcodes
+            and type_ in self.types
+            and (not self.operands or not self.operands.isdisjoint(operands))
+            and (not self.variants or variant in self.variants)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFault:
+    """One fault.
+
+    Attributes:
+        name: of its case in ``corpus/cranelift``.
+        reason: what goes wrong, in a few words.
+        unless_flag: an ISA flag that keeps the fault away.
+        setting: a shared setting and the value with which the fault strikes, None for any.
+        unless_setting: the same the other way round.
+    """
+
+    name: str
+    isas: tuple[str, ...]
+    instructions: Instructions
+    reason: str
+    unless_flag: str = ""
+    setting: tuple[str, str] | None = None
+    unless_setting: tuple[str, str] | None = None
+
+    def strikes(self, isa: str, settings: Mapping[str, str], flags: Mapping[str, str]) -> bool:
+        """Whether the fault is there under these settings and ISA flags."""
+        return (
+            isa in self.isas
+            and flags.get(self.unless_flag) != "true"
+            and (self.setting is None or settings.get(self.setting[0]) == self.setting[1])
+            and (
+                self.unless_setting is None
+                or settings.get(self.unless_setting[0]) != self.unless_setting[1]
+            )
+        )
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+#: What Cranelift's NaN canonicalisation treats (``nan_canonicalization.rs``), on vectors.
+_CANONICALIZED: Final = _words(
+    "fadd fsub fmul fdiv sqrt fma fmin fmax ceil floor trunc nearest"
+)
+
+FAULTS: Final[tuple[KnownFault, ...]] = (
+    KnownFault(
+        "atomic-rmw-umin-i8",
+        ("aarch64",),
+        Instructions(_words("atomic_rmw"), _words("i8 i16"), variants=_words("umin")),
+        "compares with the operand's upper bits too",
+        unless_flag="has_lse",
+    ),
+    KnownFault(
+        "atomic-rmw-umax-i16",
+        ("aarch64",),
+        Instructions(_words("atomic_rmw"), _words("i8 i16"), variants=_words("umax")),
+        "compares with the operand's upper bits too",
+        unless_flag="has_lse",
+    ),
+    KnownFault(
+        "fpromote-f16-f64",
+        ("aarch64",),
+        Instructions(_words("fpromote"), _words("f64"), _words("f16")),
+        "converts from single precision",
+    ),
+    KnownFault(
+        "fdemote-f128-f32",
+        ("aarch64",),
+        Instructions(_words("fdemote"), _words("f32"), _words("f128")),
+        "converts from double precision",
+    ),
+    KnownFault(
+        "bxor-self-f16",
+        _BOTH,
+        Instructions(_words("bxor"), _words("f16")),
+        "the optimiser panics where both operands are the same",
+        unless_setting=("opt_level", "none"),
+    ),
+    KnownFault(
+        "nan-canonicalization-f32x2",
+        ("aarch64",),
+        Instructions(_CANONICALIZED, _words("f32x2")),
+        "canonicalising NaNs panics",
+        setting=("enable_nan_canonicalization", "true"),
+    ),
+    KnownFault(
+        "widen-high-i8x4",
+        ("aarch64",),
+        Instructions(_words("swiden_high uwiden_high"), _words("i8x4")),
+        "takes lanes of the upper half of 64 bits",
+    ),
+)
+
+
+def current() -> tuple[KnownFault, ...]:
+    """The faults of the Cranelift under test."""
+    return FAULTS if version() == VERSION else ()
+
+
+def striking(
+    isa: str, settings: Mapping[str, str], flags: Mapping[str, str]
+) -> Iterator[KnownFault]:
+    """The faults that are there under these settings and ISA flags."""
+    return (fault for fault in current() if fault.strikes(isa, settings, flags))
