@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from backend.cranelift import version
+from clif.types import ALL
 
 VERSION: Final = "0.135.8"
 
@@ -82,6 +83,8 @@ _CANONICALIZED: Final = _words(
     "fadd fsub fmul fdiv sqrt fma fmin fmax ceil floor trunc nearest"
 )
 
+_NARROW_VECTORS: Final = frozenset(t.name for t in ALL if t.is_vector and t.bits < 128)
+
 FAULTS: Final[tuple[KnownFault, ...]] = (
     KnownFault(
         "atomic-rmw-umin-i8",
@@ -112,7 +115,7 @@ FAULTS: Final[tuple[KnownFault, ...]] = (
     KnownFault(
         "bxor-self-f16",
         _BOTH,
-        Instructions(_words("bxor"), _words("f16")),
+        Instructions(_words("bxor"), _words("f16 f128 f16x4 f16x8")),
         "the optimiser panics where both operands are the same",
         unless_setting=("opt_level", "none"),
     ),
@@ -128,6 +131,25 @@ FAULTS: Final[tuple[KnownFault, ...]] = (
         ("aarch64",),
         Instructions(_words("swiden_high uwiden_high"), _words("i8x4")),
         "takes lanes of the upper half of 64 bits",
+    ),
+    KnownFault(
+        "vany-true-f16x4",
+        ("x86_64",),
+        Instructions(_words("vany_true"), _NARROW_VECTORS),
+        "tests what lies above the vector in its register too",
+    ),
+    KnownFault(
+        "fma-splat-f32x2",
+        ("aarch64",),
+        Instructions(_words("fma"), _words("f32x2")),
+        "panics where an operand is a splat",
+    ),
+    KnownFault(
+        "isub-self-i8x8",
+        ("aarch64",),
+        Instructions(_words("isub iadd icmp"), _words("i8x8 i16x4 i32x2")),
+        "the optimiser panics where the result is a constant",
+        unless_setting=("opt_level", "none"),
     ),
 )
 
