@@ -33,6 +33,7 @@ class Quirk(StrEnum):
     BEXTR = "bextr"
     BZHI_UNMASKED = "bzhi-unmasked"
     DOT_PRODUCT = "dot-product"
+    SIGNED_ATOMIC = "signed-atomic"
 
     @property
     def effect(self) -> Effect:
@@ -60,6 +61,9 @@ _EXPLANATIONS: Final = {
     Quirk.VEX_SIMD: "128-bit VEX forms run as their two-operand relatives.",
     Quirk.BEXTR: "bextr is wrong for a field that is longer than the register.",
     Quirk.BZHI_UNMASKED: "bzhi is wrong for an index that is not below the width.",
+    Quirk.SIGNED_ATOMIC: (
+        "ldsmin and ldsmax of less than 64 bits compare what is in memory as an unsigned number."
+    ),
     Quirk.DOT_PRODUCT: "dpps adds four products in another order.",
 }
 
@@ -77,6 +81,8 @@ def find_quirks(isa: str, code: bytes, *, nan_payloads: bool = False) -> list[Qu
     ``nan_payloads`` includes those that only matter where payloads of NaNs are compared: nearly
     all code that computes with floats has them.
     """
+    if isa == "aarch64":
+        return _quirks_of_aarch64(code)
     if isa != "x86_64":
         return []
     instructions = list(_disassembler().disasm(code, 0))
@@ -92,6 +98,21 @@ def _disassembler() -> Any:
     disassembler.detail = True
     disassembler.skipdata = True  # jump tables and constants lie between the instructions
     return disassembler
+
+
+@cache
+def _aarch64() -> Any:
+    disassembler = capstone.Cs(capstone.CS_ARCH_ARM64, capstone.CS_MODE_LITTLE_ENDIAN)
+    disassembler.skipdata = True
+    return disassembler
+
+
+def _quirks_of_aarch64(code: bytes) -> list[Quirk]:
+    """Of the atomic operations of Armv8.1, which may be told by mnemonic and register."""
+    for _, _, mnemonic, operands in _aarch64().disasm_lite(code, 0):
+        if mnemonic.startswith(("ldsmin", "ldsmax")) and operands.startswith("w"):
+            return [Quirk.SIGNED_ATOMIC]
+    return []
 
 
 def _by_one(instructions: Sequence[Any]) -> Iterator[Quirk]:

@@ -139,6 +139,12 @@ FAULTS: Final[tuple[KnownFault, ...]] = (
         "tests what lies above the vector in its register too",
     ),
     KnownFault(
+        "sextend-extractlane-i16x2",
+        ("aarch64",),
+        Instructions(_words("extractlane"), _words("i8x2 i8x4 i16x2")),
+        "panics where the lane is extended",
+    ),
+    KnownFault(
         "fma-splat-f32x2",
         ("aarch64",),
         Instructions(_words("fma"), _words("f32x2")),

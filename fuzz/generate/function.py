@@ -84,7 +84,7 @@ def write_function(plan: Plan, name: str, budget: int, limit: int, main: bool) -
     w = Writer(plan, function, limit)
     shape = _write_params(w, main)
     for _ in range(plan.entropy.below(5) // 3):
-        new_slot(w)
+        w.memory.append(new_slot(w))
     if main:
         w.focuses = plan.focuses
     write_body(w, max(1, budget - w.count))

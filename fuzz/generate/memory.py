@@ -287,8 +287,8 @@ def access_flags(w: Writer, target: MemoryObject, aligned: bool, readonly: bool)
 
 
 def new_slot(w: Writer, size: int | None = None) -> MemoryObject:
-    """A stack slot, every byte of it initialised: reading fresh stack would show the frame. One of
-    a given size is aligned to 16 bytes."""
+    """A stack slot, every byte of it initialised here: reading fresh stack would show the frame.
+    One of a given size is aligned to 16 bytes."""
     entropy = w.entropy
     align = 16 if size is not None else entropy.choice((16, 16, 1, 8))
     size = size or entropy.choice((8, 16, 24, 32, 8, 4, 12, 1, 40, 64))
@@ -299,12 +299,12 @@ def new_slot(w: Writer, size: int | None = None) -> MemoryObject:
         target.region = len(w.function.alias_regions)
         w.function.alias_regions.append(f'{target.region + 1} "slot"')
     _initialise(w, target, slot)
-    w.memory.append(target)
     return target
 
 
 def object_of(w: Writer, size: int, writable: bool) -> MemoryObject:
-    """An object with room for an aligned access of ``size`` bytes, if need be a new slot."""
+    """An object with room for an aligned access of ``size`` bytes, if need be a new slot, which
+    only the caller knows of: it is not initialised on every way through the function."""
     for target in w.memory:
         low = -(-target.writable // size) * size if writable else 0
         if target.size - low >= size and target.align % size == 0:
