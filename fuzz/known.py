@@ -32,6 +32,11 @@ class Instructions:
     operands: frozenset[str] = frozenset()
     variants: frozenset[str] = frozenset()
 
+    def __str__(self) -> str:
+        """What is not open, in words: ``atomic_rmw i16 i8 umin``."""
+        parts = (self.opcodes, self.types, self.operands, self.variants)
+        return " ".join(word for part in parts for word in sorted(part))
+
     def include(self, opcode: str, type_: str, operands: tuple[str, ...], variant: str) -> bool:
         return (
             opcode in self.opcodes
@@ -79,9 +84,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 #: What Cranelift's NaN canonicalisation treats (``nan_canonicalization.rs``), on vectors.
-_CANONICALIZED: Final = _words(
-    "fadd fsub fmul fdiv sqrt fma fmin fmax ceil floor trunc nearest"
-)
+_CANONICALIZED: Final = _words("fadd fsub fmul fdiv sqrt fma fmin fmax ceil floor trunc nearest")
 
 _NARROW_VECTORS: Final = frozenset(t.name for t in ALL if t.is_vector and t.bits < 128)
 

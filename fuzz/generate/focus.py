@@ -111,14 +111,29 @@ def _rarity(w: Writer, form: Form) -> bool:
     return emit_rarity(w, form.name, form.type)
 
 
-_LOADS = ("load uload8 sload8 uload16 sload16 uload32 sload32 "
-          "uload8x8 sload8x8 uload16x4 sload16x4 uload32x2 sload32x2").split()
+_LOADS = [
+    "load",
+    "uload8",
+    "sload8",
+    "uload16",
+    "sload16",
+    "uload32",
+    "sload32",
+    "uload8x8",
+    "sload8x8",
+    "uload16x4",
+    "sload16x4",
+    "uload32x2",
+    "sload32x2",
+]
 
 _EMIT: dict[str, Callable[[Writer, Form], bool]] = {
     **dict.fromkeys(_LOADS, _load),
     **dict.fromkeys(("store", "istore8", "istore16", "istore32"), _store),
     **dict.fromkeys(("atomic_rmw", "atomic_cas", "atomic_load", "atomic_store"), _atomic),
-    **dict.fromkeys(("iconst", "vconst", "f16const", "f32const", "f64const", "f128const"), _constant),
+    **dict.fromkeys(
+        ("iconst", "vconst", "f16const", "f32const", "f64const", "f128const"), _constant
+    ),
     **dict.fromkeys(_DIVISIONS, _divide),
     **dict.fromkeys(("fcvt_to_sint", "fcvt_to_uint"), _convert),
     **dict.fromkeys(("trapz", "trapnz"), _check),

@@ -76,9 +76,7 @@ class Generator:
             pairs = self.repertoires.own(repertoire) or pairs
         return [entropy.choice(pairs) for _ in range(1 + entropy.below(_MOST_FOCUSES))]
 
-    def _plan(
-        self, entropy: Entropy, settings: Mapping[str, str], repertoire: Repertoire
-    ) -> Plan:
+    def _plan(self, entropy: Entropy, settings: Mapping[str, str], repertoire: Repertoire) -> Plan:
         options = self.options
         trapping = entropy.chance(options.trapping_share)
         plan = Plan(

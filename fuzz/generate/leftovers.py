@@ -19,8 +19,8 @@ _JOIN_WIDTH = 6
 def fold(w: Writer, into: Value, value: Value) -> Value:
     """A value of ``into``'s type that depends on both."""
     type_ = into.type
-    names = ("fadd", "fsub") if type_.is_float else _INT_FOLDS
-    names = tuple(name for name in names if w.repertoire.has(name, type_, type_, type_))
+    possible = ("fadd", "fsub") if type_.is_float else _INT_FOLDS
+    names = [name for name in possible if w.repertoire.has(name, type_, type_, type_)]
     if names:
         return w.op(w.entropy.choice(names), into, as_type(w, value, type_))
     bits = as_int(w, into)

@@ -182,8 +182,10 @@ def atomic_form(w: Writer, target: MemoryObject, form: Form) -> bool:
         endianness="little" if bits & 8 else None,
         alias_region=target.region,
     )
-    operands = [address if t is I64 and n == _address_at(form) else pick(w, t)
-                for n, t in enumerate(form.operands)]
+    operands = [
+        address if t is I64 and n == _address_at(form) else pick(w, t)
+        for n, t in enumerate(form.operands)
+    ]
     inst = w.emit(form.name, *operands, type=form.type, results=form.results, flags=flags)
     if form.conditions:
         inst.rmw = w.entropy.choice(form.conditions)

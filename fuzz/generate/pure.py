@@ -58,7 +58,7 @@ def _draw_form(w: Writer) -> Form | None:
 
 def _fallback(w: Writer) -> None:
     """Something for cases whose swarm has no operation on its types."""
-    type_ = next(t for t in w.swarm.types if t.is_int)
+    type_ = next(t for t in w.swarm.types if t.is_int and not t.is_vector)
     w.keep(w.op("iadd", pick(w, type_), pick(w, type_)))
 
 

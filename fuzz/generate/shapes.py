@@ -36,9 +36,7 @@ class Shape:
         return sum(param.type not in types for param in self.params + self.returns)
 
 
-def pick_shape(
-    entropy: Entropy, types: tuple[Type, ...], multi: bool, region: bool
-) -> Shape:
+def pick_shape(entropy: Entropy, types: tuple[Type, ...], multi: bool, region: bool) -> Shape:
     """The shape of the menu that suits ``types`` best, of a few drawn ones."""
     odd = tuple(type_ for type_ in types if type_ not in PLAIN_TYPES)
     shapes = menu(entropy.choice(odd) if odd else None, multi, region)

@@ -7,7 +7,7 @@ instructions that the ISAs and settings of a case come down to: most settings sh
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cache
 
 from backend.opcodes import OPCODES
 from backend.support import Key, probe
@@ -47,8 +47,7 @@ class Repertoires:
         """What every one of ``isas`` lowers. Raises SettingsError for an unknown ISA or setting."""
         decisive = tuple((name, settings[name]) for name in _DECISIVE if name in settings)
         sets = [
-            supported_keys(isa, decisive, tuple(sorted(flags.get(isa, {}).items())))
-            for isa in isas
+            supported_keys(isa, decisive, tuple(sorted(flags.get(isa, {}).items()))) for isa in isas
         ]
         key = tuple(map(id, sets))  # they are kept for good, and equal ones are the same
         repertoire = self._known.get(key)
@@ -93,7 +92,7 @@ def emulated_flags(isa: str) -> dict[str, str]:
 _KEPT: dict[frozenset[Key], frozenset[Key]] = {}
 
 
-@lru_cache(maxsize=None)
+@cache
 def supported_keys(isa: str, settings: _Settings, flags: _Settings) -> frozenset[Key]:
     """What an ISA lowers, the interpreter knows, and no known fault spoils. Equal sets are the
     same object. Raises SettingsError."""

@@ -13,6 +13,7 @@ from clif.function import (
     BlockCall,
     External,
     Function,
+    GlobalValue,
     Inst,
     MemFlags,
     Signature,
@@ -225,7 +226,7 @@ class Writer:
         imm: int = 0,
         flags: MemFlags = DEFAULT_FLAGS,
         offset: int = 0,
-        ref: StackSlot | External | Signature | None = None,
+        ref: StackSlot | External | GlobalValue | Signature | None = None,
         targets: Sequence[BlockCall] = (),
         trap: str = "",
     ) -> Inst:
