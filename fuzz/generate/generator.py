@@ -23,6 +23,8 @@ _ALONE = 6
 #: One case in so many has pairs that it is about; of those for one ISA twice as many.
 _FOCUSED = 3
 _MOST_FOCUSES = 3
+#: About how many instructions one takes, with what it needs.
+_FOCUS_COST = 4
 
 
 class Generator:
@@ -44,6 +46,7 @@ class Generator:
         plan = self._plan(entropy, settings, self.repertoires.of(isas, settings, flags))
         plan.focuses = self._focuses(entropy, plan.repertoire, alone=isas != self.options.isas)
         budgets = self._budgets(entropy)
+        budgets[0] = max(3, budgets[0] - _FOCUS_COST * len(plan.focuses))
         for number, budget in enumerate(budgets[1:], 1):
             callee = write_function(plan, f"f{number}", budget, _CALLEE_STEPS, main=False)
             plan.callees.append(callee)

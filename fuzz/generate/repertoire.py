@@ -7,7 +7,7 @@ opcodes that the constraints already describe.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
@@ -18,12 +18,11 @@ from clif.opcodes import Constraint, Format, Opcode
 from clif.types import I8, I32, I64, Type, by_name
 from fuzz.generate.payload import Payload, payload_of
 
-#: ``supported(opcode, (controlling type, *open operands), condition)``; without the controlling
-#: type where the opcode is not polymorphic. Open is what the controlling type does not determine: a
-#: conversion's source, a shift's amount, a select's condition. Addresses do not count. The last
-#: argument is the condition code of a comparison, the operation of an ``atomic_rmw``, or ``first``
-#: and ``last`` for lanes; otherwise empty.
-Supported = Callable[[str, tuple[Type, ...], str], bool]
+#: Keys as those of ``backend.support``: opcode; controlling type, empty where there is none; the
+#: open operands, which the controlling type does not determine (a conversion's source, a shift's
+#: amount, a select's condition; addresses do not count); the condition code of a comparison, the
+#: operation of an ``atomic_rmw``, or ``first`` and ``last`` for lanes, otherwise empty.
+Supported = Set[tuple[str, str, tuple[str, ...], str]]
 
 INT_CONDITIONS = ("eq", "ne", "slt", "sge", "sgt", "sle", "ult", "uge", "ugt", "ule")
 FLOAT_CONDITIONS = (
@@ -151,7 +150,10 @@ def _free(opcode: Opcode, operands: tuple[Type, ...]) -> list[Type]:
 
 def _meaningless(opcode: Opcode, ctrl: Type | None, operands: tuple[Type, ...]) -> bool:
     """Accepted by the verifier without having a settled meaning: conversions that change the lanes,
-    in number or, from integers to floats, in width (docs/findings.md)."""
+    in number or, from integers to floats, in width (docs/findings.md). Or without being accepted:
+    bitcasts that change the size."""
+    if opcode.name == "bitcast" and ctrl is not None:
+        return operands[0].bits != ctrl.bits
     if ctrl is None or not opcode.name.startswith(("fcvt_", "x86_cvt")):
         return False
     widths = ctrl.is_vector and opcode.name.startswith("fcvt_from_")
@@ -195,26 +197,38 @@ def _is_pure(opcode: Opcode) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """A form that may be supported, and what the predicate is asked about it."""
+    """A form that may be supported, by its keys; the conditions that the keys stand for."""
 
     form: Form
-    types: tuple[Type, ...]
-    conditions: tuple[str, ...] | None
+    keys: tuple[tuple[str, str, tuple[str, ...], str], ...]
+    conditions: tuple[str, ...]
 
     def narrowed(self, supported: Supported) -> Form | None:
         """The form with the conditions that are supported; None if nothing of it is."""
-        name = self.form.name
-        if self.conditions is None:
-            return self.form if supported(name, self.types, "") else None
-        usable = tuple(code for code in self.conditions if supported(name, self.types, code))
+        if not self.conditions:
+            return self.form if self.keys[0] in supported else None
+        usable = tuple(key[3] for key in self.keys if key in supported)
         return replace(self.form, conditions=usable) if usable else None
+
+
+_OPEN = ("Free", "Narrower", "Wider")
+
+
+def _candidate(form: Form, conditions: tuple[str, ...]) -> _Candidate:
+    opcode = form.opcode
+    memory = opcode.flags & _ACCESSES
+    constraints = zip(opcode.args, form.operands, strict=True)
+    operands = tuple(t.name for c, t in constraints if c.kind in _OPEN and not memory)
+    ctrl = form.type.name if form.type is not None else ""
+    keys = tuple((opcode.name, ctrl, operands, code) for code in conditions or ("",))
+    return _Candidate(form, keys, conditions)
 
 
 @lru_cache(maxsize=8)
 def _candidates(opcodes: tuple[Opcode, ...], types: tuple[Type, ...]) -> tuple[_Candidate, ...]:
     """Every form of every opcode over ``types``: the same for all repertoires of a run."""
     return tuple(
-        _Candidate(form, _types(form), _CONDITIONS.get(opcode.format))
+        _candidate(form, _CONDITIONS.get(opcode.format, ()))
         for opcode in opcodes
         for form in _forms_of(opcode, types)
     )
@@ -314,15 +328,3 @@ class Repertoire:
 
     def has(self, name: str, ctrl: Type | None, *operands: Type) -> bool:
         return (name, ctrl, operands) in self.forms
-
-
-_OPEN = ("Free", "Narrower", "Wider")
-
-
-def _types(form: Form) -> tuple[Type, ...]:
-    """What the support predicate is asked about."""
-    opcode = form.opcode
-    memory = opcode.flags & _ACCESSES
-    constraints = zip(opcode.args, form.operands, strict=True)
-    operands = tuple(t for c, t in constraints if c.kind in _OPEN and not memory)
-    return operands if form.type is None else (form.type, *operands)

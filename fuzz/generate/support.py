@@ -12,20 +12,16 @@ from functools import cache
 from backend.opcodes import OPCODES
 from backend.support import Key, probe
 from backend.target import ISAS
-from clif.types import Type
 from fuzz import known
 from fuzz.case import DEFAULT_SETTINGS
 from fuzz.generate.options import Options
 from fuzz.generate.repertoire import Pair, Repertoire
 from interp import MEANINGS
 
-#: Shared settings that change which instructions a case may have.
-_DECISIVE = (
-    "opt_level",
-    "enable_nan_canonicalization",
-    "preserve_frame_pointers",
-    "enable_pinned_reg",
-)
+#: Shared settings that change which instructions an ISA lowers, and those that known faults of
+#: Cranelift depend on besides.
+_LOWERING = ("preserve_frame_pointers", "enable_pinned_reg")
+_DECISIVE = (*_LOWERING, "opt_level", "enable_nan_canonicalization")
 _Settings = tuple[tuple[str, str], ...]
 
 
@@ -57,13 +53,7 @@ class Repertoires:
 
     def _make(self, sets: Sequence[frozenset[Key]]) -> Repertoire:
         keys = frozenset.intersection(*sets)
-
-        def supported(name: str, types: tuple[Type, ...], variant: str) -> bool:
-            names = [type_.name for type_ in types]
-            ctrl = names.pop(0) if OPCODES[name].polymorphic else ""
-            return (name, ctrl, tuple(names), variant) in keys
-
-        return Repertoire(supported, OPCODES, self.options.types, self.options.opcodes)
+        return Repertoire(keys, OPCODES, self.options.types, self.options.opcodes)
 
     def own(self, repertoire: Repertoire) -> tuple[Pair, ...]:
         """The pairs of a repertoire that cases for all ISAs never have."""
@@ -89,6 +79,13 @@ def emulated_flags(isa: str) -> dict[str, str]:
     return {flag: "true" for flag in sorted(ISAS[isa].has) if flag.startswith("has_")}
 
 
+@cache
+def _lowered(isa: str, settings: _Settings, flags: _Settings) -> tuple[Key, ...]:
+    """What an ISA lowers and the interpreter knows."""
+    matrix = probe(isa, DEFAULT_SETTINGS | dict(settings), dict(flags))
+    return tuple(key for key in matrix.pairs() if key[0] in MEANINGS)
+
+
 _KEPT: dict[frozenset[Key], frozenset[Key]] = {}
 
 
@@ -98,9 +95,10 @@ def supported_keys(isa: str, settings: _Settings, flags: _Settings) -> frozenset
     same object. Raises SettingsError."""
     shared, own = DEFAULT_SETTINGS | dict(settings), dict(flags)
     faults = list(known.striking(isa, shared, own))
+    suspects = {name for fault in faults for name in fault.instructions.opcodes}
     keys = frozenset(
         key
-        for key in probe(isa, shared, own).pairs()
-        if key[0] in MEANINGS and not any(fault.instructions.include(*key) for fault in faults)
+        for key in _lowered(isa, tuple(s for s in settings if s[0] in _LOWERING), flags)
+        if not (key[0] in suspects and any(f.instructions.include(*key) for f in faults))
     )
     return _KEPT.setdefault(keys, keys)
