@@ -6,11 +6,22 @@ import random
 import struct
 
 import pytest
+from unicorn.arm64_const import (
+    UC_ARM64_REG_X0 as X0,
+)
+from unicorn.arm64_const import (
+    UC_ARM64_REG_X1 as X1,
+)
+from unicorn.arm64_const import (
+    UC_ARM64_REG_X30 as X30,
+)
+from unicorn.arm64_const import UC_CPU_ARM64_MAX
+from unicorn.unicorn_const import UC_ARCH_ARM64, UC_MODE_ARM
 
 from backend.cranelift import Target, compile_text
-from backend.engine import UcError
+from backend.engine import Uc, UcError
 from backend.quirks import Effect, Quirk, find_quirks
-from tests.backend.host import BUFFER, PAGE, in_emulator, needs_host, on_host
+from tests.backend.host import BUFFER, CODE, EXIT, PAGE, in_emulator, needs_host, on_host
 
 # movdqu xmm0, [rdi]; movdqu xmm1, [rdi + 16]; movdqu xmm2, [rdi + 32]; ...; movdqu [rdi], xmm0
 VECTORS = "f30f6f07 f30f6f4f10 f30f6f5720 {} f30f7f07 c3"
@@ -190,7 +201,64 @@ def test_data_between_instructions_is_no_obstacle():
     assert Quirk.HORIZONTAL_SAME_REGISTER in find_quirks("x86_64", code)
 
 
-def test_no_quirks_are_known_on_aarch64():
+# --- aarch64 ---
+
+
+def atomic_code(operation: str, bits: int) -> bytes:
+    text = f"""
+    function %f(i64, i{bits}) -> i{bits} {{
+    block0(v0: i64, v1: i{bits}):
+        v2 = atomic_rmw.i{bits} {operation} v0, v1
+        return v2
+    }}"""
+    return compile_text(text, Target.of("aarch64", {"opt_level": "speed"}, {"has_lse": "true"}))[
+        0
+    ].code
+
+
+def memory_after(code: bytes, old: int, operand: int, size: int) -> int:
+    """What a bare emulator leaves where a function of (address, operand) has worked."""
+    uc = Uc(UC_ARCH_ARM64, UC_MODE_ARM)
+    uc.ctl_set_cpu_model(UC_CPU_ARM64_MAX)
+    for address, content in ((CODE, code), (BUFFER, old.to_bytes(size, "little"))):
+        uc.mem_map(address, PAGE)
+        uc.mem_write(address, content)
+    for register, value in ((X0, BUFFER), (X1, operand), (X30, EXIT)):
+        uc.reg_write(register, value)
+    uc.emu_start(CODE, EXIT)
+    return int.from_bytes(uc.mem_read(BUFFER, size), "little")
+
+
+def wrong_results(operation: str, bits: int) -> int:
+    """How many of a few operands give another result than the architecture's manual says."""
+    sign = 1 << (bits - 1)
+    values = [0, 1, sign - 1, sign, 2 * sign - 1]
+    code = atomic_code(operation, bits)
+    flip = sign if operation[0] == "s" else 0
+    best = min if operation.endswith("min") else max
+    return sum(
+        memory_after(code, old, x, bits // 8) != best(old, x, key=lambda v: v ^ flip)
+        for old in values
+        for x in values
+    )
+
+
+@pytest.mark.parametrize("operation", ["smin", "smax"])
+@pytest.mark.parametrize("bits", [8, 16, 32])
+def test_signed_atomics_compare_unsigned(operation, bits):
+    assert wrong_results(operation, bits)
+    assert find_quirks("aarch64", atomic_code(operation, bits)) == [Quirk.SIGNED_ATOMIC]
+
+
+@pytest.mark.parametrize(
+    ("operation", "bits"), [("smin", 64), ("smax", 64), ("umin", 8), ("umax", 32), ("umin", 64)]
+)
+def test_other_atomics_are_right_and_not_suspected(operation, bits):
+    assert not wrong_results(operation, bits)
+    assert find_quirks("aarch64", atomic_code(operation, bits)) == []
+
+
+def test_no_quirks_in_what_is_no_code():
     assert find_quirks("aarch64", bytes(64)) == []
 
 
