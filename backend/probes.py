@@ -34,17 +34,21 @@ def _names(text: str) -> tuple[str, ...]:
 
 INT_CONDITIONS: Final = _names("eq ne slt sge sgt sle ult uge ugt ule")
 FLOAT_CONDITIONS: Final = _names("ord uno eq ne one ueq lt le gt ge ult ule ugt uge")
+#: Of some vectors only the first lane can be taken out.
+LANES: Final = _names("first last")
 RMW_OPERATIONS: Final = _names("add sub and nand or xor xchg umin umax smin smax")
 
 _VARIANTS: Final = {
     Format.INT_COMPARE: INT_CONDITIONS,
     Format.FLOAT_COMPARE: FLOAT_CONDITIONS,
     Format.ATOMIC_RMW: RMW_OPERATIONS,
+    Format.BINARY_IMM8: LANES,
+    Format.TERNARY_IMM8: LANES,
 }
 
 
 def variants(opcode: str) -> tuple[str, ...]:
-    """The condition codes or operations of an opcode, empty where it has none."""
+    """The condition codes, operations or lanes of an opcode, empty where it has none."""
     found = OPCODES.get(opcode)
     return _VARIANTS.get(found.format, ()) if found is not None else ()
 
@@ -77,7 +81,7 @@ class Probe:
         type: the controlling type; None where the opcode has none.
         operands: types of those operands whose type the controlling type leaves open; addresses
             do not count, they are i64.
-        variant: condition code or ``atomic_rmw`` operation.
+        variant: condition code, ``atomic_rmw`` operation, or which lane.
     """
 
     opcode: Opcode
@@ -191,8 +195,14 @@ def _finish(builder: FunctionBuilder, results: Sequence[Value]) -> None:
     function.signature = Signature(function.signature.params, returns, function.signature.call_conv)
 
 
+def _immediate(probe: Probe) -> int:
+    if probe.variant == "last":
+        assert probe.type is not None
+        return probe.type.lanes - 1
+    return 1 if probe.opcode.format is Format.UNARY_IMM else 0
+
+
 def _plain(builder: FunctionBuilder, probe: Probe, args: Sequence[Value]) -> None:
-    kind = probe.opcode.format
     flags = MemFlags()
     if probe.opcode.name == "bitcast" and probe.type and probe.type.lanes != args[0].type.lanes:
         flags = MemFlags(endianness="little")
@@ -200,7 +210,7 @@ def _plain(builder: FunctionBuilder, probe: Probe, args: Sequence[Value]) -> Non
         probe.opcode.name,
         *args,
         type=probe.type,
-        imm=1 if kind is Format.UNARY_IMM else 0,
+        imm=_immediate(probe),
         cond=probe.variant,
         rmw=probe.variant,
         trap="user1",

@@ -73,8 +73,9 @@ class SupportMatrix:
 
         ``type_`` is the controlling type, ``operands`` are the types of the operands that it leaves
         open (a conversion's source, a shift's amount, a select's condition). Without ``variant``
-        the answer for ``icmp``, ``fcmp`` and ``atomic_rmw`` is SUPPORTED only if all condition
-        codes or operations are. INVALID is what no probe stands for.
+        the answer for ``icmp``, ``fcmp``, ``atomic_rmw``, ``extractlane`` and ``insertlane`` is
+        SUPPORTED only if all condition codes, operations or lanes are. INVALID is what no probe
+        stands for.
         """
         name = type_.name if type_ is not None else ""
         key = opcode, name, tuple(operand.name for operand in operands), variant

@@ -26,6 +26,8 @@ class Case:
             any other case a trap is a fault of the generator.
         chaos: bytes for Cranelift's chaos mode; empty for none.
         origin: where it came from, in a few words (a seed, a file's name).
+        isas: the ISAs that the case is for; empty for all. An operation that only one ISA lowers
+            is in cases for that one alone.
     """
 
     functions: list[Function]
@@ -35,10 +37,15 @@ class Case:
     trapping: bool = False
     chaos: bytes = b""
     origin: str = ""
+    isas: tuple[str, ...] = ()
 
     @property
     def main(self) -> Function:
         return self.functions[0]
+
+    def is_for(self, isa: str) -> bool:
+        """Whether the case is to be compiled for an ISA."""
+        return not self.isas or isa in self.isas
 
 
 #: What a case is compiled with unless it says otherwise. The ABI extensions let i128 cross calls on

@@ -68,7 +68,7 @@ def print_case(
 
     Args:
         expected: the oracle's outcomes; without them the inputs are written without expectation.
-        isas: gives each a ``target`` line, beside those that the case has flags for.
+        isas: gives each that the case is for a ``target`` line, beside those that it has flags for.
         notes: comment lines for the top, without their ``;``.
     """
     # A panic's message may have several lines.
@@ -104,7 +104,7 @@ def _header(case: Case, isas: Sequence[str]) -> Iterator[str]:
     yield from ("test interpret", "test run")
     for name, value in effective_settings(case).items():
         yield f"set {name}={value}"
-    for isa in dict.fromkeys([*isas, *case.isa_settings]):
+    for isa in dict.fromkeys([*case.isas, *filter(case.is_for, [*isas, *case.isa_settings])]):
         flags = case.isa_settings.get(isa, {})
         # A preset can be switched on, but not set to a value; the bare name does for both.
         words = [n if value == "true" else f"{n}={value}" for n, value in flags.items()]
@@ -140,7 +140,7 @@ def read_cases(text: str, origin: str = "") -> list[CaseFile]:
     if not commands:
         raise CaseFileError("no run command: a case needs inputs, as in '; run: %main(1) == 2'")
     functions = [function for function, _ in file.functions]
-    isas = tuple(frame.isa_settings)
+    isas = frame.isas
     result = []
     for name, lines in commands.items():
         main = next(function for function in functions if function.name == name)
@@ -268,6 +268,7 @@ def _read_frame(file: TestFile, origin: str) -> Case:
     frame = _Frame()
     for comment in file.preamble:
         _read_header_comment(comment, frame)
+    targets = _read_targets(file.targets)
     region = None
     if frame.region is not None:
         param, size = frame.region
@@ -278,10 +279,11 @@ def _read_frame(file: TestFile, origin: str) -> Case:
         functions=[],
         inputs=Inputs(0, [], region),
         settings=_read_settings(file.settings),
-        isa_settings=_read_targets(file.targets),
+        isa_settings=targets,
         trapping=frame.trapping,
         chaos=frame.chaos,
         origin=frame.origin or origin,
+        isas=tuple(targets),
     )
 
 

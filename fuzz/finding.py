@@ -51,7 +51,8 @@ class Finding:
             difference with the opcodes involved.
         explanation: lines for a person; expected and actual values among them.
         inputs: indices of the inputs that fail, empty where it fails before it runs.
-        known: a fault of the emulator that its table explains: worth counting, not alarming.
+        known: explained by the emulator's table of faults, or by that of the Cranelift under test
+            (``fuzz.known``): worth counting, not alarming.
     """
 
     kind: FindingKind

@@ -30,6 +30,7 @@ from fuzz import diagnosis
 from fuzz.case import Case, effective_settings, has_canonical_nans
 from fuzz.compare import Difference, compare
 from fuzz.finding import Finding
+from fuzz.known import recognise
 from fuzz.oracle import DEFAULT_FUEL, Oracle, OracleError, interpreter
 from fuzz.statistics import Stage
 
@@ -74,7 +75,7 @@ class Verdict:
         findings: faults, of which one file each is worth keeping.
         rejected: reasons for which something could not read, interpret or compile the case.
         expected: the oracle's outcomes, None where it has none.
-        runs: by ISA, in the order of the pipeline's ISAs.
+        runs: by ISA, in the order of the pipeline's ISAs, of those that the case is for.
         executions: inputs that were run on an ISA and compared in full.
         hangs: inputs that the oracle stopped. Nothing is executed then.
         stage_ns: CPU time by ``Stage``.
@@ -132,7 +133,7 @@ class Pipeline:
         functions = self._read(case, injection, verdict)
         if functions is None or not self._interpret(case, verdict):
             return verdict
-        for isa in self.isas:
+        for isa in filter(case.is_for, self.isas):
             run = IsaRun(isa)
             verdict.runs.append(run)
             if self._compile(case, functions, run, verdict):
@@ -184,11 +185,12 @@ class Pipeline:
         except UnsupportedError as error:
             match diagnosis.unsupported(case, run.isa, error):
                 case Finding() as finding:
-                    verdict.findings.append(finding)
+                    verdict.findings.append(recognise(finding, case.functions))
                 case reason:
                     verdict.rejected.append(reason)
         except diagnosis.COMPILER_FAILURES as error:
-            verdict.findings.append(diagnosis.compiler_failure(run.isa, error))
+            finding = diagnosis.compiler_failure(run.isa, error)
+            verdict.findings.append(recognise(finding, case.functions))
         finally:
             run.compile_ns = process_time_ns() - start
             verdict.stage_ns[Stage.COMPILE] += run.compile_ns

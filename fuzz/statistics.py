@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -42,6 +43,8 @@ class Statistics:
         unintended_traps: inputs that trapped in cases that were not drawn as trapping.
         live_ratios: cases by percent of generated instructions left after optimising, of those
             compiled with optimisation; one entry per ISA.
+        pairs: by ISA, the cases compiled and compared on it that have an opcode at a controlling
+            type (``iadd.i32``; the opcode alone where it has none).
         known_faults: differences that a known fault of the emulator explains, by bucket.
         stage_ns: by ``Stage``.
         total_ns: of the whole loop, what is between the stages included.
@@ -64,6 +67,7 @@ class Statistics:
     emulate_ns: Counter[str] = field(default_factory=Counter)
     live_ratios: Counter[int] = field(default_factory=Counter)
     known_faults: Counter[str] = field(default_factory=Counter)
+    pairs: dict[str, Counter[str]] = field(default_factory=dict)
     stage_ns: list[int] = field(default_factory=lambda: [0] * len(Stage))
     total_ns: int = 0
     wall_ns: int = 0
@@ -76,6 +80,8 @@ class Statistics:
         self.live_instructions += other.live_instructions
         for counter, more in zip(self._counters(), other._counters(), strict=True):
             counter.update(more)
+        for isa, pairs in other.pairs.items():
+            self.pairs.setdefault(isa, Counter()).update(pairs)
         self.examples = other.examples | self.examples
         for stage, nanoseconds in enumerate(other.stage_ns):
             self.stage_ns[stage] += nanoseconds
@@ -93,6 +99,10 @@ class Statistics:
             self.live_ratios,
             self.known_faults,
         )
+
+    def note_pairs(self, isa: str, pairs: Iterable[str]) -> None:
+        """Counts a case that was compared on an ISA; each pair is named once."""
+        self.pairs.setdefault(isa, Counter()).update(pairs)
 
     def note_rejected(self, reason: str, index: int) -> None:
         """Counts case ``index`` as rejected."""
@@ -156,4 +166,5 @@ class Statistics:
             "live_instructions": self.live_instructions,
             "liveness_median": self.liveness_median,
             "opcodes": dict(sorted(self.opcodes.items())),
+            "pairs": {isa: dict(sorted(pairs.items())) for isa, pairs in self.pairs.items()},
         }

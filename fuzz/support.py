@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import interp
 from backend.cranelift import version
 from backend.opcodes import OPCODES
 from backend.support import Support, SupportMatrix, probe
+from fuzz import known
 from fuzz.case import DEFAULT_SETTINGS
+from fuzz.generate.support import emulated_flags
 
 _UNTYPED = "-"
 #: One type of an opcode may have several operand types or conditions: the best result counts, and
@@ -56,6 +58,49 @@ def without_meaning() -> dict[str, str]:
         for name in OPCODES
         if name not in interp.MEANINGS
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How much of what an ISA lowers and the interpreter knows a run has generated.
+
+    Attributes:
+        wanted: how many pairs of opcode and controlling type there are.
+        rest: those in fewer than ``ENOUGH`` cases, with the number of cases.
+    """
+
+    isa: str
+    wanted: int
+    rest: dict[str, int]
+
+    @property
+    def share(self) -> float:
+        return 1 - len(self.rest) / self.wanted if self.wanted else 1.0
+
+
+#: Cases that a pair must be in to count as generated.
+ENOUGH: Final = 20
+
+
+def reach(isa: str, cases: Mapping[str, int]) -> Reach:
+    """Compares a run's ``pairs`` on an ISA with all that it lowers, with every flag that the
+    emulated CPU has or with none. Raises SettingsError."""
+    wanted: dict[str, None] = {}
+    for flags in (emulated_flags(isa), {}):
+        for opcode, type_, _, _ in probe(isa, DEFAULT_SETTINGS, flags).pairs():
+            if opcode in interp.MEANINGS:
+                wanted[f"{opcode}.{type_}" if type_ else opcode] = None
+    rest = {pair: cases.get(pair, 0) for pair in wanted if cases.get(pair, 0) < ENOUGH}
+    return Reach(isa, len(wanted), rest)
+
+
+def left_out(isa: str) -> list[tuple[str, str]]:
+    """Each known fault for which forms are left out on an ISA: its name; the forms, and why."""
+    return [
+        (fault.name, f"{fault.instructions}: {fault.reason}")
+        for fault in known.current()
+        if isa in fault.isas
+    ]
 
 
 def to_json(tables: Sequence[IsaSupport]) -> dict[str, Any]:

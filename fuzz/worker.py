@@ -163,13 +163,21 @@ def _note_runs(statistics: Statistics, case: Case, verdict: Verdict, generated: 
     if compiled:
         statistics.live_instructions += compiled[0].live_instructions
     optimised = effective_settings(case).get("opt_level") != "none"
+    pairs = pairs_of(case)
     for run in compiled:
         statistics.compile_ns[run.isa] += run.compile_ns
         statistics.emulate_ns[run.isa] += run.emulate_ns
         if run.outcomes is not None:
             statistics.executions_by_isa[run.isa] += case.inputs.count
+            statistics.note_pairs(run.isa, pairs)
         if optimised:
             statistics.note_liveness(generated, run.live_instructions)
+
+
+def pairs_of(case: Case) -> list[str]:
+    """Every opcode with its controlling type, as in ``Statistics.pairs``, once."""
+    found = {(i.opcode, i.type) for function in case.functions for i in function.instructions()}
+    return [o.name if t is None else f"{o.name}.{t.name}" for o, t in found]
 
 
 def _place(error: Exception) -> str:

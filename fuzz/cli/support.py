@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -18,19 +20,32 @@ if TYPE_CHECKING:
   clif-fuzz support
   clif-fuzz support --isa x86_64 --flag has_sse41
   clif-fuzz support --missing
+  clif-fuzz support --against facts.json
 """
 )
 @isa_option
 @click.option("--flag", "flags", multiple=True, metavar="NAME[=VALUE]", help="An ISA flag to set.")
 @click.option("--missing", is_flag=True, help="Only what is refused, panics, or has no meaning.")
+@click.option(
+    "--against",
+    "run_file",
+    metavar="FILE",
+    help="What of it a run has generated: its facts, as 'run --json' wrote them.",
+)
 @json_option
 def command(
-    isas: tuple[str, ...], flags: tuple[str, ...], missing: bool, json_file: str | None
+    isas: tuple[str, ...],
+    flags: tuple[str, ...],
+    missing: bool,
+    run_file: str | None,
+    json_file: str | None,
 ) -> int:
     """Show which opcodes and types each ISA compiles, and which the interpreter knows."""
     from backend.cranelift import SettingsError
     from fuzz.support import isa_support, to_json
 
+    if run_file is not None:
+        return _compare(isas, run_file, json_file)
     words = (flag.partition("=") for flag in flags)
     wanted = {name: value or "true" for name, _, value in words}
     try:
@@ -45,6 +60,38 @@ def command(
         else:
             _print_matrix(tables)
     return EXIT_CLEAN
+
+
+def _compare(isas: tuple[str, ...], run_file: str, json_file: str | None) -> int:
+    """Of each ISA: the share of pairs that a run has generated, and the rest."""
+    from fuzz.support import ENOUGH, reach
+
+    pairs = _pairs_of_run(run_file)
+    reaches = [reach(isa, pairs.get(isa, {})) for isa in isas]
+    if json_file is not None:
+        facts = {r.isa: {"pairs": r.wanted, "share": r.share, "rest": r.rest} for r in reaches}
+        write_json(facts, json_file)
+    if json_file != "-":
+        for each in reaches:
+            got = each.wanted - len(each.rest)
+            click.echo(
+                f"{each.isa}: {got} of {each.wanted} pairs of opcode and type in at least "
+                f"{ENOUGH} cases ({100 * each.share:.1f}%)"
+            )
+            for pair, number in each.rest.items():
+                click.echo(f"  {number:4} {pair}")
+    return EXIT_CLEAN
+
+
+def _pairs_of_run(run_file: str) -> dict[str, dict[str, int]]:
+    """Raises BadInput for a file that holds no facts of a run."""
+    try:
+        pairs = json.loads(Path(run_file).read_text(encoding="utf-8"))["pairs"]
+        return {isa: dict(counts) for isa, counts in pairs.items()}
+    except OSError as error:
+        raise BadInput(f"{run_file}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadInput(f"{run_file}: not the facts of a run (clif-fuzz run --json)") from error
 
 
 def _print_matrix(tables: list[IsaSupport]) -> None:
@@ -63,7 +110,7 @@ def _print_matrix(tables: list[IsaSupport]) -> None:
 
 def _print_missing(tables: list[IsaSupport]) -> None:
     from backend.support import Support
-    from fuzz.support import without_meaning
+    from fuzz.support import left_out, without_meaning
 
     click.echo("without a meaning in the interpreter:")
     for opcode, reason in without_meaning().items():
@@ -78,6 +125,10 @@ def _print_missing(tables: list[IsaSupport]) -> None:
                 types = table.of(opcode, status)
                 if types:
                     click.echo(f"  {opcode:24} {' '.join(types)}")
+    for table in tables:
+        click.echo(f"left out on {table.isa} for a known fault (corpus/cranelift):")
+        for name, reason in left_out(table.isa):
+            click.echo(f"  {name:24} {reason}")
     _print_counts(tables)
 
 

@@ -8,12 +8,15 @@ from clif.function import AbiParam, Function, Signature, Value
 from clif.types import I64
 from fuzz.generate.calls import call
 from fuzz.generate.control import branch, early_return, leave_loop, table
+from fuzz.generate.focus import focus
 from fuzz.generate.guards import guarded_operation
 from fuzz.generate.idioms import idiom
 from fuzz.generate.leftovers import condense, fill
 from fuzz.generate.loops import loop
 from fuzz.generate.memory import access, new_slot
+from fuzz.generate.payload import may_be_open
 from fuzz.generate.pure import pure_operation
+from fuzz.generate.rarities import rarity
 from fuzz.generate.shapes import Shape, abi_param, fits_registers, pick_shape
 from fuzz.generate.traps import ensure_trap, trap_site
 from fuzz.generate.writer import Callee, Edge, MemoryObject, Plan, Writer
@@ -22,8 +25,8 @@ _MOST_DEPTH = 3
 #: One main function in so many has a signature that is not from the menu.
 _FREE_SHAPES = 20
 #: Parts of a body: their weights where nothing speaks against them.
-_PARTS = ("pure", "idiom", "memory", "guarded", "control", "call", "break", "return")
-_WEIGHTS = (52, 12, 14, 5, 9, 5, 2, 1)
+_PARTS = ("pure", "idiom", "memory", "guarded", "control", "call", "break", "return", "rare")
+_WEIGHTS = (52, 12, 14, 5, 9, 5, 2, 1, 1)
 _CUMULATIVE = tuple(accumulate(_WEIGHTS))
 
 
@@ -34,6 +37,8 @@ def write_body(w: Writer, budget: int) -> None:
         part = w.entropy.weighted(_PARTS, _CUMULATIVE)
         if w.plan.sites and w.entropy.below(10) == 0:
             part = "trap"
+        if w.focuses and w.entropy.below(6) == 0:
+            focus(w, w.focuses.pop(), write_body)
         if part == "pure" or not _write_part(w, part, end - w.count):
             pure_operation(w)
 
@@ -53,6 +58,8 @@ def _write_part(w: Writer, part: str, budget: int) -> bool:
         return call(w)
     if part == "break":
         return leave_loop(w)
+    if part == "rare":
+        return rarity(w)
     if part == "return" and w.depth < 2:
         early_return(w)
         return True
@@ -77,8 +84,12 @@ def write_function(plan: Plan, name: str, budget: int, limit: int, main: bool) -
     w = Writer(plan, function, limit)
     shape = _write_params(w, main)
     for _ in range(plan.entropy.below(5) // 3):
-        new_slot(w)
+        w.memory.append(new_slot(w))
+    if main:
+        w.focuses = plan.focuses
     write_body(w, max(1, budget - w.count))
+    while w.focuses:
+        focus(w, w.focuses.pop(), write_body)
     if main:
         ensure_trap(w)
     _write_returns(w, shape)
@@ -90,8 +101,8 @@ def _write_params(w: Writer, main: bool) -> Shape:
     entropy, plan = w.entropy, w.plan
     shape = None
     if main and entropy.below(_FREE_SHAPES):
-        options, region = plan.options, plan.region_size > 0
-        shape = pick_shape(entropy, w.swarm.types, options.types, plan.multi_return, region)
+        region = plan.region_size > 0
+        shape = pick_shape(entropy, w.swarm.types, plan.multi_return, region)
     params, memory = (shape.params, shape.memory) if shape else _draw_params(w, main)
     for index, param in enumerate(params):
         _declare(w, w.value(param.type), address=index == memory, main=main)
@@ -121,7 +132,7 @@ def _declare(w: Writer, param: Value, *, address: bool, main: bool) -> None:
     if address:
         w.memory.append(MemoryObject(plan.region_size, base=param, writable=plan.readonly))
         return
-    if param.type.is_float and not main and not plan.canonical:
+    if may_be_open(param.type) and not main and not plan.canonical:
         w.open.add(param)
     w.pool.add(param)
 

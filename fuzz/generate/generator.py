@@ -3,46 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from backend.opcodes import OPCODES
-from clif.opcodes import Opcode
 from fuzz.case import Case
 from fuzz.entropy import Entropy
 from fuzz.generate.function import write_function
 from fuzz.generate.inputs import draw_inputs
 from fuzz.generate.options import Options
-from fuzz.generate.repertoire import Repertoire, Supported
+from fuzz.generate.repertoire import Pair, Repertoire
 from fuzz.generate.settings import draw_isa_settings, draw_settings
-from fuzz.generate.support import probed
+from fuzz.generate.support import Repertoires
 from fuzz.generate.swarm import Swarm
 from fuzz.generate.writer import Plan
 
 _REGION_SHARE = 0.6
 _CALLEE_STEPS = 300
+#: One case in so many is for one ISA alone.
+_ALONE = 6
+#: One case in so many has pairs that it is about; of those for one ISA twice as many.
+_FOCUSED = 3
+_MOST_FOCUSES = 3
+#: About how many instructions one takes, with what it needs.
+_FOCUS_COST = 4
 
 
 class Generator:
     """Makes cases. A case is a function of the entropy, the options and what is supported.
 
-    ``supported`` is to answer True only where every target of the case lowers the combination and
-    the interpreter knows the opcode; by default that is probed.
+    It first draws what a case is compiled for, and then makes it of what exactly these ISAs lower
+    under exactly these settings and flags.
     """
 
-    def __init__(
-        self,
-        options: Options,
-        supported: Supported | None = None,
-        opcodes: Mapping[str, Opcode] = OPCODES,
-    ) -> None:
+    def __init__(self, options: Options) -> None:
         self.options = options
-        supported = supported or probed(options)
-        self.repertoire = Repertoire(supported, opcodes, options.types, options.opcodes)
+        self.repertoires = Repertoires(options)
 
     def generate(self, entropy: Entropy) -> Case:
         """One case. It ends for every entropy, exhausted bytes included."""
         settings = draw_settings(entropy, self.options)
-        plan = self._plan(entropy, settings)
+        isas = self._isas(entropy)
+        flags = draw_isa_settings(entropy, replace(self.options, isas=isas))
+        plan = self._plan(entropy, settings, self.repertoires.of(isas, settings, flags))
+        plan.focuses = self._focuses(entropy, plan.repertoire, alone=isas != self.options.isas)
         budgets = self._budgets(entropy)
+        budgets[0] = max(3, budgets[0] - _FOCUS_COST * len(plan.focuses))
         for number, budget in enumerate(budgets[1:], 1):
             callee = write_function(plan, f"f{number}", budget, _CALLEE_STEPS, main=False)
             plan.callees.append(callee)
@@ -53,18 +57,36 @@ class Generator:
             [main.function, *(callee.function for callee in plan.callees)],
             draw_inputs(entropy, types, self.options.inputs, region),
             settings,
-            draw_isa_settings(entropy, self.options),
+            flags,
             plan.trapping,
+            isas=() if isas == self.options.isas else isas,
         )
 
-    def _plan(self, entropy: Entropy, settings: Mapping[str, str]) -> Plan:
+    def _isas(self, entropy: Entropy) -> tuple[str, ...]:
+        """What the case is for: all ISAs, or one of them."""
+        isas = self.options.isas
+        if len(isas) > 1 and entropy.below(_ALONE) == _ALONE - 1:
+            return (entropy.choice(isas),)
+        return isas
+
+    def _focuses(self, entropy: Entropy, repertoire: Repertoire, *, alone: bool) -> list[Pair]:
+        """Pairs that the case is to have, so that rare ones get their turn. A case for one ISA
+        alone is mostly about what only that one has."""
+        if self.options.opcodes is not None or entropy.below(_FOCUSED) < _FOCUSED - 1 - alone:
+            return []
+        pairs = repertoire.pairs
+        if alone and entropy.below(4):
+            pairs = self.repertoires.own(repertoire) or pairs
+        return [entropy.choice(pairs) for _ in range(1 + entropy.below(_MOST_FOCUSES))]
+
+    def _plan(self, entropy: Entropy, settings: Mapping[str, str], repertoire: Repertoire) -> Plan:
         options = self.options
         trapping = entropy.chance(options.trapping_share)
         plan = Plan(
             entropy,
             options,
-            self.repertoire,
-            Swarm(entropy, self.repertoire),
+            repertoire,
+            Swarm(entropy, repertoire),
             canonical=settings.get("enable_nan_canonicalization") == "true",
             multi_return=settings.get("enable_multi_ret_implicit_sret") == "true",
             trapping=trapping,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from clif.floats import fraction_bits
 from clif.function import Value
-from clif.types import Type
+from clif.types import F32, F64, I8, Type
 from fuzz.generate.constants import draw_int
 from fuzz.generate.operands import pick, solid
 from fuzz.generate.options import TRAP_CODES
@@ -29,11 +29,15 @@ def division(w: Writer) -> bool:
     types = _int_types(w, name)
     if not types:
         return False
-    type_ = w.entropy.choice(types)
+    divide(w, name, w.entropy.choice(types))
+    return True
+
+
+def divide(w: Writer, name: str, type_: Type) -> None:
+    """Emit this division with operands that it cannot trap for."""
     dividend = pick(w, type_)
     divisor = positive(w, type_) if name == "sdiv" else nonzero(w, type_)
     w.keep(w.op(name, dividend, divisor))
-    return True
 
 
 def nonzero(w: Writer, type_: Type) -> Value:
@@ -88,17 +92,21 @@ def to_integer(w: Writer) -> bool:
     forms = [
         (t, f)
         for f in w.swarm.types
-        if f.is_float and not f.is_vector
+        if f in (F32, F64)
         for t in w.repertoire.types
         if w.repertoire.has(name, t, f)
     ]
     if not forms:
         return False
-    type_, float_ = w.entropy.choice(forms)
+    convert_in_range(w, name, *w.entropy.choice(forms))
+    return True
+
+
+def convert_in_range(w: Writer, name: str, type_: Type, float_: Type) -> None:
+    """Emit this conversion of a float that it cannot trap for."""
     signed = name == "fcvt_to_sint"
     ranged = _converted(w, type_, float_, signed) if w.entropy.below(2) else None
     w.keep(w.op(name, ranged or _clamped(w, type_, float_, signed), type=type_))
-    return True
 
 
 def _converted(w: Writer, type_: Type, float_: Type, signed: bool) -> Value | None:
@@ -147,7 +155,12 @@ def checked_add(w: Writer) -> bool:
     types = _int_types(w, "uadd_overflow_trap")
     if not types:
         return False
-    type_ = w.entropy.choice(types)
+    add_in_range(w, w.entropy.choice(types))
+    return True
+
+
+def add_in_range(w: Writer, type_: Type) -> None:
+    """Emit ``uadd_overflow_trap`` of operands that it cannot trap for."""
     one = w.constant(type_, 1 + w.entropy.below(type_.bits - 2))
     left = w.op("ushr", pick(w, type_), one)
     if w.entropy.below(2):
@@ -155,7 +168,6 @@ def checked_add(w: Writer) -> bool:
     else:
         right = _from_narrower(w, type_, "uextend") or w.op("ushr", pick(w, type_), one)
     w.keep(w.op("uadd_overflow_trap", left, right, trap=w.entropy.choice(TRAP_CODES)))
-    return True
 
 
 def checked_condition(w: Writer) -> bool:
@@ -163,15 +175,17 @@ def checked_condition(w: Writer) -> bool:
     types = [t for t in w.swarm.types if w.repertoire.has("trapz", t, t)]
     if not types:
         return False
-    type_ = w.entropy.choice(types)
-    code = w.entropy.choice(TRAP_CODES)
-    value = nonzero(w, type_)
-    if w.entropy.below(2):
-        w.emit("trapz", value, type=type_, trap=code)
-    else:
-        zero = w.op("icmp", value, w.constant(type_, 0), cond="eq")
-        w.emit("trapnz", zero, type=zero.type, trap=code)
+    check_condition(w, w.entropy.choice(("trapnz", "trapz")), w.entropy.choice(types))
     return True
+
+
+def check_condition(w: Writer, name: str, type_: Type) -> None:
+    """Emit a conditional trap on a value of this type that it does not trap for."""
+    value = nonzero(w, type_)
+    if name == "trapnz":
+        zero = w.op("icmp", value, w.constant(type_, 0), cond="eq")
+        value = zero if type_ is I8 else w.op("uextend", zero, type=type_)
+    w.emit(name, value, type=type_, trap=w.entropy.choice(TRAP_CODES))
 
 
 GUARDED: tuple[Callable[[Writer], bool], ...] = (

@@ -6,9 +6,9 @@ Only leftovers are folded: a second use of everything would hide whatever needs 
 from __future__ import annotations
 
 from clif.function import Value
-from clif.types import F32, I8, I16, I32, I64, I128, Type
+from clif.types import I8, I16, I32, I64, I128, Type
+from fuzz.generate.casts import as_int, as_type
 from fuzz.generate.memory import store
-from fuzz.generate.operands import close
 from fuzz.generate.writer import Edge, Writer
 
 _INT_FOLDS = ("bxor", "iadd", "isub")
@@ -19,53 +19,13 @@ _JOIN_WIDTH = 6
 def fold(w: Writer, into: Value, value: Value) -> Value:
     """A value of ``into``'s type that depends on both."""
     type_ = into.type
-    value = as_type(w, value, type_)
-    if type_.is_float:
-        return w.op(w.entropy.choice(("fadd", "fsub")), into, value)
-    return w.op(w.entropy.choice(_INT_FOLDS), into, value)
-
-
-def as_type(w: Writer, value: Value, type_: Type) -> Value:
-    """The value made one of ``type_``, losing no more of it than that takes."""
-    if value.type is type_:
-        return value
-    if value.type.is_vector or type_.is_vector:
-        return _across_lanes(w, value, type_)
-    if value.type.is_float:
-        return as_type(w, _float_to_int(w, value), type_)
-    if not type_.is_float:
-        return _resize(w, value, type_)
-    same = I32 if type_ is F32 else I64
-    return w.op("fcvt_from_sint", as_type(w, value, same), type=type_)
-
-
-def _float_to_int(w: Writer, value: Value) -> Value:
-    type_ = I32 if value.type is F32 else I64
-    if value in w.open and w.entropy.below(2):
-        return w.op("fcvt_to_sint_sat", value, type=type_)
-    return w.op("bitcast", close(w, value), type=type_)
-
-
-def _resize(w: Writer, value: Value, type_: Type) -> Value:
-    if value.type.bits > type_.bits:
-        return w.op("ireduce", value, type=type_)
-    return w.op(w.entropy.choice(("uextend", "sextend")), value, type=type_)
-
-
-def _across_lanes(w: Writer, value: Value, type_: Type) -> Value:
-    """Between vectors and scalars, by way of the bits of the first lanes."""
-    value = close(w, value)
-    if value.type.is_vector:
-        wide = I64.by(value.type.bits // 64)
-        if value.type is not wide:
-            value = w.op("bitcast", value, type=wide)
-        if type_.is_vector:
-            return value if type_ is wide else w.op("bitcast", value, type=type_)
-        lane = w.entropy.below(wide.lanes)
-        form = w.repertoire.forms["extractlane", wide, (wide,)]
-        return as_type(w, w.apply(form, [value], imm=lane)[0], type_)
-    lane_value = as_type(w, value, type_.lane)
-    return w.op("splat", lane_value, type=type_)
+    possible = ("fadd", "fsub") if type_.is_float else _INT_FOLDS
+    names = [name for name in possible if w.repertoire.has(name, type_, type_, type_)]
+    if names:
+        return w.op(w.entropy.choice(names), into, as_type(w, value, type_))
+    bits = as_int(w, into)
+    both = w.op(w.entropy.choice(_INT_FOLDS), bits, as_type(w, value, bits.type))
+    return w.op("bitcast", both, type=type_)
 
 
 def condense(w: Writer, values: list[Value], most: int) -> list[Value]:

@@ -157,6 +157,8 @@ def _changed(w: Writer, param: Value) -> Value:
     if other is not None and other is not param:
         return other
     bits = 3 + w.entropy.below(20)
+    if not w.repertoire.has("fadd" if type_.is_float else "iadd", type_, type_, type_):
+        return fold(w, param, w.constant(I64, bits))
     if type_.is_float:
         return w.op("fadd", param, w.constant(type_, _one_and_a_half(type_)))
     if type_.is_vector:

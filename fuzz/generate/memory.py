@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from clif.function import MemFlags, StackSlot, Value
 from clif.types import I8, I16, I32, I64, Type
-from fuzz.generate.operands import close, pick
+from fuzz.generate.casts import close
+from fuzz.generate.operands import pick
 from fuzz.generate.options import TRAP_CODES
+from fuzz.generate.repertoire import Form
 from fuzz.generate.writer import MemoryObject, Writer
 
 #: Narrow accesses: opcode, bytes.
@@ -21,42 +23,51 @@ _NARROW_LOADS = (
     ("sload32", 4),
 )
 _NARROW_STORES = (("istore8", 1), ("istore16", 2), ("istore32", 4))
+_ON_VECTORS = ("smin", "umax", "uadd_sat", "ssub_sat", "avg_round", "imul", "fmin", "fmax", "fdiv")
 _WIDENING_LOADS = ("uload8x8", "sload8x8", "uload16x4", "sload16x4", "uload32x2", "sload32x2")
 
 
 def access(w: Writer) -> None:
     """A load or a store of an object in scope, or both with an operation between them."""
     target = w.entropy.choice(w.memory)
-    kind = w.entropy.below(20)
+    kind = w.entropy.below(22)
     if kind < 3:
         combined_load(w, target)
     elif kind < 11 or target.writable >= target.size:
         load(w, target)
+    elif kind >= 20 and atomic(w, target):
+        return
     elif kind < 18 or not update(w, target):
         store(w, target)
 
 
 def load(w: Writer, target: MemoryObject) -> None:
     """Load from anywhere in the object."""
-    w.keep(_load(w, target, *_draw_load(w, target)))
+    name, ctrl, size = _draw_load(w, target)
+    w.keep(load_form(w, target, w.repertoire.forms[name, ctrl, (I64,)], size))
 
 
-def _load(w: Writer, target: MemoryObject, name: str, type_: Type, size: int) -> Value:
+def load_form(w: Writer, target: MemoryObject, form: Form, size: int) -> Value:
+    """Load by a form of any of the loads, which reads ``size`` bytes."""
     address, offset, aligned = place(w, target, size, 0)
     readonly = offset >= 0 and address is target.base and offset + size <= target.writable
-    flags = _flags(w, target, aligned, readonly)
-    # The other narrow loads have an address as their controlling type.
-    ctrl = type_ if name in ("load", "uload8", "sload8", "uload16", "sload16") else I64
-    inst = w.emit(name, address, type=ctrl, results=(type_,), flags=flags, offset=offset)
+    flags = access_flags(w, target, aligned, readonly)
+    inst = w.emit(
+        form.name, address, type=form.type, results=form.results, flags=flags, offset=offset
+    )
     return inst.results[0]
 
 
 def combined_load(w: Writer, target: MemoryObject) -> None:
     """A load whose only user follows: an operand in memory, where the ISA has that."""
-    name, type_, size = _draw_load(w, target)
-    operation = _binary(w, type_)
-    other = pick(w, type_)
-    value = _load(w, target, name, type_, size)
+    name, ctrl, size = _draw_load(w, target)
+    form = w.repertoire.forms[name, ctrl, (I64,)]
+    operation = _binary(w, form.results[0])
+    other = pick(w, form.results[0])
+    value = load_form(w, target, form, size)
+    if operation is None:
+        w.keep(value)
+        return
     args = (other, value) if w.entropy.below(3) else (value, other)
     w.keep(w.op(operation, *args))
 
@@ -69,22 +80,26 @@ def update(w: Writer, target: MemoryObject) -> bool:
         return False
     type_ = w.entropy.choice(types)
     address, offset, aligned = place(w, target, type_.bytes, target.writable)
-    flags = _flags(w, target, aligned, readonly=False)
+    flags = access_flags(w, target, aligned, readonly=False)
     old = w.emit("load", address, type=type_, results=(type_,), flags=flags, offset=offset)
-    new = w.op(_binary(w, type_), old.results[0], pick(w, type_))
+    operation = _binary(w, type_)
+    assert operation is not None  # every ISA adds scalars
+    new = w.op(operation, old.results[0], pick(w, type_))
     w.emit("store", new, address, type=type_, flags=flags, offset=offset)
     return True
 
 
-def _binary(w: Writer, type_: Type) -> str:
-    """A binary operation on two values of the type."""
-    if type_.is_float:
-        return w.entropy.choice(("fadd", "fsub", "fmul"))
-    return w.entropy.choice(("iadd", "isub", "band", "bor", "bxor"))
+def _binary(w: Writer, type_: Type) -> str | None:
+    """A binary operation on two values of the type; None where there is none."""
+    plain = ("fadd", "fsub", "fmul") if type_.is_float else ("iadd", "isub", "band", "bor", "bxor")
+    if not type_.is_vector and w.repertoire.has(plain[0], type_, type_, type_):
+        return w.entropy.choice(plain)
+    names = [n for n in (*plain, *_ON_VECTORS) if w.repertoire.has(n, type_, type_, type_)]
+    return w.entropy.choice(names) if names else None
 
 
 def _draw_load(w: Writer, target: MemoryObject) -> tuple[str, Type, int]:
-    """Opcode, result type, bytes."""
+    """Opcode, controlling type, bytes."""
     if w.entropy.below(4) == 0:
         narrow = _draw_narrow_load(w, target)
         if narrow is not None:
@@ -99,7 +114,7 @@ def _draw_narrow_load(w: Writer, target: MemoryObject) -> tuple[str, Type, int] 
     if any(t.is_vector for t in w.swarm.types) and target.size >= 8 and entropy.below(2):
         name = entropy.choice(_WIDENING_LOADS)
         form = w.repertoire.form(name, I64, I64)
-        return (name, form.results[0], 8) if form is not None else None
+        return (name, I64, 8) if form is not None else None
     name, size = entropy.choice(_NARROW_LOADS)
     if size > target.size:
         return None
@@ -115,10 +130,14 @@ def store(w: Writer, target: MemoryObject, value: Value | None = None) -> None:
     if value is None:
         types = [t for t in w.swarm.types if t.bytes <= room]
         value = pick(w, w.entropy.choice(types) if types else I8)
+    store_as(w, target, value, *_draw_store(w, value.type, room))
+
+
+def store_as(w: Writer, target: MemoryObject, value: Value, name: str, size: int) -> None:
+    """Store by any of the stores, which writes ``size`` bytes."""
     value = close(w, value)
-    name, size = _draw_store(w, value.type, room)
     address, offset, aligned = place(w, target, size, target.writable)
-    flags = _flags(w, target, aligned, readonly=False)
+    flags = access_flags(w, target, aligned, readonly=False)
     w.emit(name, value, address, type=value.type, flags=flags, offset=offset)
 
 
@@ -130,6 +149,55 @@ def _draw_store(w: Writer, type_: Type, room: int) -> tuple[str, int]:
     return "store", type_.bytes
 
 
+def atomic(w: Writer, target: MemoryObject) -> bool:
+    """An atomic access of any kind. False where the object is too small or the case has no type
+    for it."""
+    name = w.entropy.choice(("atomic_rmw", "atomic_cas", "atomic_load", "atomic_store"))
+    room = min(target.size - target.writable, target.align)
+    forms = [
+        form
+        for form in w.repertoire.by_name.get(name, ())
+        if form.operands[-1 if name == "atomic_store" else 0] is I64
+        and form.type in w.swarm.types
+        and form.type.bytes <= room
+    ]
+    return bool(forms) and atomic_form(w, target, w.entropy.choice(forms))
+
+
+def atomic_form(w: Writer, target: MemoryObject, form: Form) -> bool:
+    """Emit an atomic access. False where no aligned place for it can be written."""
+    assert form.type is not None
+    size = form.type.bytes
+    low = -(-target.writable // size) * size
+    if low + size > target.size:
+        return False
+    at = low + w.entropy.below((target.size - low - size) // size + 1) * size
+    address = base(w, target)
+    if at:
+        address = w.op("iadd", address, w.constant(I64, at))
+    bits = w.entropy.bits(4)
+    flags = MemFlags(
+        trap=None if bits & 3 == 0 else "heap_oob",
+        aligned=bits & 4 != 0,
+        endianness="little" if bits & 8 else None,
+        alias_region=target.region,
+    )
+    operands = [
+        address if t is I64 and n == _address_at(form) else pick(w, t)
+        for n, t in enumerate(form.operands)
+    ]
+    inst = w.emit(form.name, *operands, type=form.type, results=form.results, flags=flags)
+    if form.conditions:
+        inst.rmw = w.entropy.choice(form.conditions)
+    for result in inst.results:
+        w.keep(result)
+    return True
+
+
+def _address_at(form: Form) -> int:
+    return 1 if form.name == "atomic_store" else 0
+
+
 def place(w: Writer, target: MemoryObject, size: int, low: int) -> tuple[Value, int, bool]:
     """An address and offset with ``size`` bytes inside ``low..target.size``; whether aligned."""
     span = target.size - low - size
@@ -137,7 +205,7 @@ def place(w: Writer, target: MemoryObject, size: int, low: int) -> tuple[Value, 
     if kind >= 7 and span > 0:
         return _indexed(w, target, size, low, span)
     at = low + _aligned_draw(w, span, size, low)
-    aligned = at % size == 0
+    aligned = at % size == 0 and target.align % size == 0
     if kind == 6:
         # An address of its own, reached from above or below.
         shift = w.entropy.below(target.size + 1) + (w.entropy.below(3) - 1) * 4096
@@ -171,7 +239,8 @@ def _indexed(
     if scale:
         index = w.op("ishl", index, w.constant(entropy.choice((I8, I32, I64)), scale))
     address = w.op("iadd", base(w, target), index)
-    return address, offset, offset % size == 0 and (1 << scale) % size == 0
+    steps = (1 << scale) % size == 0 and target.align % size == 0
+    return address, offset, offset % size == 0 and steps
 
 
 def _masked_index(w: Writer, mask: int) -> Value:
@@ -201,7 +270,7 @@ def address_of(w: Writer, slot: StackSlot, offset: int) -> Value:
     return w.emit("stack_addr", type=I64, results=(I64,), ref=slot, offset=offset).results[0]
 
 
-def _flags(w: Writer, target: MemoryObject, aligned: bool, readonly: bool) -> MemFlags:
+def access_flags(w: Writer, target: MemoryObject, aligned: bool, readonly: bool) -> MemFlags:
     """Flags that are true of the access; each may also be left out."""
     bits = w.entropy.bits(8)
     trap: str | None = None
@@ -219,18 +288,30 @@ def _flags(w: Writer, target: MemoryObject, aligned: bool, readonly: bool) -> Me
     )
 
 
-def new_slot(w: Writer) -> None:
-    """A stack slot, every byte of it initialised: reading fresh stack would show the frame."""
+def new_slot(w: Writer, size: int | None = None) -> MemoryObject:
+    """A stack slot, every byte of it initialised here: reading fresh stack would show the frame.
+    One of a given size is aligned to 16 bytes."""
     entropy = w.entropy
-    size = entropy.choice((8, 16, 24, 32, 8, 4, 12, 1, 40, 64))
-    slot = StackSlot(size, entropy.choice((16, 16, 1, 8)))
+    align = 16 if size is not None else entropy.choice((16, 16, 1, 8))
+    size = size or entropy.choice((8, 16, 24, 32, 8, 4, 12, 1, 40, 64))
+    slot = StackSlot(size, align)
     w.function.stack_slots.append(slot)
-    target = MemoryObject(size, slot=slot)
+    target = MemoryObject(size, slot=slot, align=align)
     if entropy.below(4) == 0:
         target.region = len(w.function.alias_regions)
         w.function.alias_regions.append(f'{target.region + 1} "slot"')
     _initialise(w, target, slot)
-    w.memory.append(target)
+    return target
+
+
+def object_of(w: Writer, size: int, writable: bool) -> MemoryObject:
+    """An object with room for an aligned access of ``size`` bytes, if need be a new slot, which
+    only the caller knows of: it is not initialised on every way through the function."""
+    for target in w.memory:
+        low = -(-target.writable // size) * size if writable else 0
+        if target.size - low >= size and target.align % size == 0:
+            return target
+    return new_slot(w, 16 * (1 + w.entropy.below(2)))
 
 
 def _initialise(w: Writer, target: MemoryObject, slot: StackSlot) -> None:

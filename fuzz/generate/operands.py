@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from clif.function import Value
-from clif.types import I8, I64, I128, Type
+from clif.types import I8, I32, I64, I128, Type
+from fuzz.generate.casts import as_type, close
 from fuzz.generate.constants import draw_bits
+from fuzz.generate.options import PLAIN_TYPES
 from fuzz.generate.repertoire import FLOAT_CONDITIONS, INT_CONDITIONS
 from fuzz.generate.writer import Writer
+
+#: Scalars that every ISA compares.
+_COMPARABLE = frozenset(PLAIN_TYPES)
 
 
 def pick(w: Writer, type_: Type) -> Value:
@@ -50,7 +55,7 @@ def convert(w: Writer, type_: Type) -> Value:
         if w.pool.has(form.operands[0]) and not (form.operands[0] is I8 and type_ is not I128)
     ]
     if not forms:
-        return constant(w, type_)
+        return _made_of_word(w, type_)
     form = w.entropy.choice(forms)
     operand = w.pool.pick(w.entropy, form.operands[0], w.swarm.unused)
     assert operand is not None
@@ -59,25 +64,20 @@ def convert(w: Writer, type_: Type) -> Value:
     return w.apply(form, [operand])[0]
 
 
-def close(w: Writer, value: Value) -> Value:
-    """The value with every NaN made canonical, if its payload is open."""
-    if value not in w.open:
-        return value
-    type_ = value.type
-    is_nan = w.op("fcmp", value, value, cond="uno")
-    nan = w.canonical_nan(type_)
-    if not type_.is_vector:
-        closed = w.op("select", is_nan, nan, value)
-    else:
-        closed = w.op("bitselect", w.op("bitcast", is_nan, type=type_), nan, value)
-    # Selecting passes openness on in general; here it ends.
-    w.open.discard(closed)
-    return closed
+def _made_of_word(w: Writer, type_: Type) -> Value:
+    """A value of the type from one of another size, where there is an i64 or i32."""
+    word = next((t for t in (I64, I32) if t is not type_ and w.pool.has(t)), None)
+    if word is None:
+        return constant(w, type_)
+    return as_type(w, pick(w, word), type_)
 
 
 def condition(w: Writer) -> Value:
     """An integer to branch or select on: most often a fresh comparison."""
     entropy = w.entropy
+    if w.plan.condition is not None:
+        wanted, w.plan.condition = w.plan.condition, None
+        return pick(w, wanted)
     kind = entropy.below(8)
     if kind < 5 or not w.pool.has(I8):
         return compare(w)
@@ -94,7 +94,7 @@ def condition(w: Writer) -> Value:
 def compare(w: Writer) -> Value:
     """``icmp`` or ``fcmp`` of values in scope, as an i8."""
     entropy = w.entropy
-    scalars = [t for t in w.pool.types() if not t.is_vector and t in w.swarm.types]
+    scalars = [t for t in w.pool.types() if t in _COMPARABLE and t in w.swarm.types]
     type_ = entropy.choice(scalars) if scalars else I64
     left = pick(w, type_)
     if type_.is_float:

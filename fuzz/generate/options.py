@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from clif.types import F16, F32, F64, INTS, VECTORS_128, Type
+from clif.types import ALL, F32, F64, INTS, Type
 
 TRAP_CODES = (
     "user1",
@@ -18,6 +18,12 @@ TRAP_CODES = (
 )
 
 
+#: What most code consists of; every ISA can do everything with them.
+PLAIN_TYPES = (*INTS, F32, F64)
+#: No ISA of ours has registers of more than 128 bits in Cranelift.
+EVERY_TYPE = PLAIN_TYPES + tuple(t for t in ALL if t.bits <= 128 and t not in PLAIN_TYPES)
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """How cases are drawn.
@@ -26,9 +32,9 @@ class Options:
         instructions: about how many instructions a case has, all functions together.
         inputs: rows of arguments.
         trapping_share: share of the cases that are drawn as trapping ones.
-        isas: names of the ISAs that settings are drawn for.
+        isas: names of the ISAs that cases are for: all of them, or sometimes one alone.
         opcodes: names of the pure opcodes to draw from; None for all.
-        vectors: let 128-bit vectors through.
+        vectors: draw vectors, f16 and f128 too.
         single_pass: draw the ``single_pass`` register allocator too. Off: it is reported broken
             (Wasmtime issue 11546).
         call_convs: calling conventions to draw from; main has the first.
@@ -41,7 +47,7 @@ class Options:
     trapping_share: float = 0.05
     isas: tuple[str, ...] = ("x86_64", "aarch64")
     opcodes: frozenset[str] | None = None
-    vectors: bool = False
+    vectors: bool = True
     single_pass: bool = False
     call_convs: tuple[str, ...] = ("system_v",)
     steps: int = 3000
@@ -50,7 +56,4 @@ class Options:
     @property
     def types(self) -> tuple[Type, ...]:
         """The types that values of a case may have."""
-        scalars = (*INTS, F32, F64)
-        if not self.vectors:
-            return scalars
-        return scalars + tuple(t for t in VECTORS_128 if t.lane is not F16)
+        return EVERY_TYPE if self.vectors else PLAIN_TYPES

@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import Enum
 
 from clif.opcodes import Opcode
-from clif.types import Type
+from clif.types import F32, F64, Type
 
 
 class Payload(Enum):
@@ -21,6 +21,11 @@ class Payload(Enum):
     PASS = "the result is open when an operand is"
     SIGN = "PASS for the first operand, the second one's sign is exposed"
     EXPOSE = "the result has the operands' bits"
+
+
+def may_be_open(type_: Type) -> bool:
+    """Whether there is arithmetic on the type: no ISA of ours has it for f16 and f128."""
+    return type_.lane is F32 or type_.lane is F64
 
 
 _ARITHMETIC = frozenset(

@@ -5,15 +5,15 @@ from __future__ import annotations
 from clif.function import Value
 from clif.opcodes import Format
 from clif.types import Type
+from fuzz.generate.casts import close
 from fuzz.generate.constants import draw_bits
 from fuzz.generate.operands import (
-    close,
     constant,
     convert,
     pick,
 )
 from fuzz.generate.payload import Payload
-from fuzz.generate.repertoire import Form
+from fuzz.generate.repertoire import LAST_LANE, Form
 from fuzz.generate.writer import Writer
 
 _SHIFTS = frozenset({"ishl", "ushr", "sshr", "rotl", "rotr"})
@@ -33,6 +33,11 @@ def pure_operation(w: Writer) -> None:
     if form is None:
         _fallback(w)
         return
+    emit_form(w, form)
+
+
+def emit_form(w: Writer, form: Form) -> None:
+    """Emit a form with drawn operands and immediates, and keep its results."""
     args = _operands(w, form)
     imm, cond = _immediates(w, form)
     for result in w.apply(form, args, imm, cond):
@@ -53,7 +58,7 @@ def _draw_form(w: Writer) -> Form | None:
 
 def _fallback(w: Writer) -> None:
     """Something for cases whose swarm has no operation on its types."""
-    type_ = next(t for t in w.swarm.types if t.is_int)
+    type_ = next(t for t in w.swarm.types if t.is_int and not t.is_vector)
     w.keep(w.op("iadd", pick(w, type_), pick(w, type_)))
 
 
@@ -116,10 +121,11 @@ def _solid(w: Writer, form: Form, type_: Type) -> Value:
 def _immediates(w: Writer, form: Form) -> tuple[int, str]:
     """The integer immediate and the condition code that the format asks for."""
     format_ = form.opcode.format
+    if format_ is Format.BINARY_IMM8 or format_ is Format.TERNARY_IMM8:
+        lanes = form.operands[0].lanes if LAST_LANE in form.conditions else 1
+        return w.entropy.below(lanes), ""
     if form.conditions:
         return 0, w.entropy.choice(form.conditions)
-    if format_ is Format.BINARY_IMM8 or format_ is Format.TERNARY_IMM8:
-        return w.entropy.below(form.operands[0].lanes), ""
     if format_ is Format.SHUFFLE:
         return _shuffle_mask(w), ""
     return 0, ""

@@ -1,26 +1,28 @@
 """What a case may be made of: every supported (opcode, types) as a ``Form``, found by tables.
 
-Built once per run from the opcode table and a support predicate. Producers look forms up by what
-they need; none of them lists opcodes that the constraints already describe.
+Built from the opcode table and a support predicate, once for each set of instructions that the ISAs
+and settings of a case come down to. Producers look forms up by what they need; none of them lists
+opcodes that the constraints already describe.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import product
 
 from clif.builder import resolve
 from clif.function import DEFAULT_FLAGS, MemFlags
 from clif.opcodes import Constraint, Format, Opcode
-from clif.types import I8, I64, Type, by_name
+from clif.types import I8, I32, I64, Type, by_name
 from fuzz.generate.payload import Payload, payload_of
 
-#: ``supported(opcode, (controlling type, *open operands), condition)``; without the controlling
-#: type where the opcode is not polymorphic. Open is what the controlling type does not determine: a
-#: conversion's source, a shift's amount, a select's condition. Addresses do not count. The last
-#: argument is the condition code of a comparison, otherwise empty.
-Supported = Callable[[str, tuple[Type, ...], str], bool]
+#: Keys as those of ``backend.support``: opcode; controlling type, empty where there is none; the
+#: open operands, which the controlling type does not determine (a conversion's source, a shift's
+#: amount, a select's condition; addresses do not count); the condition code of a comparison, the
+#: operation of an ``atomic_rmw``, or ``first`` and ``last`` for lanes, otherwise empty.
+Supported = Set[tuple[str, str, tuple[str, ...], str]]
 
 INT_CONDITIONS = ("eq", "ne", "slt", "sge", "sgt", "sle", "ult", "uge", "ugt", "ule")
 FLOAT_CONDITIONS = (
@@ -39,7 +41,28 @@ FLOAT_CONDITIONS = (
     "ugt",
     "uge",
 )
-_CONDITIONS = {Format.INT_COMPARE: INT_CONDITIONS, Format.FLOAT_COMPARE: FLOAT_CONDITIONS}
+RMW_OPERATIONS = (
+    "add",
+    "sub",
+    "and",
+    "nand",
+    "or",
+    "xor",
+    "xchg",
+    "umin",
+    "umax",
+    "smin",
+    "smax",
+)
+LAST_LANE = "last"
+_LANES = ("first", LAST_LANE)
+_CONDITIONS = {
+    Format.INT_COMPARE: INT_CONDITIONS,
+    Format.FLOAT_COMPARE: FLOAT_CONDITIONS,
+    Format.ATOMIC_RMW: RMW_OPERATIONS,
+    Format.BINARY_IMM8: _LANES,
+    Format.TERNARY_IMM8: _LANES,
+}
 
 _PURE_FORMATS = frozenset(
     {
@@ -76,7 +99,8 @@ class Form:
     """An opcode at fixed types: everything about an instruction but values and immediates.
 
     ``floats`` says whether a result is a float, whose NaN payload may be open; ``conditions`` are
-    the condition codes of a comparison that are supported.
+    what is supported of a comparison's condition codes, of the operations of ``atomic_rmw``, or of
+    ``first`` and ``last`` lane.
     """
 
     opcode: Opcode
@@ -94,6 +118,11 @@ class Form:
 
 
 Key = tuple[str, Type | None, tuple[Type, ...]]
+#: An opcode and its controlling type, None where it has none.
+Pair = tuple[str, Type | None]
+
+
+_ACCESSES = frozenset({"can_load", "can_store"})
 
 
 def _operand_types(
@@ -114,12 +143,23 @@ def _operand_types(
     return (found,) if found in types else ()
 
 
+def _free(opcode: Opcode, operands: tuple[Type, ...]) -> list[Type]:
+    """The operands that the controlling type leaves open: of memory accesses, the address."""
+    return [t for c, t in zip(opcode.args, operands, strict=True) if c.kind == "Free"]
+
+
 def _meaningless(opcode: Opcode, ctrl: Type | None, operands: tuple[Type, ...]) -> bool:
-    """Accepted by the verifier without having a meaning: conversions that change the lanes."""
-    return (
-        opcode.name.startswith(("fcvt_", "x86_cvt"))
-        and ctrl is not None
-        and any(operand.lanes != ctrl.lanes for operand in operands)
+    """Accepted by the verifier without having a settled meaning: conversions that change the lanes,
+    in number or, from integers to floats, in width (docs/findings.md). Or without being accepted:
+    bitcasts that change the size."""
+    if opcode.name == "bitcast" and ctrl is not None:
+        return operands[0].bits != ctrl.bits
+    if ctrl is None or not opcode.name.startswith(("fcvt_", "x86_cvt")):
+        return False
+    widths = ctrl.is_vector and opcode.name.startswith("fcvt_from_")
+    return any(
+        operand.lanes != ctrl.lanes or (widths and operand.lane_bits != ctrl.lane_bits)
+        for operand in operands
     )
 
 
@@ -136,7 +176,8 @@ def _forms_of(opcode: Opcode, types: Sequence[Type]) -> Iterator[Form]:
         if not all(result in types for result in results):
             continue
         for operands in product(*choices):
-            if not _meaningless(opcode, ctrl, operands):
+            narrow = opcode.flags & _ACCESSES and I32 in _free(opcode, operands)
+            if not narrow and not _meaningless(opcode, ctrl, operands):
                 yield _form(opcode, ctrl, operands, results)
 
 
@@ -150,13 +191,58 @@ def _form(
     return Form(opcode, ctrl, operands, results, payload_of(opcode, operands), floats, flags)
 
 
+def _is_pure(opcode: Opcode) -> bool:
+    return opcode.format in _PURE_FORMATS and not opcode.flags and bool(opcode.results)
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A form that may be supported, by its keys; the conditions that the keys stand for."""
+
+    form: Form
+    keys: tuple[tuple[str, str, tuple[str, ...], str], ...]
+    conditions: tuple[str, ...]
+
+    def narrowed(self, supported: Supported) -> Form | None:
+        """The form with the conditions that are supported; None if nothing of it is."""
+        if not self.conditions:
+            return self.form if self.keys[0] in supported else None
+        usable = tuple(key[3] for key in self.keys if key in supported)
+        return replace(self.form, conditions=usable) if usable else None
+
+
+_OPEN = ("Free", "Narrower", "Wider")
+
+
+def _candidate(form: Form, conditions: tuple[str, ...]) -> _Candidate:
+    opcode = form.opcode
+    memory = opcode.flags & _ACCESSES
+    constraints = zip(opcode.args, form.operands, strict=True)
+    operands = tuple(t.name for c, t in constraints if c.kind in _OPEN and not memory)
+    ctrl = form.type.name if form.type is not None else ""
+    keys = tuple((opcode.name, ctrl, operands, code) for code in conditions or ("",))
+    return _Candidate(form, keys, conditions)
+
+
+@lru_cache(maxsize=8)
+def _candidates(opcodes: tuple[Opcode, ...], types: tuple[Type, ...]) -> tuple[_Candidate, ...]:
+    """Every form of every opcode over ``types``: the same for all repertoires of a run."""
+    return tuple(
+        _candidate(form, _CONDITIONS.get(opcode.format, ()))
+        for opcode in opcodes
+        for form in _forms_of(opcode, types)
+    )
+
+
 class Repertoire:
     """The supported forms, indexed.
 
     Attributes:
         types: all types that values may have.
         forms: by (opcode, controlling type, operand types).
+        by_name: by opcode, all of its forms.
         pure: by opcode, the forms without effects or traps, in a fixed order.
+        pairs: every opcode with each of its controlling types, in a fixed order.
         conversions: by result type, the unary forms that make one from another type.
         opcodes: the whole opcode table, for control flow, calls and constants.
     """
@@ -170,11 +256,23 @@ class Repertoire:
     ) -> None:
         self.opcodes = opcodes
         self.forms: dict[Key, Form] = {}
-        self.pure: dict[str, tuple[Form, ...]] = {}
-        for name in opcodes:
-            self._enter(opcodes[name], supported, types, only)
+        by_name: dict[str, list[Form]] = {}
+        for candidate in _candidates(tuple(opcodes.values()), tuple(types)):
+            form = candidate.narrowed(supported)
+            if form is None:
+                continue
+            self.forms[form.name, form.type, form.operands] = form
+            by_name.setdefault(form.name, []).append(form)
+        self._settle_unclosable(by_name)
+        self.by_name = {name: tuple(forms) for name, forms in by_name.items()}
+        self.pure = {
+            name: forms
+            for name, forms in self.by_name.items()
+            if _is_pure(opcodes[name]) and (only is None or name in only)
+        }
+        self.pairs: tuple[Pair, ...] = tuple(dict.fromkeys((f[0], f[1]) for f in self.forms))
         self.types = tuple(t for t in types if self._makeable(t))
-        self.conversions = {t: self._conversions(t) for t in self.types}
+        self.conversions = self._conversions()
         self.pure_opcodes = tuple(self.pure)
         self._bit = {type_: 1 << n for n, type_ in enumerate(types)}
         self._needs = {
@@ -183,32 +281,29 @@ class Repertoire:
         }
         self._over: dict[tuple[str, int], tuple[Form, ...]] = {}
 
-    def _enter(
-        self,
-        opcode: Opcode,
-        supported: Supported,
-        types: Sequence[Type],
-        only: frozenset[str] | None,
-    ) -> None:
-        candidates = (_narrowed(form, supported) for form in _forms_of(opcode, types))
-        forms = [form for form in candidates if form is not None]
-        for form in forms:
-            self.forms[opcode.name, form.type, form.operands] = form
-        wanted = forms and (only is None or opcode.name in only)
-        if wanted and opcode.format in _PURE_FORMATS and not opcode.flags and opcode.results:
-            self.pure[opcode.name] = tuple(forms)
+    def _settle_unclosable(self, by_name: dict[str, list[Form]]) -> None:
+        """What cannot be compared cannot be closed: nothing open may get into it."""
+        for forms in by_name.values():
+            for at, form in enumerate(forms):
+                if form.payload is Payload.PASS and not all(map(self._closable, form.results)):
+                    forms[at] = exposing = replace(form, payload=Payload.EXPOSE)
+                    self.forms[form.name, form.type, form.operands] = exposing
+
+    def _closable(self, type_: Type) -> bool:
+        return not type_.is_float or ("fcmp", type_, (type_, type_)) in self.forms
 
     def _makeable(self, type_: Type) -> bool:
         """Whether a value of the type can be loaded; without that there is no use for it."""
         return ("load", type_, (I64,)) in self.forms
 
-    def _conversions(self, type_: Type) -> tuple[Form, ...]:
-        return tuple(
-            form
-            for name in _CONVERSIONS
-            for form in self.forms.values()
-            if form.name == name and form.results == (type_,) and form.operands[0] is not type_
-        )
+    def _conversions(self) -> dict[Type, tuple[Form, ...]]:
+        found: dict[Type, list[Form]] = {type_: [] for type_ in self.types}
+        for name in _CONVERSIONS:
+            for form in self.by_name.get(name, ()):
+                (result,) = form.results
+                if form.operands[0] is not result and result in found:
+                    found[result].append(form)
+        return {type_: tuple(forms) for type_, forms in found.items()}
 
     def type_bits(self, types: Sequence[Type]) -> int:
         """A set of types as an integer. i8 never counts: comparisons make it everywhere."""
@@ -233,25 +328,3 @@ class Repertoire:
 
     def has(self, name: str, ctrl: Type | None, *operands: Type) -> bool:
         return (name, ctrl, operands) in self.forms
-
-
-def _narrowed(form: Form, supported: Supported) -> Form | None:
-    """The form with the conditions that are supported; None if nothing of it is."""
-    types = _types(form)
-    conditions = _CONDITIONS.get(form.opcode.format)
-    if conditions is None:
-        return form if supported(form.name, types, "") else None
-    usable = tuple(code for code in conditions if supported(form.name, types, code))
-    return replace(form, conditions=usable) if usable else None
-
-
-_OPEN = ("Free", "Narrower", "Wider")
-
-
-def _types(form: Form) -> tuple[Type, ...]:
-    """What the support predicate is asked about."""
-    opcode = form.opcode
-    memory = opcode.flags & {"can_load", "can_store"}
-    constraints = zip(opcode.args, form.operands, strict=True)
-    operands = tuple(t for c, t in constraints if c.kind in _OPEN and not memory)
-    return operands if form.type is None else (form.type, *operands)

@@ -31,10 +31,6 @@ LEVELS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "aarch64": ((), ("has_lse",), ("has_lse", "has_fp16"), ("use_csdb",)),
 }
-#: Without SSE4.1 x64 refuses or panics on many vector operations.
-VECTOR_LEVELS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "x86_64": tuple(level for level in LEVELS["x86_64"] if "has_sse41" in level)
-}
 
 
 def draw_settings(entropy: Entropy, options: Options) -> dict[str, str]:
@@ -51,17 +47,11 @@ def draw_settings(entropy: Entropy, options: Options) -> dict[str, str]:
     return settings
 
 
-def flag_levels(options: Options) -> dict[str, tuple[tuple[str, ...], ...]]:
-    """By ISA: what ``draw_isa_settings`` draws from."""
-    return {**LEVELS, **VECTOR_LEVELS} if options.vectors else LEVELS
-
-
 def draw_isa_settings(entropy: Entropy, options: Options) -> dict[str, dict[str, str]]:
     """Flags by ISA, for those of ``options.isas`` that have a table."""
-    levels = flag_levels(options)
     drawn: dict[str, dict[str, str]] = {}
     for isa in options.isas:
-        if isa in levels:
-            flags = levels[isa][0] if entropy.chance(0.5) else entropy.choice(levels[isa])
+        if isa in LEVELS:
+            flags = LEVELS[isa][0] if entropy.chance(0.5) else entropy.choice(LEVELS[isa])
             drawn[isa] = dict.fromkeys(flags, "true")
     return drawn

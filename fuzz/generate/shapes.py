@@ -13,9 +13,11 @@ from functools import cache
 from clif.function import AbiParam
 from clif.types import I64, I128, Type
 from fuzz.entropy import Entropy, PrngEntropy
+from fuzz.generate.options import EVERY_TYPE, PLAIN_TYPES
 
-#: Signatures per kind of main function.
+#: Signatures per kind of main function: over plain types, and with each other type.
 MENU_SIZE = 24
+ODD_SIZE = 4
 #: How many are looked at for one that suits the types of a case.
 _LOOKED_AT = 4
 _EXTENDED = 6
@@ -34,27 +36,30 @@ class Shape:
         return sum(param.type not in types for param in self.params + self.returns)
 
 
-def pick_shape(
-    entropy: Entropy, types: tuple[Type, ...], allowed: tuple[Type, ...], multi: bool, region: bool
-) -> Shape:
+def pick_shape(entropy: Entropy, types: tuple[Type, ...], multi: bool, region: bool) -> Shape:
     """The shape of the menu that suits ``types`` best, of a few drawn ones."""
-    shapes = menu(allowed, multi, region)
+    odd = tuple(type_ for type_ in types if type_ not in PLAIN_TYPES)
+    shapes = menu(entropy.choice(odd) if odd else None, multi, region)
     drawn = [entropy.choice(shapes) for _ in range(_LOOKED_AT)]
     return min(drawn, key=lambda shape: shape.foreign(types))
 
 
 @cache
-def menu(allowed: tuple[Type, ...], multi: bool, region: bool) -> tuple[Shape, ...]:
-    """The menu over the types ``allowed``; the same in every process.
+def menu(odd: Type | None, multi: bool, region: bool) -> tuple[Shape, ...]:
+    """The menu over plain types, and the type ``odd`` if one is given; the same in every process.
 
     ``multi`` permits more results than registers take, ``region`` asks for its address.
     """
-    entropy = PrngEntropy((MENU_SIZE, int(multi), int(region)))
-    return tuple(_draw(entropy, allowed, multi, region) for _ in range(MENU_SIZE))
+    seed = EVERY_TYPE.index(odd) if odd is not None else 0
+    size = ODD_SIZE if odd is not None else MENU_SIZE
+    entropy = PrngEntropy((MENU_SIZE, int(multi), int(region), seed))
+    return tuple(_draw(entropy, odd, multi, region) for _ in range(size))
 
 
-def _draw(entropy: Entropy, allowed: tuple[Type, ...], multi: bool, region: bool) -> Shape:
-    few = [entropy.choice(allowed) for _ in range(3)] + [I64]
+def _draw(entropy: Entropy, odd: Type | None, multi: bool, region: bool) -> Shape:
+    few = [entropy.choice(PLAIN_TYPES) for _ in range(3)] + [I64]
+    if odd is not None:
+        few = [*few[2:], odd, odd]
     count = 2 + entropy.below(4)
     if entropy.below(8) == 0:
         count += entropy.below(8)  # some on the stack

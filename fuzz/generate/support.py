@@ -1,39 +1,104 @@
-"""What may be generated: compiled by every ISA of the case at every level of flags, and meant.
+"""What a case may be made of: compiled by every ISA that it is for, and meant by the interpreter.
 
-The matrices are probed by the backend and cached there.
+The matrices are probed by the backend and cached there. Here is one repertoire for each set of
+instructions that the ISAs and settings of a case come down to: most settings share one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from functools import cache
+
 from backend.opcodes import OPCODES
-from backend.support import Support, SupportMatrix, probe
-from clif.types import Type
+from backend.support import Key, probe
+from backend.target import ISAS
+from fuzz import known
 from fuzz.case import DEFAULT_SETTINGS
 from fuzz.generate.options import Options
-from fuzz.generate.repertoire import Supported
-from fuzz.generate.settings import flag_levels
+from fuzz.generate.repertoire import Pair, Repertoire
 from interp import MEANINGS
 
-
-def probed(options: Options) -> Supported:
-    """The predicate for these options. Raises SettingsError for an unknown ISA."""
-    matrices = [matrix for isa in options.isas for matrix in _matrices(isa, options)]
-
-    def supported(name: str, types: tuple[Type, ...], variant: str) -> bool:
-        if name not in MEANINGS:
-            return False
-        ctrl, operands = (types[0], types[1:]) if OPCODES[name].polymorphic else (None, types)
-        return all(
-            matrix.status(name, ctrl, *operands, variant=variant) is Support.SUPPORTED
-            for matrix in matrices
-        )
-
-    return supported
+#: Shared settings that change which instructions an ISA lowers, and those that known faults of
+#: Cranelift depend on besides.
+_LOWERING = ("preserve_frame_pointers", "enable_pinned_reg")
+_DECISIVE = (*_LOWERING, "opt_level", "enable_nan_canonicalization")
+_Settings = tuple[tuple[str, str], ...]
 
 
-def _matrices(isa: str, options: Options) -> list[SupportMatrix]:
-    """One for each level of flags that cases are compiled with."""
-    return [
-        probe(isa, DEFAULT_SETTINGS, dict.fromkeys(level, "true"))
-        for level in flag_levels(options).get(isa, ((),))
-    ]
+class Repertoires:
+    """The repertoires of a run, each made when it is first asked for."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self._known: dict[tuple[int, ...], Repertoire] = {}
+        self._own: dict[int, tuple[Pair, ...]] = {}
+        self._common: frozenset[Pair] | None = None
+
+    def of(
+        self,
+        isas: Sequence[str],
+        settings: Mapping[str, str],
+        flags: Mapping[str, Mapping[str, str]],
+    ) -> Repertoire:
+        """What every one of ``isas`` lowers. Raises SettingsError for an unknown ISA or setting."""
+        decisive = tuple((name, settings[name]) for name in _DECISIVE if name in settings)
+        sets = [
+            supported_keys(isa, decisive, tuple(sorted(flags.get(isa, {}).items()))) for isa in isas
+        ]
+        key = tuple(map(id, sets))  # they are kept for good, and equal ones are the same
+        repertoire = self._known.get(key)
+        if repertoire is None:
+            repertoire = self._known[key] = self._make(sets)
+        return repertoire
+
+    def _make(self, sets: Sequence[frozenset[Key]]) -> Repertoire:
+        keys = frozenset.intersection(*sets)
+        return Repertoire(keys, OPCODES, self.options.types, self.options.opcodes)
+
+    def own(self, repertoire: Repertoire) -> tuple[Pair, ...]:
+        """The pairs of a repertoire that cases for all ISAs never have."""
+        found = self._own.get(id(repertoire))
+        if found is None:
+            common = self._common_pairs()
+            found = tuple(pair for pair in repertoire.pairs if pair not in common)
+            self._own[id(repertoire)] = found
+        return found
+
+    def _common_pairs(self) -> frozenset[Pair]:
+        if self._common is None:
+            isas = self.options.isas
+            flags = {isa: emulated_flags(isa) for isa in isas}
+            self._common = frozenset(self.of(isas, {"opt_level": "none"}, flags).pairs)
+        return self._common
+
+
+def emulated_flags(isa: str) -> dict[str, str]:
+    """All the flags of an ISA that its emulated CPU has, switched on."""
+    if isa not in ISAS:
+        return {}
+    return {flag: "true" for flag in sorted(ISAS[isa].has) if flag.startswith("has_")}
+
+
+@cache
+def _lowered(isa: str, settings: _Settings, flags: _Settings) -> tuple[Key, ...]:
+    """What an ISA lowers and the interpreter knows."""
+    matrix = probe(isa, DEFAULT_SETTINGS | dict(settings), dict(flags))
+    return tuple(key for key in matrix.pairs() if key[0] in MEANINGS)
+
+
+_KEPT: dict[frozenset[Key], frozenset[Key]] = {}
+
+
+@cache
+def supported_keys(isa: str, settings: _Settings, flags: _Settings) -> frozenset[Key]:
+    """What an ISA lowers, the interpreter knows, and no known fault spoils. Equal sets are the
+    same object. Raises SettingsError."""
+    shared, own = DEFAULT_SETTINGS | dict(settings), dict(flags)
+    faults = list(known.striking(isa, shared, own))
+    suspects = {name for fault in faults for name in fault.instructions.opcodes}
+    keys = frozenset(
+        key
+        for key in _lowered(isa, tuple(s for s in settings if s[0] in _LOWERING), flags)
+        if not (key[0] in suspects and any(f.instructions.include(*key) for f in faults))
+    )
+    return _KEPT.setdefault(keys, keys)

@@ -10,7 +10,8 @@ from fuzz.generate.repertoire import Form, Repertoire
 
 #: Out of 16 cases, how many have the type.
 _TYPE_SHARE = {I8: 8, I16: 7, I32: 13, I64: 13, I128: 4, F32: 6, F64: 6}
-_VECTOR_SHARE = 5
+#: The same of the cases that are not plain: vectors of 128 bits, and f16, f128, smaller vectors.
+_VECTOR_SHARE, _NARROW_SHARE = 4, 1
 _WEIGHTS = (0, 1, 2, 5)
 
 
@@ -45,15 +46,22 @@ class Swarm:
 
 
 def _draw_types(entropy: Entropy, repertoire: Repertoire) -> tuple[Type, ...]:
+    """Half of the cases are of plain types only: they are the fastest, and most code."""
+    odd = entropy.below(2)
     bits = entropy.bits(4 * len(repertoire.types))
     types: list[Type] = []
     for type_ in repertoire.types:
-        if bits & 15 >= 16 - _TYPE_SHARE.get(type_, _VECTOR_SHARE):
+        share = _TYPE_SHARE.get(type_, _odd_share(type_) if odd else 0)
+        if bits & 15 >= 16 - share:
             types.append(type_)
         bits >>= 4
     if not any(t in (I32, I64) for t in types):
         types.append(I64)
     return tuple(types)
+
+
+def _odd_share(type_: Type) -> int:
+    return _VECTOR_SHARE if type_.bits == 128 and type_.is_vector else _NARROW_SHARE
 
 
 def _draw_opcodes(entropy: Entropy, repertoire: Repertoire) -> tuple[tuple[str, ...], list[int]]:

@@ -13,24 +13,28 @@ from clif.function import (
     BlockCall,
     External,
     Function,
+    GlobalValue,
     Inst,
     MemFlags,
     Signature,
     StackSlot,
     Value,
 )
-from clif.types import F32, F64, I64, I128, Type
+from clif.types import I64, I128, INTS, Type
 from fuzz.entropy import Entropy
 from fuzz.generate.options import Options
-from fuzz.generate.payload import Payload
+from fuzz.generate.payload import Payload, may_be_open
 from fuzz.generate.pool import Pool
-from fuzz.generate.repertoire import Form, Repertoire
+from fuzz.generate.repertoire import Form, Pair, Repertoire
 from fuzz.generate.swarm import Swarm
+
+#: The integer type of so many bits.
+SCALAR_OF_BITS = {type_.bits: type_ for type_ in INTS}
 
 
 @dataclass(slots=True, eq=False)
 class MemoryObject:
-    """Memory that may be accessed: bytes ``0..size`` from an address that is 16-byte aligned.
+    """Memory that may be accessed: bytes ``0..size`` from an address aligned to ``align``.
 
     Attributes:
         base: the address, for objects that came as a parameter.
@@ -44,6 +48,7 @@ class MemoryObject:
     slot: StackSlot | None = None
     writable: int = 0
     region: int | None = None
+    align: int = 16
 
 
 @dataclass(slots=True, eq=False)
@@ -80,6 +85,8 @@ class Plan:
     """What all functions of a case share.
 
     ``sites`` is how many places may yet be made to trap; ``trapped`` whether there is one.
+    ``focuses`` are pairs that main is to have yet. ``condition`` is the type that the next
+    condition must have, None for any.
     """
 
     entropy: Entropy
@@ -94,6 +101,8 @@ class Plan:
     sites: int = 0
     trapped: bool = False
     callees: list[Callee] = field(default_factory=list)
+    focuses: list[Pair] = field(default_factory=list)
+    condition: Type | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -114,6 +123,7 @@ class Writer:
         count: instructions so far; ``steps``: bound on those executed, ``limit`` its bound.
         weight: how often the current block runs at most.
         depth: nesting of control flow.
+        focuses: pairs that this function is to have yet.
     """
 
     def __init__(self, plan: Plan, function: Function, limit: int) -> None:
@@ -127,6 +137,7 @@ class Writer:
         self.memory: list[MemoryObject] = []
         self.returns: list[Edge] = []
         self.loops: list[Loop] = []
+        self.focuses: list[Pair] = []
         self.count = 0
         self.steps = 0
         self.limit = limit
@@ -157,7 +168,7 @@ class Writer:
     def keep_params(self, block: Block) -> None:
         """Parameters of blocks: floats among them count as open."""
         for param in block.params:
-            if param.type.is_float and not self.plan.canonical:
+            if may_be_open(param.type) and not self.plan.canonical:
                 self.open.add(param)
             self.pool.add(param)
 
@@ -215,7 +226,7 @@ class Writer:
         imm: int = 0,
         flags: MemFlags = DEFAULT_FLAGS,
         offset: int = 0,
-        ref: StackSlot | External | Signature | None = None,
+        ref: StackSlot | External | GlobalValue | Signature | None = None,
         targets: Sequence[BlockCall] = (),
         trap: str = "",
     ) -> Inst:
@@ -258,8 +269,11 @@ class Writer:
             high = self._simple("iconst", I64, I64, bits >> 64)
             return self.op("iconcat", low, high)
         if type_.is_vector:
-            return self._simple("vconst", type_, type_, bits)
-        if type_ is F32 or type_ is F64:
+            if self.repertoire.has("vconst", type_):
+                return self._simple("vconst", type_, type_, bits)
+            same = SCALAR_OF_BITS[type_.bits]
+            return self.op("bitcast", self.constant(same, bits), type=type_)
+        if type_.is_float:
             return self._simple(f"{type_.name}const", None, type_, bits)
         return self._simple("iconst", type_, type_, bits & type_.mask)
 

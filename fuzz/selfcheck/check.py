@@ -75,7 +75,10 @@ def _check(
         injection = fault.inject(case, Random(f"{fault.name} {seed} {index}"))
         if injection is None:
             continue
-        pipeline = pipelines[injected % len(pipelines)]
+        able = [p for p in pipelines if any(map(case.is_for, p.isas))]
+        if not able:
+            continue
+        pipeline = able[injected % len(able)]
         injected += 1
         verdict = pipeline.check(case, injection)
         problem = problem or _problem(verdict, index)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -48,6 +49,40 @@ def test_flags_change_what_is_supported(command: Command) -> None:
 
     assert avg("has_ssse3", "has_sse41") != avg()
     assert "no setting named 'wings'" in command.complaint("support", "--flag", "wings")
+
+
+def test_what_a_run_has_reached(command: Command, tmp_path: Path) -> None:
+    matrix = json.loads(command("support", "--isa", "x86_64", "--json", "-").out)
+    assert "smin.i128" not in matrix["isa"]["x86_64"]["opcodes"]["smin"]
+    facts = tmp_path / "facts.json"
+    facts.write_text(
+        json.dumps({"pairs": {"x86_64": {"iadd.i32": 20, "iadd.i8": 19, "fence": 99}}})
+    )
+    args = ("support", "--isa", "x86_64", "--against", str(facts))
+    lines = command(*args).out.splitlines()
+    total = int(lines[0].split()[3])
+    assert lines[0].startswith(f"x86_64: 2 of {total} pairs")
+    assert total == len(lines) + 1
+    assert lines[1:].count("    19 iadd.i8") == 1
+    assert not any(line.endswith((" iadd.i32", " fence")) for line in lines[1:])
+    reached = json.loads(command(*args, "--json", "-").out)["x86_64"]
+    assert reached["pairs"] == total
+    assert reached["rest"]["x86_pmaddubsw"] == 0
+
+
+def test_what_is_no_run(command: Command, tmp_path: Path) -> None:
+    facts = tmp_path / "facts.json"
+    for text in ("{", "[]", '{"pairs": 3}', '{"cases": 3}'):
+        facts.write_text(text)
+        assert "not the facts of a run" in command.complaint("support", "--against", str(facts))
+    missing = str(tmp_path / "none.json")
+    assert "No such file" in command.complaint("support", "--against", missing)
+
+
+def test_what_is_left_out_for_a_known_fault(command: Command) -> None:
+    output = command("support", "--missing", "--isa", "aarch64").out
+    assert "left out on aarch64 for a known fault (corpus/cranelift):" in output
+    assert "fpromote-f16-f64         fpromote f64 f16: converts from single precision" in output
 
 
 @pytest.mark.parametrize("name", ["run", "replay", "fmt", "support", "selfcheck"])

@@ -26,6 +26,12 @@ FOUND = {
     "atomic-cas-i32": [("aarch64", MISCOMPILE)],
     "swiden-high-i8x4": [("aarch64", MISCOMPILE)],
     "vany-true-i8x4": [("x86_64", MISCOMPILE)],
+    "nan-canonicalization-f32x2": [("aarch64", PANIC)],
+    "fma-splat-f32x2": [("aarch64", PANIC)],
+    "isub-self-i8x8": [("aarch64", PANIC)],
+    "icmp-self-i8x8": [("aarch64", PANIC)],
+    "ineg-i32x2": [("aarch64", PANIC)],
+    "sextend-extractlane-i16x2": [("aarch64", PANIC)],
 }
 
 

@@ -1,0 +1,81 @@
+"""Values made into values of another type: everything has a way to everything else.
+
+What no conversion covers goes by way of the integer of as many bits, by ``bitcast``.
+"""
+
+from __future__ import annotations
+
+from clif.function import Value
+from clif.types import F32, F64, I32, I64, Type
+from fuzz.generate.writer import SCALAR_OF_BITS, Writer
+
+
+def close(w: Writer, value: Value) -> Value:
+    """The value with every NaN made canonical, if its payload is open."""
+    type_ = value.type
+    if value not in w.open or not w.repertoire.has("fcmp", type_, type_, type_):
+        return value
+    is_nan = w.op("fcmp", value, value, cond="uno")
+    nan = w.canonical_nan(type_)
+    if not type_.is_vector:
+        closed = w.op("select", is_nan, nan, value)
+    elif w.repertoire.has("bitselect", type_, type_, type_, type_):
+        closed = w.op("bitselect", w.op("bitcast", is_nan, type=type_), nan, value)
+    else:
+        kept = w.op("band", w.op("bitcast", value, type=type_.as_int), w.op("bnot", is_nan))
+        put = w.op("band", w.op("bitcast", nan, type=type_.as_int), is_nan)
+        closed = w.op("bitcast", w.op("bor", kept, put), type=type_)
+    # Selecting passes openness on in general; here it ends.
+    w.open.discard(closed)
+    return closed
+
+
+def as_type(w: Writer, value: Value, type_: Type) -> Value:
+    """The value made one of ``type_``, losing no more of it than that takes."""
+    if value.type is type_:
+        return value
+    if type_.is_int and not type_.is_vector:
+        return _resize(w, as_int(w, value, type_), type_)
+    if type_ is F32 or type_ is F64:
+        same = SCALAR_OF_BITS[type_.bits]
+        return w.op("fcvt_from_sint", as_type(w, value, same), type=type_)
+    if type_.is_vector and w.entropy.below(2) and w.repertoire.has("splat", type_, type_.lane):
+        return w.op("splat", as_type(w, value, type_.lane), type=type_)
+    same = SCALAR_OF_BITS[type_.bits]
+    return w.op("bitcast", as_type(w, value, same), type=type_)
+
+
+def as_int(w: Writer, value: Value, wanted: Type | None = None) -> Value:
+    """The value's bits as a scalar integer of its size; for a smaller one that is ``wanted``
+    perhaps a lane."""
+    type_ = value.type
+    if type_.is_int and not type_.is_vector:
+        return value
+    same = SCALAR_OF_BITS[type_.bits]
+    if value in w.open and type_ in (F32, F64) and w.entropy.below(2):
+        return w.op("fcvt_to_sint_sat", value, type=I32 if type_ is F32 else I64)
+    value = close(w, value)
+    if wanted is not None and wanted.bits < type_.bits and w.entropy.below(4):
+        lane = _lane(w, value, wanted)
+        if lane is not None:
+            return lane
+    return w.op("bitcast", value, type=same)
+
+
+def _lane(w: Writer, value: Value, type_: Type) -> Value | None:
+    """Any lane of the value, seen as a vector of ``type_``; None where there is no way."""
+    lanes = value.type.bits // type_.bits
+    form = w.repertoire.forms.get(("extractlane", type_.by(lanes), (type_.by(lanes),)))
+    if form is None or len(form.conditions) < 2:
+        return None
+    if value.type is not form.operands[0]:
+        value = w.op("bitcast", value, type=form.operands[0])
+    return w.apply(form, [value], imm=w.entropy.below(lanes))[0]
+
+
+def _resize(w: Writer, value: Value, type_: Type) -> Value:
+    if value.type is type_:
+        return value
+    if value.type.bits > type_.bits:
+        return w.op("ireduce", value, type=type_)
+    return w.op(w.entropy.choice(("uextend", "sextend")), value, type=type_)

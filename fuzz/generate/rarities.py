@@ -1,0 +1,74 @@
+"""Instructions without operands: barriers, and values of which only so much may be known.
+
+Addresses and registers differ from machine to machine. All that a result may depend on is that
+they are not zero.
+"""
+
+from __future__ import annotations
+
+from clif.function import External, GlobalValue, Inst
+from clif.types import I64, Type
+from fuzz.generate.operands import pick
+from fuzz.generate.writer import Writer
+
+BARRIERS = ("fence", "nop", "sequence_point")
+ADDRESSES = (
+    "func_addr",
+    "symbol_value",
+    "get_stack_pointer",
+    "get_frame_pointer",
+    "get_return_address",
+)
+PINNED = ("get_pinned_reg", "set_pinned_reg")
+
+
+def rarity(w: Writer) -> bool:
+    """Emit one of them. False where the case's ISAs and settings have it not."""
+    name = w.entropy.choice((*BARRIERS, *ADDRESSES, *PINNED))
+    forms = w.repertoire.by_name.get(name, ())
+    return bool(forms) and emit_rarity(w, name, w.entropy.choice(forms).type)
+
+
+def emit_rarity(w: Writer, name: str, type_: Type | None) -> bool:
+    """Emit this one. False where there is nothing that it could name."""
+    if name in BARRIERS:
+        w.emit(name)
+    elif name in PINNED:
+        return _pinned(w)
+    else:
+        return type_ is I64 and _address(w, name)
+    return True
+
+
+def _pinned(w: Writer) -> bool:
+    """What the register held before is anybody's guess, so it is set first."""
+    w.emit("set_pinned_reg", pick(w, I64), type=I64)
+    w.keep(w.emit("get_pinned_reg", type=I64, results=(I64,)).results[0])
+    return True
+
+
+def _address(w: Writer, name: str) -> bool:
+    """An address that is compared with zero, with the outcome that there must be."""
+    if name in ("func_addr", "symbol_value"):
+        if not w.plan.callees:
+            return False
+        inst = _symbol(w, name)
+    else:
+        inst = w.emit(name, type=I64, results=(I64,))
+    address, zero = inst.results[0], w.constant(I64, 0)
+    w.keep(w.op("icmp", address, zero, cond=w.entropy.choice(("ne", "eq", "ugt"))))
+    return True
+
+
+def _symbol(w: Writer, name: str) -> Inst:
+    """The address of a function of the case, which is sure to be linked."""
+    callee = w.entropy.choice(w.plan.callees).function
+    near = w.entropy.chance(0.5)
+    if name == "func_addr":
+        external = External(callee.name, callee.signature, colocated=near)
+        w.function.externals.append(external)
+        return w.emit(name, type=I64, results=(I64,), ref=external)
+    text = f"symbol {'colocated ' * near}%{callee.name}"
+    symbol = GlobalValue(text, symbol=callee.name)
+    w.function.global_values.append(symbol)
+    return w.emit(name, type=I64, results=(I64,), ref=symbol)
