@@ -12,7 +12,7 @@ from fuzz.generate.function import write_function
 from fuzz.generate.inputs import draw_inputs
 from fuzz.generate.options import Options
 from fuzz.generate.repertoire import Repertoire, Supported
-from fuzz.generate.settings import draw_isa_settings, draw_settings
+from fuzz.generate.settings import draw_chaos, draw_isa_settings, draw_settings
 from fuzz.generate.support import probed
 from fuzz.generate.swarm import Swarm
 from fuzz.generate.writer import Plan
@@ -55,6 +55,7 @@ class Generator:
             settings,
             draw_isa_settings(entropy, self.options),
             plan.trapping,
+            draw_chaos(entropy, self.options),
         )
 
     def _plan(self, entropy: Entropy, settings: Mapping[str, str]) -> Plan:

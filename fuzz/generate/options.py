@@ -29,8 +29,8 @@ class Options:
         isas: names of the ISAs that settings are drawn for.
         opcodes: names of the pure opcodes to draw from; None for all.
         vectors: let 128-bit vectors through.
-        single_pass: draw the ``single_pass`` register allocator too. Off: it is reported broken
-            (Wasmtime issue 11546).
+        single_pass: draw the ``single_pass`` register allocator too.
+        chaos: let some cases have bytes for Cranelift's chaos mode.
         call_convs: calling conventions to draw from; main has the first.
         steps: bound on the instructions that one input executes.
         callees: how many functions a case has besides its main one, at most.
@@ -42,7 +42,8 @@ class Options:
     isas: tuple[str, ...] = ("x86_64", "aarch64")
     opcodes: frozenset[str] | None = None
     vectors: bool = False
-    single_pass: bool = False
+    single_pass: bool = True
+    chaos: bool = True
     call_convs: tuple[str, ...] = ("system_v",)
     steps: int = 3000
     callees: int = 3

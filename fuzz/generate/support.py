@@ -6,7 +6,7 @@ The matrices are probed by the backend and cached there.
 from __future__ import annotations
 
 from backend.opcodes import OPCODES
-from backend.support import Support, SupportMatrix, probe
+from backend.support import Support, SupportMatrix, probe, probed_target
 from clif.types import Type
 from fuzz.case import DEFAULT_SETTINGS
 from fuzz.generate.options import Options
@@ -32,8 +32,7 @@ def probed(options: Options) -> Supported:
 
 
 def _matrices(isa: str, options: Options) -> list[SupportMatrix]:
-    """One for each level of flags that cases are compiled with."""
-    return [
-        probe(isa, DEFAULT_SETTINGS, dict.fromkeys(level, "true"))
-        for level in flag_levels(options).get(isa, ((),))
-    ]
+    """One for each set of flags that makes a difference."""
+    sets = [dict.fromkeys(level, "true") for level in flag_levels(options).get(isa, ((),))]
+    distinct = {probed_target(isa, DEFAULT_SETTINGS, flags): flags for flags in sets}
+    return [probe(isa, DEFAULT_SETTINGS, flags) for flags in distinct.values()]

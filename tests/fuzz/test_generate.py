@@ -137,7 +137,7 @@ def test_the_read_only_part_of_the_region_is_never_written() -> None:
             seen += 1
             for row in memory:
                 assert row.tobytes()[: max(loads)] == region.contents[: max(loads)], seed
-    assert seen >= 5
+    assert seen >= 3
 
 
 def test_results_depend_on_the_inputs() -> None:
