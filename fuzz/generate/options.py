@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from clif.types import F16, F32, F64, INTS, VECTORS_128, Type
 
@@ -34,6 +36,8 @@ class Options:
         call_convs: calling conventions to draw from; main has the first.
         steps: bound on the instructions that one input executes.
         callees: how many functions a case has besides its main one, at most.
+        fragments: further pieces to draw from (``fuzz.generate.idioms.fragment.Fragment``), every
+            other time that an idiom is due.
     """
 
     instructions: int = 50
@@ -47,6 +51,7 @@ class Options:
     call_convs: tuple[str, ...] = ("system_v",)
     steps: int = 3000
     callees: int = 3
+    fragments: tuple[Callable[[Any, Any], bool], ...] = ()
 
     @property
     def types(self) -> tuple[Type, ...]:
