@@ -6,6 +6,7 @@ again wherever they run on one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum, StrEnum
 from functools import cache
@@ -71,6 +72,9 @@ _NAN_OF_TWO: Final = frozenset(
 ) | {"dppd"}
 
 
+_PADDING: Final = re.compile(rb"\0{48,}")
+
+
 def find_quirks(isa: str, code: bytes, *, nan_payloads: bool = False) -> list[Quirk]:
     """The quirks that a function's code may be subject to, each once, sorted.
 
@@ -79,7 +83,10 @@ def find_quirks(isa: str, code: bytes, *, nan_payloads: bool = False) -> list[Qu
     """
     if isa != "x86_64":
         return []
-    instructions = list(_disassembler().disasm(code, 0))
+    # Padding between blocks may be hundreds of times as long as the code. What is left of it
+    # completes immediates that end in zeros.
+    parts = [part + bytes(16) for part in _PADDING.split(code)]
+    instructions = [i for part in parts for i in _disassembler().disasm(part, 0)]
     found = {quirk for matcher in _MATCHERS for quirk in matcher(instructions)}
     if not nan_payloads:
         found = {quirk for quirk in found if quirk.effect is not Effect.NAN_PAYLOAD}
