@@ -122,12 +122,18 @@ def probe(
     """
     target = probed_target(isa, settings, flags, cache=cache)
     target.handle  # noqa: B018 - an unknown setting is an error even where the cache knows it
-    file = (cache or _cache_folder()) / f"support-{isa}-{_fingerprint(target)}.json"
+    return _matrix(target, cache or _cache_folder())
+
+
+@lru_cache(maxsize=64)
+def _matrix(target: Target, folder: Path) -> SupportMatrix:
+    file = folder / f"support-{target.isa}-{_fingerprint(target)}.json"
     entries = _load(file)
     if entries is None:
-        entries = {_key(p): _try(p, target) for p in all_probes()}
+        entries = {key: _try(program, target) for key, program in _programs()}
         _save(file, entries)
-    return SupportMatrix(isa, {k: s for k, s in entries.items() if s is not Support.INVALID})
+    supported = {k: s for k, s in entries.items() if s is not Support.INVALID}
+    return SupportMatrix(target.isa, supported)
 
 
 def probed_target(
@@ -161,9 +167,10 @@ def _key(probe_: Probe) -> Key:
     return probe_.opcode.name, type_, tuple(t.name for t in probe_.operands), probe_.variant
 
 
-def _try(probe_: Probe, target: Target) -> Support:
-    program = _parsed(probe_)
-    return Support.INVALID if program is None else _compile(program, target)
+@lru_cache(maxsize=1)
+def _programs() -> tuple[tuple[Key, Functions | None], ...]:
+    """Every probe's function, read once for all targets."""
+    return tuple((_key(probe_), _parsed(probe_)) for probe_ in all_probes())
 
 
 def _parsed(probe_: Probe) -> Functions | None:
@@ -174,7 +181,9 @@ def _parsed(probe_: Probe) -> Functions | None:
         return None
 
 
-def _compile(program: Functions, target: Target) -> Support:
+def _try(program: Functions | None, target: Target) -> Support:
+    if program is None:
+        return Support.INVALID
     try:
         target.compile(program)
     except CompileError:
@@ -218,11 +227,10 @@ def _learn(plain: Target, known: frozenset[str]) -> frozenset[str]:
 
     What only some of the others would bring to light is not looked for.
     """
-    programs = [program for program in map(_parsed, all_probes()) if program is not None]
 
     def statuses(flags: Iterable[str]) -> list[Support]:
         target = Target(plain.isa, plain.settings, tuple((f, "true") for f in sorted(flags)))
-        return [_compile(program, target) for program in programs]
+        return [_try(program, target) for _, program in _programs()]
 
     nothing, everything = statuses(()), statuses(known)
     return frozenset(

@@ -183,7 +183,7 @@ def test_combinations_of_flags_lower_what_their_matrix_says(tmp_path):
         matrix = probe("x86_64", SETTINGS, flags, cache=tmp_path)
         target = Target.of("x86_64", {**SETTINGS, "enable_verifier": "true"}, flags)
         for one in random.sample(list(all_probes()), 300):
-            status = support._try(one, target)
+            status = support._try(support._parsed(one), target)
             assert matrix.entries.get(support._key(one), Support.INVALID) is status
 
 
@@ -198,6 +198,12 @@ def test_unknown_settings_are_an_error(tmp_path):
 # --- the cache ---
 
 
+def forget() -> None:
+    """As a new process does."""
+    support._matrix.cache_clear()
+    support._counting_flags.cache_clear()
+
+
 @pytest.fixture
 def cached(tmp_path):
     """A cached matrix, and its file."""
@@ -207,6 +213,9 @@ def cached(tmp_path):
 
 
 def no_compiling(monkeypatch) -> None:
+    """Neither that nor what this process has in memory."""
+    forget()
+
     def refuse(*_: object) -> Support:
         raise AssertionError("probed although it is in the cache")
 
@@ -228,6 +237,7 @@ def test_the_cache_is_used(cached, tmp_path, monkeypatch):
 def test_a_damaged_cache_is_probed_again_and_mended(cached, tmp_path, damage, monkeypatch):
     matrix, file = cached
     file.write_bytes(damage)
+    forget()
     assert probe("aarch64", SETTINGS, cache=tmp_path).entries == matrix.entries
     no_compiling(monkeypatch)
     assert probe("aarch64", SETTINGS, cache=tmp_path).entries == matrix.entries
@@ -235,6 +245,7 @@ def test_a_damaged_cache_is_probed_again_and_mended(cached, tmp_path, damage, mo
 
 def test_another_build_does_not_use_it(cached, tmp_path, monkeypatch):
     monkeypatch.setattr(support, "_build", lambda: b"another")
+    forget()
     probe("aarch64", SETTINGS, cache=tmp_path)
     assert len(list(tmp_path.iterdir())) == 2
     assert not list(tmp_path.glob("*.tmp"))
