@@ -103,6 +103,14 @@ class Cpu(ABC):
     def fill_stack(self) -> None:
         self.stack_fill[:] = self.stack_bottom
 
+    def above_stack(self) -> str:
+        """What was written to above the driver's frame since ``fill_stack``; empty for nothing."""
+        found, expected = self.stack_fill[-_ABOVE_STACK:], self.stack_bottom[-_ABOVE_STACK:]
+        if found.tobytes() == expected.tobytes():
+            return ""
+        offset = int(np.flatnonzero(found != expected)[0])
+        return f"wrote above the stack, {offset:#x} bytes over the caller's frame"
+
     def start(self, driver: int, entry: int, position: int, end: int) -> Stop | None:
         """Run a driver for the slots from ``position`` to ``end``; None if it got through them.
 

@@ -102,7 +102,7 @@ class Target:
         return text
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)  # settings are drawn freely: few come twice
 def _handle(target: Target) -> TargetIsa:
     return TargetIsa(target.triple, dict(target.settings), dict(target.flags))
 

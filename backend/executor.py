@@ -239,14 +239,22 @@ class Executor:
         outcomes = run.outcomes
         for words, column in zip(outcomes.results, run.driver.results, strict=True):
             words[rows] = column[:count]
+        above = self.cpu.above_stack()
+        if above:  # by whom is not known
+            for position in range(count):
+                _violated(run, position, above)
         if outcomes.memory is None:
             return
         for position, detail in self.regions.violations(count).items():
-            row = run.row(position)
-            outcomes.status[row] = Status.VIOLATED
-            outcomes.details[row] = "; ".join(filter(None, [outcomes.details.get(row), detail]))
-            outcomes.traps.pop(row, None)
+            _violated(run, position, detail)
         outcomes.memory[rows] = self.regions.read(count)
+
+
+def _violated(run: _Run, position: int, detail: str) -> None:
+    row, outcomes = run.row(position), run.outcomes
+    outcomes.status[row] = Status.VIOLATED
+    outcomes.details[row] = "; ".join(filter(None, [outcomes.details.get(row), detail]))
+    outcomes.traps.pop(row, None)
 
 
 def _skip(run: _Run, positions: range) -> None:

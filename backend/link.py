@@ -107,10 +107,12 @@ class Linker:
         self.external = external
         self.on_wrap = on_wrap
         self.position = 0
+        self.got: dict[int, int] = {}
 
     def link(self, program: Sequence[Compiled]) -> Linked:
         """Raises LinkError, also for a program that is larger than the ring."""
         codes = [compiled.code for compiled in program]
+        self.got.clear()
         self._make_room(sum(map(len, codes)) + sum(c.alignment + _SLACK for c in program))
         functions = [self._place(c, code) for c, code in zip(program, codes, strict=True)]
         linked = Linked(functions, {placed.compiled.name: placed for placed in functions})
@@ -162,12 +164,19 @@ class Linker:
         return self.external(kind, target)
 
     def _got_entry(self, value: int) -> int:
-        """A word of a global offset table that holds ``value``, behind the code."""
+        """A word of a global offset table that holds ``value``, behind the code.
+
+        One for all relocations against it: aarch64 names its page and its place there apart.
+        """
+        known = self.got.get(value)
+        if known is not None:
+            return known
         start = -(-self.position // 8) * 8
         if start + 8 > len(self.ring):
             raise LinkError("GOT", "an entry", "the ring is full")
         struct.pack_into("<Q", self.ring, start, value)
         self.position = start + 8
+        self.got[value] = self.base + start
         return self.base + start
 
 

@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any, Final
 
 import capstone
+import numpy as np
 from capstone import x86_const
 
 
@@ -81,17 +82,30 @@ _NAN_OF_TWO: Final = frozenset(
 ) | {"dppd"}
 
 
+_PADDING: Final = re.compile(rb"\0{48,}")
+
+
 def find_quirks(isa: str, code: bytes, *, nan_payloads: bool = False) -> list[Quirk]:
     """The quirks that a function's code may be subject to, each once, sorted.
 
     ``nan_payloads`` includes those that only matter where payloads of NaNs are compared: nearly
     all code that computes with floats has them.
     """
-    instructions = list(_disassembler(isa).disasm(code, 0))
+    disassembler = _disassembler(isa)
+    instructions = [i for part in _parts(isa, code) for i in disassembler.disasm(part, 0)]
     found = {quirk for matcher in _MATCHERS[isa] for quirk in matcher(instructions)}
     if not nan_payloads:
         found = {quirk for quirk in found if quirk.effect is not Effect.NAN_PAYLOAD}
     return sorted(found)
+
+
+def _parts(isa: str, code: bytes) -> list[bytes]:
+    """The code without the padding between its blocks, which may be hundreds of times as long."""
+    if isa == "x86_64":
+        # What is left of the padding completes immediates that end in zeros.
+        return [part + bytes(16) for part in _PADDING.split(code)]
+    words = np.frombuffer(code[: len(code) // 4 * 4], "<u4")
+    return [words[words != 0].tobytes()]
 
 
 @cache

@@ -1,7 +1,8 @@
 """The support matrix: which instructions an ISA compiles, found out by trying each.
 
 Probing takes about a second; the result is kept in the user's cache folder, under a name that
-stands for the extension's build, the probes and the settings.
+stands for the extension's build, the probes and the settings. Flags that do not change what is
+lowered are found out the same way, so that hundreds of combinations share a handful of matrices.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from enum import Enum
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from backend import _cranelift, probes
 from backend.cranelift import (
@@ -28,6 +29,7 @@ from backend.cranelift import (
     version,
 )
 from backend.probes import Probe, all_probes, probe_text
+from backend.target import ISAS
 from clif.types import Type
 
 
@@ -56,6 +58,14 @@ _IRRELEVANT: Final = (
     "bb_padding_log2_minus_one",
     "machine_code_cfg_info",
     "unwind_info",
+    "enable_probestack",
+    "probestack_strategy",
+    "probestack_size_log2",
+    "use_colocated_libcalls",
+    "libcall_call_conv",
+    "enable_heap_access_spectre_mitigation",
+    "enable_table_access_spectre_mitigation",
+    "enable_compact_unwind_abi",
 )
 
 
@@ -111,20 +121,46 @@ def probe(
     ``cache`` is the folder of the cached matrices, the user's cache folder by default. Raises
     SettingsError for an unknown ISA or setting.
     """
-    target = _relevant(isa, settings or {}, flags or {})
+    target = probed_target(isa, settings, flags, cache=cache)
     target.handle  # noqa: B018 - an unknown setting is an error even where the cache knows it
-    file = (cache or _cache_folder()) / f"support-{isa}-{_fingerprint(target)}.json"
+    return _matrix(target, cache or _cache_folder())
+
+
+@lru_cache(maxsize=64)
+def _matrix(target: Target, folder: Path) -> SupportMatrix:
+    file = folder / f"support-{target.isa}-{_fingerprint(target)}.json"
     entries = _load(file)
     if entries is None:
-        entries = {_key(p): _try(p, target) for p in all_probes()}
+        entries = {key: _try(program, target) for key, program in _programs()}
         _save(file, entries)
-    return SupportMatrix(isa, {k: s for k, s in entries.items() if s is not Support.INVALID})
+    supported = {k: s for k, s in entries.items() if s is not Support.INVALID}
+    return SupportMatrix(target.isa, supported)
 
 
-def _relevant(isa: str, settings: Mapping[str, str], flags: Mapping[str, str]) -> Target:
-    relevant = {name: value for name, value in settings.items() if name not in _IRRELEVANT}
+def probed_target(
+    isa: str,
+    settings: Mapping[str, str] | None = None,
+    flags: Mapping[str, str] | None = None,
+    *,
+    cache: Path | None = None,
+) -> Target:
+    """The target that is probed for these: equal for all that share a matrix.
+
+    The first call for an ISA with flags may take some seconds, since it learns which flags count.
+    """
+    relevant = {n: value for n, value in (settings or {}).items() if n not in _IRRELEVANT}
     # The verifier tells what is no instruction at all from what the ISA lacks.
-    return Target.of(isa, {**relevant, "enable_verifier": "true", "opt_level": "none"}, flags)
+    relevant |= {"enable_verifier": "true", "opt_level": "none"}
+    plain = Target.of(isa, relevant)
+    if not flags:
+        return plain
+    switches = {name: value for name, value in flags.items() if value in ("true", "false")}
+    if len(switches) < len(flags) or not switches.keys() <= _known_flags(isa):
+        return Target.of(isa, relevant, flags)  # a preset, a mistake, a flag that was not learnt
+    counting = _counting_flags(plain, cache or _cache_folder())
+    return Target.of(
+        isa, relevant, {f: v for f, v in switches.items() if v == "true" and f in counting}
+    )
 
 
 def _key(probe_: Probe) -> Key:
@@ -132,16 +168,77 @@ def _key(probe_: Probe) -> Key:
     return probe_.opcode.name, type_, tuple(t.name for t in probe_.operands), probe_.variant
 
 
-def _try(probe_: Probe, target: Target) -> Support:
+@lru_cache(maxsize=1)
+def _programs() -> tuple[tuple[Key, Functions | None], ...]:
+    """Every probe's function, read once for all targets."""
+    return tuple((_key(probe_), _parsed(probe_)) for probe_ in all_probes())
+
+
+def _parsed(probe_: Probe) -> Functions | None:
+    """None for what no text can be made of, or none that Cranelift reads."""
     try:
-        target.compile(Functions(probe_text(probe_)))
+        return Functions(probe_text(probe_))
+    except (ReadError, KeyError):
+        return None
+
+
+def _try(program: Functions | None, target: Target) -> Support:
+    if program is None:
+        return Support.INVALID
+    try:
+        target.compile(program)
     except CompileError:
         return Support.UNSUPPORTED
     except CompilerPanic:
         return Support.PANICS
-    except (VerifierError, ReadError, KeyError):
+    except VerifierError:
         return Support.INVALID
     return Support.SUPPORTED
+
+
+# --- which flags count ---
+
+
+@lru_cache(maxsize=8)
+def _known_flags(isa: str) -> frozenset[str]:
+    """The ISA's switches that the emulated CPU has; none for an ISA that is not emulated."""
+    if isa not in ISAS or isa not in _cranelift.isas():
+        return frozenset()
+    switches = {row["name"] for row in _cranelift.settings(isa) if row["kind"] == "bool"}
+    return ISAS[isa].has & switches
+
+
+@lru_cache(maxsize=64)
+def _counting_flags(plain: Target, folder: Path) -> frozenset[str]:
+    """The flags that change what is lowered, for a target without any, from the cache."""
+    file = folder / f"flags-{plain.isa}-{_fingerprint(plain)}.json"
+    known = _known_flags(plain.isa)
+    found = _read_json(file)
+    if isinstance(found, dict) and isinstance(found.get("flags"), list):
+        flags = frozenset(found["flags"])
+        if flags <= known:
+            return flags
+    flags = _learn(plain, known)
+    _write_json(file, {"cranelift": version(), "flags": sorted(flags)})
+    return flags
+
+
+def _learn(plain: Target, known: frozenset[str]) -> frozenset[str]:
+    """A flag counts if it makes a difference alone, or to all others together.
+
+    What only some of the others would bring to light is not looked for.
+    """
+
+    def statuses(flags: Iterable[str]) -> list[Support]:
+        target = Target(plain.isa, plain.settings, tuple((f, "true") for f in sorted(flags)))
+        return [_try(program, target) for _, program in _programs()]
+
+    nothing, everything = statuses(()), statuses(known)
+    return frozenset(
+        flag
+        for flag in sorted(known)
+        if statuses((flag,)) != nothing or statuses(known - {flag}) != everything
+    )
 
 
 # --- the cache ---
@@ -169,24 +266,35 @@ def _fingerprint(target: Target) -> str:
 def _load(file: Path) -> dict[Key, Support] | None:
     """None for a file that is missing, unreadable or damaged."""
     try:
-        raw = json.loads(file.read_text(encoding="utf-8"))
         return {
             (opcode, type_, tuple(operands), variant): Support(status)
-            for opcode, type_, operands, variant, status in raw["entries"]
+            for opcode, type_, operands, variant, status in _read_json(file)["entries"]
         }
-    except (OSError, ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError):
         return None
 
 
 def _save(file: Path, entries: Mapping[Key, Support]) -> None:
-    """Write the whole file or none of it; a folder that cannot be written to is no error."""
     rows = [[*key[:2], list(key[2]), key[3], status.value] for key, status in entries.items()]
+    _write_json(file, {"cranelift": version(), "entries": rows})
+
+
+def _read_json(file: Path) -> Any:
+    """None for a file that is missing or no JSON."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _write_json(file: Path, content: object) -> None:
+    """Write the whole file or none of it; a folder that cannot be written to is no error."""
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=file.parent, suffix=".tmp")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                json.dump({"cranelift": version(), "entries": rows}, stream)
+                json.dump(content, stream)
             os.replace(name, file)
         except OSError:
             os.unlink(name)

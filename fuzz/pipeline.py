@@ -90,7 +90,7 @@ class Verdict:
     stage_ns: list[int] = field(default_factory=lambda: [0] * len(Stage))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)  # settings are drawn freely: few come twice
 def _target(
     isa: str, settings: tuple[tuple[str, str], ...], flags: tuple[tuple[str, str], ...]
 ) -> Target:

@@ -8,8 +8,12 @@ from clif.floats import canonical_nan, fraction_bits
 from clif.types import Type
 from fuzz.entropy import Entropy
 
-#: Edges of immediates: x64's imm8 and imm32, aarch64's add (12 bits, shifted), load offsets.
-_EDGES = (0x7F, 0x80, 0xFF, 0x100, 0xFFF, 0x1000, 0xFFF000, 0x7FFF, 0x8000, 0xFFFF, 0x10000)
+#: Edges of immediates: x64's imm8 and imm32; aarch64's add (12 bits, shifted), load offsets of 9
+#: bits and of 12 scaled ones.
+_EDGES: tuple[int, ...] = (
+    *(0x7F, 0x80, 0xFF, 0x100, 0xFFF, 0x1000, 0xFFF000, 0x7FFF, 0x8000, 0xFFFF, 0x10000),
+    *(0x101, 0xFFF001, 0x1000000, 0x1FFE, 0x2000, 0x3FFC, 0x4000, 0x7FF8, 0xFFF0),
+)
 _WIDE_EDGES = (0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 0x1_0000_0000)
 _PATTERNS = (0x55, 0xAA, 0x0F, 0xF0, 0x01, 0x80)
 
@@ -62,11 +66,45 @@ def special_lanes(lane: Type) -> tuple[int, ...]:
     return special_floats(lane) if lane.is_float else special_ints(lane.lane_bits)
 
 
+def draw_mask(entropy: Entropy, bits: int) -> int:
+    """A logical immediate of aarch64: a run of ones, rotated, in a repeated element."""
+    element = entropy.choice([size for size in (64, 32, 16, 8, 4, 2) if size <= bits] or [bits])
+    ones = (1 << entropy.between(1, element - 1)) - 1
+    turn = entropy.below(element)
+    turned = (ones >> turn | ones << (element - turn)) & ((1 << element) - 1)
+    return sum(turned << at for at in range(0, bits, element))
+
+
+def draw_halves(entropy: Entropy, bits: int) -> int:
+    """16-bit parts, most of them 0 or most of them ones: what movz, movn and movk build."""
+    filler = 0xFFFF * entropy.below(2)
+    parts = [filler] * max(1, bits // 16)
+    for _ in range(1 + entropy.below(2)):
+        parts[entropy.below(len(parts))] = entropy.bits(16)
+    return sum(part << (16 * n) for n, part in enumerate(parts)) & ((1 << bits) - 1)
+
+
+def draw_immediate(entropy: Entropy, bits: int) -> int:
+    """A constant that an instruction may hold, or just not."""
+    kind = entropy.below(6)
+    if kind == 0:
+        return draw_mask(entropy, bits)
+    if kind == 1:
+        return draw_halves(entropy, bits)
+    if kind == 2:
+        # Next to a special one, and its complement or negative.
+        near = entropy.choice(special_ints(bits)) + entropy.between(-1, 1)
+        return (near if entropy.below(2) else -near) & ((1 << bits) - 1)
+    return draw_int(entropy, bits)
+
+
 def draw_int(entropy: Entropy, bits: int) -> int:
     """A constant of a width: special, small, or anything."""
     kind = entropy.below(8)
-    if kind < 5:
+    if kind < 4:
         return entropy.choice(special_ints(bits))
+    if kind == 4:
+        return draw_mask(entropy, bits) if entropy.below(2) else draw_halves(entropy, bits)
     if kind < 7:
         return entropy.bits(min(bits, 4 + entropy.below(12)))
     return entropy.bits(bits)

@@ -11,7 +11,7 @@ from fuzz.generate.function import write_function
 from fuzz.generate.inputs import draw_inputs
 from fuzz.generate.options import Options
 from fuzz.generate.repertoire import Pair, Repertoire
-from fuzz.generate.settings import draw_isa_settings, draw_settings
+from fuzz.generate.settings import draw_chaos, draw_isa_settings, draw_settings
 from fuzz.generate.support import Repertoires
 from fuzz.generate.swarm import Swarm
 from fuzz.generate.writer import Plan
@@ -59,6 +59,7 @@ class Generator:
             settings,
             flags,
             plan.trapping,
+            draw_chaos(entropy, self.options),
             isas=() if isas == self.options.isas else isas,
         )
 

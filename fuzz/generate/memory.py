@@ -332,3 +332,16 @@ def _initial_value(w: Writer, left: int) -> Value:
         type_ = next(t for t in (I64, I32, I16, I8) if t.bytes <= left)
         return w.constant(type_, w.entropy.bits(8) + 3)
     return close(w, pick(w, max(types, key=lambda t: t.bytes)))
+
+
+def load_value(w: Writer, target: MemoryObject, type_: Type) -> Value:
+    """A load of a type from anywhere in an object that has room for it."""
+    return load_form(w, target, w.repertoire.forms["load", type_, (I64,)], type_.bytes)
+
+
+def load_at(w: Writer, target: MemoryObject, type_: Type, address: Value, offset: int) -> Value:
+    """A load inside of the object, by an address of the caller's."""
+    flags = access_flags(w, target, aligned=False, readonly=False)
+    return w.emit(
+        "load", address, type=type_, results=(type_,), flags=flags, offset=offset
+    ).results[0]

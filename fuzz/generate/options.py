@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from clif.types import ALL, F32, F64, INTS, Type
 
@@ -35,11 +37,13 @@ class Options:
         isas: names of the ISAs that cases are for: all of them, or sometimes one alone.
         opcodes: names of the pure opcodes to draw from; None for all.
         vectors: draw vectors, f16 and f128 too.
-        single_pass: draw the ``single_pass`` register allocator too. Off: it is reported broken
-            (Wasmtime issue 11546).
+        single_pass: draw the ``single_pass`` register allocator too.
+        chaos: let some cases have bytes for Cranelift's chaos mode.
         call_convs: calling conventions to draw from; main has the first.
         steps: bound on the instructions that one input executes.
         callees: how many functions a case has besides its main one, at most.
+        fragments: further pieces to draw from (``fuzz.generate.idioms.fragment.Fragment``), every
+            other time that an idiom is due.
     """
 
     instructions: int = 50
@@ -48,10 +52,12 @@ class Options:
     isas: tuple[str, ...] = ("x86_64", "aarch64")
     opcodes: frozenset[str] | None = None
     vectors: bool = True
-    single_pass: bool = False
+    single_pass: bool = True
+    chaos: bool = True
     call_convs: tuple[str, ...] = ("system_v",)
     steps: int = 3000
     callees: int = 3
+    fragments: tuple[Callable[[Any, Any], bool], ...] = ()
 
     @property
     def types(self) -> tuple[Type, ...]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 
 from backend.opcodes import OPCODES
-from backend.support import Key, probe
+from backend.support import Key, probe, probed_target
 from backend.target import ISAS
 from fuzz import known
 from fuzz.case import DEFAULT_SETTINGS
@@ -79,13 +79,6 @@ def emulated_flags(isa: str) -> dict[str, str]:
     return {flag: "true" for flag in sorted(ISAS[isa].has) if flag.startswith("has_")}
 
 
-@cache
-def _lowered(isa: str, settings: _Settings, flags: _Settings) -> tuple[Key, ...]:
-    """What an ISA lowers and the interpreter knows."""
-    matrix = probe(isa, DEFAULT_SETTINGS | dict(settings), dict(flags))
-    return tuple(key for key in matrix.pairs() if key[0] in MEANINGS)
-
-
 _KEPT: dict[frozenset[Key], frozenset[Key]] = {}
 
 
@@ -94,11 +87,22 @@ def supported_keys(isa: str, settings: _Settings, flags: _Settings) -> frozenset
     """What an ISA lowers, the interpreter knows, and no known fault spoils. Equal sets are the
     same object. Raises SettingsError."""
     shared, own = DEFAULT_SETTINGS | dict(settings), dict(flags)
-    faults = list(known.striking(isa, shared, own))
+    faults = tuple(known.striking(isa, shared, own))
+    lowering = DEFAULT_SETTINGS | {name: v for name, v in settings if name in _LOWERING}
+    # Most flags change nothing: their hundreds of combinations come down to a handful of targets.
+    target = probed_target(isa, lowering, own)
+    return _sound_keys(isa, target.settings, target.flags, faults)
+
+
+@cache
+def _sound_keys(
+    isa: str, settings: _Settings, flags: _Settings, faults: tuple[known.KnownFault, ...]
+) -> frozenset[Key]:
     suspects = {name for fault in faults for name in fault.instructions.opcodes}
     keys = frozenset(
         key
-        for key in _lowered(isa, tuple(s for s in settings if s[0] in _LOWERING), flags)
-        if not (key[0] in suspects and any(f.instructions.include(*key) for f in faults))
+        for key in probe(isa, dict(settings), dict(flags)).pairs()
+        if key[0] in MEANINGS
+        and not (key[0] in suspects and any(f.instructions.include(*key) for f in faults))
     )
     return _KEPT.setdefault(keys, keys)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from backend.cranelift import Target, compile_text
+from backend.executor import executor_for
+from backend.guest import STACK_TOP
 from backend.target import ISAS
 from clif.function import AbiParam, Signature
 from clif.outcome import Region, Status
@@ -209,3 +211,142 @@ def test_registers_are_checked_with_cranelifts_own_code_too(isa):
     assert outcomes.status.tolist() == [Status.RETURNED] * 10
     code = compile_text(text, Target.of(isa, SETTINGS))[0].code
     assert len(code) > 200
+
+
+# --- more garbage ---
+
+
+@BOTH
+@pytest.mark.parametrize("type_", [I8, I16, I32], ids=str)
+def test_upper_bits_of_narrow_arguments_on_the_stack_are_garbage(isa, type_):
+    """The code returns the whole word of the first argument that no register has room for."""
+    code = bytes.fromhex("488b442408 c3") if isa == "x86_64" else arm(0xF94003E0, 0xD65F03C0)
+    types = [I64] * (6 if isa == "x86_64" else 8) + [type_]
+    rows = [[0] * (len(types) - 1) + [n] for n in range(8)]
+    got = values(run_code(isa, [Code("f", code)], signature(types, [I64]), rows))
+    assert [value & type_.mask for value in got] == list(range(8))
+    # Only the narrow part is stored: above it is what was on the stack before.
+    assert all(value >> type_.bits not in (0, I64.mask >> type_.bits) for value in got)
+
+
+@BOTH
+def test_every_register_without_a_meaning_is_garbage(isa):
+    """Registers of arguments that the function does not have, and the upper halves of vectors."""
+    if isa == "x86_64":
+        integers = ["4889c8", "4889d0", "4889f0", "4889f8", "4c89c0", "4c89c8"]  # rcx ... r9
+        codes = [bytes.fromhex(code + "c3") for code in integers]
+        # pextrq rax, xmm<n>, 1
+        codes += [
+            bytes([0x66, 0x48 | n >> 3 << 2, 0x0F, 0x3A, 0x16, 0xC0 | (n & 7) << 3, 1, 0xC3])
+            for n in range(16)
+        ]
+    else:
+        codes = [arm(0xAA0003E0 | n << 16, 0xD65F03C0) for n in (0, 3, 7, 8, 9, 12, 15)]
+        codes += [arm(0x4E183C00 | n << 5, 0xD65F03C0) for n in range(32)]  # umov x0, v<n>.d[1]
+    got = [
+        values(run_code(isa, [Code("f", code)], signature([], [I64]), [[]]))[0] for code in codes
+    ]
+    plain = [n for n, value in enumerate(got) if value >> 32 in (0, 0xFFFFFFFF)]
+    # The driver addresses its tables with a few of them.
+    assert all(n < 7 for n in plain)
+    assert len(plain) <= 3
+
+
+@BOTH
+@pytest.mark.parametrize("depth", [64, 1024, 8192, 30000])
+def test_fresh_stack_is_garbage_before_every_batch(isa, depth):
+    """The code returns a word far below its stack pointer, and leaves zero there."""
+    if isa == "x86_64":
+        low = (-depth & 0xFFFFFFFF).to_bytes(4, "little")
+        # mov rax, [rsp - depth]; mov qword [rsp - depth], 0; ret
+        code = b"\x48\x8b\x84\x24" + low + b"\x48\xc7\x84\x24" + low + bytes(4) + b"\xc3"
+    else:
+        # mov x9, depth; sub x9, sp, x9; ldr x0, [x9]; str xzr, [x9]; ret
+        code = arm(0xD2800009 | depth << 5, 0xCB2963E9, 0xF9400120, 0xF900013F, 0xD65F03C0)
+    count = 70  # two batches of at most 64
+    got = values(run_code(isa, [Code("f", code)], signature([], [I64]), [[]] * count))
+    assert [n for n, value in enumerate(got) if value] == [0, 64]
+    assert all(got[n] >> 32 not in (0, 0xFFFFFFFF) for n in (0, 64))
+
+
+@BOTH
+def test_the_stack_pointer_is_as_aligned_as_the_convention_says(isa):
+    code = bytes.fromhex("4889e0 c3") if isa == "x86_64" else arm(0x910003E0, 0xD65F03C0)
+    for count in range(12):
+        types = [I64] * count
+        outcomes = run_code(isa, [Code("f", code)], signature(types, [I64]), [[0] * count] * 2)
+        # On x86-64 the return address lies on an aligned stack.
+        assert {value % 16 for value in values(outcomes)} == {8 if isa == "x86_64" else 0}
+
+
+# --- more of what must not be touched ---
+
+
+@BOTH
+@pytest.mark.parametrize("distance", [0, 8, 248])
+def test_a_write_above_the_callers_frame_is_a_violation(isa, distance):
+    above = executor_for(isa).cpu.stack_pointer + distance
+    assert above < STACK_TOP
+    text = f"""
+function %f() {{
+block0:
+    v0 = iconst.i64 {above}
+    v1 = iconst.i8 7
+    store v1, v0
+    return
+}}"""
+    outcomes = run_text(isa, text, [[]] * 3)
+    detail = f"wrote above the stack, {distance:#x} bytes over the caller's frame"
+    assert outcomes.details == dict.fromkeys(range(3), detail)
+    calm = run_text(isa, "function %f() {\nblock0:\n    return\n}", [[]] * 3)
+    assert calm.status.tolist() == [Status.RETURNED] * 3
+
+
+@BOTH
+@pytest.mark.parametrize("kind", ["load", "store"])
+@pytest.mark.parametrize("size", [16, 48, 4096])
+def test_a_byte_too_many_faults_at_either_end(isa, kind, size):
+    """Even slots have their region against the end of a page, odd ones against the start."""
+    line = "v3 = load.i64 v2\n    return" if kind == "load" else "store v0, v2\n    return"
+    text = f"""
+function %f(i64, i64) {{
+block0(v0: i64, v1: i64):
+    v2 = iadd v0, v1
+    {line}
+}}"""
+    below, above = (1 << 64) - 1, size - 7
+    rows = [[0, 0], [0, size - 8], [0, above], [0, below]]
+    settings = {"opt_level": "none"}  # the load's result has no user
+    outcomes = run_text(isa, text, rows, region=Region(0, bytes(size)), settings=settings)
+    # The load or store has a trap code: a fault there is a trap.
+    assert outcomes.status.tolist()[:2] == [Status.RETURNED] * 2
+    assert outcomes.traps == {2: "heap_oob", 3: "heap_oob"}
+
+
+@BOTH
+def test_a_frame_that_is_larger_than_the_stack_faults(isa):
+    text = """
+function %f() -> i64 {
+    ss0 = explicit_slot 1048576
+block0:
+    v0 = stack_addr.i64 ss0
+    v1 = load.i64 notrap v0
+    return v1
+}"""
+    outcomes = run_text(isa, text, [[]])
+    assert outcomes.status.tolist() == [Status.VIOLATED]
+
+
+def test_signing_return_addresses_executes_and_changes_nothing():
+    """The emulated CPU has the instructions, but no keys switched on."""
+    signed = {"sign_return_address": "true", "sign_return_address_all": "true", "use_bti": "true"}
+    text = "function %f(i64) -> i64 {\nblock0(v0: i64):\n v1 = iadd v0, v0\n return v1\n}"
+    for more in ({}, {"sign_return_address_with_bkey": "true"}, {"has_pauth": "true"}):
+        flags = {**signed, **more}
+        assert values(run_text("aarch64", text, [[4]], flags=flags)) == [8]
+        code = compile_text(text, Target.of("aarch64", SETTINGS, flags))[0].code
+        assert code != compile_text(text, Target.of("aarch64", SETTINGS))[0].code
+    # pacia x30, sp; mov x0, x30; autia x30, sp; sub x0, x0, x30; ret
+    words = [0xD503233F, 0xAA1E03E0, 0xD50323BF, 0xCB1E0000, 0xD65F03C0]
+    outcomes = run_code("aarch64", [Code("f", arm(*words))], signature([], [I64]), [[]])
+    assert values(outcomes) == [0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
+from time import process_time
 
 import pytest
 
@@ -236,3 +237,14 @@ def test_cranelift_emits_narrow_signed_atomics_with_lse(operation, suspect, type
 def test_every_quirk_has_its_explanation():
     assert all(quirk.explanation.endswith(".") for quirk in Quirk)
     assert str(Quirk.VEX_SIMD) == "vex-simd"
+
+
+def test_padding_hides_nothing_and_costs_nothing():
+    """Blocks may be apart by much more than they are long."""
+    round_from_memory = bytes.fromhex("660f3a0b07 08")  # roundsd xmm0, [rdi], 8
+    padding = bytes(4 << 20)
+    # mov eax, 0x100, whose immediate ends in zeros, before the padding
+    code = bytes.fromhex("b800010000") + padding + round_from_memory + padding + b"\xc3"
+    started = process_time()
+    assert find_quirks("x86_64", code) == [Quirk.ROUND_FROM_MEMORY]
+    assert process_time() - started < 0.5

@@ -6,14 +6,16 @@ import json
 import os
 import subprocess
 import sys
+from random import Random
 
 import pytest
 
 from backend import support
-from backend.cranelift import SettingsError
+from backend.cranelift import SettingsError, Target
 from backend.opcodes import OPCODES
 from backend.probes import FLOAT_CONDITIONS, INT_CONDITIONS, all_probes, probe_text, variants
 from backend.support import Key, Support, SupportMatrix, probe
+from backend.target import ISAS as EMULATED
 from clif.types import F32, F64, I8, I16, I32, I64, I128, by_name
 from tests.backend.machine import BOTH, ISAS
 
@@ -133,6 +135,58 @@ def test_settings_that_do_not_matter_share_a_matrix(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
+COUNTING = {"has_ssse3", "has_sse41", "has_bmi2", "has_cmpxchg16b"}
+X64_FLAGS = sorted(f for f in EMULATED["x86_64"].has if f.startswith("has_"))
+
+
+def test_flags_that_do_not_matter_share_a_matrix(tmp_path):
+    """Which ones do is found out, and is what Cranelift's rules say."""
+
+    def target(*flags: str) -> Target:
+        return support.probed_target(
+            "x86_64", SETTINGS, dict.fromkeys(flags, "true"), cache=tmp_path
+        )
+
+    assert target("has_lzcnt", "has_popcnt", "has_sse42") == target()
+    assert {flag for flag in X64_FLAGS if target(flag) != target()} == COUNTING
+    assert dict(target(*X64_FLAGS).flags) == dict.fromkeys(COUNTING, "true")
+    off = {"has_bmi2": "false", "has_lzcnt": "true"}
+    assert support.probed_target("x86_64", SETTINGS, off, cache=tmp_path) == target()
+
+
+def test_what_was_not_learnt_about_keeps_its_own_matrix(tmp_path):
+    """Presets, and flags that the emulated CPU lacks."""
+    for flags in ({"has_avx": "true", "has_lzcnt": "true"}, {"sse42": "true"}):
+        target = support.probed_target("x86_64", SETTINGS, flags, cache=tmp_path)
+        assert dict(target.flags) == flags
+
+
+def test_which_flags_count_is_kept(tmp_path, monkeypatch):
+    flags = {"has_lse": "true"}
+    first = support.probed_target("aarch64", SETTINGS, flags, cache=tmp_path)
+    (file,) = tmp_path.iterdir()
+    support._counting_flags.cache_clear()
+    monkeypatch.setattr(support, "_learn", lambda *_: pytest.fail("learnt again"))
+    assert support.probed_target("aarch64", SETTINGS, flags, cache=tmp_path) == first
+    support._counting_flags.cache_clear()
+    file.write_text('{"flags": ["has_wings"]}')
+    monkeypatch.setattr(support, "_learn", lambda *_: frozenset({"has_lse"}))
+    again = support.probed_target("aarch64", SETTINGS, flags, cache=tmp_path)
+    assert dict(again.flags) == flags
+
+
+def test_combinations_of_flags_lower_what_their_matrix_says(tmp_path):
+    """Beyond what was learnt from: any flags, on instructions of all kinds."""
+    random = Random(4)
+    for _ in range(6):
+        flags = {flag: "true" for flag in X64_FLAGS if random.random() < 0.5}
+        matrix = probe("x86_64", SETTINGS, flags, cache=tmp_path)
+        target = Target.of("x86_64", {**SETTINGS, "enable_verifier": "true"}, flags)
+        for one in random.sample(list(all_probes()), 300):
+            status = support._try(support._parsed(one), target)
+            assert matrix.entries.get(support._key(one), Support.INVALID) is status
+
+
 def test_unknown_settings_are_an_error(tmp_path):
     for settings, flags in (({"colour": "red"}, {}), ({}, {"has_wings": "true"})):
         with pytest.raises(SettingsError):
@@ -144,6 +198,12 @@ def test_unknown_settings_are_an_error(tmp_path):
 # --- the cache ---
 
 
+def forget() -> None:
+    """As a new process does."""
+    support._matrix.cache_clear()
+    support._counting_flags.cache_clear()
+
+
 @pytest.fixture
 def cached(tmp_path):
     """A cached matrix, and its file."""
@@ -153,6 +213,9 @@ def cached(tmp_path):
 
 
 def no_compiling(monkeypatch) -> None:
+    """Neither that nor what this process has in memory."""
+    forget()
+
     def refuse(*_: object) -> Support:
         raise AssertionError("probed although it is in the cache")
 
@@ -174,6 +237,7 @@ def test_the_cache_is_used(cached, tmp_path, monkeypatch):
 def test_a_damaged_cache_is_probed_again_and_mended(cached, tmp_path, damage, monkeypatch):
     matrix, file = cached
     file.write_bytes(damage)
+    forget()
     assert probe("aarch64", SETTINGS, cache=tmp_path).entries == matrix.entries
     no_compiling(monkeypatch)
     assert probe("aarch64", SETTINGS, cache=tmp_path).entries == matrix.entries
@@ -181,6 +245,7 @@ def test_a_damaged_cache_is_probed_again_and_mended(cached, tmp_path, damage, mo
 
 def test_another_build_does_not_use_it(cached, tmp_path, monkeypatch):
     monkeypatch.setattr(support, "_build", lambda: b"another")
+    forget()
     probe("aarch64", SETTINGS, cache=tmp_path)
     assert len(list(tmp_path.iterdir())) == 2
     assert not list(tmp_path.glob("*.tmp"))

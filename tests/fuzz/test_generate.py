@@ -112,12 +112,12 @@ def test_every_pair_can_be_put_into_a_case(isa: str) -> None:
     made = Generator(options)
     flags = {isa: emulated_flags(isa)}
     repertoire = made.repertoires.of((isa,), {"opt_level": "none"}, flags)
-    missing = []
-    for pair in repertoire.pairs:
-        if pair[0] not in OF_OTHER_PARTS and not any(
-            has_pair(generate_with(made, pair, seed), pair) for seed in range(12)
-        ):
-            missing.append(pair)
+    missing = [
+        pair
+        for pair in repertoire.pairs
+        if pair[0] not in OF_OTHER_PARTS
+        and not any(has_pair(generate_with(made, pair, seed), pair) for seed in range(12))
+    ]
     assert not missing
 
 
@@ -145,12 +145,12 @@ def has_pair(functions: list[Function], pair: Pair) -> bool:
 
 def test_known_faults_of_cranelift_are_left_out() -> None:
     made = Generator(Options())
-    none = {isa: {} for isa in ISAS}
+    none: dict[str, dict[str, str]] = {isa: {} for isa in ISAS}
     speed, plain = (
         made.repertoires.of(("aarch64",), {"opt_level": o}, none) for o in ("speed", "none")
     )
     with_lse = made.repertoires.of(("aarch64",), {}, {"aarch64": {"has_lse": "true"}})
-    if known.version() == known.VERSION:
+    if known.current():
         assert not speed.has("isub", I8X8, I8X8, I8X8)
         assert not speed.has("fpromote", F64, F16)
         assert "umin" not in speed.forms["atomic_rmw", I8, (I64, I8)].conditions
@@ -243,7 +243,7 @@ def test_the_read_only_part_of_the_region_is_never_written() -> None:
             seen += 1
             for row in memory:
                 assert row.tobytes()[: max(loads)] == region.contents[: max(loads)], seed
-    assert seen >= 5
+    assert seen >= 3
 
 
 def test_results_depend_on_the_inputs() -> None:

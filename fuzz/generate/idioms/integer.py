@@ -1,48 +1,16 @@
-"""Small shapes that mid-end and lowering rules look for, built of drawn values."""
+"""Shapes of integer code: rotations, masks, extremes, products, carries."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from clif.function import Value
-from clif.types import F32, F64, I8, I16, I32, I64, I128, Type
-from fuzz.generate.operands import (
-    compare,
-    pick,
-    pick_other,
-    solid,
-)
-from fuzz.generate.repertoire import FLOAT_CONDITIONS, INT_CONDITIONS
+from clif.types import I8, I16, I32, I64, I128, Type
+from fuzz.generate.idioms.fragment import Fragment, Idiom
+from fuzz.generate.operands import compare, pick, pick_other, solid
+from fuzz.generate.repertoire import INT_CONDITIONS
 from fuzz.generate.writer import Writer
 
 _ANY_INT = (I8, I16, I32, I64, I128)
 _WORDS = (I8, I16, I32, I64)
-Build = Callable[[Writer, Type], Value]
-
-
-@dataclass(frozen=True, slots=True)
-class Idiom:
-    """A shape over one main type; ``needs`` are binary or unary operations on that type."""
-
-    build: Build
-    types: tuple[Type, ...]
-    needs: tuple[str, ...] = ()
-
-
-def idiom(w: Writer) -> bool:
-    """Emit one idiom and keep its result. False where the case's types have none."""
-    choice = w.entropy.choice(IDIOMS)
-    types = [t for t in w.swarm.types if t in choice.types and _usable(w, choice, t)]
-    if not types:
-        return False
-    w.keep(choice.build(w, w.entropy.choice(types)))
-    return True
-
-
-def _usable(w: Writer, choice: Idiom, type_: Type) -> bool:
-    has = w.repertoire.has
-    return all(has(n, type_, type_, type_) or has(n, type_, type_) for n in choice.needs)
 
 
 def _amount(w: Writer, type_: Type) -> int:
@@ -190,33 +158,9 @@ def _swap_bytes(w: Writer, t: Type) -> Value:
     return w.op("bswap", w.op("iadd", x, pick(w, t)) if w.entropy.below(2) else x)
 
 
-def _fused(w: Writer, t: Type) -> Value:
-    """A product and a sum, or a fused one with a negated operand."""
-    if w.entropy.below(2):
-        product = w.op("fmul", pick(w, t), pick(w, t))
-        return w.op(w.entropy.choice(("fadd", "fsub")), product, pick(w, t))
-    args = [pick(w, t) for _ in range(3)]
-    at = w.entropy.below(3)
-    args[at] = w.op("fneg", args[at])
-    return w.op("fma", *args)
-
-
-def _float_extreme(w: Writer, t: Type) -> Value:
-    x = pick(w, t)
-    y = pick_other(w, t, x)
-    return w.op("select", w.op("fcmp", x, y, cond=w.entropy.choice(FLOAT_CONDITIONS)), x, y)
-
-
-def _float_sign(w: Writer, t: Type) -> Value:
-    """fneg, fabs and a sum: signs that can be moved."""
-    name = w.entropy.choice(("fneg", "fabs"))
-    return w.op(w.entropy.choice(("fadd", "fsub", "fmul")), pick(w, t), w.op(name, pick(w, t)))
-
-
 _INT_BASE = ("band", "bor", "bxor", "iadd", "isub", "ineg", "bnot", "imul")
-_SCALAR_FLOATS = (F32, F64)
 
-IDIOMS: tuple[Idiom, ...] = (
+IDIOMS: tuple[Fragment, ...] = (
     Idiom(_rotate_by_shifts, _ANY_INT, _INT_BASE),
     Idiom(_masked_shift, _WORDS),
     Idiom(_in_register_extension, _ANY_INT),
@@ -236,7 +180,4 @@ IDIOMS: tuple[Idiom, ...] = (
     Idiom(_add_with_carry, _WORDS, ("uadd_overflow", "usub_overflow")),
     Idiom(_both, _ANY_INT, _INT_BASE),
     Idiom(_swap_bytes, (I16, I32, I64, I128), ("bswap",)),
-    Idiom(_fused, _SCALAR_FLOATS, ("fadd", "fmul", "fneg")),
-    Idiom(_float_extreme, _SCALAR_FLOATS),
-    Idiom(_float_sign, _SCALAR_FLOATS, ("fneg", "fabs")),
 )
