@@ -1,0 +1,47 @@
+"""Other settings and ISA flags."""
+
+from __future__ import annotations
+
+from fuzz.generate.settings import draw_isa_settings, draw_settings
+from fuzz.mutate.draft import Draft
+
+#: Settings that say what a signature may be, or what code means: the case was made for them.
+_KEPT = frozenset(
+    {
+        "enable_multi_ret_implicit_sret",
+        "enable_llvm_abi_extensions",
+        "enable_pinned_reg",
+        "enable_nan_canonicalization",
+    }
+)
+
+
+def change_settings(draft: Draft) -> bool:
+    """The case is compiled with other settings, drawn as the generator draws them.
+
+    Keeps: what signatures rest on. NaNs are canonical from now on in one of four cases, but once
+    they are they stay so.
+    """
+    case = draft.case
+    drawn = draw_settings(draft.entropy, draft.options)
+    settings = {name: value for name, value in drawn.items() if name not in _KEPT}
+    settings |= {name: value for name, value in case.settings.items() if name in _KEPT}
+    if draft.entropy.below(4) == 3:
+        settings["enable_nan_canonicalization"] = "true"
+    before, case.settings = case.settings, settings
+    return settings != before
+
+
+def change_flags(draft: Draft) -> bool:
+    """The case is compiled for other CPUs of its ISAs.
+
+    Keeps: that everything in the case is lowered: where something is not known to be so at every
+    level of flags, the flags stay.
+    """
+    case = draft.case
+    if not draft.catalogue.knows(case):
+        return False
+    before = case.isa_settings
+    drawn = draw_isa_settings(draft.entropy, draft.options)
+    case.isa_settings = before | drawn
+    return case.isa_settings != before
