@@ -19,10 +19,11 @@ EFFECTS = frozenset(
 
 class Use(NamedTuple):
     """An operand: ``holder[position]``, where the holder is the list of the instruction's operands
-    or of a branch target's arguments (``target`` says which)."""
+    or of a branch target's arguments (``target`` says which). The instruction is number ``at`` of
+    ``block``."""
 
     block: Block
-    index: int
+    at: int
     inst: Inst
     target: BlockCall | None
     position: int

@@ -51,7 +51,7 @@ class Draft:
     facts are stale: one draft serves one change.
 
     Attributes:
-        other: another case to take functions from, or None.
+        other: another case to take functions from, with what is known of it, or None.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Draft:
         entropy: Entropy,
         catalogue: Catalogue,
         options: Options,
-        other: Case | None = None,
+        other: Facts | None = None,
     ) -> None:
         self.case = case
         self.facts = facts
@@ -190,4 +190,3 @@ class Draft:
 def _is_plain(inst: Inst) -> bool:
     """Whether operands have no meaning beyond their value."""
     return "other_side_effects" not in inst.opcode.flags or inst.opcode.name in _ATOMICS
-

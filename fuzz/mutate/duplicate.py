@@ -25,7 +25,7 @@ def duplicate_instruction(draft: Draft) -> bool:
     if use is None:
         place.block.instructions.insert(_later(draft, place), copy)
         return True
-    use.block.instructions.insert(use.index, copy)
+    use.block.instructions.insert(use.at, copy)
     at = next(n for n, r in enumerate(place.inst.results) if r is use.value)
     use.put(copy.results[at])
     return True
@@ -44,9 +44,7 @@ def function_places(draft: Draft, function: Function) -> list[Place]:
     return pure + memory
 
 
-def _loads_and_operations(
-    draft: Draft, places: list[Place]
-) -> list[tuple[Place, Use | None]]:
+def _loads_and_operations(draft: Draft, places: list[Place]) -> list[tuple[Place, Use | None]]:
     """Each with one of its users that may be changed; stores without."""
     found: list[tuple[Place, Use | None]] = []
     for place in places:

@@ -143,6 +143,14 @@ def _unknown_words(program: Program, inst: Inst) -> Iterator[Value]:
 # --- open payloads ---
 
 
+def _float_results(inst: Inst) -> Iterator[Value]:
+    """Of a call."""
+    yield from (result for result in inst.results if result.type.is_float)
+    for target, at, _ in result_words(inst):
+        if target.block.params[at].type.is_float:
+            yield target.block.params[at]
+
+
 class Openness:
     """The values whose NaN payloads are open, and where such payloads get out."""
 
@@ -168,13 +176,11 @@ class Openness:
         flags = inst.opcode.flags
         if "is_call" in flags:
             if id(inst) not in self.program.callee:
-                yield from (result for result in inst.results if result.type.is_float)
-                for target, at, _ in result_words(inst):
-                    if target.block.params[at].type.is_float:
-                        yield target.block.params[at]
-        elif any(result.type.is_float for result in inst.results) and not flags:
-            if self._payload(inst) is Payload.ARITHMETIC:
-                yield from inst.results
+                yield from _float_results(inst)
+            return
+        floats = not flags and any(result.type.is_float for result in inst.results)
+        if floats and self._payload(inst) is Payload.ARITHMETIC:
+            yield from inst.results
 
     def _payload(self, inst: Inst) -> Payload:
         return payload_of(inst.opcode, tuple(arg.type for arg in inst.args))
@@ -229,4 +235,3 @@ class Openness:
             and comparison.args == [value, value]
             and nan not in self.open
         )
-

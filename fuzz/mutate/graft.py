@@ -38,10 +38,10 @@ class Graft:
 
 def grafts(draft: Draft) -> list[Graft]:
     """What may be taken over: all that is proved to end and not to trap or go astray."""
-    other = draft.other
-    if other is None or (other.trapping and not draft.case.trapping):
+    facts = draft.other
+    if facts is None or (facts.case.trapping and not draft.case.trapping):
         return []
-    facts = Facts(other)
+    other = facts.case
     if facts.program.recursive or facts.irreducible or not _agree(draft.case, other):
         return []
     found = []
@@ -96,13 +96,14 @@ def _fits(case: Case, other: Case, graft: Graft) -> bool:
         if mine is None or theirs is None or theirs.size > _LARGEST_REGION:
             return False
     has, had = (effective_settings(c).get(_MULTI) == "true" for c in (case, other))
-    return has == had or all(fits_registers(list(f.signature.return_types)) for f in graft.functions)
+    signatures = [function.signature for function in graft.functions]
+    return has == had or all(fits_registers(list(s.return_types)) for s in signatures)
 
 
 def take_over(draft: Draft, graft: Graft) -> Function:
     """Add copies of the functions to the case; the copy of the root."""
-    case, other = draft.case, draft.other
-    assert other is not None
+    assert draft.other is not None
+    case, other = draft.case, draft.other.case
     names = _fresh_names(case, graft)
     copies = [function.clone() for function in graft.functions]
     for copy in copies:

@@ -28,13 +28,13 @@ def insert_instruction(draft: Draft) -> bool:
     form = draft.pick([form for form in forms if use.value.type in form.operands] or forms)
     if form is None or not form.operands:
         return False
-    place = Place(function, use.block, use.index)
+    place = Place(function, use.block, use.at)
     before: list[Inst] = []
     args = _operands(draft, place, form, use, before)
     if args is None:
         return False
     inst = draft.make(function, form, args)
-    use.block.instructions[use.index : use.index] = [*before, inst]
+    use.block.instructions[use.at : use.at] = [*before, inst]
     use.put(inst.result)
     return True
 

@@ -112,6 +112,7 @@ def signed_bounds(interval: Interval, type_: Type) -> tuple[int, int]:
 # --- what opcodes make of them: functions of the result's type and of the operands ---
 
 _Bounds = tuple[int, int]
+_Rule = Callable[[Type, Interval, Interval], Interval | None]
 
 
 def _reduced(low: int, high: int, type_: Type) -> _Bounds | None:
@@ -195,7 +196,7 @@ def _umax(_: Type, a: Interval, b: Interval) -> Interval:
     return Interval(None, max(a.low, b.low), max(a.high, b.high))
 
 
-def _signed(pick: Callable[[int, int], int]) -> Callable[[Type, Interval, Interval], Interval | None]:
+def _signed(pick: Callable[[int, int], int]) -> _Rule:
     def apply(type_: Type, a: Interval, b: Interval) -> Interval | None:
         (a0, a1), (b0, b1) = signed_bounds(a, type_), signed_bounds(b, type_)
         bounds = _reduced(pick(a0, b0), pick(a1, b1), type_)
@@ -215,7 +216,7 @@ def _remainder(_: Type, a: Interval, b: Interval) -> Interval | None:
     return Interval(None, 0, min(a.high, b.high - 1)) if b.low > 0 else None
 
 
-_BINARY: Final[dict[str, Callable[[Type, Interval, Interval], Interval | None]]] = {
+_BINARY: Final[dict[str, _Rule]] = {
     "iadd": _add,
     "isub": _sub,
     "band": _and,

@@ -48,10 +48,7 @@ def _is_store_to_region(draft: Draft, place: Place) -> bool:
 def _move_within(draft: Draft, place: Place, end: int) -> bool:
     """In front of instruction ``end`` at most, and behind the operands."""
     first = _after_operands(draft.index(place.function), place.inst, place.block)
-    if place.inst.results:
-        start = first
-    else:
-        start = place.index
+    start = first if place.inst.results else place.index
     choices = [n for n in range(start, end + 1) if n not in (place.index, place.index + 1)]
     at = draft.pick(choices)
     if at is None:
@@ -68,7 +65,7 @@ def _after_operands(index: Index, inst: Inst, block: Block) -> int:
 
 def _first_use(index: Index, inst: Inst, place: Place) -> int:
     """The first instruction of the block that uses a result, or its terminator."""
-    uses = [use.index for r in inst.results for use in index.uses[r] if use.block is place.block]
+    uses = [use.at for r in inst.results for use in index.uses[r] if use.block is place.block]
     return min(uses, default=len(place.block.instructions) - 1)
 
 
@@ -89,6 +86,6 @@ def _blocks(index: Index, place: Place) -> list[Block]:
 def _slot(draft: Draft, index: Index, inst: Inst, block: Block) -> int:
     """A place in another block, behind operands and in front of users."""
     start = _after_operands(index, inst, block)
-    uses = [use.index for r in inst.results for use in index.uses[r] if use.block is block]
+    uses = [use.at for r in inst.results for use in index.uses[r] if use.block is block]
     end = min(uses, default=len(block.instructions) - 1)
     return draft.entropy.between(start, max(start, end))

@@ -109,7 +109,7 @@ class _Work:
         self.entropy = entropy
         self.choices = choices
         self.weights = tuple(accumulate(choice.weight for choice in choices))
-        self.other = other
+        self.other = None if other is None else Facts(other)
         self.mutant = Mutant(copy_case(case))
         for function in self.mutant.case.functions:
             remove_unreachable(function)

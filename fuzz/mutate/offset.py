@@ -103,4 +103,3 @@ def _written(draft: Draft, access: Access, slot: StackSlot) -> set[int]:
     if span.base is not slot or span.high - span.low != access.size:
         return set()
     return set(range(max(0, span.low), min(slot.size, span.high)))
-

@@ -15,7 +15,7 @@ def change_operand(draft: Draft) -> bool:
     use = draft.pick(draft.free_uses(function))
     if use is None:
         return False
-    place = Place(function, use.block, use.index)
+    place = Place(function, use.block, use.at)
     values = [v for v in draft.candidates(place, use.value.type) if v is not use.value]
     chosen = draft.pick(values)
     if chosen is None:

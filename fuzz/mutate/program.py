@@ -102,9 +102,7 @@ class Program:
             else:
                 self.escaping.add(callee)
 
-    def _add_call(
-        self, caller: Function, callee: Function, inst: Inst, args: list[Value]
-    ) -> None:
+    def _add_call(self, caller: Function, callee: Function, inst: Inst, args: list[Value]) -> None:
         self.calls[callee].append(CallSite(caller, inst, tuple(args)))
         self.callee[id(inst)] = callee
 
@@ -117,18 +115,21 @@ class Program:
         return [function for function in self.functions if function in found]
 
     def _is_recursive(self) -> bool:
-        order: dict[Function, int] = {}
+        done: set[Function] = set()
 
-        def depth(function: Function, above: tuple[Function, ...]) -> bool:
+        def returns_to(function: Function, above: tuple[Function, ...]) -> bool:
             if function in above:
                 return True
-            if function in order:
+            if function in done:
                 return False
-            order[function] = len(above)
-            below = [f for f, sites in self.calls.items() if any(s.caller is function for s in sites)]
-            return any(depth(f, (*above, function)) for f in below)
+            found = any(returns_to(f, (*above, function)) for f in self._called_by(function))
+            done.add(function)
+            return found
 
-        return depth(self.case.main, ()) if any(self.calls.values()) else False
+        return any(self.calls.values()) and returns_to(self.case.main, ())
+
+    def _called_by(self, function: Function) -> list[Function]:
+        return [f for f, sites in self.calls.items() if any(s.caller is function for s in sites)]
 
 
 def result_words(inst: Inst) -> Iterator[tuple[BlockCall, int, str]]:

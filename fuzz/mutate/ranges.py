@@ -76,9 +76,7 @@ class Ranges:
         if name in ("uextend", "sextend", "ireduce"):
             return intervals.resize(name, type_, args[0].type, self.of(args[0]))
         if name == "icmp" and not args[0].type.is_vector:
-            return intervals.compare(
-                inst.cond, args[0].type, self.of(args[0]), self.of(args[1])
-            )
+            return intervals.compare(inst.cond, args[0].type, self.of(args[0]), self.of(args[1]))
         if name in ("fcmp", "vany_true", "vall_true"):
             return (Interval(None, 0, 1),)
         if name == "bmask":
@@ -91,9 +89,7 @@ class Ranges:
         arguments = self.program.arguments(param)
         if not arguments:
             return intervals.full(param.type)
-        return intervals.join(
-            [self.of(a) if isinstance(a, Value) else None for a in arguments]
-        )
+        return intervals.join([self.of(a) if isinstance(a, Value) else None for a in arguments])
 
     # --- floats ---
 

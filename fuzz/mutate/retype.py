@@ -65,9 +65,7 @@ def _same_operands(inst: Inst) -> list[int]:
     return [n for n, c in enumerate(inst.opcode.args) if c.kind == "Same"]
 
 
-def _grow(
-    draft: Draft, web: _Web, start: Place, places: list[tuple[Place, Form]]
-) -> None:
+def _grow(draft: Draft, web: _Web, start: Place, places: list[tuple[Place, Form]]) -> None:
     """From one instruction on to those that it takes from and gives to."""
     index = draft.index(web.function)
     by_inst = {id(place.inst): place for place, form in places if form.type is web.old}

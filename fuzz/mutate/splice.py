@@ -93,7 +93,7 @@ def _later_uses(draft: Draft, place: Place) -> list[Use]:
     found = []
     for use in draft.free_uses(place.function):
         if use.block is place.block:
-            if use.index >= place.index:
+            if use.at >= place.index:
                 found.append(use)
         elif dominates(index.dominator, place.block, use.block):
             found.append(use)
@@ -127,4 +127,3 @@ def _fold(draft: Draft, function: Function, old: Value, result: Value) -> Inst |
 def _position(use: Use) -> int:
     """Where the user stands by now."""
     return next(n for n, inst in enumerate(use.block.instructions) if inst is use.inst)
-

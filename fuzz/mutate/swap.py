@@ -47,7 +47,7 @@ def _is_exchangeable(draft: Draft, inst: Inst, graft: Graft) -> bool:
     assert isinstance(inst.ref, External)
     if inst.ref.signature != graft.root.signature:
         return False
-    if draft.other is not None and graft.root is draft.other.main:
+    if draft.other is not None and graft.root is draft.other.case.main:
         return False
     addresses = [n for n, arg in enumerate(inst.args) if arg in draft.facts.addresses]
     return addresses == list(graft.region)
