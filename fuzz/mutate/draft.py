@@ -15,7 +15,7 @@ from fuzz.entropy import Entropy
 from fuzz.generate.options import Options
 from fuzz.generate.repertoire import Form
 from fuzz.mutate.catalogue import Catalogue, draw_immediates
-from fuzz.mutate.facts import Facts
+from fuzz.mutate.facts import Donor, Facts
 
 T = TypeVar("T")
 _ATOMICS = frozenset({"atomic_rmw", "atomic_cas", "atomic_load", "atomic_store"})
@@ -51,7 +51,7 @@ class Draft:
     facts are stale: one draft serves one change.
 
     Attributes:
-        other: another case to take functions from, with what is known of it, or None.
+        other: another case to take functions from, or None.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Draft:
         entropy: Entropy,
         catalogue: Catalogue,
         options: Options,
-        other: Facts | None = None,
+        other: Donor | None = None,
     ) -> None:
         self.case = case
         self.facts = facts

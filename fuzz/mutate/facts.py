@@ -69,3 +69,14 @@ class Facts:
     def exits(self) -> set[Inst]:
         """The branches that end loops."""
         return {p.exit for facts in self.loops for p in facts.proofs if p.exit is not None}
+
+
+class Donor:
+    """A case that functions may be taken from. Its facts are gathered when they are asked for."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+
+    @cached_property
+    def facts(self) -> Facts:
+        return Facts(self.case)

@@ -38,10 +38,10 @@ class Graft:
 
 def grafts(draft: Draft) -> list[Graft]:
     """What may be taken over: all that is proved to end and not to trap or go astray."""
-    facts = draft.other
-    if facts is None or (facts.case.trapping and not draft.case.trapping):
+    donor = draft.other
+    if donor is None or (donor.case.trapping and not draft.case.trapping):
         return []
-    other = facts.case
+    facts, other = donor.facts, donor.case
     if facts.program.recursive or facts.irreducible or not _agree(draft.case, other):
         return []
     found = []

@@ -18,7 +18,7 @@ from fuzz.generate.repertoire import Repertoire
 from fuzz.generate.support import probed
 from fuzz.mutate.catalogue import Catalogue
 from fuzz.mutate.draft import Draft, copy_case
-from fuzz.mutate.facts import Facts
+from fuzz.mutate.facts import Donor, Facts
 from fuzz.mutate.registry import MUTATIONS, Mutation
 
 #: Draws of a mutation per step wanted; not every one finds a place.
@@ -109,17 +109,20 @@ class _Work:
         self.entropy = entropy
         self.choices = choices
         self.weights = tuple(accumulate(choice.weight for choice in choices))
-        self.other = None if other is None else Facts(other)
+        self.other = None if other is None else Donor(other)
         self.mutant = Mutant(copy_case(case))
         for function in self.mutant.case.functions:
             remove_unreachable(function)
         self.facts = Facts(self.mutant.case)
-        self.spare = copy_case(self.mutant.case)
+        #: As the mutant was before the step; the first one can go back to the case itself.
+        self.spare: Case | None = case
 
     def step(self) -> None:
         """Try one mutation."""
         mutation = self.entropy.weighted(self.choices, self.weights)
         mutator, case = self.mutator, self.mutant.case
+        if self.spare is None:
+            self.spare = copy_case(case)
         draft = Draft(
             case, self.facts, self.entropy, mutator.catalogue, mutator.options, self.other
         )
@@ -127,19 +130,21 @@ class _Work:
             return
         tidy(case)
         if not all(is_valid(function) for function in case.functions):
-            self._refuse(mutation, Refusal.INVALID)
+            self._refuse(mutation, Refusal.INVALID, self.spare)
             return
         facts = Facts(case)
         refusal = _judge(self.facts, facts)
         if refusal is not None:
-            self._refuse(mutation, refusal)
+            self._refuse(mutation, refusal, self.spare)
             return
-        self.facts, self.spare = facts, copy_case(case)
+        self.facts, self.spare = facts, None
         self.mutant.steps.append(mutation.name)
 
-    def _refuse(self, mutation: Mutation, refusal: Refusal) -> None:
+    def _refuse(self, mutation: Mutation, refusal: Refusal, spare: Case) -> None:
         self.mutant.refused[mutation.name, refusal] += 1
-        self.mutant.case, self.spare = self.spare, copy_case(self.spare)
+        self.mutant.case = copy_case(spare)
+        for function in self.mutant.case.functions:
+            remove_unreachable(function)
         self.facts = Facts(self.mutant.case)
 
 

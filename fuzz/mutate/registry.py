@@ -59,8 +59,8 @@ _ALL: Final = (
     Mutation("isa-flags", change_flags, 2),
     Mutation("chaos", change_chaos, 2),
     Mutation("inputs", change_inputs, 4),
-    Mutation("splice", splice_function, 10, crossing=True),
-    Mutation("swap-callee", swap_callee, 2, crossing=True),
+    Mutation("splice", splice_function, 16, crossing=True),
+    Mutation("swap-callee", swap_callee, 4, crossing=True),
 )
 
 MUTATIONS: Final[dict[str, Mutation]] = {mutation.name: mutation for mutation in _ALL}
