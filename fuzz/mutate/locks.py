@@ -110,7 +110,8 @@ class Locks:
             self.control.add(function)
             for block in self.program.index[function].order:
                 last = block.instructions[-1]
-                if last.opcode.name != "return":
+                # Where calls go back to does not depend on their operands: nothing throws.
+                if last.opcode.name in ("brif", "br_table"):
                     self._lock_slice(last.args)
 
     def _lock_slice(self, operands: Iterable[Value]) -> None:

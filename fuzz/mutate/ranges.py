@@ -41,7 +41,7 @@ class Ranges:
         self._depth += 1
         found = self._find(value)
         self._depth -= 1
-        if found is None:
+        if intervals.is_full(found, value.type):
             found = intervals.full(value.type)
         self._ints[value] = found
         return found

@@ -7,27 +7,23 @@ from fuzz.mutate.draft import Draft
 
 #: Settings that say what a signature may be, or what code means: the case was made for them.
 _KEPT = frozenset(
-    {
-        "enable_multi_ret_implicit_sret",
-        "enable_llvm_abi_extensions",
-        "enable_pinned_reg",
-        "enable_nan_canonicalization",
-    }
+    {"enable_multi_ret_implicit_sret", "enable_llvm_abi_extensions", "enable_pinned_reg"}
 )
+#: Settings that something in the case may rest on once they are on: NaNs of known bits, tail calls.
+_STICKY = frozenset({"enable_nan_canonicalization", "preserve_frame_pointers"})
 
 
 def change_settings(draft: Draft) -> bool:
     """The case is compiled with other settings, drawn as the generator draws them.
 
-    Keeps: what signatures rest on. NaNs are canonical from now on in one of four cases, but once
-    they are they stay so.
+    Keeps: what signatures and code rest on.
     """
     case = draft.case
     drawn = draw_settings(draft.entropy, draft.options)
     settings = {name: value for name, value in drawn.items() if name not in _KEPT}
-    settings |= {name: value for name, value in case.settings.items() if name in _KEPT}
-    if draft.entropy.below(4) == 3:
-        settings["enable_nan_canonicalization"] = "true"
+    for name, value in case.settings.items():
+        if name in _KEPT or (name in _STICKY and value == "true"):
+            settings[name] = value
     before, case.settings = case.settings, settings
     return settings != before
 
