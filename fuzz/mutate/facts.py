@@ -41,7 +41,7 @@ class Facts:
 
     @cached_property
     def locks(self) -> Locks:
-        return Locks(self.ranges, self.hazards, self.loops)
+        return Locks(self.ranges, self.hazards, self.loops, self.openness.leaks)
 
     @cached_property
     def addresses(self) -> set[Value]:

@@ -1,4 +1,4 @@
-"""What must stay as it is, for traps, accesses and loops that rest on it.
+"""What must stay as it is, for traps, accesses, loops and NaN payloads that rest on it.
 
 Of a proved hazard that is the part of its operands' computation that the proof looks at: it ends
 where nothing is known of a value, for then nothing is needed of it. Of the others it is all that
@@ -27,7 +27,11 @@ class Locks:
     """
 
     def __init__(
-        self, ranges: Ranges, hazards: Iterable[Hazard], loops: Iterable[LoopFacts]
+        self,
+        ranges: Ranges,
+        hazards: Iterable[Hazard],
+        loops: Iterable[LoopFacts],
+        leaks: Iterable[Inst],
     ) -> None:
         self.ranges = ranges
         self.program: Program = ranges.program
@@ -40,6 +44,9 @@ class Locks:
             self._lock_hazard(hazard)
         for facts in loops:
             self._lock_loops(facts)
+        for inst in leaks:
+            # In a good case these payloads are closed after all, in a way that is not known here.
+            self._lock_all(self.program.owner[inst.args[0]], inst.args)
 
     def fixes(self, inst: Inst) -> bool:
         """Whether the instruction computes something that is locked."""

@@ -161,7 +161,7 @@ def _judge(before: Facts, after: Facts) -> Refusal | None:
         return Refusal.HAZARD
     if not (after.endless <= before.endless and after.irreducible <= before.irreducible):
         return Refusal.LOOP
-    if len(after.openness.leaks) > len(before.openness.leaks):
+    if not set(after.openness.leaks) <= set(before.openness.leaks):
         return Refusal.PAYLOAD
     return None
 

@@ -21,11 +21,13 @@ def change_settings(draft: Draft) -> bool:
     case = draft.case
     drawn = draw_settings(draft.entropy, draft.options)
     settings = {name: value for name, value in drawn.items() if name not in _KEPT}
-    for name, value in case.settings.items():
-        if name in _KEPT or (name in _STICKY and value == "true"):
-            settings[name] = value
+    settings |= {name: value for name, value in case.settings.items() if _stays(name, value)}
     before, case.settings = case.settings, settings
     return settings != before
+
+
+def _stays(name: str, value: str) -> bool:
+    return name in _KEPT or (name in _STICKY and value == "true")
 
 
 def change_flags(draft: Draft) -> bool:

@@ -205,15 +205,20 @@ def test_clamped_floats_convert() -> None:
     assert Facts(case_of(text.format("ord", "0x1.fffffep30"))).unproved  # NaNs pass
 
 
+def bounds_of(low: int, high: int) -> floatranges.Bounds:
+    return floatranges.Bounds(Fraction(low), Fraction(high))
+
+
 def test_bounds_of_floats() -> None:
     assert floatranges.of_bits(0x3FC00000, F32) == (Fraction(3, 2), Fraction(3, 2))
     assert floatranges.of_bits(0x8000000000000001, F64) == (-Fraction(1, 2**1074),) * 2
     assert floatranges.of_bits(canonical_nan(F32), F32) is None
     assert floatranges.of_bits(0x7F800000, F32) == (None, None)
-    assert floatranges.of_integers(-(2**24) - 1, 2**24 + 1, F32) == (-(2**24) - 2, 2**24 + 2)
+    wide = floatranges.of_integers(-(2**24) - 1, 2**24 + 1, F32)
+    assert wide == bounds_of(-(2**24) - 2, 2**24 + 2)
     low = floatranges.Bounds(Fraction(-3, 2), Fraction(7, 2))
-    assert floatranges.rounded("trunc", low) == (-1, 3)
-    assert floatranges.rounded("nearest", low) == (-2, 4)
+    assert floatranges.rounded("trunc", low) == bounds_of(-1, 3)
+    assert floatranges.rounded("nearest", low) == bounds_of(-2, 4)
     assert floatranges.fits(low, I8, signed=True)
     assert not floatranges.fits(low, I8, signed=False)
 
