@@ -13,6 +13,8 @@ def successors(block: Block) -> list[Block]:
     if not block.instructions:
         return []
     last = block.instructions[-1]
+    if len(last.targets) < 2 and not last.handlers:
+        return [call.block for call in last.targets]
     targets = [call.block for call in last.targets]
     targets += [handler.target.block for handler in last.handlers]
     return list(dict.fromkeys(targets))

@@ -5,6 +5,7 @@ An index is a snapshot: it is made anew after a change.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -81,6 +82,8 @@ class Index:
     def _use(self, block: Block, index: int, inst: Inst) -> None:
         for position, value in enumerate(inst.args):
             self.uses[value].append(Use(block, index, inst, None, position))
+        if not inst.targets:
+            return
         for target in targets(inst):
             self.incoming[target.block].append(target)
             for position, arg in enumerate(target.args):
@@ -149,14 +152,11 @@ def remove_unused(function: Function, keep: frozenset[Value] = frozenset()) -> N
 
     ``keep`` are values that stay although nobody uses them.
     """
-    counts: dict[Value, int] = {}
-    for inst in function.instructions():
-        for value in _operands(inst):
-            counts[value] = counts.get(value, 0) + 1
+    counts = Counter(value for inst in function.instructions() for value in _operands(inst))
     for block in reversed(function.blocks):
         kept: list[Inst] = []
         for inst in reversed(block.instructions):
-            live = any(counts.get(result) or result in keep for result in inst.results)
+            live = any(counts[result] or result in keep for result in inst.results)
             if inst.results and not live and not has_effects(inst):
                 for value in _operands(inst):
                     counts[value] -= 1
@@ -165,9 +165,8 @@ def remove_unused(function: Function, keep: frozenset[Value] = frozenset()) -> N
         block.instructions = kept[::-1]
 
 
-def _operands(inst: Inst) -> Iterator[Value]:
-    yield from inst.args
-    for target in targets(inst):
-        for arg in target.args:
-            if isinstance(arg, Value):
-                yield arg
+def _operands(inst: Inst) -> list[Value]:
+    if not inst.targets:
+        return inst.args
+    args = [arg for target in targets(inst) for arg in target.args]
+    return inst.args + [arg for arg in args if isinstance(arg, Value)]

@@ -178,7 +178,7 @@ class Openness:
             if id(inst) not in self.program.callee:
                 yield from _float_results(inst)
             return
-        floats = not flags and any(result.type.is_float for result in inst.results)
+        floats = not flags and inst.results and inst.results[0].type.is_float
         if floats and self._payload(inst) is Payload.ARITHMETIC:
             yield from inst.results
 
