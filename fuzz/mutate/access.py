@@ -87,3 +87,11 @@ def is_within(span: Span, region_size: int) -> bool:
 def region_size(ranges: Ranges) -> int:
     region = ranges.program.case.inputs.region
     return 0 if region is None else region.size
+
+
+def is_region_store(access: Access | None, ranges: Ranges) -> bool:
+    """Whether it is a plain store that never goes to a stack slot."""
+    if access is None or access.inst.opcode.format is not Format.STORE:
+        return False
+    found = spans(access, ranges)
+    return found is not None and not any(isinstance(span.base, StackSlot) for span in found)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from clif.function import StackSlot
-from fuzz.mutate.access import access_of, spans
 from fuzz.mutate.draft import Draft, Place
 
 
@@ -15,7 +13,7 @@ def delete_instruction(draft: Draft) -> bool:
     """
     function = draft.function()
     places = [place for place, _ in draft.pure_places(function) if len(place.inst.results) == 1]
-    places += [place for place in draft.places(function) if _is_store_to_region(draft, place)]
+    places += draft.region_stores(function)
     place = draft.pick(places)
     if place is None:
         return False
@@ -23,14 +21,6 @@ def delete_instruction(draft: Draft) -> bool:
         return _replace(draft, place)
     del place.block.instructions[place.index]
     return True
-
-
-def _is_store_to_region(draft: Draft, place: Place) -> bool:
-    access = access_of(place.inst)
-    if access is None or not access.writes or place.inst.results:
-        return False
-    found = spans(access, draft.facts.ranges)
-    return found is not None and not any(isinstance(span.base, StackSlot) for span in found)
 
 
 def _replace(draft: Draft, place: Place) -> bool:

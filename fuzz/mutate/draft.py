@@ -14,6 +14,7 @@ from fuzz.case import Case
 from fuzz.entropy import Entropy
 from fuzz.generate.options import Options
 from fuzz.generate.repertoire import Form
+from fuzz.mutate.access import access_of, is_region_store
 from fuzz.mutate.catalogue import Catalogue, draw_immediates
 from fuzz.mutate.facts import Donor, Facts
 
@@ -104,6 +105,16 @@ class Draft:
             if form is not None and not any(arg in addresses for arg in place.inst.args):
                 found.append((place, form))
         return found
+
+    def region_stores(self, function: Function) -> list[Place]:
+        """Stores that may be left out or made later: what initialises stack slots is not there."""
+        facts = self.facts
+        return [
+            place
+            for place in self.places(function)
+            if place.inst not in facts.unproved
+            and is_region_store(access_of(place.inst), facts.ranges)
+        ]
 
     def free_uses(self, function: Function) -> list[Use]:
         """The operands that may become others of their type."""

@@ -17,7 +17,7 @@ def duplicate_instruction(draft: Draft) -> bool:
     what memory holds by then. What GVN, alias analysis and rematerialisation may merge is the idea.
     """
     function = draft.function()
-    choice = draft.pick(_loads_and_operations(draft, function_places(draft, function)))
+    choice = draft.pick(_loads_and_operations(draft, _places(draft, function)))
     if choice is None:
         return False
     place, use = choice
@@ -31,7 +31,7 @@ def duplicate_instruction(draft: Draft) -> bool:
     return True
 
 
-def function_places(draft: Draft, function: Function) -> list[Place]:
+def _places(draft: Draft, function: Function) -> list[Place]:
     """Where operations, loads and stores stand that may be made twice."""
     pure = [place for place, _ in draft.pure_places(function)]
     memory = [

@@ -14,9 +14,13 @@ from fuzz.mutate.intervals import REGION, Interval
 
 #: Settings that functions are made for: they must agree.
 _SHARED = ("enable_llvm_abi_extensions", "enable_pinned_reg")
+#: What the functions may rest on once it is on: tail calls need frame pointers.
+_NEEDED = "preserve_frame_pointers"
 _MULTI = "enable_multi_ret_implicit_sret"
 #: Bytes that a region may grow to.
 _LARGEST_REGION = 1024
+#: Functions of a case: crossing again and again must not make them grow without end.
+_MOST_FUNCTIONS = 12
 
 
 @dataclass(slots=True, eq=False)
@@ -91,6 +95,8 @@ def _closure(facts: Facts, function: Function) -> list[Function]:
 
 def _fits(case: Case, other: Case, graft: Graft) -> bool:
     """Whether signatures are callable under the case's settings, and the region is large enough."""
+    if len(case.functions) + len(graft.functions) > _MOST_FUNCTIONS:
+        return False
     if graft.region:
         mine, theirs = case.inputs.region, other.inputs.region
         if mine is None or theirs is None or theirs.size > _LARGEST_REGION:
@@ -113,6 +119,8 @@ def take_over(draft: Draft, graft: Graft) -> Function:
     case.functions += copies
     if graft.region:
         _share_region(case, other)
+    if effective_settings(other).get(_NEEDED) == "true":
+        case.settings[_NEEDED] = "true"
     if not draft.catalogue.knows(replace(case, functions=copies)):
         for isa, flags in other.isa_settings.items():
             case.isa_settings[isa] = case.isa_settings.get(isa, {}) | flags

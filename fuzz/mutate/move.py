@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from clif.function import Block, Inst, StackSlot
+from clif.function import Block, Inst
 from clif.graph import dominates
 from clif.uses import Index
-from fuzz.mutate.access import access_of, spans
 from fuzz.mutate.draft import Draft, Place
 
 
@@ -17,8 +16,7 @@ def move_instruction(draft: Draft) -> bool:
     """
     function = draft.function()
     index = draft.index(function)
-    stores = [p for p in draft.places(function) if _is_store_to_region(draft, p)]
-    places = [place for place, _ in draft.pure_places(function)] + stores
+    places = [place for place, _ in draft.pure_places(function)] + draft.region_stores(function)
     place = draft.pick(places)
     if place is None:
         return False
@@ -33,16 +31,6 @@ def move_instruction(draft: Draft) -> bool:
     del place.block.instructions[place.index]
     target.instructions.insert(_slot(draft, index, inst, target), inst)
     return True
-
-
-def _is_store_to_region(draft: Draft, place: Place) -> bool:
-    access = access_of(place.inst)
-    if access is None or not access.writes or place.inst in draft.facts.unproved:
-        return False
-    if "other_side_effects" in place.inst.opcode.flags:
-        return False
-    found = spans(access, draft.facts.ranges)
-    return found is not None and not any(isinstance(span.base, StackSlot) for span in found)
 
 
 def _move_within(draft: Draft, place: Place, end: int) -> bool:
