@@ -104,8 +104,8 @@ def addresses(program: Program) -> set[Value]:
         for _, _, inst in program.index[function].instructions():
             if inst.opcode.name in _SOURCES:
                 found.update(inst.results)
-            if inst.handlers:
-                found.update(_unknown_words(program, inst))
+            if "is_call" in inst.opcode.flags:
+                found.update(_unknown_results(program, inst))
     _spread(program, found, _computes)
     if _are_stored(program, found):
         found.update(_loaded(program))
@@ -133,10 +133,13 @@ def _computes(inst: Inst, _: int) -> bool:
     return not inst.opcode.flags & {"can_load", "is_call"}
 
 
-def _unknown_words(program: Program, inst: Inst) -> Iterator[Value]:
-    """What an exception brings along, or a callee that is not known."""
+def _unknown_results(program: Program, inst: Inst) -> Iterator[Value]:
+    """What an exception brings along, and what a callee returns that is not known."""
+    known = id(inst) in program.callee
+    if not known:
+        yield from inst.results
     for target, at, word in result_words(inst):
-        if not word.startswith("ret") or id(inst) not in program.callee:
+        if not (known and word.startswith("ret")):
             yield target.block.params[at]
 
 

@@ -68,12 +68,6 @@ class Program:
             found += [site.args[at] for site in self.calls[function]]
         return found
 
-    def returned(self, function: Function) -> Iterator[Inst]:
-        """The instructions that return from a function, tail calls included."""
-        for _, _, inst in self.index[function].instructions():
-            if "is_return" in inst.opcode.flags:
-                yield inst
-
     def _find_calls(self, function: Function) -> None:
         index = self.index[function]
         for value in function.global_values:
