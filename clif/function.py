@@ -287,16 +287,26 @@ class _Cloner:
         return BlockCall(self.blocks[old.block], args)
 
     def _inst(self, old: Inst) -> Inst:
-        return replace(
-            old,
-            args=[self.values[arg] for arg in old.args],
-            results=[self.values[result] for result in old.results],
-            ref=self._ref(old.ref),
-            targets=[self._target(target) for target in old.targets],
-            handlers=[
-                Handler(handler.tag, self._target(handler.target)) for handler in old.handlers
-            ],
+        # Not by ``replace``, which takes four times as long.
+        values = self.values
+        new = Inst(
+            old.opcode,
+            old.type,
+            [values[arg] for arg in old.args],
+            [values[result] for result in old.results],
+            old.imm,
+            old.cond,
+            old.flags,
+            old.offset,
+            None if old.ref is None else self._ref(old.ref),
+            trap=old.trap,
+            rmw=old.rmw,
         )
+        if old.targets:
+            new.targets = [self._target(target) for target in old.targets]
+        if old.handlers:
+            new.handlers = [Handler(h.tag, self._target(h.target)) for h in old.handlers]
+        return new
 
     def _ref(
         self, old: StackSlot | External | GlobalValue | Signature | Block | None

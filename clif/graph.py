@@ -1,6 +1,9 @@
-"""The control-flow graph of a function: successors, reverse post-order, dominators."""
+"""The control-flow graph of a function: successors, reverse post-order, dominators, loops."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from clif.function import Block, Function
 
@@ -10,6 +13,8 @@ def successors(block: Block) -> list[Block]:
     if not block.instructions:
         return []
     last = block.instructions[-1]
+    if len(last.targets) < 2 and not last.handlers:
+        return [call.block for call in last.targets]
     targets = [call.block for call in last.targets]
     targets += [handler.target.block for handler in last.handlers]
     return list(dict.fromkeys(targets))
@@ -82,3 +87,55 @@ def dominates(dominator: dict[Block, Block], above: Block, below: Block) -> bool
             return False
         below = up
     return True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loop:
+    """A natural loop: its header, the blocks that branch back to it, and all of its blocks."""
+
+    header: Block
+    latches: tuple[Block, ...]
+    blocks: frozenset[Block]
+
+
+def loops(
+    function: Function, order: Sequence[Block], dominator: dict[Block, Block]
+) -> tuple[list[Loop], bool]:
+    """The natural loops, and whether there are cycles besides: irreducible ones.
+
+    ``order`` is the function's reverse post-order.
+    """
+    place = {block: n for n, block in enumerate(order)}
+    latches: dict[Block, list[Block]] = {}
+    irreducible = False
+    for block in order:
+        for successor in successors(block):
+            if place[successor] <= place[block]:
+                if dominates(dominator, successor, block):
+                    latches.setdefault(successor, []).append(block)
+                else:
+                    irreducible = True
+    if not latches:
+        return [], irreducible
+    before = predecessors(function)
+    found = [
+        Loop(header, tuple(ends), _loop_blocks(header, ends, before, place))
+        for header, ends in latches.items()
+    ]
+    return found, irreducible
+
+
+def _loop_blocks(
+    header: Block,
+    latches: list[Block],
+    before: dict[Block, list[Block]],
+    reachable: dict[Block, int],
+) -> frozenset[Block]:
+    blocks = {header}
+    todo = list(latches)
+    while todo:
+        block = todo.pop()
+        if block not in blocks:
+            blocks.add(block)
+            todo += [p for p in before[block] if p in reachable]
+    return frozenset(blocks)

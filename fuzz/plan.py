@@ -9,12 +9,13 @@ DEFAULT_ISAS = ("x86_64", "aarch64")
 
 @dataclass(frozen=True, slots=True)
 class CaseOptions:
-    """What a user may say of the cases."""
+    """What a user may say of the cases. ``mutant_share`` is the share of them that are mutants."""
 
     isas: tuple[str, ...] = DEFAULT_ISAS
     inputs: int = 32
     instructions: int = 50
     trapping_share: float = 0.05
+    mutant_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,13 @@ from fuzz.case import Case
 from fuzz.entropy import PrngEntropy
 from fuzz.generate import Generator
 from fuzz.generate.options import Options
+from fuzz.mutate import Mutant, Mutator
 from fuzz.plan import CaseOptions
+
+#: Told apart from what a case itself is drawn from, which is seeded by seed and index.
+_MUTATION, _OTHER = 1, 2
+#: Share of the mutants that take something from a second case.
+_CROSSED = 0.5
 
 
 class CaseSource:
@@ -14,17 +20,35 @@ class CaseSource:
 
     def __init__(self, options: CaseOptions, seed: int) -> None:
         self.seed = seed
-        self._generator = Generator(
-            Options(
-                instructions=options.instructions,
-                inputs=options.inputs,
-                trapping_share=options.trapping_share,
-                isas=options.isas,
-            )
+        self.mutant_share = options.mutant_share
+        drawing = Options(
+            instructions=options.instructions,
+            inputs=options.inputs,
+            trapping_share=options.trapping_share,
+            isas=options.isas,
         )
+        self._generator = Generator(drawing)
+        self._mutator = Mutator(drawing, self._generator.repertoires)
 
     def case(self, index: int) -> Case:
         """Case ``index`` of the seed."""
+        return self.make(index)[0]
+
+    def make(self, index: int) -> tuple[Case, Mutant | None]:
+        """Case ``index`` of the seed; if it is a mutant, how it was made.
+
+        A mutant is made of the case that would have had its index without mutants.
+        """
         case = self._generator.generate(PrngEntropy((self.seed, index)))
         case.origin = f"seed {self.seed} case {index}"
-        return case
+        if not self.mutant_share:
+            return case, None
+        entropy = PrngEntropy((self.seed, index, _MUTATION))
+        if not entropy.chance(self.mutant_share):
+            return case, None
+        other = None
+        if entropy.chance(_CROSSED):
+            other = self._generator.generate(PrngEntropy((self.seed, index, _OTHER)))
+        mutant = self._mutator.mutate(case, entropy, other=other)
+        mutant.case.origin = f"{case.origin}, mutated: {', '.join(mutant.steps) or 'nothing'}"
+        return mutant.case, mutant

@@ -6,7 +6,10 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fuzz.mutate import Mutant
 
 
 class Stage(IntEnum):
@@ -46,6 +49,8 @@ class Statistics:
         pairs: by ISA, the cases compiled and compared on it that have an opcode at a controlling
             type (``iadd.i32``; the opcode alone where it has none).
         known_faults: differences that a known fault of the emulator explains, by bucket.
+        mutants: cases that are mutants; ``mutations`` counts their steps by name, ``refused`` those
+            that were taken back, by name and reason.
         stage_ns: by ``Stage``.
         total_ns: of the whole loop, what is between the stages included.
         wall_ns: the same by the clock, the longest of the workers.
@@ -68,6 +73,9 @@ class Statistics:
     live_ratios: Counter[int] = field(default_factory=Counter)
     known_faults: Counter[str] = field(default_factory=Counter)
     pairs: dict[str, Counter[str]] = field(default_factory=dict)
+    mutants: int = 0
+    mutations: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
     stage_ns: list[int] = field(default_factory=lambda: [0] * len(Stage))
     total_ns: int = 0
     wall_ns: int = 0
@@ -76,6 +84,7 @@ class Statistics:
         """Adds what another worker counted."""
         for name in ("cases", "executions", "trapping_cases", "hangs", "unintended_traps"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.mutants += other.mutants
         self.instructions += other.instructions
         self.live_instructions += other.live_instructions
         for counter, more in zip(self._counters(), other._counters(), strict=True):
@@ -98,6 +107,8 @@ class Statistics:
             self.emulate_ns,
             self.live_ratios,
             self.known_faults,
+            self.mutations,
+            self.refused,
         )
 
     def note_pairs(self, isa: str, pairs: Iterable[str]) -> None:
@@ -108,6 +119,13 @@ class Statistics:
         """Counts case ``index`` as rejected."""
         self.rejected[reason] += 1
         self.examples.setdefault(reason, index)
+
+    def note_mutant(self, mutant: Mutant) -> None:
+        """Counts what a mutant was made of."""
+        self.mutants += 1
+        self.mutations.update(mutant.steps)
+        for (name, refusal), number in mutant.refused.items():
+            self.refused[f"{name}: {refusal.value}"] += number
 
     def note_liveness(self, generated: int, left: int) -> None:
         """Counts one optimised compilation. Constant memory, so that a campaign may last."""
@@ -167,4 +185,7 @@ class Statistics:
             "liveness_median": self.liveness_median,
             "opcodes": dict(sorted(self.opcodes.items())),
             "pairs": {isa: dict(sorted(pairs.items())) for isa, pairs in self.pairs.items()},
+            "mutants": self.mutants,
+            "mutations": dict(self.mutations.most_common()),
+            "refused_mutations": dict(self.refused.most_common()),
         }

@@ -101,7 +101,9 @@ class _Worker:
         self.flight.begin(index)
         start = process_time_ns()
         try:
-            case = source.case(index)
+            case, mutant = source.make(index)
+            if mutant is not None:
+                self.statistics.note_mutant(mutant)
             self.statistics.stage_ns[Stage.GENERATE] += process_time_ns() - start
             verdict = pipeline.check(case)
         except (SettingsError, OSError, MemoryError):

@@ -10,8 +10,8 @@ import click
 
 from fuzz.cli.errors import EXIT_CLEAN, BadInput
 from fuzz.cli.files import load_cases
-from fuzz.cli.options import case_options
-from fuzz.plan import CaseOptions
+from fuzz.cli.options import case_options, mutants_option
+from fuzz.plan import DEFAULT_ISAS, CaseOptions
 
 if TYPE_CHECKING:
     from clif.outcome import Outcomes
@@ -25,27 +25,38 @@ _SEED = re.compile(r"\d+(:\d+)?")
   clif-fuzz fmt 7            case 0 of seed 7
   clif-fuzz fmt 7:12         case 12 of seed 7
   clif-fuzz fmt case.clif    the file's cases, with the interpreter's outcomes
+  clif-fuzz fmt case.clif --mutate 10 --seed 3    the file's case after ten mutations
   clif-fuzz fmt --filetest findings/crash-*.clif > test.clif
 """
 )
 @click.argument("what", metavar="SEED[:CASE]|FILE")
 @case_options
+@mutants_option
 @click.option(
     "--filetest",
     is_flag=True,
     help="A form that Cranelift's own tools can run in full: memory becomes a stack slot.",
 )
+@click.option(
+    "--mutate", "steps", type=click.IntRange(1), metavar="N", help="Apply so many mutations first."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of --mutate.")
 def command(
     what: str,
     isas: tuple[str, ...],
     inputs: int,
     instructions: int,
     trapping_share: float,
+    mutant_share: float,
     filetest: bool,
+    steps: int | None,
+    seed: int,
 ) -> int:
     """Print the case of a seed, or the cases of a file, with the outcomes expected."""
-    options = CaseOptions(isas, inputs, instructions, trapping_share)
+    options = CaseOptions(isas, inputs, instructions, trapping_share, mutant_share)
     for number, (case, named) in enumerate(_cases(what, options)):
+        if steps is not None:
+            case = _mutated(case, steps, seed, named or isas)
         if number:
             click.echo()
         click.echo(_text(case, named, filetest=filetest), nl=False)
@@ -60,6 +71,19 @@ def _cases(what: str, options: CaseOptions) -> list[tuple[Case, tuple[str, ...]]
         seed, _, index = what.partition(":")
         return [(CaseSource(options, int(seed)).case(int(index or 0)), options.isas)]
     return [(found.case, found.isas) for found in load_cases(Path(what))]
+
+
+def _mutated(case: Case, steps: int, seed: int, isas: tuple[str, ...]) -> Case:
+    """After so many mutations, or as many as find a place."""
+    from fuzz.entropy import PrngEntropy
+    from fuzz.generate import Options
+    from fuzz.mutate import mutator_of
+
+    emulated = tuple(isa for isa in isas if isa in DEFAULT_ISAS) or DEFAULT_ISAS
+    mutator = mutator_of(Options(isas=emulated))
+    mutant = mutator.mutate(case, PrngEntropy(seed), steps=steps)
+    mutant.case.origin = f"{case.origin}, mutated: {', '.join(mutant.steps) or 'nothing'}"
+    return mutant.case
 
 
 def _text(case: Case, isas: tuple[str, ...], *, filetest: bool) -> str:

@@ -80,6 +80,18 @@ _CASE_OPTIONS = (
 )
 
 
+def mutants_option(function: F) -> F:
+    return click.option(
+        "--mutants",
+        "mutant_share",
+        type=click.FloatRange(0, 1),
+        default=CaseOptions().mutant_share,
+        show_default=True,
+        metavar="SHARE",
+        help="Share of the cases that are mutants of generated ones.",
+    )(function)
+
+
 def write_json(facts: object, target: str) -> None:
     """Writes to a file, or to stdout for ``-``. Raises BadInput where that is not possible."""
     text = json.dumps(facts, indent=2) + "\n"

@@ -17,7 +17,7 @@ from fuzz.cli.errors import (
     BadInput,
     complain,
 )
-from fuzz.cli.options import case_options, json_option, write_json
+from fuzz.cli.options import case_options, json_option, mutants_option, write_json
 from fuzz.cli.status import StatusLine
 from fuzz.cli.summary import print_summary, to_json
 from fuzz.plan import CaseOptions, Plan
@@ -31,6 +31,7 @@ Without --seconds and --cases it runs until Ctrl-C.
 """
 )
 @case_options
+@mutants_option
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), help="How long to run.")
 @click.option("--cases", type=click.IntRange(1), help="How many cases to check.")
 @click.option("--jobs", type=click.IntRange(1, 1024), default=1, show_default=True)
@@ -49,6 +50,7 @@ def command(
     inputs: int,
     instructions: int,
     trapping_share: float,
+    mutant_share: float,
     seconds: float | None,
     cases: int | None,
     jobs: int,
@@ -63,7 +65,7 @@ def command(
     the exit code 1.
     """
     plan = Plan(
-        CaseOptions(isas, inputs, instructions, trapping_share),
+        CaseOptions(isas, inputs, instructions, trapping_share, mutant_share),
         seed=secrets.randbits(32) if seed is None else seed,
         cases=cases,
         seconds=seconds,

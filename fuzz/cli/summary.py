@@ -84,9 +84,21 @@ def _print_quality(statistics: Statistics, result: Result) -> None:
     for reason, number in statistics.rejected.most_common(_SHOWN):
         example = statistics.examples.get(reason)
         click.echo(f"  rejected {number}: {reason} (as in case {example})")
+    _print_mutants(statistics)
     if statistics.traps:
         codes = ", ".join(f"{code} {n}" for code, n in statistics.traps.most_common())
         click.echo(f"traps: {codes}")
+
+
+def _print_mutants(statistics: Statistics) -> None:
+    if not statistics.mutants:
+        return
+    steps, refused = statistics.mutations.total(), statistics.refused.total()
+    click.echo(f"{statistics.mutants} mutants of {steps} steps, {refused} more steps taken back")
+    names = ", ".join(f"{name} {n}" for name, n in statistics.mutations.most_common())
+    click.echo(f"  {names}")
+    for reason, number in statistics.refused.most_common(_SHOWN):
+        click.echo(f"  taken back {number}: {reason}")
 
 
 def _print_findings(result: Result) -> None:

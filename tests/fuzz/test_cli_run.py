@@ -14,6 +14,7 @@ import pytest
 
 from fuzz.casefile import read_case
 from fuzz.messages import Record
+from fuzz.mutate import MUTATIONS, Refusal
 from tests.fuzz.command import Command
 
 SMALL = ("--inputs", 2, "--instructions", 8)
@@ -213,3 +214,41 @@ def test_start_up_is_quick() -> None:
     code = "import sys, fuzz.cli.run; print('numpy' in sys.modules, 'unicorn' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False False\n"
+
+
+def test_mutants_are_counted(command: Command, tmp_path: Path) -> None:
+    file = tmp_path / "facts.json"
+    output = command(
+        *("run", *SMALL, "--cases", 40, "--seed", 5, "--mutants", 0.5, "--out", tmp_path),
+        *("--json", file),
+    )
+    facts = json.loads(file.read_text())
+    assert output.code == 0
+    assert 8 <= facts["mutants"] <= 32
+    assert sum(facts["mutations"].values()) >= facts["mutants"]
+    assert set(facts["refused_mutations"]) <= {
+        f"{name}: {refusal.value}" for name in MUTATIONS for refusal in Refusal
+    }
+    assert f"{facts['mutants']} mutants of {sum(facts['mutations'].values())} steps" in output.out
+    assert command("run", "--mutants", "2").code == 2
+
+
+def test_a_mutant_of_a_seed_can_be_printed(command: Command) -> None:
+    plain = command("fmt", *SMALL, "5:3").out
+    mutant = command("fmt", *SMALL, "5:3", "--mutants", 1).out
+    assert mutant.startswith("; origin: seed 5 case 3, mutated: ")
+    assert mutant != plain
+    assert command("fmt", *SMALL, "5:3", "--mutants", 1).out == mutant
+
+
+def test_a_file_can_be_mutated(command: Command, tmp_path: Path) -> None:
+    file = tmp_path / "case.clif"
+    file.write_text(command("fmt", *SMALL, "5:3").out)
+    mutant = command("fmt", file, "--mutate", 3, "--seed", 8)
+    assert mutant.code == 0
+    steps = mutant.out.splitlines()[0].partition(", mutated: ")[2].split(", ")
+    assert len(steps) == 3
+    assert set(steps) <= set(MUTATIONS)
+    other = command("fmt", file, "--mutate", 3, "--seed", 9)
+    assert other.out != mutant.out
+    read_case(mutant.out)

@@ -1,0 +1,97 @@
+"""The forms of the generator's repertoire, by what they take and give."""
+
+from __future__ import annotations
+
+from clif.function import Inst
+from clif.opcodes import Format
+from clif.types import Type
+from fuzz.case import Case
+from fuzz.entropy import Entropy
+from fuzz.generate.repertoire import LAST_LANE, Form, Repertoire
+
+#: Instructions whose types need no support: control flow, calls, and what has no operand.
+_ALWAYS = frozenset(
+    {
+        Format.JUMP,
+        Format.BRANCH_TABLE,
+        Format.CALL,
+        Format.CALL_INDIRECT,
+        Format.MULTI_ARY,
+        Format.NULL_ARY,
+        Format.TRAP,
+        Format.UNARY_IMM,
+        Format.UNARY_IEEE16,
+        Format.UNARY_IEEE32,
+        Format.UNARY_IEEE64,
+        Format.STACK_ADDR,
+        Format.FUNC_ADDR,
+    }
+)
+
+
+_LANES = frozenset({Format.BINARY_IMM8, Format.TERNARY_IMM8})
+
+
+class Catalogue:
+    """Pure forms: those without effects.
+
+    Attributes:
+        by_signature: by the types of operands and of results.
+        by_result: by the type of the only result.
+    """
+
+    def __init__(self, repertoire: Repertoire) -> None:
+        self.repertoire = repertoire
+        signatures: dict[tuple[tuple[Type, ...], tuple[Type, ...]], list[Form]] = {}
+        results: dict[Type, list[Form]] = {}
+        for forms in repertoire.pure.values():
+            for form in forms:
+                signatures.setdefault((form.operands, form.results), []).append(form)
+                if len(form.results) == 1:
+                    results.setdefault(form.results[0], []).append(form)
+        self.by_signature = {key: tuple(forms) for key, forms in signatures.items()}
+        self.by_result = {key: tuple(forms) for key, forms in results.items()}
+        self._pure = frozenset(form for forms in repertoire.pure.values() for form in forms)
+
+    def form_of(self, inst: Inst) -> Form | None:
+        """The instruction's form, None where it is not in the repertoire."""
+        return self.repertoire.form(inst.opcode.name, inst.type, *(arg.type for arg in inst.args))
+
+    def pure_form_of(self, inst: Inst) -> Form | None:
+        """The same, of instructions without effects only."""
+        form = self.form_of(inst)
+        return form if form in self._pure else None
+
+    def alike(self, form: Form) -> tuple[Form, ...]:
+        """The forms with the same types of operands and results, itself included."""
+        return self.by_signature[form.operands, form.results]
+
+    def knows(self, case: Case) -> bool:
+        """Whether everything in a case is known to be lowered."""
+        return all(
+            inst.opcode.format in _ALWAYS or self._lowers(inst)
+            for function in case.functions
+            for inst in function.instructions()
+        )
+
+    def _lowers(self, inst: Inst) -> bool:
+        form = self.form_of(inst)
+        if form is None:
+            return False
+        if inst.opcode.format in _LANES:
+            return inst.imm == 0 or LAST_LANE in form.conditions
+        variant = inst.cond or inst.rmw
+        return not variant or variant in form.conditions
+
+
+def draw_immediates(entropy: Entropy, form: Form) -> tuple[int, str]:
+    """The integer immediate and the condition code that a form asks for."""
+    format_ = form.opcode.format
+    if format_ in _LANES:
+        lanes = form.operands[0].lanes if LAST_LANE in form.conditions else 1
+        return entropy.below(lanes), ""
+    if form.conditions:
+        return 0, entropy.choice(form.conditions)
+    if format_ is Format.SHUFFLE:
+        return int.from_bytes(bytes(entropy.below(32) for _ in range(16)), "little"), ""
+    return 0, ""

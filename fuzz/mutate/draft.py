@@ -1,0 +1,214 @@
+"""A case while it is mutated: what may be changed in it, and with what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import TypeVar
+
+from clif.function import Block, Function, Inst, Value
+from clif.types import I64, I128, Type
+from clif.uses import Index, Use, fresh_number
+from fuzz.case import Case
+from fuzz.entropy import Entropy
+from fuzz.generate.options import Options
+from fuzz.generate.repertoire import Form
+from fuzz.generate.writer import SCALAR_OF_BITS
+from fuzz.mutate.access import access_of, is_region_store
+from fuzz.mutate.catalogue import Catalogue, draw_immediates
+from fuzz.mutate.facts import Donor, Facts
+
+T = TypeVar("T")
+_ATOMICS = frozenset({"atomic_rmw", "atomic_cas", "atomic_load", "atomic_store"})
+
+
+def copy_case(case: Case) -> Case:
+    """A case that shares nothing mutable with the other one; inputs are never changed in place."""
+    return replace(
+        case,
+        functions=[function.clone() for function in case.functions],
+        settings=dict(case.settings),
+        isa_settings={isa: dict(flags) for isa, flags in case.isa_settings.items()},
+    )
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """Where an instruction stands, or would be put."""
+
+    function: Function
+    block: Block
+    index: int
+
+    @property
+    def inst(self) -> Inst:
+        return self.block.instructions[self.index]
+
+
+class Draft:
+    """What a mutation gets: a case of its own to change, and facts about it.
+
+    A mutation changes the case and returns True, or leaves it and returns False. After a change the
+    facts are stale: one draft serves one change.
+
+    Attributes:
+        other: another case to take functions from, or None.
+    """
+
+    def __init__(
+        self,
+        case: Case,
+        facts: Facts,
+        entropy: Entropy,
+        catalogue_for: Callable[[Case], Catalogue],
+        options: Options,
+        other: Donor | None = None,
+    ) -> None:
+        self.case = case
+        self.facts = facts
+        self.entropy = entropy
+        self.catalogue = catalogue_for(case)
+        self._catalogue_for = catalogue_for
+        self.options = options
+        self.other = other
+        self._next: dict[Function, int] = {}
+
+    def is_lowered(self) -> bool:
+        """Whether everything in the case is known to be lowered as it is now: with the settings and
+        flags that a mutation has given it."""
+        return self._catalogue_for(self.case).knows(self.case)
+
+    # --- drawing ---
+
+    def function(self) -> Function:
+        """A function of the case, large ones more often."""
+        functions = self.case.functions
+        if len(functions) == 1:
+            return functions[0]
+        sizes = [sum(len(b.instructions) for b in f.blocks) for f in functions]
+        return self.entropy.weighted(functions, tuple(accumulate(sizes)))
+
+    def pick(self, items: Sequence[T]) -> T | None:
+        return self.entropy.choice(items) if items else None
+
+    # --- what may be changed ---
+
+    def places(self, function: Function) -> Iterator[Place]:
+        """All instructions whose results are not locked."""
+        locks = self.facts.locks
+        if locks.everything:
+            return
+        for block, index, inst in self.facts.index(function).instructions():
+            if not any(result in locks.values for result in inst.results):
+                yield Place(function, block, index)
+
+    def pure_places(self, function: Function) -> list[tuple[Place, Form]]:
+        """Those of pure forms that compute with no addresses."""
+        addresses = self.facts.addresses
+        found = []
+        for place in self.places(function):
+            form = self.catalogue.pure_form_of(place.inst)
+            if form is not None and not any(arg in addresses for arg in place.inst.args):
+                found.append((place, form))
+        return found
+
+    def region_stores(self, function: Function) -> list[Place]:
+        """Stores that may be left out or made later: what initialises stack slots is not there."""
+        facts = self.facts
+        return [
+            place
+            for place in self.places(function)
+            if place.inst not in facts.unproved
+            and is_region_store(access_of(place.inst), facts.ranges)
+        ]
+
+    def free_uses(self, function: Function) -> list[Use]:
+        """The operands that may become others of their type."""
+        locks, addresses = self.facts.locks, self.facts.addresses
+        if locks.everything:
+            return []
+        return [
+            use
+            for value, uses in self.facts.index(function).uses.items()
+            if value not in locks.values and value not in addresses
+            for use in uses
+            if _is_plain(use.inst)
+        ]
+
+    def is_free(self, value: Value) -> bool:
+        """Whether a value may be used for anything."""
+        return value not in self.facts.addresses
+
+    def candidates(self, place: Place, type_: Type) -> list[Value]:
+        """The values of a type that may be used by what stands at a place."""
+        index = self.facts.index(place.function)
+        return [
+            value
+            for value in index.available(place.block, place.index)
+            if value.type is type_ and value not in self.facts.addresses
+        ]
+
+    def is_open(self, value: Value) -> bool:
+        return value in self.facts.openness.open
+
+    # --- new instructions ---
+
+    def fresh(self, function: Function, type_: Type) -> Value:
+        """A value that nothing defines yet."""
+        number = self._next.get(function)
+        if number is None:
+            number = fresh_number(function)
+        self._next[function] = number + 1
+        return Value(type_, number)
+
+    def make(self, function: Function, form: Form, args: list[Value]) -> Inst:
+        """An instruction of a form, its immediates drawn, its results fresh."""
+        imm, cond = draw_immediates(self.entropy, form)
+        results = [self.fresh(function, type_) for type_ in form.results]
+        return Inst(form.opcode, form.type, args, results, imm, cond, form.flags)
+
+    def constant(self, function: Function, type_: Type, bits: int) -> list[Inst]:
+        """Instructions the last of which defines a constant."""
+        if type_ is I128:
+            halves = [
+                self._simple(function, "iconst", I64, I64, bits >> shift & I64.mask)
+                for shift in (0, 64)
+            ]
+            opcode = self.catalogue.repertoire.opcodes["iconcat"]
+            args = [half.result for half in halves]
+            return [*halves, Inst(opcode, I64, args, [self.fresh(function, I128)])]
+        if not type_.is_vector and not type_.is_float:
+            return [self._simple(function, "iconst", type_, type_, bits & type_.mask)]
+        name, ctrl = ("vconst", type_) if type_.is_vector else (f"{type_.name}const", None)
+        if self.catalogue.repertoire.has(name, ctrl):
+            return [self._simple(function, name, ctrl, type_, bits)]
+        int_ = SCALAR_OF_BITS[type_.bits]
+        cast = self.catalogue.repertoire.forms["bitcast", type_, (int_,)]
+        number = self.constant(function, int_, bits)
+        return [*number, self.make(function, cast, [number[-1].result])]
+
+    def _simple(
+        self, function: Function, name: str, ctrl: Type | None, type_: Type, bits: int
+    ) -> Inst:
+        opcode = self.catalogue.repertoire.opcodes[name]
+        return Inst(opcode, ctrl, [], [self.fresh(function, type_)], imm=bits)
+
+    def index(self, function: Function) -> Index:
+        return self.facts.index(function)
+
+    def conversion(self, function: Function, value: Value, type_: Type) -> Inst | None:
+        """An instruction that makes a scalar one of another width; None where there is none."""
+        if value.type.is_float:
+            name = "fpromote" if value.type.bits < type_.bits else "fdemote"
+        elif value.type.bits > type_.bits:
+            name = "ireduce"
+        else:
+            name = self.entropy.choice(("uextend", "sextend"))
+        form = self.catalogue.repertoire.form(name, type_, value.type)
+        return None if form is None else self.make(function, form, [value])
+
+
+def _is_plain(inst: Inst) -> bool:
+    """Whether operands have no meaning beyond their value."""
+    return "other_side_effects" not in inst.opcode.flags or inst.opcode.name in _ATOMICS

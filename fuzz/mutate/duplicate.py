@@ -1,0 +1,69 @@
+"""An instruction twice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from clif.function import Function, Inst
+from clif.uses import Use
+from fuzz.mutate.access import access_of
+from fuzz.mutate.draft import Draft, Place
+
+
+def duplicate_instruction(draft: Draft) -> bool:
+    """A copy of an operation or load serves one of its users; or a store is made twice.
+
+    Keeps: everything, or nearly: the copy stands right in front of its user, and a load gives there
+    what memory holds by then. What GVN, alias analysis and rematerialisation may merge is the idea.
+    """
+    function = draft.function()
+    choice = draft.pick(_loads_and_operations(draft, _places(draft, function)))
+    if choice is None:
+        return False
+    place, use = choice
+    copy = _copy(draft, place)
+    if use is None:
+        place.block.instructions.insert(_later(draft, place), copy)
+        return True
+    use.block.instructions.insert(use.at, copy)
+    at = next(n for n, r in enumerate(place.inst.results) if r is use.value)
+    use.put(copy.results[at])
+    return True
+
+
+def _places(draft: Draft, function: Function) -> list[Place]:
+    """Where operations, loads and stores stand that may be made twice."""
+    pure = [place for place, _ in draft.pure_places(function)]
+    memory = [
+        place
+        for place in draft.places(function)
+        if access_of(place.inst) is not None
+        and place.inst not in draft.facts.unproved
+        and "other_side_effects" not in place.inst.opcode.flags
+    ]
+    return pure + memory
+
+
+def _loads_and_operations(draft: Draft, places: list[Place]) -> list[tuple[Place, Use | None]]:
+    """Each with one of its users that may be changed; stores without."""
+    found: list[tuple[Place, Use | None]] = []
+    for place in places:
+        if not place.inst.results:
+            found.append((place, None))
+            continue
+        uses = [use for r in place.inst.results for use in draft.index(place.function).uses[r]]
+        if len(uses) > 1 or (uses and uses[0].block is not place.block):
+            found.append((place, draft.entropy.choice(uses)))
+    return found
+
+
+def _copy(draft: Draft, place: Place) -> Inst:
+    inst = place.inst
+    results = [draft.fresh(place.function, result.type) for result in inst.results]
+    return replace(inst, args=list(inst.args), results=results)
+
+
+def _later(draft: Draft, place: Place) -> int:
+    """Somewhere behind, in the same block."""
+    last = len(place.block.instructions) - 1
+    return draft.entropy.between(place.index + 1, max(place.index + 1, last))

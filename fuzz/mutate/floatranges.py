@@ -1,0 +1,102 @@
+"""Bounds of floats, for conversions to integers that trap outside of a range.
+
+Only what guards such conversions is followed: constants, conversions from integers, minima and
+maxima, rounding to integers, and the selection that takes NaNs out.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import ceil, floor
+from typing import NamedTuple
+
+from clif.floats import fraction_bits, is_nan
+from clif.types import Type
+
+_ROUNDING = frozenset({"trunc", "ceil", "floor", "nearest"})
+
+
+class Bounds(NamedTuple):
+    """No NaN, and between these; None is infinity."""
+
+    low: Fraction | None
+    high: Fraction | None
+
+
+def of_bits(bits: int, type_: Type) -> Bounds | None:
+    """A constant; None for a NaN."""
+    if is_nan(bits, type_):
+        return None
+    width = fraction_bits(type_)
+    exponent_mask = (1 << (type_.lane_bits - 1 - width)) - 1
+    fraction, exponent = bits & ((1 << width) - 1), bits >> width & exponent_mask
+    sign = -1 if bits & type_.sign_bit else 1
+    if exponent == exponent_mask:
+        # Infinity: beyond every finite bound on its side.
+        return Bounds(None, None)
+    bias = exponent_mask >> 1
+    if exponent:
+        fraction |= 1 << width
+    value = Fraction(sign * fraction) * Fraction(2) ** (max(exponent, 1) - bias - width)
+    return Bounds(value, value)
+
+
+def of_integers(low: int, high: int, type_: Type) -> Bounds | None:
+    """What a conversion from integers between two bounds gives: rounded outwards.
+
+    None where it may be infinite.
+    """
+    greatest_exponent = (1 << (type_.lane_bits - 2 - fraction_bits(type_))) - 1
+    if max(abs(low), abs(high)).bit_length() > greatest_exponent:
+        return None
+    return Bounds(Fraction(_outwards(low, type_)), Fraction(_outwards(high, type_)))
+
+
+def _outwards(value: int, type_: Type) -> int:
+    spare = max(0, abs(value).bit_length() - fraction_bits(type_) - 1)
+    size = -(-abs(value) >> spare) << spare
+    return -size if value < 0 else size
+
+
+def maximum(a: Bounds | None, b: Bounds | None) -> Bounds | None:
+    """``fmax``, a NaN if either operand is one."""
+    if a is None or b is None:
+        return None
+    lows = [low for low in (a.low, b.low) if low is not None]
+    high = None if a.high is None or b.high is None else max(a.high, b.high)
+    return Bounds(max(lows) if lows else None, high)
+
+
+def minimum(a: Bounds | None, b: Bounds | None) -> Bounds | None:
+    """``fmin``, a NaN if either operand is one."""
+    if a is None or b is None:
+        return None
+    highs = [high for high in (a.high, b.high) if high is not None]
+    low = None if a.low is None or b.low is None else min(a.low, b.low)
+    return Bounds(low, min(highs) if highs else None)
+
+
+def rounded(name: str, operand: Bounds | None) -> Bounds | None:
+    """Rounding to an integer, one outwards at most."""
+    if operand is None or name not in _ROUNDING:
+        return None
+    low = None if operand.low is None else Fraction(floor(operand.low))
+    high = None if operand.high is None else Fraction(ceil(operand.high))
+    return _towards_zero(operand) if name == "trunc" else Bounds(low, high)
+
+
+def _towards_zero(operand: Bounds) -> Bounds:
+    low, high = operand
+    return Bounds(
+        None if low is None else Fraction(int(low)), None if high is None else Fraction(int(high))
+    )
+
+
+def fits(operand: Bounds | None, type_: Type, *, signed: bool) -> bool:
+    """Whether such a float, truncated, is an integer of the type."""
+    if operand is None or operand.low is None or operand.high is None:
+        return False
+    low, high = int(operand.low), int(operand.high)
+    if signed:
+        return -type_.sign_bit <= low and high < type_.sign_bit
+    return low >= 0 and high <= type_.mask

@@ -1,0 +1,49 @@
+"""Other memory flags."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from clif.function import Inst, MemFlags
+from clif.opcodes import Format
+from fuzz.generate.options import TRAP_CODES
+from fuzz.mutate.draft import Draft, Place
+
+_FORMATS = (Format.LOAD, Format.STORE)
+
+
+def change_memory_flags(draft: Draft) -> bool:
+    """A load or store says something else of itself.
+
+    Keeps: that the flags are true. Promises are only given where they are proved: ``notrap`` and
+    ``can_move`` of what stays in its bounds. The others are only taken back.
+    """
+    function = draft.function()
+    places = [
+        Place(function, block, at)
+        for block, at, inst in draft.index(function).instructions()
+        if inst.opcode.format in _FORMATS
+    ]
+    place = draft.pick(places)
+    if place is None:
+        return False
+    inst = place.inst
+    before = inst.flags
+    inst.flags = _changed(draft, inst, before)
+    return inst.flags != before
+
+
+def _changed(draft: Draft, inst: Inst, flags: MemFlags) -> MemFlags:
+    entropy = draft.entropy
+    proved = inst not in draft.facts.unproved and not draft.case.trapping
+    kind = entropy.below(6)
+    if kind == 0:
+        return replace(flags, aligned=False)
+    if kind == 1:
+        return replace(flags, readonly=False)
+    if kind == 2:
+        return replace(flags, can_move=proved and not flags.can_move)
+    if kind == 3:
+        return replace(flags, endianness=None if flags.endianness else "little")
+    trap = None if proved and entropy.below(2) else entropy.choice((*TRAP_CODES, "heap_oob"))
+    return replace(flags, trap=trap)

@@ -1,0 +1,173 @@
+"""Another type throughout a web of instructions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from clif.function import Block, Function, Inst, Value
+from clif.opcodes import Format
+from clif.types import FLOATS, INTS, Type
+from fuzz.generate.repertoire import Form
+from fuzz.mutate.draft import Draft, Place
+
+_MOST = 8
+
+
+@dataclass(slots=True, eq=False)
+class _Web:
+    """Instructions that pass values of one type to each other, and their forms at the new one."""
+
+    function: Function
+    old: Type
+    new: Type
+    members: list[Inst] = field(default_factory=list)
+    forms: list[Form] = field(default_factory=list)
+    home: dict[int, Block] = field(default_factory=dict)
+
+    def has(self, inst: Inst | None) -> bool:
+        return inst is not None and id(inst) in self.home
+
+
+def change_type(draft: Draft) -> bool:
+    """Connected operations compute in another width; at the edges stand conversions.
+
+    Keeps: the types of everything outside, and lowering: every operation has a form at the new
+    type. Locked values are not touched.
+    """
+    function = draft.function()
+    places = [
+        (place, form)
+        for place, form in draft.pure_places(function)
+        if form.type in INTS + FLOATS and _same_results(place.inst)
+    ]
+    choice = draft.pick(places)
+    if choice is None:
+        return False
+    old = choice[1].type
+    assert old is not None
+    family = FLOATS if old.is_float else INTS
+    known = draft.catalogue.repertoire.types
+    new = draft.pick([t for t in family if t is not old and t in known])
+    if new is None:
+        return False
+    web = _Web(function, old, new)
+    _grow(draft, web, choice[0], places)
+    return bool(web.members) and _convert(draft, web)
+
+
+def _same_results(inst: Inst) -> list[Value]:
+    """The results that have the controlling type."""
+    pairs = zip(inst.opcode.results, inst.results, strict=False)
+    return [value for constraint, value in pairs if constraint.kind == "Same"]
+
+
+def _same_operands(inst: Inst) -> list[int]:
+    return [n for n, c in enumerate(inst.opcode.args) if c.kind == "Same"]
+
+
+def _grow(draft: Draft, web: _Web, start: Place, places: list[tuple[Place, Form]]) -> None:
+    """From one instruction on to those that it takes from and gives to."""
+    index = draft.index(web.function)
+    by_inst = {id(place.inst): place for place, form in places if form.type is web.old}
+    todo = [start.inst]
+    most = 1 + draft.entropy.below(_MOST)
+    while todo and len(web.members) < most:
+        inst = todo.pop(draft.entropy.below(len(todo)))
+        place = by_inst.get(id(inst))
+        if place is None or web.has(inst):
+            continue
+        form = _form_at(draft, inst, web.new)
+        if form is None:
+            continue
+        web.members.append(inst)
+        web.forms.append(form)
+        web.home[id(inst)] = place.block
+        feeding = [index.definition.get(inst.args[n]) for n in _same_operands(inst)]
+        todo += [other for other in feeding if other is not None]
+        todo += [use.inst for result in _same_results(inst) for use in index.uses[result]]
+
+
+def _form_at(draft: Draft, inst: Inst, new: Type) -> Form | None:
+    operands = [arg.type for arg in inst.args]
+    for n in _same_operands(inst):
+        operands[n] = new
+    form = draft.catalogue.repertoire.form(inst.opcode.name, new, *operands)
+    if form is None or (form.conditions and inst.cond not in form.conditions):
+        return None
+    for constraint, old, result in zip(
+        inst.opcode.results, inst.results, form.results, strict=True
+    ):
+        if constraint.kind != "Same" and old.type is not result:
+            return None  # it follows the type in another way
+    return form
+
+
+def _convert(draft: Draft, web: _Web) -> bool:
+    if not _convertible(draft, web):
+        return False
+    replaced: dict[Value, Value] = {}
+    for inst in web.members:
+        for result in _same_results(inst):
+            replaced[result] = draft.fresh(web.function, web.new)
+    for inst in web.members:
+        _enter(draft, web, inst, replaced)
+    for old, new in replaced.items():
+        _leave(draft, web, old, new)
+    for inst, form in zip(web.members, web.forms, strict=True):
+        inst.type = form.type
+        inst.results = [replaced.get(result, result) for result in inst.results]
+    return True
+
+
+def _convertible(draft: Draft, web: _Web) -> bool:
+    """Whether there are conversions both ways."""
+    there = draft.conversion(web.function, Value(web.old, 0), web.new)
+    return there is not None and (
+        draft.conversion(web.function, Value(web.new, 0), web.old) is not None
+    )
+
+
+def _enter(draft: Draft, web: _Web, inst: Inst, replaced: dict[Value, Value]) -> None:
+    """Give an instruction operands of the new type."""
+    block = web.home[id(inst)]
+    for n in _same_operands(inst):
+        arg = inst.args[n]
+        if arg in replaced:
+            inst.args[n] = replaced[arg]
+            continue
+        before = _converted(draft, web, arg)
+        at = next(k for k, other in enumerate(block.instructions) if other is inst)
+        block.instructions[at:at] = before
+        inst.args[n] = before[-1].result
+
+
+def _converted(draft: Draft, web: _Web, arg: Value) -> list[Inst]:
+    definition = draft.index(web.function).definition.get(arg)
+    if definition is not None and definition.opcode.format is Format.UNARY_IMM:
+        imm = definition.imm & web.old.mask
+        if imm & web.old.sign_bit and draft.entropy.below(2):
+            imm -= web.old.mask + 1
+        return draft.constant(web.function, web.new, imm & web.new.mask)
+    made = draft.conversion(web.function, arg, web.new)
+    assert made is not None
+    return [made]
+
+
+def _leave(draft: Draft, web: _Web, old: Value, new: Value) -> None:
+    """Convert back for the users outside of the web."""
+    index = draft.index(web.function)
+    outside = [use for use in index.uses[old] if not _is_inside(web, use.inst, use.position)]
+    if not outside:
+        return
+    made = draft.conversion(web.function, new, web.old)
+    assert made is not None
+    inst = index.definition[old]
+    block = web.home[id(inst)]
+    at = next(k for k, other in enumerate(block.instructions) if other is inst)
+    block.instructions.insert(at + 1, made)
+    for use in outside:
+        use.put(made.result)
+
+
+def _is_inside(web: _Web, inst: Inst, position: int) -> bool:
+    return web.has(inst) and position in _same_operands(inst)

@@ -1,0 +1,53 @@
+"""Other settings and ISA flags."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fuzz.generate.settings import draw_isa_settings, draw_settings
+from fuzz.mutate.draft import Draft
+
+#: Settings that say what a signature may be, or what code means: the case was made for them.
+_KEPT = frozenset(
+    {"enable_multi_ret_implicit_sret", "enable_llvm_abi_extensions", "enable_pinned_reg"}
+)
+#: Settings that something in the case may rest on once they are on: NaNs of known bits, tail calls.
+_STICKY = frozenset({"enable_nan_canonicalization", "preserve_frame_pointers"})
+
+
+def change_settings(draft: Draft) -> bool:
+    """The case is compiled with other settings, drawn as the generator draws them.
+
+    Keeps: what signatures and code rest on.
+    """
+    case = draft.case
+    drawn = draw_settings(draft.entropy, draft.options)
+    settings = {name: value for name, value in drawn.items() if name not in _KEPT}
+    settings |= {name: value for name, value in case.settings.items() if _stays(name, value)}
+    before, case.settings = case.settings, settings
+    if settings == before:
+        return False
+    if not draft.is_lowered():
+        case.settings = before
+        return False
+    return True
+
+
+def _stays(name: str, value: str) -> bool:
+    return name in _KEPT or (name in _STICKY and value == "true")
+
+
+def change_flags(draft: Draft) -> bool:
+    """The case is compiled for other CPUs of its ISAs.
+
+    Keeps: that everything in the case is lowered: where something is not known to be so, the flags
+    stay.
+    """
+    case = draft.case
+    before = case.isa_settings
+    isas = case.isas or draft.options.isas
+    case.isa_settings = before | draw_isa_settings(draft.entropy, replace(draft.options, isas=isas))
+    if case.isa_settings == before or not draft.is_lowered():
+        case.isa_settings = before
+        return False
+    return True
