@@ -104,6 +104,13 @@ FAULTS: Final[tuple[KnownFault, ...]] = (
         unless_flag="has_lse",
     ),
     KnownFault(
+        "atomic-cas-i32",
+        ("aarch64",),
+        Instructions(_words("atomic_cas"), _words("i32")),
+        "compares with the expected value's upper bits too",
+        unless_flag="has_lse",
+    ),
+    KnownFault(
         "fpromote-f16-f64",
         ("aarch64",),
         Instructions(_words("fpromote"), _words("f64"), _words("f16")),

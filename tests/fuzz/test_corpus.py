@@ -23,6 +23,7 @@ FOUND = {
     "atomic-rmw-umax-i16": [("aarch64", MISCOMPILE)],
     "fpromote-f16-f64": [("aarch64", MISCOMPILE)],
     "fdemote-f128-f32": [("aarch64", MISCOMPILE)],
+    "atomic-cas-i32": [("aarch64", MISCOMPILE)],
     "vany-true-f16x4": [("x86_64", MISCOMPILE)],
     "nan-canonicalization-f32x2": [("aarch64", PANIC)],
     "widen-high-i8x4": [("aarch64", MISCOMPILE)],
