@@ -10,10 +10,10 @@ from typing import Any, Final
 import interp
 from backend.cranelift import version
 from backend.opcodes import OPCODES
-from backend.support import Support, SupportMatrix, probe
+from backend.support import Key, Support, SupportMatrix, probe
 from fuzz import known
 from fuzz.case import DEFAULT_SETTINGS
-from fuzz.generate.support import emulated_flags
+from fuzz.generate.support import emulated_flags, is_meant
 
 _UNTYPED = "-"
 #: One type of an opcode may have several operand types or conditions: the best result counts, and
@@ -61,17 +61,28 @@ def without_meaning() -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
+class Pair:
+    """An opcode at a type that few cases of a run have.
+
+    ``reason`` says why the generator leaves it out, where that is on purpose.
+    """
+
+    cases: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reach:
     """How much of what an ISA lowers and the interpreter knows a run has generated.
 
     Attributes:
         wanted: how many pairs of opcode and controlling type there are.
-        rest: those in fewer than ``ENOUGH`` cases, with the number of cases.
+        rest: those in fewer than ``ENOUGH`` cases.
     """
 
     isa: str
     wanted: int
-    rest: dict[str, int]
+    rest: dict[str, Pair]
 
     @property
     def share(self) -> float:
@@ -85,13 +96,25 @@ ENOUGH: Final = 20
 def reach(isa: str, cases: Mapping[str, int]) -> Reach:
     """Compares a run's ``pairs`` on an ISA with all that it lowers, with every flag that the
     emulated CPU has or with none. Raises SettingsError."""
-    wanted: dict[str, None] = {}
+    wanted: dict[str, list[Key]] = defaultdict(list)
     for flags in (emulated_flags(isa), {}):
-        for opcode, type_, _, _ in probe(isa, DEFAULT_SETTINGS, flags).pairs():
-            if opcode in interp.MEANINGS:
-                wanted[f"{opcode}.{type_}" if type_ else opcode] = None
-    rest = {pair: cases.get(pair, 0) for pair in wanted if cases.get(pair, 0) < ENOUGH}
+        for key in probe(isa, DEFAULT_SETTINGS, flags).pairs():
+            if key[0] in interp.MEANINGS:
+                wanted[f"{key[0]}.{key[1]}" if key[1] else key[0]].append(key)
+    rest = {
+        name: Pair(cases.get(name, 0), _reason(isa, keys))
+        for name, keys in wanted.items()
+        if cases.get(name, 0) < ENOUGH
+    }
     return Reach(isa, len(wanted), rest)
+
+
+def _reason(isa: str, keys: Sequence[Key]) -> str:
+    """Why none of these is generated, or only under some settings; empty if they should be."""
+    for fault in known.current():
+        if isa in fault.isas and all(fault.instructions.include(*key) for key in keys):
+            return f"known fault: {fault.name}"
+    return "no settled meaning" if not any(map(is_meant, keys)) else ""
 
 
 def left_out(isa: str) -> list[tuple[str, str]]:

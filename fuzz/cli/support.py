@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,7 +70,14 @@ def _compare(isas: tuple[str, ...], run_file: str, json_file: str | None) -> int
     pairs = _pairs_of_run(run_file)
     reaches = [reach(isa, pairs.get(isa, {})) for isa in isas]
     if json_file is not None:
-        facts = {r.isa: {"pairs": r.wanted, "share": r.share, "rest": r.rest} for r in reaches}
+        facts = {
+            each.isa: {
+                "pairs": each.wanted,
+                "share": each.share,
+                "rest": {name: asdict(pair) for name, pair in each.rest.items()},
+            }
+            for each in reaches
+        }
         write_json(facts, json_file)
     if json_file != "-":
         for each in reaches:
@@ -78,8 +86,8 @@ def _compare(isas: tuple[str, ...], run_file: str, json_file: str | None) -> int
                 f"{each.isa}: {got} of {each.wanted} pairs of opcode and type in at least "
                 f"{ENOUGH} cases ({100 * each.share:.1f}%)"
             )
-            for pair, number in each.rest.items():
-                click.echo(f"  {number:4} {pair}")
+            for name, pair in each.rest.items():
+                click.echo(f"  {pair.cases:4} {name}" + f"  ({pair.reason})" * bool(pair.reason))
     return EXIT_CLEAN
 
 

@@ -20,8 +20,8 @@ _REGION_SHARE = 0.6
 _CALLEE_STEPS = 300
 #: One case in so many is for one ISA alone.
 _ALONE = 6
-#: One case in so many has pairs that it is about; of those for one ISA twice as many.
-_FOCUSED = 3
+#: One case in so many has pairs that it is about; those for one ISA alone all have.
+_FOCUSED = 4
 _MOST_FOCUSES = 3
 #: About how many instructions one takes, with what it needs.
 _FOCUS_COST = 4
@@ -73,12 +73,15 @@ class Generator:
     def _focuses(self, entropy: Entropy, repertoire: Repertoire, *, alone: bool) -> list[Pair]:
         """Pairs that the case is to have, so that rare ones get their turn. A case for one ISA
         alone is mostly about what only that one has."""
-        if self.options.opcodes is not None or entropy.below(_FOCUSED) < _FOCUSED - 1 - alone:
+        if self.options.opcodes is not None or not (
+            alone or entropy.below(_FOCUSED) == _FOCUSED - 1
+        ):
             return []
         pairs = repertoire.pairs
         if alone and entropy.below(4):
             pairs = self.repertoires.own(repertoire) or pairs
-        return [entropy.choice(pairs) for _ in range(1 + entropy.below(_MOST_FOCUSES))]
+        count = 1 + entropy.below(_MOST_FOCUSES) + alone
+        return [entropy.choice(pairs) for _ in range(count)]
 
     def _plan(self, entropy: Entropy, settings: Mapping[str, str], repertoire: Repertoire) -> Plan:
         options = self.options

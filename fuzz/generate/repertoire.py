@@ -16,6 +16,7 @@ from clif.builder import resolve
 from clif.function import DEFAULT_FLAGS, MemFlags
 from clif.opcodes import Constraint, Format, Opcode
 from clif.types import I8, I32, I64, Type, by_name
+from fuzz.generate.options import PLAIN_TYPES
 from fuzz.generate.payload import Payload, payload_of
 
 #: Keys as those of ``backend.support``: opcode; controlling type, empty where there is none; the
@@ -92,6 +93,10 @@ _CONVERSIONS = (
     "splat",
     "extractlane",
 )
+
+
+#: Lists of forms by sets of types: those of the plain types fit in, others come and go.
+_MOST_KEPT = 20_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -234,6 +239,14 @@ def _candidates(opcodes: tuple[Opcode, ...], types: tuple[Type, ...]) -> tuple[_
     )
 
 
+def all_keys(
+    opcodes: Mapping[str, Opcode], types: Sequence[Type]
+) -> Iterator[tuple[str, str, tuple[str, ...], str]]:
+    """The keys of every form over ``types``, supported or not."""
+    for candidate in _candidates(tuple(opcodes.values()), tuple(types)):
+        yield from candidate.keys
+
+
 class Repertoire:
     """The supported forms, indexed.
 
@@ -243,6 +256,7 @@ class Repertoire:
         by_name: by opcode, all of its forms.
         pure: by opcode, the forms without effects or traps, in a fixed order.
         pairs: every opcode with each of its controlling types, in a fixed order.
+        pure_opcodes, plain_opcodes: the names of those, and of what there is for plain types.
         conversions: by result type, the unary forms that make one from another type.
         opcodes: the whole opcode table, for control flow, calls and constants.
     """
@@ -279,6 +293,10 @@ class Repertoire:
             name: [(self.type_bits(form.operands + form.results), form) for form in forms]
             for name, forms in self.pure.items()
         }
+        plain = self.type_bits([t for t in types if t in PLAIN_TYPES])
+        self.plain_opcodes = tuple(
+            name for name, needs in self._needs.items() if any(not b & ~plain for b, _ in needs)
+        )
         self._over: dict[tuple[str, int], tuple[Form, ...]] = {}
 
     def _settle_unclosable(self, by_name: dict[str, list[Form]]) -> None:
@@ -319,6 +337,8 @@ class Repertoire:
         found = self._over.get(key)
         if found is None:
             found = tuple(form for bits, form in self._needs[name] if not bits & ~active)
+            if len(self._over) >= _MOST_KEPT:
+                self._over.clear()
             self._over[key] = found
         return found
 

@@ -14,8 +14,8 @@ from backend.support import Key, probe, probed_target
 from backend.target import ISAS
 from fuzz import known
 from fuzz.case import DEFAULT_SETTINGS
-from fuzz.generate.options import Options
-from fuzz.generate.repertoire import Pair, Repertoire
+from fuzz.generate.options import EVERY_TYPE, Options
+from fuzz.generate.repertoire import Pair, Repertoire, all_keys
 from interp import MEANINGS
 
 #: Shared settings that change which instructions an ISA lowers, and those that known faults of
@@ -70,6 +70,16 @@ class Repertoires:
             flags = {isa: emulated_flags(isa) for isa in isas}
             self._common = frozenset(self.of(isas, {"opt_level": "none"}, flags).pairs)
         return self._common
+
+
+@cache
+def _meant() -> frozenset[Key]:
+    return frozenset(all_keys(OPCODES, EVERY_TYPE))
+
+
+def is_meant(key: Key) -> bool:
+    """Whether the generator takes an instruction for one that has a meaning at all."""
+    return key in _meant()
 
 
 def emulated_flags(isa: str) -> dict[str, str]:

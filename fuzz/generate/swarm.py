@@ -6,6 +6,7 @@ from itertools import accumulate
 
 from clif.types import F32, F64, I8, I16, I32, I64, I128, Type
 from fuzz.entropy import Entropy
+from fuzz.generate.options import PLAIN_TYPES
 from fuzz.generate.repertoire import Form, Repertoire
 
 #: Out of 16 cases, how many have the type.
@@ -28,7 +29,9 @@ class Swarm:
         self.repertoire = repertoire
         self.types = _draw_types(entropy, repertoire)
         self._active = repertoire.type_bits(self.types)
-        self._names, self._cumulative = _draw_opcodes(entropy, repertoire)
+        plain = all(type_ in PLAIN_TYPES for type_ in self.types)
+        names = repertoire.plain_opcodes if plain else repertoire.pure_opcodes
+        self._names, self._cumulative = _draw_opcodes(entropy, names)
         self._forms: dict[str, tuple[Form, ...]] = {}
         self.unused = 0.45 + 0.05 * entropy.below(8)
         self.constant = 0.05 + 0.05 * entropy.below(6)
@@ -64,8 +67,7 @@ def _odd_share(type_: Type) -> int:
     return _VECTOR_SHARE if type_.bits == 128 and type_.is_vector else _NARROW_SHARE
 
 
-def _draw_opcodes(entropy: Entropy, repertoire: Repertoire) -> tuple[tuple[str, ...], list[int]]:
-    names = repertoire.pure_opcodes
+def _draw_opcodes(entropy: Entropy, names: tuple[str, ...]) -> tuple[tuple[str, ...], list[int]]:
     bits = entropy.bits(2 * len(names))
     weights = []
     for _ in names:

@@ -275,6 +275,7 @@ def test_every_probe_has_a_text_and_no_two_are_alike():
         text = probe_text(one)
         assert one.opcode.name in text
         if one.variant in ("first", "last"):
+            assert one.type is not None
             lane = 0 if one.variant == "first" else one.type.lanes - 1
             assert f", {lane}\n" in text
         else:

@@ -37,7 +37,7 @@ def generator() -> Generator:
 
 @cache
 def mutator() -> Mutator:
-    return Mutator(OPTIONS, generator().repertoire)
+    return Mutator(OPTIONS, generator().repertoires)
 
 
 def drawn(*seed: int) -> Case:
