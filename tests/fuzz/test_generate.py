@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -227,12 +228,18 @@ def test_outcomes_do_not_depend_on_addresses_or_fresh_stack() -> None:
             assert one.memory.tobytes() == other.memory.tobytes(), seed
 
 
+def bytes_read(inst: Inst) -> int:
+    """Narrow loads read less than their result has."""
+    narrow = re.fullmatch(r"[us]load(8|16|32)", inst.opcode.name)
+    return int(narrow[1]) // 8 if narrow else inst.results[0].type.bytes
+
+
 def test_the_read_only_part_of_the_region_is_never_written() -> None:
     seen = 0
     for seed in SEEDS:
         case = case_of(seed)
         loads = [
-            inst.offset + inst.results[0].type.bytes
+            inst.offset + bytes_read(inst)
             for function in case.functions
             for inst in function.instructions()
             if inst.flags.readonly
@@ -263,7 +270,7 @@ def test_pure_opcodes_can_be_restricted() -> None:
     assert generator(options).repertoires.of(ISAS, {}, {}).pure_opcodes == ("rotl", "clz")
     used = {inst.opcode.name for seed in SEEDS for inst in all_of(case_of(seed, options))}
     assert {"rotl", "clz"} <= used
-    assert not used & {"popcnt", "sqrt", "smulhi", "bitrev"}
+    assert not used & {"umul_overflow", "smul_overflow", "sadd_overflow_cin", "get_stack_pointer"}
 
 
 def fingerprint(case: Case) -> str:
