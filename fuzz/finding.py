@@ -39,6 +39,8 @@ class FindingKind(Enum):
     COMPILE_TIMEOUT = "compile-timeout"
     HANG = "hang"
     EMULATOR_FAULT = "emulator-fault"
+    ORACLES_DISAGREE = "oracles-disagree"
+    ORACLE_FAULT = "oracle-fault"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,8 @@ class Finding:
             difference with the opcodes involved.
         explanation: lines for a person; expected and actual values among them.
         inputs: indices of the inputs that fail, empty where it fails before it runs.
-        known: a fault of the emulator that its table explains: worth counting, not alarming.
+        known: a fault of the emulator or of the second oracle that its table explains: worth
+            counting, not alarming.
     """
 
     kind: FindingKind

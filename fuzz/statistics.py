@@ -18,6 +18,7 @@ class Stage(IntEnum):
     COMPILE = 4
     EMULATE = 5
     COMPARE = 6
+    CROSSCHECK = 7
 
     @property
     def label(self) -> str:
@@ -42,7 +43,10 @@ class Statistics:
         unintended_traps: inputs that trapped in cases that were not drawn as trapping.
         live_ratios: cases by percent of generated instructions left after optimising, of those
             compiled with optimisation; one entry per ISA.
-        known_faults: differences that a known fault of the emulator explains, by bucket.
+        known_faults: differences that a known fault of the emulator or of the second oracle
+            explains, by bucket.
+        cross_checked: inputs that the second oracle was asked about and had a say on.
+        unsupported: inputs on which it had none, by reason.
         stage_ns: by ``Stage``.
         total_ns: of the whole loop, what is between the stages included.
         wall_ns: the same by the clock, the longest of the workers.
@@ -53,6 +57,7 @@ class Statistics:
     trapping_cases: int = 0
     hangs: int = 0
     unintended_traps: int = 0
+    cross_checked: int = 0
     instructions: int = 0
     live_instructions: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
@@ -64,6 +69,7 @@ class Statistics:
     emulate_ns: Counter[str] = field(default_factory=Counter)
     live_ratios: Counter[int] = field(default_factory=Counter)
     known_faults: Counter[str] = field(default_factory=Counter)
+    unsupported: Counter[str] = field(default_factory=Counter)
     stage_ns: list[int] = field(default_factory=lambda: [0] * len(Stage))
     total_ns: int = 0
     wall_ns: int = 0
@@ -72,6 +78,7 @@ class Statistics:
         """Adds what another worker counted."""
         for name in ("cases", "executions", "trapping_cases", "hangs", "unintended_traps"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.cross_checked += other.cross_checked
         self.instructions += other.instructions
         self.live_instructions += other.live_instructions
         for counter, more in zip(self._counters(), other._counters(), strict=True):
@@ -92,6 +99,7 @@ class Statistics:
             self.emulate_ns,
             self.live_ratios,
             self.known_faults,
+            self.unsupported,
         )
 
     def note_rejected(self, reason: str, index: int) -> None:
@@ -140,6 +148,8 @@ class Statistics:
             "trapping_cases": self.trapping_cases,
             "unintended_traps": self.unintended_traps,
             "known_faults": dict(self.known_faults.most_common()),
+            "cross_checked": self.cross_checked,
+            "unsupported": dict(self.unsupported.most_common()),
             "seconds": self.seconds(),
             "wall_seconds": round(self.wall_ns / 1e9, 3),
             "cases_per_second": round(self.cases_per_second, 1),
