@@ -132,6 +132,12 @@ def _draw_store(w: Writer, type_: Type, room: int) -> tuple[str, int]:
 
 def place(w: Writer, target: MemoryObject, size: int, low: int) -> tuple[Value, int, bool]:
     """An address and offset with ``size`` bytes inside ``low..target.size``; whether aligned."""
+    address, offset, aligned = _place(w, target, size, low)
+    return address, offset, aligned and size <= target.alignment
+
+
+def _place(w: Writer, target: MemoryObject, size: int, low: int) -> tuple[Value, int, bool]:
+    """The same; whether aligned if the object is."""
     span = target.size - low - size
     kind = w.entropy.below(10)
     if kind >= 7 and span > 0:

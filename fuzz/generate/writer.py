@@ -30,7 +30,7 @@ from fuzz.generate.swarm import Swarm
 
 @dataclass(slots=True, eq=False)
 class MemoryObject:
-    """Memory that may be accessed: bytes ``0..size`` from an address that is 16-byte aligned.
+    """Memory that may be accessed: bytes ``0..size`` from an address.
 
     Attributes:
         base: the address, for objects that came as a parameter.
@@ -44,6 +44,11 @@ class MemoryObject:
     slot: StackSlot | None = None
     writable: int = 0
     region: int | None = None
+
+    @property
+    def alignment(self) -> int:
+        """Of the address, in bytes: what a slot asks for, and no more."""
+        return 16 if self.slot is None else self.slot.align
 
 
 @dataclass(slots=True, eq=False)
