@@ -95,9 +95,7 @@ class CrossChecker:
             culprits = self._culprits(faults, explained.keys())
             check.known[culprits] = [d for d in explained.values() if d is not None]
 
-    def _culprits(
-        self, faults: Sequence[KnownFault], rows: Set[int]
-    ) -> tuple[KnownFault, ...]:
+    def _culprits(self, faults: Sequence[KnownFault], rows: Set[int]) -> tuple[KnownFault, ...]:
         """The one fault that explains all these inputs, or all faults."""
         for fault in faults if len(faults) > 1 else ():
             alone = self._ask([fault])
