@@ -10,12 +10,14 @@ from backend.opcodes import OPCODES
 from clif.builder import FunctionBuilder
 from clif.function import AbiParam, Function, Signature
 from clif.outcome import Inputs, Outcomes, Status, ints_from_words, words_from_ints
-from clif.types import Type
+from clif.types import ALL, Type
 from interp import Options, run
 
 #: What one input did: its results as whole bit patterns, or its trap code.
 Answer = tuple[int, ...] | str
 
+#: Scalars and vectors; no register of any ISA is wider.
+TYPES = [type_ for type_ in ALL if type_.bits <= 128]
 
 DEFAULT = Options()
 
