@@ -25,6 +25,7 @@ class KnownFault(StrEnum):
     """What it gets wrong."""
 
     NEGATIVE_OFFSET = "negative-offset"
+    BIG_ENDIAN_LANES = "big-endian-lanes"
     STACK_SLOT_ALIGNMENT = "stack-slot-alignment"
     SREM_OF_MINIMUM = "srem-of-minimum"
     SIGNED_CARRY = "signed-carry"
@@ -43,6 +44,9 @@ _EXPLANATIONS: Final = {
     KnownFault.NEGATIVE_OFFSET: (
         "The offset of a load or store is zero-extended from 32 bits: a negative one leads 4 GiB "
         "too far, to a trap or a panic."
+    ),
+    KnownFault.BIG_ENDIAN_LANES: (
+        "A big-endian access turns a whole vector around, not each lane: lane 0 comes last."
     ),
     KnownFault.STACK_SLOT_ALIGNMENT: (
         "Stack slots lie one behind the other whatever alignment they ask for; `aligned` accesses "
@@ -96,6 +100,8 @@ _SHOWN_BY: Final[dict[str, tuple[KnownFault, Callable[[Inst], bool]]]] = {
 
 def _fault_of(inst: Inst) -> KnownFault | None:
     if inst.opcode.format in _OFFSETS:
+        if inst.flags.endianness == "big" and inst.type is not None and inst.type.is_vector:
+            return KnownFault.BIG_ENDIAN_LANES
         return KnownFault.NEGATIVE_OFFSET if inst.offset < 0 else None
     fault, shows = _SHOWN_BY.get(inst.opcode.name, (None, None))
     return fault if shows is not None and shows(inst) else None
@@ -155,13 +161,35 @@ def _number(builder: FunctionBuilder, type_: Type, number: int) -> Value:
     return builder.value("sextend", builder.iconst(I64, number), type=I128)
 
 
+def _whole_address(builder: FunctionBuilder, inst: Inst) -> Value:
+    """Address and offset in one."""
+    address = inst.args[-1]
+    return builder.value("iadd", address, builder.iconst(address.type, inst.offset))
+
+
 def _offset_added(builder: FunctionBuilder, inst: Inst) -> list[Value]:
-    at = 0 if inst.opcode.format is Format.LOAD else 1
-    offset = builder.iconst(inst.args[at].type, inst.offset)
-    args = list(inst.args)
-    args[at] = builder.value("iadd", args[at], offset)
+    args = [*inst.args[:-1], _whole_address(builder, inst)]
     builder.block.instructions.append(replace(inst, args=args, offset=0, results=[*inst.results]))
     return list(inst.results)
+
+
+def _lane_by_lane(builder: FunctionBuilder, inst: Inst) -> list[Value]:
+    type_, address = inst.type, _whole_address(builder, inst)
+    assert type_ is not None
+    places = [(n, n * type_.lane.bytes) for n in range(type_.lanes)]
+    if inst.opcode.format is Format.STORE:
+        for n, offset in places:
+            lane = builder.value("extractlane", inst.args[0], imm=n)
+            builder.ins("store", lane, address, flags=inst.flags, offset=offset)
+        return []
+    lanes = [
+        builder.value("load", address, type=type_.lane, flags=inst.flags, offset=offset)
+        for _, offset in places
+    ]
+    vector = builder.value("splat", lanes[0], type=type_)
+    for n, lane in enumerate(lanes):
+        vector = builder.value("insertlane", vector, lane, imm=n)
+    return [vector]
 
 
 def _srem_by_one(builder: FunctionBuilder, inst: Inst) -> list[Value]:
@@ -248,6 +276,7 @@ def _two_halves(builder: FunctionBuilder, inst: Inst) -> list[Value]:
 
 _REWRITES: Final[dict[KnownFault, Callable[[FunctionBuilder, Inst], list[Value]]]] = {
     KnownFault.NEGATIVE_OFFSET: _offset_added,
+    KnownFault.BIG_ENDIAN_LANES: _lane_by_lane,
     KnownFault.SREM_OF_MINIMUM: _srem_by_one,
     KnownFault.SIGNED_CARRY: _carry_in_two_steps,
     KnownFault.ZERO_EQUALS_ALL: _compare_as_integers,

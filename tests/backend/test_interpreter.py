@@ -185,6 +185,18 @@ _LOAD = "v1 = iconst.i64 16\n    v2 = iadd v0, v1\n    v3 = load.i16 v2-14\n    
 #: A function, a row, the right results by hand.
 SHOWN: dict[str, tuple[KnownFault, str, tuple[int, ...], tuple[int, ...]]] = {
     "load": (KnownFault.NEGATIVE_OFFSET, one("(i64) -> i16", _LOAD), (0,), (0x0403,)),
+    "big load": (
+        KnownFault.BIG_ENDIAN_LANES,
+        one("(i64) -> i16x4", "v1 = load.i16x4 big v0+8\n    return v1"),
+        (0,),
+        (0x0F10_0D0E_0B0C_090A,),
+    ),
+    "big store": (
+        KnownFault.BIG_ENDIAN_LANES,
+        one("(i64, i16x8) -> i64", "store.i16x8 big v1, v0\n    v2 = load.i64 v0\n    return v2"),
+        (0, 0x0003_0002_0001),
+        (0x0300_0200_0100,),
+    ),
     "slots": (KnownFault.STACK_SLOT_ALIGNMENT, _TWO_SLOTS, (9,), (9,)),
     **{
         f"srem {type_}": (
@@ -240,7 +252,7 @@ SHOWN: dict[str, tuple[KnownFault, str, tuple[int, ...], tuple[int, ...]]] = {
 @pytest.mark.parametrize("name", SHOWN)
 def test_a_known_fault_and_the_way_around_it(name: str) -> None:
     fault, text, row, right = SHOWN[name]
-    region = Region(0, bytes(range(1, 17))) if name == "load" else None
+    region = Region(0, bytes(range(1, 17))) if name in ("load", "big load", "big store") else None
     functions = read_functions(text)
     assert known_faults(functions) == [fault]
     wrong = ask(functions, row, region=region)
