@@ -23,6 +23,8 @@ FOUND = {
     "atomic-rmw-umax-i16": [("aarch64", MISCOMPILE)],
     "fpromote-f16-f64": [("aarch64", MISCOMPILE)],
     "fdemote-f128-f32": [("aarch64", MISCOMPILE)],
+    "fmin-zero-f16": [("aarch64", MISCOMPILE), ("x86_64", MISCOMPILE)],
+    "fmax-zero-f128": [("aarch64", MISCOMPILE), ("x86_64", MISCOMPILE)],
 }
 
 
