@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from backend.opcodes import OPCODES
@@ -62,12 +63,13 @@ def answers(outcomes: Outcomes) -> list[Answer]:
     return found
 
 
-def special_ints(bits: int) -> list[int]:
+@cache
+def special_ints(bits: int) -> Sequence[int]:
     """0, ±1, extremes, powers of two and their neighbours."""
     top = 1 << bits
     values = {0, 1, 2, 3, top - 1, top - 2, top // 2, top // 2 - 1, top // 2 + 1, top // 3}
     values |= {1 << (bits // 2), (1 << (bits // 2)) - 1, top - (1 << (bits // 2)), bits, bits - 1}
-    return sorted(value % top for value in values)
+    return tuple(sorted(value % top for value in values))
 
 
 def int_rows(types: Sequence[Type], count: int, seed: str) -> list[tuple[int, ...]]:

@@ -19,7 +19,7 @@ import pytest
 from clif.function import Function
 from clif.types import Type
 from interp.machine import Machine
-from tests.interp import test_float
+from tests.interp import test_float, test_integer
 
 FOLDER = Path(__file__).parent
 #: It compares the interpreter with itself; and this one must not run itself.
@@ -48,6 +48,7 @@ def record() -> Asked:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Machine, "__init__", recording)
         patch.setattr(test_float, "_rows", few_rows)  # fractions take their time
+        patch.setattr(test_integer, "_COUNT", FEW)
         pytest.main(["-q", "-p", "no:cacheprovider", "-p", "no:xdist", *map(str, files)])
     return asked
 

@@ -314,7 +314,8 @@ def test_fcvt_from_int(from_: Type, to: Type, is_signed: bool) -> None:
         value = (2 * value + chance.randint(0, 1)) << max(0, from_.lane_bits - width - 3)
         return (value + chance.randint(-1, 1) >> chance.randint(0, 5)) & from_.mask
 
-    rows = [(join(from_, [lane() for _ in range(from_.lanes)]),) for _ in range(300)]
+    count = 300 // from_.lanes
+    rows = [(join(from_, [lane() for _ in range(from_.lanes)]),) for _ in range(count)]
     expected: list[Answer] = []
     for (x,) in rows:
         values = [signed(n, from_.lane_bits) if is_signed else n for n in split(from_, x)]
