@@ -161,6 +161,31 @@ def trap_codes() -> list[str]:
 def read(text: str) -> dict[str, Any]:
     """A CLIF file as plain data; ``backend.reader`` makes objects of it."""
 
+def interpret(
+    functions: Functions,
+    entry: str,
+    count: int,
+    args: list[bytes],
+    *,
+    fuel: int,
+    region: int | None = None,
+    contents: bytes = b"",
+    canonical_nans: TargetIsa | None = None,
+) -> tuple[list[bytes], bytes, dict[int, str], bytes]:
+    """Runs ``%entry`` through ``cranelift-interpreter`` for ``count`` inputs.
+
+    ``args`` are bit patterns by parameter, one input's after the other, little endian. The
+    parameter ``region`` receives the address of memory that holds ``contents`` instead. An ISA
+    as ``canonical_nans`` has Cranelift's pass for these run first.
+
+    Returns the results' bit patterns, by input how it ended (``backend.interpreter.Ending``), what
+    is to be said of that (a trap code, a reason), and the memory of each input afterwards.
+
+    Raises:
+        ValueError: no such function, or arguments that do not fit it.
+        CompilerPanic, CompileError: of the pass.
+    """
+
 def parse_run_command(text: str, params: list[str], returns: list[str]) -> dict[str, Any] | None:
     """A comment as a run command for a function of these types, None if it is none."""
 

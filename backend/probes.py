@@ -116,7 +116,7 @@ def _controlling_types(opcode: Opcode) -> Sequence[Type | None]:
 
 def _open_choices(opcode: Opcode, type_: Type | None) -> list[list[Type]]:
     """Per operand that is open: its types."""
-    addresses = _addresses(opcode)
+    addresses = address_operands(opcode)
     return [
         _types_of(constraint, type_)
         for index, constraint in enumerate(opcode.args)
@@ -134,7 +134,8 @@ _ADDRESS_OPERANDS: Final[dict[Format, tuple[int, ...]]] = {
 }
 
 
-def _addresses(opcode: Opcode) -> tuple[int, ...]:
+def address_operands(opcode: Opcode) -> tuple[int, ...]:
+    """Which operands of an opcode are addresses."""
     if opcode.name == "bitcast":  # shares its format with atomic_load
         return ()
     return _ADDRESS_OPERANDS.get(opcode.format, ())
@@ -176,7 +177,7 @@ def probe_text(probe: Probe) -> str:
 
 def _operand_types(probe: Probe) -> list[Type]:
     open_types = iter(probe.operands)
-    addresses = _addresses(probe.opcode)
+    addresses = address_operands(probe.opcode)
     return [
         I64
         if index in addresses

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 
 from clif.outcome import Status
 from fuzz.compare import Observed, difference_kind
@@ -45,3 +46,17 @@ def stands_alone(outcomes: Mapping[str, Observed], *, canonical_nans: bool) -> s
             return alone
         case _:
             return ""
+
+
+def stands_alone_on_all(
+    rows: Iterable[int],
+    observed: Callable[[int], Mapping[str, Observed]],
+    *,
+    canonical_nans: bool,
+) -> str:
+    """The one executor that stands alone on each of these inputs; empty if there is none.
+
+    ``observed`` gives what each executor that has a say did with an input.
+    """
+    lone = Counter(stands_alone(observed(row), canonical_nans=canonical_nans) for row in rows)
+    return next(iter(lone)) if len(lone) == 1 else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from backend.cranelift import (
@@ -13,6 +14,8 @@ from backend.cranelift import (
     UnsupportedError,
     VerifierError,
 )
+from backend.interpreter import NAME as SECOND
+from backend.interpreter_faults import KnownFault
 from backend.quirks import Effect, Quirk, find_quirks
 from fuzz.case import Case, has_canonical_nans
 from fuzz.compare import Difference, DifferenceKind, Observed
@@ -87,6 +90,22 @@ def emulator_fault(
     """The finding of differences that known faults of the emulator explain."""
     detail = " ".join(quirks)
     return _finding(case, FindingKind.EMULATOR_FAULT, isa, detail, differences, known=True)
+
+
+def oracles_disagree(case: Case, differences: Sequence[Difference]) -> Finding:
+    """The finding of a second oracle that departs from the first."""
+    detail = f"{SECOND} {_miscompile_detail(case, differences)}"
+    return _finding(case, FindingKind.ORACLES_DISAGREE, "", detail, differences)
+
+
+def oracle_fault(
+    case: Case, faults: Sequence[KnownFault], differences: Sequence[Difference]
+) -> Finding:
+    """The finding of what known faults of the second oracle explain."""
+    detail = f"{SECOND} {' '.join(faults)}"
+    finding = _finding(case, FindingKind.ORACLE_FAULT, "", detail, differences, known=True)
+    reasons = [fault.explanation for fault in faults]
+    return replace(finding, explanation=(*reasons, *finding.explanation))
 
 
 def false_faults(isa: str, compiled: Sequence[Compiled]) -> list[Quirk]:

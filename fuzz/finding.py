@@ -39,6 +39,8 @@ class FindingKind(Enum):
     COMPILE_TIMEOUT = "compile-timeout"
     HANG = "hang"
     EMULATOR_FAULT = "emulator-fault"
+    ORACLES_DISAGREE = "oracles-disagree"
+    ORACLE_FAULT = "oracle-fault"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,8 @@ class Finding:
             difference with the opcodes involved.
         explanation: lines for a person; expected and actual values among them.
         inputs: indices of the inputs that fail, empty where it fails before it runs.
-        known: explained by the emulator's table of faults, or by that of the Cranelift under test
-            (``fuzz.known``): worth counting, not alarming.
+        known: explained by a table of faults, of the emulator, of the second oracle, or of the
+            Cranelift under test (``fuzz.known``): worth counting, not alarming.
     """
 
     kind: FindingKind

@@ -1,4 +1,4 @@
-"""Who says what a case should do. Today the reference interpreter; others can stand beside it."""
+"""Who says what a case should do: the reference interpreter, or Cranelift's own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Callable
 from typing import Final
 
 import interp
-from clif.outcome import Outcomes
+from backend.cranelift import CompileError, CompilerPanic
+from backend.interpreter import NAME, interpret_functions
+from backend.interpreter_faults import known_faults, without_faults
+from clif.outcome import Outcomes, Status
 from fuzz.case import Case, has_canonical_nans
 
 #: Instructions that one input may execute. The generator bounds its cases far below.
@@ -32,4 +35,28 @@ def interpreter(case: Case, fuel: int = DEFAULT_FUEL) -> Outcomes:
         raise OracleError(str(error)) from error
 
 
-ORACLES: Final[dict[str, Oracle]] = {"interp": interpreter}
+def cranelift_interpreter(case: Case, fuel: int = DEFAULT_FUEL) -> Outcomes:
+    """The outcomes by ``cranelift-interpreter``, its known faults written out of the case.
+
+    Raises:
+        OracleError: it does not know something, fails, or has a fault that cannot be avoided.
+    """
+    faults = known_faults(case.functions)
+    functions = without_faults(case.functions, faults)
+    if functions is None:
+        raise OracleError(f"{NAME}: has the known fault {', '.join(faults)}")
+    try:
+        asked = interpret_functions(
+            functions, case.inputs, fuel=fuel, canonical_nans=has_canonical_nans(case)
+        )
+    except (CompileError, CompilerPanic) as error:
+        raise OracleError(f"{NAME}: {error}") from error
+    if (asked.outcomes.status == Status.VIOLATED).any():
+        raise OracleError(f"{NAME}: {next(iter(asked.outcomes.details.values()))}")
+    return asked.outcomes
+
+
+ORACLES: Final[dict[str, Oracle]] = {"interp": interpreter, "cranelift": cranelift_interpreter}
+
+#: The first one is the reference, and ``fuzz.crosscheck`` compares the second with it.
+BOTH = "both"

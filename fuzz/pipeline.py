@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from time import process_time_ns
 
@@ -19,6 +19,7 @@ from backend.cranelift import (
 )
 from backend.driver import SignatureError
 from backend.executor import executor_for
+from backend.interpreter import NAME as SECOND
 from backend.link import Compiled as Code
 from backend.link import LinkError
 from backend.regions import RegionError
@@ -27,12 +28,17 @@ from clif.function import Function
 from clif.outcome import Outcomes, Status
 from clif.printer import print_functions
 from fuzz import diagnosis
+from fuzz.agreement import stands_alone_on_all
 from fuzz.case import Case, effective_settings, has_canonical_nans
-from fuzz.compare import Difference, compare
+from fuzz.compare import Difference, Observed, compare, observe
+from fuzz.crosscheck import CrossCheck, CrossChecker
 from fuzz.finding import Finding
 from fuzz.known import recognise
 from fuzz.oracle import DEFAULT_FUEL, Oracle, OracleError, interpreter
 from fuzz.statistics import Stage
+
+#: What the first oracle is called where executors are.
+FIRST = "interp"
 
 #: What an executor raises for code that it cannot run, or not rightly.
 _NOT_EXECUTABLE = (LinkError, SignatureError, RegionError, ConventionError, UnemulatedFlagError)
@@ -76,6 +82,7 @@ class Verdict:
         rejected: reasons for which something could not read, interpret or compile the case.
         expected: the oracle's outcomes, None where it has none.
         runs: by ISA, in the order of the pipeline's ISAs, of those that the case is for.
+        second: what the second oracle said, None where it was not asked.
         executions: inputs that were run on an ISA and compared in full.
         hangs: inputs that the oracle stopped. Nothing is executed then.
         stage_ns: CPU time by ``Stage``.
@@ -85,9 +92,20 @@ class Verdict:
     rejected: list[str] = field(default_factory=list)
     expected: Outcomes | None = None
     runs: list[IsaRun] = field(default_factory=list)
+    second: CrossCheck | None = None
     executions: int = 0
     hangs: int = 0
     stage_ns: list[int] = field(default_factory=lambda: [0] * len(Stage))
+
+    def observed(self, row: int) -> dict[str, Observed]:
+        """What everybody who has a say on an input saw, by name."""
+        seen: dict[str, Outcomes] = {}
+        if self.expected is not None:
+            seen[FIRST] = self.expected
+        seen |= {run.isa: run.outcomes for run in self.runs if run.outcomes is not None}
+        if self.second is not None and row not in self.second.unsupported:
+            seen[SECOND] = self.second.outcomes
+        return {name: observe(outcomes, row) for name, outcomes in seen.items()}
 
 
 @lru_cache(maxsize=256)  # settings are drawn freely: few come twice
@@ -109,6 +127,7 @@ class Pipeline:
     Args:
         isas: names of the ISAs, each with an emulated CPU.
         oracle: whose outcomes count as right.
+        second: ask the second oracle as well, and say who stands alone.
         on_stage: is told of each stage before it begins, so that whoever supervises this process
             knows what it died of.
     """
@@ -118,11 +137,13 @@ class Pipeline:
         isas: Sequence[str],
         *,
         oracle: Oracle = interpreter,
+        second: bool = False,
         fuel: int = DEFAULT_FUEL,
         on_stage: Callable[[Stage], None] | None = None,
     ) -> None:
         self.isas = tuple(isas)
         self.oracle = oracle
+        self.second = second
         self.fuel = fuel
         self.on_stage = on_stage
         self._executors = {isa: executor_for(isa) for isa in self.isas}
@@ -138,6 +159,8 @@ class Pipeline:
             verdict.runs.append(run)
             if self._compile(case, functions, run, verdict):
                 self._execute(case, injection, run, verdict)
+        if self.second:
+            self._cross_check(case, None if injection.functions else functions, verdict)
         return verdict
 
     def _begin(self, stage: Stage) -> int:
@@ -237,6 +260,28 @@ class Pipeline:
         verdict.executions += case.inputs.count
         verdict.stage_ns[Stage.COMPARE] += process_time_ns() - start
 
+    def _cross_check(self, case: Case, functions: Functions | None, verdict: Verdict) -> None:
+        """Compares the oracles, and says who stands alone, in findings on an ISA too."""
+        assert verdict.expected is not None
+        start = self._begin(Stage.CROSSCHECK)
+        try:
+            check = CrossChecker(case, verdict.expected, self.fuel).check(functions)
+        except diagnosis.COMPILER_FAILURES as error:
+            verdict.findings.append(diagnosis.compiler_failure("", error))
+            return
+        finally:
+            verdict.stage_ns[Stage.CROSSCHECK] += process_time_ns() - start
+        verdict.second = check
+        for faults, differences in check.known.items():
+            verdict.findings.append(diagnosis.oracle_fault(case, faults, differences))
+        if check.differences:
+            verdict.findings.append(diagnosis.oracles_disagree(case, check.differences))
+        canonical = has_canonical_nans(case)
+        verdict.findings = [
+            _with_who_stands_alone(finding, verdict, canonical_nans=canonical)
+            for finding in verdict.findings
+        ]
+
     def _diagnose(
         self, case: Case, run: IsaRun, code: Sequence[Code], expected: Outcomes
     ) -> Finding:
@@ -249,3 +294,12 @@ class Pipeline:
                 return diagnosis.emulator_fault(case, run.isa, false_faults, run.differences)
             run.outcomes, run.differences = roomy, remaining
         return diagnosis.difference(case, run.isa, run.compiled, run.differences)
+
+
+def _with_who_stands_alone(finding: Finding, verdict: Verdict, *, canonical_nans: bool) -> Finding:
+    """A finding of differences, with a line that says whose they are if it is one alone."""
+    if finding.known or not finding.inputs:
+        return finding
+    alone = stands_alone_on_all(finding.inputs, verdict.observed, canonical_nans=canonical_nans)
+    line = f"{alone} stands alone" if alone else "nobody stands alone"
+    return replace(finding, explanation=(*finding.explanation, line))

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 DEFAULT_ISAS = ("x86_64", "aarch64")
 
+#: Those of ``fuzz.oracle``; with both, the first is the reference and compared with the second.
+ORACLE_NAMES = ("interp", "cranelift", "both")
+
 
 @dataclass(frozen=True, slots=True)
 class CaseOptions:
@@ -27,7 +30,7 @@ class Plan:
         seconds: how long by the clock, setting up not counted; None for no limit.
         jobs: worker processes. Job j takes the cases whose index is j modulo ``jobs``, so the
             cases are the same for any number of them.
-        oracle: a name in ``fuzz.oracle.ORACLES``.
+        oracle: one of ``ORACLE_NAMES``.
         out: directory for findings.
         case_seconds: how long one case may take by the clock before its worker is stopped.
     """

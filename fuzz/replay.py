@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from clif.outcome import Outcomes
-from fuzz.agreement import stands_alone
+from backend.interpreter import NAME as SECOND
+from fuzz.agreement import stands_alone_on_all
 from fuzz.case import has_canonical_nans
 from fuzz.casefile import CaseFile
 from fuzz.compare import Difference, Observed, observe
+from fuzz.crosscheck import CrossCheck
 from fuzz.finding import Finding, explain_differences
 from fuzz.literals import describe_value
-from fuzz.pipeline import IsaRun, Pipeline, Verdict
+from fuzz.pipeline import FIRST, IsaRun, Pipeline, Verdict
 from reports.disassembly import listing
 
-ORACLE = "interp"
+ORACLE = FIRST
 FILE = "the file"
 
 
@@ -26,12 +26,15 @@ class Opinion:
     """What one executor says of a case.
 
     ``differences`` are against the oracle; the oracle's own are against what the file expects.
-    ``problem`` says why it has no outcomes.
+    ``problem`` says why it has no outcomes, ``remark`` what else there is to know of them. One that
+    ``abstains`` has no say on any input; the remark says why.
     """
 
     name: str
     differences: list[Difference] = field(default_factory=list)
     problem: str = ""
+    remark: str = ""
+    abstains: bool = False
 
     @property
     def agrees(self) -> bool:
@@ -71,6 +74,8 @@ def replay(case_file: CaseFile, pipeline: Pipeline) -> Replay:
     verdict = pipeline.check(case)
     opinions = [_oracle_opinion(case_file, verdict, canonical_nans=canonical)]
     opinions += _isa_opinions(verdict, pipeline.isas)
+    if verdict.second is not None:
+        opinions.append(_second_opinion(verdict.second))
     result = Replay(case_file, opinions, verdict.findings, verdict.rejected, verdict.runs)
     result.alone = _alone(case_file, verdict, opinions, canonical_nans=canonical)
     return result
@@ -125,23 +130,29 @@ def _compile_problem(verdict: Verdict, isa: str) -> str:
     return "; ".join(reason.removeprefix(f"{isa}: ") for reason in reasons)
 
 
+def _second_opinion(check: CrossCheck) -> Opinion:
+    """That it has no say on an input is no disagreement."""
+    remarks = [f"no say on {count}: {reason}" for reason, count in check.reasons().items()]
+    remarks += [f"known fault: {' '.join(faults)}" for faults in check.known]
+    abstains = check.compared == 0
+    return Opinion(SECOND, check.differences, remark="; ".join(remarks), abstains=abstains)
+
+
 def _alone(
     case_file: CaseFile, verdict: Verdict, opinions: Sequence[Opinion], *, canonical_nans: bool
 ) -> str:
     rows = {difference.input for opinion in opinions for difference in opinion.differences}
-    if verdict.expected is None or not rows:
+    if verdict.expected is None:
         return ""
-    outcomes: dict[str, Outcomes] = {ORACLE: verdict.expected}
-    outcomes |= {run.isa: run.outcomes for run in verdict.runs if run.outcomes is not None}
-    lone = Counter[str]()
-    for row in rows:
-        seen: dict[str, Observed] = {name: observe(o, row) for name, o in outcomes.items()}
+
+    def observed(row: int) -> dict[str, Observed]:
+        seen = verdict.observed(row)
         expectation = case_file.expectations[row]
         if expectation is not None and not expectation.negated:
             seen[FILE] = expectation.observed
-        lone[stands_alone(seen, canonical_nans=canonical_nans)] += 1
-    (name, votes), *_ = lone.most_common(1)
-    return name if votes == len(rows) else ""
+        return seen
+
+    return stands_alone_on_all(rows, observed, canonical_nans=canonical_nans)
 
 
 # --- for people and programs ---
@@ -177,12 +188,15 @@ def lines(result: Replay) -> list[str]:
 def _verdict_text(opinion: Opinion, count: int, stated: bool) -> str:
     if opinion.problem:
         return opinion.problem
+    if opinion.abstains:
+        return opinion.remark
     if opinion.name == ORACLE and not stated:
         return "the file expects nothing"
     other = FILE if opinion.name == ORACLE else ORACLE
+    remark = f" ({opinion.remark})" if opinion.remark else ""
     if opinion.agrees:
-        return f"agrees with {other}"
-    return f"differs from {other} on {len(opinion.differences)} of {count} inputs"
+        return f"agrees with {other}{remark}"
+    return f"differs from {other} on {len(opinion.differences)} of {count} inputs{remark}"
 
 
 def to_json(result: Replay) -> dict[str, Any]:
@@ -198,6 +212,7 @@ def to_json(result: Replay) -> dict[str, Any]:
             opinion.name: {
                 "agrees": opinion.agrees,
                 "problem": opinion.problem or None,
+                "remark": opinion.remark or None,
                 "differences": [_difference_json(d) for d in opinion.differences],
             }
             for opinion in result.opinions

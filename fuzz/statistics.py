@@ -22,6 +22,7 @@ class Stage(IntEnum):
     COMPILE = 4
     EMULATE = 5
     COMPARE = 6
+    CROSSCHECK = 7
 
     @property
     def label(self) -> str:
@@ -48,9 +49,12 @@ class Statistics:
             compiled with optimisation; one entry per ISA.
         pairs: by ISA, the cases compiled and compared on it that have an opcode at a controlling
             type (``iadd.i32``; the opcode alone where it has none).
-        known_faults: differences that a known fault of the emulator explains, by bucket.
         mutants: cases that are mutants; ``mutations`` counts their steps by name, ``refused`` those
             that were taken back, by name and reason.
+        known_faults: differences that a known fault of the emulator or of the second oracle
+            explains, by bucket.
+        cross_checked: inputs that the second oracle was asked about and had a say on.
+        unsupported: inputs on which it had none, by reason.
         stage_ns: by ``Stage``.
         total_ns: of the whole loop, what is between the stages included.
         wall_ns: the same by the clock, the longest of the workers.
@@ -61,6 +65,7 @@ class Statistics:
     trapping_cases: int = 0
     hangs: int = 0
     unintended_traps: int = 0
+    cross_checked: int = 0
     instructions: int = 0
     live_instructions: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
@@ -76,6 +81,7 @@ class Statistics:
     mutants: int = 0
     mutations: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
+    unsupported: Counter[str] = field(default_factory=Counter)
     stage_ns: list[int] = field(default_factory=lambda: [0] * len(Stage))
     total_ns: int = 0
     wall_ns: int = 0
@@ -85,6 +91,7 @@ class Statistics:
         for name in ("cases", "executions", "trapping_cases", "hangs", "unintended_traps"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.mutants += other.mutants
+        self.cross_checked += other.cross_checked
         self.instructions += other.instructions
         self.live_instructions += other.live_instructions
         for counter, more in zip(self._counters(), other._counters(), strict=True):
@@ -109,6 +116,7 @@ class Statistics:
             self.known_faults,
             self.mutations,
             self.refused,
+            self.unsupported,
         )
 
     def note_pairs(self, isa: str, pairs: Iterable[str]) -> None:
@@ -168,6 +176,8 @@ class Statistics:
             "trapping_cases": self.trapping_cases,
             "unintended_traps": self.unintended_traps,
             "known_faults": dict(self.known_faults.most_common()),
+            "cross_checked": self.cross_checked,
+            "unsupported": dict(self.unsupported.most_common()),
             "seconds": self.seconds(),
             "wall_seconds": round(self.wall_ns / 1e9, 3),
             "cases_per_second": round(self.cases_per_second, 1),

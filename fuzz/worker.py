@@ -20,7 +20,7 @@ from fuzz.case import Case, effective_settings
 from fuzz.finding import Finding, finding_text, write_finding
 from fuzz.flight import Flight
 from fuzz.messages import Failed, Found, Progress, Record
-from fuzz.oracle import ORACLES
+from fuzz.oracle import BOTH, ORACLES, interpreter
 from fuzz.pipeline import Pipeline, Verdict
 from fuzz.plan import Plan
 from fuzz.source import CaseSource
@@ -65,7 +65,10 @@ class _Worker:
         plan = self.plan
         source = CaseSource(plan.options, plan.seed)
         pipeline = Pipeline(
-            plan.options.isas, oracle=ORACLES[plan.oracle], on_stage=self.flight.enter
+            plan.options.isas,
+            oracle=ORACLES.get(plan.oracle, interpreter),
+            second=plan.oracle == BOTH,
+            on_stage=self.flight.enter,
         )
         covered = np.zeros_like(coverage.counters(), dtype=np.bool_)
         parent = os.getppid()
@@ -149,6 +152,9 @@ def note_case(statistics: Statistics, case: Case, verdict: Verdict, index: int) 
     statistics.executions += verdict.executions
     statistics.hangs += verdict.hangs
     statistics.trapping_cases += case.trapping
+    if verdict.second is not None:
+        statistics.cross_checked += verdict.second.compared
+        statistics.unsupported.update(verdict.second.reasons())
     for reason in verdict.rejected:
         statistics.note_rejected(reason, index)
     if verdict.expected is not None and verdict.expected.traps:

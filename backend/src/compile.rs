@@ -41,7 +41,7 @@ fn with_scratch<S: Default + 'static, R>(body: impl FnOnce(&mut S) -> R) -> R {
 /// The functions of a CLIF text, parsed once, to be compiled for any number of targets.
 #[pyclass(frozen, module = "backend._cranelift")]
 pub struct Functions {
-    functions: Vec<Function>,
+    pub functions: Vec<Function>,
     #[pyo3(get)]
     names: Vec<String>,
     #[pyo3(get)]

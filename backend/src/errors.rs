@@ -99,7 +99,7 @@ pub fn compiler_panic(py: Python<'_>, panic: Panic, function: &str) -> PyErr {
     )
 }
 
-fn codegen_error(py: Python<'_>, error: CodegenError, function: &str) -> PyErr {
+pub fn codegen_error(py: Python<'_>, error: CodegenError, function: &str) -> PyErr {
     match error {
         CodegenError::Verifier(errors) => {
             let lines: Vec<String> = errors.0.iter().map(ToString::to_string).collect();

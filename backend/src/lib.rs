@@ -5,6 +5,7 @@
 mod compile;
 mod coverage;
 mod errors;
+mod interpret;
 mod isa;
 mod opcodes;
 mod panics;
@@ -36,6 +37,7 @@ fn _cranelift(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(opcodes::opcodes, module)?)?;
     module.add_function(wrap_pyfunction!(types::types, module)?)?;
     module.add_function(wrap_pyfunction!(opcodes::trap_codes, module)?)?;
+    module.add_function(wrap_pyfunction!(interpret::interpret, module)?)?;
     module.add_function(wrap_pyfunction!(reader::read, module)?)?;
     module.add_function(wrap_pyfunction!(run_command::parse_run_command, module)?)?;
     module.add_function(wrap_pyfunction!(coverage::coverage_counters, module)?)?;

@@ -26,10 +26,21 @@ from fuzz.cli.options import json_option, split_isas, write_json
     metavar="ISA,...",
     help="ISAs to run on, instead of those that the file names.",
 )
+@click.option(
+    "--oracle",
+    type=click.Choice(["interp", "both"]),
+    default="interp",
+    show_default=True,
+    help="With both, Cranelift's interpreter has its say as one more executor.",
+)
 @click.option("--code", is_flag=True, help="Show the machine code of each ISA as well.")
 @json_option
 def command(
-    files: tuple[str, ...], isas: tuple[str, ...] | None, code: bool, json_file: str | None
+    files: tuple[str, ...],
+    isas: tuple[str, ...] | None,
+    oracle: str,
+    code: bool,
+    json_file: str | None,
 ) -> int:
     """Run case files again; say who agrees with whom. A folder stands for the .clif files in it.
 
@@ -39,7 +50,8 @@ def command(
     facts = []
     for path in _expand(files):
         try:
-            entries, exit_code = _replay_file(path, isas, code, quiet=json_file == "-")
+            second = oracle == "both"
+            entries, exit_code = _replay_file(path, isas, second, code, quiet=json_file == "-")
         except BadInput as error:
             complain(error.format_message())
             worst = EXIT_USAGE
@@ -60,7 +72,7 @@ def _expand(files: tuple[str, ...]) -> list[Path]:
 
 
 def _replay_file(
-    path: Path, isas: tuple[str, ...] | None, code: bool, *, quiet: bool
+    path: Path, isas: tuple[str, ...] | None, second: bool, code: bool, *, quiet: bool
 ) -> tuple[list[dict[str, object]], int]:
     """The facts of each case in a file, and its exit code."""
     from backend.cranelift import SettingsError
@@ -73,7 +85,7 @@ def _replay_file(
     for case_file in load_cases(path):
         if isas:  # those are asked for, whatever the file is for
             case_file.case.isas = ()
-        pipeline = Pipeline(isas or emulated_isas(case_file, path))
+        pipeline = Pipeline(isas or emulated_isas(case_file, path), second=second)
         try:
             result = replay(case_file, pipeline)
         except (SettingsError, ValueError) as error:

@@ -20,7 +20,7 @@ from fuzz.cli.errors import (
 from fuzz.cli.options import case_options, json_option, mutants_option, write_json
 from fuzz.cli.status import StatusLine
 from fuzz.cli.summary import print_summary, to_json
-from fuzz.plan import CaseOptions, Plan
+from fuzz.plan import ORACLE_NAMES, CaseOptions, Plan
 
 
 @click.command(
@@ -43,7 +43,13 @@ Without --seconds and --cases it runs until Ctrl-C.
     show_default=True,
     help="Directory for findings.",
 )
-@click.option("--oracle", type=click.Choice(["interp"]), default="interp", show_default=True)
+@click.option(
+    "--oracle",
+    type=click.Choice(ORACLE_NAMES),
+    default="interp",
+    show_default=True,
+    help="Who is right: our interpreter, Cranelift's, or ours with Cranelift's compared as well.",
+)
 @json_option
 def command(
     isas: tuple[str, ...],
@@ -61,8 +67,8 @@ def command(
 ) -> int:
     """Make cases, compile them for each ISA, run them, and compare every outcome.
 
-    Known faults of the emulator are counted, with one file as an example of each; they do not make
-    the exit code 1.
+    Known faults of the emulator and of the second oracle are counted, with one file as an example
+    of each; they do not make the exit code 1.
     """
     plan = Plan(
         CaseOptions(isas, inputs, instructions, trapping_share, mutant_share),

@@ -25,6 +25,7 @@ def to_json(plan: Plan, result: Result) -> dict[str, Any]:
         "seed": plan.seed,
         "jobs": plan.jobs,
         "inputs": plan.options.inputs,
+        "oracle": plan.oracle,
         "edges": result.edges,
         "worker_deaths": result.deaths,
         "interrupted": result.interrupted,
@@ -47,6 +48,8 @@ def print_summary(plan: Plan, result: Result) -> None:
     _print_isas(plan, statistics)
     _print_stages(statistics)
     _print_quality(statistics, result)
+    if plan.oracle == "both":
+        _print_cross_check(statistics)
     _print_findings(result)
 
 
@@ -99,6 +102,16 @@ def _print_mutants(statistics: Statistics) -> None:
     click.echo(f"  {names}")
     for reason, number in statistics.refused.most_common(_SHOWN):
         click.echo(f"  taken back {number}: {reason}")
+
+
+def _print_cross_check(statistics: Statistics) -> None:
+    unsupported = statistics.unsupported
+    click.echo(
+        f"second oracle: {statistics.cross_checked} inputs compared, "
+        f"{unsupported.total()} unsupported"
+    )
+    for reason, number in unsupported.most_common(_SHOWN):
+        click.echo(f"  unsupported {number}: {reason}")
 
 
 def _print_findings(result: Result) -> None:

@@ -213,3 +213,32 @@ def test_fmt_as_a_filetest_replays_without_a_region(command: Command, tmp_path: 
 @pytest.mark.parametrize("what", ["nothing.clif", "7:", "seven", "-1"])
 def test_fmt_of_nothing(command: Command, what: str) -> None:
     assert command.complaint("fmt", what)
+
+
+def test_both_oracles(command: Command, tmp_path: Path) -> None:
+    path = write(tmp_path, ADD)
+    output = command("replay", "--oracle", "both", path)
+    assert output.code == 0
+    assert output.out.endswith("  cranelift-interpreter  agrees with interp\n")
+
+
+def test_an_oracle_may_have_no_say(command: Command, tmp_path: Path) -> None:
+    average = PAIRWISE.replace("iadd_pairwise", "avg_round").replace("[3 7 3 7]", "[1 2 3 4]")
+    path = write(tmp_path, average)
+    arguments = ("replay", "--isa", "aarch64", "--oracle", "both", path)
+    output = command(*arguments, "--json", "-")
+    (facts,) = json.loads(output.out)["files"]
+    assert output.code == 0
+    second = facts["executors"]["cranelift-interpreter"]
+    assert second["remark"] == "no say on 1: avg_round.i32x4: not implemented"
+    assert (second["agrees"], second["problem"], second["differences"]) == (True, None, [])
+    text = command(*arguments).out
+    assert "cranelift-interpreter  no say on 1: avg_round" in text
+    assert "cranelift-interpreter  agrees" not in text
+
+
+def test_both_oracles_stand_against_the_emulator(command: Command, tmp_path: Path) -> None:
+    path = write(tmp_path, PAIRWISE.replace("target aarch64\n", ""))
+    output = command("replay", "--oracle", "both", path)
+    assert output.code == 1
+    assert "  x86_64 stands alone" in output.out

@@ -47,8 +47,8 @@ def test_json_has_the_names_that_programs_rely_on(command: Command, tmp_path: Pa
     assert (facts["cases"], facts["executions"], facts["seed"]) == (20, 80, 5)
     assert facts["isa"] == ["x86_64", "aarch64"]
     assert facts["by_isa"]["aarch64"]["executions"] == 40
-    stages = {"generate", "print", "read", "compile", "emulate", "interpret", "compare", "total"}
-    assert facts["seconds"].keys() == stages
+    stages = {"generate", "print", "read", "interpret", "compile", "emulate", "compare"}
+    assert facts["seconds"].keys() == stages | {"crosscheck", "total"}
     assert sum(facts["opcodes"].values()) == facts["instructions"]
     assert facts["executions_per_second"] > 0
     assert facts["findings"] == []
@@ -62,6 +62,27 @@ def test_summary_for_people(command: Command, tmp_path: Path) -> None:
     assert "aarch64: 20 executions" in output.out
     assert "findings: none" in output.out
     assert json.loads(file.read_text())["cases"] == 10
+
+
+def test_both_oracles(command: Command, tmp_path: Path) -> None:
+    arguments = ("run", *SMALL, "--cases", 20, "--seed", 5, "--out", tmp_path, "--oracle", "both")
+    facts = json.loads(command(*arguments, "--json", "-").out)
+    assert facts["oracle"] == "both"
+    assert facts["cross_checked"] + sum(facts["unsupported"].values()) == 40
+    assert facts["seconds"]["crosscheck"] > 0
+    assert (facts["findings"], facts["rejected"]) == ([], {})
+    output = command(*arguments)
+    assert f"second oracle: {facts['cross_checked']} inputs compared" in output.out
+
+
+def test_cranelifts_interpreter_alone(command: Command, tmp_path: Path) -> None:
+    output = command(
+        *("run", *SMALL, "--cases", 20, "--seed", 5, "--out", tmp_path, "--json", "-"),
+        *("--oracle", "cranelift"),
+    )
+    facts = json.loads(output.out)
+    assert output.code == 0
+    assert (facts["oracle"], facts["executions"], facts["cross_checked"]) == ("cranelift", 80, 0)
 
 
 def test_one_isa(command: Command, tmp_path: Path) -> None:

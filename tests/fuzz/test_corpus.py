@@ -32,6 +32,8 @@ FOUND = {
     "icmp-self-i8x8": [("aarch64", PANIC)],
     "ineg-i32x2": [("aarch64", PANIC)],
     "sextend-extractlane-i16x2": [("aarch64", PANIC)],
+    "fmin-zero-f16": [("aarch64", MISCOMPILE), ("x86_64", MISCOMPILE)],
+    "fmax-zero-f128": [("aarch64", MISCOMPILE), ("x86_64", MISCOMPILE)],
 }
 
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from backend.opcodes import OPCODES
 from clif.builder import FunctionBuilder
 from clif.function import AbiParam, Function, Signature
 from clif.outcome import Inputs, Outcomes, Status, ints_from_words, words_from_ints
-from clif.types import Type
+from clif.types import ALL, Type
 from interp import Options, run
 
 #: What one input did: its results as whole bit patterns, or its trap code.
 Answer = tuple[int, ...] | str
 
+#: Scalars and vectors; no register of any ISA is wider.
+TYPES = [type_ for type_ in ALL if type_.bits <= 128]
 
 DEFAULT = Options()
 
@@ -60,12 +63,13 @@ def answers(outcomes: Outcomes) -> list[Answer]:
     return found
 
 
-def special_ints(bits: int) -> list[int]:
+@cache
+def special_ints(bits: int) -> Sequence[int]:
     """0, ±1, extremes, powers of two and their neighbours."""
     top = 1 << bits
     values = {0, 1, 2, 3, top - 1, top - 2, top // 2, top // 2 - 1, top // 2 + 1, top // 3}
     values |= {1 << (bits // 2), (1 << (bits // 2)) - 1, top - (1 << (bits // 2)), bits, bits - 1}
-    return sorted(value % top for value in values)
+    return tuple(sorted(value % top for value in values))
 
 
 def int_rows(types: Sequence[Type], count: int, seed: str) -> list[tuple[int, ...]]:

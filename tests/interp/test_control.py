@@ -6,7 +6,7 @@ import pytest
 
 from backend.reader import read_functions
 from clif.outcome import Inputs, Status, words_from_ints
-from clif.types import I8, I64
+from clif.types import I8, I64, INTS, Type
 from interp import Counters, Options, Unsupported, run
 from tests.interp.asking import answers
 from tests.interp.programs import answers_of, run_text
@@ -196,6 +196,21 @@ def test_traps_take_their_code_and_stop_only_their_inputs() -> None:
     }"""
     assert answers_of(text, (4,), (5,), (2,), (0,), (3,)) == ["user1", "int_ovf", 2, "user65", 1]
     assert answers_of(text, (4,), (5,)) == ["user1", "int_ovf"]
+
+
+@pytest.mark.parametrize("type_", INTS, ids=str)
+@pytest.mark.parametrize("name", ["trapz", "trapnz"])
+def test_a_trap_looks_at_all_bits(name: str, type_: Type) -> None:
+    text = f"""function %main({type_}) -> i8 {{
+    block0(v0: {type_}):
+        {name} v0, user7
+        v1 = iconst.i8 5
+        return v1
+    }}"""
+    traps, passes = ("user7", 5) if name == "trapz" else (5, "user7")
+    rows = [(0,), (1,), (type_.sign_bit,), (type_.mask,)]
+    assert answers_of(text, *rows) == [traps, passes, passes, passes]
+    assert answers_of(text, (0,)) == [traps]
 
 
 def test_division_by_zero_matters_only_where_it_is_executed() -> None:

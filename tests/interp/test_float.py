@@ -18,16 +18,14 @@ from clif.types import (
     FLOATS,
     I128,
     INTS,
-    VECTORS_64,
-    VECTORS_128,
     Type,
     by_name,
 )
 from interp import Options
 from tests.interp import exact
-from tests.interp.asking import Answer, ask, join, signed, special_ints, split
+from tests.interp.asking import TYPES, Answer, ask, join, signed, special_ints, split
 
-_TYPES = [*FLOATS, *[t for t in VECTORS_64 + VECTORS_128 if t.is_float]]
+_TYPES = [t for t in TYPES if t.is_float]
 
 _ARITHMETIC: dict[str, Callable[..., int]] = {
     "fadd": exact.add,
@@ -255,7 +253,13 @@ def test_fcvt_to_int_traps(from_: Type, to: Type, is_signed: bool) -> None:
     assert ask(name, [from_], rows, type=to) == expected
 
 
-_LANES = [(by_name(f), by_name(f.replace("f", "i"))) for f in ("f32x2", "f32x4", "f64x2")]
+#: Vectors of floats and of integers with as many lanes, of any width.
+_LANES = [
+    (f, i)
+    for f in TYPES
+    for i in TYPES
+    if f.is_float and i.is_int and f.is_vector and f.lanes == i.lanes
+]
 
 
 @pytest.mark.parametrize("is_signed", [False, True])
@@ -281,14 +285,16 @@ def _saturated(from_: Type, x: int, to: Type, *, is_signed: bool) -> int:
     return answer
 
 
-def test_x86_cvtt2dq_gives_int_min_for_what_does_not_fit() -> None:
-    f32x4, i32x4 = by_name("f32x4"), by_name("i32x4")
-    rows = _rows(f32x4, 1, 200, "cvtt2dq")
+@pytest.mark.parametrize("from_", _TYPES, ids=str)
+def test_x86_cvtt2dq_gives_int_min_for_what_does_not_fit(from_: Type) -> None:
+    rows = _rows(from_, 1, 200, f"cvtt2dq {from_}")
     expected: list[Answer] = []
+    to = from_.as_int
     for (x,) in rows:
-        lanes = [_to_int(F32, bits, i32x4, is_signed=True) for bits in split(f32x4, x)]
-        expected.append((join(i32x4, [n if isinstance(n, int) else 1 << 31 for n in lanes]),))
-    assert ask("x86_cvtt2dq", [f32x4], rows, type=i32x4) == expected
+        lanes = [_to_int(from_.lane, bits, to, is_signed=True) for bits in split(from_, x)]
+        found = [n if isinstance(n, int) else to.sign_bit for n in lanes]
+        expected.append((join(to, found),))
+    assert ask("x86_cvtt2dq", [from_], rows, type=to) == expected
 
 
 @pytest.mark.parametrize("is_signed", [False, True])
@@ -308,7 +314,8 @@ def test_fcvt_from_int(from_: Type, to: Type, is_signed: bool) -> None:
         value = (2 * value + chance.randint(0, 1)) << max(0, from_.lane_bits - width - 3)
         return (value + chance.randint(-1, 1) >> chance.randint(0, 5)) & from_.mask
 
-    rows = [(join(from_, [lane() for _ in range(from_.lanes)]),) for _ in range(300)]
+    count = 300 // from_.lanes
+    rows = [(join(from_, [lane() for _ in range(from_.lanes)]),) for _ in range(count)]
     expected: list[Answer] = []
     for (x,) in rows:
         values = [signed(n, from_.lane_bits) if is_signed else n for n in split(from_, x)]

@@ -7,15 +7,15 @@ from collections.abc import Callable
 import pytest
 
 from backend.opcodes import OPCODES
-from clif.types import I8, I16, I32, I64, I128, INTS, VECTORS_64, VECTORS_128, Type, by_name
-from tests.interp.asking import Answer, ask, int_rows, join, signed, split
+from clif.types import I8, I16, I32, I64, I128, INTS, Type, by_name
+from tests.interp.asking import TYPES, Answer, ask, int_rows, join, signed, split
 
 _COUNT = 300
-_VECTORS = [t for t in VECTORS_64 + VECTORS_128 if t.is_int]
+_VECTORS = [t for t in TYPES if t.is_vector and t.is_int]
 
 
 def _types(name: str) -> list[Type]:
-    """Scalars and the vectors of 64 and 128 bits among the opcode's controlling types."""
+    """Scalars and vectors among the opcode's controlling types."""
     names = OPCODES[name].ctrl_types
     return [t for t in (*INTS, *_VECTORS) if t.name in names]
 

@@ -19,17 +19,14 @@ from clif.types import (
     I64,
     I128,
     INTS,
-    SCALARS,
-    VECTORS_64,
-    VECTORS_128,
     Type,
     by_name,
 )
 from interp import Options, run
-from tests.interp.asking import DEFAULT, int_rows, join, signed, split
+from tests.interp.asking import DEFAULT, TYPES, int_rows, join, signed, split
 
 _CONTENTS = bytes(random.Random("region").randbytes(64))
-_TYPES = [*SCALARS, *VECTORS_64, *VECTORS_128]
+_TYPES = TYPES
 
 
 class Program:

@@ -9,22 +9,19 @@ from clif.builder import FunctionBuilder
 from clif.function import AbiParam, Function, MemFlags, Signature
 from clif.outcome import Inputs, ints_from_words
 from clif.types import (
-    ALL,
     F128,
     I8,
     I64,
     I128,
     INTS,
     SCALARS,
-    VECTORS_64,
-    VECTORS_128,
     Type,
     by_name,
 )
 from interp import Unsupported, run
-from tests.interp.asking import ask, int_rows, join, split
+from tests.interp.asking import TYPES, ask, int_rows, join, split
 
-_VECTORS = [*VECTORS_64, *VECTORS_128]
+_VECTORS = [t for t in TYPES if t.is_vector]
 _I8X16 = by_name("i8x16")
 
 
@@ -160,7 +157,9 @@ def test_vconst(type_: Type) -> None:
 
 # --- bitcast ---
 
-_CASTS = [(a, b) for a in ALL for b in ALL if a.bits == b.bits and a.bits in (8, 16, 32, 64, 128)]
+_CASTS = [
+    (a, b) for a in TYPES for b in TYPES if a.bits == b.bits and a.bits in (8, 16, 32, 64, 128)
+]
 
 
 def _in_memory(type_: Type, bits: int, order: str) -> bytes:

@@ -1,0 +1,61 @@
+"""No opcode is left unasked on a type: each pair has a test whose answers come from elsewhere.
+
+Elsewhere is plain Python integers, exact fractions, or a value worked out by hand.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from backend.probes import Probe, all_probes, probe_text
+from interp.registry import all_meanings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> set[tuple[str, str, tuple[str, ...]]]:
+    """What the other tests of this folder ask. They run in a process of their own."""
+    file = tmp_path_factory.mktemp("asked") / "asked.json"
+    command = [sys.executable, "-m", "tests.interp.recorder", str(file)]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert file.exists(), result.stdout + result.stderr
+    return {
+        (name, type_, tuple(operands)) for name, type_, operands in json.loads(file.read_text())
+    }
+
+
+def _possible() -> Iterator[Probe]:
+    """The instructions with a meaning, on every type that the constraints allow."""
+    meanings = all_meanings()
+    for probe in all_probes():
+        try:
+            probe_text(probe)
+        except KeyError:
+            continue  # the constraints lead to a type that CLIF does not have
+        if probe.opcode.name in meanings:
+            yield probe
+
+
+def test_every_opcode_on_every_type(asked: set[tuple[str, str, tuple[str, ...]]]) -> None:
+    pairs = {(name, type_) for name, type_, _ in asked}
+    possible = {(probe.opcode.name, str(probe.type)) for probe in _possible()}
+    assert len(possible) > 900
+    assert sorted(possible - pairs) == []
+
+
+def test_conversions_from_every_type(asked: set[tuple[str, str, tuple[str, ...]]]) -> None:
+    """The operands whose type the controlling type leaves open."""
+    possible = {
+        (probe.opcode.name, str(probe.type), str(probe.operands[0]))
+        for probe in _possible()
+        if len(probe.opcode.args) == 1 and probe.operands
+    }
+    assert len(possible) > 250
+    assert sorted(possible - {(n, t, o[0]) for n, t, o in asked if len(o) == 1}) == []
