@@ -40,9 +40,9 @@ class Generator:
 
     def generate(self, entropy: Entropy) -> Case:
         """One case. It ends for every entropy, exhausted bytes included."""
-        settings = draw_settings(entropy, self.options)
         isas = self._isas(entropy)
-        flags = draw_isa_settings(entropy, replace(self.options, isas=isas))
+        options = replace(self.options, isas=isas)
+        settings, flags = draw_settings(entropy, options), draw_isa_settings(entropy, options)
         plan = self._plan(entropy, settings, self.repertoires.of(isas, settings, flags))
         plan.focuses = self._focuses(entropy, plan.repertoire, alone=isas != self.options.isas)
         budgets = self._budgets(entropy)
