@@ -24,6 +24,7 @@ FOUND = {
     "fpromote-f16-f64": [("aarch64", MISCOMPILE)],
     "fdemote-f128-f32": [("aarch64", MISCOMPILE)],
     "atomic-cas-i32": [("aarch64", MISCOMPILE)],
+    "atomic-store-i128-halves": [("x86_64", MISCOMPILE)],
     "vany-true-f16x4": [("x86_64", MISCOMPILE)],
     "nan-canonicalization-f32x2": [("aarch64", PANIC)],
     "widen-high-i8x4": [("aarch64", MISCOMPILE)],
