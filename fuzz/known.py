@@ -115,6 +115,18 @@ FAULTS: Final[tuple[KnownFault, ...]] = (
         unless_flag="has_lse",
     ),
     KnownFault(
+        "atomic-store-i128-halves",
+        ("x86_64",),
+        Instructions(_words("atomic_store"), _words("i128")),
+        "stores another value where both halves are the same",
+    ),
+    KnownFault(
+        "atomic-store-i128-halves",
+        ("x86_64",),
+        Instructions(_words("atomic_rmw"), _words("i128"), variants=_words("xchg")),
+        "stores another value where both halves are the same",
+    ),
+    KnownFault(
         "fpromote-f16-f64",
         ("aarch64",),
         Instructions(_words("fpromote"), _words("f64"), _words("f16")),

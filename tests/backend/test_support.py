@@ -285,4 +285,12 @@ def test_every_probe_has_a_text_and_no_two_are_alike():
 def test_variants_are_those_of_the_format():
     assert variants("icmp") == INT_CONDITIONS
     assert variants("iadd") == variants("no_such_opcode") == ()
-    assert {name for name in OPCODES if variants(name)} == {"icmp", "fcmp", "atomic_rmw"}
+    assert {name for name in OPCODES if variants(name)} == {
+        "icmp",
+        "fcmp",
+        "atomic_rmw",
+        "extractlane",
+        "extract_vector",
+        "insertlane",
+    }
+    assert variants("insertlane") == ("first", "last")

@@ -229,9 +229,11 @@ def test_outcomes_do_not_depend_on_addresses_or_fresh_stack() -> None:
 
 
 def bytes_read(inst: Inst) -> int:
-    """Narrow loads read less than their result has."""
-    narrow = re.fullmatch(r"[us]load(8|16|32)", inst.opcode.name)
-    return int(narrow[1]) // 8 if narrow else inst.results[0].type.bytes
+    """Narrow loads say it in their name, in bits by lanes: ``sload32x2``."""
+    named = re.search(r"(\d+)(?:x(\d+))?$", inst.opcode.name)
+    if named is None:
+        return inst.results[0].type.bytes
+    return int(named[1]) * int(named[2] or 1) // 8
 
 
 def test_the_read_only_part_of_the_region_is_never_written() -> None:
