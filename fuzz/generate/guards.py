@@ -97,7 +97,7 @@ def to_integer(w: Writer) -> bool:
     type_, float_ = w.entropy.choice(forms)
     signed = name == "fcvt_to_sint"
     ranged = _converted(w, type_, float_, signed) if w.entropy.below(2) else None
-    w.keep(w.op(name, ranged or _clamped(w, type_, float_, signed), type=type_))
+    w.keep(w.op(name, ranged or clamped(w, type_, float_, signed), type=type_))
     return True
 
 
@@ -117,7 +117,7 @@ def _converted(w: Writer, type_: Type, float_: Type, signed: bool) -> Value | No
     return value
 
 
-def _clamped(w: Writer, type_: Type, float_: Type, signed: bool) -> Value:
+def clamped(w: Writer, type_: Type, float_: Type, signed: bool) -> Value:
     """Any float, without NaN, between bounds that the conversion accepts."""
     value = pick(w, float_)
     is_nan = w.op("fcmp", value, value, cond="uno")
