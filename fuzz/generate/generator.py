@@ -16,6 +16,7 @@ from fuzz.generate.settings import draw_isa_settings, draw_settings
 from fuzz.generate.support import probed
 from fuzz.generate.swarm import Swarm
 from fuzz.generate.writer import Plan
+from fuzz.rules.recipe import recipes
 
 _REGION_SHARE = 0.6
 _CALLEE_STEPS = 300
@@ -25,7 +26,8 @@ class Generator:
     """Makes cases. A case is a function of the entropy, the options and what is supported.
 
     ``supported`` is to answer True only where every target of the case lowers the combination and
-    the interpreter knows the opcode; by default that is probed.
+    the interpreter knows the opcode; by default that is probed. Raises IsleError where parts are
+    to be aimed at Cranelift's rules, and these are not known.
     """
 
     def __init__(
@@ -37,6 +39,8 @@ class Generator:
         self.options = options
         supported = supported or probed(options)
         self.repertoire = Repertoire(supported, opcodes, options.types, options.opcodes)
+        directed = options.directed_share > 0.0
+        self.recipes = recipes(options.isas, self.repertoire) if directed else []
 
     def generate(self, entropy: Entropy) -> Case:
         """One case. It ends for every entropy, exhausted bytes included."""
@@ -69,6 +73,7 @@ class Generator:
             multi_return=settings.get("enable_multi_ret_implicit_sret") == "true",
             trapping=trapping,
             sites=1 + entropy.below(3) if trapping else 0,
+            recipes=self.recipes,
         )
         if entropy.chance(_REGION_SHARE) or trapping:
             plan.region_size = 16 * (1 + entropy.below(4 if entropy.below(4) else 16))

@@ -34,6 +34,8 @@ class Options:
         call_convs: calling conventions to draw from; main has the first.
         steps: bound on the instructions that one input executes.
         callees: how many functions a case has besides its main one, at most.
+        directed_share: probability that the next part of a function is aimed at one of Cranelift's
+            rules.
     """
 
     instructions: int = 50
@@ -46,6 +48,7 @@ class Options:
     call_convs: tuple[str, ...] = ("system_v",)
     steps: int = 3000
     callees: int = 3
+    directed_share: float = 0.15
 
     @property
     def types(self) -> tuple[Type, ...]:

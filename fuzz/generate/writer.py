@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from clif.floats import canonical_nan
 from clif.function import (
@@ -26,6 +27,9 @@ from fuzz.generate.payload import Payload
 from fuzz.generate.pool import Pool
 from fuzz.generate.repertoire import Form, Repertoire
 from fuzz.generate.swarm import Swarm
+
+if TYPE_CHECKING:
+    from fuzz.rules.recipe import Recipe
 
 
 @dataclass(slots=True, eq=False)
@@ -80,6 +84,7 @@ class Plan:
     """What all functions of a case share.
 
     ``sites`` is how many places may yet be made to trap; ``trapped`` whether there is one.
+    ``recipes`` are the rules that parts of functions are aimed at.
     """
 
     entropy: Entropy
@@ -94,6 +99,7 @@ class Plan:
     sites: int = 0
     trapped: bool = False
     callees: list[Callee] = field(default_factory=list)
+    recipes: Sequence[Recipe] = ()
 
 
 @dataclass(slots=True, eq=False)

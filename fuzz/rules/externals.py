@@ -284,7 +284,12 @@ def _mask(m: Matcher, term: Term, cell: Cell, env: Env) -> bool:
     lanes = [Cell() for _ in range(count)]
 
     def candidates(entropy: Entropy, results: list[Any], args: list[Any]) -> list[Any]:
-        return [shuffles.draw_mask(entropy, name, results)]
+        mask = shuffles.draw_mask(entropy, name, results)
+        drawn = shuffles.lanes_of(mask, count)
+        assert drawn is not None
+        # Lanes that are one variable of the rule are the same.
+        first = {m.store.find(lane): n for n, lane in reversed(list(enumerate(lanes)))}
+        return [shuffles.mask_of([drawn[first[m.store.find(lane)]] for lane in lanes])]
 
     def forward(mask: int) -> tuple[int, ...] | None:
         return shuffles.lanes_of(mask, count)
@@ -419,6 +424,12 @@ def _limited(low: int, high: int) -> Callable[[Matcher, list[Cell]], Cell]:
     return demand
 
 
+def _unused(m: Matcher, args: list[Cell]) -> Cell:
+    """Only ever asked of the first result of the instruction that is lowered."""
+    m.unused = True
+    return Cell(True)
+
+
 def _safe_divisor(m: Matcher, args: list[Cell]) -> Cell:
     """A constant that is neither 0 nor -1."""
     type_, cell = args
@@ -443,6 +454,7 @@ def enter() -> None:
     CONSTRUCTORS["zero_value"] = _zero_value
     CONSTRUCTORS["lshl_from_imm64"] = _limited(0, 4)
     CONSTRUCTORS["imm_shift_from_imm64"] = _limited(0, 63)
+    CONSTRUCTORS["value_is_unused"] = _unused
     CONSTRUCTORS["safe_divisor_from_imm64"] = _safe_divisor
 
 

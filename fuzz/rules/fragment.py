@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import Final
 
 from backend.isle import Expr, Let, Rule, Term, Unit
@@ -27,6 +28,8 @@ ADDRESS: Final = {
     Format.ATOMIC_RMW: 0,
     Format.ATOMIC_CAS: 0,
 }
+#: Opcodes that make a constant.
+CONSTANTS: Final = frozenset({"iconst", "f32const", "f64const", "vconst"})
 _NUMBERS: Final = ("Imm64", "Uimm8", "Immediate", "Constant", "Ieee16", "Ieee32", "Ieee64")
 
 
@@ -36,7 +39,8 @@ class Step:
 
     ``args`` are numbers of earlier steps, whose first results they are, or the complements of
     numbers of operands: ``~0`` is the fragment's first. An address is None: it is found when the
-    fragment is emitted.
+    fragment is emitted, the same one for all accesses with the same ``place``. ``free`` says that
+    the constant may as well be another one.
     """
 
     form: Form
@@ -44,6 +48,8 @@ class Step:
     imm: int = 0
     cond: str = ""
     rmw: str = ""
+    place: int = 0
+    free: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,11 +59,13 @@ class Fragment:
     Attributes:
         operands: the types of the values that the rule leaves open.
         demands: one for each operand, so that nothing traps; None where nothing helps.
+        unused: the first result of the last step must have no user.
     """
 
     operands: tuple[Type, ...]
     steps: tuple[Step, ...]
     demands: tuple[Demand, ...] | None
+    unused: bool = False
 
 
 def address_position(form: Form) -> int | None:
@@ -65,6 +73,11 @@ def address_position(form: Form) -> int | None:
     if not form.opcode.flags & {"can_load", "can_store"}:
         return None
     return ADDRESS.get(form.opcode.format)
+
+
+def traps(form: Form) -> bool:
+    """Whether the instruction may trap, accesses to memory aside."""
+    return "can_trap" in form.opcode.flags and address_position(form) is None
 
 
 def forms_of(repertoire: Repertoire) -> Forms:
@@ -89,7 +102,7 @@ def make_fragment(
             _follow(matcher, path, root)
             solver = Solver(store, matcher.relations, forms, entropy)
             solver.solve()
-            return _Layout(store, solver.forms).fragment(store.find(root))
+            return _Layout(store, solver).fragment(store.find(root), matcher.unused)
         except Conflict:
             continue
     return None
@@ -137,21 +150,28 @@ def _find_calls(
 class _Layout:
     """Puts the instructions in order."""
 
-    def __init__(self, store: Store, forms: dict[Op, Form]) -> None:
+    def __init__(self, store: Store, solver: Solver) -> None:
         self._store = store
-        self._forms = forms
+        self._forms = solver.forms
+        fields = Counter(store.find(cell) for op in store.ops for cell in op.fields.values())
+        # A constant that two instructions share must stay the same in both.
+        self._free = {cell for cell in solver.free if fields[cell] == 1}
         self._steps: list[Step] = []
         self._numbers: dict[Cell, int] = {}
         self._operands: list[Type] = []
         self._active: set[Cell] = set()
+        self._places: dict[Cell, int] = {}
 
-    def fragment(self, root: Cell) -> Fragment:
+    def fragment(self, root: Cell, unused: bool) -> Fragment:
         """Everything that the root needs. Raises Conflict where that is no instruction."""
         if root.op is None:
             raise Conflict
         self._place(root, None)
+        if any(traps(step.form) for step in self._steps):
+            # Whether it does may hang on any of its constants.
+            self._steps = [replace(step, free=False) for step in self._steps]
         operands, steps = tuple(self._operands), tuple(self._steps)
-        return Fragment(operands, steps, demands(operands, steps))
+        return Fragment(operands, steps, demands(operands, steps), unused)
 
     def _place(self, cell: Cell, type_: Type | None) -> int:
         cell = self._store.find(cell)
@@ -174,11 +194,13 @@ class _Layout:
         form = self._forms[op]
         address = address_position(form)
         args: list[int | None] = []
+        place = 0
         for position, (arg, type_) in enumerate(zip(op.args, form.operands, strict=False)):
             if position != address:
                 args.append(self._place(arg, type_))
             elif self._store.find(arg).op is None:
                 args.append(None)
+                place = self._places.setdefault(self._store.find(arg), len(self._places))
             else:
                 raise Conflict  # an address that the rule prescribes need not be a valid one
         fields = {name: self._store.value(field) for name, field in op.fields.items()}
@@ -191,6 +213,9 @@ class _Layout:
             int(imm),
             CONDITIONS[code] if code else "",
             rmw.partition(".")[2].lower() if rmw else "",
+            place,
+            form.name in CONSTANTS
+            and any(self._store.find(field) in self._free for field in op.fields.values()),
         )
         self._steps.append(step)
         return len(self._steps) - 1

@@ -52,7 +52,8 @@ _OPCODES: Final[dict[str, Opcode]] = {f"Opcode.{_camel(n)}": o for n, o in OPCOD
 class Matcher:
     """Collects what a left-hand side demands. Methods raise Conflict where it cannot be met.
 
-    ``forced`` names rules of internal constructors that are to be taken in conditions.
+    ``forced`` names rules of internal constructors that are to be taken in conditions. ``unused``
+    tells whether the first result must have no user.
     """
 
     def __init__(self, unit: Unit, store: Store, entropy: Entropy) -> None:
@@ -61,6 +62,7 @@ class Matcher:
         self.entropy = entropy
         self.relations: list[Relation] = []
         self.forced: dict[str, Rule] = {}
+        self.unused = False
         self._resolving = 0
         self._rules = _by_term(unit)
 

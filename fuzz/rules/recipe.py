@@ -10,12 +10,14 @@ from backend.isle import LOWERING, MID_END, Rule, Unit, unit
 from clif.types import Type
 from fuzz.entropy import PrngEntropy
 from fuzz.generate.repertoire import Repertoire
+from fuzz.rules.emit import expressible
 from fuzz.rules.fragment import Fragment, forms_of, make_fragment
 from fuzz.rules.paths import Paths
 from fuzz.rules.solver import Forms
 
 #: Fragments per rule: they differ in types, constants, and in how the rule is reached.
 VARIANTS: Final = 16
+_FIRST: Final = 3
 
 
 class Recipe:
@@ -40,13 +42,15 @@ class Recipe:
         return f"<recipe for {self.unit.name} {self.rule.place}>"
 
     def fragment(self, number: int) -> Fragment | None:
-        """The fragment of a number; None where the rule could not be turned round that time."""
+        """The fragment of a number; None where that attempt to turn the rule round failed."""
         if number not in self._fragments:
+            if number >= _FIRST and not any(map(self.fragment, range(_FIRST))):
+                return None  # no use in trying more often
             entropy = PrngEntropy((self._seed, number))
             path = self._paths.draw(self.rule, entropy)
-            self._fragments[number] = make_fragment(
-                self.unit, path, self._forms, self._types, entropy
-            )
+            found = make_fragment(self.unit, path, self._forms, self._types, entropy)
+            usable = found is not None and expressible(found)
+            self._fragments[number] = found if usable else None
         return self._fragments[number]
 
 

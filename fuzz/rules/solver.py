@@ -71,7 +71,12 @@ _BUDGET: Final = 120
 
 
 class Solver:
-    """Decides everything that is open, so that all relations hold. Methods raise Conflict."""
+    """Decides everything that is open, so that all relations hold. Methods raise Conflict.
+
+    Attributes:
+        forms: the form of each instruction.
+        free: the constants that might as well be any other of their type.
+    """
 
     def __init__(
         self,
@@ -86,6 +91,7 @@ class Solver:
         self.entropy = entropy
         self._budget = _BUDGET
         self.forms: dict[Op, Form] = {}
+        self.free: set[Cell] = set()
 
     def solve(self) -> None:
         """Choose a form of each instruction, and each constant."""
@@ -269,9 +275,11 @@ class Solver:
         """Values for a field about which no relation says anything."""
         if cell.domain is not None:
             return list(self._some(sorted(cell.domain, key=str)))
-        if name in _NUMBERS:
-            return [self._number(op, name) for _ in range(_TRIES)]
-        return []
+        if name not in _NUMBERS:
+            return []
+        if not any(cell is self.store.find(arg) for r in self.relations for arg in r.args):
+            self.free.add(cell)
+        return [self._number(op, name) for _ in range(_TRIES)]
 
     def _number(self, op: Op, name: str) -> int:
         entropy = self.entropy
