@@ -134,7 +134,8 @@ class Rule:
 
     Attributes:
         file: below the sources of ``cranelift-codegen``: ``"src/opts/icmp.isle"``.
-        line: where the rule begins, from 1.
+        line: of the first thing behind the word ``rule``, from 1. Comments in the code that
+            Cranelift generates count the same lines from 0.
         name: what the rule is called, or None.
         left: what it matches, a term: ``(simplify (iadd ty x y))``.
         conditions: its ``if-let`` clauses: pattern, and the expression that must match it.

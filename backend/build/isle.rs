@@ -87,7 +87,10 @@ fn read_unit(unit: &IsleCompilation, sources: &Path, out: &Path) -> Result<Value
 }
 
 fn place(files: &Files, names: &[String], pos: Pos) -> Value {
-    let line = files.file_line_map(pos.file).map_or(0, |map| map.line(pos.offset)) + 1;
+    let line = files
+        .file_line_map(pos.file)
+        .map_or(0, |map| map.line(pos.offset))
+        + 1;
     json!([names[pos.file], line])
 }
 
@@ -110,7 +113,8 @@ impl Definitions {
                 pattern(&extractor.template)
             ])),
             Def::Decl(term) => {
-                self.terms.push(json!([term.term.0, names(&term.arg_tys), term.ret_ty.0]));
+                self.terms
+                    .push(json!([term.term.0, names(&term.arg_tys), term.ret_ty.0]));
             }
             Def::Type(type_) => {
                 if let TypeValue::Enum(variants, _) = &type_.ty {
@@ -161,8 +165,16 @@ fn names(idents: &[Ident]) -> Vec<&str> {
 fn field_types(fields: &Fields) -> Vec<&str> {
     match fields {
         Fields::Unit => Vec::new(),
-        Fields::Struct(fields) => fields.fields.iter().map(|field| field.ty.0.as_str()).collect(),
-        Fields::Tuple(fields) => fields.fields.iter().map(|field| field.ty.0.as_str()).collect(),
+        Fields::Struct(fields) => fields
+            .fields
+            .iter()
+            .map(|field| field.ty.0.as_str())
+            .collect(),
+        Fields::Tuple(fields) => fields
+            .fields
+            .iter()
+            .map(|field| field.ty.0.as_str())
+            .collect(),
     }
 }
 
@@ -195,8 +207,10 @@ fn expr(node: &Expr) -> Value {
         Expr::ConstInt { val, .. } => json!(["int", val.to_string()]),
         Expr::ConstPrim { val, .. } => json!(["const", val.0]),
         Expr::Let { defs, body, .. } => {
-            let defs: Vec<Value> =
-                defs.iter().map(|def| json!([def.var.0, def.ty.0, expr(&def.val)])).collect();
+            let defs: Vec<Value> = defs
+                .iter()
+                .map(|def| json!([def.var.0, def.ty.0, expr(&def.val)]))
+                .collect();
             json!(["let", defs, expr(body)])
         }
     }

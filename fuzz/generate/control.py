@@ -118,12 +118,12 @@ def trap_arm(w: Writer) -> None:
     trap_arm_on(w, condition(w))
 
 
-def trap_arm_on(w: Writer, chosen: Value) -> None:
-    """``trap_arm`` on a given condition."""
+def trap_arm_on(w: Writer, chosen: Value, when: bool | None = None) -> None:
+    """``trap_arm`` on a given condition; ``when`` says which way traps, None that either may."""
     bad, good = w.new_block(), w.new_block()
     bad.cold = w.entropy.chance(0.5)
     targets = [BlockCall(bad), BlockCall(good)]
-    if w.entropy.below(2):
+    if w.entropy.below(2) if when is None else not when:
         targets.reverse()
     w.emit("brif", chosen, type=chosen.type, targets=targets)
     w.block = bad

@@ -39,7 +39,7 @@ class Generator:
         self.options = options
         supported = supported or probed(options)
         self.repertoire = Repertoire(supported, opcodes, options.types, options.opcodes)
-        directed = options.directed_share > 0.0
+        directed = options.directed_share > 0.0 and options.opcodes is None
         self.recipes = recipes(options.isas, self.repertoire) if directed else []
 
     def generate(self, entropy: Entropy) -> Case:

@@ -35,7 +35,7 @@ class Options:
         steps: bound on the instructions that one input executes.
         callees: how many functions a case has besides its main one, at most.
         directed_share: probability that the next part of a function is aimed at one of Cranelift's
-            rules.
+            rules; nothing is where ``opcodes`` are given.
     """
 
     instructions: int = 50

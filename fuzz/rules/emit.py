@@ -134,9 +134,7 @@ def _keep(w: Writer, values: Sequence[Value]) -> None:
         w.keep(value)
 
 
-def _argument(
-    results: Sequence[Value], operands: Sequence[Value], ref: int | None
-) -> Value | None:
+def _argument(results: Sequence[Value], operands: Sequence[Value], ref: int | None) -> Value | None:
     if ref is None:
         return None
     return results[ref] if ref >= 0 else operands[~ref]
@@ -299,8 +297,12 @@ def _branch(w: Writer, step: Step, value: Value) -> None:
         table_on(w, value, 2, _body)
     elif step.args[0] is not None and step.args[0] < 0 and w.entropy.below(4) == 0:
         # One arm that only traps, and is never taken.
-        never = w.op("icmp", nonzero(w, value.type), w.constant(value.type, 0), cond="eq")
-        trap_arm_on(w, never)
+        value = nonzero(w, value.type)
+        if w.entropy.below(2):
+            value = w.op("icmp", value, w.constant(value.type, 0), cond="eq")
+            trap_arm_on(w, value, when=True)
+        else:
+            trap_arm_on(w, value, when=False)
     else:
         branch_on(w, value, 2, _body)
 

@@ -79,9 +79,7 @@ def _multi_lane(m: Matcher, term: Term, cell: Cell, env: Env) -> bool:
     wanted = [arg.value if isinstance(arg, Int) else None for arg in (bits, lanes)]
     m.store.keep_if(
         cell,
-        lambda t: (
-            t.is_vector and wanted[0] in (None, t.lane_bits) and wanted[1] in (None, t.lanes)
-        ),
+        lambda t: t.is_vector and wanted[0] in (None, t.lane_bits) and wanted[1] in (None, t.lanes),
     )
     for arg, measure in ((bits, _lane_bits), (lanes, _lanes)):
         if not isinstance(arg, Int | Wildcard):
@@ -250,9 +248,7 @@ def _ones_or_zeros(m: Matcher, term: Term, cell: Cell, env: Env) -> bool:
 # --- masks ---
 
 
-@_extractor(
-    "u128_replicated_u64", "u64_replicated_u32", "u32_replicated_u16", "u16_replicated_u8"
-)
+@_extractor("u128_replicated_u64", "u64_replicated_u32", "u32_replicated_u16", "u16_replicated_u8")
 def _replicated(m: Matcher, term: Term, cell: Cell, env: Env) -> bool:
     bits = int(term.name.rpartition("u")[2])
     result = Cell()
@@ -302,8 +298,14 @@ def _mask(m: Matcher, term: Term, cell: Cell, env: Env) -> bool:
 
 # --- condition codes ---
 
-_INT_ZERO: Final = ("Equal", *(f"Signed{c}Than{e}" for c in ("Greater", "Less") for e in ("", "OrEqual")))
-_FLOAT_ZERO: Final = ("Equal", *(f"{c}Than{e}" for c in ("Greater", "Less") for e in ("", "OrEqual")))
+_INT_ZERO: Final = (
+    "Equal",
+    *(f"Signed{c}Than{e}" for c in ("Greater", "Less") for e in ("", "OrEqual")),
+)
+_FLOAT_ZERO: Final = (
+    "Equal",
+    *(f"{c}Than{e}" for c in ("Greater", "Less") for e in ("", "OrEqual")),
+)
 _CODES: Final = {
     "icmp_zero_cond": frozenset(f"IntCC.{code}" for code in _INT_ZERO),
     "icmp_zero_cond_not_eq": frozenset({"IntCC.NotEqual"}),

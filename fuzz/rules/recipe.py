@@ -12,6 +12,7 @@ from fuzz.entropy import PrngEntropy
 from fuzz.generate.repertoire import Repertoire
 from fuzz.rules.emit import expressible
 from fuzz.rules.fragment import Fragment, forms_of, make_fragment
+from fuzz.rules.known import known_finding
 from fuzz.rules.paths import Paths
 from fuzz.rules.solver import Forms
 
@@ -49,9 +50,12 @@ class Recipe:
             entropy = PrngEntropy((self._seed, number))
             path = self._paths.draw(self.rule, entropy)
             found = make_fragment(self.unit, path, self._forms, self._types, entropy)
-            usable = found is not None and expressible(found)
-            self._fragments[number] = found if usable else None
+            self._fragments[number] = found if found is not None and _usable(found) else None
         return self._fragments[number]
+
+
+def _usable(fragment: Fragment) -> bool:
+    return expressible(fragment) and known_finding(fragment) is None
 
 
 def recipes(isas: Iterable[str], repertoire: Repertoire) -> list[Recipe]:

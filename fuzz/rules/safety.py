@@ -26,7 +26,7 @@ class Demand(Enum):
 
 #: Opcodes whose first operand is 0 exactly if the result is.
 _SAME_TRUTH: Final = frozenset(
-    "uextend sextend bmask ineg iabs bswap bitrev rotl rotr popcnt".split()
+    ["uextend", "sextend", "bmask", "ineg", "iabs", "bswap", "bitrev", "rotl", "rotr", "popcnt"]
 )
 _DIVISIONS: Final = {
     "udiv": Demand.NONZERO,

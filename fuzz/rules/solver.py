@@ -56,10 +56,8 @@ _FLOAT_CODES: Final = dict(
 CONDITIONS: Final = {f"IntCC.{name}": code for name, code in _INT_CODES.items()} | {
     f"FloatCC.{name}": code for name, code in _FLOAT_CODES.items()
 }
-RMW_OPERATIONS: Final = tuple(
-    f"AtomicRmwOp.{name}"
-    for name in "Add Sub And Nand Or Xor Xchg Umin Umax Smin Smax".split()
-)
+_RMW: Final = ("Add", "Sub", "And", "Nand", "Or", "Xor", "Xchg", "Umin", "Umax", "Smin", "Smax")
+RMW_OPERATIONS: Final = tuple(f"AtomicRmwOp.{name}" for name in _RMW)
 #: The supported forms of each opcode.
 Forms = Mapping[str, Sequence[Form]]
 #: Fields that are integers of an instruction.
@@ -314,4 +312,3 @@ def _in_range(value: int | None, op: Op, form: Form) -> bool:
     if op.opcode.format is Format.SHUFFLE:
         return 0 <= value < 1 << 128 and all(byte < 32 for byte in value.to_bytes(16, "little"))
     return 0 <= value < 1 << form.results[0].bits
-

@@ -25,7 +25,9 @@ def standalone(plan: Plan, fragment: Fragment, name: str = "main") -> tuple[Func
         address = w.value(I64)
         w.block.params.append(address)
         w.memory.append(MemoryObject(_REGION, base=address))
-    params = [w.value(type_) for type_ in (*fragment.operands, *(() if fragment.operands else (I64,)))]
+    params = [
+        w.value(type_) for type_ in (*fragment.operands, *(() if fragment.operands else (I64,)))
+    ]
     w.block.params.extend(params)
     for param in params:
         w.pool.add(param)
