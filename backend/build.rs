@@ -6,8 +6,7 @@ mod isle;
 use std::path::Path;
 
 fn main() {
-    println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rerun-if-changed=build/isle.rs");
+    println!("cargo:rerun-if-changed={}", file!());
     isle::write_definitions(Path::new(&std::env::var("OUT_DIR").expect("set by cargo")));
     match std::env::var("CARGO_CFG_TARGET_OS").as_deref() {
         // Other libraries of a process, a libFuzzer's for one, have `__sanitizer_cov_*` functions

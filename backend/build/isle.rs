@@ -17,6 +17,7 @@ const UNITS: [&str; 3] = ["opt", "x64", "aarch64"];
 
 /// Writes `isle.json` into `out`: the definitions, or in `error` why there are none.
 pub fn write_definitions(out: &Path) {
+    println!("cargo:rerun-if-changed={}", file!());
     let document = read(out).unwrap_or_else(|error| json!({ "error": error }));
     std::fs::write(out.join("isle.json"), document.to_string()).expect("the output folder");
 }
