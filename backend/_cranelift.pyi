@@ -142,6 +142,9 @@ class Counters:
 def version() -> str:
     """The version of the Cranelift that is linked, ``"0.135.8"``."""
 
+def isle() -> bytes:
+    """Cranelift's rules as JSON (``backend.isle`` reads it), or in ``error`` why there are none."""
+
 def isas() -> list[str]:
     """The architectures in this build, by the names that a ``target`` line uses."""
 

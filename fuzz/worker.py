@@ -16,6 +16,7 @@ import numpy as np
 
 from backend import coverage
 from backend.cranelift import SettingsError
+from backend.isle import IsleError
 from fuzz.case import Case, effective_settings
 from fuzz.finding import Finding, finding_text, write_finding
 from fuzz.flight import Flight
@@ -38,7 +39,7 @@ def run_worker(
     """
     try:
         _Worker(plan, first, skip, flight, connection).run()
-    except SettingsError as error:
+    except (SettingsError, IsleError) as error:
         connection.send(Failed(str(error)))
     except BrokenPipeError:
         sys.exit(1)  # the supervisor is gone

@@ -22,6 +22,12 @@ fn version() -> &'static str {
     cranelift_codegen::VERSION
 }
 
+/// Cranelift's rules as JSON (see `build/isle.rs`), or in `error` why they could not be read.
+#[pyfunction]
+fn isle() -> &'static [u8] {
+    include_bytes!(concat!(env!("OUT_DIR"), "/isle.json"))
+}
+
 #[pymodule]
 fn _cranelift(module: &Bound<'_, PyModule>) -> PyResult<()> {
     panics::install_hook();
@@ -32,6 +38,7 @@ fn _cranelift(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<coverage::Counters>()?;
     module.add("debug_assertions", cfg!(debug_assertions))?;
     module.add_function(wrap_pyfunction!(version, module)?)?;
+    module.add_function(wrap_pyfunction!(isle, module)?)?;
     module.add_function(wrap_pyfunction!(isa::isas, module)?)?;
     module.add_function(wrap_pyfunction!(isa::list_settings, module)?)?;
     module.add_function(wrap_pyfunction!(opcodes::opcodes, module)?)?;

@@ -23,7 +23,11 @@ _COLD = 0.1
 
 def branch(w: Writer, budget: int, body: Body) -> None:
     """``brif`` with two arms, or one, that join."""
-    chosen = condition(w)
+    branch_on(w, condition(w), budget, body)
+
+
+def branch_on(w: Writer, chosen: Value, budget: int, body: Body) -> None:
+    """``branch`` on a given condition."""
     targets = [BlockCall(w.new_block()), BlockCall(w.new_block())]
     w.emit("brif", chosen, type=chosen.type, targets=targets)
     ways: list[Edge] = []
@@ -42,6 +46,12 @@ def table(w: Writer, budget: int, body: Body) -> None:
     entropy = w.entropy
     if entropy.below(4):
         index = w.op("band", index, w.constant(I32, (2 << entropy.below(3)) - 1))
+    table_on(w, index, budget, body)
+
+
+def table_on(w: Writer, index: Value, budget: int, body: Body) -> None:
+    """``table`` over a given index."""
+    entropy = w.entropy
     arms = [w.new_block() for _ in range(2 + entropy.below(3))]
     entries = arms + [entropy.choice(arms) for _ in range(entropy.below(6))]
     entropy.shuffle(entries)
@@ -105,11 +115,15 @@ def early_return(w: Writer) -> None:
 
 def trap_arm(w: Writer) -> None:
     """Trap under a condition, by a block of its own."""
-    chosen = condition(w)
+    trap_arm_on(w, condition(w))
+
+
+def trap_arm_on(w: Writer, chosen: Value, when: bool | None = None) -> None:
+    """``trap_arm`` on a given condition; ``when`` says which way traps, None that either may."""
     bad, good = w.new_block(), w.new_block()
     bad.cold = w.entropy.chance(0.5)
     targets = [BlockCall(bad), BlockCall(good)]
-    if w.entropy.below(2):
+    if w.entropy.below(2) if when is None else not when:
         targets.reverse()
     w.emit("brif", chosen, type=chosen.type, targets=targets)
     w.block = bad

@@ -20,6 +20,7 @@ from fuzz.generate.rarities import rarity
 from fuzz.generate.shapes import Shape, abi_param, fits_registers, pick_shape
 from fuzz.generate.traps import ensure_trap, trap_site
 from fuzz.generate.writer import Callee, Edge, MemoryObject, Plan, Writer
+from fuzz.rules.directed import directed
 
 _MOST_DEPTH = 3
 #: One main function in so many has a signature that is not from the menu.
@@ -33,7 +34,10 @@ _CUMULATIVE = tuple(accumulate(_WEIGHTS))
 def write_body(w: Writer, budget: int) -> None:
     """Emit about ``budget`` instructions, control flow of their own included."""
     end = w.count + budget
+    share = w.plan.options.directed_share
     while w.count < end and w.room(40):
+        if share and w.entropy.chance(share) and directed(w):
+            continue
         part = w.entropy.weighted(_PARTS, _CUMULATIVE)
         if w.plan.sites and w.entropy.below(10) == 0:
             part = "trap"

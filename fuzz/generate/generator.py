@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from backend.isle import LOWERING, MID_END
 from fuzz.case import Case
 from fuzz.entropy import Entropy
 from fuzz.generate.function import write_function
@@ -15,6 +16,7 @@ from fuzz.generate.settings import draw_chaos, draw_isa_settings, draw_settings
 from fuzz.generate.support import Repertoires
 from fuzz.generate.swarm import Swarm
 from fuzz.generate.writer import Plan
+from fuzz.rules.recipe import Recipe, recipes
 
 _REGION_SHARE = 0.6
 _CALLEE_STEPS = 300
@@ -31,12 +33,16 @@ class Generator:
     """Makes cases. A case is a function of the entropy, the options and what is supported.
 
     It first draws what a case is compiled for, and then makes it of what exactly these ISAs lower
-    under exactly these settings and flags.
+    under exactly these settings and flags. Raises IsleError where parts are to be aimed at
+    Cranelift's rules, and these are not known.
     """
 
     def __init__(self, options: Options) -> None:
         self.options = options
         self.repertoires = Repertoires(options)
+        self._recipes: dict[tuple[str, ...], list[Recipe]] = {}
+        if options.directed_share:
+            self._recipes_for(options.isas)
 
     def generate(self, entropy: Entropy) -> Case:
         """One case. It ends for every entropy, exhausted bytes included."""
@@ -44,6 +50,7 @@ class Generator:
         options = replace(self.options, isas=isas)
         settings, flags = draw_settings(entropy, options), draw_isa_settings(entropy, options)
         plan = self._plan(entropy, settings, self.repertoires.of(isas, settings, flags))
+        plan.recipes = self._recipes_for(isas)
         plan.focuses = self._focuses(entropy, plan.repertoire, alone=isas != self.options.isas)
         budgets = self._budgets(entropy)
         budgets[0] = max(3, budgets[0] - _FOCUS_COST * len(plan.focuses))
@@ -62,6 +69,23 @@ class Generator:
             draw_chaos(entropy, self.options),
             isas=() if isas == self.options.isas else isas,
         )
+
+    def _recipes_for(self, isas: tuple[str, ...]) -> list[Recipe]:
+        """What aims at the rules of the mid-end and of these ISAs."""
+        options = self.options
+        if options.directed_share <= 0.0 or options.opcodes is not None:
+            return []
+        found = self._recipes.get(isas)
+        if found is None:
+            # Made once, for all that any ISA lowers at its best, since that takes time: whether a
+            # case has what a fragment is made of is looked at when it is emitted.
+            every = self._recipes.get(options.isas)
+            if every is None:
+                every = recipes(options.isas, self.repertoires.widest())
+            units = {MID_END, *(LOWERING[isa] for isa in isas if isa in LOWERING)}
+            found = [recipe for recipe in every if recipe.unit.name in units]
+            self._recipes[isas] = found
+        return found
 
     def _isas(self, entropy: Entropy) -> tuple[str, ...]:
         """What the case is for: all ISAs, or one of them."""

@@ -106,7 +106,7 @@ def convert_in_range(w: Writer, name: str, type_: Type, float_: Type) -> None:
     """Emit this conversion of a float that it cannot trap for."""
     signed = name == "fcvt_to_sint"
     ranged = _converted(w, type_, float_, signed) if w.entropy.below(2) else None
-    w.keep(w.op(name, ranged or _clamped(w, type_, float_, signed), type=type_))
+    w.keep(w.op(name, ranged or clamped(w, type_, float_, signed), type=type_))
 
 
 def _converted(w: Writer, type_: Type, float_: Type, signed: bool) -> Value | None:
@@ -125,7 +125,7 @@ def _converted(w: Writer, type_: Type, float_: Type, signed: bool) -> Value | No
     return value
 
 
-def _clamped(w: Writer, type_: Type, float_: Type, signed: bool) -> Value:
+def clamped(w: Writer, type_: Type, float_: Type, signed: bool) -> Value:
     """Any float, without NaN, between bounds that the conversion accepts."""
     value = pick(w, float_)
     is_nan = w.op("fcmp", value, value, cond="uno")

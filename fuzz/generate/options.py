@@ -44,6 +44,8 @@ class Options:
         callees: how many functions a case has besides its main one, at most.
         fragments: further pieces to draw from (``fuzz.generate.idioms.fragment.Fragment``), every
             other time that an idiom is due.
+        directed_share: probability that the next part of a function is aimed at one of Cranelift's
+            rules; nothing is where ``opcodes`` are given.
     """
 
     instructions: int = 50
@@ -58,6 +60,7 @@ class Options:
     steps: int = 3000
     callees: int = 3
     fragments: tuple[Callable[[Any, Any], bool], ...] = ()
+    directed_share: float = 0.15
 
     @property
     def types(self) -> tuple[Type, ...]:

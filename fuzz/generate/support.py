@@ -51,6 +51,13 @@ class Repertoires:
             repertoire = self._known[key] = self._make(sets)
         return repertoire
 
+    def widest(self) -> Repertoire:
+        """What any of the ISAs lowers, with all flags that its emulated CPU has."""
+        none = (("opt_level", "none"),)
+        flags = {isa: tuple(sorted(emulated_flags(isa).items())) for isa in self.options.isas}
+        sets = [supported_keys(isa, none, flags[isa]) for isa in self.options.isas]
+        return self._make([frozenset.union(*sets)])
+
     def _make(self, sets: Sequence[frozenset[Key]]) -> Repertoire:
         keys = frozenset.intersection(*sets)
         return Repertoire(keys, OPCODES, self.options.types, self.options.opcodes)

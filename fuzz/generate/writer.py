@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from clif.floats import canonical_nan
 from clif.function import (
@@ -27,6 +28,9 @@ from fuzz.generate.payload import Payload, may_be_open
 from fuzz.generate.pool import Pool
 from fuzz.generate.repertoire import Form, Pair, Repertoire
 from fuzz.generate.swarm import Swarm
+
+if TYPE_CHECKING:
+    from fuzz.rules.recipe import Recipe
 
 #: The integer type of so many bits.
 SCALAR_OF_BITS = {type_.bits: type_ for type_ in INTS}
@@ -87,6 +91,7 @@ class Plan:
     ``sites`` is how many places may yet be made to trap; ``trapped`` whether there is one.
     ``focuses`` are pairs that main is to have yet. ``condition`` is the type that the next
     condition must have, None for any.
+    ``recipes`` are the rules that parts of functions are aimed at.
     """
 
     entropy: Entropy
@@ -103,6 +108,7 @@ class Plan:
     callees: list[Callee] = field(default_factory=list)
     focuses: list[Pair] = field(default_factory=list)
     condition: Type | None = None
+    recipes: Sequence[Recipe] = ()
 
 
 @dataclass(slots=True, eq=False)

@@ -45,14 +45,9 @@ def _adapted(variant: Variant, cranelift: Path) -> str:
     dependencies = data["dependencies"]
     if variant.whole_tree:
         local = _crates(cranelift)
-        for name in [name for name in dependencies if name in local]:
-            given = dependencies[name]
-            options = dict(given) if isinstance(given, dict) else {}
-            options.pop("version", None)
-            if "features" in options:
-                known = _features(local[name])
-                options["features"] = [f for f in options["features"] if f in known]
-            dependencies[name] = {"path": str(local[name]), **options}
+        for needed in (dependencies, data["build-dependencies"]):
+            for name in [name for name in needed if name in local]:
+                needed[name] = _local(needed[name], local[name])
         # For trees whose crates ask the registry for each other.
         data["patch"] = {"crates-io": {name: {"path": str(path)} for name, path in local.items()}}
     else:
@@ -60,6 +55,16 @@ def _adapted(variant: Variant, cranelift: Path) -> str:
         data["patch"] = {"crates-io": {CODEGEN: {"path": str(cranelift)}}}
     data["workspace"] = {}  # neither the checkout's nor the tree's
     return _to_toml(data)
+
+
+def _local(given: str | dict[str, Any], crate: Path) -> dict[str, Any]:
+    """A dependency on a folder instead of a release."""
+    options = dict(given) if isinstance(given, dict) else {}
+    options.pop("version", None)
+    if "features" in options:
+        known = _features(crate)
+        options["features"] = [f for f in options["features"] if f in known]
+    return {"path": str(crate), **options}
 
 
 def _crates(tree: Path) -> dict[str, Path]:

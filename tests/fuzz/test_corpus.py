@@ -17,6 +17,7 @@ MISCOMPILE = FindingKind.MISCOMPILE
 
 #: What the cases of `corpus/cranelift` do with the pinned Cranelift.
 FOUND = {
+    "bzhi-i128-amount": [("x86_64", PANIC)],
     "select-icmp-i128": [("aarch64", PANIC), ("x86_64", ERROR)],
     "bxor-self-f16": [("aarch64", PANIC), ("x86_64", PANIC)],
     "atomic-rmw-umin-i8": [("aarch64", MISCOMPILE)],

@@ -1,0 +1,218 @@
+//! Reads Cranelift's rules when the extension is built, and writes them down for Python.
+//!
+//! Parsing here rather than when the extension runs has two reasons: the rules are those of the
+//! Cranelift that is linked, whatever becomes of its sources later, and the parser is not part of
+//! what the coverage counters count.
+
+use cranelift_codegen_meta::isle::{IsleCompilation, get_isle_compilations};
+use cranelift_isle::ast::{Def, Expr, Extern, Fields, Ident, Pattern, Rule, TypeValue};
+use cranelift_isle::files::Files;
+use cranelift_isle::lexer::{Lexer, Pos};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The sets of rules that are written down: the mid-end's, and those of the ISAs of campaigns.
+const UNITS: [&str; 3] = ["opt", "x64", "aarch64"];
+
+/// Writes `isle.json` into `out`: the definitions, or in `error` why there are none.
+pub fn write_definitions(out: &Path) {
+    println!("cargo:rerun-if-changed={}", file!());
+    let document = read(out).unwrap_or_else(|error| json!({ "error": error }));
+    std::fs::write(out.join("isle.json"), document.to_string()).expect("the output folder");
+}
+
+fn read(out: &Path) -> Result<Value, String> {
+    let sources = find_sources()?;
+    cranelift_codegen_meta::generate_isle(out).map_err(|error| error.to_string())?;
+    let compilations = get_isle_compilations(&sources, out);
+    let units = UNITS.map(|name| {
+        let unit = compilations.lookup(name);
+        let unit = unit.ok_or_else(|| format!("there are no rules called {name}"))?;
+        read_unit(unit, &sources, out)
+    });
+    let units: Vec<Value> = units.into_iter().collect::<Result<_, _>>()?;
+    Ok(json!({ "sources": sources.display().to_string(), "units": units }))
+}
+
+/// The folder of the very `cranelift-codegen` that cargo builds the extension with.
+fn find_sources() -> Result<PathBuf, String> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let manifest = std::env::var("CARGO_MANIFEST_DIR").expect("set by cargo") + "/Cargo.toml";
+    let target = std::env::var("TARGET").expect("set by cargo");
+    let output = Command::new(cargo)
+        .args(["metadata", "--format-version=1", "--offline"])
+        .args(["--filter-platform", &target, "--manifest-path", &manifest])
+        .output()
+        .map_err(|error| format!("cargo metadata: {error}"))?;
+    if !output.status.success() {
+        let message = String::from_utf8_lossy(&output.stderr);
+        let line = message.lines().next().unwrap_or_default();
+        return Err(format!("cargo metadata: {line}"));
+    }
+    let metadata: Value =
+        serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())?;
+    let packages = metadata["packages"].as_array().into_iter().flatten();
+    packages
+        .filter(|package| package["name"] == "cranelift-codegen")
+        .find_map(|package| Path::new(package["manifest_path"].as_str()?).parent())
+        .map(Path::to_path_buf)
+        .ok_or_else(|| "cargo metadata names no cranelift-codegen".into())
+}
+
+fn read_unit(unit: &IsleCompilation, sources: &Path, out: &Path) -> Result<Value, String> {
+    let paths = unit.paths().map_err(|error| error.to_string())?;
+    let mut names = Vec::new();
+    for path in &paths {
+        if let Ok(name) = path.strip_prefix(sources) {
+            println!("cargo:rerun-if-changed={}", path.display());
+            names.push(name.display().to_string());
+        } else {
+            let name = path.strip_prefix(out).unwrap_or(path);
+            names.push(name.display().to_string());
+        }
+    }
+    let files = Files::from_paths(&paths, &[])
+        .map_err(|(path, error)| format!("{}: {error}", path.display()))?;
+    let mut definitions = Definitions::default();
+    for (index, text) in files.file_texts.iter().enumerate() {
+        let parsed = Lexer::new(index, text).and_then(cranelift_isle::parser::parse);
+        let parsed = parsed.map_err(|error| format!("{}: {error:?}", names[index]))?;
+        // What cargo's output folder holds is generated: constructors of opcodes and instructions.
+        let generated = paths[index].starts_with(out);
+        for definition in &parsed {
+            definitions.add(definition, generated, |pos| place(&files, &names, pos));
+        }
+    }
+    Ok(definitions.to_json(&unit.name))
+}
+
+fn place(files: &Files, names: &[String], pos: Pos) -> Value {
+    let line = files
+        .file_line_map(pos.file)
+        .map_or(0, |map| map.line(pos.offset))
+        + 1;
+    json!([names[pos.file], line])
+}
+
+#[derive(Default)]
+struct Definitions {
+    rules: Vec<Value>,
+    extractors: Vec<Value>,
+    terms: Vec<Value>,
+    enums: Vec<Value>,
+    external: Vec<Value>,
+}
+
+impl Definitions {
+    fn add(&mut self, definition: &Def, generated: bool, place: impl Fn(Pos) -> Value) {
+        match definition {
+            Def::Rule(rule) if !generated => self.rules.push(self::rule(rule, place(rule.pos))),
+            Def::Extractor(extractor) => self.extractors.push(json!([
+                extractor.term.0,
+                names(&extractor.args),
+                pattern(&extractor.template)
+            ])),
+            Def::Decl(term) => {
+                self.terms
+                    .push(json!([term.term.0, names(&term.arg_tys), term.ret_ty.0]));
+            }
+            Def::Type(type_) => {
+                if let TypeValue::Enum(variants, _) = &type_.ty {
+                    let variants: Vec<Value> = variants
+                        .iter()
+                        .map(|variant| json!([variant.name.0, field_types(&variant.fields)]))
+                        .collect();
+                    self.enums.push(json!([type_.name.0, variants]));
+                }
+            }
+            Def::Extern(Extern::Extractor { term, .. }) => self.external.push(json!(term.0)),
+            _ => {}
+        }
+    }
+
+    fn to_json(&self, name: &str) -> Value {
+        json!({
+            "name": name,
+            "rules": self.rules,
+            "extractors": self.extractors,
+            "terms": self.terms,
+            "enums": self.enums,
+            "external": self.external,
+        })
+    }
+}
+
+fn rule(rule: &Rule, place: Value) -> Value {
+    let conditions: Vec<Value> = rule
+        .iflets
+        .iter()
+        .map(|condition| json!([pattern(&condition.pattern), expr(&condition.expr)]))
+        .collect();
+    json!([
+        place,
+        rule.name.as_ref().map(|name| &name.0),
+        rule.prio.unwrap_or(0),
+        pattern(&rule.pattern),
+        conditions,
+        expr(&rule.expr)
+    ])
+}
+
+fn names(idents: &[Ident]) -> Vec<&str> {
+    idents.iter().map(|ident| ident.0.as_str()).collect()
+}
+
+fn field_types(fields: &Fields) -> Vec<&str> {
+    match fields {
+        Fields::Unit => Vec::new(),
+        Fields::Struct(fields) => fields
+            .fields
+            .iter()
+            .map(|field| field.ty.0.as_str())
+            .collect(),
+        Fields::Tuple(fields) => fields
+            .fields
+            .iter()
+            .map(|field| field.ty.0.as_str())
+            .collect(),
+    }
+}
+
+/// Patterns and expressions share the form `[kind, ...]`. Integers are texts: they have 128 bits.
+fn pattern(node: &Pattern) -> Value {
+    match node {
+        Pattern::Var { var, .. } => json!(["var", var.0]),
+        Pattern::BindPattern { var, subpat, .. } => json!(["bind", var.0, pattern(subpat)]),
+        Pattern::ConstBool { val, .. } => json!(["bool", val]),
+        Pattern::ConstInt { val, .. } => json!(["int", val.to_string()]),
+        Pattern::ConstPrim { val, .. } => json!(["const", val.0]),
+        Pattern::Term { sym, args, .. } => json!(["term", sym.0, patterns(args)]),
+        Pattern::Wildcard { .. } => json!(["any"]),
+        Pattern::And { subpats, .. } => json!(["and", patterns(subpats)]),
+        Pattern::MacroArg { .. } => unreachable!("only in the middle of the compiler"),
+    }
+}
+
+fn patterns(nodes: &[Pattern]) -> Vec<Value> {
+    nodes.iter().map(pattern).collect()
+}
+
+fn expr(node: &Expr) -> Value {
+    match node {
+        Expr::Term { sym, args, .. } => {
+            json!(["term", sym.0, args.iter().map(expr).collect::<Vec<_>>()])
+        }
+        Expr::Var { name, .. } => json!(["var", name.0]),
+        Expr::ConstBool { val, .. } => json!(["bool", val]),
+        Expr::ConstInt { val, .. } => json!(["int", val.to_string()]),
+        Expr::ConstPrim { val, .. } => json!(["const", val.0]),
+        Expr::Let { defs, body, .. } => {
+            let defs: Vec<Value> = defs
+                .iter()
+                .map(|def| json!([def.var.0, def.ty.0, expr(&def.val)]))
+                .collect();
+            json!(["let", defs, expr(body)])
+        }
+    }
+}
