@@ -36,7 +36,7 @@ def branch_targets_swapped(functions: list[Function], dice: Random) -> bool:
 @clif_fault("br-table-shifted", "a branch table is shifted by one entry")
 def br_table_shifted(functions: list[Function], dice: Random) -> bool:
     candidates = [p for p in places(functions, named("br_table")) if not in_cycle(p.block)]
-    place = pick([p for p in candidates if len(p.inst.targets) > 2], dice)
+    place = pick([p for p in candidates if len({t.block for t in p.inst.targets[1:]}) > 1], dice)
     if place is None:
         return False
     default, *rest = place.inst.targets

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
-from clif.function import Function, Inst
+from clif.function import Function, Inst, Value
+from clif.types import I8, I16, I32, I64
 from fuzz.selfcheck.editing import insert_before, named, pick, places, rename
 from fuzz.selfcheck.registry import clif_fault
 
@@ -75,13 +76,13 @@ def trap_condition(functions: list[Function], dice: Random) -> bool:
 
 @clif_fault("extra-trap", "a trap where a value is zero, which is none of its business")
 def extra_trap(functions: list[Function], dice: Random) -> bool:
-    def possible(inst: Inst) -> bool:
-        return any(arg.type.is_int and arg.type.bits <= 64 for arg in inst.args)
+    def words(inst: Inst) -> list[Value]:
+        return [arg for arg in inst.args if arg.type in (I8, I16, I32, I64)]
 
-    place = pick(places(functions, possible), dice)
+    place = pick(places(functions, lambda inst: bool(words(inst))), dice)
     if place is None:
         return False
-    value = next(arg for arg in place.inst.args if arg.type.is_int and arg.type.bits <= 64)
+    value = words(place.inst)[0]
     with insert_before(place) as builder:
         builder.ins("trapz", value, trap="user77")
     return True

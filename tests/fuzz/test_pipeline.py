@@ -84,9 +84,11 @@ def test_generated_cases_and_their_times() -> None:
     source = CaseSource(CaseOptions(inputs=8), 3)
     total = [0] * len(Stage)
     for index in range(20):
-        verdict = pipeline.check(source.case(index))
+        case = source.case(index)
+        verdict = pipeline.check(case)
         assert (verdict.findings, verdict.rejected) == ([], [])
-        assert verdict.executions == 16
+        assert [run.isa for run in verdict.runs] == [isa for isa in ISAS if case.is_for(isa)]
+        assert verdict.executions == 8 * len(verdict.runs)
         total = [sum(pair) for pair in zip(total, verdict.stage_ns, strict=True)]
     assert total[Stage.GENERATE] == 0
     elsewhere = (Stage.GENERATE, Stage.CROSSCHECK)
