@@ -52,7 +52,7 @@ class Generator:
         return Case(
             [main.function, *(callee.function for callee in plan.callees)],
             draw_inputs(entropy, types, self.options.inputs, region),
-            settings,
+            settings | plan.demands,
             draw_isa_settings(entropy, self.options),
             plan.trapping,
         )
@@ -69,6 +69,8 @@ class Generator:
             multi_return=settings.get("enable_multi_ret_implicit_sret") == "true",
             trapping=trapping,
             sites=1 + entropy.below(3) if trapping else 0,
+            settings=settings,
+            depth=3 if entropy.below(16) else 7,
         )
         if entropy.chance(_REGION_SHARE) or trapping:
             plan.region_size = 16 * (1 + entropy.below(4 if entropy.below(4) else 16))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from clif.types import F16, F32, F64, INTS, VECTORS_128, Type
+from fuzz.generate.conventions import common
 
 TRAP_CODES = (
     "user1",
@@ -31,7 +32,7 @@ class Options:
         vectors: let 128-bit vectors through.
         single_pass: draw the ``single_pass`` register allocator too. Off: it is reported broken
             (Wasmtime issue 11546).
-        call_convs: calling conventions to draw from; main has the first.
+        call_convs: calling conventions to draw from; None for all that every ISA has.
         steps: bound on the instructions that one input executes.
         callees: how many functions a case has besides its main one, at most.
     """
@@ -43,7 +44,7 @@ class Options:
     opcodes: frozenset[str] | None = None
     vectors: bool = False
     single_pass: bool = False
-    call_convs: tuple[str, ...] = ("system_v",)
+    call_convs: tuple[str, ...] | None = None
     steps: int = 3000
     callees: int = 3
 
@@ -54,3 +55,8 @@ class Options:
         if not self.vectors:
             return scalars
         return scalars + tuple(t for t in VECTORS_128 if t.lane is not F16)
+
+    @property
+    def conventions(self) -> tuple[str, ...]:
+        """The calling conventions to draw from."""
+        return self.call_convs or common(self.isas)

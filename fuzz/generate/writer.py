@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -13,6 +13,7 @@ from clif.function import (
     BlockCall,
     External,
     Function,
+    GlobalValue,
     Inst,
     MemFlags,
     Signature,
@@ -37,6 +38,7 @@ class MemoryObject:
         slot: the stack slot, for others.
         writable: where writing may begin; nothing below is ever written by anyone.
         region: number of the alias region that every access of this function names, or None.
+        results: it is where the caller wants the results: its ``sret`` argument.
     """
 
     size: int
@@ -44,18 +46,33 @@ class MemoryObject:
     slot: StackSlot | None = None
     writable: int = 0
     region: int | None = None
+    results: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Field:
+    """A value of a type in a stack slot, at an offset."""
+
+    slot: StackSlot
+    type: Type
+    offset: int
 
 
 @dataclass(slots=True, eq=False)
 class Callee:
     """A finished function that others may call.
 
-    ``memory`` is the parameter that takes the region's address; ``steps`` bounds what a call costs.
+    Attributes:
+        memory: the parameter that takes the region's address.
+        steps: bound on what a call costs.
+        sret: the parameter that takes the address of ``area`` bytes for results.
     """
 
     function: Function
     memory: int | None
     steps: int
+    sret: int | None = None
+    area: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -79,7 +96,12 @@ class Edge:
 class Plan:
     """What all functions of a case share.
 
-    ``sites`` is how many places may yet be made to trap; ``trapped`` whether there is one.
+    Attributes:
+        settings: Cranelift's shared settings as they were drawn.
+        demands: settings that what has been written cannot do without; they prevail.
+        sites: how many places may yet be made to trap; ``trapped`` whether there is one.
+        depth: how deep control flow may be nested.
+        frames: bytes that big stack frames may yet take.
     """
 
     entropy: Entropy
@@ -94,6 +116,10 @@ class Plan:
     sites: int = 0
     trapped: bool = False
     callees: list[Callee] = field(default_factory=list)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    demands: dict[str, str] = field(default_factory=dict)
+    depth: int = 3
+    frames: int = 160 << 10
 
 
 @dataclass(slots=True, eq=False)
@@ -114,6 +140,8 @@ class Writer:
         count: instructions so far; ``steps``: bound on those executed, ``limit`` its bound.
         weight: how often the current block runs at most.
         depth: nesting of control flow.
+        tails: functions that this one may end in.
+        fields: places in big stack frames, initialised.
     """
 
     def __init__(self, plan: Plan, function: Function, limit: int) -> None:
@@ -127,6 +155,8 @@ class Writer:
         self.memory: list[MemoryObject] = []
         self.returns: list[Edge] = []
         self.loops: list[Loop] = []
+        self.tails: list[Callee] = []
+        self.fields: list[Field] = []
         self.count = 0
         self.steps = 0
         self.limit = limit
@@ -215,7 +245,7 @@ class Writer:
         imm: int = 0,
         flags: MemFlags = DEFAULT_FLAGS,
         offset: int = 0,
-        ref: StackSlot | External | Signature | None = None,
+        ref: StackSlot | External | Signature | GlobalValue | None = None,
         targets: Sequence[BlockCall] = (),
         trap: str = "",
     ) -> Inst:
