@@ -31,6 +31,8 @@ def write_body(w: Writer, budget: int) -> None:
         part = w.entropy.weighted(_PARTS, _CUMULATIVE)
         if w.plan.sites and w.entropy.below(10) == 0:
             part = "trap"
+        elif w.plan.depth > w.depth > 0 and w.plan.depth > 3 and w.entropy.below(3) == 0:
+            part = "control"  # else the budget rarely lasts for the depth
         if part == "pure" or not _write_part(w, part, end - w.count):
             pure_operation(w)
 
@@ -75,6 +77,8 @@ def _write_early_return(w: Writer) -> bool:
 
 def _write_control(w: Writer, budget: int) -> bool:
     share = 3 + w.entropy.below(budget - 3)
+    if w.plan.depth > 3:
+        share = max(share, budget * 3 // 4)
     kind = w.entropy.below(8)
     if kind < 3:
         branch(w, share, write_body)

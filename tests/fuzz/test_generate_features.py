@@ -95,7 +95,7 @@ def _of_flow(function: Function) -> Iterator[str]:
     depth = {function.entry: 0}
     for block in rank:  # a dominator comes before what it dominates
         depth[block] = depth[dominator[block]] + 1
-    if max(depth.values()) >= 20:
+    if max(depth.values()) >= 7:
         yield "deep"
 
 
