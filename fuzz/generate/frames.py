@@ -17,15 +17,21 @@ _ALIGNMENTS = (1, 2, 4, 8, 16, 16, 32, 64, 128)
 _MANY = 16
 
 
-def enlarge(w: Writer) -> None:
+def enlarge(w: Writer, convention: str) -> None:
     """Now and then give the function a big frame, or many slots."""
     kind = w.entropy.below(24)
-    if kind == 0:
+    if kind == 0 and not _probes_clobber(w, convention):
         _big_slot(w)
     elif kind == 1:
         for _ in range(3 + w.entropy.below(_MANY)):
             size = 1 + w.entropy.below(48)
             _use(w, StackSlot(size, w.entropy.choice(_ALIGNMENTS)), 1)
+
+
+def _probes_clobber(w: Writer, convention: str) -> bool:
+    """Inline probes lose r11 on x86-64, a known fault of Cranelift under ``preserve_all``."""
+    probes = {**w.plan.settings, **w.plan.demands}.get("enable_probestack") == "true"
+    return probes and convention == "preserve_all" and "x86_64" in w.plan.options.isas
 
 
 def _big_slot(w: Writer) -> None:

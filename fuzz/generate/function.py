@@ -123,7 +123,7 @@ def write_function(plan: Plan, name: str, budget: int, limit: int, main: bool) -
     profile = declare(w, main=main)
     for _ in range(plan.entropy.below(5) // 3):
         new_slot(w)
-    frames.enlarge(w)
+    frames.enlarge(w, profile.convention)
     write_body(w, max(1, budget - w.count))
     if main:
         ensure_trap(w)

@@ -23,6 +23,7 @@ FOUND = {
     "atomic-rmw-umax-i16": [("aarch64", MISCOMPILE)],
     "fpromote-f16-f64": [("aarch64", MISCOMPILE)],
     "fdemote-f128-f32": [("aarch64", MISCOMPILE)],
+    "preserve-all-inline-probes": [("x86_64", MISCOMPILE)],
 }
 
 
