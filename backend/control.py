@@ -20,15 +20,20 @@ ENTRY: Final = 2
 RETURN: Final = 3
 FRAME_POINTER: Final = 4
 STACK_POINTER: Final = 5
-#: What the driver had in the callee-saved registers, where it used any.
-SAVED: Final = 32
-#: What the function finds in them, in the order of the thunk's ``patterned`` registers.
-PATTERNS: Final = 64
+#: What a function left in the registers that the thunk needs to look at all others.
+FOUND: Final = 8
+#: The driver's own stack pointer, where the callee moves it to free its arguments.
+DRIVER_STACK: Final = 10
 #: What is loaded into scratch registers.
 GARBAGE: Final = 128
 GARBAGE_WORDS: Final = 128
+#: What the driver had in the registers that are to be preserved, and what the function finds in
+#: them: a word or two for each, by ``Isa.slots``.
+SAVED: Final = 256
+PATTERNS: Final = 368
+PATTERN_WORDS: Final = 112
 #: Where stubs of library calls leave operands for the host, and find the result.
-MAILBOX: Final = 256
+MAILBOX: Final = 480
 
 
 def address(word: int) -> int:

@@ -79,7 +79,8 @@ class Cpu(ABC):
     def fill_control(self) -> None:
         """What the host alone writes there. Code gone wild may have written over it."""
         words, last = self.memory.control, control.GARBAGE + control.GARBAGE_WORDS
-        words[control.PATTERNS : control.PATTERNS + 32] = garbage(5, 8 * 32).view(np.uint64)
+        patterns = garbage(5, 8 * control.PATTERN_WORDS).view(np.uint64)
+        words[control.PATTERNS : control.PATTERNS + control.PATTERN_WORDS] = patterns
         words[control.GARBAGE : last] = garbage(6, 8 * control.GARBAGE_WORDS).view(np.uint64)
 
     def patterns(self) -> dict[str, int]:
@@ -89,7 +90,7 @@ class Cpu(ABC):
 
     @abstractmethod
     def register(self, name: str) -> int:
-        """What is in a register of 64 bits, or in the low half of a vector register (``d8``)."""
+        """What is in a register of 64 bits, in a vector register (``q8``) or its half (``d8``)."""
 
     @abstractmethod
     def program_counter(self) -> int:

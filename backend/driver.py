@@ -61,30 +61,39 @@ class Driver:
     """The driver of one signature: where its code is, and its view of the tables.
 
     ``arguments`` and ``results`` hold one array of words per value, of shape ``(SLOTS, k)``.
+    ``checks_stack`` says that it compares its own stack pointer, as the thunk cannot.
     """
 
     __slots__ = (
         "address",
         "argument_row",
         "arguments",
+        "checks_stack",
         "poison",
         "results",
         "shapes",
+        "size",
         "table",
         "thunk",
     )
 
     def __init__(
-        self, address: int, thunk: Thunk, signature: Signature, memory: GuestMemory
+        self, address: int, size: int, thunk: Thunk, signature: Signature, memory: GuestMemory
     ) -> None:
         self.address = address
+        self.size = size
         self.thunk = thunk
+        self.checks_stack = not thunk.preserved.stack_pointer
         self.argument_row = _SLOT * len(signature.params)
         self.table = memory.arguments[: SLOTS * self.argument_row]
         self.poison = garbage(seed=1, size=len(self.table))
         self.arguments = _columns(memory.arguments, signature.param_types)
         self.results = _columns(memory.results, signature.return_types)
         self.shapes = [(word_count(t), word_dtype(t)) for t in signature.return_types]
+
+    def holds(self, address: int) -> bool:
+        """Whether an address is in its code."""
+        return self.address <= address < self.address + self.size
 
     def empty_results(self, count: int) -> list[Words]:
         """Words of every result, for so many inputs, not filled in yet."""
@@ -153,9 +162,10 @@ class Drivers:
         if max(len(signature.params), len(signature.returns)) > _MOST_VALUES:
             raise SignatureError(f"more than {_MOST_VALUES} parameters or results")
         thunk = self.thunk(signature.call_conv, ("enable_pinned_reg", "true") in settings)
-        text = driver_text(signature, thunk.address)
+        text = driver_text(signature, thunk)
         (compiled,) = Functions(text).compile(self._target(settings))
-        return Driver(self._place(compiled.code), thunk, signature, self.memory)
+        code = compiled.code
+        return Driver(self._place(code), len(code), thunk, signature, self.memory)
 
     def _target(self, settings: _Settings) -> TargetIsa:
         target = self.targets.get(settings)
@@ -176,15 +186,15 @@ class Drivers:
         return DRIVERS + start
 
 
-def driver_text(signature: Signature, thunk: int) -> str:
-    """The driver in CLIF, for a thunk at this address."""
+def driver_text(signature: Signature, thunk: Thunk) -> str:
+    """The driver in CLIF, calling the function through this thunk."""
     return _DriverText(signature, thunk).text()
 
 
 class _DriverText:
     """Writes one driver."""
 
-    def __init__(self, signature: Signature, thunk: int) -> None:
+    def __init__(self, signature: Signature, thunk: Thunk) -> None:
         self.signature = signature
         self.thunk = thunk
         self.values = 0
@@ -214,13 +224,23 @@ class _DriverText:
     def _call(self) -> None:
         row = self._row(ARGUMENTS, len(self.signature.params))
         operands = [self._argument(p, row, n) for n, p in enumerate(self.signature.params)]
-        thunk = self.emit(f"iconst.i64 {self.thunk}")
+        thunk = self._constant(self.thunk.address)
+        compared = not self.thunk.preserved.stack_pointer
+        if compared:
+            place = self._constant(control.address(control.DRIVER_STACK))
+            self.lines.append(f"    store notrap aligned {self._stack_pointer()}, {place}")
         returned = [self.fresh() for _ in self.signature.returns]
         call = f"call_indirect sig0, {thunk}({', '.join(operands)})"
         self.lines.append(f"    {', '.join(returned)} = {call}" if returned else f"    {call}")
+        if compared:
+            off = self.emit(f"bxor {self._stack_pointer()}, {self._word(control.DRIVER_STACK)}")
+            self.lines.append(f"    trapnz {off}, user1")
         row = self._row(RESULTS, len(returned))
         for number, value in enumerate(returned):
             self.lines.append(f"    store notrap aligned {value}, {row}+{_SLOT * number}")
+
+    def _stack_pointer(self) -> str:
+        return self.emit("get_stack_pointer.i64")
 
     def _word(self, word: int) -> str:
         return self.emit(f"load.i64 notrap aligned {self._constant(control.address(word))}")

@@ -152,10 +152,11 @@ class Executor:
             described = self.description.convention(convention)
             start = self.thunks_end
             reserved = self.description.pinned if pinned else None
-            found = self.thunks[key] = encode(self.description, described, reserved, THUNKS + start)
+            found = encode(self.description, described, reserved, THUNKS + start)
             end = start + len(found.code)
             self.cpu.memory.thunks[start:end] = np.frombuffer(found.code, np.uint8)
             self.thunks_end = -(-end // 16) * 16
+            self.thunks[key] = found
         return found
 
     # --- one batch ---
@@ -215,23 +216,32 @@ class Executor:
     def _violation(self, run: _Run, stop: Stop) -> str:
         if stop.pc == run.driver.thunk.violated:
             return self._deviations(run.driver.thunk)
+        if run.driver.checks_stack and run.driver.holds(stop.pc):
+            return "; ".join(self._stack_deviation(control.DRIVER_STACK)) or stop.reason
         reason = stop.reason or "stopped for no reason"
         return f"{reason}, pc {run.linked.describe(stop.pc)}"
 
     def _deviations(self, thunk: Thunk) -> str:
         """What the last call did not preserve, in words."""
-        cpu, words, isa = self.cpu, self.words, self.description
-        expected = {n: int(words[control.PATTERNS + slot]) for n, slot in thunk.slots.items()}
-        expected[isa.frame_pointer] = int(words[control.FRAME_POINTER])
+        cpu, isa = self.cpu, self.description
+        expected = {**thunk.preserved.expected, isa.frame_pointer: control.FRAME_POINTER}
         found = [
             f"callee-saved {name} clobbered"
-            for name, value in expected.items()
-            if cpu.register(name) != value
+            for name, word in expected.items()
+            if cpu.register(name) != self._expected(name, word)
         ]
-        off = cpu.register(isa.stack_pointer) - int(words[control.STACK_POINTER])
-        if off:
-            found.append(f"stack pointer off by {off}")
+        if thunk.preserved.stack_pointer:
+            found += self._stack_deviation(control.STACK_POINTER)
         return "; ".join(found)
+
+    def _expected(self, register: str, word: int) -> int:
+        """What the register should hold, by its first control word."""
+        low, high = self.words[word : word + 2].tolist()
+        return int(low | high << 64 if register.startswith(("q", "xmm")) else low)
+
+    def _stack_deviation(self, word: int) -> list[str]:
+        off = self.cpu.register(self.description.stack_pointer) - int(self.words[word])
+        return [f"stack pointer off by {off}"] if off else []
 
     # --- results ---
 

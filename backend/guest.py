@@ -28,8 +28,8 @@ PAGE: Final = 4096
 # entry (measured: 13 us for a thunk that takes 1). Regions have page numbers that end in 0.
 
 # Below 2 GiB: the harness's own.
-THUNKS: Final = 0x0010_1000
-THUNKS_SIZE: Final = 16 << 10
+THUNKS: Final = 0x001C_0000
+THUNKS_SIZE: Final = 64 << 10  # for every convention, with and without a pinned register
 CONTROL: Final = 0x0020_5000
 CONTROL_SIZE: Final = PAGE
 ARGUMENTS: Final = 0x0100_6000

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 
@@ -31,19 +32,30 @@ class Convention:
     """What a callee must preserve under a calling convention.
 
     Attributes:
-        integers: callee-saved integer registers; the frame pointer counts, the stack pointer does
-            not.
-        floats: vector registers of which the low 64 bits are callee-saved.
+        integers: callee-saved integer registers. The frame pointer always is one; neither it nor
+            the stack pointer is named.
+        floats: vector registers of which the low 64 bits are callee-saved (``d8``).
+        vectors: those that are callee-saved in full (``q8``, ``xmm6``).
+        arguments: those of the above that carry arguments, and must keep them.
         pops_arguments: the callee frees its stack arguments, so where its stack pointer ends
-            depends on the signature and is not checked.
+            depends on the signature: the driver compares its own instead.
+        no_scratch: registers that the thunk works with carry results, or are to be preserved.
     """
 
-    integers: tuple[str, ...]
+    integers: tuple[str, ...] = ()
     floats: tuple[str, ...] = ()
+    vectors: tuple[str, ...] = ()
+    arguments: frozenset[str] = frozenset()
     pops_arguments: bool = False
+    no_scratch: bool = False
+
+    @property
+    def preserved(self) -> tuple[str, ...]:
+        """All that must be preserved."""
+        return self.integers + self.floats + self.vectors
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Isa:
     """One ISA as it is compiled for and emulated.
 
@@ -68,10 +80,23 @@ class Isa:
 
     @property
     def preserved(self) -> tuple[str, ...]:
-        """All callee-saved registers but the frame pointer."""
-        usual = self.conventions["system_v"]
-        registers = usual.integers + usual.floats
-        return tuple(name for name in registers if name != self.frame_pointer)
+        """The registers that hold a pattern from the start: what ``system_v`` preserves."""
+        return self.conventions["system_v"].preserved
+
+    @cached_property
+    def slots(self) -> Mapping[str, int]:
+        """Each register that some convention preserves, and its word in a table of all of them.
+
+        Whole vector registers have two words, the first of them even.
+        """
+        every = [c.preserved for c in self.conventions.values()]
+        names = dict.fromkeys((*self.preserved, *(name for each in every for name in each)))
+        vectors = {name for c in self.conventions.values() for name in c.vectors}
+        words = [name for name in names if name not in vectors]
+        first = -(-len(words) // 2) * 2
+        table = {name: number for number, name in enumerate(words)}
+        pairs = [name for name in names if name in vectors]
+        return table | {name: first + 2 * number for number, name in enumerate(pairs)}
 
     def convention(self, name: str) -> Convention:
         """Raises ConventionError for one that is not described."""
@@ -100,9 +125,15 @@ def _is_on(value: str) -> bool:
     return value in ("true", "1", "on", "yes")
 
 
-_X64_SAVED: Final = ("rbx", "rbp", "r12", "r13", "r14", "r15")
-_ARM_SAVED: Final = tuple(f"x{n}" for n in range(19, 30))
+_X64_SAVED: Final = ("rbx", "r12", "r13", "r14", "r15")
+_X64_ARGUMENTS: Final = ("rdi", "rsi", "rdx", "rcx", "r8", "r9")
+_X64_VECTORS: Final = tuple(f"xmm{n}" for n in range(16))
+_ARM_SAVED: Final = tuple(f"x{n}" for n in range(19, 29))
 _ARM_SAVED_FLOATS: Final = tuple(f"d{n}" for n in range(8, 16))
+_ARM_VECTORS: Final = tuple(f"q{n}" for n in range(32))
+# x16 and x17 belong to whoever stands between caller and callee, x18 to the platform.
+_ARM_VOLATILE: Final = tuple(f"x{n}" for n in range(16))
+_ARM_ARGUMENTS: Final = (*_ARM_VOLATILE[:9], *_ARM_VECTORS[:8])
 
 # 128-bit VEX forms run as their two-operand SSE relatives: wrong results without any error.
 # FMA, YMM and EVEX fail loudly.
@@ -122,7 +153,15 @@ X86_64: Final = Isa(
     conventions={
         "system_v": Convention(_X64_SAVED),
         "fast": Convention(_X64_SAVED),
-        "tail": Convention((), pops_arguments=True),
+        "tail": Convention(_X64_SAVED, pops_arguments=True, no_scratch=True),  # results in r10
+        "windows_fastcall": Convention(("rdi", "rsi", *_X64_SAVED), vectors=_X64_VECTORS[6:]),
+        "winch": Convention(),
+        "preserve_all": Convention(
+            ("rax", *_X64_ARGUMENTS, "r10", "r11", *_X64_SAVED),
+            vectors=_X64_VECTORS,
+            arguments=frozenset((*_X64_ARGUMENTS, *_X64_VECTORS[:8])),
+            no_scratch=True,
+        ),
     },
     frame_pointer="rbp",
     stack_pointer="rsp",
@@ -137,7 +176,16 @@ AARCH64: Final = Isa(
     conventions={
         "system_v": Convention(_ARM_SAVED, _ARM_SAVED_FLOATS),
         "fast": Convention(_ARM_SAVED, _ARM_SAVED_FLOATS),
-        "tail": Convention((), pops_arguments=True),
+        "tail": Convention(_ARM_SAVED, _ARM_SAVED_FLOATS, pops_arguments=True),
+        "windows_fastcall": Convention(_ARM_SAVED, _ARM_SAVED_FLOATS),
+        "apple_aarch64": Convention(_ARM_SAVED, _ARM_SAVED_FLOATS),
+        "winch": Convention(("x28",)),  # where Winch keeps its own stack pointer
+        "preserve_all": Convention(
+            (*_ARM_VOLATILE, *_ARM_SAVED),
+            vectors=_ARM_VECTORS,
+            arguments=frozenset(_ARM_ARGUMENTS),
+            no_scratch=True,
+        ),
     },
     frame_pointer="x29",
     stack_pointer="sp",

@@ -7,9 +7,10 @@ Arguments and results, in registers or on the stack, pass through untouched. If 
 preserved, the thunk stops at an instruction of its own that traps, all registers as they were
 left: the host reads them.
 
-Callee-saved registers hold known patterns. They do so from the start, and a driver that keeps
-nothing in them leaves them alone; only for one that uses them does the thunk save what it finds
-and load the patterns. (Stores are what costs in the emulator: 30 ns each against 1 ns for a load.)
+Callee-saved registers hold known patterns. Those of ``system_v`` do so from the start, and a driver
+that keeps nothing in them leaves them alone; only for one that uses them, and for conventions that
+preserve others, does the thunk save what it finds and load the patterns. (Stores are what costs in
+the emulator: 30 ns each against 1 ns for a load.)
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from backend import thunk_aarch64, thunk_x64
+from backend.preserved import Preserved
 from backend.target import Convention, Isa
 
 
@@ -30,20 +32,17 @@ class Thunk:
         code: to be placed at the address that it was encoded for.
         address: that address.
         violated: address of the instruction that it stops at.
-        slots: registers that hold a pattern, each with its word's place in ``control.PATTERNS``.
-        checks_frame: whether stack and frame pointer are compared as well.
+        preserved: what it compares; besides, always the frame pointer.
     """
 
     code: bytes
     address: int
     violated: int
-    slots: Mapping[str, int]
-    checks_frame: bool
+    preserved: Preserved
 
 
-#: Makes the blocks from the slots of patterned registers, whether stack and frame pointer are
-#: checked, and the addresses of all blocks.
-_Blocks = Callable[[Mapping[str, int], bool, Mapping[str, int]], dict[str, bytes]]
+#: Makes the blocks from what is to be preserved and the addresses of all blocks.
+_Blocks = Callable[[Preserved, Mapping[str, int]], dict[str, bytes]]
 
 _BLOCKS: Final[Mapping[str, _Blocks]] = {
     "x86_64": thunk_x64.blocks,
@@ -59,17 +58,15 @@ def encode(isa: Isa, convention: Convention, pinned: str | None, address: int) -
 
     ``pinned`` is a register that the settings take out of the callee-saved ones.
     """
-    saved = frozenset(convention.integers + convention.floats) - {pinned}
-    slots = {name: slot for slot, name in enumerate(isa.preserved) if name in saved}
-    checks_frame = not convention.pops_arguments
+    preserved = Preserved.by(isa, convention, pinned)
 
     def blocks(labels: Mapping[str, int]) -> dict[str, bytes]:
-        return _BLOCKS[isa.name](slots, checks_frame, labels)
+        return _BLOCKS[isa.name](preserved, labels)
 
     # No length depends on an address, so any addresses will do to measure them.
     labels = _lay_out(blocks(dict.fromkeys(LABELS, address)), address)
     code = b"".join(blocks(labels).values())
-    return Thunk(code, address, labels["violated"], slots, checks_frame)
+    return Thunk(code, address, labels["violated"], preserved)
 
 
 def _lay_out(blocks: Mapping[str, bytes], address: int) -> dict[str, int]:

@@ -1,12 +1,20 @@
-"""Calls between the functions of a case, direct and through an address."""
+"""Calls between the functions of a case: direct, by address, with handlers, in tail place."""
 
 from __future__ import annotations
 
-from clif.function import External, Value
-from clif.types import I64
-from fuzz.generate.memory import base
+from clif.function import BlockCall, External, GlobalValue, Handler, Inst, StackSlot, Value
+from clif.types import I8, I64
+from fuzz.generate import conventions
+from fuzz.generate.control import join, leave
+from fuzz.generate.leftovers import condense, fill
+from fuzz.generate.memory import address_of, base
 from fuzz.generate.operands import pick
-from fuzz.generate.writer import Callee, MemoryObject, Writer
+from fuzz.generate.options import TRAP_CODES
+from fuzz.generate.pure import pure_operation
+from fuzz.generate.payload import may_be_open
+from fuzz.generate.writer import Callee, Edge, MemoryObject, Writer
+
+_MOST_HANDLERS = 3
 
 
 def call(w: Writer) -> bool:
@@ -15,38 +23,40 @@ def call(w: Writer) -> bool:
     if not callees:
         return False
     callee = w.entropy.choice(callees)
-    args = [_argument(w, callee, n) for n in range(len(callee.function.signature.params))]
-    external = _external(w, callee)
-    signature = external.signature
-    if w.entropy.below(4):
-        inst = w.emit("call", *args, results=signature.return_types, ref=external)
-    else:
-        address = w.emit("func_addr", type=I64, results=(I64,), ref=external).results[0]
-        inst = w.emit(
-            "call_indirect", address, *args, type=I64, results=signature.return_types, ref=signature
-        )
+    area = _area(w, callee) if callee.sret is not None else None
+    args = [_argument(w, callee, n, area) for n in range(len(callee.function.signature.params))]
+    convention = callee.function.signature.call_conv
     w.steps += callee.steps * w.weight
-    for result in inst.results:
-        if result.type.is_float and not w.plan.canonical:
-            w.open.add(result)
-        w.keep(result)
+    if convention in conventions.WITH_EXCEPTIONS and w.entropy.below(4) == 0:
+        _try_call(w, callee, args)
+    else:
+        inst = _emit(w, "call", callee, args, keep=True)
+        for result in inst.results:
+            if may_be_open(result.type) and not w.plan.canonical:
+                w.open.add(result)
+            w.keep(result)
+    if area is not None:
+        _load_results(w, callee, area)
     return True
 
 
 def _allowed(w: Writer, callee: Callee) -> bool:
-    return w.room(callee.steps + 40) and (callee.memory is None or _region(w) is not None)
+    return w.room(callee.steps + 60) and (callee.memory is None or region_of(w) is not None)
 
 
-def _region(w: Writer) -> MemoryObject | None:
+def region_of(w: Writer) -> MemoryObject | None:
     """The case's region, where this function has it. Callees rely on its size and contents."""
-    return next((target for target in w.memory if target.base is not None), None)
+    return next((m for m in w.memory if m.base is not None and not m.results), None)
 
 
-def _argument(w: Writer, callee: Callee, index: int) -> Value:
+def _argument(w: Writer, callee: Callee, index: int, area: Value | None) -> Value:
     if index == callee.memory:
-        region = _region(w)
+        region = region_of(w)
         assert region is not None
         return base(w, region)
+    if index == callee.sret:
+        assert area is not None
+        return area
     return pick(w, callee.function.signature.params[index].type)
 
 
@@ -60,3 +70,154 @@ def _external(w: Writer, callee: Callee) -> External:
     )
     w.function.externals.append(external)
     return external
+
+
+def _emit(w: Writer, name: str, callee: Callee, args: list[Value], *, keep: bool = False) -> Inst:
+    """A call in one of its forms: ``call``, ``try_call``, ``return_call``, or through an address.
+
+    With ``keep`` it defines the results.
+    """
+    external = _external(w, callee)
+    results = external.signature.return_types if keep else ()
+    if w.entropy.below(3):
+        return w.emit(name, *args, results=results, ref=external)
+    address = _address(w, external)
+    signature = external.signature
+    return w.emit(f"{name}_indirect", address, *args, type=I64, results=results, ref=signature)
+
+
+def _address(w: Writer, external: External) -> Value:
+    """The function's address: asked for, of its symbol, or kept in memory for a while."""
+    kind = w.entropy.below(4)
+    if kind == 0:
+        return symbol_value(w, external.name, w.entropy.below(2) == 0, 0)
+    address = w.emit("func_addr", type=I64, results=(I64,), ref=external).results[0]
+    if kind == 1:
+        slot = StackSlot(8, 8)
+        w.function.stack_slots.append(slot)
+        place = address_of(w, slot, 0)
+        w.emit("store", address, place, type=I64)
+        address = w.emit("load", place, type=I64, results=(I64,)).results[0]
+    return address
+
+
+def symbol_value(w: Writer, name: str, colocated: bool, offset: int) -> Value:
+    """The address of a symbol plus an offset."""
+    text = f"symbol {'colocated ' * colocated}%{name}{f'{offset:+}' if offset else ''}"
+    known = w.function.global_values
+    symbol = next((gv for gv in known if gv.text == text), None)
+    if symbol is None:
+        symbol = GlobalValue(text, symbol=name, offset=offset)
+        known.append(symbol)
+    return w.emit("symbol_value", type=I64, results=(I64,), ref=symbol).results[0]
+
+
+def symbol_distance(w: Writer) -> bool:
+    """What lies between two places of a symbol, which is known though the places are not."""
+    entropy = w.entropy
+    name, near = f"data{entropy.below(3)}", entropy.below(2) == 0
+    offset = entropy.choice((8, -8, 1, 4095, 4096, -4096, 0x12345))
+    one = symbol_value(w, name, near, offset)
+    other = symbol_value(w, name, near, entropy.choice((0, 16)))
+    w.keep(w.op("iadd", w.op("isub", one, other), pick(w, I64)))
+    return True
+
+
+# --- results by an explicit pointer ---
+
+
+def _area(w: Writer, callee: Callee) -> Value:
+    """Memory for the results: part of the region, or a slot of its own."""
+    region = region_of(w)
+    if region is not None and w.entropy.below(3) == 0:
+        first = -(-region.writable // 16)
+        last = (region.size - callee.area) // 16
+        if first <= last:
+            at = 16 * w.entropy.between(first, last)
+            return w.op("iadd", base(w, region), w.constant(I64, at))
+    slot = StackSlot(callee.area, 16)
+    w.function.stack_slots.append(slot)
+    address = address_of(w, slot, 0)
+    for at in range(0, callee.area, 8):
+        value = w.constant(I64, w.entropy.bits(8) + 3)
+        w.emit("store", value, address, type=I64, offset=at)
+    return address
+
+
+def _load_results(w: Writer, callee: Callee, area: Value) -> None:
+    for _ in range(1 + w.entropy.below(3)):
+        types = [t for t in w.swarm.types if t.bytes <= callee.area]
+        type_ = w.entropy.choice(types) if types else I8
+        at = type_.bytes * w.entropy.below(callee.area // type_.bytes)
+        w.keep(w.emit("load", area, type=type_, results=(type_,), offset=at).results[0])
+
+
+# --- with handlers ---
+
+
+def _try_call(w: Writer, callee: Callee, args: list[Value]) -> None:
+    """The callee never throws: handlers are code that is compiled, but not run."""
+    signature = callee.function.signature
+    normal = w.new_block(signature.return_types)
+    inst = _emit(w, "try_call", callee, args)
+    inst.targets = [BlockCall(normal, [f"ret{n}" for n in range(len(normal.params))])]
+    handlers = _handlers(w, signature.call_conv)
+    inst.handlers = handlers
+    blocks = list(dict.fromkeys(handler.target.block for handler in handlers))
+    if not blocks or w.entropy.below(2):
+        for block in blocks:
+            block.cold = w.entropy.below(2) == 0
+            w.block = block
+            w.emit("trap", trap=w.entropy.choice(TRAP_CODES))
+        w.enter(normal)
+        return
+    mark = w.pool.mark()
+    w.enter(normal)
+    ways = [leave(w, mark)]
+    w.pool.release(mark)
+    for block in blocks:
+        w.enter(block)
+        for _ in range(1 + w.entropy.below(3)):
+            pure_operation(w)
+        ways.append(leave(w, mark))
+        w.pool.release(mark)
+    join(w, ways)
+
+
+def _handlers(w: Writer, convention: str) -> list[Handler]:
+    """An exception table: tags, the last entry often for all others; some share a block."""
+    handlers: list[Handler] = []
+    for number in range(w.entropy.below(_MOST_HANDLERS + 1)):
+        if handlers and w.entropy.below(3) == 0:
+            target = handlers[0].target
+            handlers.append(Handler(number, BlockCall(target.block, list(target.args))))
+            continue
+        words = 0 if convention in conventions.WITHOUT_PAYLOAD else w.entropy.below(3)
+        block = w.new_block([I64] * words)
+        handlers.append(Handler(number, BlockCall(block, [f"exn{n}" for n in range(words)])))
+    if handlers and w.entropy.below(2):
+        handlers[-1].tag = None
+    return handlers
+
+
+# --- in tail place ---
+
+
+def tail_call(w: Writer, callee: Callee, own: list[Value]) -> None:
+    """End the function in another one of the same results; ``own`` wants to go along."""
+    # On x86-64 the code of tail calls relies on frame pointers.
+    w.plan.demands["preserve_frame_pointers"] = "true"
+    params = callee.function.signature.param_types
+    types = [type_ for n, type_ in enumerate(params) if n != callee.memory]
+    own = condense(w, own, len(types))
+    for value in own:
+        w.pool.use(value)
+    inst = _emit(w, "return_call", callee, [])
+    w.steps += callee.steps * w.weight
+    args: list[Value] = []
+    fill(w, Edge(w.block, args, own, w.pool.candidates()), types)
+    if callee.memory is not None:
+        region = region_of(w)
+        assert region is not None
+        args.insert(callee.memory, base(w, region))  # a parameter: emits nothing
+    inst.args += args

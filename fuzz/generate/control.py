@@ -18,6 +18,8 @@ from fuzz.generate.writer import Edge, Writer
 Body = Callable[[Writer, int], None]
 
 _ARM_LEFTOVERS = 4
+#: One table in so many has up to some hundred entries.
+_BIG_TABLES = 12
 _COLD = 0.1
 
 
@@ -41,22 +43,29 @@ def branch_on(w: Writer, chosen: Value, budget: int, body: Body) -> None:
 
 
 def table(w: Writer, budget: int, body: Body) -> None:
-    """``br_table`` over a few arms, entries sharing them."""
+    """``br_table`` over a few arms, entries sharing them, some going to the join at once."""
     index = pick(w, I32)
     entropy = w.entropy
+    more = entropy.below(6)
+    if entropy.below(_BIG_TABLES) == 0:
+        more = 16 << entropy.below(5)
     if entropy.below(4):
-        index = w.op("band", index, w.constant(I32, (2 << entropy.below(3)) - 1))
-    table_on(w, index, budget, body)
+        mask = (2 << entropy.below(3)) - 1 if more < 16 else 2 * more - 1
+        index = w.op("band", index, w.constant(I32, mask))
+    table_on(w, index, budget, body, more)
 
 
-def table_on(w: Writer, index: Value, budget: int, body: Body) -> None:
-    """``table`` over a given index."""
+def table_on(w: Writer, index: Value, budget: int, body: Body, more: int = 3) -> None:
+    """``table`` over a given index, with ``more`` entries than arms."""
     entropy = w.entropy
-    arms = [w.new_block() for _ in range(2 + entropy.below(3))]
-    entries = arms + [entropy.choice(arms) for _ in range(entropy.below(6))]
+    arms = [BlockCall(w.new_block()) for _ in range(2 + entropy.below(3))]
+    direct = [BlockCall(w.block) for _ in range(entropy.below(4))]  # the join takes this place
+    entries = [*arms, *direct]
+    entries += [BlockCall(entropy.choice(arms).block) for _ in range(more)]
     entropy.shuffle(entries)
-    w.emit("br_table", index, targets=[BlockCall(block) for block in entries])
-    join(w, _arms(w, [BlockCall(block) for block in arms], budget, body))
+    w.emit("br_table", index, targets=entries)
+    ways = [edge(w, call.args, w.pool.mark()) for call in direct]
+    join(w, ways + _arms(w, arms, budget, body))
 
 
 def _arms(w: Writer, targets: list[BlockCall], budget: int, body: Body) -> list[Edge]:
@@ -68,13 +77,13 @@ def _arms(w: Writer, targets: list[BlockCall], budget: int, body: Body) -> list[
         target.block.cold = w.entropy.chance(_COLD)
         w.enter(target.block)
         body(w, max(1, budget // len(targets)))
-        ways.append(_leave(w, mark))
+        ways.append(leave(w, mark))
         w.pool.release(mark)
     w.depth -= 1
     return ways
 
 
-def _leave(w: Writer, mark: int) -> Edge:
+def leave(w: Writer, mark: int) -> Edge:
     """End the current block with a jump to a join that is not there yet."""
     extra = w.pool.since(mark)
     if len(extra) > _ARM_LEFTOVERS:
@@ -98,18 +107,21 @@ def join(w: Writer, ways: list[Edge]) -> None:
     w.enter(block)
 
 
-def early_return(w: Writer) -> None:
-    """Leave the function from here under a condition."""
+def early_return(w: Writer, leaving: Callable[[], None] | None = None) -> None:
+    """Leave the function from here under a condition; ``leaving`` ends it otherwise than usual."""
     chosen = condition(w)
-    leave, stay = w.new_block(), w.new_block()
-    targets = [BlockCall(leave), BlockCall(stay)]
+    out, stay = w.new_block(), w.new_block()
+    targets = [BlockCall(out), BlockCall(stay)]
     if w.entropy.below(2):
         targets.reverse()
-    leave.cold = w.entropy.chance(_COLD)
+    out.cold = w.entropy.chance(_COLD)
     w.emit("brif", chosen, type=chosen.type, targets=targets)
-    w.block = leave
-    inst = w.emit("return")
-    w.returns.append(Edge(leave, inst.args, [], w.pool.candidates()))
+    w.block = out
+    if leaving is None:
+        inst = w.emit("return")
+        w.returns.append(Edge(out, inst.args, [], w.pool.candidates()))
+    else:
+        leaving()
     w.enter(stay)
 
 

@@ -34,6 +34,9 @@ def loop(w: Writer, budget: int, body: Body) -> bool:
         return False
     counter = _draw_counter(w, min(most, _MOST_TRIPS))
     values = carried(w, 3)
+    if values and w.entropy.below(6) == 0:
+        # Others of one type: where they swap places, moves form a cycle.
+        values += [pick(w, values[0].type) for _ in range(1 + w.entropy.below(4))]
     header = w.new_block([counter.start.type, *(value.type for value in values)])
     w.emit("jump", targets=[BlockCall(header, [counter.start, *values])])
     outer = w.weight
@@ -137,7 +140,12 @@ def _next_values(w: Writer, params: list[Value], mark: int, scoped: bool) -> lis
     if scoped and params:
         own = condense(w, own, len(params) + 1)
     args: list[Value] = []
+    turned = _permuted(params) if w.entropy.below(3) == 0 else {}
     for param in params:
+        if param in turned:
+            args.append(turned[param])
+            w.pool.use(turned[param])
+            continue
         at = next((n for n, value in enumerate(own) if value.type is param.type), None)
         value = own.pop(at) if at is not None else _changed(w, param)
         w.pool.use(value)
@@ -148,6 +156,15 @@ def _next_values(w: Writer, params: list[Value], mark: int, scoped: bool) -> lis
             at = w.entropy.below(len(args))
             args[at] = fold(w, args[at], value)
     return args
+
+
+def _permuted(params: list[Value]) -> dict[Value, Value]:
+    """Parameters of one type, each to take the next one's place: moves that form a cycle."""
+    for type_ in {param.type: None for param in params}:
+        same = [param for param in params if param.type is type_]
+        if len(same) > 1:
+            return dict(zip(same, same[1:] + same[:1], strict=True))
+    return {}
 
 
 def _changed(w: Writer, param: Value) -> Value:

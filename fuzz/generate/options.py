@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clif.types import ALL, F32, F64, INTS, Type
+from fuzz.generate.conventions import common
 
 TRAP_CODES = (
     "user1",
@@ -39,7 +40,7 @@ class Options:
         vectors: draw vectors, f16 and f128 too.
         single_pass: draw the ``single_pass`` register allocator too.
         chaos: let some cases have bytes for Cranelift's chaos mode.
-        call_convs: calling conventions to draw from; main has the first.
+        call_convs: calling conventions to draw from; None for all that every ISA has.
         steps: bound on the instructions that one input executes.
         callees: how many functions a case has besides its main one, at most.
         fragments: further pieces to draw from (``fuzz.generate.idioms.fragment.Fragment``), every
@@ -56,7 +57,7 @@ class Options:
     vectors: bool = True
     single_pass: bool = True
     chaos: bool = True
-    call_convs: tuple[str, ...] = ("system_v",)
+    call_convs: tuple[str, ...] | None = None
     steps: int = 3000
     callees: int = 3
     fragments: tuple[Callable[[Any, Any], bool], ...] = ()
@@ -66,3 +67,8 @@ class Options:
     def types(self) -> tuple[Type, ...]:
         """The types that values of a case may have."""
         return EVERY_TYPE if self.vectors else PLAIN_TYPES
+
+    @property
+    def conventions(self) -> tuple[str, ...]:
+        """The calling conventions to draw from."""
+        return self.call_convs or common(self.isas)

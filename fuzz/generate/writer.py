@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -45,6 +45,7 @@ class MemoryObject:
         slot: the stack slot, for others.
         writable: where writing may begin; nothing below is ever written by anyone.
         region: number of the alias region that every access of this function names, or None.
+        results: it is where the caller wants the results: its ``sret`` argument.
     """
 
     size: int
@@ -53,18 +54,33 @@ class MemoryObject:
     writable: int = 0
     region: int | None = None
     align: int = 16
+    results: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Field:
+    """A value of a type in a stack slot, at an offset."""
+
+    slot: StackSlot
+    type: Type
+    offset: int
 
 
 @dataclass(slots=True, eq=False)
 class Callee:
     """A finished function that others may call.
 
-    ``memory`` is the parameter that takes the region's address; ``steps`` bounds what a call costs.
+    Attributes:
+        memory: the parameter that takes the region's address.
+        steps: bound on what a call costs.
+        sret: the parameter that takes the address of ``area`` bytes for results.
     """
 
     function: Function
     memory: int | None
     steps: int
+    sret: int | None = None
+    area: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -88,10 +104,15 @@ class Edge:
 class Plan:
     """What all functions of a case share.
 
-    ``sites`` is how many places may yet be made to trap; ``trapped`` whether there is one.
-    ``focuses`` are pairs that main is to have yet. ``condition`` is the type that the next
-    condition must have, None for any.
-    ``recipes`` are the rules that parts of functions are aimed at.
+    Attributes:
+        settings: Cranelift's shared settings as they were drawn.
+        demands: settings that what has been written cannot do without; they prevail.
+        sites: how many places may yet be made to trap; ``trapped`` whether there is one.
+        depth: how deep control flow may be nested.
+        frames: bytes that big stack frames may yet take.
+        focuses: pairs that main is to have yet.
+        condition: the type that the next condition must have, None for any.
+        recipes: the rules that parts of functions are aimed at.
     """
 
     entropy: Entropy
@@ -109,6 +130,10 @@ class Plan:
     focuses: list[Pair] = field(default_factory=list)
     condition: Type | None = None
     recipes: Sequence[Recipe] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    demands: dict[str, str] = field(default_factory=dict)
+    depth: int = 3
+    frames: int = 160 << 10
 
 
 @dataclass(slots=True, eq=False)
@@ -130,6 +155,8 @@ class Writer:
         weight: how often the current block runs at most.
         depth: nesting of control flow.
         focuses: pairs that this function is to have yet.
+        tails: functions that this one may end in.
+        fields: places in big stack frames, initialised.
     """
 
     def __init__(self, plan: Plan, function: Function, limit: int) -> None:
@@ -144,6 +171,8 @@ class Writer:
         self.returns: list[Edge] = []
         self.loops: list[Loop] = []
         self.focuses: list[Pair] = []
+        self.tails: list[Callee] = []
+        self.fields: list[Field] = []
         self.count = 0
         self.steps = 0
         self.limit = limit

@@ -69,10 +69,17 @@ def _prefix_injection(case: Case, prefixes: Mapping[str, bytes]) -> Injection:
     return Injection(code=patch)
 
 
-def _entry_fault(name: str, summary: str, prefixes: Mapping[str, bytes]) -> None:
-    """Registers a fault that consists of a few instructions in front of main."""
+def _entry_fault(
+    name: str, summary: str, prefixes: Mapping[str, bytes], convention: str | None = None
+) -> None:
+    """Registers a fault that consists of a few instructions in front of main.
+
+    ``convention``: main must have this one.
+    """
 
     def inject(case: Case, dice: Random) -> Injection | None:
+        if convention is not None and case.main.signature.call_conv != convention:
+            return None
         return _prefix_injection(case, prefixes)
 
     fault(name, summary, isas=tuple(prefixes))(inject)
@@ -98,6 +105,30 @@ _entry_fault(
     "callee-saved-float-clobbered",
     "a callee-saved vector register is changed",
     {"aarch64": _arm(0x1E614108)},  # fneg d8, d8
+)
+_entry_fault(
+    "windows-vector-clobbered",
+    "the high half of a vector register is changed that windows_fastcall preserves in full",
+    {"x86_64": b"\x66\x48\x0f\x3a\x22\xf4\x01"},  # pinsrq xmm6, rsp, 1
+    convention="windows_fastcall",
+)
+_entry_fault(
+    "scratch-clobbered",
+    "a register is changed that only preserve_all preserves",
+    {
+        "x86_64": b"\x48\xff\xc0",  # inc rax
+        "aarch64": _arm(0xD2400129),  # eor x9, x9, #1
+    },
+    convention="preserve_all",
+)
+_entry_fault(
+    "tail-callee-saved-clobbered",
+    "a register is changed that the tail convention preserves, too",
+    {
+        "x86_64": b"\x49\xff\xc4",  # inc r12
+        "aarch64": _arm(0x1E614108),  # fneg d8, d8
+    },
+    convention="tail",
 )
 _entry_fault(
     "frame-pointer-clobbered",

@@ -305,7 +305,7 @@ def test_a_program_larger_than_the_ring_is_refused(isa):
 def test_unknown_conventions_too_many_values_and_bad_regions_are_refused(isa):
     program = compile_text("function %f() {\nblock0:\n    return\n}", Target.of(isa, SETTINGS))
     with pytest.raises(ConventionError):
-        run_code(isa, program, signature([], [], "windows_fastcall"), [[]])
+        run_code(isa, program, signature([], [], "probestack"), [[]])
     with pytest.raises(SignatureError):
         run_code(isa, program, signature([I8] * 300, []), [[0] * 300])
     for size in (8, LARGEST + 16):

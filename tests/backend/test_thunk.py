@@ -35,7 +35,9 @@ def disassemble(isa: str, code: bytes) -> list[tuple[int, str, str]]:
 
 
 @BOTH
-@pytest.mark.parametrize("convention", ["system_v", "fast", "tail"])
+@pytest.mark.parametrize(
+    "convention", ["system_v", "fast", "tail", "windows_fastcall", "winch", "preserve_all"]
+)
 def test_it_decodes_to_the_end_and_ends_in_a_trap(isa, convention):
     code = thunk(isa, convention)
     address, mnemonic, _ = disassemble(isa, code.code)[-1]
@@ -67,10 +69,9 @@ def word_of(text: str) -> int:
 def test_every_callee_saved_register_is_compared_loaded_saved_and_restored(isa):
     isa_ = ISAS[isa]
     code = thunk(isa)
-    expected = set(isa_.convention("system_v").integers + isa_.convention("system_v").floats)
-    assert set(code.slots) == expected - {isa_.frame_pointer}
+    assert set(code.preserved.slots) == set(isa_.convention("system_v").preserved)
     text = [f"{mnemonic} {operands}" for _, mnemonic, operands in disassemble(isa, code.code)]
-    for register, slot in code.slots.items():
+    for register, slot in code.preserved.slots.items():
         saved, pattern = (8 * (base + slot) for base in (control.SAVED, control.PATTERNS))
         if isa == "x86_64":
             saved, pattern = saved + CONTROL, pattern + CONTROL
@@ -115,23 +116,17 @@ def test_all_memory_operands_are_words_of_the_control_block(isa):
 def test_a_pinned_register_is_not_checked(isa):
     pinned = ISAS[isa].pinned
     usual, without = thunk(isa), thunk(isa, pinned=pinned)
-    assert set(usual.slots) - set(without.slots) == {pinned}
+    slots = usual.preserved.slots
+    assert set(slots) - set(without.preserved.slots) == {pinned}
     # The others keep their words: the patterns are in the registers before any thunk runs.
-    assert all(usual.slots[name] == slot for name, slot in without.slots.items())
-
-
-@BOTH
-def test_a_convention_that_preserves_nothing_and_pops_arguments_is_not_checked(isa):
-    code = thunk(isa, "tail")
-    assert not code.slots
-    assert not code.checks_frame
+    assert all(slots[name] == slot for name, slot in without.preserved.slots.items())
 
 
 @BOTH
 def test_any_convention_may_be_described(isa):
     some = ISAS[isa].preserved[1:3]
     code = encode(ISAS[isa], Convention(some), None, ADDRESS)
-    assert tuple(code.slots) == some
+    assert tuple(code.preserved.slots) == some
     disassemble(isa, code.code)
 
 
@@ -144,11 +139,11 @@ def test_the_labels_are_the_blocks():
 @pytest.mark.parametrize(("count", "saves"), [(1, False), (30, True)])
 def test_only_drivers_that_use_callee_saved_registers_take_the_way_that_saves(isa, count, saves):
     words = executor_for(isa).words
-    words[control.SAVED : control.SAVED + 32] = 0
+    words[control.SAVED : control.SAVED + control.PATTERN_WORDS] = 0
     code = b"\xc3" if isa == "x86_64" else arm(0xD65F03C0)  # ret
     outcomes = run_code(isa, [Code("f", code)], signature([I8] * count, []), [[0] * count])
     assert outcomes.status.tolist() == [0]
-    assert words[control.SAVED : control.SAVED + 32].any() == saves
+    assert words[control.SAVED : control.SAVED + control.PATTERN_WORDS].any() == saves
 
 
 @BOTH

@@ -36,6 +36,7 @@ FOUND = {
     "sextend-extractlane-i16x2": [("aarch64", PANIC)],
     "fmin-zero-f16": [("aarch64", MISCOMPILE), ("x86_64", MISCOMPILE)],
     "fmax-zero-f128": [("aarch64", MISCOMPILE), ("x86_64", MISCOMPILE)],
+    "preserve-all-inline-probes": [("x86_64", MISCOMPILE)],
 }
 
 

@@ -1,0 +1,92 @@
+"""Stack frames: big ones, of which a few places are used, and many slots of any alignment.
+
+Slots that ``memory`` draws from are initialised byte by byte; nobody could afford that here. Only
+the fields that are initialised are ever read.
+"""
+
+from __future__ import annotations
+
+from clif.function import StackSlot, Value
+from clif.types import I64
+from fuzz.generate.memory import address_of
+from fuzz.generate.operands import pick_closed
+from fuzz.generate.writer import Field, Writer
+
+_BIG = (2000, 4080, 4096, 5000, 8192, 12288, 20000, 33000, 65536, 70000, 100000)
+_ALIGNMENTS = (1, 2, 4, 8, 16, 16, 32, 64, 128)
+_MANY = 16
+
+
+def enlarge(w: Writer, convention: str) -> None:
+    """Now and then give the function a big frame, or many slots."""
+    kind = w.entropy.below(24)
+    if kind == 0 and not _probes_clobber(w, convention):
+        _big_slot(w)
+    elif kind == 1:
+        for _ in range(3 + w.entropy.below(_MANY)):
+            size = 1 + w.entropy.below(48)
+            _use(w, StackSlot(size, w.entropy.choice(_ALIGNMENTS)), 1)
+
+
+def _probes_clobber(w: Writer, convention: str) -> bool:
+    """Inline probes lose r11 on x86-64, a known fault of Cranelift under ``preserve_all``."""
+    probes = {**w.plan.settings, **w.plan.demands}.get("enable_probestack") == "true"
+    return probes and convention == "preserve_all" and "x86_64" in w.plan.options.isas
+
+
+def _big_slot(w: Writer) -> None:
+    plan = w.plan
+    sizes = [size for size in _BIG if size <= plan.frames]
+    if not sizes:
+        return
+    size = w.entropy.choice(sizes)
+    plan.frames -= size
+    _use(w, StackSlot(size, w.entropy.choice(_ALIGNMENTS)), 2 + w.entropy.below(4))
+    if plan.settings.get("enable_probestack") == "true" and "aarch64" in plan.options.isas:
+        plan.demands["probestack_strategy"] = "inline"  # aarch64 has no other
+
+
+def _use(w: Writer, slot: StackSlot, count: int) -> None:
+    """Initialise some fields that do not overlap."""
+    w.function.stack_slots.append(slot)
+    share = slot.size // count
+    for number in range(count):
+        types = [t for t in w.pool.types() if t.bytes <= share]
+        if not types:
+            continue
+        type_ = w.entropy.choice(types)
+        at = number * share + w.entropy.below(share - type_.bytes + 1)
+        field = Field(slot, type_, share * count - type_.bytes if number == count - 1 else at)
+        _store(w, field)
+        w.fields.append(field)
+
+
+def access(w: Writer) -> bool:
+    """Read a field, or write it. False where there is none."""
+    if not w.fields:
+        return False
+    field = w.entropy.choice(w.fields)
+    if w.entropy.below(3) == 0:
+        _store(w, field)
+    else:
+        address, offset = _place(w, field)
+        inst = w.emit("load", address, type=field.type, results=(field.type,), offset=offset)
+        w.keep(inst.results[0])
+    return True
+
+
+def _store(w: Writer, field: Field) -> None:
+    value = pick_closed(w, field.type)
+    address, offset = _place(w, field)
+    w.emit("store", value, address, type=field.type, offset=offset)
+
+
+def _place(w: Writer, field: Field) -> tuple[Value, int]:
+    """Address and offset: the offset in the slot's address, in the access, or computed."""
+    kind = w.entropy.below(3)
+    if kind == 0:
+        return address_of(w, field.slot, field.offset), 0
+    base = address_of(w, field.slot, 0)
+    if kind == 1:
+        return base, field.offset
+    return w.op("iadd", base, w.constant(I64, field.offset)), 0

@@ -1,0 +1,94 @@
+"""The ends of a function: results that keep its values alive, tail calls, early ways out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from clif.function import Signature, Value
+from clif.types import Type
+from fuzz.generate import conventions
+from fuzz.generate.calls import region_of, tail_call
+from fuzz.generate.leftovers import condense, fill
+from fuzz.generate.memory import store
+from fuzz.generate.shapes import abi_param
+from fuzz.generate.signatures import Profile
+from fuzz.generate.writer import Edge, Writer
+
+#: Most results that one function in ``_MANY`` has, where they may go through memory.
+_MOST_RESULTS = 32
+_MANY = 8
+
+
+def write_returns(w: Writer, profile: Profile) -> None:
+    """Return what is unused, folded until the signature can hold it; early returns follow suit."""
+    types = [param.type for param in profile.shape.returns]
+    tails = [callee for callee in w.tails if w.room(callee.steps + 40)]
+    if tails and w.entropy.below(4):
+        tail_call(w, w.entropy.choice(tails), w.pool.since(0))
+    elif profile.fixed and not types:
+        _store_all(w)
+        w.emit("return")
+    else:
+        types = _return(w, profile, types)
+    for each in w.returns:
+        fill(w, each, types)
+    returns = profile.shape.returns or tuple(abi_param(w.entropy, t) for t in types)
+    w.function.signature = Signature(profile.shape.params, returns, profile.convention)
+
+
+def _store_all(w: Writer) -> None:
+    """Without results, what is unused goes to memory that the caller sees."""
+    target = next((m for m in w.memory if m.results), None) or region_of(w)
+    assert target is not None
+    for value in condense(w, w.pool.since(0), 3) or [any_value(w)]:
+        w.pool.use(value)
+        if value.type.bytes <= target.size - target.writable:
+            store(w, target, value)
+
+
+def _return(w: Writer, profile: Profile, types: Sequence[Type]) -> list[Type]:
+    """Emit the last ``return``; the types of its values."""
+    values = condense(w, w.pool.since(0), len(types) or _wanted(w))
+    if not types:
+        if w.plan.multi_return and w.entropy.below(_MANY) == 0:
+            values += _more(w, w.entropy.below(_MOST_RESULTS - len(values)))
+        values = _fit(w, profile.convention, values or [any_value(w)])
+        types = [value.type for value in values]
+    inst = w.emit("return")
+    way = Edge(w.block, inst.args, values, w.pool.candidates())
+    for value in values:
+        w.pool.use(value)
+    fill(w, way, list(types))
+    return list(types)
+
+
+def _wanted(w: Writer) -> int:
+    return w.entropy.between(1, 6 if w.plan.multi_return else 3)
+
+
+def _more(w: Writer, count: int) -> list[Value]:
+    """Values of any kind that is in scope."""
+    types = w.pool.types()
+    drawn = [w.pool.pick(w.entropy, w.entropy.choice(types), 0.0) for _ in range(count)]
+    return [value for value in drawn if value is not None]
+
+
+def any_value(w: Writer) -> Value:
+    value = w.pool.pick(w.entropy, w.pool.types()[0], 0.0)
+    assert value is not None
+    return value
+
+
+def _fit(w: Writer, convention: str, values: list[Value]) -> list[Value]:
+    """Without an implicit sret area only so much can be returned."""
+    while not w.plan.multi_return and not conventions.fits(convention, [v.type for v in values]):
+        if len(values) == 1:
+            return [_one_word(w, values[0])]
+        values = condense(w, values, len(values) - 1)
+    return values
+
+
+def _one_word(w: Writer, value: Value) -> Value:
+    """An i128 folded to its half."""
+    low, high = w.apply(w.repertoire.forms["isplit", value.type, (value.type,)], [value])
+    return w.op("bxor", low, high)

@@ -1,0 +1,142 @@
+"""A function's signature: main's mostly from the menu, a callee's any, and what it must return."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from clif.function import AbiParam, Signature, Value
+from clif.types import I64
+from fuzz.generate import conventions
+from fuzz.generate.payload import may_be_open
+from fuzz.generate.shapes import Shape, abi_param, pick_shape
+from fuzz.generate.writer import MemoryObject, Writer
+
+#: One main function in so many has a signature that is not from the menu.
+_FREE_SHAPES = 20
+#: One callee in so many gives its results by an explicit pointer.
+_SRET = 8
+#: One callee in so many takes up to 32 arguments.
+_MANY = 10
+_MOST_VALUES = 32
+
+
+@dataclass(slots=True)
+class Profile:
+    """What is settled of a function before its body is.
+
+    Attributes:
+        shape: parameters, and the results where they are settled (``fixed``).
+        convention: its calling convention.
+        sret: the parameter that takes the address of its results.
+        area: bytes at that address.
+        fixed: the results are ``shape.returns``, even if these are none.
+    """
+
+    shape: Shape
+    convention: str
+    sret: int | None = None
+    area: int = 0
+    fixed: bool = False
+
+
+def declare(w: Writer, *, main: bool) -> Profile:
+    """Draw a signature, and put its parameters into the entry block."""
+    profile = _draw_main(w) if main else _draw_callee(w)
+    shape = profile.shape
+    for index, param in enumerate(shape.params):
+        value = w.value(param.type)
+        w.block.params.append(value)
+        if index == shape.memory:
+            w.memory.append(MemoryObject(w.plan.region_size, base=value, writable=w.plan.readonly))
+        elif index == profile.sret:
+            w.memory.append(MemoryObject(profile.area, base=value, results=True))
+        else:
+            _take(w, value, main)
+    w.function.signature = Signature(shape.params, (), profile.convention)
+    return profile
+
+
+def _take(w: Writer, param: Value, main: bool) -> None:
+    if may_be_open(param.type) and not main and not w.plan.canonical:
+        w.open.add(param)
+    w.pool.add(param)
+
+
+def _draw_main(w: Writer) -> Profile:
+    entropy, plan = w.entropy, w.plan
+    options, region = plan.options, plan.region_size > 0
+    convention = conventions.draw(entropy, options.conventions, main=True)
+    if not region and convention == "preserve_all":
+        convention = options.conventions[0]
+    if entropy.below(_FREE_SHAPES) == 0:
+        shape = _draw_params(w, memory=region)
+        return Profile(shape, convention, fixed=convention == "preserve_all")
+    shape = pick_shape(entropy, w.swarm.types, plan.multi_return, region)
+    returns = shape.returns
+    if convention != "preserve_all":
+        while not _fits(w, convention, returns) and len(returns) > 1:
+            returns = returns[:-1]
+        if not _fits(w, convention, returns):
+            convention = options.conventions[0]
+    else:
+        returns = ()
+    return Profile(replace(shape, returns=returns), convention, fixed=True)
+
+
+def _fits(w: Writer, convention: str, returns: tuple[AbiParam, ...]) -> bool:
+    return w.plan.multi_return or conventions.fits(convention, [p.type for p in returns])
+
+
+def _draw_callee(w: Writer) -> Profile:
+    entropy, plan = w.entropy, w.plan
+    convention = conventions.draw(entropy, plan.options.conventions, main=False)
+    if convention == "preserve_all":
+        # It has no results: without memory there is nothing that it could do.
+        if plan.region_size:
+            return Profile(_draw_params(w, memory=True), convention, fixed=True)
+        convention = plan.options.conventions[0]
+    shape = _draw_params(w, memory=plan.region_size > 0 and entropy.below(3) == 0)
+    if convention in conventions.WITH_SRET and entropy.below(_SRET) == 0:
+        return _with_sret(w, shape, convention)
+    if convention == "tail":
+        _find_tails(w, region=shape.memory is not None)
+        if w.tails:
+            returns = w.tails[0].function.signature.returns
+            return Profile(replace(shape, returns=returns), convention, fixed=True)
+    return Profile(shape, convention)
+
+
+def _find_tails(w: Writer, *, region: bool) -> None:
+    """Settle which functions this one may end in, by what they return."""
+    tails = [c for c in w.plan.callees if c.function.signature.call_conv == "tail"]
+    tails = [c for c in tails if c.memory is None or region]
+    if tails and w.entropy.below(4):
+        returns = w.entropy.choice(tails).function.signature.returns
+        w.tails = [c for c in tails if c.function.signature.returns == returns]
+
+
+def _with_sret(w: Writer, shape: Shape, convention: str) -> Profile:
+    at = w.entropy.below(len(shape.params) + 1) if w.entropy.below(2) else 0
+    params = list(shape.params)
+    params.insert(at, AbiParam(I64, purpose="sret"))
+    memory = shape.memory
+    if memory is not None and memory >= at:
+        memory += 1
+    area = 16 * (1 + w.entropy.below(4))
+    return Profile(Shape(tuple(params), (), memory), convention, at, area, fixed=True)
+
+
+def _draw_params(w: Writer, *, memory: bool) -> Shape:
+    """Draw parameters, one of them the region's address where that is wanted."""
+    entropy = w.entropy
+    count = 2 + entropy.below(4)
+    if entropy.below(8) == 0:
+        count += entropy.below(8)  # some on the stack
+    if entropy.below(_MANY) == 0:
+        count = entropy.between(12, _MOST_VALUES - 2)
+    params = [abi_param(entropy, w.swarm.type(entropy)) for _ in range(count)]
+    at = None
+    if memory:
+        at = entropy.below(count + 1)
+        params.insert(at, AbiParam(I64))
+    return Shape(tuple(params), (), at)
