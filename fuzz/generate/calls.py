@@ -10,8 +10,8 @@ from fuzz.generate.leftovers import condense, fill
 from fuzz.generate.memory import address_of, base
 from fuzz.generate.operands import pick
 from fuzz.generate.options import TRAP_CODES
-from fuzz.generate.pure import pure_operation
 from fuzz.generate.payload import may_be_open
+from fuzz.generate.pure import pure_operation
 from fuzz.generate.writer import Callee, Edge, MemoryObject, Writer
 
 _MOST_HANDLERS = 3

@@ -139,8 +139,8 @@ class Generator:
 
     def _budgets(self, entropy: Entropy) -> list[int]:
         """Instructions for main and for each callee."""
-        # A third comes on top: joins, guards, what is folded at the ends.
-        mean = self.options.instructions * 2 // 3
+        # As much again comes on top: joins, guards, frames, what is folded at the ends.
+        mean = self.options.instructions * 8 // 15
         total = max(4, mean // 2 + entropy.below(mean + 1))
         count = min(entropy.choice((0, 0, 0, 1, 1, 2, 3)), self.options.callees, total // 8)
         rest = [max(3, total // (2 * count + 2)) for _ in range(count)]

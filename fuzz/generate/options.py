@@ -61,7 +61,7 @@ class Options:
     steps: int = 3000
     callees: int = 3
     fragments: tuple[Callable[[Any, Any], bool], ...] = ()
-    directed_share: float = 0.15
+    directed_share: float = 0.1
 
     @property
     def types(self) -> tuple[Type, ...]:

@@ -17,7 +17,7 @@ from fuzz.rules.paths import Paths
 from fuzz.rules.solver import Forms
 
 #: Fragments per rule: they differ in types, constants, and in how the rule is reached.
-VARIANTS: Final = 16
+VARIANTS: Final = 8
 _FIRST: Final = 3
 
 
