@@ -7,7 +7,7 @@ from functools import cached_property
 from clif.function import Block, Function, Inst, Value
 from clif.uses import Index
 from fuzz.case import Case
-from fuzz.mutate.flow import Openness, addresses
+from fuzz.mutate.flow import Openness, addresses, facts_of_addresses
 from fuzz.mutate.hazards import Hazard, find_hazards, readonly_end
 from fuzz.mutate.locks import Locks
 from fuzz.mutate.program import Program
@@ -41,7 +41,8 @@ class Facts:
 
     @cached_property
     def locks(self) -> Locks:
-        return Locks(self.ranges, self.hazards, self.loops, self.openness.leaks)
+        facts = facts_of_addresses(self.program, self.addresses)
+        return Locks(self.ranges, self.hazards, self.loops, self.openness.leaks, facts)
 
     @cached_property
     def addresses(self) -> set[Value]:

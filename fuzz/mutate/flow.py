@@ -11,6 +11,7 @@ Both are sets of values that grow along definitions, branch arguments, calls and
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from clif.function import Function, Inst, Value
 from clif.opcodes import Format
@@ -111,6 +112,23 @@ def addresses(program: Program) -> set[Value]:
         found.update(_loaded(program))
         _spread(program, found, _computes)
     return found
+
+
+#: What makes an address of an address: nothing of where it lies shows.
+_ADDRESSING: Final = frozenset(
+    {"iadd", "isub", "ishl", "imul", "uextend", "sextend", "ireduce", "select"}
+)
+
+
+def facts_of_addresses(program: Program, found: set[Value]) -> Iterator[Value]:
+    """What addresses are compared with, or masked by: these make a fact that holds wherever
+    something lies, and another value might not."""
+    for function in program.functions:
+        for _, _, inst in program.index[function].instructions():
+            if inst.opcode.flags or inst.opcode.name in _ADDRESSING:
+                continue
+            if any(arg in found for arg in inst.args):
+                yield from (arg for arg in inst.args if arg not in found)
 
 
 def _are_stored(program: Program, found: set[Value]) -> bool:

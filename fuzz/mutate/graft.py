@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from clif.function import External, Function, Value
 from clif.outcome import Region
 from fuzz.case import Case, effective_settings
-from fuzz.generate.shapes import fits_registers
+from fuzz.generate.conventions import fits
 from fuzz.mutate.draft import Draft
 from fuzz.mutate.facts import Facts
 from fuzz.mutate.intervals import REGION, Interval
@@ -103,9 +103,12 @@ def _fits(case: Case, other: Case, graft: Graft) -> bool:
         mine, theirs = case.inputs.region, other.inputs.region
         if mine is None or theirs is None or theirs.size > _LARGEST_REGION:
             return False
+    conventions = {function.signature.call_conv for function in graft.functions}
+    if "preserve_all" in conventions and case.settings.get("enable_probestack") == "true":
+        return False  # the probes clobber what it preserves
     has, had = (effective_settings(c).get(_MULTI) == "true" for c in (case, other))
     signatures = [function.signature for function in graft.functions]
-    return has == had or all(fits_registers(list(s.return_types)) for s in signatures)
+    return has == had or all(fits(s.call_conv, s.return_types) for s in signatures)
 
 
 def take_over(draft: Draft, graft: Graft) -> Function:

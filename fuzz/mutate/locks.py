@@ -32,6 +32,7 @@ class Locks:
         hazards: Iterable[Hazard],
         loops: Iterable[LoopFacts],
         leaks: Iterable[Inst],
+        facts_of_addresses: Iterable[Value] = (),
     ) -> None:
         self.ranges = ranges
         self.program: Program = ranges.program
@@ -44,9 +45,10 @@ class Locks:
             self._lock_hazard(hazard)
         for facts in loops:
             self._lock_loops(facts)
-        for inst in leaks:
-            # In a good case these payloads are closed after all, in a way that is not known here.
-            self._lock_all(self.program.owner[inst.args[0]], inst.args)
+        self._lock_slice(facts_of_addresses)
+        # In a good case these payloads are closed after all, in a way that is not known here: by
+        # instructions behind the leak as well as before it.
+        self.everything = self.everything or any(True for _ in leaks)
 
     def fixes(self, inst: Inst) -> bool:
         """Whether the instruction computes something that is locked."""

@@ -21,7 +21,11 @@ def change_settings(draft: Draft) -> bool:
     Keeps: what signatures and code rest on.
     """
     case = draft.case
-    drawn = draw_settings(draft.entropy, draft.options)
+    isas = case.isas or draft.options.isas
+    drawn = draw_settings(draft.entropy, replace(draft.options, isas=isas))
+    if any(f.signature.call_conv == "preserve_all" for f in case.functions):
+        # Stack probes clobber what it preserves: docs/findings.md, preserve-all-inline-probes.
+        drawn.pop("enable_probestack", None)
     settings = {name: value for name, value in drawn.items() if name not in _KEPT}
     settings |= {name: value for name, value in case.settings.items() if _stays(name, value)}
     before, case.settings = case.settings, settings
