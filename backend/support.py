@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from enum import Enum
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from backend import _cranelift, probes
+from backend import cache as cache_of_build
+from backend import coverage, probes
 from backend.cranelift import (
     CompileError,
     CompilerPanic,
@@ -112,10 +110,11 @@ def probe(
     """
     target = _relevant(isa, settings or {}, flags or {})
     target.handle  # noqa: B018 - an unknown setting is an error even where the cache knows it
-    file = (cache or _cache_folder()) / f"support-{isa}-{_fingerprint(target)}.json"
+    file = (cache or cache_of_build.folder()) / f"support-{isa}-{_fingerprint(target)}.json"
     entries = _load(file)
     if entries is None:
-        entries = {_key(p): _try(p, target) for p in all_probes()}
+        with coverage.uncounted():
+            entries = {_key(p): _try(p, target) for p in all_probes()}
         _save(file, entries)
     return SupportMatrix(isa, {k: s for k, s in entries.items() if s is not Support.INVALID})
 
@@ -146,17 +145,10 @@ def _try(probe_: Probe, target: Target) -> Support:
 # --- the cache ---
 
 
-def _cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "clif-fuzz"
-
-
 @lru_cache(maxsize=1)
 def _build() -> bytes:
     """Stands for the extension and for the probes."""
-    digest = hashlib.sha256(version().encode())
-    for file in (_cranelift.__file__, probes.__file__, __file__):
-        digest.update(Path(file).read_bytes())
-    return digest.digest()
+    return cache_of_build.fingerprint(probes.__file__, __file__)
 
 
 def _fingerprint(target: Target) -> str:
@@ -178,14 +170,5 @@ def _load(file: Path) -> dict[Key, Support] | None:
 
 
 def _save(file: Path, entries: Mapping[Key, Support]) -> None:
-    """Write the whole file or none of it; a folder that cannot be written to is no error."""
     rows = [[*key[:2], list(key[2]), key[3], status.value] for key, status in entries.items()]
-    with suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=file.parent, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                json.dump({"cranelift": version(), "entries": rows}, stream)
-            os.replace(name, file)
-        except OSError:
-            os.unlink(name)
+    cache_of_build.save(file, json.dumps({"cranelift": version(), "entries": rows}))
