@@ -58,7 +58,7 @@ class CoveredEdges:
     @property
     def covered(self) -> NDArray[np.bool_]:
         """One flag per edge, of what was collected."""
-        return self._seen != 0
+        return self._seen.astype(np.bool_)
 
     def pack(self) -> bytes:
         """The flags as a bit set, for ``unpack``."""
@@ -67,9 +67,10 @@ class CoveredEdges:
 
 def unpack(packed: bytes) -> NDArray[np.bool_]:
     """The flags of a bit set; without any, all are off."""
-    bits = np.frombuffer(packed, np.uint8)
     edges = len(counters())
-    return np.unpackbits(bits, count=edges).astype(np.bool_) if len(bits) else np.zeros(edges, bool)
+    if not packed:
+        return np.zeros(edges, np.bool_)
+    return np.unpackbits(np.frombuffer(packed, np.uint8), count=edges).astype(np.bool_)
 
 
 def edge_pcs() -> NDArray[np.uintp]:

@@ -6,6 +6,7 @@ the same exception: dynamic vectors, and ``context`` entries of exception tables
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
@@ -31,6 +32,8 @@ from clif.function import (
 from clif.testfile import Comment, Literal, RunCommand, TargetLine, TestFile
 from clif.types import Type
 
+_FUNCTION = re.compile(r"^function\b", re.MULTILINE)
+
 
 def read_file(text: str) -> TestFile:
     """Reads a ``.clif`` file; one of bare functions too.
@@ -51,6 +54,27 @@ def read_file(text: str) -> TestFile:
             for function in raw["functions"]
         ],
     )
+
+
+def read_header(text: str) -> tuple[list[str], list[TargetLine]]:
+    """The ``set`` lines without that word, and the ``target`` lines, whatever the functions are.
+
+    Raises as ``read_file`` does.
+    """
+    raw = _cranelift.read(text[: _header_size(text)])
+    targets = [TargetLine(name, tuple(flags)) for name, flags in raw["targets"]]
+    return raw["settings"], targets
+
+
+def without_header(text: str) -> str:
+    """The functions alone, on the lines where they were: for what the header must not spoil."""
+    size = _header_size(text)
+    return "\n" * text.count("\n", 0, size) + text[size:]
+
+
+def _header_size(text: str) -> int:
+    start = _FUNCTION.search(text)
+    return start.start() if start else 0
 
 
 def read_functions(text: str) -> list[Function]:

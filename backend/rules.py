@@ -1,8 +1,8 @@
 """Which ISLE rules fired, told from the edges that were covered.
 
 Debug information leads from an edge to lines of the generated code, and those to the rule whose
-right-hand side they are (``backend.generated``). The map is kept in the user's cache folder, under a
-name that stands for the extension's build.
+right-hand side they are (``backend.generated``). The map is kept in the user's cache folder, under
+a name that stands for the extension's build.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Rule:
         group: ``mid_end`` for the rules in ``opts/*.isle``, an ISA's name for its ``lower.isle``;
             with `` (other)`` behind it for what else the mid-end or the ISA includes.
         file: ``src/opts/arithmetic.isle``, or a generated one: ``<OUT_DIR>/assembler.isle``.
-        line: where the rule begins.
+        line: where the rule begins (what follows the word ``rule``), counted from 1.
     """
 
     group: str
@@ -72,7 +72,8 @@ class RuleMap:
         self.rules = tuple(sorted(edges_of))
         self.merged = dict(merged)
         self.sources = dict(sources)
-        pairs = [(e, n) for n, rule in enumerate(self.rules) for e in edges_of[rule]]
+        self._edges_of = {rule: frozenset(edges) for rule, edges in edges_of.items()}
+        pairs = [(e, n) for n, rule in enumerate(self.rules) for e in self._edges_of[rule]]
         self._pairs = np.array(pairs, np.intp).reshape(-1, 2)
 
     def fired(self, covered: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -85,10 +86,9 @@ class RuleMap:
         fired[rules[covered[edges]]] = True
         return fired
 
-    def edges(self, rule: Rule) -> set[int]:
-        """The edges of a rule."""
-        edges, rules = self._pairs.T
-        return set(edges[rules == self.rules.index(rule)].tolist())
+    def edges(self, rule: Rule) -> frozenset[int]:
+        """The edges of a rule's right-hand side."""
+        return self._edges_of[rule]
 
     def by_group(self, fired: NDArray[np.bool_]) -> dict[str, tuple[int, int]]:
         """Rules that fired, and all, of each group; those of ``GROUPS`` first."""
@@ -103,21 +103,21 @@ class RuleMap:
         return {group: np.flatnonzero(groups == group) for group in set(groups.tolist())}
 
     def source_line(self, rule: Rule) -> str:
-        """The rule's first line, or nothing where its source is not found."""
-        return _source_line(self.sources.get(rule.file), rule.line)
+        """The line that the rule begins with, or nothing where its source is not found."""
+        return _line(self.sources.get(rule.file), rule.line)
 
 
 @lru_cache(maxsize=64)
-def _source_lines(file: Path) -> tuple[str, ...]:
+def _lines(file: Path) -> tuple[str, ...]:
     try:
         return tuple(file.read_text(encoding="utf-8").splitlines())
     except (OSError, UnicodeDecodeError):
         return ()
 
 
-def _source_line(file: Path | None, line: int) -> str:
-    lines = _source_lines(file) if file is not None else ()
-    return lines[line - 1].strip() if line <= len(lines) else ""
+def _line(file: Path | None, line: int) -> str:
+    lines = _lines(file) if file is not None else ()
+    return lines[line - 1].strip() if 1 <= line <= len(lines) else ""
 
 
 def rule_map(*, cache_folder: Path | None = None) -> RuleMap:
@@ -130,7 +130,8 @@ def rule_map(*, cache_folder: Path | None = None) -> RuleMap:
     file = (cache_folder or cache.folder()) / f"rules-{build}.json"
     found = _load(file)
     if found is None:
-        found = _find()
+        with coverage.uncounted():  # reading debug information runs in the extension too
+            found = _find()
         cache.save(file, _dump(found))
     return found
 
@@ -149,18 +150,34 @@ def _find() -> RuleMap:
     if not units:
         raise RulesError("no debug information of rules in this build")
     codes = {n: generated.right_hand_sides(_read(files[n])) for n in units}
+    all_places = [(n, *place) for n in units for place in codes[n][0]]
+    sources = _sources(files, units, {file for _, file, _ in all_places})
+    first = _first_line([(sources.get(file), line) for _, file, line in all_places])
+
+    def rule_at(unit: int, name: str, line: int) -> Rule:
+        return _rule(units[unit], name, line + 1 - first)
+
     edges_of: dict[Rule, set[int]] = {}
     for edge, file, line in rows:
         # Of frames further out than the innermost too: what is inlined into a right-hand side
         # runs only if that does.
         place = codes[file][1].get(line) if file in codes else None
         if place is not None:
-            edges_of.setdefault(_rule(units[file], *place), set()).add(edge)
-    all_rules = {_rule(units[n], *place) for n in units for place in codes[n][0]}
+            edges_of.setdefault(rule_at(file, *place), set()).add(edge)
     merged: dict[str, int] = {}
-    for rule in all_rules - edges_of.keys():
+    for rule in {rule_at(*place) for place in all_places} - edges_of.keys():
         merged[rule.group] = merged.get(rule.group, 0) + 1
-    return RuleMap(edges_of, merged, _sources(files, units, all_rules))
+    return RuleMap(edges_of, merged, sources)
+
+
+def _first_line(places: Iterable[tuple[Path | None, int]]) -> int:
+    """What the generated code calls a file's first line. ISLE counts from 0 as yet; where the
+    sources are found, they decide."""
+    votes = [0, 0]
+    for file, line in places:
+        for first in (0, 1):
+            votes[first] += _line(file, line + 1 - first).startswith("(rule")
+    return int(votes[1] > votes[0])
 
 
 def _unit(file: str) -> str | None:
@@ -184,12 +201,12 @@ def _rule(unit: str, file: str, line: int) -> Rule:
     return Rule(unit if own else f"{unit} (other)", file, line)
 
 
-def _sources(files: list[str], units: Mapping[int, str], rules: set[Rule]) -> dict[str, Path]:
+def _sources(files: list[str], units: Mapping[int, str], names: set[str]) -> dict[str, Path]:
     """Where Cranelift's sources are is told by a file of theirs that has edges."""
     roots = [Path(file).parents[1] for file in files if file.endswith(_PRELUDE)]
     out = next(Path(files[n]).parent for n in units)
     sources = {}
-    for name in {rule.file for rule in rules}:
+    for name in names:
         if name.startswith(_OUT_DIR):
             sources[name] = out / name.removeprefix(_OUT_DIR)
         elif roots:

@@ -13,6 +13,7 @@ _COMMANDS = {
     "run": "make cases, compile, run, compare",
     "replay": "run case files again; say who agrees with whom",
     "fmt": "print the case of a seed, or a case file in canonical form",
+    "coverage": "which edges and ISLE rules of Cranelift something covers",
     "support": "which opcodes and types each ISA and the interpreter have",
     "selfcheck": "inject faults and prove that they are seen",
 }
@@ -24,6 +25,7 @@ Examples:
   clif-fuzz fmt 7:12 > case.clif
   clif-fuzz replay findings/crash-*.clif
   clif-fuzz support --missing
+  clif-fuzz coverage corpus/
 
 \b
 Exit codes: 0 nothing found, 1 findings, 2 usage or bad input, 130 interrupted.

@@ -26,9 +26,18 @@ def to_json(plan: Plan, result: Result) -> dict[str, Any]:
         "jobs": plan.jobs,
         "inputs": plan.options.inputs,
         "edges": result.edges,
+        "rules": _rules(result),
         "worker_deaths": result.deaths,
         "interrupted": result.interrupted,
     }
+
+
+def _rules(result: Result) -> dict[str, list[int]] | None:
+    """Rules that fired, and all, by group; None where this build cannot tell."""
+    from fuzz.coverage import rule_counts_of_run
+
+    counts, _ = rule_counts_of_run(result.covered)
+    return None if counts is None else {group: list(pair) for group, pair in counts.items()}
 
 
 def print_summary(plan: Plan, result: Result) -> None:
@@ -47,6 +56,7 @@ def print_summary(plan: Plan, result: Result) -> None:
     _print_isas(plan, statistics)
     _print_stages(statistics)
     _print_quality(statistics, result)
+    _print_rules(result)
     _print_findings(result)
 
 
@@ -87,6 +97,17 @@ def _print_quality(statistics: Statistics, result: Result) -> None:
     if statistics.traps:
         codes = ", ".join(f"{code} {n}" for code, n in statistics.traps.most_common())
         click.echo(f"traps: {codes}")
+
+
+def _print_rules(result: Result) -> None:
+    from fuzz.coverage import rule_counts_of_run
+
+    counts, problem = rule_counts_of_run(result.covered)
+    if counts is None:
+        click.echo(f"ISLE rules fired: unknown ({problem})")
+        return
+    shares = (f"{group} {fired} of {total}" for group, (fired, total) in counts.items())
+    click.echo(f"ISLE rules fired: {', '.join(shares)}")
 
 
 def _print_findings(result: Result) -> None:
