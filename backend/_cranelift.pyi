@@ -1,5 +1,6 @@
 """The Rust extension (``backend/src``). Text in; machine code, metadata and errors out."""
 
+from pathlib import Path
 from typing import Any, final
 
 debug_assertions: bool
@@ -95,6 +96,8 @@ class Functions:
         or the exception that ``compile`` would have raised."""
     def verify(self, isa: TargetIsa) -> list[VerifierError | None]:
         """The verifier's exception for each function that it refuses, None for the others."""
+    def split(self) -> list[Functions]:
+        """Each function by itself, so that one that fails does not hide the others."""
 
 @final
 class Compiled:
@@ -200,3 +203,14 @@ def coverage_pcs() -> Counters:
 
 def coverage_ranges() -> list[tuple[int, int]]:
     """Addresses ``(start, stop)`` of the counters."""
+
+def coverage_lines(library: Path, prefix: str) -> tuple[list[str], list[tuple[int, int, int]]]:
+    """Where edges stand in source files whose name begins with ``prefix``, by the debug information
+    in the extension's own file ``library``: the files, and rows of edge, index of the file, line.
+
+    An edge has a row for each frame, the innermost first: functions that were inlined there, and
+    those that they were inlined into.
+
+    Raises:
+        OSError, ValueError: ``library`` cannot be read, or is not what is loaded.
+    """

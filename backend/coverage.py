@@ -7,6 +7,8 @@ wraps around. They belong to the process: what a thread compiles is seen by all.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,57 @@ from backend import _cranelift
 def counters() -> NDArray[np.uint8]:
     """The live counters: reading shows what ran so far, and ``counters()[:] = 0`` starts anew."""
     return np.frombuffer(memoryview(_cranelift.coverage_counters()), np.uint8)
+
+
+@contextmanager
+def uncounted() -> Iterator[None]:
+    """What runs inside leaves the counters as they were: it is ours, and no case's."""
+    live = counters()
+    before = live.copy()
+    try:
+        yield
+    finally:
+        live[:] = before
+
+
+class CoveredEdges:
+    """The edges that were covered since it was made, or since it was last restarted.
+
+    A counter of 8 bits is zero again after 256 passes, so the counters are collected after each
+    case: then what counts is a function of the cases, not of when somebody looked.
+    """
+
+    def __init__(self) -> None:
+        self._live = counters()
+        self._seen = np.zeros_like(self._live)
+        self.restart()
+
+    def restart(self) -> None:
+        """Forgets everything, what has not been collected yet included."""
+        self._live.fill(0)
+        self._seen.fill(0)
+
+    def collect(self) -> None:
+        """Adds what ran since the last call, and sets the counters to zero."""
+        np.bitwise_or(self._seen, self._live, out=self._seen)
+        self._live.fill(0)
+
+    @property
+    def covered(self) -> NDArray[np.bool_]:
+        """One flag per edge, of what was collected."""
+        return self._seen.astype(np.bool_)
+
+    def pack(self) -> bytes:
+        """The flags as a bit set, for ``unpack``."""
+        return np.packbits(self.covered).tobytes()
+
+
+def unpack(packed: bytes) -> NDArray[np.bool_]:
+    """The flags of a bit set; without any, all are off."""
+    edges = len(counters())
+    if not packed:
+        return np.zeros(edges, np.bool_)
+    return np.unpackbits(np.frombuffer(packed, np.uint8), count=edges).astype(np.bool_)
 
 
 def edge_pcs() -> NDArray[np.uintp]:

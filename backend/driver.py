@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from backend import control
+from backend import control, coverage
 from backend.cranelift import Functions, TargetIsa
 from backend.guest import (
     ARGUMENTS,
@@ -163,7 +163,8 @@ class Drivers:
             raise SignatureError(f"more than {_MOST_VALUES} parameters or results")
         thunk = self.thunk(signature.call_conv, ("enable_pinned_reg", "true") in settings)
         text = driver_text(signature, thunk)
-        (compiled,) = Functions(text).compile(self._target(settings))
+        with coverage.uncounted():
+            (compiled,) = Functions(text).compile(self._target(settings))
         code = compiled.code
         return Driver(self._place(code), len(code), thunk, signature, self.memory)
 

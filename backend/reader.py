@@ -6,6 +6,7 @@ the same exception: dynamic vectors, and ``context`` entries of exception tables
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
@@ -30,6 +31,8 @@ from clif.function import (
 )
 from clif.testfile import Comment, Literal, RunCommand, TargetLine, TestFile
 from clif.types import Type
+
+_FUNCTION = re.compile(r"^function\b", re.MULTILINE)
 
 
 class UnrepresentableError(ReadError):
@@ -80,6 +83,27 @@ def read_file_in_part(text: str) -> tuple[TestFile, dict[str, UnrepresentableErr
         functions=functions,
     )
     return file, refused
+
+
+def read_header(text: str) -> tuple[list[str], list[TargetLine]]:
+    """The ``set`` lines without that word, and the ``target`` lines, whatever the functions are.
+
+    Raises as ``read_file`` does.
+    """
+    raw = _cranelift.read(text[: _header_size(text)])
+    targets = [TargetLine(name, tuple(flags)) for name, flags in raw["targets"]]
+    return raw["settings"], targets
+
+
+def without_header(text: str) -> str:
+    """The functions alone, on the lines where they were: for what the header must not spoil."""
+    size = _header_size(text)
+    return "\n" * text.count("\n", 0, size) + text[size:]
+
+
+def _header_size(text: str) -> int:
+    start = _FUNCTION.search(text)
+    return start.start() if start else 0
 
 
 def read_functions(text: str) -> list[Function]:

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from enum import Enum
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from backend import _cranelift, probes
+from backend import _cranelift, coverage, probes
+from backend import cache as cache_of_build
 from backend.cranelift import (
     CompileError,
     CompilerPanic,
@@ -123,15 +121,16 @@ def probe(
     """
     target = probed_target(isa, settings, flags, cache=cache)
     target.handle  # noqa: B018 - an unknown setting is an error even where the cache knows it
-    return _matrix(target, cache or _cache_folder())
+    return _matrix(target, cache or cache_of_build.folder())
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _matrix(target: Target, folder: Path) -> SupportMatrix:
     file = folder / f"support-{target.isa}-{_fingerprint(target)}.json"
     entries = _load(file)
     if entries is None:
-        entries = {key: _try(program, target) for key, program in _programs()}
+        with coverage.uncounted():
+            entries = {key: _try(program, target) for key, program in _programs()}
         _save(file, entries)
     supported = {k: s for k, s in entries.items() if s is not Support.INVALID}
     return SupportMatrix(target.isa, supported)
@@ -157,7 +156,7 @@ def probed_target(
     switches = {name: value for name, value in flags.items() if value in ("true", "false")}
     if len(switches) < len(flags) or not switches.keys() <= _known_flags(isa):
         return Target.of(isa, relevant, flags)  # a preset, a mistake, a flag that was not learnt
-    counting = _counting_flags(plain, cache or _cache_folder())
+    counting = _counting_flags(plain, cache or cache_of_build.folder())
     return Target.of(
         isa, relevant, {f: v for f, v in switches.items() if v == "true" and f in counting}
     )
@@ -218,8 +217,9 @@ def _counting_flags(plain: Target, folder: Path) -> frozenset[str]:
         flags = frozenset(found["flags"])
         if flags <= known:
             return flags
-    flags = _learn(plain, known)
-    _write_json(file, {"cranelift": version(), "flags": sorted(flags)})
+    with coverage.uncounted():
+        flags = _learn(plain, known)
+    cache_of_build.save(file, json.dumps({"cranelift": version(), "flags": sorted(flags)}))
     return flags
 
 
@@ -244,17 +244,10 @@ def _learn(plain: Target, known: frozenset[str]) -> frozenset[str]:
 # --- the cache ---
 
 
-def _cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "clif-fuzz"
-
-
 @lru_cache(maxsize=1)
 def _build() -> bytes:
     """Stands for the extension and for the probes."""
-    digest = hashlib.sha256(version().encode())
-    for file in (_cranelift.__file__, probes.__file__, __file__):
-        digest.update(Path(file).read_bytes())
-    return digest.digest()
+    return cache_of_build.fingerprint(probes.__file__, __file__)
 
 
 def _fingerprint(target: Target) -> str:
@@ -276,7 +269,7 @@ def _load(file: Path) -> dict[Key, Support] | None:
 
 def _save(file: Path, entries: Mapping[Key, Support]) -> None:
     rows = [[*key[:2], list(key[2]), key[3], status.value] for key, status in entries.items()]
-    _write_json(file, {"cranelift": version(), "entries": rows})
+    cache_of_build.save(file, json.dumps({"cranelift": version(), "entries": rows}))
 
 
 def _read_json(file: Path) -> Any:
@@ -285,16 +278,3 @@ def _read_json(file: Path) -> Any:
         return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-
-
-def _write_json(file: Path, content: object) -> None:
-    """Write the whole file or none of it; a folder that cannot be written to is no error."""
-    with suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=file.parent, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                json.dump(content, stream)
-            os.replace(name, file)
-        except OSError:
-            os.unlink(name)

@@ -32,7 +32,8 @@ class Result:
     """What a campaign amounted to; it grows while the campaign runs.
 
     Attributes:
-        edges: how many of Cranelift's edges were covered.
+        edges: how many of Cranelift's edges the cases covered.
+        covered: the bit set of these (``backend.coverage.unpack``).
         deaths: workers that died or had to be stopped.
         interrupted: a signal ended it.
         error: why it ended early, empty otherwise.
@@ -42,6 +43,7 @@ class Result:
     statistics: Statistics = field(default_factory=Statistics)
     findings: list[Record] = field(default_factory=list)
     edges: int = 0
+    covered: bytes = b""
     deaths: int = 0
     interrupted: bool = False
     error: str = ""
@@ -61,6 +63,7 @@ class Campaign:
         self.result = Result()
         self.jobs: list[Job] = []
         self._edges = 0
+        self._edge_bytes = 0
         self._stopping_since: float | None = None
         self._began = 0.0
 
@@ -80,6 +83,7 @@ class Campaign:
                 for job in self.jobs:
                     job.end()
         self.result.edges = self._edges.bit_count()
+        self.result.covered = self._edges.to_bytes(self._edge_bytes, "little")
         return self.result
 
     def stop(self) -> None:
@@ -125,6 +129,7 @@ class Campaign:
     def _count(self, job: Job, progress: Progress) -> None:
         self.result.statistics.add(progress.statistics)
         self._edges |= int.from_bytes(progress.edges, "little")
+        self._edge_bytes = max(self._edge_bytes, len(progress.edges))
         if progress.next_case > job.resume_at:
             job.resume_at, job.deaths = progress.next_case, 0
         job.done = progress.done

@@ -12,9 +12,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from time import monotonic_ns, process_time_ns
 
-import numpy as np
-
-from backend import coverage
+from backend.coverage import CoveredEdges
 from backend.cranelift import SettingsError
 from backend.isle import IsleError
 from fuzz.case import Case, effective_settings
@@ -61,6 +59,7 @@ class _Worker:
     reported_ns: int = 0
     reported_cpu_ns: int = 0
     known: set[str] = field(default_factory=set)
+    edges: CoveredEdges = field(default_factory=CoveredEdges)
 
     def run(self) -> None:
         plan = self.plan
@@ -71,17 +70,15 @@ class _Worker:
             second=plan.oracle == BOTH,
             on_stage=self.flight.enter,
         )
-        covered = np.zeros_like(coverage.counters(), dtype=np.bool_)
+        self.edges.restart()  # what setting up covered is no case's
         parent = os.getppid()
         self.began_ns = self.reported_ns = monotonic_ns()
         self.reported_cpu_ns = process_time_ns()
         for index in count(self.first, plan.jobs):
             if monotonic_ns() - self.reported_ns > _REPORT_EVERY_NS:
-                covered |= coverage.counters() != 0
                 self._report(index)
             if self._is_over(index) or os.getppid() != parent:
-                covered |= coverage.counters() != 0
-                self._report(index, np.packbits(covered).tobytes(), done=True)
+                self._report(index, self.edges.pack(), done=True)
                 break
             if index not in self.skip:
                 self._one_case(source, pipeline, index)
@@ -119,6 +116,7 @@ class _Worker:
             note_case(self.statistics, case, verdict, index)
             for finding in verdict.findings:
                 self._keep(finding, case, verdict)
+        self.edges.collect()
         self.flight.end()
 
     def _keep(self, finding: Finding, case: Case, verdict: Verdict) -> None:

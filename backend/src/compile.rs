@@ -130,6 +130,18 @@ impl Functions {
             .collect()
     }
 
+    /// Each function by itself, so that one that fails does not hide the others.
+    fn split(&self) -> Vec<Self> {
+        let functions = self.functions.iter().zip(&self.names);
+        functions
+            .map(|(function, name)| Self {
+                functions: vec![function.clone()],
+                names: vec![name.clone()],
+                read_ns: 0,
+            })
+            .collect()
+    }
+
     fn __len__(&self) -> usize {
         self.functions.len()
     }

@@ -7,6 +7,7 @@ mod coverage;
 mod errors;
 mod interpret;
 mod isa;
+mod lines;
 mod opcodes;
 mod panics;
 mod reader;
@@ -50,5 +51,6 @@ fn _cranelift(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(coverage::coverage_counters, module)?)?;
     module.add_function(wrap_pyfunction!(coverage::coverage_ranges, module)?)?;
     module.add_function(wrap_pyfunction!(coverage::coverage_pcs, module)?)?;
+    module.add_function(wrap_pyfunction!(lines::coverage_lines, module)?)?;
     Ok(())
 }

@@ -14,6 +14,7 @@ _COMMANDS = {
     "replay": "run case files again; say who agrees with whom",
     "check": "run filetests: their run commands through every executor",
     "fmt": "print the case of a seed, or a case file in canonical form",
+    "coverage": "which edges and ISLE rules of Cranelift something covers",
     "support": "which opcodes and types each ISA and the interpreter have",
     "selfcheck": "inject faults and prove that they are seen",
 }
@@ -26,6 +27,7 @@ Examples:
   clif-fuzz replay findings/crash-*.clif
   clif-fuzz check corpus/opcodes
   clif-fuzz support --missing
+  clif-fuzz coverage corpus/
 
 \b
 Exit codes: 0 nothing found, 1 findings, 2 usage or bad input, 130 interrupted.

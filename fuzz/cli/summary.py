@@ -27,9 +27,18 @@ def to_json(plan: Plan, result: Result) -> dict[str, Any]:
         "inputs": plan.options.inputs,
         "oracle": plan.oracle,
         "edges": result.edges,
+        "rules": _rules(result),
         "worker_deaths": result.deaths,
         "interrupted": result.interrupted,
     }
+
+
+def _rules(result: Result) -> dict[str, list[int]] | None:
+    """Rules that fired, and all, by group; None where this build cannot tell."""
+    from fuzz.coverage import rule_counts_of_run
+
+    counts, _ = rule_counts_of_run(result.covered)
+    return None if counts is None else {group: list(pair) for group, pair in counts.items()}
 
 
 def print_summary(plan: Plan, result: Result) -> None:
@@ -50,6 +59,7 @@ def print_summary(plan: Plan, result: Result) -> None:
     _print_quality(statistics, result)
     if plan.oracle == "both":
         _print_cross_check(statistics)
+    _print_rules(result)
     _print_findings(result)
 
 
@@ -112,6 +122,17 @@ def _print_cross_check(statistics: Statistics) -> None:
     )
     for reason, number in unsupported.most_common(_SHOWN):
         click.echo(f"  unsupported {number}: {reason}")
+
+
+def _print_rules(result: Result) -> None:
+    from fuzz.coverage import rule_counts_of_run
+
+    counts, problem = rule_counts_of_run(result.covered)
+    if counts is None:
+        click.echo(f"ISLE rules fired: unknown ({problem})")
+        return
+    shares = (f"{group} {fired} of {total}" for group, (fired, total) in counts.items())
+    click.echo(f"ISLE rules fired: {', '.join(shares)}")
 
 
 def _print_findings(result: Result) -> None:

@@ -1,0 +1,178 @@
+"""``clif-fuzz coverage``: which edges of Cranelift and which ISLE rules are covered."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fuzz.cli.errors import EXIT_CLEAN, BadInput
+from fuzz.cli.options import case_options, json_option, write_json
+from fuzz.plan import CaseOptions
+
+if TYPE_CHECKING:
+    from fuzz.coverage import Measurement
+
+_SHOWN = 10
+
+
+@click.command(
+    epilog="""\b
+  clif-fuzz coverage corpus/
+  clif-fuzz coverage --missing --isa aarch64 tests.clif
+  clif-fuzz coverage --cases 3000 --seed 5 --json curve.json
+"""
+)
+@click.argument("paths", nargs=-1, metavar="[PATH...]")
+@case_options
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="How long to make cases.")
+@click.option("--cases", type=click.IntRange(1), help="How many cases to make.")
+@click.option("--seed", type=click.IntRange(0), help="Of all cases; drawn if not given.")
+@click.option("--missing", is_flag=True, help="List the rules that did not fire.")
+@json_option
+def command(
+    paths: tuple[str, ...],
+    isas: tuple[str, ...],
+    inputs: int,
+    instructions: int,
+    trapping_share: float,
+    seconds: float | None,
+    cases: int | None,
+    seed: int | None,
+    missing: bool,
+    json_file: str | None,
+) -> int:
+    """Compile .clif files (a folder stands for those in it), or the cases of a seed; show which
+    edges and rules that covers. Nothing is run.
+
+    Files are compiled for the targets that they name, and for each ISA at opt_level none and speed.
+    """
+    from fuzz.coverage import measure_cases, measure_files
+
+    generated = seconds is not None or cases is not None
+    if generated == bool(paths):
+        raise BadInput("coverage needs either files or folders, or --seconds or --cases")
+    if not generated and seed is not None:
+        raise BadInput("--seed is of cases that are made: it needs --seconds or --cases")
+    if generated:
+        seed = secrets.randbits(32) if seed is None else seed
+        options = CaseOptions(isas, inputs, instructions, trapping_share)
+        found = measure_cases(options, seed, cases=cases, seconds=seconds)
+    else:
+        found = measure_files(_expand(paths), isas)
+    facts = to_json(found, isas, seed)
+    if json_file is not None:
+        write_json(facts, json_file)
+    if json_file != "-":
+        _print(found, facts, missing=missing)
+    return EXIT_CLEAN
+
+
+def _expand(names: tuple[str, ...]) -> list[Path]:
+    files: list[Path] = []
+    for name in names:
+        path = Path(name)
+        if not path.exists():
+            raise BadInput(f"{name}: no such file or folder")
+        found = sorted(path.rglob("*.clif")) if path.is_dir() else [path]
+        if not found:
+            raise BadInput(f"{name}: no .clif files in it")
+        files += found
+    return list(dict.fromkeys(files))
+
+
+def to_json(found: Measurement, isas: tuple[str, ...], seed: int | None) -> dict[str, Any]:
+    """The facts, under the names that programs rely on."""
+    from backend.cranelift import version
+
+    counted = {"cases": found.cases, "seed": seed} if seed is not None else {"files": found.files}
+    return (
+        {"cranelift": version(), "isa": list(isas)}
+        | counted
+        | {
+            "compiled": found.compiled,
+            "failed": dict(found.failed),
+            "edges": [found.edges, len(found.covered)],
+        }
+        | _rules_to_json(found)
+        | {"curve": [point.to_json() for point in found.curve]}
+    )
+
+
+def _rules_to_json(found: Measurement) -> dict[str, Any]:
+    from backend.rules import RulesError
+    from fuzz.coverage import by_file, known_rules, missing
+
+    rules = known_rules()
+    if isinstance(rules, RulesError):
+        return {"rules": None, "rules_unknown": str(rules)}
+    fired = rules.fired(found.covered)
+    unfired = [
+        {
+            "group": rule.group,
+            "file": rule.file,
+            "line": rule.line,
+            "source": rules.source_line(rule),
+        }
+        for rule in missing(rules, fired)
+    ]
+    return {
+        "rules": rules.by_group(fired),
+        "rules_without_code": rules.merged,
+        "files_of_rules": by_file(rules, fired),
+        "missing": unfired,
+    }
+
+
+def _print(found: Measurement, facts: dict[str, Any], *, missing: bool) -> None:
+    _print_what(found, facts)
+    edges, total = facts["edges"]
+    click.echo(f"edges: {_share(edges, total)}")
+    if facts["rules"] is None:
+        click.echo(f"rules: unknown ({facts['rules_unknown']})")
+    else:
+        _print_rules(facts)
+    if found.curve:
+        _print_curve(found)
+    if missing and facts["rules"] is not None:
+        click.echo("rules that did not fire:")
+        for rule in facts["missing"]:
+            place = f"{rule['file']}:{rule['line']}"
+            click.echo(f"  {rule['group']}  {place}  {rule['source']}".rstrip())
+
+
+def _print_what(found: Measurement, facts: dict[str, Any]) -> None:
+    if "files" in facts:
+        click.echo(f"{found.files} files, {found.compiled} functions compiled, once a target each")
+    else:
+        click.echo(
+            f"seed {facts['seed']}: {found.cases} cases, {found.compiled} compiled, once an ISA"
+        )
+    for reason, number in found.failed.most_common(_SHOWN):
+        click.echo(f"  not compiled {number}: {reason} (as in {found.examples[reason]})")
+    if len(found.failed) > _SHOWN:
+        click.echo(f"  and {len(found.failed) - _SHOWN} more reasons")
+
+
+def _print_rules(facts: dict[str, Any]) -> None:
+    click.echo("ISLE rules fired, of those with code of their own:")
+    for group, (fired, total) in facts["rules"].items():
+        without = facts["rules_without_code"].get(group, 0)
+        click.echo(f"  {group}: {_share(fired, total)}; {without} more have none")
+        files = facts["files_of_rules"].get(group, {})
+        for file, counts in files.items() if len(files) > 1 else ():
+            click.echo(f"    {file}: {_share(*counts)}")
+
+
+def _print_curve(found: Measurement) -> None:
+    groups = list(found.curve[0].rules)
+    click.echo(f"{'CPU s':>8} {'cases':>8} {'edges':>8} {' '.join(f'{g:>8}' for g in groups)}")
+    for point in found.curve:
+        rules = " ".join(f"{point.rules[group][0]:8}" for group in groups)
+        click.echo(f"{point.seconds:8.2f} {point.cases:8} {point.edges:8} {rules}".rstrip())
+
+
+def _share(part: int, total: int) -> str:
+    return f"{part} of {total} ({100 * part / max(1, total):.1f}%)"
