@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -203,15 +204,30 @@ def _rule(unit: str, file: str, line: int) -> Rule:
 
 def _sources(files: list[str], units: Mapping[int, str], names: set[str]) -> dict[str, Path]:
     """Where Cranelift's sources are is told by a file of theirs that has edges."""
-    roots = [Path(file).parents[1] for file in files if file.endswith(_PRELUDE)]
     out = next(Path(files[n]).parent for n in units)
+    preludes = [*files, *_sources_of_build(out)]
+    roots = (Path(file).parents[1] for file in preludes if file.endswith(_PRELUDE))
+    root = next((root for root in roots if root.is_dir()), None)
     sources = {}
     for name in names:
         if name.startswith(_OUT_DIR):
             sources[name] = out / name.removeprefix(_OUT_DIR)
-        elif roots:
-            sources[name] = roots[0] / name
+        elif root is not None:
+            sources[name] = root / name
     return sources
+
+
+def _sources_of_build(out: Path) -> list[str]:
+    """What cargo notes of the crate that was built with a folder of generated code: the debug
+    information of a lone ``cranelift-codegen`` does not say where that lies."""
+    for file in sorted((out.parents[2] / "deps").glob("cranelift_codegen-*.d")):
+        with suppress(OSError, UnicodeDecodeError):
+            text = file.read_text(encoding="utf-8")
+            if str(out) in text:
+                return [
+                    line[:-1].replace("\\ ", " ") for line in text.splitlines() if line[-1:] == ":"
+                ]
+    return []
 
 
 # --- the cache ---
