@@ -200,7 +200,7 @@ def _measure_case(case: Case, isas: Sequence[str], found: Measurement) -> None:
     except (ReadError, CompilerPanic) as error:
         found.note(_reason("read", error), case.origin)
         return
-    for isa in isas:
+    for isa in filter(case.is_for, isas):
         target = target_of(case, isa)
         try:
             target.compile(functions, chaos=case.chaos)
