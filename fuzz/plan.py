@@ -10,15 +10,29 @@ DEFAULT_ISAS = ("x86_64", "aarch64")
 ORACLE_NAMES = ("interp", "cranelift", "both")
 
 
+#: Ingredients of cases that can be left out, to see what each is good for.
+INGREDIENTS = {
+    "settings": "settings and ISA flags other than opt_level",
+    "vectors": "vectors, f16 and f128",
+    "idioms": "shapes that rules look for",
+    "rules": "fragments made of ISLE rules",
+    "conventions": "calling conventions other than system_v",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class CaseOptions:
-    """What a user may say of the cases. ``mutant_share`` is the share of them that are mutants."""
+    """What a user may say of the cases.
+
+    ``mutant_share`` is the share of them that are mutants; ``without`` names ``INGREDIENTS``.
+    """
 
     isas: tuple[str, ...] = DEFAULT_ISAS
     inputs: int = 32
     instructions: int = 50
     trapping_share: float = 0.05
     mutant_share: float = 0.0
+    without: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

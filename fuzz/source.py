@@ -15,18 +15,29 @@ _MUTATION, _OTHER = 1, 2
 _CROSSED = 0.5
 
 
+def generator_options(options: CaseOptions) -> Options:
+    """What the generator is asked for by what a user has said."""
+    without = options.without
+    return Options(
+        instructions=options.instructions,
+        inputs=options.inputs,
+        trapping_share=options.trapping_share,
+        isas=options.isas,
+        settings="settings" not in without,
+        vectors="vectors" not in without,
+        idioms="idioms" not in without,
+        directed_share=0.0 if "rules" in without else Options().directed_share,
+        call_convs=("system_v",) if "conventions" in without else None,
+    )
+
+
 class CaseSource:
     """Makes the cases of one seed, in any order."""
 
     def __init__(self, options: CaseOptions, seed: int) -> None:
         self.seed = seed
         self.mutant_share = options.mutant_share
-        drawing = Options(
-            instructions=options.instructions,
-            inputs=options.inputs,
-            trapping_share=options.trapping_share,
-            isas=options.isas,
-        )
+        drawing = generator_options(options)
         self._generator = Generator(drawing)
         self._mutator = Mutator(drawing, self._generator.repertoires)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fuzz.cli.errors import EXIT_CLEAN, BadInput
-from fuzz.cli.options import case_options, json_option, write_json
+from fuzz.cli.options import case_options, json_option, mutants_option, write_json
 from fuzz.plan import CaseOptions
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ _SHOWN = 10
 )
 @click.argument("paths", nargs=-1, metavar="[PATH...]")
 @case_options
+@mutants_option
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), help="How long to make cases.")
 @click.option("--cases", type=click.IntRange(1), help="How many cases to make.")
 @click.option("--seed", type=click.IntRange(0), help="Of all cases; drawn if not given.")
@@ -38,6 +39,8 @@ def command(
     inputs: int,
     instructions: int,
     trapping_share: float,
+    without: frozenset[str],
+    mutant_share: float,
     seconds: float | None,
     cases: int | None,
     seed: int | None,
@@ -58,7 +61,7 @@ def command(
         raise BadInput("--seed is of cases that are made: it needs --seconds or --cases")
     if generated:
         seed = secrets.randbits(32) if seed is None else seed
-        options = CaseOptions(isas, inputs, instructions, trapping_share)
+        options = CaseOptions(isas, inputs, instructions, trapping_share, mutant_share, without)
         found = measure_cases(options, seed, cases=cases, seconds=seconds)
     else:
         found = measure_files(_expand(paths), isas)

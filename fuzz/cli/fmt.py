@@ -47,13 +47,14 @@ def command(
     inputs: int,
     instructions: int,
     trapping_share: float,
+    without: frozenset[str],
     mutant_share: float,
     filetest: bool,
     steps: int | None,
     seed: int,
 ) -> int:
     """Print the case of a seed, or the cases of a file, with the outcomes expected."""
-    options = CaseOptions(isas, inputs, instructions, trapping_share, mutant_share)
+    options = CaseOptions(isas, inputs, instructions, trapping_share, mutant_share, without)
     for number, (case, named) in enumerate(_cases(what, options)):
         if steps is not None:
             case = _mutated(case, steps, seed, named or isas)

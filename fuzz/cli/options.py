@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from fuzz.cli.errors import BadInput
-from fuzz.plan import DEFAULT_ISAS, CaseOptions
+from fuzz.plan import DEFAULT_ISAS, INGREDIENTS, CaseOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -54,6 +54,14 @@ def case_options(function: F) -> F:
     return function
 
 
+def _split_ingredients(_: click.Context, __: click.Parameter, value: str) -> frozenset[str]:
+    names = frozenset(word.strip() for word in value.split(",") if word.strip())
+    unknown = sorted(names - INGREDIENTS.keys())
+    if unknown:
+        raise click.BadParameter(f"no '{unknown[0]}'; there are {', '.join(INGREDIENTS)}")
+    return names
+
+
 _CASE_OPTIONS = (
     isa_option,
     click.option(
@@ -76,6 +84,13 @@ _CASE_OPTIONS = (
         default=CaseOptions().trapping_share,
         show_default=True,
         help="Share of the cases that may trap.",
+    ),
+    click.option(
+        "--without",
+        default="",
+        callback=_split_ingredients,
+        metavar="WHAT,...",
+        help=f"Leave out, to see what it is good for: {', '.join(INGREDIENTS)}.",
     ),
 )
 

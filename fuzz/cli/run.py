@@ -56,6 +56,7 @@ def command(
     inputs: int,
     instructions: int,
     trapping_share: float,
+    without: frozenset[str],
     mutant_share: float,
     seconds: float | None,
     cases: int | None,
@@ -71,7 +72,7 @@ def command(
     of each; they do not make the exit code 1.
     """
     plan = Plan(
-        CaseOptions(isas, inputs, instructions, trapping_share, mutant_share),
+        CaseOptions(isas, inputs, instructions, trapping_share, mutant_share, without),
         seed=secrets.randbits(32) if seed is None else seed,
         cases=cases,
         seconds=seconds,

@@ -51,7 +51,7 @@ def write_body(w: Writer, budget: int) -> None:
 def _write_part(w: Writer, part: str, budget: int) -> bool:
     """Emit one part other than a pure operation; False where it does not fit here."""
     if part == "idiom":
-        return idiom(w)
+        return w.plan.options.idioms and idiom(w)
     if part == "memory":
         return _write_access(w)
     if part == "guarded":

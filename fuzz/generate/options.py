@@ -37,6 +37,8 @@ class Options:
         trapping_share: share of the cases that are drawn as trapping ones.
         isas: names of the ISAs that cases are for: all of them, or sometimes one alone.
         opcodes: names of the pure opcodes to draw from; None for all.
+        settings: draw settings and ISA flags; else only ``opt_level`` is drawn.
+        idioms: draw shapes that rules look for (``fuzz.generate.idioms``).
         vectors: draw vectors, f16 and f128 too.
         single_pass: draw the ``single_pass`` register allocator too.
         chaos: let some cases have bytes for Cranelift's chaos mode.
@@ -54,6 +56,8 @@ class Options:
     trapping_share: float = 0.05
     isas: tuple[str, ...] = ("x86_64", "aarch64")
     opcodes: frozenset[str] | None = None
+    settings: bool = True
+    idioms: bool = True
     vectors: bool = True
     single_pass: bool = True
     chaos: bool = True

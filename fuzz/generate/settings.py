@@ -92,6 +92,8 @@ FLAGS: dict[str, tuple[str, ...]] = {
 def draw_settings(entropy: Entropy, options: Options) -> dict[str, str]:
     """Shared settings, the ones that generation depends on included."""
     settings = {"opt_level": entropy.weighted(_OPT_LEVELS, _OPT_CUMULATIVE)}
+    if not options.settings:
+        return settings
     _draw_from(USUAL, entropy, settings)
     if entropy.below(2):
         _draw_from(UNUSUAL, entropy, settings)
@@ -124,7 +126,7 @@ def draw_isa_settings(entropy: Entropy, options: Options) -> dict[str, dict[str,
     """Flags by ISA, for those of ``options.isas`` that have a table."""
     drawn: dict[str, dict[str, str]] = {}
     for isa in options.isas:
-        if isa in FLAGS:
+        if isa in FLAGS and options.settings:
             flags = _draw_x64(entropy) if isa == "x86_64" else _draw_aarch64(entropy)
             assert ISAS[isa].has.issuperset(flags)
             drawn[isa] = dict.fromkeys(flags, "true")
@@ -166,7 +168,7 @@ _MOST_CHAOS = 64
 
 def draw_chaos(entropy: Entropy, options: Options) -> bytes:
     """Bytes for Cranelift's chaos mode, empty for most cases."""
-    if not options.chaos or not entropy.chance(_CHAOS_SHARE):
+    if not (options.chaos and options.settings) or not entropy.chance(_CHAOS_SHARE):
         return b""
     size = 1 + entropy.below(_MOST_CHAOS)
     return entropy.bits(8 * size).to_bytes(size, "little")

@@ -278,3 +278,21 @@ def test_a_file_can_be_mutated(command: Command, tmp_path: Path) -> None:
     other = command("fmt", file, "--mutate", 3, "--seed", 9)
     assert other.out != mutant.out
     read_case(mutant.out)
+
+
+def test_ingredients_can_be_left_out(command: Command, tmp_path: Path) -> None:
+    file = tmp_path / "facts.json"
+    few = ("run", *SMALL, "--cases", 40, "--seed", 2, "--out", tmp_path, "--json", file)
+    command(*few)
+    everything = json.loads(file.read_text())
+    command(*few, "--without", "vectors,rules,settings")
+    rest = json.loads(file.read_text())
+    assert any("x" in pair.split(".")[-1] for pair in everything["pairs"]["aarch64"])
+    assert not any("x" in pair.partition(".")[2] for pair in rest["pairs"]["aarch64"])
+    assert rest["rules"]["mid_end"][0] < everything["rules"]["mid_end"][0]
+
+
+def test_unknown_ingredients(command: Command) -> None:
+    output = command("run", "--without", "salt")
+    assert output.code == 2
+    assert "no 'salt'; there are settings, " in output.err
