@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from clif.function import MemFlags, Value
@@ -102,8 +102,10 @@ def _loaded(w: Writer, type_: Type) -> Value:
 
 def emit(w: Writer, fragment: Fragment, operand: Operand = pick_operand) -> bool:
     """Write it, and keep its results. False, and nothing written, where it does not fit here."""
-    if not _fits(w, fragment):
+    own = _in_case(w, fragment)
+    if own is None or not _fits(w, own):
         return False
+    fragment = own
     operands: list[Value] = []
     demands = fragment.demands or (Demand.NOTHING,) * len(fragment.operands)
     for number, type_ in enumerate(fragment.operands):
@@ -147,17 +149,27 @@ def _fits(w: Writer, fragment: Fragment) -> bool:
     if not w.room(4 * len(fragment.steps) + 20):
         return False
     return all(
-        _is_lowered(w, step)
-        and (address_position(step.form) is None or _targets(w, fragment, step.place))
+        address_position(step.form) is None or _targets(w, fragment, step.place)
         for step in fragment.steps
     )
 
 
-def _is_lowered(w: Writer, step: Step) -> bool:
-    """Whether the case has the step's form: fragments are made for ISAs at their best."""
-    form = w.repertoire.forms.get((step.form.name, step.form.type, step.form.operands))
-    if form is None:
-        return False
+def _in_case(w: Writer, fragment: Fragment) -> Fragment | None:
+    """The fragment in the forms of the case; None where the case lacks one.
+
+    Fragments are made for the ISAs at their best. Whether a NaN that a form passes on can be closed
+    depends on what else there is: so the form must be the case's own.
+    """
+    steps = []
+    for step in fragment.steps:
+        form = w.repertoire.forms.get((step.form.name, step.form.type, step.form.operands))
+        if form is None or not _has_variant(form, step):
+            return None
+        steps.append(step if form is step.form else replace(step, form=form))
+    return replace(fragment, steps=tuple(steps))
+
+
+def _has_variant(form: Form, step: Step) -> bool:
     if form.opcode.format in (Format.BINARY_IMM8, Format.TERNARY_IMM8):
         return step.imm == 0 or LAST_LANE in form.conditions
     variant = step.cond or step.rmw
