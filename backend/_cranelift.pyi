@@ -204,12 +204,16 @@ def coverage_pcs() -> Counters:
 def coverage_ranges() -> list[tuple[int, int]]:
     """Addresses ``(start, stop)`` of the counters."""
 
-def coverage_lines(library: Path, prefix: str) -> tuple[list[str], list[tuple[int, int, int]]]:
-    """Where edges stand in source files whose name begins with ``prefix``, by the debug information
-    in the extension's own file ``library``: the files, and rows of edge, index of the file, line.
+def source_lines(
+    library: Path, addresses: list[int], prefix: str
+) -> tuple[list[str], list[tuple[int, int, int]]]:
+    """Lines of the extension's sources, in files whose name begins with ``prefix``, by the debug
+    information in ``library``, the extension's own file.
 
-    An edge has a row for each frame, the innermost first: functions that were inlined there, and
-    those that they were inlined into.
+    Returns:
+        Paths of the files, and rows of the index of an address, the index of a file, the line. An
+        address has one for each frame, the innermost first: of the function that was inlined
+        there, and of those that it was inlined into.
 
     Raises:
         OSError, ValueError: ``library`` cannot be read, or is not what is loaded.

@@ -1,8 +1,9 @@
 """Which ISLE rules fired, told from the edges that were covered.
 
-Debug information leads from an edge to lines of the generated code, and those to the rule whose
-right-hand side they are (``backend.generated``). The map is kept in the user's cache folder, under
-a name that stands for the extension's build.
+Once an edge is passed, some instructions are sure to run (``backend.straight_line``). Debug
+information leads from these to lines of the generated code, and those to the rule whose right-hand
+side they are (``backend.generated``). The map is kept in the user's cache folder, under a name that
+stands for the extension's build.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from backend import _cranelift, cache, coverage, generated
+from backend import _cranelift, cache, coverage, generated, straight_line
+from backend.straight_line import StraightLines
 
 #: The groups that every build has, by the names that reports use.
 GROUPS: Final = ("mid_end", "x86_64", "aarch64")
@@ -127,7 +129,7 @@ def rule_map(*, cache_folder: Path | None = None) -> RuleMap:
     Raises:
         RulesError: no counters, no debug information, or the generated code is gone.
     """
-    build = cache.fingerprint(__file__, generated.__file__).hex()[:20]
+    build = cache.fingerprint(__file__, generated.__file__, straight_line.__file__).hex()[:20]
     file = (cache_folder or cache.folder()) / f"rules-{build}.json"
     found = _load(file)
     if found is None:
@@ -143,10 +145,7 @@ def rule_map(*, cache_folder: Path | None = None) -> RuleMap:
 def _find() -> RuleMap:
     if not len(coverage.counters()):
         raise RulesError("this build has no coverage counters")
-    try:
-        files, rows = _cranelift.coverage_lines(Path(_cranelift.__file__), "isle_")
-    except (OSError, ValueError) as error:
-        raise RulesError(f"no debug information: {error}") from error
+    files, rows = _lines_of_edges()
     units = {n: unit for n, file in enumerate(files) if (unit := _unit(file)) is not None}
     if not units:
         raise RulesError("no debug information of rules in this build")
@@ -169,6 +168,31 @@ def _find() -> RuleMap:
     for rule in {rule_at(*place) for place in all_places} - edges_of.keys():
         merged[rule.group] = merged.get(rule.group, 0) + 1
     return RuleMap(edges_of, merged, sources)
+
+
+def _lines_of_edges() -> tuple[list[str], list[tuple[int, int, int]]]:
+    """Files of generated code, and rows of edge, index of the file, line: all lines that are sure
+    to run once the edge is passed."""
+    pcs = coverage.edge_pcs().tolist()
+    files, rows = _source_lines(pcs)
+    generated_code = {n for n, file in enumerate(files) if _unit(file) is not None}
+    edges = sorted({edge for edge, file, _ in rows if file in generated_code})
+    code = StraightLines(max(pcs))
+    addresses: list[int] = []
+    passed: list[int] = []
+    for edge in edges:
+        found = list(code.addresses(pcs[edge]))
+        addresses += found
+        passed += [edge] * len(found)
+    files, rows = _source_lines(addresses)
+    return files, [(passed[index], file, line) for index, file, line in rows]
+
+
+def _source_lines(addresses: list[int]) -> tuple[list[str], list[tuple[int, int, int]]]:
+    try:
+        return _cranelift.source_lines(Path(_cranelift.__file__), addresses, "isle_")
+    except (OSError, ValueError) as error:
+        raise RulesError(f"no debug information: {error}") from error
 
 
 def _first_line(places: Iterable[tuple[Path | None, int]]) -> int:

@@ -128,18 +128,6 @@ pub fn coverage_ranges() -> Vec<(usize, usize)> {
     }
 }
 
-/// Where each counter's block begins, as an address of this process.
-pub fn edge_addresses() -> Vec<u64> {
-    let (start, stop) = PCS.bounds();
-    let words = (stop - start) / size_of::<usize>();
-    if words == 0 {
-        return Vec::new();
-    }
-    // SAFETY: the section is part of the loaded library, aligned for words, and never written to.
-    let table = unsafe { std::slice::from_raw_parts(start as *const usize, words) };
-    table.iter().step_by(2).map(|&pc| pc as u64).collect()
-}
-
 /// A symbol that the library exports, and its address in this process.
 pub fn anchor() -> (&'static str, u64) {
     (

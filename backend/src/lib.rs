@@ -51,6 +51,6 @@ fn _cranelift(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(coverage::coverage_counters, module)?)?;
     module.add_function(wrap_pyfunction!(coverage::coverage_ranges, module)?)?;
     module.add_function(wrap_pyfunction!(coverage::coverage_pcs, module)?)?;
-    module.add_function(wrap_pyfunction!(lines::coverage_lines, module)?)?;
+    module.add_function(wrap_pyfunction!(lines::source_lines, module)?)?;
     Ok(())
 }

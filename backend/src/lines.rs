@@ -1,4 +1,4 @@
-//! From the edges of this extension to lines of sources, by its own debug information.
+//! From addresses of this extension to lines of its sources, by its own debug information.
 
 use crate::coverage;
 use addr2line::Context;
@@ -11,30 +11,35 @@ use std::path::PathBuf;
 
 type Slice<'data> = EndianSlice<'data, RunTimeEndian>;
 
-/// Source files, and `(edge, index of a file, line)`.
+/// Source files, and `(index of an address, index of a file, line)`.
 type Frames = (Vec<String>, Vec<(usize, usize, u32)>);
 
-/// Where edges stand, in source files whose name begins with `prefix`: one row for each frame, of
-/// the functions that were inlined at the edge and of those that they were inlined into.
+/// The lines of addresses of this process, in source files whose name begins with `prefix`: one row
+/// for each frame, of the function that was inlined there and of those that it was inlined into.
 ///
 /// `library` is this extension's own file. What it has no debug information for has no rows.
 #[pyfunction]
-pub fn coverage_lines(py: Python<'_>, library: PathBuf, prefix: &str) -> PyResult<Frames> {
+pub fn source_lines(
+    py: Python<'_>,
+    library: PathBuf,
+    addresses: Vec<u64>,
+    prefix: &str,
+) -> PyResult<Frames> {
     let bytes = std::fs::read(&library)?;
-    py.detach(|| frames(&bytes, prefix))
+    py.detach(|| frames(&bytes, &addresses, prefix))
         .map_err(|problem| PyValueError::new_err(format!("{}: {problem}", library.display())))
 }
 
-fn frames(bytes: &[u8], prefix: &str) -> Result<Frames, String> {
+fn frames(bytes: &[u8], addresses: &[u64], prefix: &str) -> Result<Frames, String> {
     let object = object::File::parse(bytes).map_err(|error| error.to_string())?;
     let bias = load_bias(&object).ok_or("not the library that is loaded")?;
     let context = context(&object).map_err(|error| error.to_string())?;
     let mut files = Vec::new();
     let mut rows = Vec::new();
     let mut known: HashMap<String, Option<usize>> = HashMap::new();
-    for (edge, pc) in coverage::edge_addresses().into_iter().enumerate() {
+    for (index, address) in addresses.iter().enumerate() {
         let mut found = context
-            .find_frames(pc.wrapping_sub(bias))
+            .find_frames(address.wrapping_sub(bias))
             .skip_all_loads()
             .map_err(|error| error.to_string())?;
         while let Some(frame) = found.next().map_err(|error| error.to_string())? {
@@ -53,7 +58,7 @@ fn frames(bytes: &[u8], prefix: &str) -> Result<Frames, String> {
                 number
             });
             if let Some(file) = file {
-                rows.push((edge, file, line));
+                rows.push((index, file, line));
             }
         }
     }

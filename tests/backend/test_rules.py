@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from backend import _cranelift, coverage, generated
+from backend import _cranelift, coverage, generated, rules
 from backend.coverage import CoveredEdges
 from backend.cranelift import Target, compile_text
 from backend.rules import GROUPS, Rule, RuleMap, RulesError, rule_map
+from backend.straight_line import StraightLines
 
 BUILD = rule_map()
 
@@ -115,6 +118,27 @@ LOWERING = {
         ("i8x16 i8x16 -> i8x16", "isub v0, v1"),
         ("i16x8 i16x8 -> i16x8", "isub v0, v1"),
     ),
+    # Their edges stand in front of the right-hand side, not in it.
+    ("x86_64", "load sunk into fmul"): (
+        "(rule 1 (lower (fmul $F32 (sinkable_load_32 x) y))",
+        ("f32 i64 -> f32", "load.f32 v1", "fmul v2, v0"),
+        ("f32 i64 -> f32", "load.f32 v1", "fadd v2, v0"),
+    ),
+    ("x86_64", "bxor of i8x16"): (
+        "(rule 6 (lower (bxor ty @ (multi_lane _bits _lanes) x y))",
+        ("i8x16 i8x16 -> i8x16", "bxor v0, v1"),
+        ("i64 i64 -> i64", "bxor v0, v1"),
+    ),
+    ("aarch64", "band of bnot"): (
+        "(rule band_not_right 1 (lower (band (fits_in_64 (ty_int ty)) x (bnot _ y)))",
+        (I64, "bnot v1", "band v0, v2"),
+        (I64, "bnot v1", "imul v0, v2"),
+    ),
+    ("aarch64", "fcvt_from_uint"): (
+        "(rule 1 (lower (fcvt_from_uint $F32 x @ (value_type $I64)))",
+        ("i64 -> f32", "fcvt_from_uint.f32 v0"),
+        ("i32 -> f32", "fcvt_from_uint.f32 v0"),
+    ),
     ("aarch64", "iadd of imul"): (
         "(rule iadd_imul_right 7 (lower (iadd (ty_int_ref_scalar_64_extract ty) x (imul _ y z)))",
         (I64, "imul v0, v1", "iadd v0, v2"),
@@ -163,9 +187,8 @@ def test_most_rules_have_code_of_their_own() -> None:
     counts = BUILD.by_group(np.zeros(len(BUILD.rules), np.bool_))
     assert {group: fired for group, (fired, _) in counts.items()} == dict.fromkeys(counts, 0)
     assert list(counts)[:3] == list(GROUPS)
-    assert counts["mid_end"][1] > 20 * BUILD.merged["mid_end"]
     for group in GROUPS:
-        assert counts[group][1] > 1.5 * BUILD.merged[group]
+        assert counts[group][1] > 5 * BUILD.merged[group]
     sources = [BUILD.source_line(rule) for rule in BUILD.rules]
     assert all(source.startswith("(") for source in sources)
     assert sum(source.startswith("(rule") for source in sources) > 0.95 * len(sources)
@@ -228,7 +251,7 @@ def test_the_map_is_cached_and_a_damaged_cache_is_mended(tmp_path, monkeypatch) 
         file.write_bytes(damage)
         assert facts(rule_map(cache_folder=tmp_path)) == facts(first)
         assert file.read_bytes() == written
-    monkeypatch.setattr(_cranelift, "coverage_lines", None)
+    monkeypatch.setattr(_cranelift, "source_lines", None)
     assert facts(rule_map(cache_folder=tmp_path)) == facts(first)
 
 
@@ -249,7 +272,7 @@ def test_making_the_map_covers_nothing(tmp_path) -> None:
 
 def test_generated_code_that_is_gone_is_said(tmp_path, monkeypatch) -> None:
     gone = os.fspath(tmp_path / "isle_opt.rs")
-    monkeypatch.setattr(_cranelift, "coverage_lines", lambda *_: ([gone], [(0, 0, 1)]))
+    monkeypatch.setattr(_cranelift, "source_lines", lambda *_: ([gone], [(0, 0, 1)]))
     with pytest.raises(RulesError, match=r"isle_opt\.rs"):
         rule_map(cache_folder=tmp_path)
 
@@ -257,4 +280,52 @@ def test_generated_code_that_is_gone_is_said(tmp_path, monkeypatch) -> None:
 def test_a_library_that_is_not_the_loaded_one_is_refused(tmp_path) -> None:
     (tmp_path / "lib.so").write_bytes(b"\x7fELF nothing")
     with pytest.raises(ValueError, match=r"lib\.so"):
-        _cranelift.coverage_lines(tmp_path / "lib.so", "isle_")
+        _cranelift.source_lines(tmp_path / "lib.so", [], "isle_")
+
+
+def test_lines_of_addresses() -> None:
+    pcs = coverage.edge_pcs().tolist()
+    library = Path(_cranelift.__file__)
+    files, rows = _cranelift.source_lines(library, pcs, "compile.rs")
+    assert {Path(file).name for file in files} == {"compile.rs"}
+    assert {index for index, _, _ in rows} < set(range(len(pcs)))
+    assert _cranelift.source_lines(library, [0, 2**64 - 1], "compile.rs") == ([], [])
+
+
+def test_sources_of_a_lone_folder(tmp_path) -> None:
+    """The debug information has a shortened path of it; cargo's notes have the whole one."""
+    out, deps = tmp_path / "build" / "cranelift-codegen-1" / "out", tmp_path / "deps"
+    for folder in (out, deps, tmp_path / "my codegen" / "src"):
+        folder.mkdir(parents=True)
+    files = [f"{out}/isle_opt.rs", "cranelift-codegen/src/isle_prelude.rs"]
+    names = {"src/prelude.isle", "<OUT_DIR>/clif_opt.isle"}
+    generated_only = {"<OUT_DIR>/clif_opt.isle": out / "clif_opt.isle"}
+    assert rules._sources(files, {0: "mid_end"}, names) == generated_only
+    place = f"{tmp_path}/my\\ codegen/src/isle_prelude.rs"
+    (deps / "cranelift_codegen-1.d").write_text(f"{files[0]}:\n\n{place}:\n")
+    assert rules._sources(files, {0: "mid_end"}, names) == {
+        **generated_only,
+        "src/prelude.isle": tmp_path / "my codegen" / "src" / "prelude.isle",
+    }
+
+
+# --- straight lines ---
+
+
+def test_a_straight_line_ends_before_a_branch() -> None:
+    pcs = coverage.edge_pcs()
+    code = StraightLines(int(pcs.max()))
+    lengths = set()
+    for entry in pcs[coverage.function_entries()][:200].tolist():
+        addresses = list(code.addresses(entry))
+        assert addresses[0] == entry
+        assert addresses == sorted(set(addresses))
+        assert addresses[-1] - entry < 512
+        lengths.add(len(addresses))
+    assert len(lengths) > 10
+    assert list(StraightLines(entry).addresses(entry)) == [entry]
+
+
+def test_an_unknown_machine_has_the_edges_themselves(monkeypatch) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "vax")
+    assert list(StraightLines(1 << 63).addresses(1234)) == [1234]
