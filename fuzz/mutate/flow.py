@@ -17,7 +17,7 @@ from clif.function import Function, Inst, Value
 from clif.opcodes import Format
 from clif.uses import Use
 from fuzz.case import has_canonical_nans
-from fuzz.generate.payload import Payload, payload_of
+from fuzz.generate.payload import Payload, may_be_open, payload_of
 from fuzz.mutate.program import Program, result_words
 
 _SOURCES = frozenset(
@@ -166,9 +166,9 @@ def _unknown_results(program: Program, inst: Inst) -> Iterator[Value]:
 
 def _float_results(inst: Inst) -> Iterator[Value]:
     """Of a call."""
-    yield from (result for result in inst.results if result.type.is_float)
+    yield from (result for result in inst.results if may_be_open(result.type))
     for target, at, _ in result_words(inst):
-        if target.block.params[at].type.is_float:
+        if may_be_open(target.block.params[at].type):
             yield target.block.params[at]
 
 
@@ -189,7 +189,7 @@ class Openness:
     def _collect(self) -> None:
         for function in self.program.functions:
             if function in self.program.escaping:
-                self.open.update(p for p in function.entry.params if p.type.is_float)
+                self.open.update(p for p in function.entry.params if may_be_open(p.type))
             for _, _, inst in self.program.index[function].instructions():
                 self.open.update(self._sources(inst))
 
@@ -199,7 +199,7 @@ class Openness:
             if id(inst) not in self.program.callee:
                 yield from _float_results(inst)
             return
-        floats = not flags and inst.results and inst.results[0].type.is_float
+        floats = not flags and inst.results and may_be_open(inst.results[0].type)
         if floats and self._payload(inst) is Payload.ARITHMETIC:
             yield from inst.results
 
@@ -207,7 +207,7 @@ class Openness:
         return payload_of(inst.opcode, tuple(arg.type for arg in inst.args))
 
     def _passes(self, inst: Inst, position: int) -> bool:
-        if not any(result.type.is_float for result in inst.results):
+        if not any(may_be_open(result.type) for result in inst.results):
             return False
         payload = self._payload(inst)
         if payload is Payload.SIGN:
