@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from clif.function import External, Function, Value
 from clif.outcome import Region
 from fuzz.case import Case, effective_settings
-from fuzz.generate.conventions import fits
+from fuzz.generate.conventions import common, fits
 from fuzz.mutate.draft import Draft
 from fuzz.mutate.facts import Facts
 from fuzz.mutate.intervals import REGION, Interval
@@ -51,7 +51,7 @@ def grafts(draft: Draft) -> list[Graft]:
     found = []
     for function in facts.program.running:
         graft = _graft(facts, function)
-        if graft is None or not _fits(draft.case, other, graft):
+        if graft is None or not _fits(draft, other, graft):
             continue
         if draft.catalogue.knows(replace(other, functions=graft.functions)):
             found.append(graft)
@@ -95,8 +95,10 @@ def _closure(facts: Facts, function: Function) -> list[Function]:
     return found
 
 
-def _fits(case: Case, other: Case, graft: Graft) -> bool:
-    """Whether signatures are callable under the case's settings, and the region is large enough."""
+def _fits(draft: Draft, other: Case, graft: Graft) -> bool:
+    """Whether signatures are callable under the case's settings, on all of its ISAs, and the region
+    is large enough."""
+    case = draft.case
     if len(case.functions) + len(graft.functions) > _MOST_FUNCTIONS:
         return False
     if graft.region:
@@ -104,6 +106,8 @@ def _fits(case: Case, other: Case, graft: Graft) -> bool:
         if mine is None or theirs is None or theirs.size > _LARGEST_REGION:
             return False
     conventions = {function.signature.call_conv for function in graft.functions}
+    if not conventions.issubset(common(case.isas or draft.options.isas)):
+        return False
     if "preserve_all" in conventions and case.settings.get("enable_probestack") == "true":
         return False  # the probes clobber what it preserves
     has, had = (effective_settings(c).get(_MULTI) == "true" for c in (case, other))
