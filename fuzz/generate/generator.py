@@ -94,7 +94,7 @@ class Generator:
     def _isas(self, entropy: Entropy) -> tuple[str, ...]:
         """What the case is for: all ISAs, or one of them."""
         isas = self.options.isas
-        if len(isas) > 1 and entropy.below(_ALONE) == _ALONE - 1:
+        if self.options.alone and len(isas) > 1 and entropy.below(_ALONE) == _ALONE - 1:
             return (entropy.choice(isas),)
         return isas
 

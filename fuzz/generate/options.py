@@ -36,6 +36,7 @@ class Options:
         inputs: rows of arguments.
         trapping_share: share of the cases that are drawn as trapping ones.
         isas: names of the ISAs that cases are for: all of them, or sometimes one alone.
+        alone: let some cases be for one of the ISAs alone.
         opcodes: names of the pure opcodes to draw from; None for all.
         settings: draw settings and ISA flags; else only ``opt_level`` is drawn.
         idioms: draw shapes that rules look for (``fuzz.generate.idioms``).
@@ -55,6 +56,7 @@ class Options:
     inputs: int = 32
     trapping_share: float = 0.05
     isas: tuple[str, ...] = ("x86_64", "aarch64")
+    alone: bool = True
     opcodes: frozenset[str] | None = None
     settings: bool = True
     idioms: bool = True

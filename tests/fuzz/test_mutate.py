@@ -26,7 +26,7 @@ from fuzz.plan import CaseOptions
 from fuzz.source import CaseSource
 from fuzz.strategies import SMALL, cases, mutants
 
-OPTIONS = Options(inputs=8)
+OPTIONS = Options(inputs=8, alone=False)
 SEEDS = range(150)
 
 
@@ -75,7 +75,7 @@ def test_the_case_stays_as_it_is() -> None:
         before = print_case(case), print_case(other)
         mutant = mutator().mutate(case, PrngEntropy((seed, 2)), other=other)
         assert (print_case(case), print_case(other)) == before
-        assert print_case(mutant.case) != before[0]
+        assert (print_case(mutant.case) != before[0]) == bool(mutant.steps)
         shared = {id(i) for f in case.functions for i in f.instructions()}
         assert not shared & {id(i) for f in mutant.case.functions for i in f.instructions()}
 
@@ -116,7 +116,7 @@ def test_steps_add_up_without_end() -> None:
 
 def test_crossover_takes_a_function_along() -> None:
     made = 0
-    for seed in range(40):
+    for seed in range(80):
         one, other = drawn(seed, 1), drawn(seed, 3)
         mutant = mutator().crossover(one, other, PrngEntropy(seed))
         check_valid(mutant.case)

@@ -94,7 +94,9 @@ def test_generated_cases_and_their_times() -> None:
     elsewhere = (Stage.GENERATE, Stage.CROSSCHECK)
     assert all(total[stage] > 0 for stage in Stage if stage not in elsewhere)
     of_one_isa = [Stage.COMPILE, Stage.EMULATE, Stage.COMPARE]
-    assert stages[:9] == [Stage.PRINT, Stage.READ, Stage.INTERPRET, *of_one_isa, *of_one_isa]
+    first = [Stage.PRINT, Stage.READ, Stage.INTERPRET]
+    first += [stage for isa in ISAS if source.case(0).is_for(isa) for stage in of_one_isa]
+    assert stages[: len(first)] == first
 
 
 def test_a_miscompile(pipeline: Pipeline) -> None:

@@ -297,8 +297,11 @@ def test_chaos_changes_code() -> None:
     for case in sample():
         text = print_functions(case.functions)
         bytes_ = PrngEntropy((5, changed)).bits(512).to_bytes(64, "little")
+        settings, flags = case.settings, case.isa_settings
         changed += any(
-            code_of(text, isa, {}, {}) != code_of(text, isa, {}, {}, bytes_) for isa in FLAGS
+            code_of(text, isa, settings, flags[isa])
+            != code_of(text, isa, settings, flags[isa], bytes_)
+            for isa in flags
         )
     assert changed > len(sample()) // 2
 
