@@ -17,7 +17,7 @@ from backend.interpreter import Interpretation, interpret, interpret_functions
 from backend.interpreter_faults import KnownFault, known_faults, without_faults
 from clif.outcome import Outcomes, Status
 from fuzz.case import Case, has_canonical_nans
-from fuzz.compare import Difference, compare
+from fuzz.compare import Difference, DifferenceKind, compare
 
 #: What differs from case to case in its reasons.
 _NUMBER = re.compile(r"\b(0x[0-9a-f]+|\d+)\b")
@@ -82,13 +82,14 @@ class CrossChecker:
 
     def _leave_out_astray(self, check: CrossCheck) -> None:
         """The region lies in its stack, where nothing is unmapped: an access that goes astray may
-        find memory there instead of a trap."""
+        find memory there instead of a trap, and go on to another trap."""
         if self.case.inputs.region is None:
             return
         astray = {
             d.input
             for d in check.differences
-            if d.expected.status is Status.TRAPPED and d.actual.status is Status.RETURNED
+            if d.kind in (DifferenceKind.STATUS, DifferenceKind.TRAP)
+            and d.expected.status is Status.TRAPPED
         }
         check.differences = [d for d in check.differences if d.input not in astray]
         check.unsupported = check.unsupported | dict.fromkeys(astray, _ASTRAY)

@@ -43,7 +43,8 @@ def facts(result: Result) -> dict[str, object]:
 
 
 class Killer:
-    """Sends a signal to the first worker each time that it has a case in hand."""
+    """Sends a signal to the first worker each time that it has another case in hand: one that a
+    worker dies of twice is given up."""
 
     def __init__(self, number: signal.Signals, times: int, index: int | None = None) -> None:
         self.number = number
@@ -54,7 +55,9 @@ class Killer:
     def __call__(self, campaign: Campaign) -> None:
         job = campaign.jobs[0]
         last = job.flight.look()
-        if self.left and last is not None and job.process.pid is not None:
+        if last is None or last.index in self.hit:
+            return
+        if self.left and job.process.pid is not None:
             self.left -= 1
             self.hit.append(last.index)
             os.kill(job.process.pid, self.number)
