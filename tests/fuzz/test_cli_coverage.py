@@ -179,5 +179,6 @@ def test_where_a_cache_was_cold_makes_no_difference(tmp_path, monkeypatch) -> No
     for _ in range(2):
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
         found.append(measure_cases(OPTIONS, 9, cases=20))
-    # A table that is made once, or a buffer of a pool, may differ; a matrix has thousands.
-    assert abs(found[0].edges - found[1].edges) < 200
+    # A table that is made once, or a buffer of a pool, may differ; a matrix has thousands of edges.
+    assert abs(found[0].edges - found[1].edges) < 0.02 * found[0].edges
+    assert found[0].rules == found[1].rules
