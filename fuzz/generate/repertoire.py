@@ -56,6 +56,8 @@ RMW_OPERATIONS = (
     "smax",
 )
 LAST_LANE = "last"
+#: Whose immediate is a lane.
+LANE_FORMATS = frozenset({Format.BINARY_IMM8, Format.TERNARY_IMM8})
 _LANES = ("first", LAST_LANE)
 _CONDITIONS = {
     Format.INT_COMPARE: INT_CONDITIONS,
@@ -120,6 +122,12 @@ class Form:
     @property
     def name(self) -> str:
         return self.opcode.name
+
+    def allows(self, imm: int, variant: str) -> bool:
+        """Whether a lane, or a condition code or operation of ``atomic_rmw``, is supported."""
+        if self.opcode.format in LANE_FORMATS:
+            return imm == 0 or LAST_LANE in self.conditions
+        return not variant or variant in self.conditions
 
 
 Key = tuple[str, Type | None, tuple[Type, ...]]

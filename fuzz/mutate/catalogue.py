@@ -7,7 +7,7 @@ from clif.opcodes import Format
 from clif.types import Type
 from fuzz.case import Case
 from fuzz.entropy import Entropy
-from fuzz.generate.repertoire import LAST_LANE, Form, Repertoire
+from fuzz.generate.repertoire import LANE_FORMATS, LAST_LANE, Form, Repertoire
 
 #: Instructions whose types need no support: control flow, calls, and what has no operand.
 _ALWAYS = frozenset(
@@ -27,9 +27,6 @@ _ALWAYS = frozenset(
         Format.FUNC_ADDR,
     }
 )
-
-
-_LANES = frozenset({Format.BINARY_IMM8, Format.TERNARY_IMM8})
 
 
 class Catalogue:
@@ -76,18 +73,13 @@ class Catalogue:
 
     def _lowers(self, inst: Inst) -> bool:
         form = self.form_of(inst)
-        if form is None:
-            return False
-        if inst.opcode.format in _LANES:
-            return inst.imm == 0 or LAST_LANE in form.conditions
-        variant = inst.cond or inst.rmw
-        return not variant or variant in form.conditions
+        return form is not None and form.allows(inst.imm, inst.cond or inst.rmw)
 
 
 def draw_immediates(entropy: Entropy, form: Form) -> tuple[int, str]:
     """The integer immediate and the condition code that a form asks for."""
     format_ = form.opcode.format
-    if format_ in _LANES:
+    if format_ in LANE_FORMATS:
         lanes = form.operands[0].lanes if LAST_LANE in form.conditions else 1
         return entropy.below(lanes), ""
     if form.conditions:

@@ -18,7 +18,7 @@ from fuzz.generate.operands import compare, constant, pick, pick_other
 from fuzz.generate.options import TRAP_CODES
 from fuzz.generate.payload import Payload
 from fuzz.generate.pure import pure_operation
-from fuzz.generate.repertoire import LAST_LANE, Form
+from fuzz.generate.repertoire import Form
 from fuzz.generate.writer import MemoryObject, Writer
 from fuzz.rules.fragment import CONSTANTS, Fragment, Step, address_position
 from fuzz.rules.safety import Demand
@@ -163,17 +163,10 @@ def _in_case(w: Writer, fragment: Fragment) -> Fragment | None:
     steps = []
     for step in fragment.steps:
         form = w.repertoire.forms.get((step.form.name, step.form.type, step.form.operands))
-        if form is None or not _has_variant(form, step):
+        if form is None or not form.allows(step.imm, step.cond or step.rmw):
             return None
         steps.append(step if form is step.form else replace(step, form=form))
     return replace(fragment, steps=tuple(steps))
-
-
-def _has_variant(form: Form, step: Step) -> bool:
-    if form.opcode.format in (Format.BINARY_IMM8, Format.TERNARY_IMM8):
-        return step.imm == 0 or LAST_LANE in form.conditions
-    variant = step.cond or step.rmw
-    return not variant or variant in form.conditions
 
 
 # --- memory ---

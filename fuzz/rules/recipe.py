@@ -55,7 +55,8 @@ class Recipe:
 
 
 def _usable(fragment: Fragment) -> bool:
-    return expressible(fragment) and known_finding(fragment) is None
+    supported = all(s.form.allows(s.imm, s.cond or s.rmw) for s in fragment.steps)
+    return supported and expressible(fragment) and known_finding(fragment) is None
 
 
 def recipes(isas: Iterable[str], repertoire: Repertoire) -> list[Recipe]:
