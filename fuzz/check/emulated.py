@@ -69,6 +69,9 @@ def _on_target(
                 commands
             )
         ISAS[isa].refuse_unemulated(dict(spec.flags))
+        for function in involved(program, name):
+            # Cranelift panics on those of other ISAs.
+            ISAS[isa].convention(function.signature.call_conv)
         target = Target.of(isa, dict(spec.settings), dict(spec.flags))
         closure = _closure(program.translations(target), name)
         if isinstance(closure, list):

@@ -16,6 +16,8 @@ _ALWAYS = frozenset(
         Format.BRANCH_TABLE,
         Format.CALL,
         Format.CALL_INDIRECT,
+        Format.TRY_CALL,
+        Format.TRY_CALL_INDIRECT,
         Format.MULTI_ARY,
         Format.NULL_ARY,
         Format.TRAP,

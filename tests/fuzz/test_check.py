@@ -182,6 +182,7 @@ LARGE_FRAME = unary(
     "v1 = stack_addr.i64 ss0\nstore v0, v1\nv9 = load.i32 v1", more="ss0 = explicit_slot 900000"
 )
 STRUCT_RETURN = "function %f(i64 sret) {\nblock0(v0: i64):\nreturn\n}\n; run: %f(1) == []\n"
+CONVENTION = unary("v9 = iadd v0, v0").replace("i32 {", "i32 apple_aarch64 {")
 
 
 @pytest.mark.parametrize(
@@ -195,6 +196,7 @@ STRUCT_RETURN = "function %f(i64 sret) {\nblock0(v0: i64):\nreturn\n}\n; run: %f
         (f"{CALLS_WHAT_IS_NOT_THERE}; heap: static, size=16\n; run: %f(1) == 2\n", "a heap"),
         (STRUCT_RETURN, "takes memory from outside (sret)"),
         (f"{LARGE_FRAME}; run: %f(1) == 1\n", "needs more stack"),
+        (f"{CONVENTION}; run: %f(1) == 2\n", "calling convention"),
     ],
 )
 def test_what_an_isa_cannot_do_is_skipped(text: str, expected: str) -> None:
