@@ -9,7 +9,7 @@ import click
 
 from fuzz.cli.errors import EXIT_CLEAN, EXIT_FINDINGS, BadInput
 from fuzz.cli.files import read_text
-from fuzz.cli.options import json_option, write_json
+from fuzz.cli.options import json_option, split_names, write_json
 from fuzz.plan import DEFAULT_ISAS
 
 if TYPE_CHECKING:
@@ -19,12 +19,7 @@ EXECUTORS = ("interp", *DEFAULT_ISAS)
 
 
 def _split_executors(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(word.strip() for word in value.split(",") if word.strip()))
-    unknown = [name for name in names if name not in EXECUTORS]
-    if unknown or not names:
-        known = ", ".join(EXECUTORS)
-        raise click.BadParameter(f"no executor '{', '.join(unknown)}'; there are {known}")
-    return names
+    return split_names(value, EXECUTORS, "executor")
 
 
 @click.command(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,14 +16,19 @@ from fuzz.plan import DEFAULT_ISAS, INGREDIENTS, CaseOptions
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def split_names(value: str, known: Collection[str], what: str) -> tuple[str, ...]:
+    """``a,b`` as a tuple, without repetitions. Raises BadParameter unless all are known."""
+    names = tuple(dict.fromkeys(word.strip() for word in value.split(",") if word.strip()))
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        there = ", ".join(known)
+        raise click.BadParameter(f"no {what} '{', '.join(unknown)}'; there are {there}")
+    return names
+
+
 def split_isas(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
     """``x86_64,aarch64`` as a tuple, without repetitions."""
-    isas = tuple(dict.fromkeys(word.strip() for word in value.split(",") if word.strip()))
-    unknown = [isa for isa in isas if isa not in DEFAULT_ISAS]
-    if unknown or not isas:
-        known = ", ".join(DEFAULT_ISAS)
-        raise click.BadParameter(f"no emulated ISA '{', '.join(unknown)}'; there are {known}")
-    return isas
+    return split_names(value, DEFAULT_ISAS, "emulated ISA")
 
 
 def isa_option(function: F) -> F:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from clif.function import BlockCall, Inst
-from fuzz.mutate.draft import Draft, Place
+from clif.place import Place
+from fuzz.mutate.draft import Draft
 
 
 def change_branch(draft: Draft) -> bool:

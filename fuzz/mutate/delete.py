@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fuzz.mutate.draft import Draft, Place
+from clif.place import Place
+from fuzz.mutate.draft import Draft
 
 
 def delete_instruction(draft: Draft) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import accumulate
 from typing import TypeVar
 
-from clif.function import Block, Function, Inst, Value
+from clif.function import Function, Inst, Value
+from clif.place import Place
 from clif.types import I64, I128, Type
 from clif.uses import Index, Use, fresh_number
 from fuzz.case import Case
@@ -31,19 +32,6 @@ def copy_case(case: Case) -> Case:
         settings=dict(case.settings),
         isa_settings={isa: dict(flags) for isa, flags in case.isa_settings.items()},
     )
-
-
-@dataclass(slots=True, eq=False)
-class Place:
-    """Where an instruction stands, or would be put."""
-
-    function: Function
-    block: Block
-    index: int
-
-    @property
-    def inst(self) -> Inst:
-        return self.block.instructions[self.index]
 
 
 class Draft:

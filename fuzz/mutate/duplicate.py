@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from clif.function import Function, Inst
+from clif.place import Place
 from clif.uses import Use
 from fuzz.mutate.access import access_of
-from fuzz.mutate.draft import Draft, Place
+from fuzz.mutate.draft import Draft
 
 
 def duplicate_instruction(draft: Draft) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from clif.function import Inst, Value
+from clif.place import Place
 from clif.types import Type
 from clif.uses import Use
 from fuzz.generate.constants import draw_bits
 from fuzz.generate.payload import Payload
 from fuzz.generate.repertoire import Form
-from fuzz.mutate.draft import Draft, Place
+from fuzz.mutate.draft import Draft
 
 _CONSTANT = 0.15
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from clif.function import Inst, MemFlags
 from clif.opcodes import Format
+from clif.place import Place
 from fuzz.generate.options import TRAP_CODES
-from fuzz.mutate.draft import Draft, Place
+from fuzz.mutate.draft import Draft
 
 _FORMATS = (Format.LOAD, Format.STORE)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from clif.function import Block, Inst
 from clif.graph import dominates
+from clif.place import Place
 from clif.uses import Index
-from fuzz.mutate.draft import Draft, Place
+from fuzz.mutate.draft import Draft
 
 
 def move_instruction(draft: Draft) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from clif.function import Function, Inst
+from clif.place import Place
 from fuzz.generate.payload import Payload
 from fuzz.generate.repertoire import Form
 from fuzz.mutate.catalogue import draw_immediates
-from fuzz.mutate.draft import Draft, Place
+from fuzz.mutate.draft import Draft
 
 _DIVISIONS = ("udiv", "urem", "sdiv", "srem")
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 from clif.function import Block, Function, Inst, Value
 from clif.opcodes import Format
+from clif.place import Place
 from clif.types import FLOATS, INTS, Type
 from fuzz.generate.repertoire import Form
-from fuzz.mutate.draft import Draft, Place
+from fuzz.mutate.draft import Draft
 
 _MOST = 8
 

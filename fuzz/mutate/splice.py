@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from clif.function import Function, Inst, Value
 from clif.graph import dominates
+from clif.place import Place
 from clif.types import I64, Type
 from clif.uses import Use
-from fuzz.mutate.draft import Draft, Place
+from fuzz.mutate.draft import Draft
 from fuzz.mutate.graft import declare, grafts, is_region, take_over
 from fuzz.mutate.insert import operand_of
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from random import Random
 from typing import TypeVar
 
@@ -11,21 +10,9 @@ from backend.opcodes import OPCODES
 from clif.builder import FunctionBuilder
 from clif.function import Block, BlockCall, Function, Inst, Value
 from clif.graph import successors
+from clif.place import Place
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """An instruction with where it stands."""
-
-    function: Function
-    block: Block
-    index: int
-
-    @property
-    def inst(self) -> Inst:
-        return self.block.instructions[self.index]
 
 
 def places(functions: Sequence[Function], wanted: Callable[[Inst], bool]) -> list[Place]:

@@ -7,10 +7,10 @@ from random import Random
 
 from clif.function import Block, BlockCall, External, Function, Inst, Value
 from clif.graph import dominates, immediate_dominators
+from clif.place import Place
 from fuzz.case import Case
 from fuzz.pipeline import Injection
 from fuzz.selfcheck.editing import (
-    Place,
     definitions,
     in_cycle,
     insert_before,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from random import Random
 
 from clif.function import Function, Inst, Value
+from clif.place import Place
 from clif.types import F32, F64, Type
-from fuzz.selfcheck.editing import Place, insert_before, named, pick, places, rename, replace_uses
+from fuzz.selfcheck.editing import insert_before, named, pick, places, rename, replace_uses
 from fuzz.selfcheck.registry import clif_fault
 
 _NEIGHBOURS = {"fadd": "fsub", "fsub": "fadd", "fmul": "fadd", "fmin": "fmax", "fmax": "fmin"}

@@ -6,9 +6,9 @@ from dataclasses import replace
 from random import Random
 
 from clif.function import Function, Inst
+from clif.place import Place
 from clif.types import I8, I16, I32, I64, by_name
 from fuzz.selfcheck.editing import (
-    Place,
     insert_before,
     named,
     pick,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from random import Random
 
 from clif.function import Function, Inst
+from clif.place import Place
 from clif.types import I8, I16, I32, I64
 from fuzz.case import Case
 from fuzz.pipeline import Injection
-from fuzz.selfcheck.editing import Place, insert_before, named, pick, places, rename
+from fuzz.selfcheck.editing import insert_before, named, pick, places, rename
 from fuzz.selfcheck.registry import clif_fault, fault
 
 _STORES = ("store", "istore8", "istore16", "istore32")
