@@ -11,7 +11,8 @@ from fuzz.statistics import Statistics
 class Record:
     """A finding as reports list it.
 
-    ``file`` is its path, or empty if it could not be written. ``known`` is as in ``Finding``.
+    ``file`` is its path, or empty if it could not be written. ``known`` is as in ``Finding``,
+    ``case`` the index of the case that shows it.
     """
 
     kind: str
@@ -19,6 +20,7 @@ class Record:
     isa: str
     file: str
     known: bool = False
+    case: int = 0
 
     def to_json(self) -> dict[str, str]:
         return {"kind": self.kind, "bucket": self.bucket, "isa": self.isa, "file": self.file}
