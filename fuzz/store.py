@@ -1,9 +1,9 @@
 """The campaign database: ``campaign.sqlite`` in the folder of the findings.
 
-A folder holds any number of campaigns, one after the other. Everything that belongs together is saved
-in one transaction: how far each job is, what its cases amounted to, and what they found. So the
-database is at any moment the state of a campaign that did certain cases, each once, and no others.
-It is in WAL mode: others may read it while a campaign runs.
+A folder holds any number of campaigns, one after the other. Everything that belongs together is
+saved in one transaction: how far each job is, what its cases amounted to, and what they found. So
+the database is at any moment the state of a campaign that did certain cases, each once, and no
+others. It is in WAL mode: others may read it while a campaign runs.
 
 Schema, version 1 (``PRAGMA user_version``); times are seconds, ``seconds`` those that the campaign
 ran by the clock until then, ``time``, ``began``, ``saved`` and ``found`` those since 1970:
@@ -26,8 +26,9 @@ ran by the clock until then, ``time``, ``began``, ``saved`` and ``found`` those 
     ``campaign``, ``bucket``, ``kind``, ``isa``, ``known``, ``findings`` (how many), ``first_time``,
     ``last_time``, ``first_seconds``, ``file`` (of the first).
 ``corpus``
-    ``campaign``, ``case_index``, ``new_edges`` (how many of Cranelift's edges it was the first to
-    cover), ``seconds``. A case is a function of seed, index and options: ``clif-fuzz fmt SEED:INDEX``.
+    Cases that were the first to cover some of Cranelift's edges: ``campaign``, ``case_index``,
+    ``new_edges`` (how many), ``seconds``. A case is a function of seed, index and options;
+    ``clif-fuzz fmt SEED:INDEX`` prints it.
 ``samples``
     Statistics over time, cumulative, about one every ten seconds: ``campaign``, ``seconds``,
     ``time``, ``cases``, ``executions``, ``cpu_seconds`` (of all workers), ``compile_seconds`` (the
@@ -44,12 +45,14 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 from fuzz.encoding import decode, encode
 from fuzz.messages import Record
 from fuzz.plan import Plan
+from fuzz.result import CorpusCase, JobState, Result
 from fuzz.statistics import Statistics
 
 DATABASE = "campaign.sqlite"
@@ -106,38 +109,13 @@ class Build:
     edges_total: int
 
 
-@dataclass(slots=True)
-class JobState:
-    """How far a job is.
+class State(Enum):
+    """How it stands with a campaign."""
 
-    Attributes:
-        next_case: index of the first of its cases that is not counted.
-        skip: cases behind it that are counted all the same: a worker died of them.
-    """
-
-    next_case: int
-    skip: set[int] = field(default_factory=set)
-
-
-@dataclass(slots=True)
-class Snapshot:
-    """The state of a campaign. ``edges`` is a bit set, ``memory_mib`` of the largest worker."""
-
-    seconds: float = 0.0
-    statistics: Statistics = field(default_factory=Statistics)
-    deaths: int = 0
-    edges: bytes = b""
-    memory_mib: float = 0.0
-    jobs: Mapping[int, JobState] = field(default_factory=dict)
-    findings: list[Record] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class CorpusCase:
-    """A case that was the first to cover so many edges."""
-
-    index: int
-    new_edges: int
+    RUNNING = "running"
+    FINISHED = "finished"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
 
 
 class Store:
@@ -150,6 +128,7 @@ class Store:
         """Makes the database if there is none. ``close`` lets go of the folder."""
         self.directory = directory
         self._campaign = 0
+        self._written = 0
         self._lock = _lock(directory)
         try:
             with _explained(directory):
@@ -166,12 +145,12 @@ class Store:
 
     def begin(self, plan: Plan, build: Build) -> None:
         """Enters another campaign; what is saved from now on is its."""
-        now = time.time()
+        now, state = time.time(), State.RUNNING.value
         statistics = json.dumps(encode(Statistics()))
         with self._transaction() as connection:
             cursor = connection.execute(
-                "INSERT INTO campaigns VALUES (NULL, ?, ?, 'running', '', ?, ?, ?, ?, 0, 0, 0, ?, ?)",
-                (now, now, _plan_text(plan), *_build_row(build), statistics, b""),
+                "INSERT INTO campaigns VALUES (NULL, ?, ?, ?, '', ?, ?, ?, ?, 0, 0, 0, ?, ?)",
+                (now, now, state, _plan_text(plan), *_build_row(build), statistics, b""),
             )
         assert cursor.lastrowid is not None
         self._campaign = cursor.lastrowid
@@ -188,96 +167,122 @@ class Store:
             self._campaign, plan, *build = row
             return decode(Plan, json.loads(plan)), Build(*build)
 
-    def resume(self, plan: Plan) -> Snapshot:
+    def resume(self, plan: Plan) -> tuple[Result, dict[int, JobState]]:
         """Goes on with that campaign, under a plan whose limits may be others."""
+        key = (self._campaign,)
         with self._transaction() as connection:
             connection.execute(
-                "UPDATE campaigns SET plan = ?, state = 'running', error = '',"
-                " resumed = resumed + 1 WHERE id = ?",
-                (_plan_text(plan), self._campaign),
+                "UPDATE campaigns SET plan = ?, state = ?, error = '', resumed = resumed + 1"
+                " WHERE id = ?",
+                (_plan_text(plan), State.RUNNING.value, self._campaign),
             )
-            seconds, deaths, statistics, edges = connection.execute(
-                "SELECT seconds, deaths, statistics, edges FROM campaigns WHERE id = ?",
-                (self._campaign,),
+            deaths, statistics, edges = connection.execute(
+                "SELECT deaths, statistics, edges FROM campaigns WHERE id = ?", key
+            ).fetchone()
+            corpus, grew_at = connection.execute(
+                "SELECT count(*), ifnull(max(seconds), 0) FROM corpus WHERE campaign = ?", key
             ).fetchone()
             jobs = connection.execute(
-                "SELECT number, next_case, skip FROM jobs WHERE campaign = ?", (self._campaign,)
+                "SELECT number, next_case, skip FROM jobs WHERE campaign = ?", key
             ).fetchall()
             findings = connection.execute(
                 "SELECT kind, bucket, isa, file, known, case_index FROM findings"
                 " WHERE campaign = ? ORDER BY id",
-                (self._campaign,),
+                key,
             ).fetchall()
-        return Snapshot(
-            seconds,
+        result = Result(
             decode(Statistics, json.loads(statistics)),
-            deaths,
-            edges,
-            jobs={number: JobState(at, set(json.loads(skip))) for number, at, skip in jobs},
-            findings=[self._record(*row) for row in findings],
+            [self._record(*row) for row in findings],
+            edges=sum(byte.bit_count() for byte in edges),
+            covered=bytearray(edges),
+            grew_at=grew_at,
+            corpus=corpus,
+            deaths=deaths,
         )
+        self._written = len(findings)
+        return result, {number: JobState(at, set(json.loads(skip))) for number, at, skip in jobs}
 
     def _record(self, kind: str, bucket: str, isa: str, file: str, known: int, case: int) -> Record:
         return Record(kind, bucket, isa, str(self.directory / file), bool(known), case)
 
+    def files(self) -> set[str]:
+        """The names of the files of all findings of all campaigns of the folder."""
+        with _explained(self.directory):
+            rows = self._connection.execute("SELECT file FROM findings").fetchall()
+            return {file for (file,) in rows}
+
     # --- saving ---
 
-    def save(self, now: Snapshot, corpus: Iterable[CorpusCase] = (), *, sample: bool) -> None:
+    def save(
+        self,
+        result: Result,
+        states: Mapping[int, JobState],
+        corpus: Iterable[CorpusCase] = (),
+        *,
+        sample: bool,
+    ) -> None:
         """Everything at once or nothing, and on the disk when it returns.
 
         Args:
-            now: of its findings only those that are in a file and not in the database are written.
+            result: its findings are those of the last call, and more. One without a file is left
+                out: its case is done again by whoever resumes.
             corpus: cases that are not in the database yet.
             sample: adds a row to the statistics over time.
         """
+        now, new = time.time(), result.findings[self._written :]
         with self._transaction() as connection:
-            self._update(connection, now)
-            wall = time.time()
+            self._update(connection, result, states, now)
             connection.executemany(
                 "INSERT OR IGNORE INTO findings VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    (self._campaign, *_finding_row(record), wall, now.seconds)
-                    for record in now.findings
+                    (self._campaign, *_finding_row(record), now, result.seconds)
+                    for record in new
                     if record.file
                 ),
             )
             connection.executemany(
                 "INSERT OR IGNORE INTO corpus VALUES (?, ?, ?, ?)",
-                ((self._campaign, case.index, case.new_edges, now.seconds) for case in corpus),
+                ((self._campaign, case.index, case.new_edges, result.seconds) for case in corpus),
             )
             if sample:
-                self._sample(connection, now, wall)
+                self._sample(connection, result, now)
+        self._written = len(result.findings)
 
-    def _update(self, connection: sqlite3.Connection, now: Snapshot) -> None:
+    def _update(
+        self,
+        connection: sqlite3.Connection,
+        result: Result,
+        states: Mapping[int, JobState],
+        now: float,
+    ) -> None:
         connection.execute(
             "UPDATE campaigns SET saved = ?, seconds = ?, deaths = ?, statistics = ?, edges = ?"
             " WHERE id = ?",
             (
-                time.time(),
-                now.seconds,
-                now.deaths,
-                json.dumps(encode(now.statistics)),
-                now.edges,
+                now,
+                result.seconds,
+                result.deaths,
+                json.dumps(encode(result.statistics)),
+                bytes(result.covered),
                 self._campaign,
             ),
         )
         connection.executemany(
             "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?)",
             (
-                (self._campaign, number, job.next_case, json.dumps(sorted(job.skip)))
-                for number, job in now.jobs.items()
+                (self._campaign, number, state.next_case, json.dumps(sorted(state.skip)))
+                for number, state in states.items()
             ),
         )
 
-    def _sample(self, connection: sqlite3.Connection, now: Snapshot, wall: float) -> None:
-        counts = now.statistics
-        alarming = [record for record in now.findings if not record.known]
+    def _sample(self, connection: sqlite3.Connection, result: Result, now: float) -> None:
+        counts, alarming = result.statistics, result.alarming
         connection.execute(
             f"INSERT OR REPLACE INTO samples VALUES ({', '.join(14 * '?')})",
             (
                 self._campaign,
-                now.seconds,
-                wall,
+                result.seconds,
+                now,
                 counts.cases,
                 counts.executions,
                 counts.total_ns / 1e9,
@@ -286,18 +291,18 @@ class Store:
                 counts.hangs,
                 len(alarming),
                 len({record.bucket for record in alarming}),
-                sum(byte.bit_count() for byte in now.edges),
-                now.deaths,
-                now.memory_mib,
+                result.edges,
+                result.deaths,
+                max(result.memory_mib.values(), default=0.0),
             ),
         )
 
-    def end(self, state: str, error: str = "") -> None:
-        """Notes how the campaign ended: finished, interrupted or failed."""
+    def end(self, state: State, error: str = "") -> None:
+        """Notes how the campaign ended."""
         with self._transaction() as connection:
             connection.execute(
                 "UPDATE campaigns SET state = ?, error = ? WHERE id = ?",
-                (state, error, self._campaign),
+                (state.value, error, self._campaign),
             )
 
     @contextmanager
