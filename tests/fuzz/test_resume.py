@@ -161,7 +161,8 @@ def test_in_several_parts_it_is_the_same_campaign(tmp_path: Path) -> None:
     whole = Campaign(Plan(PLAIN, seed=3, cases=90, jobs=2, out=str(tmp_path))).run()
     with closing(Store(tmp_path)) as store:
         store.begin(Plan(PLAIN, seed=3, cases=30, jobs=2, out=str(tmp_path)), BUILD)
-        result, states = Result(), {}
+        result = Result()
+        states: dict[int, JobState] = {}
         for cases in (30, 60, 90):
             plan = Plan(PLAIN, seed=3, cases=cases, jobs=2, out=str(tmp_path))
             Campaign(plan, store=store, result=result, states=states).run()
