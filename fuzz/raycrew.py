@@ -1,8 +1,8 @@
 """The workers of many machines, with Ray as the engine: ``clif-fuzz run --ray ADDRESS``.
 
 Each job is an *agent*, an actor that Ray places somewhere. An agent is a crew of one: it looks
-after its worker as a supervisor on one machine does, deaths and limits included, and hands on what it
-hears when it is asked, findings with the text of their files. All that is known of a campaign is
+after its worker as a supervisor on one machine does, deaths and limits included, and hands on what
+it hears when it is asked, findings with the text of their files. All that is known of a campaign is
 with the supervisor; a machine that goes takes along what its workers have not reported, which is
 done again elsewhere.
 """
@@ -14,7 +14,7 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,9 @@ class Agent:
         build: what the supervisor's is; cases of another would be other cases.
     """
 
+    #: Makes what looks after the worker.
+    crew: Callable[[Plan], LocalCrew] = LocalCrew
+
     def __init__(
         self,
         plan: Plan,
@@ -84,7 +87,7 @@ class Agent:
         self.number = number
         self.problem = ""
         self._directory = tempfile.TemporaryDirectory(prefix="clif-fuzz-")
-        self._crew = LocalCrew(replace(plan, out=self._directory.name))
+        self._crew = self.crew(replace(plan, out=self._directory.name))
         try:
             check_build(build, present_build())
         except ResumeError as error:
@@ -137,11 +140,15 @@ class _Job:
 
 
 class RayCrew:
-    """Has the jobs done on the cluster that this process is connected to (``connect``)."""
+    """Has the jobs done on the cluster that this process is connected to (``connect``).
 
-    def __init__(self, plan: Plan) -> None:
+    Args:
+        agent: what does a job.
+    """
+
+    def __init__(self, plan: Plan, agent: type[Agent] = Agent) -> None:
         self.plan = plan
-        self._remote = ray.remote(Agent)
+        self._remote = ray.remote(agent)
         self._build = present_build()
         self._waiting: dict[Any, _Job] = {}
         self._known: set[str] = set()
