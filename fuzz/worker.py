@@ -15,6 +15,7 @@ from time import monotonic_ns, process_time_ns
 from backend.coverage import CoveredEdges
 from backend.cranelift import SettingsError
 from backend.isle import IsleError
+from backend.watch import RuleWatch, watch_rules
 from fuzz.case import Case, effective_settings
 from fuzz.finding import Finding, finding_text, write_finding
 from fuzz.flight import Flight
@@ -22,6 +23,7 @@ from fuzz.messages import Failed, Found, Progress, Record
 from fuzz.oracle import BOTH, ORACLES, interpreter
 from fuzz.pipeline import Pipeline, Verdict
 from fuzz.plan import Plan
+from fuzz.rules.notes import fired_notes
 from fuzz.source import CaseSource
 from fuzz.statistics import Stage, Statistics
 
@@ -60,6 +62,7 @@ class _Worker:
     reported_cpu_ns: int = 0
     known: set[str] = field(default_factory=set)
     edges: CoveredEdges = field(default_factory=CoveredEdges)
+    watch: RuleWatch | None = field(default_factory=watch_rules)
 
     def run(self) -> None:
         plan = self.plan
@@ -68,6 +71,7 @@ class _Worker:
             plan.options.isas,
             oracle=ORACLES.get(plan.oracle, interpreter),
             second=plan.oracle == BOTH,
+            watch=self.watch,
             on_stage=self.flight.enter,
         )
         self.edges.restart()  # what setting up covered is no case's
@@ -114,10 +118,19 @@ class _Worker:
             self.statistics.note_rejected(f"internal: {_place(error)}", index)
         else:
             note_case(self.statistics, case, verdict, index)
+            self._note_rules(case, verdict)
             for finding in verdict.findings:
                 self._keep(finding, case, verdict)
         self.edges.collect()
         self.flight.end()
+
+    def _note_rules(self, case: Case, verdict: Verdict) -> None:
+        if self.watch is None:
+            return
+        for run in verdict.runs:
+            if run.outcomes is not None:
+                names = [self.watch.names[number] for number in run.fired]
+                self.statistics.note_rules(run.isa, names, case.inputs.count)
 
     def _keep(self, finding: Finding, case: Case, verdict: Verdict) -> None:
         if finding.known:
@@ -125,7 +138,8 @@ class _Worker:
             if finding.bucket in self.known:
                 return  # one example is enough
             self.known.add(finding.bucket)
-        text = finding_text(finding, case, verdict.expected, self.plan.options.isas)
+        notes = fired_notes(self.watch, verdict.runs, finding.isa)
+        text = finding_text(finding, case, verdict.expected, self.plan.options.isas, notes)
         try:
             path = write_finding(text, Path(self.plan.out))
         except OSError as error:

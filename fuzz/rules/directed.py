@@ -6,7 +6,7 @@ from typing import Final
 
 from fuzz.generate.writer import Writer
 from fuzz.rules.emit import emit
-from fuzz.rules.recipe import VARIANTS
+from fuzz.rules.recipe import SLOTS
 
 _TRIES: Final = 4
 
@@ -17,7 +17,7 @@ def directed(w: Writer) -> bool:
         return False
     for _ in range(_TRIES):
         recipe = w.entropy.choice(w.plan.recipes)
-        fragment = recipe.fragment(w.entropy.below(VARIANTS))
+        fragment = recipe.fragment(w.entropy.below(SLOTS))
         if fragment is not None and emit(w, fragment):
             return True
     return False

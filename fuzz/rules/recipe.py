@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
 from typing import Final
 
 from backend.isle import LOWERING, MID_END, Rule, Unit, unit
@@ -15,48 +17,109 @@ from fuzz.rules.fragment import Fragment, forms_of, make_fragment
 from fuzz.rules.known import known_finding
 from fuzz.rules.paths import Paths
 from fuzz.rules.solver import Forms
+from fuzz.rules.trial import Trials
 
 #: Fragments per rule: they differ in types, constants, and in how the rule is reached.
-VARIANTS: Final = 8
+SLOTS: Final = 8
+#: Attempts for each of them: the first that fires the rule is taken.
+_ATTEMPTS: Final = 6
+#: Where so many fail, the others are not worth many attempts.
 _FIRST: Final = 3
+
+
+class Refusal(Enum):
+    """Why an attempt did not come to a fragment."""
+
+    UNSOLVED = "no instructions that are lowered match its pattern"
+    UNSUPPORTED = "an instruction of it is not lowered with such a constant or condition"
+    ELSEWHERE = "its instructions are written by other parts of the generator"
+    KNOWN = "it only shows a known fault"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An attempt that failed. ``detail`` is the opcode or the known fault that it failed for."""
+
+    refusal: Refusal
+    detail: str = ""
 
 
 class Recipe:
     """Makes fragments for one rule.
 
-    A fragment is a function of the rule, of its number and of what is supported, so that it may
-    be kept: a case stays a function of its own entropy.
+    A fragment is a function of the rule, of its number, of what is supported and of the build,
+    so that it may be kept: a case stays a function of its own entropy.
     """
 
     def __init__(
-        self, unit: Unit, rule: Rule, paths: Paths, forms: Forms, types: tuple[Type, ...]
+        self,
+        unit: Unit,
+        rule: Rule,
+        paths: Paths,
+        forms: Forms,
+        types: tuple[Type, ...],
+        trials: Trials,
     ) -> None:
         self.unit = unit
         self.rule = rule
+        self.trials = trials
         self._paths = paths
         self._forms = forms
         self._types = types
         self._seed = zlib.crc32(f"{unit.name} {rule}".encode())
-        self._fragments: dict[int, Fragment | None] = {}
+        self._attempts: dict[int, Fragment | Refused] = {}
+        self._chosen: dict[int, tuple[Fragment | None, bool]] = {}
 
     def __repr__(self) -> str:
         return f"<recipe for {self.unit.name} {self.rule.place}>"
 
-    def fragment(self, number: int) -> Fragment | None:
-        """The fragment of a number; None where that attempt to turn the rule round failed."""
-        if number not in self._fragments:
-            if number >= _FIRST and not any(map(self.fragment, range(_FIRST))):
-                return None  # no use in trying more often
+    def fragment(self, slot: int) -> Fragment | None:
+        """One of ``SLOTS`` fragments: one that fires the rule by itself where an attempt comes to
+        that, else any. None where no attempt to turn the rule round succeeds."""
+        return self._choose(slot)[0]
+
+    def fires(self, slot: int) -> bool:
+        """Whether the fragment of a slot fires the rule by itself."""
+        return self._choose(slot)[1]
+
+    def _choose(self, slot: int) -> tuple[Fragment | None, bool]:
+        if slot not in self._chosen:
+            self._chosen[slot] = self._try(slot)
+        return self._chosen[slot]
+
+    def _try(self, slot: int) -> tuple[Fragment | None, bool]:
+        hopeful = slot < _FIRST or any(map(self.fires, range(_FIRST)))
+        if not hopeful and not any(map(self.fragment, range(_FIRST))):
+            return None, False
+        spare = None
+        for number in range(slot, (_ATTEMPTS if hopeful else 1) * SLOTS, SLOTS):
+            found = self.attempt(number)
+            if isinstance(found, Fragment):
+                if self.trials.fires(self.unit, self.rule, found):
+                    return found, True
+                spare = spare or found
+        return spare, False
+
+    def attempt(self, number: int) -> Fragment | Refused:
+        """The attempt of a number to turn the rule round."""
+        if number not in self._attempts:
             entropy = PrngEntropy((self._seed, number))
             path = self._paths.draw(self.rule, entropy)
             found = make_fragment(self.unit, path, self._forms, self._types, entropy)
-            self._fragments[number] = found if found is not None and _usable(found) else None
-        return self._fragments[number]
+            self._attempts[number] = _judge(found)
+        return self._attempts[number]
 
 
-def _usable(fragment: Fragment) -> bool:
-    supported = all(s.form.allows(s.imm, s.cond or s.rmw) for s in fragment.steps)
-    return supported and expressible(fragment) and known_finding(fragment) is None
+def _judge(fragment: Fragment | None) -> Fragment | Refused:
+    if fragment is None:
+        return Refused(Refusal.UNSOLVED)
+    for step in fragment.steps:
+        if not step.form.allows(step.imm, step.cond or step.rmw):
+            return Refused(Refusal.UNSUPPORTED, step.form.name)
+    if not expressible(fragment):
+        return Refused(Refusal.ELSEWHERE, fragment.steps[-1].form.name)
+    fault = known_finding(fragment)
+    return fragment if fault is None else Refused(Refusal.KNOWN, fault)
 
 
 def recipes(isas: Iterable[str], repertoire: Repertoire) -> list[Recipe]:
@@ -64,13 +127,15 @@ def recipes(isas: Iterable[str], repertoire: Repertoire) -> list[Recipe]:
 
     Raises IsleError where the rules are not known.
     """
+    isas = tuple(isas)
     forms = forms_of(repertoire)
+    trials = Trials(isas, repertoire)
     found = []
     for name in (MID_END, *(LOWERING[isa] for isa in isas if isa in LOWERING)):
         rules = unit(name)
         paths = Paths(rules)
         found += [
-            Recipe(rules, rule, paths, forms, repertoire.types)
+            Recipe(rules, rule, paths, forms, repertoire.types, trials)
             for rule in rules.rules
             if paths.reaches(rule)
         ]
