@@ -50,7 +50,7 @@ class CaseSource:
 
         A mutant is made of the case that would have had its index without mutants.
         """
-        case = self._generator.generate(PrngEntropy((self.seed, index)))
+        case = self._generator.generate(PrngEntropy((self.seed, index)), turn=index)
         case.origin = f"seed {self.seed} case {index}"
         if not self.mutant_share:
             return case, None

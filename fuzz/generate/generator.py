@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import ceil
 
 from backend.isle import LOWERING, MID_END
 from fuzz.case import Case
@@ -16,7 +17,7 @@ from fuzz.generate.settings import draw_chaos, draw_isa_settings, draw_settings
 from fuzz.generate.support import Repertoires
 from fuzz.generate.swarm import Swarm
 from fuzz.generate.writer import Plan
-from fuzz.rules.recipe import Recipe, recipes
+from fuzz.rules.recipe import Aim, Recipes, recipes
 
 _REGION_SHARE = 0.6
 _CALLEE_STEPS = 300
@@ -25,6 +26,8 @@ _ALONE = 6
 #: One case in so many has pairs that it is about; those for one ISA alone all have.
 _FOCUSED = 4
 _MOST_FOCUSES = 3
+#: Parts that a case has at most.
+_AIMS = 20
 #: About how many instructions one takes, with what it needs.
 _FOCUS_COST = 4
 
@@ -40,12 +43,16 @@ class Generator:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.repertoires = Repertoires(options)
-        self._recipes: dict[tuple[str, ...], list[Recipe]] = {}
+        self._recipes: dict[tuple[str, ...], Recipes] = {}
         if options.directed_share:
             self._recipes_for(options.isas)
 
-    def generate(self, entropy: Entropy) -> Case:
-        """One case. It ends for every entropy, exhausted bytes included."""
+    def generate(self, entropy: Entropy, turn: int | None = None) -> Case:
+        """One case. It ends for every entropy, exhausted bytes included.
+
+        Cases with consecutive numbers as their ``turn`` are aimed at all rules one after the other;
+        without one, rules are drawn.
+        """
         isas = self._isas(entropy)
         options = replace(self.options, isas=isas)
         settings, flags = draw_settings(entropy, options), draw_isa_settings(entropy, options)
@@ -55,6 +62,8 @@ class Generator:
             options = replace(options, call_convs=kept)
         plan = self._plan(entropy, options, settings, self.repertoires.of(isas, settings, flags))
         plan.recipes = self._recipes_for(isas)
+        if turn is not None:
+            plan.aims = self._aims(plan.recipes, turn, settings)
         plan.focuses = self._focuses(entropy, plan.repertoire, alone=isas != self.options.isas)
         budgets = self._budgets(entropy)
         budgets[0] = max(3, budgets[0] - _FOCUS_COST * len(plan.focuses))
@@ -74,11 +83,11 @@ class Generator:
             isas=() if isas == self.options.isas else isas,
         )
 
-    def _recipes_for(self, isas: tuple[str, ...]) -> list[Recipe]:
-        """What aims at the rules of the mid-end and of these ISAs."""
+    def _recipes_for(self, isas: tuple[str, ...]) -> Recipes | None:
+        """What aims at the rules of the mid-end and of these ISAs, if anything is to."""
         options = self.options
         if options.directed_share <= 0.0 or options.opcodes is not None:
-            return []
+            return None
         found = self._recipes.get(isas)
         if found is None:
             # Made once, for all that any ISA lowers at its best, since that takes time: whether a
@@ -87,9 +96,20 @@ class Generator:
             if every is None:
                 every = recipes(options.isas, self.repertoires.widest())
             units = {MID_END, *(LOWERING[isa] for isa in isas if isa in LOWERING)}
-            found = [recipe for recipe in every if recipe.unit.name in units]
-            self._recipes[isas] = found
+            found = self._recipes[isas] = every.of(units)
         return found
+
+    def _aims(
+        self, recipes: Recipes | None, turn: int, settings: Mapping[str, str]
+    ) -> list[Aim]:
+        """What a case is aimed at that has its turn."""
+        if recipes is None:
+            return []
+        optimised = settings.get("opt_level") != "none"
+        count = ceil(self.options.directed_share * _AIMS)
+        numbers = range(turn * count, (turn + 1) * count)
+        aims = [recipes.in_turn(number, optimised=optimised) for number in numbers]
+        return [aim for aim in aims if aim is not None]
 
     def _isas(self, entropy: Entropy) -> tuple[str, ...]:
         """What the case is for: all ISAs, or one of them."""

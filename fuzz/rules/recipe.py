@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from backend.isle import LOWERING, MID_END, Rule, Unit, unit
+from backend.rules import GROUPS, placed
 from clif.types import Type
-from fuzz.entropy import PrngEntropy
+from fuzz.entropy import Entropy, PrngEntropy
 from fuzz.generate.repertoire import Repertoire
 from fuzz.rules.emit import expressible
 from fuzz.rules.fragment import Fragment, forms_of, make_fragment
@@ -63,6 +64,7 @@ class Recipe:
         self.unit = unit
         self.rule = rule
         self.trials = trials
+        self.place = placed(unit.name, rule)
         self._paths = paths
         self._forms = forms
         self._types = types
@@ -110,6 +112,59 @@ class Recipe:
         return self._attempts[number]
 
 
+#: One aim in so many is at a rule of what the mid-end and the ISAs include: helpers, preludes.
+_REST: Final = 16
+#: A prime that is no number of rules: neighbours have their turns far from one another.
+_STRIDE: Final = 1_000_003
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What a part of a case is to be: one of the fragments of a rule."""
+
+    recipe: Recipe
+    slot: int
+
+    @property
+    def fragment(self) -> Fragment | None:
+        return self.recipe.fragment(self.slot)
+
+
+class Recipes:
+    """Those that a case may draw from.
+
+    Attributes:
+        main: for the rules that coverage is told of: of the mid-end, and of instruction selection.
+        rest: for what these include.
+    """
+
+    def __init__(self, every: Iterable[Recipe]) -> None:
+        self.main: list[Recipe] = []
+        self.rest: list[Recipe] = []
+        for recipe in every:
+            (self.main if recipe.place.group in GROUPS else self.rest).append(recipe)
+        self._lowering = [recipe for recipe in self.main if recipe.unit.name != MID_END]
+
+    def of(self, units: Collection[str]) -> Recipes:
+        """Those of the rules of some units."""
+        return Recipes(r for r in (*self.main, *self.rest) if r.unit.name in units)
+
+    def draw(self, entropy: Entropy) -> Aim | None:
+        """One of them, mostly of the main ones."""
+        rest = self.rest and entropy.below(_REST) == 0
+        drawn = self.rest if rest else self.main
+        return Aim(entropy.choice(drawn), entropy.below(SLOTS)) if drawn else None
+
+    def in_turn(self, number: int, *, optimised: bool) -> Aim | None:
+        """The aim of a number: all main rules have their turn before one has it again, with its
+        next fragment then. Those of the mid-end are for cases that are optimised."""
+        drawn = self.main if optimised else self._lowering
+        if not drawn:
+            return None
+        turn, place = divmod(number, len(drawn))
+        return Aim(drawn[place * _STRIDE % len(drawn)], turn % SLOTS)
+
+
 def _judge(fragment: Fragment | None) -> Fragment | Refused:
     if fragment is None:
         return Refused(Refusal.UNSOLVED)
@@ -122,7 +177,7 @@ def _judge(fragment: Fragment | None) -> Fragment | Refused:
     return fragment if fault is None else Refused(Refusal.KNOWN, fault)
 
 
-def recipes(isas: Iterable[str], repertoire: Repertoire) -> list[Recipe]:
+def recipes(isas: Iterable[str], repertoire: Repertoire) -> Recipes:
     """One for every rule of the mid-end and of these ISAs that Cranelift can get to.
 
     Raises IsleError where the rules are not known.
@@ -139,4 +194,4 @@ def recipes(isas: Iterable[str], repertoire: Repertoire) -> list[Recipe]:
             for rule in rules.rules
             if paths.reaches(rule)
         ]
-    return found
+    return Recipes(found)
