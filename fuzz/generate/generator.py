@@ -56,14 +56,32 @@ class Generator:
         isas = self._isas(entropy)
         options = replace(self.options, isas=isas)
         settings, flags = draw_settings(entropy, options), draw_isa_settings(entropy, options)
-        if settings.get("enable_probestack") == "true":
-            # Stack probes clobber what it preserves: docs/findings.md, preserve-all-inline-probes.
-            kept = tuple(name for name in options.conventions if name != "preserve_all")
-            options = replace(options, call_convs=kept)
-        plan = self._plan(entropy, options, settings, self.repertoires.of(isas, settings, flags))
-        plan.recipes = self._recipes_for(isas)
+        plan = self._plan(entropy, options, settings, flags)
         if turn is not None:
             plan.aims = self._aims(plan.recipes, turn, settings)
+        return self._write(plan, flags)
+
+    def aimed_at(self, aim: Aim, entropy: Entropy, isas: tuple[str, ...]) -> Case | None:
+        """A case for these ISAs that has a fragment of a rule; None where one so drawn has not what
+        the fragment is made of.
+
+        What does not depend on the ISA is compiled with optimisations.
+        """
+        options = replace(self.options, isas=isas)
+        settings, flags = draw_settings(entropy, options), draw_isa_settings(entropy, options)
+        if aim.recipe.unit.name == MID_END and settings.get("opt_level") == "none":
+            settings["opt_level"] = "speed"
+        plan = self._plan(entropy, options, settings, flags)
+        plan.aims = [aim]
+        case = self._write(plan, flags)
+        return case if plan.hits else None
+
+    def recipes(self) -> Recipes | None:
+        """What aims at rules for all ISAs of the options, if anything is to."""
+        return self._recipes_for(self.options.isas)
+
+    def _write(self, plan: Plan, flags: dict[str, dict[str, str]]) -> Case:
+        entropy, isas = plan.entropy, plan.options.isas
         plan.focuses = self._focuses(entropy, plan.repertoire, alone=isas != self.options.isas)
         budgets = self._budgets(entropy)
         budgets[0] = max(3, budgets[0] - _FOCUS_COST * len(plan.focuses))
@@ -76,7 +94,7 @@ class Generator:
         return Case(
             [main.function, *(callee.function for callee in plan.callees)],
             draw_inputs(entropy, types, self.options.inputs, region),
-            settings | plan.demands,
+            dict(plan.settings) | plan.demands,
             flags,
             plan.trapping,
             draw_chaos(entropy, self.options),
@@ -94,7 +112,8 @@ class Generator:
             # case has what a fragment is made of is looked at when it is emitted.
             every = self._recipes.get(options.isas)
             if every is None:
-                every = recipes(options.isas, self.repertoires.widest())
+                widest = self.repertoires.widest
+                every = recipes(options.isas, widest("none"), widest("speed"))
             units = {MID_END, *(LOWERING[isa] for isa in isas if isa in LOWERING)}
             found = self._recipes[isas] = every.of(units)
         return found
@@ -136,8 +155,13 @@ class Generator:
         entropy: Entropy,
         options: Options,
         settings: Mapping[str, str],
-        repertoire: Repertoire,
+        flags: Mapping[str, Mapping[str, str]],
     ) -> Plan:
+        if settings.get("enable_probestack") == "true":
+            # Stack probes clobber what it preserves: docs/findings.md, preserve-all-inline-probes.
+            kept = tuple(name for name in options.conventions if name != "preserve_all")
+            options = replace(options, call_convs=kept)
+        repertoire = self.repertoires.of(options.isas, settings, flags)
         trapping = entropy.chance(options.trapping_share)
         plan = Plan(
             entropy,
@@ -150,6 +174,7 @@ class Generator:
             sites=1 + entropy.below(3) if trapping else 0,
             settings=settings,
             depth=3 if entropy.below(16) else 7,
+            recipes=self._recipes_for(options.isas),
         )
         if entropy.chance(_REGION_SHARE) or trapping:
             plan.region_size = 16 * (1 + entropy.below(4 if entropy.below(4) else 16))

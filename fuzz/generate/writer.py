@@ -112,7 +112,8 @@ class Plan:
         frames: bytes that big stack frames may yet take.
         focuses: pairs that main is to have yet.
         condition: the type that the next condition must have, None for any.
-        recipes: the rules that parts of functions may be aimed at; ``aims`` those that must be.
+        recipes: the rules that parts of functions may be aimed at; ``aims`` those that must be,
+            ``hits`` how many of these there are by now.
     """
 
     entropy: Entropy
@@ -131,6 +132,7 @@ class Plan:
     condition: Type | None = None
     recipes: Recipes | None = None
     aims: list[Aim] = field(default_factory=list)
+    hits: int = 0
     settings: Mapping[str, str] = field(default_factory=dict)
     demands: dict[str, str] = field(default_factory=dict)
     depth: int = 3

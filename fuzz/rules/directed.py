@@ -15,11 +15,13 @@ def directed(w: Writer) -> bool:
     none of a few fits here."""
     aims = w.plan.aims
     for _ in range(_TRIES):
-        aim = aims.pop() if aims else w.plan.recipes and w.plan.recipes.draw(w.entropy)
+        due = bool(aims)
+        aim = aims.pop() if due else w.plan.recipes and w.plan.recipes.draw(w.entropy)
         if not aim:
             return False
         fragment = aim.fragment
         if fragment is not None and emit(w, fragment):
+            w.plan.hits += due
             return True
     return False
 

@@ -177,17 +177,19 @@ def _judge(fragment: Fragment | None) -> Fragment | Refused:
     return fragment if fault is None else Refused(Refusal.KNOWN, fault)
 
 
-def recipes(isas: Iterable[str], repertoire: Repertoire) -> Recipes:
+def recipes(isas: Iterable[str], plain: Repertoire, optimised: Repertoire) -> Recipes:
     """One for every rule of the mid-end and of these ISAs that Cranelift can get to.
 
-    Raises IsleError where the rules are not known.
+    Those of the mid-end are made of what may be ``optimised``, the others of all that is lowered
+    at all. Raises IsleError where the rules are not known.
     """
     isas = tuple(isas)
-    forms = forms_of(repertoire)
-    trials = Trials(isas, repertoire)
+    trials = Trials(isas, plain)
     found = []
     for name in (MID_END, *(LOWERING[isa] for isa in isas if isa in LOWERING)):
         rules = unit(name)
+        repertoire = optimised if name == MID_END else plain
+        forms = forms_of(repertoire)
         paths = Paths(rules)
         found += [
             Recipe(rules, rule, paths, forms, repertoire.types, trials)
