@@ -101,12 +101,12 @@ class Statistics:
         self.live_instructions += other.live_instructions
         for counter, more in zip(self._counters(), other._counters(), strict=True):
             counter.update(more)
-        for table, more in (
+        for table, added in (
             (self.pairs, other.pairs),
             (self.rule_cases, other.rule_cases),
             (self.rule_inputs, other.rule_inputs),
         ):
-            for isa, counts in more.items():
+            for isa, counts in added.items():
                 table.setdefault(isa, Counter()).update(counts)
         self.examples = other.examples | self.examples
         for stage, nanoseconds in enumerate(other.stage_ns):

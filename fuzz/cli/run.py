@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import sys
-from pathlib import Path
 
 import click
 
@@ -14,13 +13,21 @@ from fuzz.cli.errors import (
     EXIT_FINDINGS,
     EXIT_INTERRUPTED,
     EXIT_USAGE,
-    BadInput,
     complain,
 )
-from fuzz.cli.options import case_options, json_option, mutants_option, write_json
+from fuzz.cli.files import check_out
+from fuzz.cli.options import (
+    amount_options,
+    case_options,
+    jobs_option,
+    json_option,
+    mutants_option,
+    out_option,
+    write_json,
+)
 from fuzz.cli.status import StatusLine
 from fuzz.cli.summary import print_summary, to_json
-from fuzz.plan import ORACLE_NAMES, CaseOptions, Plan
+from fuzz.plan import ORACLE_NAMES, CaseOptions, Plan, Source
 
 
 @click.command(
@@ -32,17 +39,16 @@ Without --seconds and --cases it runs until Ctrl-C.
 )
 @case_options
 @mutants_option
-@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="How long to run.")
-@click.option("--cases", type=click.IntRange(1), help="How many cases to check.")
-@click.option("--jobs", type=click.IntRange(1, 1024), default=1, show_default=True)
-@click.option("--seed", type=click.IntRange(0), help="Of all cases; drawn if not given.")
 @click.option(
-    "--out",
-    type=click.Path(file_okay=False),
-    default="findings",
+    "--source",
+    type=click.Choice([source.value for source in Source]),
+    default=Source.GENERATOR.value,
     show_default=True,
-    help="Directory for findings.",
+    help="With rules, each case is small and about one ISLE rule, all of them in turn.",
 )
+@amount_options
+@jobs_option
+@out_option
 @click.option(
     "--oracle",
     type=click.Choice(ORACLE_NAMES),
@@ -58,6 +64,7 @@ def command(
     trapping_share: float,
     without: frozenset[str],
     mutant_share: float,
+    source: str,
     seconds: float | None,
     cases: int | None,
     jobs: int,
@@ -72,7 +79,9 @@ def command(
     of each; they do not make the exit code 1.
     """
     plan = Plan(
-        CaseOptions(isas, inputs, instructions, trapping_share, mutant_share, without),
+        CaseOptions(
+            isas, inputs, instructions, trapping_share, mutant_share, without, Source(source)
+        ),
         seed=secrets.randbits(32) if seed is None else seed,
         cases=cases,
         seconds=seconds,
@@ -80,7 +89,7 @@ def command(
         oracle=oracle,
         out=out,
     )
-    _check_directory(out)
+    check_out(out)
     status = StatusLine(plan)
     result = Campaign(plan, status.show).run()
     status.clear()
@@ -90,15 +99,6 @@ def command(
     if json_file != "-":
         print_summary(plan, result)
     return _exit_code(result)
-
-
-def _check_directory(out: str) -> None:
-    from fuzz.finding import check_directory
-
-    try:
-        check_directory(Path(out))
-    except OSError as error:
-        raise BadInput(f"cannot write findings to {out}: {error.strerror}") from error
 
 
 def _save_unwritten(result: Result) -> None:

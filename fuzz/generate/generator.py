@@ -65,12 +65,17 @@ class Generator:
         """A case for these ISAs that has a fragment of a rule; None where one so drawn has not what
         the fragment is made of.
 
-        What does not depend on the ISA is compiled with optimisations.
+        What the mid-end does is compiled with optimisations, what an ISA does half of the time as
+        the fragment alone was.
         """
         options = replace(self.options, isas=isas)
         settings, flags = draw_settings(entropy, options), draw_isa_settings(entropy, options)
+        target = aim.recipe.target(aim.slot)
         if aim.recipe.unit.name == MID_END and settings.get("opt_level") == "none":
             settings["opt_level"] = "speed"
+        elif options.settings and target and target.isa in isas and entropy.below(2):
+            settings["opt_level"] = dict(target.settings)["opt_level"]
+            flags[target.isa] = dict(target.flags)
         plan = self._plan(entropy, options, settings, flags)
         plan.aims = [aim]
         case = self._write(plan, flags)
@@ -118,9 +123,7 @@ class Generator:
             found = self._recipes[isas] = every.of(units)
         return found
 
-    def _aims(
-        self, recipes: Recipes | None, turn: int, settings: Mapping[str, str]
-    ) -> list[Aim]:
+    def _aims(self, recipes: Recipes | None, turn: int, settings: Mapping[str, str]) -> list[Aim]:
         """What a case is aimed at that has its turn."""
         if recipes is None:
             return []

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from backend.cranelift import Target
 from backend.isle import LOWERING, MID_END, Rule, Unit, unit
 from backend.rules import GROUPS, placed
 from clif.types import Type
@@ -65,12 +66,12 @@ class Recipe:
         self.rule = rule
         self.trials = trials
         self.place = placed(unit.name, rule)
-        self._paths = paths
+        self.paths = paths
         self._forms = forms
         self._types = types
         self._seed = zlib.crc32(f"{unit.name} {rule}".encode())
         self._attempts: dict[int, Fragment | Refused] = {}
-        self._chosen: dict[int, tuple[Fragment | None, bool]] = {}
+        self._chosen: dict[int, tuple[Fragment | None, Target | None]] = {}
 
     def __repr__(self) -> str:
         return f"<recipe for {self.unit.name} {self.rule.place}>"
@@ -82,31 +83,36 @@ class Recipe:
 
     def fires(self, slot: int) -> bool:
         """Whether the fragment of a slot fires the rule by itself."""
+        return self.target(slot) is not None
+
+    def target(self, slot: int) -> Target | None:
+        """What the fragment of a slot is compiled for where it fires the rule by itself."""
         return self._choose(slot)[1]
 
-    def _choose(self, slot: int) -> tuple[Fragment | None, bool]:
+    def _choose(self, slot: int) -> tuple[Fragment | None, Target | None]:
         if slot not in self._chosen:
             self._chosen[slot] = self._try(slot)
         return self._chosen[slot]
 
-    def _try(self, slot: int) -> tuple[Fragment | None, bool]:
+    def _try(self, slot: int) -> tuple[Fragment | None, Target | None]:
         hopeful = slot < _FIRST or any(map(self.fires, range(_FIRST)))
         if not hopeful and not any(map(self.fragment, range(_FIRST))):
-            return None, False
+            return None, None
         spare = None
         for number in range(slot, (_ATTEMPTS if hopeful else 1) * SLOTS, SLOTS):
             found = self.attempt(number)
             if isinstance(found, Fragment):
-                if self.trials.fires(self.unit, self.rule, found):
-                    return found, True
+                target = self.trials.first_target(self.unit, self.rule, found)
+                if target is not None:
+                    return found, target
                 spare = spare or found
-        return spare, False
+        return spare, None
 
     def attempt(self, number: int) -> Fragment | Refused:
         """The attempt of a number to turn the rule round."""
         if number not in self._attempts:
             entropy = PrngEntropy((self._seed, number))
-            path = self._paths.draw(self.rule, entropy)
+            path = self.paths.draw(self.rule, entropy)
             found = make_fragment(self.unit, path, self._forms, self._types, entropy)
             self._attempts[number] = _judge(found)
         return self._attempts[number]
@@ -148,6 +154,11 @@ class Recipes:
     def of(self, units: Collection[str]) -> Recipes:
         """Those of the rules of some units."""
         return Recipes(r for r in (*self.main, *self.rest) if r.unit.name in units)
+
+    def leave_out(self, test: Callable[[Rule], bool]) -> None:
+        """Forget the rules for which the test is true."""
+        for recipes_ in (self.main, self.rest, self._lowering):
+            recipes_[:] = [recipe for recipe in recipes_ if not test(recipe.rule)]
 
     def draw(self, entropy: Entropy) -> Aim | None:
         """One of them, mostly of the main ones."""

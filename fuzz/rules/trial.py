@@ -8,6 +8,7 @@ before it, and in however many processes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import Final
 
@@ -64,9 +65,17 @@ class Trials:
         return self._numbers.get(placed(unit.name, rule))
 
     def fires(self, unit: Unit, rule: Rule, fragment: Fragment) -> bool:
-        """Whether the rule fires for some settings; yes where that cannot be told."""
+        """Whether the rule fires for one of the targets; yes where that cannot be told."""
+        return self.first_target(unit, rule, fragment) is not None
+
+    def first_target(self, unit: Unit, rule: Rule, fragment: Fragment) -> Target | None:
+        """The first of the targets for which the rule fires, or for which that cannot be told."""
         number = self.number(unit, rule)
-        return number is None or any(number in fired for fired in self.fired(unit, fragment))
+        targets = _targets(unit.name, self._isas)
+        if number is None:
+            return targets[0]
+        fired = zip(targets, self.fired(unit, fragment), strict=False)
+        return next((target for target, numbers in fired if number in numbers), None)
 
     def names(self, numbers: Sequence[int]) -> list[str]:
         """Group and place of rules."""
@@ -84,10 +93,8 @@ class Trials:
         for target in _targets(unit.name, self._isas):
             with uncounted():
                 mark = self._watch.mark()
-                try:
+                with suppress(*_FAILURES):
                     target.compile(Functions(text))
-                except _FAILURES:
-                    pass
                 yield self._watch.since(mark)
 
     def _plan(self) -> Plan:

@@ -2,8 +2,8 @@
 
 The other faults of ``fuzz.selfcheck`` spoil what the compiler made; these make the compiler itself
 wrong. ``inject`` edits a copy of ``cranelift-codegen``: each rule of the table gets a faulty twin,
-and ``(fault N)`` chooses between the two when a function is compiled, by the variable ``SWITCH`` of
-the environment. So one build does for all of them, and without the variable it is a sound Cranelift.
+and ``(fault N)`` chooses between the two when a function is compiled, by the variable ``SWITCH``
+of the environment. So one build does for all of them, and without the variable it is sound.
 ``scripts/measure-rule-faults`` builds it, and finds them.
 """
 
@@ -178,7 +178,8 @@ FAULTS: Final[tuple[RuleFault, ...]] = (
         "x86_64",
         "swapped operands, which only a NaN shows",
         _X64,
-        "(rule 3 (lower (select $F32 (maybe_uextend (fcmp _ (FloatCC.LessThan) x y)) x y))\n        ",
+        "(rule 3 (lower (select $F32 (maybe_uextend (fcmp _ (FloatCC.LessThan) x y)) x y))\n"
+        "        ",
         "(x64_minss x y)",
         "(x64_minss y x)",
     ),

@@ -36,7 +36,7 @@ def repertoire() -> Repertoire:
 
 @cache
 def all_recipes() -> list[Recipe]:
-    return recipes(OPTIONS.isas, repertoire())
+    return recipes(OPTIONS.isas, repertoire(), repertoire()).main
 
 
 def fragments(text: str, count: int = SLOTS) -> list[Fragment]:
@@ -158,7 +158,7 @@ def test_what_stands_alone_verifies_and_compiles(index: int, number: int) -> Non
 
 
 def test_fragments_do_not_depend_on_what_was_made_before() -> None:
-    fresh = recipes(OPTIONS.isas, repertoire())
+    fresh = recipes(OPTIONS.isas, repertoire(), repertoire()).main
     for n in range(0, len(fresh), 97):
         mine, theirs = fresh[n].fragment(5), all_recipes()[n].fragment(5)
         assert (mine is None) == (theirs is None)
