@@ -1,7 +1,7 @@
 """Plain dataclasses as JSON values and back, without loss: what the campaign database keeps.
 
-Fields may be numbers, strings, lists, frozensets, tuples, dicts and Counters of these, and further
-dataclasses. Types come from the annotations, so that a key that was an integer is one again.
+Fields may be numbers, strings, enums, lists, frozensets, tuples, dicts and Counters of these, and
+further dataclasses. Types come from the annotations, so that a key that was an integer is one again.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from enum import Enum
 from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -23,6 +24,8 @@ def encode(value: Any) -> Any:
         return {str(key): encode(item) for key, item in value.items()}
     if isinstance(value, frozenset):
         return sorted(map(encode, value))
+    if isinstance(value, Enum):
+        return value.value
     if isinstance(value, list | tuple):
         return [encode(item) for item in value]
     return value

@@ -152,11 +152,16 @@ def _explain_memory(expected: bytes, actual: bytes, initial: bytes | None) -> li
 
 
 def finding_text(
-    finding: Finding, case: Case, expected: Outcomes | None, isas: Sequence[str]
+    finding: Finding,
+    case: Case,
+    expected: Outcomes | None,
+    isas: Sequence[str],
+    more: Sequence[str] = (),
 ) -> str:
     """The finding's file: a case that can be replayed, explained in comments at its top.
 
     The inputs that fail come first; the explanation counts inputs as the case had them before.
+    ``more`` are further lines of explanation.
     """
     if finding.inputs:
         rest = [row for row in range(case.inputs.count) if row not in finding.inputs]
@@ -165,7 +170,7 @@ def finding_text(
         expected = _select(expected, order)
     notes = [f"finding: {finding.kind.value}", f"isa: {finding.isa}", f"bucket: {finding.bucket}"]
     notes += [KNOWN] * finding.known
-    return print_case(case, expected, isas=isas, notes=[*notes, *finding.explanation])
+    return print_case(case, expected, isas=isas, notes=[*notes, *finding.explanation, *more])
 
 
 def _select(outcomes: Outcomes | None, rows: Sequence[int]) -> Outcomes | None:

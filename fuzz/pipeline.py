@@ -24,6 +24,7 @@ from backend.link import Compiled as Code
 from backend.link import LinkError
 from backend.regions import RegionError
 from backend.target import ConventionError, UnemulatedFlagError
+from backend.watch import RuleWatch
 from clif.function import Function
 from clif.outcome import Outcomes, Status
 from clif.printer import print_functions
@@ -62,13 +63,18 @@ NO_INJECTION = Injection()
 
 @dataclass(slots=True)
 class IsaRun:
-    """What one ISA made of a case. ``outcomes`` is None where it did not come to executing."""
+    """What one ISA made of a case.
+
+    ``outcomes`` is None where it did not come to executing. ``fired`` are the numbers of the rules
+    that fired while the case's functions were compiled, where the pipeline watches them.
+    """
 
     isa: str
     compiled: list[Compiled] = field(default_factory=list)
     outcomes: Outcomes | None = None
     differences: list[Difference] = field(default_factory=list)
     live_instructions: int = 0
+    fired: list[int] = field(default_factory=list)
     compile_ns: int = 0
     emulate_ns: int = 0
 
@@ -128,6 +134,7 @@ class Pipeline:
         isas: names of the ISAs, each with an emulated CPU.
         oracle: whose outcomes count as right.
         second: ask the second oracle as well, and say who stands alone.
+        watch: notes which rules fired on each ISA.
         on_stage: is told of each stage before it begins, so that whoever supervises this process
             knows what it died of.
     """
@@ -139,12 +146,14 @@ class Pipeline:
         oracle: Oracle = interpreter,
         second: bool = False,
         fuel: int = DEFAULT_FUEL,
+        watch: RuleWatch | None = None,
         on_stage: Callable[[Stage], None] | None = None,
     ) -> None:
         self.isas = tuple(isas)
         self.oracle = oracle
         self.second = second
         self.fuel = fuel
+        self.watch = watch
         self.on_stage = on_stage
         self._executors = {isa: executor_for(isa) for isa in self.isas}
 
@@ -157,7 +166,11 @@ class Pipeline:
         for isa in filter(case.is_for, self.isas):
             run = IsaRun(isa)
             verdict.runs.append(run)
-            if self._compile(case, functions, run, verdict):
+            mark = self.watch.mark() if self.watch is not None else None
+            compiled = self._compile(case, functions, run, verdict)
+            if self.watch is not None and mark is not None:
+                run.fired = self.watch.since(mark)
+            if compiled:
                 self._execute(case, injection, run, verdict)
         if self.second:
             self._cross_check(case, None if injection.functions else functions, verdict)

@@ -16,6 +16,7 @@ from time import monotonic_ns, process_time_ns
 from backend.coverage import CoveredEdges
 from backend.cranelift import SettingsError
 from backend.isle import IsleError
+from backend.watch import RuleWatch, watch_rules
 from clif.printer import print_functions
 from fuzz.case import Case, effective_settings
 from fuzz.finding import Finding, finding_text, write_finding
@@ -25,6 +26,7 @@ from fuzz.messages import Assignment, Failed, Found, NewEdges, Progress, Record
 from fuzz.oracle import BOTH, ORACLES, interpreter
 from fuzz.pipeline import Pipeline, Verdict
 from fuzz.plan import Plan
+from fuzz.rules.notes import fired_notes
 from fuzz.source import CaseSource
 from fuzz.statistics import Stage, Statistics
 
@@ -70,6 +72,7 @@ class _Worker:
     known: set[str] = field(default_factory=set)
     edges: CoveredEdges = field(default_factory=CoveredEdges)
     new_edges: list[NewEdges] = field(default_factory=list)
+    watch: RuleWatch | None = field(default_factory=watch_rules)
 
     def run(self) -> None:
         plan = self.plan
@@ -79,6 +82,7 @@ class _Worker:
             plan.options.isas,
             oracle=ORACLES.get(plan.oracle, interpreter),
             second=plan.oracle == BOTH,
+            watch=self.watch,
             on_stage=self.flight.enter,
         )
         limit_memory(plan.memory_mb)
@@ -128,6 +132,7 @@ class _Worker:
             self.statistics.note_rejected(f"internal: {_place(error)}", index)
         else:
             note_case(self.statistics, case, verdict, index)
+            self._note_rules(case, verdict)
             for finding in verdict.findings:
                 self._keep(finding, case, verdict, index)
             self._take_sample(case)
@@ -135,6 +140,14 @@ class _Worker:
         if len(new):
             self.new_edges.append(NewEdges(index, tuple(new.tolist())))
         self.flight.end()
+
+    def _note_rules(self, case: Case, verdict: Verdict) -> None:
+        if self.watch is None:
+            return
+        for run in verdict.runs:
+            if run.outcomes is not None:
+                names = [self.watch.names[number] for number in run.fired]
+                self.statistics.note_rules(run.isa, names, case.inputs.count)
 
     def _take_sample(self, case: Case) -> None:
         """A case now and then, for people to look at."""
@@ -150,7 +163,8 @@ class _Worker:
             if finding.bucket in self.known:
                 return  # one example is enough
             self.known.add(finding.bucket)
-        text = finding_text(finding, case, verdict.expected, self.plan.options.isas)
+        notes = fired_notes(self.watch, verdict.runs, finding.isa)
+        text = finding_text(finding, case, verdict.expected, self.plan.options.isas, notes)
         try:
             path = write_finding(text, Path(self.plan.out))
         except OSError as error:

@@ -15,6 +15,7 @@ _COMMANDS = {
     "check": "run filetests: their run commands through every executor",
     "fmt": "print the case of a seed, or a case file in canonical form",
     "coverage": "which edges and ISLE rules of Cranelift something covers",
+    "rules": "every ISLE rule: how often it was tested, or why it never fired",
     "support": "which opcodes and types each ISA and the interpreter have",
     "selfcheck": "inject faults and prove that they are seen",
 }
@@ -28,6 +29,7 @@ Examples:
   clif-fuzz check corpus/opcodes
   clif-fuzz support --missing
   clif-fuzz coverage corpus/
+  clif-fuzz rules --missing --against facts.json
 
 \b
 Exit codes: 0 nothing found, 1 findings, 2 usage or bad input, 130 interrupted.

@@ -42,3 +42,13 @@ def emulated_isas(case_file: CaseFile, path: Path) -> tuple[str, ...]:
         names = ", ".join(case_file.isas)
         raise BadInput(f"{path}: names only ISAs that are not emulated: {names}")
     return named or DEFAULT_ISAS
+
+
+def check_out(out: str) -> None:
+    """Makes the directory for findings. Raises BadInput where nothing can be written to it."""
+    from fuzz.finding import check_directory
+
+    try:
+        check_directory(Path(out))
+    except OSError as error:
+        raise BadInput(f"cannot write findings to {out}: {error.strerror}") from error

@@ -21,10 +21,19 @@ from fuzz.cli.errors import (
     BadInput,
     complain,
 )
-from fuzz.cli.options import case_options, json_option, mutants_option, write_json
+from fuzz.cli.files import check_out
+from fuzz.cli.options import (
+    amount_options,
+    case_options,
+    jobs_option,
+    json_option,
+    mutants_option,
+    out_option,
+    write_json,
+)
 from fuzz.cli.status import open_view
 from fuzz.cli.summary import print_summary, to_json
-from fuzz.plan import ORACLE_NAMES, CaseOptions, Plan
+from fuzz.plan import ORACLE_NAMES, CaseOptions, Plan, Source
 from fuzz.result import JobState, Result
 from fuzz.resume import (
     CASE_FIELDS,
@@ -52,17 +61,17 @@ Without --seconds and --cases it runs until Ctrl-C.
 )
 @case_options
 @mutants_option
-@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="How long to run.")
-@click.option("--cases", type=click.IntRange(1), help="How many cases to check.")
-@click.option("--jobs", type=click.IntRange(1, 1024), help="Worker processes.  [default: 1]")
-@click.option("--seed", type=click.IntRange(0), help="Of all cases; drawn if not given.")
 @click.option(
-    "--out",
-    type=click.Path(file_okay=False),
-    default="findings",
+    "--source",
+    type=click.Choice([source.value for source in Source]),
+    default=Source.GENERATOR.value,
     show_default=True,
-    help="Directory for findings and the campaign's database.",
+    callback=lambda _, __, value: Source(value),
+    help="With rules, each case is small and about one ISLE rule, all of them in turn.",
 )
+@amount_options
+@jobs_option
+@out_option
 @click.option(
     "--resume",
     type=click.Path(file_okay=False),
@@ -120,7 +129,8 @@ def command(context: click.Context, /, **params: Any) -> int:
     out = resume or params["out"]
     if params["ray_address"] is not None:
         cpus = _connect(params["ray_address"])
-        params["jobs"] = params["jobs"] or cpus
+        if "jobs" not in asked:
+            params["jobs"] = cpus
     with _folder(Path(out), new=resume is None) as store:
         if resume is None:
             plan = _new_plan(params)
@@ -196,7 +206,6 @@ def _new_plan(params: dict[str, Any]) -> Plan:
     values = fields_of_plan(params)
     options = {name: values.pop(name) for name in [*values] if name in CASE_FIELDS}
     values["seed"] = secrets.randbits(32) if values["seed"] is None else values["seed"]
-    values["jobs"] = values["jobs"] or 1
     return Plan(CaseOptions(**options), **values)
 
 
@@ -205,7 +214,7 @@ def _folder(directory: Path, *, new: bool) -> Iterator[Store]:
     """The folder's database, for this run alone. Raises BadInput where that is not possible."""
     if not new and not (directory / DATABASE).exists():
         raise BadInput(f"{directory}: no campaign to go on with")
-    _check_directory(directory)
+    check_out(str(directory))
     try:
         store = Store(directory)
     except StoreError as error:
@@ -239,15 +248,6 @@ def _resume(
     except (StoreError, ResumeError) as error:
         raise BadInput(str(error)) from error
     return plan, result, states
-
-
-def _check_directory(directory: Path) -> None:
-    from fuzz.finding import check_directory
-
-    try:
-        check_directory(directory)
-    except OSError as error:
-        raise BadInput(f"cannot write findings to {directory}: {error.strerror}") from error
 
 
 def _save_unwritten(result: Result) -> None:
