@@ -71,7 +71,8 @@ def _what(finding: Finding, verdict: Verdict) -> str:
     gravest = _gravest(_differences(finding, verdict))
     if gravest is DifferenceKind.VIOLATION:
         return finding.detail
-    return _WORDS.get(gravest, gravest.value)
+    what: str = gravest.value
+    return _WORDS.get(gravest, what)
 
 
 def _differences(finding: Finding, verdict: Verdict) -> Iterator[Difference]:
