@@ -12,12 +12,13 @@ from fuzz.plan import Plan
 from fuzz.source import CaseSource
 from fuzz.statistics import Stage, Statistics
 
-_DEATHS = {
+#: What the death of a process in a stage is called, and what it is if that takes too long.
+DEATHS = {
     Stage.READ: FindingKind.COMPILER_PANIC,
     Stage.COMPILE: FindingKind.COMPILER_PANIC,
     Stage.EMULATE: FindingKind.EMULATOR_FAULT,
 }
-_DELAYS = {
+DELAYS = {
     Stage.READ: FindingKind.COMPILE_TIMEOUT,
     Stage.COMPILE: FindingKind.COMPILE_TIMEOUT,
     Stage.EMULATE: FindingKind.HANG,
@@ -26,7 +27,7 @@ _DELAYS = {
 
 def report_death(plan: Plan, last: InFlight, cause: str, connection: Connection) -> None:
     """Makes the case again and writes it as a finding; a fault of ours is counted as rejected."""
-    kinds = _DELAYS if last.seconds > plan.case_seconds else _DEATHS
+    kinds = DELAYS if last.seconds > plan.case_seconds else DEATHS
     kind = kinds.get(last.stage)
     if kind is None:
         statistics = Statistics()

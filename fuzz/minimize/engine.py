@@ -9,13 +9,19 @@ from fuzz.case import Case
 from fuzz.casefile import print_case
 from fuzz.minimize.judge import Judge
 from fuzz.minimize.size import Size, instructions, size_of
-from fuzz.minimize.soundness import is_determined, is_well_formed, keeps_promises, known_faults
+from fuzz.minimize.soundness import (
+    is_determined,
+    is_verified,
+    is_well_formed,
+    keeps_promises,
+    known_faults,
+)
 from fuzz.minimize.subject import Change, Subject, Trace, trace_of
 from fuzz.minimize.tidy import tidy
 from fuzz.triage.symptom import Symptom
 
 
-class NotFailing(Exception):
+class NotFailing(ValueError):
     """The case shows nothing that could be kept."""
 
 
@@ -68,6 +74,7 @@ class Minimizer:
     _wanted: Symptom = field(init=False)
     _size: Size = field(init=False)
     _trace: Trace = field(init=False)
+    _verified: bool = field(init=False)
     _sound: bool = field(init=False)
     _known: frozenset[str] = field(init=False)
     _refused: set[int] = field(default_factory=set)
@@ -76,9 +83,10 @@ class Minimizer:
         """Looks at the case. Raises NotFailing if it shows nothing."""
         symptom = self.judge(case)
         if symptom is None:
-            raise NotFailing
+            raise NotFailing("the case does not fail, or only sometimes")
         self._wanted = symptom
         self.progress = Progress(case)
+        self._verified = is_verified(case)
         #: Of an unsound start nothing better can be asked than that it stays a failure.
         self._sound = is_determined(case) and keeps_promises(case)
         self._known = known_faults(case)
@@ -138,6 +146,9 @@ class Minimizer:
             return False
         key = hash(print_case(candidate))
         if key in self._refused:
+            return False
+        if self._verified and not is_verified(candidate):
+            self._refused.add(key)
             return False
         self.progress.judged += 1
         symptom = self.judge(candidate)

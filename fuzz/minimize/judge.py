@@ -19,6 +19,13 @@ class Judge(Protocol):
     def __call__(self, case: Case) -> Symptom | None: ...
 
 
+class Bench(Judge, Protocol):
+    """A judge that can be asked to look for one symptom alone, and to go home."""
+
+    def fixed_on(self, symptom: Symptom) -> Bench: ...
+    def close(self) -> None: ...
+
+
 @dataclass(slots=True)
 class TrialJudge:
     """Judges by taking the case through everything.
@@ -52,3 +59,6 @@ class TrialJudge:
         isas = symptom.isas or self.isas
         second = symptom.kind in (FindingKind.ORACLES_DISAGREE, FindingKind.ORACLE_FAULT)
         return TrialJudge(self.trial, isas, symptom, self.isa, second)
+
+    def close(self) -> None:
+        """Nothing to do."""

@@ -10,14 +10,17 @@ from __future__ import annotations
 from typing import Final
 
 import interp
+from backend.cranelift import CompilerPanic, Functions, ReadError, SettingsError
 from clif.function import Inst
 from clif.outcome import Outcomes, Status
+from clif.printer import print_functions
 from clif.validity import is_valid
 from fuzz import known
 from fuzz.case import Case, effective_settings, has_canonical_nans
 from fuzz.compare import compare
 from fuzz.mutate.facts import Facts
 from fuzz.oracle import DEFAULT_FUEL
+from fuzz.pipeline import target_of
 from fuzz.plan import DEFAULT_ISAS
 
 #: Made-up addresses and garbage that differ from the usual ones.
@@ -27,6 +30,18 @@ _OTHER_LAYOUTS: Final = (1, 5)
 def is_well_formed(case: Case) -> bool:
     """Whether the case is CLIF at all, as far as can be told without a compiler."""
     return all(is_valid(function) for function in case.functions)
+
+
+def is_verified(case: Case) -> bool:
+    """Whether Cranelift's verifier accepts the functions as they are, for each ISA of the case."""
+    try:
+        functions = Functions(print_functions(case.functions))
+        for isa in filter(case.is_for, DEFAULT_ISAS):
+            if any(functions.verify(target_of(case, isa).handle)):
+                return False
+    except (ReadError, CompilerPanic, SettingsError):
+        return False
+    return True
 
 
 def is_determined(case: Case) -> bool:

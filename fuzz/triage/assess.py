@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from backend.cranelift import SettingsError
 from backend.interpreter import NAME as SECOND
@@ -30,6 +31,7 @@ from fuzz.triage.variants import (
 
 #: Relations that are compiled and run, in search of one that does not fail.
 _MOST_RELATIONS = 80
+_BAD: Final = (Say.OTHERWISE, Say.FAILS)
 
 
 @dataclass(slots=True)
@@ -62,6 +64,7 @@ class Assessor:
         failing = tuple(isa for isa in self.isas if _fails(votes, isa))
         difference = self._rules(case, symptom, failing, deciders)
         part, alone = _part(case, words, votes, deciders, difference)
+        part = _PHASES.get(symptom.phase, part)
         return Blame(
             part, failing, alone, tuple(votes), deciders, difference.rules, difference.neighbour
         )
@@ -129,6 +132,10 @@ class Assessor:
         return rule_difference(case, isa, passing)
 
 
+#: A panic says itself whose it is.
+_PHASES: Final = {"optimize": Part.MID_END, "regalloc": Part.REGISTER_ALLOCATOR}
+
+
 class Executor:
     """One more executor that has a vote."""
 
@@ -169,7 +176,7 @@ def _word(verdict: Verdict, isa: str, rows: Sequence[int]) -> _Word:
         return _Word(outcomes)
     for symptom in symptoms(verdict):
         if isa in symptom.isas:
-            return _Word(failure=f"{symptom.kind.value} {symptom.what}")
+            return _Word(failure=str(replace(symptom, isas=())))
     reasons = (r.removeprefix(f"{isa}: ") for r in verdict.rejected if r.startswith(f"{isa}: "))
     return _Word(reason=next(reasons, "it did not come to that"))
 
@@ -196,17 +203,23 @@ def _same(case: Case, one: list[Observed], other: list[Observed]) -> bool:
     return all(agree(*pair, canonical_nans=canonical) for pair in zip(one, other, strict=True))
 
 
+def _fails_unoptimised(votes: Sequence[Vote], isa: str) -> bool:
+    """Whether without optimising the same goes wrong on an ISA as with it."""
+    of_isa = [vote for vote in votes if _isa_of(vote.executor) == isa]
+    plain = [(v.say, v.detail) for v in of_isa if v.executor.endswith("opt_level=none")]
+    others = [(v.say, v.detail) for v in of_isa if not v.executor.endswith("opt_level=none")]
+    return any(word[0] in _BAD and word in others for word in plain) or (
+        bool(plain) and plain[0][0] in _BAD and not any(word[0] in _BAD for word in others)
+    )
+
+
 def _isa_of(executor: str) -> str:
     return executor.partition(" ")[0]
 
 
-def _fails(votes: Sequence[Vote], isa: str, level: str = "") -> bool:
-    """Whether something goes wrong on an ISA, with an opt_level or with any."""
-    return any(
-        vote.say in (Say.OTHERWISE, Say.FAILS)
-        for vote in votes
-        if _isa_of(vote.executor) == isa and vote.executor.endswith(level)
-    )
+def _fails(votes: Sequence[Vote], isa: str) -> bool:
+    """Whether something goes wrong on an ISA, with one opt_level or with both."""
+    return any(vote.say in _BAD for vote in votes if _isa_of(vote.executor) == isa)
 
 
 def _part(
@@ -226,12 +239,16 @@ def _part(
         return Part.INTERPRETER, FIRST
     isas = {_isa_of(name) for name in names} - {SECOND}
     host = next((v for v in others if v.executor.startswith("host")), None)
-    if host is not None and host.say is Say.EXPECTED and "x86_64" in isas:
-        return Part.EMULATOR, "the emulated x86_64"
+    if host is not None and host.say is Say.EXPECTED and _host_isa(host) in isas:
+        return Part.EMULATOR, _host_isa(host)
     isas -= {"host"}
     if not isas:
         return Part.UNKNOWN, ""
     return _part_of_cranelift(isas, votes, deciders, difference)
+
+
+def _host_isa(vote: Vote) -> str:
+    return vote.executor.removeprefix("host ")
 
 
 def _agree(case: Case, words: dict[str, _Word], votes: Sequence[Vote]) -> bool:
@@ -252,7 +269,7 @@ def _part_of_cranelift(
     alone = next(iter(isas)) if len(isas) == 1 and len(asked) > 1 else ""
     if any(decider.name == "regalloc_algorithm" for decider in deciders):
         return Part.REGISTER_ALLOCATOR, alone
-    unoptimised = any(_fails(votes, isa, "opt_level=none") for isa in isas)
+    unoptimised = any(_fails_unoptimised(votes, isa) for isa in isas)
     groups = {fired.rule.group for fired in difference.rules}
     if not unoptimised and (len(isas) > 1 or groups == {"mid_end"}):
         return Part.MID_END, alone

@@ -17,7 +17,7 @@ class Part(Enum):
     SECOND_ORACLE = "the second oracle, cranelift-interpreter"
     EMULATOR = "the emulator"
     MID_END = "the mid-end"
-    REGISTER_ALLOCATOR = "register allocation: it fails with one allocator only"
+    REGISTER_ALLOCATOR = "register allocation"
     BACKEND = "one ISA's code generation"
     SHARED = "what the code generation of all ISAs has in common"
     UNKNOWN = "nothing in particular"

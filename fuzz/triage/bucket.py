@@ -40,7 +40,7 @@ class Bucket:
     def to_json(self) -> dict[str, Any]:
         return {
             "bucket": str(self),
-            "kind": self.symptom.kind.value,
+            "kind": None if self.symptom.kind is None else self.symptom.kind.value,
             "isas": list(self.symptom.isas),
             "what": self.symptom.what,
             "shape": self.shape or None,

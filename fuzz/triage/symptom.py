@@ -22,18 +22,25 @@ class Symptom:
     """A failure without what is accidental to its case.
 
     Attributes:
+        kind: None where a test of the user's own decides.
         isas: the ISAs that show it, in the order of the trial; empty where none is concerned.
         what: for a miscompile ``wrong value``, ``trap code`` and the like; for a panic its phase
             and location; for other failures to compile their message; for the death of a process
             the stage, and what it died of.
     """
 
-    kind: FindingKind
+    kind: FindingKind | None
     isas: tuple[str, ...] = ()
     what: str = ""
 
     def __str__(self) -> str:
-        return " ".join(word for word in (self.kind.value, *self.isas, self.what) if word)
+        kind = "" if self.kind is None else self.kind.value
+        return " ".join(word for word in (kind, *self.isas, self.what) if word)
+
+    @property
+    def phase(self) -> str:
+        """Where a panic happened (``backend.cranelift.CompilerPanic``); else empty."""
+        return self.what.partition(" ")[0] if self.kind is FindingKind.COMPILER_PANIC else ""
 
     def same_as(self, other: Symptom) -> bool:
         """Whether both are the same failure, on the same ISAs or on others."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from fuzz.case import Case
 from fuzz.pipeline import Pipeline, Verdict
@@ -32,6 +32,11 @@ class Stages(Protocol):
     def __call__(self, stage: Stage) -> None: ...
 
 
+#: CPU time after which a case counts as hung, which is tried many times. The interpreter has
+#: bounded it to what takes milliseconds.
+HANG_SECONDS: Final = 0.3
+
+
 class PlainTrial:
     """The harness as it is. Pipelines are made when they are needed, and kept."""
 
@@ -50,6 +55,7 @@ class PlainTrial:
         key = tuple(isas)
         if key not in self._pipelines:
             self._pipelines[key] = Pipeline(key)
+            self._pipelines[key].limit_seconds(HANG_SECONDS)
         pipeline = self._pipelines[key]
         pipeline.second, pipeline.on_stage = second, stages
         return pipeline
