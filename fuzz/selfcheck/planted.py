@@ -21,6 +21,7 @@ from clif.printer import print_functions
 from fuzz.case import Case, effective_settings
 from fuzz.oracle import interpreter
 from fuzz.pipeline import FIRST, Injection, Pipeline, Verdict, target_of
+from fuzz.selfcheck.breakdowns import kind_of
 from fuzz.selfcheck.registry import all_faults
 from fuzz.triage.trial import PlainTrial, Stages
 
@@ -60,7 +61,7 @@ def _kind(item: object) -> str:
     for part in parts:
         inst = part.inst if isinstance(part, Place) else part
         if isinstance(inst, Inst):
-            return inst.opcode.name if inst.type is None else f"{inst.opcode.name}.{inst.type}"
+            return kind_of(inst)
     return ""
 
 
@@ -167,6 +168,8 @@ class PlantedTrial:
             return pipeline.check(case)
         if self.planted.isa == FIRST:
             return self._with_faulty_oracle(pipeline, case, injection)
+        if not (self.planted.isa or self.planted.settings or self.planted.flag):
+            return pipeline.check(case, injection)
         return pipeline.check(case, self._for_isas(case, injection))
 
     def _for_isas(self, case: Case, injection: Injection) -> Injection:

@@ -15,7 +15,7 @@ class Part(Enum):
 
     INTERPRETER = "the reference interpreter"
     SECOND_ORACLE = "the second oracle, cranelift-interpreter"
-    EMULATOR = "the emulator"
+    EMULATOR = "the emulator, unless it depends on what registers held before"
     MID_END = "the mid-end"
     REGISTER_ALLOCATOR = "register allocation"
     BACKEND = "one ISA's code generation"

@@ -24,6 +24,7 @@ from backend.link import Linker, LinkError
 from clif.function import Function
 from clif.outcome import Region, Status, ints_from_words
 from clif.printer import print_functions
+from clif.types import F32, F64, Type
 from fuzz.case import Case
 from fuzz.casefile import print_case, read_case
 from fuzz.compare import Observed
@@ -38,6 +39,7 @@ _CODE_BYTES: Final = 1 << 20
 _SECONDS: Final = 20.0
 _CPU_SECONDS: Final = 5
 _BYTES_WRITTEN: Final = 1 << 16
+_GARBAGE: Final = 0xA5
 _NAME: Final = "clif_fuzz_host"
 
 
@@ -50,7 +52,7 @@ class HostExecutor(Executor):
 
     def outcomes(self, case: Case, rows: Sequence[int]) -> list[Observed] | None:
         """None where there is no such ISA, the code does not compile or link, or it dies."""
-        if not self.isa or not case.is_for(self.isa):
+        if not self.isa or not case.is_for(self.isa) or _has_undefined_bits(case):
             return None
         ours, theirs = _CONTEXT.Pipe(duplex=False)
         text = print_case(case, isas=(self.isa,))
@@ -117,13 +119,31 @@ def _caller(main: Function) -> str:
     lines += [f"    fn0 = colocated %{main.name} sig0", "block0(v0: i64, v1: i64):"]
     count = len(signature.params)
     for n, type_ in enumerate(signature.param_types):
-        lines.append(f"    v{n + 2} = load.{type_} v0+{_SLOT * n}")
+        lines += _argument(type_, n, 2 + n, 2 + count + n)
     args = ", ".join(f"v{n + 2}" for n in range(count))
-    results = [f"v{n + 2 + count}" for n in range(len(signature.returns))]
+    results = [f"v{n + 2 + 2 * count}" for n in range(len(signature.returns))]
     called = f"call fn0({args})"
     lines.append(f"    {', '.join(results)} = {called}" if results else f"    {called}")
     lines += [f"    store {value}, v1+{_SLOT * n}" for n, value in enumerate(results)]
     return "\n".join([*lines, "    return", "}"]) + "\n"
+
+
+def _argument(type_: Type, n: int, value: int, spare: int) -> list[str]:
+    """Loads an argument; what is above it in its register is what is above it in the table."""
+    place = f"v0+{_SLOT * n}"
+    if type_.is_int and type_.bits < 64:
+        return [f"    v{spare} = load.i64 {place}", f"    v{value} = ireduce.{type_} v{spare}"]
+    if type_ in (F32, F64):
+        vector = type_.by(128 // type_.bits)
+        load = f"    v{spare} = load.{vector} {place}"
+        return [load, f"    v{value} = extractlane.{vector} v{spare}, 0"]
+    return [f"    v{value} = load.{type_} {place}"]
+
+
+def _has_undefined_bits(case: Case) -> bool:
+    """Whether a vector leaves bits of its register undefined, which cannot be filled here."""
+    values = (value.type for function in case.functions for value in function.values())
+    return any(type_.is_vector and type_.bits < 128 for type_ in values)
 
 
 def _call(function: Callable[[int, int], None], case: Case, row: int) -> Observed:
@@ -135,7 +155,8 @@ def _call(function: Callable[[int, int], None], case: Case, row: int) -> Observe
         value = ints_from_words(words[row : row + 1])[0]
         if region is not None and n == region.param:
             value = int(memory.ctypes.data)
-        arguments[n] = np.frombuffer(value.to_bytes(_SLOT, "little"), np.uint8)
+        width = case.main.signature.param_types[n].bytes
+        arguments[n, :width] = np.frombuffer(value.to_bytes(width, "little"), np.uint8)
     function(int(arguments.ctypes.data), int(results.ctypes.data))
     types = signature.return_types
     values = tuple(
@@ -147,7 +168,7 @@ def _call(function: Callable[[int, int], None], case: Case, row: int) -> Observe
 
 
 def _table(rows: int) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
-    return np.zeros((max(rows, 1), _SLOT), np.uint8)
+    return np.full((max(rows, 1), _SLOT), _GARBAGE, np.uint8)
 
 
 def _region(region: Region | None) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
