@@ -12,8 +12,8 @@ from fuzz.minimize.subject import Change, Subject
 
 
 def branch_to_one_side(subject: Subject) -> list[Change]:
-    """A conditional branch or a table becomes a jump, to where it went first; tables lose entries;
-    a branch goes directly to where a block of one jump would lead it.
+    """A conditional branch or a table becomes a jump, to where it went first; tables lose entries,
+    or have the same target twice; a branch goes directly to where a block of one jump leads.
 
     Keeps: what the chosen side does. Ends: no new branches, and fewer ways out of blocks. A loop
     whose branch leaves it is none any longer.
@@ -31,6 +31,10 @@ def _ways(subject: Subject, blocks: list[Block]) -> Iterator[Change]:
             continue
         for target in _likely_first(subject, last):
             yield partial(_jump, block, target)
+        for at in range(len(last.targets)):
+            for other in range(len(last.targets)):
+                if last.targets[at].block is not last.targets[other].block:
+                    yield partial(_same_target, last, at, other)
         if last.opcode.name == "br_table":
             for at in range(1, len(last.targets)):
                 yield partial(_drop_entry, last, at)
@@ -49,6 +53,11 @@ def _likely_first(subject: Subject, branch: Inst) -> list[BlockCall]:
 
 def _jump(block: Block, target: BlockCall) -> None:
     block.instructions[-1] = Inst(OPCODES["jump"], targets=[target])
+
+
+def _same_target(branch: Inst, at: int, other: int) -> None:
+    target = branch.targets[other]
+    branch.targets[at] = BlockCall(target.block, list(target.args))
 
 
 def _drop_entry(branch: Inst, at: int) -> None:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
+from backend.opcodes import OPCODES
 from clif.function import AbiParam, Function, Inst, Signature
 from clif.outcome import Words, ints_from_words, words_from_ints
 from clif.types import F32, F64, I8, I16, I32, I64, Type
@@ -14,6 +15,7 @@ from fuzz.case import Case
 from fuzz.minimize.size import type_weight
 from fuzz.minimize.subject import Change, Subject
 
+_CONSTANTS = ("iconst", "vconst", "f16const", "f32const", "f64const", "f128const")
 _SCALARS = (I8, I16, I32, I64, F32, F64)
 
 
@@ -28,7 +30,7 @@ def narrow_types(subject: Subject) -> list[Change]:
 def _pairs(case: Case) -> Iterator[tuple[Type, Type]]:
     there = {v.type.name: v.type for f in case.functions for v in f.values()}
     for old in sorted(there.values(), key=type_weight, reverse=True):
-        family = [t for t in _SCALARS if t.is_float == old.is_float]
+        family = list(_SCALARS)
         if old.is_vector:
             family += [old.lane, *_narrower_vectors(old)]
         for new in sorted(dict.fromkeys(family), key=type_weight):
@@ -68,9 +70,20 @@ def _retype_function(function: Function, old: Type, new: Type) -> None:
 def _retype_inst(inst: Inst, old: Type, new: Type) -> None:
     if isinstance(inst.ref, Signature):
         inst.ref = _signature(inst.ref, old, new)
-    if inst.type is old:
+    if inst.results and not inst.args and inst.opcode.name in _CONSTANTS:
+        _retype_constant(inst, old, new)
+    elif inst.type is old:
         inst.type = new
-        inst.imm = _number(inst.imm, old, new) if inst.imm else 0
+
+
+def _retype_constant(inst: Inst, old: Type, new: Type) -> None:
+    """The result's type has changed already."""
+    if inst.results[0].type is not new or inst.type not in (old, None):
+        return
+    name = "vconst" if new.is_vector else f"{new.name}const" if new.is_float else "iconst"
+    inst.opcode = OPCODES[name]
+    inst.type = new if OPCODES[name].polymorphic else None
+    inst.imm = _number(inst.imm, old, new)
 
 
 def _signature(signature: Signature, old: Type, new: Type) -> Signature:
@@ -85,7 +98,9 @@ def _convert(words: Words, old: Type, new: Type) -> Words:
 
 
 def _number(value: int, old: Type, new: Type) -> int:
-    """The low bits; of floats the high ones, where sign and exponent are."""
+    """The low bits; of floats the high ones, where sign and exponent are, or whether it is 0."""
+    if old.is_float and not new.is_float:
+        return int(value != 0)
     if old.is_float and not old.is_vector:
         return value >> (old.bits - new.bits) if new.bits < old.bits else value
     return value & (1 << new.bits) - 1

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from clif.function import Block, Inst, Value
+from clif.outcome import words_from_ints
 from fuzz.minimize.subject import Change, Subject, replace_uses
 
 
@@ -13,7 +14,8 @@ def replace_by_parameters(subject: Subject) -> list[Change]:
     """A value becomes a parameter of main, whose argument is what the value was.
 
     Keeps: the values of all that depend on it, where its block runs once. Ends: an instruction
-    less. Values of blocks become parameters too, which leaves their blocks without.
+    less. Where nobody comes by, any value will do. Parameters of blocks become parameters of main
+    too, and their blocks have none then.
     """
     return list(_changes(subject))
 
@@ -22,18 +24,16 @@ def _changes(subject: Subject) -> Iterator[Change]:
     for block in subject.main.blocks:
         if block is not subject.main.entry:
             for param in block.params:
-                if _can_replace(subject, [param]):
+                if _is_used(subject, [param]):
                     yield partial(_replace, subject, [param])
         for inst in block.instructions:
-            if inst.results and _can_replace(subject, inst.results):
+            if _is_used(subject, inst.results):
                 yield partial(_replace_inst, subject, block, inst)
 
 
-def _can_replace(subject: Subject, values: list[Value]) -> bool:
+def _is_used(subject: Subject, values: list[Value]) -> bool:
     uses = subject.index(subject.main).uses
-    return any(uses.get(value) for value in values) and all(
-        subject.words(value) is not None for value in values
-    )
+    return any(uses.get(value) for value in values)
 
 
 def _replace_inst(subject: Subject, block: Block, inst: Inst) -> None:
@@ -49,11 +49,17 @@ def _replace(subject: Subject, values: list[Value]) -> None:
             replace_uses(index, value, _parameter(subject, value))
 
 
+def _constant(subject: Subject, value: Value) -> int:
+    inst = subject.index(subject.main).definition.get(value)
+    return inst.imm if inst is not None and not inst.args else 0
+
+
 def _parameter(subject: Subject, value: Value) -> Value:
     """One that main has already, or another one."""
-    words = subject.words(value)
-    assert words is not None
     inputs = subject.case.inputs
+    words = subject.words(value)
+    if words is None:  # where nobody comes by; of a constant it is known nevertheless
+        words = words_from_ints(value.type, [_constant(subject, value)] * inputs.count)
     for at, param in enumerate(subject.main.entry.params):
         is_region = inputs.region is not None and at == inputs.region.param
         if is_region or param.type is not value.type:

@@ -9,6 +9,7 @@ from fuzz.minimize.calls import call_plainly
 from fuzz.minimize.cut import cut_short
 from fuzz.minimize.delete import delete_instructions
 from fuzz.minimize.details import plain_details, simplify_constants
+from fuzz.minimize.earlier import use_earlier_values
 from fuzz.minimize.engine import Pass
 from fuzz.minimize.inline import inline_calls
 from fuzz.minimize.inputs import drop_inputs, simplify_inputs, simplify_region
@@ -35,6 +36,7 @@ PASSES: Final = (
     Pass("plain calls", call_plainly),
     Pass("inline", inline_calls),
     Pass("operands", use_operands),
+    Pass("earlier values", use_earlier_values),
     Pass("unused parameters", drop_parameters),
     Pass("conventions", forget_conventions),
     Pass("details", plain_details),

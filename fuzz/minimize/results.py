@@ -39,16 +39,18 @@ def _of_callees(subject: Subject) -> Iterator[Change]:
 
 
 def _drop(subject: Subject, callee: Function, at: int) -> None:
+    calls = list(calls_of(subject.case, callee))
+    indices = {caller: subject.index(caller) for caller, _, _ in calls}
     returns = len(callee.signature.returns)
     set_returns(callee, [n for n in range(returns) if n != at])
     for declaration in declarations_of(subject.case, callee):
         declaration.signature = replace(declaration.signature, returns=callee.signature.returns)
-    for caller, block, inst in calls_of(subject.case, callee):
+    for caller, block, inst in calls:
         if at >= len(inst.results):
             continue  # a tail call, or one with handlers: not valid any longer
         result = inst.results.pop(at)
         constant = subject.constant(caller, result.type, subject.number(result) or 0)
-        replace_uses(subject.index(caller), result, constant[-1].result)
+        replace_uses(indices[caller], result, constant[-1].result)
         place = next(n for n, other in enumerate(block.instructions) if other is inst)
         block.instructions[place + 1 : place + 1] = constant
         if not isinstance(inst.ref, External):

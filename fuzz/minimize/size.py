@@ -65,6 +65,7 @@ def size_of(case: Case) -> Size:
         sum(block.cold for block in blocks),
         sum(slot.size for function in case.functions for slot in function.stack_slots),
         sum(_number(inst) for inst in insts),
+        sum(map(_ranks, case.functions)),
         *_inputs(inputs),
         *_order(case),
     )
@@ -85,6 +86,12 @@ def _signature_size(function: Function) -> int:
 def _entities(function: Function) -> int:
     count = len(function.stack_slots) + len(function.externals) + len(function.global_values)
     return count + len(function.alias_regions) + (function.stack_limit is not None)
+
+
+def _ranks(function: Function) -> int:
+    """How far behind the values stand that are used."""
+    rank = {value: n for n, value in enumerate(function.values())}
+    return sum(rank.get(v, 0) for inst in function.instructions() for v in used_values(inst))
 
 
 def _settings(case: Case) -> Size:

@@ -34,7 +34,7 @@ class Stages(Protocol):
 
 #: CPU time after which a case counts as hung, which is tried many times. The interpreter has
 #: bounded it to what takes milliseconds.
-HANG_SECONDS: Final = 0.3
+HANG_SECONDS: Final = 0.1
 
 
 class PlainTrial:
