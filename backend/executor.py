@@ -97,6 +97,10 @@ class Executor:
         self.words = memory.control
         self._hook_library()
 
+    def limit_seconds(self, seconds: float) -> None:
+        """CPU time after which an emulation that does not end counts as hung."""
+        self.cpu.watched.limit = seconds
+
     def _hook_library(self) -> None:
         def on_call(uc: Uc, address: int, size: int, data: object) -> None:
             self.library.call(address)

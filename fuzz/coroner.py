@@ -13,9 +13,9 @@ from fuzz.plan import Plan
 from fuzz.source import CaseSource
 from fuzz.statistics import Stage
 
-#: What the death of a worker is called, by how it ended and what it was doing. What is not in here
+#: What the death of a process is called, by how it ended and what it was doing. What is not in here
 #: is a fault of ours.
-_KINDS = {
+KINDS = {
     Ending.DIED: {
         Stage.READ: FindingKind.COMPILER_PANIC,
         Stage.COMPILE: FindingKind.COMPILER_PANIC,
@@ -37,7 +37,7 @@ _KINDS = {
 def report_death(plan: Plan, last: InFlight, autopsy: Autopsy, connection: Connection) -> None:
     """Makes the case again and writes it as a finding; a fault of ours is counted as rejected."""
     stage, cause = last.stage.label, autopsy.cause
-    kind = _KINDS[autopsy.ending].get(last.stage)
+    kind = KINDS[autopsy.ending].get(last.stage)
     if kind is None:
         connection.send(Death(last.index, f"internal: worker {cause} in {stage}"))
         return

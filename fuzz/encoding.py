@@ -1,7 +1,8 @@
 """Plain dataclasses as JSON values and back, without loss: what the campaign database keeps.
 
 Fields may be numbers, strings, enums, lists, frozensets, tuples, dicts and Counters of these, and
-further dataclasses. Types come from the annotations, so that a key that was an integer is one again.
+further dataclasses. Types come from the annotations, so that a key that was an integer is one
+again.
 """
 
 from __future__ import annotations

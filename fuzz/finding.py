@@ -195,14 +195,19 @@ def artifact_name(text: str) -> str:
 
 
 def write_finding(text: str, directory: Path) -> Path:
-    """Writes the file so that it is there in full or not at all, even if the machine stops.
-
-    Raises OSError where the directory does not let it.
-    """
+    """Writes the file as ``write_whole`` does, if it is not there yet. Raises OSError."""
     path = directory / artifact_name(text)
-    if path.exists():
-        return path
-    handle, temporary = tempfile.mkstemp(dir=directory, prefix=".crash-", suffix=".tmp")
+    if not path.exists():
+        write_whole(text, path)
+    return path
+
+
+def write_whole(text: str, path: Path) -> None:
+    """Writes a file so that it is there in full or not at all, even if the machine stops.
+
+    Raises OSError where that is not possible.
+    """
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".crash-", suffix=".tmp")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
@@ -213,8 +218,7 @@ def write_finding(text: str, directory: Path) -> Path:
         with contextlib.suppress(OSError):
             Path(temporary).unlink()
         raise
-    _sync_directory(directory)
-    return path
+    _sync_directory(path.parent)
 
 
 def _sync_directory(directory: Path) -> None:

@@ -157,6 +157,11 @@ class Pipeline:
         self.on_stage = on_stage
         self._executors = {isa: executor_for(isa) for isa in self.isas}
 
+    def limit_seconds(self, seconds: float) -> None:
+        """CPU time after which an emulation counts as hung, in place of the executors' own."""
+        for executor in self._executors.values():
+            executor.limit_seconds(seconds)
+
     def check(self, case: Case, injection: Injection = NO_INJECTION) -> Verdict:
         """Takes one case through all stages. Raises SettingsError for settings that no ISA has."""
         verdict = Verdict()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from clif.function import Function
+from clif.function import Function, Value
 from clif.outcome import Status
 from interp.frame import Frame, Returns
 from interp.lanes import Lanes, Mask
@@ -27,7 +27,9 @@ class Machine:
         self.functions = {function.name: function for function in functions}
         self.n = n
         self.options = options
-        self.tables: Tables = tables(canonical=options.canonical_nans)
+        self.tables: Tables = tables(
+            canonical=options.canonical_nans, odd=options.odd_nans and not options.canonical_nans
+        )
         self.everyone: Mask = np.ones(n, np.bool_)
         self.rows = np.arange(n)
         self.memory = Memory()
@@ -40,6 +42,7 @@ class Machine:
         self.details: dict[int, str] = {}
         self.pinned: Lanes | None = None
         self.counters = Counters()
+        self.trace: dict[Value, Lanes] | None = None
         self._spent = np.zeros(n, np.int64)
         self._spent_by_all = 0
         self._symbols: dict[str, int] = {}

@@ -12,6 +12,8 @@ from fuzz.cli.errors import EXIT_INTERRUPTED, EXIT_USAGE, complain
 _COMMANDS = {
     "run": "make cases, compile, run, compare",
     "replay": "run case files again; say who agrees with whom",
+    "minimize": "the smallest case that still fails in the same way",
+    "triage": "fold findings of one fault together; say who is to blame",
     "check": "run filetests: their run commands through every executor",
     "fmt": "print the case of a seed, or a case file in canonical form",
     "coverage": "which edges and ISLE rules of Cranelift something covers",

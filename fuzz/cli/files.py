@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,15 @@ def load_cases(path: Path) -> list[CaseFile]:
         return read_cases(read_text(path), origin=path.name)
     except CaseFileError as error:
         raise BadInput(f"{path}: {error}") from error
+
+
+def expand(names: Iterable[str]) -> list[Path]:
+    """Files as they are named; a folder stands for the ``.clif`` files in it."""
+    paths = []
+    for name in names:
+        path = Path(name)
+        paths += sorted(path.rglob("*.clif")) if path.is_dir() else [path]
+    return paths
 
 
 def read_text(path: Path) -> str:

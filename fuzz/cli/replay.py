@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from fuzz.cli.errors import EXIT_CLEAN, EXIT_FINDINGS, EXIT_USAGE, BadInput, complain
-from fuzz.cli.files import load_cases
+from fuzz.cli.files import expand, load_cases
 from fuzz.cli.options import json_option, split_isas, write_json
 
 
@@ -48,7 +48,7 @@ def command(
     """
     worst = EXIT_CLEAN
     facts = []
-    for path in _expand(files):
+    for path in expand(files):
         try:
             second = oracle == "both"
             entries, exit_code = _replay_file(path, isas, second, code, quiet=json_file == "-")
@@ -61,14 +61,6 @@ def command(
     if json_file is not None:
         write_json({"files": facts}, json_file)
     return worst
-
-
-def _expand(files: tuple[str, ...]) -> list[Path]:
-    paths = []
-    for name in files:
-        path = Path(name)
-        paths += sorted(path.rglob("*.clif")) if path.is_dir() else [path]
-    return paths
 
 
 def _replay_file(

@@ -1,0 +1,119 @@
+"""Judging in a process of its own, which may die or take for ever of what it judges.
+
+Cases cross as the text of their files: what is judged is what will be written.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import tempfile
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Final
+
+from fuzz.autopsy import examine
+from fuzz.case import Case
+from fuzz.casefile import print_case, read_case
+from fuzz.coroner import KINDS
+from fuzz.flight import Flight
+from fuzz.limits import die_with_parent, limit_memory, send_errors_to
+from fuzz.minimize.judge import TrialJudge
+from fuzz.plan import Plan
+from fuzz.triage.symptom import Symptom
+
+_CONTEXT: Final = multiprocessing.get_context("spawn")
+
+
+def _serve(judge: TrialJudge, flight: Flight, errors: str, connection: Connection) -> None:
+    """The process's main function: a symptom for each text, until there are no more."""
+    die_with_parent()
+    send_errors_to(errors)
+    limit_memory(Plan().memory_mb)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; we are told
+    judge.stages = flight.enter
+    connection.send(None)
+    for index, text in enumerate(iter(connection.recv, None)):
+        flight.begin(index)
+        found = judge(read_case(text).case)
+        flight.end()
+        connection.send(found)
+
+
+@dataclass(slots=True)
+class ChildJudge:
+    """A judge (``fuzz.minimize.judge.Judge``) whose work is done by another process.
+
+    Attributes:
+        judge: what that process judges by.
+        seconds: how long one case may take by the clock; the process is ended then.
+    """
+
+    judge: TrialJudge
+    seconds: float
+    _process: BaseProcess | None = None
+    _connection: Connection | None = None
+    _flight: Flight = field(default_factory=lambda: Flight(_CONTEXT))
+    _folder: tempfile.TemporaryDirectory[str] | None = None
+
+    def __call__(self, case: Case) -> Symptom | None:
+        if self._process is None:
+            self._start()
+        assert self._connection is not None
+        try:
+            self._connection.send(print_case(case, isas=self.judge.isas))
+            if self._connection.poll(self.seconds):
+                found: Symptom | None = self._connection.recv()
+                return found
+            return self._post_mortem(too_long=True)
+        except (EOFError, OSError):
+            return self._post_mortem(too_long=False)
+
+    def fixed_on(self, symptom: Symptom) -> ChildJudge:
+        """A judge that looks for one symptom. This one's process ends."""
+        self.close()
+        return ChildJudge(self.judge.fixed_on(symptom), self.seconds)
+
+    def close(self) -> None:
+        """Ends the process."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+            self._process = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+
+    def _start(self) -> None:
+        self._connection, theirs = _CONTEXT.Pipe()
+        self._flight = Flight(_CONTEXT)
+        self._folder = tempfile.TemporaryDirectory(prefix="clif-fuzz-")
+        arguments = (self.judge, self._flight, str(self._errors), theirs)
+        self._process = _CONTEXT.Process(target=_serve, args=arguments)
+        self._process.start()
+        theirs.close()
+        self._connection.recv()  # it takes a second to be there
+
+    @property
+    def _errors(self) -> Path:
+        """Where the process's stderr goes."""
+        assert self._folder is not None
+        return Path(self._folder.name) / "stderr"
+
+    def _post_mortem(self, *, too_long: bool) -> Symptom | None:
+        """What the process died of, as a symptom; the next case gets another process."""
+        process, last = self._process, self._flight.look()
+        assert process is not None
+        if not too_long:
+            process.join()
+        autopsy = examine(process.exitcode, self._errors, too_long=too_long)
+        self.close()
+        kind = None if last is None else KINDS[autopsy.ending].get(last.stage)
+        if last is None or kind is None:
+            return None
+        return Symptom(kind, (), f"{autopsy.cause} in {last.stage.label}")

@@ -1,0 +1,114 @@
+"""Puts findings of one fault together: each is minimised, and then told apart by its bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from fuzz.case import Case
+from fuzz.minimize.engine import Minimizer, NotFailing
+from fuzz.minimize.judge import Bench
+from fuzz.minimize.registry import PASSES
+from fuzz.minimize.size import size_of
+from fuzz.triage.blame import Blame
+from fuzz.triage.bucket import Bucket, bucket_of
+from fuzz.triage.symptom import Symptom
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """A finding: where it comes from, and its case."""
+
+    name: str
+    case: Case
+
+
+@dataclass(slots=True, eq=False)
+class Fault:
+    """The findings of one bucket.
+
+    Attributes:
+        smallest: the smallest of their minimal cases.
+        names: where they come from.
+        blame: None until it is asked for.
+    """
+
+    bucket: Bucket
+    smallest: Case
+    names: list[str] = field(default_factory=list)
+    blame: Blame | None = None
+
+    @property
+    def symptom(self) -> Symptom:
+        return self.bucket.symptom
+
+    def to_json(self) -> dict[str, Any]:
+        return self.bucket.to_json() | {
+            "files": self.names,
+            "blame": None if self.blame is None else self.blame.to_json(),
+        }
+
+
+@dataclass(slots=True)
+class Folded:
+    """What came of many findings.
+
+    Attributes:
+        faults: by bucket, those with the most findings first.
+        healthy: names of those that do not fail.
+    """
+
+    faults: list[Fault] = field(default_factory=list)
+    healthy: list[str] = field(default_factory=list)
+
+
+def fold(
+    entries: Iterable[Entry],
+    judge_of: Callable[[Entry], Bench],
+    *,
+    observe: Callable[[Entry], None] = lambda entry: None,
+) -> Folded:
+    """Minimises every finding and puts it into its bucket.
+
+    Args:
+        judge_of: a judge of one finding that takes any symptom. It is closed afterwards.
+        observe: is told of each finding before it is taken up.
+    """
+    folded = Folded()
+    by_bucket: dict[str, Fault] = {}
+    for entry in entries:
+        observe(entry)
+        judge = judge_of(entry)
+        try:
+            small = minimize(entry.case, judge)
+        except NotFailing:
+            folded.healthy.append(entry.name)
+            continue
+        finally:
+            judge.close()
+        _add(by_bucket, entry, *small)
+    folded.faults = sorted(by_bucket.values(), key=lambda fault: -len(fault.names))
+    return folded
+
+
+def minimize(case: Case, judge: Bench) -> tuple[Case, Symptom]:
+    """The smallest case with the first symptom of a case. Raises NotFailing."""
+    symptom = judge(case)
+    if symptom is None:
+        raise NotFailing("the case does not fail")
+    fixed = judge.fixed_on(symptom)
+    try:
+        minimizer = Minimizer(fixed, PASSES)
+        minimizer.start(case)
+        return minimizer.run(), symptom
+    finally:
+        fixed.close()
+
+
+def _add(by_bucket: dict[str, Fault], entry: Entry, case: Case, symptom: Symptom) -> None:
+    bucket = bucket_of(case, symptom)
+    fault = by_bucket.setdefault(str(bucket), Fault(bucket, case))
+    fault.names.append(entry.name)
+    if size_of(case) < size_of(fault.smallest):
+        fault.smallest = case

@@ -1,0 +1,180 @@
+"""This machine's CPU as an executor, the judge between Cranelift and the emulator.
+
+Only where the user asks for it.
+
+Generated code runs in a process of its own, with limits; that process may die of it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import multiprocessing
+import platform
+import resource
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Final
+
+import numpy as np
+
+from backend.cranelift import CompileError, CompilerPanic, Functions, SettingsError, VerifierError
+from backend.link import Linker, LinkError
+from clif.function import Function
+from clif.outcome import Region, Status, ints_from_words
+from clif.printer import print_functions
+from clif.types import F32, F64, Type
+from fuzz.case import Case
+from fuzz.casefile import print_case, read_case
+from fuzz.compare import Observed
+from fuzz.pipeline import target_of
+from fuzz.triage.assess import Executor
+
+_CONTEXT: Final = multiprocessing.get_context("spawn")
+_ISAS: Final = {"x86_64": "x86_64", "AMD64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
+_PADDING: Final = {"x86_64": b"\xcc", "aarch64": b"\0\0\0\0"}
+_SLOT: Final = 16
+_CODE_BYTES: Final = 1 << 20
+_SECONDS: Final = 20.0
+_CPU_SECONDS: Final = 5
+_BYTES_WRITTEN: Final = 1 << 16
+_GARBAGE: Final = 0xA5
+_NAME: Final = "clif_fuzz_host"
+
+
+@dataclass(slots=True)
+class HostExecutor(Executor):
+    """Runs cases on the CPU of this machine. Each call takes a second: a process is started."""
+
+    isa: str = _ISAS.get(platform.machine(), "")
+    name: str = f"host {isa}"
+
+    def outcomes(self, case: Case, rows: Sequence[int]) -> list[Observed] | None:
+        """None where there is no such ISA, the code does not compile or link, or it dies."""
+        if not self.isa or not case.is_for(self.isa) or _has_undefined_bits(case):
+            return None
+        ours, theirs = _CONTEXT.Pipe(duplex=False)
+        text = print_case(case, isas=(self.isa,))
+        process = _CONTEXT.Process(target=_run, args=(text, self.isa, list(rows), theirs))
+        process.start()
+        theirs.close()
+        try:
+            if ours.poll(_SECONDS):
+                found: list[Observed] | None = ours.recv()
+                return found
+        except (EOFError, OSError):
+            pass  # the code was the end of it
+        finally:
+            process.kill()
+            process.join()
+            ours.close()
+        return None
+
+
+# --- in the child ---
+
+
+def _run(text: str, isa: str, rows: list[int], connection: Connection) -> None:
+    """The process's main function: what it saw of each row, or None."""
+    case = read_case(text).case
+    try:
+        entry, memory = _link(case, isa)
+    except (LinkError, CompileError, CompilerPanic, VerifierError, SettingsError):
+        connection.send(None)
+        return
+    _limit()
+    function = ctypes.CFUNCTYPE(None, ctypes.c_uint64, ctypes.c_uint64)(entry)
+    connection.send([_call(function, case, row) for row in rows])
+    del memory
+
+
+def _limit() -> None:
+    """Little time, no core file, no large files."""
+    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_BYTES_WRITTEN, _BYTES_WRITTEN))
+
+
+def _link(case: Case, isa: str) -> tuple[int, mmap.mmap]:
+    """The address of a function that calls main, and the memory where it lies."""
+    text = print_functions(case.functions) + "\n" + _caller(case.main)
+    compiled = target_of(case, isa).compile(Functions(text), chaos=case.chaos)
+    rights = mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC
+    memory = mmap.mmap(-1, _CODE_BYTES, prot=rights)
+    ring = np.frombuffer(memory, np.uint8)
+    base = int(ring.ctypes.data)
+    linker = Linker(ring, base, padding=_PADDING[isa], external=_no_external, on_wrap=lambda: None)
+    return linker.link(compiled).by_name[_NAME].address, memory
+
+
+def _no_external(kind: str, target: str) -> int:
+    raise LinkError(kind, target, "nothing but the case is there")
+
+
+def _caller(main: Function) -> str:
+    """Loads the arguments from one table, calls main, stores the results into another."""
+    signature = main.signature
+    lines = [f"function %{_NAME}(i64, i64) system_v {{", f"    sig0 = {signature}"]
+    lines += [f"    fn0 = colocated %{main.name} sig0", "block0(v0: i64, v1: i64):"]
+    count = len(signature.params)
+    for n, type_ in enumerate(signature.param_types):
+        lines += _argument(type_, n, 2 + n, 2 + count + n)
+    args = ", ".join(f"v{n + 2}" for n in range(count))
+    results = [f"v{n + 2 + 2 * count}" for n in range(len(signature.returns))]
+    called = f"call fn0({args})"
+    lines.append(f"    {', '.join(results)} = {called}" if results else f"    {called}")
+    lines += [f"    store {value}, v1+{_SLOT * n}" for n, value in enumerate(results)]
+    return "\n".join([*lines, "    return", "}"]) + "\n"
+
+
+def _argument(type_: Type, n: int, value: int, spare: int) -> list[str]:
+    """Loads an argument; what is above it in its register is what is above it in the table."""
+    place = f"v0+{_SLOT * n}"
+    if type_.is_int and type_.bits < 64:
+        return [f"    v{spare} = load.i64 {place}", f"    v{value} = ireduce.{type_} v{spare}"]
+    if type_ in (F32, F64):
+        vector = type_.by(128 // type_.bits)
+        load = f"    v{spare} = load.{vector} {place}"
+        return [load, f"    v{value} = extractlane.{vector} v{spare}, 0"]
+    return [f"    v{value} = load.{type_} {place}"]
+
+
+def _has_undefined_bits(case: Case) -> bool:
+    """Whether a vector leaves bits of its register undefined, which cannot be filled here."""
+    values = (value.type for function in case.functions for value in function.values())
+    return any(type_.is_vector and type_.bits < 128 for type_ in values)
+
+
+def _call(function: Callable[[int, int], None], case: Case, row: int) -> Observed:
+    signature, region = case.main.signature, case.inputs.region
+    arguments = _table(len(signature.params))
+    results = _table(len(signature.returns))
+    memory = _region(region)
+    for n, words in enumerate(case.inputs.args):
+        value = ints_from_words(words[row : row + 1])[0]
+        if region is not None and n == region.param:
+            value = int(memory.ctypes.data)
+        width = case.main.signature.param_types[n].bytes
+        arguments[n, :width] = np.frombuffer(value.to_bytes(width, "little"), np.uint8)
+    function(int(arguments.ctypes.data), int(results.ctypes.data))
+    types = signature.return_types
+    values = tuple(
+        int.from_bytes(results[n].tobytes()[: type_.bytes], "little")
+        for n, type_ in enumerate(types)
+    )
+    after = None if region is None else memory[: region.size].tobytes()
+    return Observed(Status.RETURNED, types, values, memory=after)
+
+
+def _table(rows: int) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
+    return np.full((max(rows, 1), _SLOT), _GARBAGE, np.uint8)
+
+
+def _region(region: Region | None) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
+    """The region's contents, aligned as an allocator of large blocks does it."""
+    size = 0 if region is None else region.size
+    memory = np.frombuffer(mmap.mmap(-1, size + mmap.PAGESIZE), np.uint8)
+    if region is not None:
+        memory[:size] = np.frombuffer(region.contents, np.uint8)
+    return memory
