@@ -10,7 +10,6 @@ from time import process_time_ns
 import numpy as np
 
 from backend.cranelift import (
-    Compiled,
     CompilerPanic,
     Functions,
     ReadError,
@@ -21,7 +20,7 @@ from backend.driver import SignatureError
 from backend.executor import executor_for
 from backend.interpreter import NAME as SECOND
 from backend.link import Compiled as Code
-from backend.link import LinkError
+from backend.link import CompiledCode, LinkError
 from backend.regions import RegionError
 from backend.target import ConventionError, UnemulatedFlagError
 from clif.function import Function
@@ -54,7 +53,7 @@ class Injection:
     """
 
     functions: Callable[[list[Function]], list[Function]] | None = None
-    code: Callable[[str, Sequence[Compiled]], Sequence[Code]] | None = None
+    code: Callable[[str, Sequence[CompiledCode]], Sequence[Code]] | None = None
 
 
 NO_INJECTION = Injection()
@@ -65,7 +64,7 @@ class IsaRun:
     """What one ISA made of a case. ``outcomes`` is None where it did not come to executing."""
 
     isa: str
-    compiled: list[Compiled] = field(default_factory=list)
+    compiled: Sequence[CompiledCode] = ()
     outcomes: Outcomes | None = None
     differences: list[Difference] = field(default_factory=list)
     live_instructions: int = 0
@@ -121,6 +120,11 @@ def target_of(case: Case, isa: str) -> Target:
     return _target(isa, settings, tuple(sorted(case.isa_settings.get(isa, {}).items())))
 
 
+def compile_case(case: Case, isa: str, functions: Functions) -> Sequence[CompiledCode]:
+    """The case's code by the Cranelift that is linked; raises what ``Functions.compile`` does."""
+    return target_of(case, isa).compile(functions, chaos=case.chaos)
+
+
 class Pipeline:
     """Checks cases on a fixed set of ISAs.
 
@@ -128,6 +132,7 @@ class Pipeline:
         isas: names of the ISAs, each with an emulated CPU.
         oracle: whose outcomes count as right.
         second: ask the second oracle as well, and say who stands alone.
+        compiler: makes the code of a case on an ISA, of the functions as they are read.
         on_stage: is told of each stage before it begins, so that whoever supervises this process
             knows what it died of.
     """
@@ -139,12 +144,14 @@ class Pipeline:
         oracle: Oracle = interpreter,
         second: bool = False,
         fuel: int = DEFAULT_FUEL,
+        compiler: Callable[[Case, str, Functions], Sequence[CompiledCode]] = compile_case,
         on_stage: Callable[[Stage], None] | None = None,
     ) -> None:
         self.isas = tuple(isas)
         self.oracle = oracle
         self.second = second
         self.fuel = fuel
+        self.compiler = compiler
         self.on_stage = on_stage
         self._executors = {isa: executor_for(isa) for isa in self.isas}
 
@@ -202,7 +209,7 @@ class Pipeline:
     def _compile(self, case: Case, functions: Functions, run: IsaRun, verdict: Verdict) -> bool:
         start = self._begin(Stage.COMPILE)
         try:
-            run.compiled = target_of(case, run.isa).compile(functions, chaos=case.chaos)
+            run.compiled = self.compiler(case, run.isa, functions)
             run.live_instructions = sum(code.instructions for code in run.compiled)
             return True
         except UnsupportedError as error:

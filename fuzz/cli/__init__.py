@@ -12,6 +12,7 @@ from fuzz.cli.errors import EXIT_INTERRUPTED, EXIT_USAGE, complain
 _COMMANDS = {
     "run": "make cases, compile, run, compare",
     "replay": "run case files again; say who agrees with whom",
+    "bisect": "which release of Cranelift began to fail on a case, or stopped",
     "check": "run filetests: their run commands through every executor",
     "fmt": "print the case of a seed, or a case file in canonical form",
     "coverage": "which edges and ISLE rules of Cranelift something covers",
