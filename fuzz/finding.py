@@ -24,6 +24,8 @@ from fuzz.literals import describe_value
 #: A bucket names the opcodes of a case only when few are left: those of a case that nobody has
 #: minimised say nothing.
 MAX_OPCODES_IN_BUCKET = 8
+#: The line of a finding's file that says that a table of known faults explains it.
+KNOWN = "known"
 _PLUMBING = frozenset({"iconst", "f32const", "f64const", "vconst", "jump", "return"})
 _MAX_EXPLAINED_INPUTS = 4
 _MAX_EXPLAINED_CHANGES = 8
@@ -37,6 +39,7 @@ class FindingKind(Enum):
     COMPILE_ERROR = "compile-error"
     VERIFIER_ERROR = "verifier-error"
     COMPILE_TIMEOUT = "compile-timeout"
+    COMPILE_MEMORY = "compile-memory"
     HANG = "hang"
     EMULATOR_FAULT = "emulator-fault"
     ORACLES_DISAGREE = "oracles-disagree"
@@ -161,6 +164,7 @@ def finding_text(
         case = replace(case, inputs=case.inputs.select(order))
         expected = _select(expected, order)
     notes = [f"finding: {finding.kind.value}", f"isa: {finding.isa}", f"bucket: {finding.bucket}"]
+    notes += [KNOWN] * finding.known
     return print_case(case, expected, isas=isas, notes=[*notes, *finding.explanation])
 
 

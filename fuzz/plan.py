@@ -47,6 +47,7 @@ class Plan:
         oracle: one of ``ORACLE_NAMES``.
         out: directory for findings.
         case_seconds: how long one case may take by the clock before its worker is stopped.
+        memory_mb: mebibytes of address space that a worker may take for its cases.
     """
 
     options: CaseOptions = field(default_factory=CaseOptions)
@@ -57,3 +58,4 @@ class Plan:
     oracle: str = "interp"
     out: str = "findings"
     case_seconds: float = 30.0
+    memory_mb: int = 4096

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import secrets
 import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
+from click.core import ParameterSource
 
-from fuzz.campaign import Campaign, Result
+from fuzz.campaign import Campaign
 from fuzz.cli.errors import (
     EXIT_CLEAN,
     EXIT_FINDINGS,
@@ -21,6 +25,17 @@ from fuzz.cli.options import case_options, json_option, mutants_option, write_js
 from fuzz.cli.status import StatusLine
 from fuzz.cli.summary import print_summary, to_json
 from fuzz.plan import ORACLE_NAMES, CaseOptions, Plan
+from fuzz.result import JobState, Result
+from fuzz.resume import (
+    CASE_FIELDS,
+    ResumeError,
+    check_build,
+    fields_of_plan,
+    orphans,
+    resumed_plan,
+    tidy,
+)
+from fuzz.store import DATABASE, Store, StoreError
 
 
 @click.command(
@@ -28,20 +43,27 @@ from fuzz.plan import ORACLE_NAMES, CaseOptions, Plan
 Without --seconds and --cases it runs until Ctrl-C.
   clif-fuzz run --seconds 60
   clif-fuzz run --seed 7 --cases 1000 --jobs 2 --out findings --json facts.json
+  clif-fuzz run --resume findings
 """
 )
 @case_options
 @mutants_option
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), help="How long to run.")
 @click.option("--cases", type=click.IntRange(1), help="How many cases to check.")
-@click.option("--jobs", type=click.IntRange(1, 1024), default=1, show_default=True)
+@click.option("--jobs", type=click.IntRange(1, 1024), help="Worker processes.  [default: 1]")
 @click.option("--seed", type=click.IntRange(0), help="Of all cases; drawn if not given.")
 @click.option(
     "--out",
     type=click.Path(file_okay=False),
     default="findings",
     show_default=True,
-    help="Directory for findings.",
+    help="Directory for findings and the campaign's database.",
+)
+@click.option(
+    "--resume",
+    type=click.Path(file_okay=False),
+    metavar="DIR",
+    help="Go on with the latest campaign of that directory, whatever ended it.",
 )
 @click.option(
     "--oracle",
@@ -50,40 +72,48 @@ Without --seconds and --cases it runs until Ctrl-C.
     show_default=True,
     help="Who is right: our interpreter, Cranelift's, or ours with Cranelift's compared as well.",
 )
+@click.option(
+    "--case-seconds",
+    type=click.FloatRange(0, min_open=True),
+    default=Plan().case_seconds,
+    show_default=True,
+    help="How long a case may take by the clock.",
+)
+@click.option(
+    "--memory-mb",
+    type=click.IntRange(64),
+    default=Plan().memory_mb,
+    show_default=True,
+    help="Memory that a worker may take for its cases.",
+)
 @json_option
-def command(
-    isas: tuple[str, ...],
-    inputs: int,
-    instructions: int,
-    trapping_share: float,
-    without: frozenset[str],
-    mutant_share: float,
-    seconds: float | None,
-    cases: int | None,
-    jobs: int,
-    seed: int | None,
-    out: str,
-    oracle: str,
-    json_file: str | None,
-) -> int:
+@click.pass_context
+def command(context: click.Context, /, **params: Any) -> int:
     """Make cases, compile them for each ISA, run them, and compare every outcome.
 
     Known faults of the emulator and of the second oracle are counted, with one file as an example
     of each; they do not make the exit code 1.
+
+    A campaign is saved while it runs. Without --resume another one begins, in the same database if
+    the directory has one. With it, options that decide what the cases are may be left out, or must
+    be the same; --seconds and --cases may be others, and count from the campaign's beginning.
     """
-    plan = Plan(
-        CaseOptions(isas, inputs, instructions, trapping_share, mutant_share, without),
-        seed=secrets.randbits(32) if seed is None else seed,
-        cases=cases,
-        seconds=seconds,
-        jobs=jobs,
-        oracle=oracle,
-        out=out,
-    )
-    _check_directory(out)
-    status = StatusLine(plan)
-    result = Campaign(plan, status.show).run()
-    status.clear()
+    asked = _said(context)
+    resume, json_file = params["resume"], params["json_file"]
+    if resume is not None and "out" in asked:
+        raise BadInput("--resume names the directory: --out does not go with it")
+    out = resume or params["out"]
+    with _folder(Path(out), new=resume is None) as store:
+        if resume is None:
+            plan = _new_plan(params)
+            result, states = _begin(store, plan)
+        else:
+            labels = {option.name or "": option.opts[0] for option in context.command.params}
+            plan, result, states = _resume(store, asked | {"out": out}, labels)
+        status = StatusLine(plan)
+        campaign = Campaign(plan, status.show, store=store, result=result, states=states)
+        result = campaign.run()
+        status.clear()
     _save_unwritten(result)
     if json_file is not None:
         write_json(to_json(plan, result), json_file)
@@ -92,13 +122,72 @@ def command(
     return _exit_code(result)
 
 
-def _check_directory(out: str) -> None:
+def _said(context: click.Context) -> dict[str, Any]:
+    """The parameters of a plan that the user gave a value for."""
+    given = {
+        name: value
+        for name, value in context.params.items()
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+    return fields_of_plan(given)
+
+
+def _new_plan(params: dict[str, Any]) -> Plan:
+    values = fields_of_plan(params)
+    options = {name: values.pop(name) for name in [*values] if name in CASE_FIELDS}
+    values["seed"] = secrets.randbits(32) if values["seed"] is None else values["seed"]
+    values["jobs"] = values["jobs"] or 1
+    return Plan(CaseOptions(**options), **values)
+
+
+@contextmanager
+def _folder(directory: Path, *, new: bool) -> Iterator[Store]:
+    """The folder's database, for this run alone. Raises BadInput where that is not possible."""
+    if not new and not (directory / DATABASE).exists():
+        raise BadInput(f"{directory}: no campaign to go on with")
+    _check_directory(directory)
+    try:
+        store = Store(directory)
+    except StoreError as error:
+        raise BadInput(str(error)) from error
+    with closing(store):
+        tidy(directory)
+        yield store
+
+
+def _begin(store: Store, plan: Plan) -> tuple[Result, dict[int, JobState]]:
+    from fuzz.build import present_build
+
+    try:
+        store.begin(plan, present_build())
+    except StoreError as error:
+        raise BadInput(str(error)) from error
+    return Result(), {}
+
+
+def _resume(
+    store: Store, asked: dict[str, Any], labels: dict[str, str]
+) -> tuple[Plan, Result, dict[int, JobState]]:
+    from fuzz.build import present_build
+
+    try:
+        saved, build = store.latest()
+        check_build(build, present_build())
+        plan = resumed_plan(saved, asked, labels)
+        result, states = store.resume(plan)
+        result.findings += orphans(store.directory, plan, states, store.files())
+    except (StoreError, ResumeError) as error:
+        raise BadInput(str(error)) from error
+    return plan, result, states
+
+
+def _check_directory(directory: Path) -> None:
     from fuzz.finding import check_directory
 
     try:
-        check_directory(Path(out))
+        check_directory(directory)
     except OSError as error:
-        raise BadInput(f"cannot write findings to {out}: {error.strerror}") from error
+        raise BadInput(f"cannot write findings to {directory}: {error.strerror}") from error
 
 
 def _save_unwritten(result: Result) -> None:
@@ -114,4 +203,4 @@ def _exit_code(result: Result) -> int:
         return EXIT_USAGE
     if result.interrupted:
         return EXIT_INTERRUPTED
-    return EXIT_FINDINGS if any(not found.known for found in result.findings) else EXIT_CLEAN
+    return EXIT_FINDINGS if result.alarming else EXIT_CLEAN

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 import time
 
-from fuzz.campaign import Result
 from fuzz.plan import Plan
+from fuzz.result import Result
 
 _EVERY_SECONDS_ON_TERMINAL = 1.0
 _EVERY_SECONDS_ELSEWHERE = 10.0
