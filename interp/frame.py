@@ -102,6 +102,9 @@ class Frame:
                 self._execute(block)
             except NoLanes:
                 pass
+        if machine.trace is not None:
+            for value, array in self.env.items():
+                machine.trace.setdefault(value, array)
         machine.stack_pointer = above
         del machine.memory.segments[segments:]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from clif.function import Function
+from clif.function import Function, Value
 from clif.outcome import Status
 from interp.frame import Frame, Returns
 from interp.lanes import Lanes, Mask
@@ -40,6 +40,7 @@ class Machine:
         self.details: dict[int, str] = {}
         self.pinned: Lanes | None = None
         self.counters = Counters()
+        self.trace: dict[Value, Lanes] | None = None
         self._spent = np.zeros(n, np.int64)
         self._spent_by_all = 0
         self._symbols: dict[str, int] = {}

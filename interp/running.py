@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from clif.function import Function
-from clif.outcome import Inputs, Outcomes, Region, word_count, word_dtype
+from clif.function import Function, Value
+from clif.outcome import Inputs, Outcomes, Region, Words, word_count, word_dtype
 from clif.types import Type
 from interp.lanes import Lanes, from_words, to_words, uniform_address
 from interp.machine import Machine
@@ -23,13 +23,19 @@ def run(
     *,
     function: str | None = None,
     counters: Counters | None = None,
+    trace: dict[Value, Words] | None = None,
 ) -> Outcomes:
     """Run the first function, or the named one, for all inputs.
+
+    Args:
+        trace: receives the last value that each value of a function had in the activation that
+            ended first. Rows of inputs that did not come past its definition mean nothing.
 
     Raises:
         Unsupported: the case needs an operation without meaning, or an undefined function.
     """
     machine = Machine(functions, inputs.count, options)
+    machine.trace = None if trace is None else {}
     main = functions[0] if function is None else machine.function(function, "run")
     types = main.signature.return_types
     params = zip(main.entry.params, inputs.args, strict=True)
@@ -39,6 +45,9 @@ def run(
     if inputs.count:
         with np.errstate(all="ignore"):
             values, _ = machine.call(main, args, machine.everyone)
+    if trace is not None and machine.trace is not None:
+        for value, array in machine.trace.items():
+            trace[value] = to_words(value.type, array)
     if counters is not None:
         counters.instructions += machine.counters.instructions
         counters.blocks += machine.counters.blocks

@@ -16,6 +16,7 @@ _COMMANDS = {
     "check": "run filetests: their run commands through every executor",
     "fmt": "print the case of a seed, or a case file in canonical form",
     "coverage": "which edges and ISLE rules of Cranelift something covers",
+    "report": "a page to look at, of a campaign or of a finding",
     "support": "which opcodes and types each ISA and the interpreter have",
     "selfcheck": "inject faults and prove that they are seen",
 }
@@ -26,6 +27,7 @@ Examples:
   clif-fuzz run --cases 1000 --isa aarch64 --jobs 2 --json -
   clif-fuzz fmt 7:12 > case.clif
   clif-fuzz replay findings/crash-*.clif
+  clif-fuzz report findings
   clif-fuzz check corpus/opcodes
   clif-fuzz support --missing
   clif-fuzz coverage corpus/
