@@ -75,13 +75,14 @@ class LocalCrew:
         self._began = 0.0
         self._stopping_since: float | None = None
         self._events: list[Event] = []
-        self._directory = tempfile.TemporaryDirectory(prefix="clif-fuzz-")
+        self._directory: tempfile.TemporaryDirectory[str] | None = None
 
     def start(
         self, states: Mapping[int, JobState], known: frozenset[str], seconds: float | None
     ) -> None:
         self._began = time.monotonic()
         self._known, self._seconds = set(known), seconds
+        self._directory = tempfile.TemporaryDirectory(prefix="clif-fuzz-")
         for number, state in states.items():
             own = JobState(state.next_case, set(state.skip))
             job = Job(self.plan, number, own, Path(self._directory.name), self.main)
@@ -120,7 +121,8 @@ class LocalCrew:
     def end(self) -> None:
         for job in self.jobs:
             job.end()
-        self._directory.cleanup()
+        if self._directory is not None:
+            self._directory.cleanup()
 
     # --- messages ---
 

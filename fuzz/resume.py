@@ -63,8 +63,10 @@ def check_build(saved: Build, present: Build) -> None:
 
 
 def _show(value: Any) -> str:
-    if isinstance(value, tuple | frozenset):
-        return ",".join(sorted(value)) or "nothing"
+    if isinstance(value, frozenset):
+        value = tuple(sorted(value))
+    if isinstance(value, tuple):
+        return ",".join(value) or "nothing"
     return str(value)
 
 

@@ -153,7 +153,7 @@ class Store:
                 (now, now, state, _plan_text(plan), *_build_row(build), statistics, b""),
             )
         assert cursor.lastrowid is not None
-        self._campaign = cursor.lastrowid
+        self._campaign, self._written = cursor.lastrowid, 0
 
     def latest(self) -> tuple[Plan, Build]:
         """What the folder's latest campaign was asked to do; what is saved from now on is its."""

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -22,7 +22,7 @@ from fuzz.cli.errors import (
     complain,
 )
 from fuzz.cli.options import case_options, json_option, mutants_option, write_json
-from fuzz.cli.status import StatusLine
+from fuzz.cli.status import open_view
 from fuzz.cli.summary import print_summary, to_json
 from fuzz.plan import ORACLE_NAMES, CaseOptions, Plan
 from fuzz.result import JobState, Result
@@ -36,6 +36,9 @@ from fuzz.resume import (
     tidy,
 )
 from fuzz.store import DATABASE, Store, StoreError
+
+if TYPE_CHECKING:
+    from fuzz.metrics import MetricsFile
 
 
 @click.command(
@@ -86,6 +89,11 @@ Without --seconds and --cases it runs until Ctrl-C.
     show_default=True,
     help="Memory that a worker may take for its cases.",
 )
+@click.option(
+    "--prometheus",
+    metavar="FILE",
+    help="Keep the figures in a text file for Prometheus' node exporter.",
+)
 @json_option
 @click.pass_context
 def command(context: click.Context, /, **params: Any) -> int:
@@ -110,16 +118,38 @@ def command(context: click.Context, /, **params: Any) -> int:
         else:
             labels = {option.name or "": option.opts[0] for option in context.command.params}
             plan, result, states = _resume(store, asked | {"out": out}, labels)
-        status = StatusLine(plan)
-        campaign = Campaign(plan, status.show, store=store, result=result, states=states)
-        result = campaign.run()
-        status.clear()
+        metrics = _metrics(plan, params["prometheus"], result)
+        with open_view(plan) as view:
+
+            def on_tick(result: Result) -> None:
+                view.show(result)
+                if metrics is not None:
+                    metrics.show(result)
+
+            result = Campaign(plan, on_tick, store=store, result=result, states=states).run()
+    if metrics is not None:
+        metrics.write(result)
+        if metrics.problem:
+            complain(metrics.problem)
     _save_unwritten(result)
     if json_file is not None:
         write_json(to_json(plan, result), json_file)
     if json_file != "-":
         print_summary(plan, result)
     return _exit_code(result)
+
+
+def _metrics(plan: Plan, path: str | None, result: Result) -> MetricsFile | None:
+    """The file for Prometheus, tried. Raises BadInput."""
+    if path is None:
+        return None
+    from fuzz.metrics import MetricsFile
+
+    metrics = MetricsFile(plan, Path(path))
+    metrics.write(result)
+    if metrics.problem:
+        raise BadInput(metrics.problem)
+    return metrics
 
 
 def _said(context: click.Context) -> dict[str, Any]:
