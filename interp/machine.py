@@ -27,7 +27,9 @@ class Machine:
         self.functions = {function.name: function for function in functions}
         self.n = n
         self.options = options
-        self.tables: Tables = tables(canonical=options.canonical_nans)
+        self.tables: Tables = tables(
+            canonical=options.canonical_nans, odd=options.odd_nans and not options.canonical_nans
+        )
         self.everyone: Mask = np.ones(n, np.bool_)
         self.rows = np.arange(n)
         self.memory = Memory()

@@ -16,11 +16,15 @@ class Options:
         fuel: instructions that one input may execute, checked at the start of each block.
         layout: another number gives other made-up addresses and other garbage in fresh stack
             slots: outcomes that change with it depend on what CLIF leaves open.
+        odd_nans: NaNs that arithmetic makes have a sign and payload that no CPU gives them, unless
+            they are canonical: what else than NaN results changes with it depends on what CLIF
+            leaves open.
     """
 
     canonical_nans: bool = False
     fuel: int = 1_000_000
     layout: int = 0
+    odd_nans: bool = False
 
 
 DEFAULT: Final = Options()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
 
@@ -37,34 +38,42 @@ ARITHMETIC: Final[tuple[str, ...]] = (
 )
 
 _CANONICAL: Final = {type_: canonical_nan(type_) for type_ in FLOATS}
+#: Negative, with all bits of the payload set.
+_ODD: Final = {type_: type_.mask for type_ in FLOATS}
 
 
 @cache
-def tables(*, canonical: bool) -> Tables:
+def tables(*, canonical: bool, odd: bool = False) -> Tables:
     """The tables of a run."""
-    general = _canonicalizing(PURE) if canonical else PURE
+    if not (canonical or odd):
+        return PURE, {type_: {**PURE, **table} for type_, table in PURE_ON.items()}
+    nans = _CANONICAL if canonical else _ODD
+    general = _with_nans(nans, PURE)
     own: dict[Type | None, dict[str, Pure]] = {
-        type_: {**general, **(_canonicalizing(table) if canonical else table)}
-        for type_, table in PURE_ON.items()
+        type_: {**general, **_with_nans(nans, table)} for type_, table in PURE_ON.items()
     }
     return general, own
 
 
-def _canonicalizing(table: dict[str, Pure]) -> dict[str, Pure]:
-    wrapped = {name: _with_canonical_nans(table[name]) for name in ARITHMETIC if name in table}
+def _with_nans(nans: Mapping[Type, int], table: dict[str, Pure]) -> dict[str, Pure]:
+    wrapped = {name: _replacing(nans, table[name]) for name in ARITHMETIC if name in table}
     return {**table, **wrapped}
 
 
-def _with_canonical_nans(meaning: Pure) -> Pure:
-    def canonical(inst: Inst, *args: Lanes) -> Any:
-        return canonicalize(inst.results[0].type, meaning(inst, *args))
+def _replacing(nans: Mapping[Type, int], meaning: Pure) -> Pure:
+    def replacing(inst: Inst, *args: Lanes) -> Any:
+        return _replace_nans(nans, inst.results[0].type, meaning(inst, *args))
 
-    return canonical
+    return replacing
 
 
 def canonicalize(type_: Type, x: Lanes) -> Lanes:
     """``x`` with every NaN replaced by the canonical one."""
-    nan = _CANONICAL[type_.lane]
+    return _replace_nans(_CANONICAL, type_, x)
+
+
+def _replace_nans(nans: Mapping[Type, int], type_: Type, x: Lanes) -> Lanes:
+    nan = nans[type_.lane]
     if type_ is F128:
         return np.where(is_nan(type_, x), nan, x)
     return np.where(is_nan(type_, x), x.dtype.type(nan), x)

@@ -1,0 +1,87 @@
+"""Calls of the functions of a case."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from backend.opcodes import OPCODES
+from clif.function import Block, BlockCall, External, Function, Inst, Value
+from clif.opcodes import Format
+from fuzz.case import Case
+from fuzz.minimize.subject import Change, Subject
+from fuzz.mutate.program import Program
+
+_INDIRECT = (Format.CALL_INDIRECT, Format.TRY_CALL_INDIRECT)
+
+
+def calls_of(case: Case, callee: Function) -> Iterator[tuple[Function, Block, Inst]]:
+    """The known calls of a function: caller, block and instruction."""
+    program = Program(case)
+    for function in case.functions:
+        for block in function.blocks:
+            for inst in block.instructions:
+                if program.callee.get(id(inst)) is callee:
+                    yield function, block, inst
+
+
+def declarations_of(case: Case, callee: Function) -> Iterator[External]:
+    """Its declarations in all functions."""
+    for function in case.functions:
+        for external in function.externals:
+            if external.name == callee.name:
+                yield external
+
+
+def call_plainly(subject: Subject) -> list[Change]:
+    """Indirect calls become direct ones; calls with handlers and tail calls become plain ones.
+
+    Keeps: what is called, with what. Ends: no such call comes back; plain ones weigh less.
+    """
+    return list(_plain(subject))
+
+
+def _plain(subject: Subject) -> Iterator[Change]:
+    for function in subject.case.functions:
+        index = subject.index(function)
+        for block in function.blocks:
+            for inst in block.instructions:
+                if inst.opcode.format in _INDIRECT and inst.args[0] in index.definition:
+                    address = index.definition[inst.args[0]]
+                    if isinstance(address.ref, External):
+                        yield partial(_make_direct, inst, address.ref)
+            last = block.instructions[-1]
+            if last.opcode.name in ("try_call", "try_call_indirect"):
+                yield partial(_without_handlers, subject, function, block, last)
+            elif last.opcode.name in ("return_call", "return_call_indirect"):
+                yield partial(_without_tail, subject, function, block, last)
+
+
+def _make_direct(inst: Inst, callee: External) -> None:
+    inst.opcode = OPCODES[inst.opcode.name.removesuffix("_indirect")]
+    inst.ref = callee
+    inst.args = inst.args[1:]
+
+
+def _without_handlers(subject: Subject, function: Function, block: Block, call: Inst) -> None:
+    (normal,) = call.targets
+    plain = _plain_call(subject, function, call, call.opcode.name.removeprefix("try_"))
+    args: list[Value | str] = [
+        plain.results[int(arg.removeprefix("ret"))] if isinstance(arg, str) else arg
+        for arg in normal.args
+    ]
+    jump = Inst(OPCODES["jump"], targets=[BlockCall(normal.block, args)])
+    block.instructions[-1:] = [plain, jump]
+
+
+def _without_tail(subject: Subject, function: Function, block: Block, call: Inst) -> None:
+    plain = _plain_call(subject, function, call, call.opcode.name.removeprefix("return_"))
+    block.instructions[-1:] = [plain, Inst(OPCODES["return"], None, list(plain.results))]
+
+
+def _plain_call(subject: Subject, function: Function, call: Inst, name: str) -> Inst:
+    signature = call.ref.signature if isinstance(call.ref, External) else call.ref
+    types = () if signature is None else signature.return_types  # type: ignore[union-attr]
+    results = [subject.fresh(function, type_) for type_ in types]
+    type_ = call.type if OPCODES[name].polymorphic else None
+    return Inst(OPCODES[name], type_, list(call.args), results, ref=call.ref)

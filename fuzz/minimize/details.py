@@ -1,0 +1,68 @@
+"""Flags, offsets, trap codes and sizes that the failure does not need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+
+from clif.function import DEFAULT_FLAGS, Function, Inst
+from clif.types import I64
+from fuzz.minimize.numbers import simpler
+from fuzz.minimize.subject import Change, Subject
+
+
+def plain_details(subject: Subject) -> list[Change]:
+    """Memory flags, offsets, trap codes, cold blocks and slot sizes become the plain ones.
+
+    Keeps: all operations and their operands. Ends: fewer details, smaller slots.
+    """
+    return [change for function in subject.case.functions for change in _changes(function)]
+
+
+def _changes(function: Function) -> Iterator[Change]:
+    for inst in function.instructions():
+        if inst.flags != DEFAULT_FLAGS:
+            yield from _flags(inst)
+        if inst.offset:
+            yield partial(setattr, inst, "offset", 0)
+        if inst.trap not in ("", "user1"):
+            yield partial(setattr, inst, "trap", "user1")
+    for block in function.blocks:
+        if block.cold:
+            yield partial(setattr, block, "cold", False)
+    for slot in function.stack_slots:
+        for size in (1, 2, 4, 8, 16, 32, slot.size // 2, slot.size - 1):
+            if 0 < size < slot.size:
+                yield partial(setattr, slot, "size", size)
+    if function.stack_limit is not None:
+        yield partial(setattr, function, "stack_limit", None)
+
+
+def _flags(inst: Inst) -> Iterator[Change]:
+    flags = inst.flags
+    yield partial(setattr, inst, "flags", DEFAULT_FLAGS)
+    for plain in (
+        replace(flags, trap="heap_oob"),
+        replace(flags, aligned=False),
+        replace(flags, readonly=False),
+        replace(flags, can_move=False),
+        replace(flags, endianness=None),
+        replace(flags, alias_region=None),
+    ):
+        if plain != flags:
+            yield partial(setattr, inst, "flags", plain)
+
+
+def simplify_constants(subject: Subject) -> list[Change]:
+    """Immediates go towards 0, 1 and -1.
+
+    Keeps: everything else. Ends: each change makes a number simpler, as ``size`` counts it.
+    """
+    changes: list[Change] = []
+    for function in subject.case.functions:
+        for inst in function.instructions():
+            if inst.imm:
+                type_ = inst.results[0].type if inst.results else I64
+                changes += [partial(setattr, inst, "imm", n) for n in simpler(type_, inst.imm)]
+    return changes

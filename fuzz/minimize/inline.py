@@ -1,0 +1,66 @@
+"""Calls replaced by what they call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from backend.opcodes import OPCODES
+from clif.function import Block, BlockCall, Function, Inst, Value
+from fuzz.minimize.calls import calls_of
+from fuzz.minimize.subject import Change, Subject
+
+
+def inline_calls(subject: Subject) -> list[Change]:
+    """A callee's blocks take the place of a call; its returns jump to what follows the call.
+
+    Keeps: what is computed. Ends: a call less, so long as callees are tried that call nothing.
+    """
+    return list(_changes(subject))
+
+
+def _changes(subject: Subject) -> Iterator[Change]:
+    for callee in subject.case.functions[1:]:
+        if not _can_inline(callee):
+            continue
+        for caller, block, inst in calls_of(subject.case, callee):
+            if inst.opcode.name == "call" and caller is not callee:
+                yield partial(_inline, subject, caller, block, inst, callee)
+
+
+def _can_inline(callee: Function) -> bool:
+    if callee.global_values or callee.alias_regions or callee.stack_limit:
+        return False
+    return not any("is_call" in inst.opcode.flags for inst in callee.instructions())
+
+
+def _inline(subject: Subject, caller: Function, block: Block, call: Inst, callee: Function) -> None:
+    body = callee.clone()
+    _renumber(subject, caller, body)
+    caller.stack_slots += body.stack_slots
+    caller.externals += body.externals
+    at = next(n for n, inst in enumerate(block.instructions) if inst is call)
+    after = Block(_free_number(caller, len(body.blocks)))
+    after.params = list(call.results)
+    after.instructions = block.instructions[at + 1 :]
+    args: list[Value | str] = list(call.args)
+    jump = Inst(OPCODES["jump"], targets=[BlockCall(body.entry, args)])
+    block.instructions = [*block.instructions[:at], jump]
+    for inner in body.blocks:
+        last = inner.instructions[-1]
+        if last.opcode.name == "return":
+            results: list[Value | str] = list(last.args)
+            inner.instructions[-1] = Inst(OPCODES["jump"], targets=[BlockCall(after, results)])
+    place = caller.blocks.index(block)
+    caller.blocks[place + 1 : place + 1] = [*body.blocks, after]
+
+
+def _renumber(subject: Subject, caller: Function, body: Function) -> None:
+    for value in body.values():
+        value.number = subject.fresh(caller, value.type).number
+    for n, block in enumerate(body.blocks):
+        block.number = _free_number(caller, n)
+
+
+def _free_number(function: Function, after: int) -> int:
+    return 1 + after + max(block.number for block in function.blocks)

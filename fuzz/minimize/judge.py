@@ -1,0 +1,54 @@
+"""Whether a case still shows what it is kept for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from backend.cranelift import SettingsError
+from fuzz.case import Case
+from fuzz.finding import FindingKind
+from fuzz.plan import DEFAULT_ISAS
+from fuzz.triage.symptom import Symptom, primary, symptoms
+from fuzz.triage.trial import Stages, Trial
+
+
+class Judge(Protocol):
+    """Names what a case shows, None if that is nothing of interest."""
+
+    def __call__(self, case: Case) -> Symptom | None: ...
+
+
+@dataclass(slots=True)
+class TrialJudge:
+    """Judges by taking the case through everything.
+
+    Attributes:
+        isas: the ISAs that it is tried on.
+        wanted: the symptom that is looked for; None takes any.
+        isa: an ISA whose symptom is preferred where any is taken.
+        second: ask the second oracle too.
+    """
+
+    trial: Trial
+    isas: tuple[str, ...] = DEFAULT_ISAS
+    wanted: Symptom | None = None
+    isa: str = ""
+    second: bool = False
+    stages: Stages | None = None
+
+    def __call__(self, case: Case) -> Symptom | None:
+        try:
+            verdict = self.trial(case, self.isas, second=self.second, stages=self.stages)
+        except SettingsError:
+            return None  # flags that the case's ISA does not have in this build
+        found = symptoms(verdict)
+        if self.wanted is None:
+            return primary(found, self.isa)
+        return next((s for s in found if s.includes(self.wanted)), None)
+
+    def fixed_on(self, symptom: Symptom) -> TrialJudge:
+        """A judge that looks for one symptom, on the ISAs that show it."""
+        isas = symptom.isas or self.isas
+        second = symptom.kind in (FindingKind.ORACLES_DISAGREE, FindingKind.ORACLE_FAULT)
+        return TrialJudge(self.trial, isas, symptom, self.isa, second)

@@ -1,0 +1,91 @@
+"""Narrower types, and lanes instead of vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+
+from clif.function import AbiParam, Function, Inst, Signature
+from clif.outcome import Words, ints_from_words, words_from_ints
+from clif.types import F32, F64, I8, I16, I32, I64, Type
+from fuzz.case import Case
+from fuzz.minimize.size import type_weight
+from fuzz.minimize.subject import Change, Subject
+
+_SCALARS = (I8, I16, I32, I64, F32, F64)
+
+
+def narrow_types(subject: Subject) -> list[Change]:
+    """All values of a type become those of a simpler one: narrower, or a lane instead of a vector.
+
+    Keeps: the operations; a candidate that does not fit together is none. Ends: types get simpler.
+    """
+    return [partial(_retype, subject.case, old, new) for old, new in _pairs(subject.case)]
+
+
+def _pairs(case: Case) -> Iterator[tuple[Type, Type]]:
+    there = {v.type.name: v.type for f in case.functions for v in f.values()}
+    for old in sorted(there.values(), key=type_weight, reverse=True):
+        family = [t for t in _SCALARS if t.is_float == old.is_float]
+        if old.is_vector:
+            family += [old.lane, *_narrower_vectors(old)]
+        for new in sorted(dict.fromkeys(family), key=type_weight):
+            if type_weight(new) < type_weight(old):
+                yield old, new
+
+
+def _narrower_vectors(old: Type) -> Iterator[Type]:
+    with suppress(KeyError):
+        yield old.by(old.lanes // 2)
+    with suppress(KeyError):
+        yield old.half_width
+
+
+def _retype(case: Case, old: Type, new: Type) -> None:
+    types = case.main.signature.param_types
+    args = [
+        _convert(words, old, new) if type_ is old else words
+        for type_, words in zip(types, case.inputs.args, strict=True)
+    ]
+    case.inputs = replace(case.inputs, args=args)
+    for function in case.functions:
+        function.signature = _signature(function.signature, old, new)
+        for external in function.externals:
+            external.signature = _signature(external.signature, old, new)
+        _retype_function(function, old, new)
+
+
+def _retype_function(function: Function, old: Type, new: Type) -> None:
+    for value in function.values():
+        if value.type is old:
+            value.type = new
+    for inst in function.instructions():
+        _retype_inst(inst, old, new)
+
+
+def _retype_inst(inst: Inst, old: Type, new: Type) -> None:
+    if isinstance(inst.ref, Signature):
+        inst.ref = _signature(inst.ref, old, new)
+    if inst.type is old:
+        inst.type = new
+        inst.imm = _number(inst.imm, old, new) if inst.imm else 0
+
+
+def _signature(signature: Signature, old: Type, new: Type) -> Signature:
+    def changed(params: tuple[AbiParam, ...]) -> tuple[AbiParam, ...]:
+        return tuple(replace(p, type=new) if p.type is old else p for p in params)
+
+    return replace(signature, params=changed(signature.params), returns=changed(signature.returns))
+
+
+def _convert(words: Words, old: Type, new: Type) -> Words:
+    return words_from_ints(new, [_number(value, old, new) for value in ints_from_words(words)])
+
+
+def _number(value: int, old: Type, new: Type) -> int:
+    """The low bits; of floats the high ones, where sign and exponent are."""
+    if old.is_float and not old.is_vector:
+        return value >> (old.bits - new.bits) if new.bits < old.bits else value
+    return value & (1 << new.bits) - 1

@@ -1,0 +1,90 @@
+"""Whether a case may be believed: nothing in what it does is left open by CLIF.
+
+A difference is no finding if the case traps by accident, depends on where something lies, on what
+was in memory before, or on the payload of a NaN. Making a case smaller must not bring that about.
+What the inputs do is known from running them; promises about memory are checked by analysis.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import interp
+from clif.function import Inst
+from clif.outcome import Outcomes, Status
+from clif.validity import is_valid
+from fuzz import known
+from fuzz.case import Case, effective_settings, has_canonical_nans
+from fuzz.compare import compare
+from fuzz.mutate.facts import Facts
+from fuzz.oracle import DEFAULT_FUEL
+from fuzz.plan import DEFAULT_ISAS
+
+#: Made-up addresses and garbage that differ from the usual ones.
+_OTHER_LAYOUTS: Final = (1, 5)
+
+
+def is_well_formed(case: Case) -> bool:
+    """Whether the case is CLIF at all, as far as can be told without a compiler."""
+    return all(is_valid(function) for function in case.functions)
+
+
+def is_determined(case: Case) -> bool:
+    """Whether every input ends as it should, in the same way whatever CLIF leaves open."""
+    usual = _run(case)
+    if usual is None or not _ends_well(case, usual):
+        return False
+    canonical = has_canonical_nans(case)
+    for layout in _OTHER_LAYOUTS:
+        other = _run(case, layout=layout, odd_nans=True)
+        if other is None or compare(usual, other, canonical_nans=canonical):
+            return False
+    return True
+
+
+def _run(case: Case, *, layout: int = 0, odd_nans: bool = False) -> Outcomes | None:
+    options = interp.Options(
+        canonical_nans=has_canonical_nans(case),
+        fuel=DEFAULT_FUEL,
+        layout=layout,
+        odd_nans=odd_nans,
+    )
+    try:
+        return interp.run(case.functions, case.inputs, options)
+    except interp.Unsupported:
+        return None
+
+
+def _ends_well(case: Case, outcomes: Outcomes) -> bool:
+    allowed = {Status.RETURNED, Status.TRAPPED} if case.trapping else {Status.RETURNED}
+    return {Status(int(status)) for status in outcomes.status} <= allowed
+
+
+def keeps_promises(case: Case) -> bool:
+    """Whether loads that promise that nothing writes what they read, or that they may be moved, are
+    proved to keep that."""
+    if not any(map(_promises, (inst for f in case.functions for inst in f.instructions()))):
+        return True
+    facts = Facts(case)
+    return not any(_promises(inst) or "can_store" in inst.opcode.flags for inst in facts.unproved)
+
+
+def _promises(inst: Inst) -> bool:
+    return inst.flags.readonly or inst.flags.can_move
+
+
+def known_faults(case: Case) -> frozenset[str]:
+    """Known faults of Cranelift that strike at instructions of the case."""
+    found = set()
+    for isa in filter(case.is_for, DEFAULT_ISAS):
+        settings, flags = effective_settings(case), case.isa_settings.get(isa, {})
+        for fault in known.striking(isa, settings, flags):
+            if any(_includes(fault, i) for f in case.functions for i in f.instructions()):
+                found.add(fault.name)
+    return frozenset(found)
+
+
+def _includes(fault: known.KnownFault, inst: Inst) -> bool:
+    operands = tuple(arg.type.name for arg in inst.args)
+    type_ = "" if inst.type is None else inst.type.name
+    return fault.instructions.include(inst.opcode.name, type_, operands, inst.cond or inst.rmw)

@@ -1,0 +1,152 @@
+"""A case on the operating table: a copy that a pass may change, and what is known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import interp
+from backend.opcodes import OPCODES
+from clif.builder import FunctionBuilder
+from clif.function import AbiParam, Block, Function, Inst, Value
+from clif.outcome import Region, Words, ints_from_words
+from clif.types import I8, I64, I128, Type
+from clif.uses import Index
+from clif.validity import used_values
+from fuzz.case import Case, has_canonical_nans
+from fuzz.mutate.draft import copy_case
+from fuzz.oracle import DEFAULT_FUEL
+
+#: One change to the subject's case. It is called at most once, perhaps with others of its list.
+Change = Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trace:
+    """What each value was when the case ran, one entry per value in the order of ``values()``.
+
+    None for a value that no input came by.
+    """
+
+    words: list[list[Words | None]]
+
+
+def trace_of(case: Case) -> Trace:
+    """Runs the case in the interpreter; what it cannot run has no values."""
+    seen: dict[Value, Words] = {}
+    options = interp.Options(canonical_nans=has_canonical_nans(case), fuel=DEFAULT_FUEL)
+    try:
+        interp.run(case.functions, case.inputs, options, trace=seen)
+    except interp.Unsupported:
+        seen.clear()
+    return Trace([[seen.get(value) for value in f.values()] for f in case.functions])
+
+
+class Subject:
+    """A copy of a case, for one candidate.
+
+    Attributes:
+        case: may be changed freely.
+    """
+
+    def __init__(self, case: Case, trace: Trace) -> None:
+        self.case = copy_case(case)
+        self._words = {
+            value: words
+            for function, column in zip(self.case.functions, trace.words, strict=True)
+            for value, words in zip(function.values(), column, strict=True)
+            if words is not None
+        }
+        self._indices: dict[Function, Index] = {}
+        self._added: list[Value] = []
+        self._next: dict[Function, int] = {}
+
+    @property
+    def main(self) -> Function:
+        return self.case.main
+
+    def index(self, function: Function) -> Index:
+        """Definitions and uses as they were before any change."""
+        if function not in self._indices:
+            self._indices[function] = Index(function)
+        return self._indices[function]
+
+    def words(self, value: Value) -> Words | None:
+        """What the value was for each input; None where that is not known."""
+        return self._words.get(value)
+
+    def number(self, value: Value) -> int | None:
+        """What the value was, if it was the same for all inputs."""
+        words = self.words(value)
+        found = set() if words is None else set(ints_from_words(words))
+        return found.pop() if len(found) == 1 else None
+
+    def fresh(self, function: Function, type_: Type) -> Value:
+        """A value that nothing defines yet."""
+        if function not in self._next:
+            self._next[function] = FunctionBuilder(function, OPCODES).next_value
+        self._next[function] += 1
+        return Value(type_, self._next[function] - 1)
+
+    # --- changes that several passes make ---
+
+    def add_param(self, type_: Type, words: Words) -> Value:
+        """Another parameter of main, with what it is for each input."""
+        case, main = self.case, self.case.main
+        param = self.fresh(main, type_)
+        self._added.append(param)
+        main.entry.params.append(param)
+        signature = main.signature
+        main.signature = replace(signature, params=(*signature.params, AbiParam(type_)))
+        case.inputs = replace(case.inputs, args=[*case.inputs.args, words])
+        return param
+
+    def drop_superfluous(self) -> None:
+        """Drops parameters that were added and are not needed after all the changes."""
+        used = {v for inst in self.case.main.instructions() for v in used_values(inst)}
+        for param in self._added:
+            if param not in used:
+                self.drop_param(self.case.main.entry.params.index(param))
+
+    def drop_param(self, at: int) -> None:
+        """Main without a parameter that nobody uses."""
+        case, main = self.case, self.case.main
+        del main.entry.params[at]
+        params = [p for n, p in enumerate(main.signature.params) if n != at]
+        main.signature = replace(main.signature, params=tuple(params))
+        args = [words for n, words in enumerate(case.inputs.args) if n != at]
+        region = case.inputs.region
+        if region is not None:
+            region = None if region.param == at else _shifted(region, at)
+        case.inputs = replace(case.inputs, args=args, region=region)
+
+    def constant(self, function: Function, type_: Type, bits: int) -> list[Inst]:
+        """Instructions the last of which defines a constant, none of them placed yet."""
+        builder = FunctionBuilder(function, OPCODES)
+        builder.block = Block(-1)
+        builder.next_value = self.fresh(function, I8).number
+        _constant(builder, type_, bits)
+        self._next[function] = builder.next_value
+        return builder.block.instructions
+
+
+def _shifted(region: Region, dropped: int) -> Region:
+    """The region when a parameter is dropped that is not its own."""
+    return replace(region, param=region.param - (dropped < region.param))
+
+
+def replace_uses(index: Index, old: Value, new: Value) -> None:
+    """Every use of ``old`` that the index knows becomes one of ``new``."""
+    for use in index.uses.get(old, ()):
+        use.put(new)
+
+
+def _constant(builder: FunctionBuilder, type_: Type, bits: int) -> Value:
+    if type_ is I128:
+        low, high = (builder.iconst(I64, bits >> shift & I64.mask) for shift in (0, 64))
+        return builder.value("iconcat", low, high)
+    if type_.is_vector:
+        return builder.value("vconst", type=type_, imm=bits)
+    if type_.is_float:
+        return builder.ins(f"{type_.name}const", imm=bits).result
+    return builder.iconst(type_, bits)

@@ -1,0 +1,55 @@
+"""Cleaning up after a change: what nothing leads to, names or uses goes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from clif.function import External, Function, GlobalValue, StackSlot
+from clif.uses import remove_unreachable, remove_unused
+from fuzz.case import Case
+from fuzz.casefile import reachable
+
+
+def tidy(case: Case) -> None:
+    """Drops unreachable blocks, unused pure instructions, declarations and functions.
+
+    Keeps what the case does. Ends: it goes over everything once.
+    """
+    for function in case.functions:
+        remove_unreachable(function)
+        remove_unused(function)
+        _drop_declarations(function)
+    main, *others = case.functions
+    case.functions = [main, *reachable(main, others)]
+
+
+def _drop_declarations(function: Function) -> None:
+    named = {id(inst.ref) for inst in function.instructions() if inst.ref is not None}
+
+    def used(entity: StackSlot | External | GlobalValue) -> bool:
+        return id(entity) in named
+
+    function.stack_slots = list(filter(used, function.stack_slots))
+    function.externals = list(filter(used, function.externals))
+    texts = " ".join(value.text for value in function.global_values) + (function.stack_limit or "")
+    if "gv" not in texts:  # else some are named by others
+        function.global_values = list(filter(used, function.global_values))
+    _drop_regions(function)
+
+
+def _drop_regions(function: Function) -> None:
+    """Alias regions are named by number."""
+    regions = {inst.flags.alias_region for inst in function.instructions()} - {None}
+    if regions or not function.alias_regions:
+        return
+    function.alias_regions = []
+
+
+def set_returns(function: Function, kept: list[int]) -> None:
+    """Signature and returns of a function reduced to these results."""
+    signature = function.signature
+    returns = tuple(signature.returns[n] for n in kept)
+    function.signature = replace(signature, returns=returns)
+    for inst in function.instructions():
+        if inst.opcode.name == "return":
+            inst.args = [inst.args[n] for n in kept]
