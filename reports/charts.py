@@ -20,7 +20,8 @@ _STYLE = Style(
     foreground=_INK,
     foreground_strong=_INK,
     foreground_subtle="#7b849440",
-    opacity=".9",
+    opacity="1",
+    opacity_hover="1",
     colors=("#2f81f7",),
     font_family="inherit",
     label_font_size=20,
@@ -37,7 +38,7 @@ def over_time(samples: Sequence[Sample]) -> list[str]:
     return [
         _line("cases per second", _rates(few, lambda s: s.cases)),
         _line("Cranelift edges covered", [(s.seconds, s.edges) for s in few]),
-        _line("findings", [(s.seconds, s.findings) for s in few]),
+        *([_line("findings", [(s.seconds, s.findings) for s in few])] if few[-1].findings else []),
     ]
 
 
@@ -67,7 +68,7 @@ def _line(title: str, points: Sequence[tuple[float, float]]) -> str:
         js=(),
         show_legend=False,
         show_dots=len(points) < 2,
-        stroke_style={"width": 3},
+        stroke_style={"width": 5},
         range=(0, max((y for _, y in points), default=0) * 1.1 or 1),
         include_x_axis=True,
         x_labels_major_count=6,

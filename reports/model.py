@@ -178,7 +178,9 @@ class FindingPage:
     """One finding in full.
 
     Attributes:
-        explanation: lines of the finding's file, or why it could not be run again.
+        detail: the bucket without kind and ISA.
+        explanation: lines of the finding's file.
+        says: what came of it this time, where it did not get as far as outcomes.
         clif: the functions as text; ``Code`` refers to its lines.
         filetest: a whole file for Cranelift's own tools; empty where the case has none.
         settings: shared settings, then flags by ISA.
@@ -190,7 +192,9 @@ class FindingPage:
     kind: str
     bucket: str
     isas: tuple[str, ...]
+    detail: str = ""
     explanation: tuple[str, ...] = ()
+    says: tuple[str, ...] = ()
     clif: str = ""
     filetest: str = ""
     inputs: int = 0

@@ -27,7 +27,7 @@ def campaign_page(archive: Archive) -> CampaignPage:
     buckets = tuple(_buckets(archive))
     if archive.campaign is None:
         return CampaignPage(
-            title=str(archive.folder),
+            title=archive.folder.resolve().name,
             state="Findings alone: the folder has no campaign database.",
             headline=_headline_of_findings(archive.entries, buckets),
             buckets=buckets,
@@ -37,7 +37,7 @@ def campaign_page(archive: Archive) -> CampaignPage:
     statistics = campaign.statistics
     rules, note = _rules(campaign)
     return CampaignPage(
-        title=str(archive.folder),
+        title=archive.folder.resolve().name,
         state=_state(campaign),
         headline=_headline(campaign, archive.entries, buckets),
         facts=tuple(_facts(archive, campaign)),

@@ -3,7 +3,7 @@
 Each machine instruction has the line of the CLIF instruction that it came of. Once the code of a
 line has run, some register that it wrote should hold the value that the interpreter has for that
 line. Lines whose value no register ever holds (it went into flags, or became part of another
-instruction) say nothing, and neither do those that only a later line's code finishes. Of code that
+instruction) say nothing, and neither do values that depend on where something lies. Of code that
 runs several times the last time counts: that is what the interpreter remembers.
 """
 
@@ -21,6 +21,8 @@ from clif.printer import print_function
 from clif.types import Type
 from fuzz.case import Case, effective_settings, has_canonical_nans
 from fuzz.compare import same_but_for_nans
+from fuzz.mutate.flow import addresses
+from fuzz.mutate.program import Program
 from fuzz.pipeline import NOT_EXECUTABLE
 from fuzz.report.code import Listed
 from fuzz.report.values import shown
@@ -53,18 +55,21 @@ def departure(case: Case, listed: Listed, row: int | None) -> Departure | None:
     locations = {at: line for start, end, line in main.source_locations for at in range(start, end)}
     own = (step for step in steps if step.function == case.main.name)
     canonical = has_canonical_nans(case)
+    elsewhere = addresses(Program(case))
     for line, ran in _in_order(own, locations):
         inst = lines.get(line)
         if inst is None or len(inst.results) != 1 or inst.results[0] not in expected:
             continue
         value = inst.results[0]
+        if value in elsewhere:
+            continue
         (bits,) = ints_from_words(expected[value])
         if _holds(value.type, bits, ran, canonical_nans=canonical):
             continue
         if not _is_whole(value.type, ran):
             continue
-        last = ran.steps[-1]
         texts = {at.offset: at.text for at in instructions(listed.isa, main)}
+        last = _last_but_moves(ran, texts)
         return Departure(
             listed.isa,
             row,
@@ -133,6 +138,12 @@ def _in_order(steps: Iterator[Step], locations: Mapping[int, int]) -> list[tuple
         ran.steps.append(step)
         runs[line] = ran  # at the end again
     return list(runs.items())
+
+
+def _last_but_moves(ran: _Ran, texts: Mapping[int, str]) -> Step:
+    """The last step that is more than the register allocator's copy of what came before."""
+    own = (s for s in reversed(ran.steps) if not texts.get(s.offset, "").startswith("mov"))
+    return next(own, ran.steps[-1])
 
 
 def _is_whole(type_: Type, ran: _Ran) -> bool:

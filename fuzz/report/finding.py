@@ -13,7 +13,7 @@ from clif.printer import print_functions
 from fuzz.case import Case, effective_settings, has_canonical_nans
 from fuzz.casefile import CaseFile, CaseFileError, read_cases
 from fuzz.filetest import filetest_text
-from fuzz.finding import FindingKind
+from fuzz.finding import Finding, FindingKind
 from fuzz.pipeline import Pipeline
 from fuzz.plan import DEFAULT_ISAS
 from fuzz.replay import ORACLE, Replay, replay
@@ -22,6 +22,9 @@ from fuzz.report.code import codes, compile_with_lines
 from fuzz.report.commands import commands
 from fuzz.report.departure import departure
 from fuzz.report.values import failing
+from fuzz.triage.assess import Assessor
+from fuzz.triage.symptom import primary, symptoms
+from fuzz.triage.trial import PlainTrial
 from reports.model import Code, Departure, Fact, Failing, FindingPage
 
 #: Running these again would take as long as it took to find them, or kill this process.
@@ -29,6 +32,8 @@ _LEFT_ALONE = frozenset(
     {FindingKind.COMPILE_TIMEOUT.value, FindingKind.COMPILE_MEMORY.value, FindingKind.HANG.value}
 )
 _MOST_INPUTS = 3
+#: Instructions of a case that is small enough to be assessed.
+_MOST_BLAMED = 60
 #: Beyond these a case is not minimised, and nobody reads its code.
 _MOST_CODE = 6_000
 _MOST_TEXT = 24_000
@@ -42,6 +47,7 @@ def finding_page(path: Path) -> FindingPage:
         kind=header.kind,
         bucket=header.bucket,
         isas=(header.isa,) if header.isa else (),
+        detail=header.bucket.removeprefix(f"{header.kind} ").removeprefix(f"{header.isa} "),
         versions=_versions(),
     )
     try:
@@ -107,25 +113,39 @@ def _with_replay(page: FindingPage, case_file: CaseFile, isas: Sequence[str]) ->
         page,
         isas=page.isas or blamed,
         kind=page.kind if page.kind != "case" or not found else found[0].kind.value,
-        explanation=page.explanation or tuple(line for f in found for line in f.explanation),
+        says=_says(found, page.explanation),
         filetest=_filetest(case_file, isas),
         failing=failed,
         alone=result.alone,
         problem=problem,
     )
     listed = [entry for entry in (compile_with_lines(case, isa) for isa in isas) if entry]
-    departures = tuple(
-        found_at
-        for entry in listed
-        for failure in failed[:1]
-        if (found_at := departure(case, entry, _first_row(failed, entry.isa))) is not None
-    )
+    places = (departure(case, entry, _first_row(failed, entry.isa)) for entry in listed)
+    departures = tuple(place for place in places if place is not None)
     shown = [code for entry in listed for code in codes(entry) if code.size <= _MOST_CODE]
     return replace(
         page,
         departures=departures,
+        blame=_blame(case, isas),
         codes=tuple(_marked(code, departures) for code in shown),
     )
+
+
+def _says(found: Sequence[Finding], known: Sequence[str]) -> tuple[str, ...]:
+    """What findings say that is neither in the file nor a matter of inputs."""
+    lines = (f"{f.isa}: {line}" for f in found if not f.inputs for line in f.explanation)
+    return tuple(line for line in lines if line.partition(": ")[2] not in known)
+
+
+def _blame(case: Case, isas: Sequence[str]) -> tuple[str, ...]:
+    """Who is to blame; nothing for a big case, of which trying things out says little."""
+    if sum(1 for f in case.functions for _ in f.instructions()) > _MOST_BLAMED:
+        return ()
+    trial = PlainTrial()
+    symptom = primary(symptoms(trial(case, isas)))
+    if symptom is None:
+        return ()
+    return tuple(Assessor(trial).assess(case, symptom).lines())
 
 
 def _first_row(failed: Sequence[Failing], isa: str) -> int | None:
