@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from math import ceil, floor, log10
 
 import pygal
 from pygal.style import Style
@@ -24,9 +25,9 @@ _STYLE = Style(
     opacity_hover="1",
     colors=("#2f81f7",),
     font_family="inherit",
-    label_font_size=20,
-    major_label_font_size=20,
-    title_font_size=24,
+    label_font_size=15,
+    major_label_font_size=15,
+    title_font_size=17,
 )
 
 
@@ -69,19 +70,24 @@ def _line(title: str, points: Sequence[tuple[float, float]]) -> str:
         show_legend=False,
         show_dots=len(points) < 2,
         stroke_style={"width": 5},
-        range=(0, max((y for _, y in points), default=0) * 1.1 or 1),
-        include_x_axis=True,
-        x_labels_major_count=6,
-        show_minor_x_labels=False,
-        y_labels_major_count=4,
-        show_minor_y_labels=False,
-        formatter=lambda number: f"{number:,.0f}",
+        x_labels=_ticks(points[-1][0] / size if points else 0.0),
+        y_labels=_ticks(max((y for _, y in points), default=0.0)),
+        formatter=lambda number: f"{number:,g}",
         x_value_formatter=lambda number: f"{number:g}",
         disable_xml_declaration=True,
         pretty_print=False,
     )
+    chart.uuid = title.replace(" ", "-")  # not a random one: the page is a function of the campaign
     chart.add(title, [(round(x / size, 2), round(y, 1)) for x, y in points])
     return str(chart.render(is_unicode=True))
+
+
+def _ticks(top: float) -> list[float]:
+    """Round numbers from 0 to ``top`` or a little more, about five of them."""
+    top = max(top, 1e-9)
+    power = 10.0 ** floor(log10(top / 4))
+    step = next(n * power for n in (1, 2, 5, 10) if n * power * 5 >= top)
+    return [round(n * step, 9) for n in range(ceil(top / step) + 1)]
 
 
 def _unit(seconds: float) -> tuple[str, float]:

@@ -29,30 +29,26 @@ class Failure:
 
     Attributes:
         kind, isa: of the finding.
-        signs: one of them in common makes two failures the same: a panic's file, its message; the
-            kind of difference of a miscompile.
+        sign: a panic's file and message; the kind of difference of a miscompile; else a message.
+            Without numbers, which stand for lines and entities.
     """
 
     kind: FindingKind
     isa: str
-    signs: frozenset[str]
+    sign: str
 
     @classmethod
     def of(cls, finding: Finding) -> Failure:
         """The failure that a finding is of."""
         match finding.kind:
             case FindingKind.COMPILER_PANIC:
-                signs = {*_PLACE.findall(finding.detail), _NUMBER.sub("N", finding.explanation[0])}
+                file = "".join(_PLACE.findall(finding.detail)[:1])
+                sign = f"{file} {finding.explanation[0]}"
             case FindingKind.MISCOMPILE:
-                signs = {finding.detail.partition(":")[0]}
+                sign = finding.detail.partition(":")[0]
             case _:
-                signs = {_NUMBER.sub("N", finding.detail)}
-        return cls(finding.kind, finding.isa, frozenset(signs))
-
-    def same(self, other: Failure) -> bool:
-        """Whether two failures are one."""
-        alike = self.kind is other.kind and self.isa == other.isa
-        return alike and bool(self.signs & other.signs)
+                sign = finding.detail
+        return cls(finding.kind, finding.isa, _NUMBER.sub("N", sign))
 
 
 def failures(verdict: Verdict) -> list[Failure]:
@@ -99,7 +95,7 @@ def judge(verdict: Verdict, failure: Failure | None) -> tuple[Answer, str]:
     """A release fails in the same way, runs the case and agrees, or neither: that cannot say."""
     found = [f for f in verdict.findings if f.kind not in _NOT_CRANELIFT]
     for finding in found:
-        if failure is None or failure.same(Failure.of(finding)):
+        if failure in (None, Failure.of(finding)):
             return Answer.BAD, finding.bucket
     if found:
         why = "; ".join(found[0].explanation[:1])

@@ -119,7 +119,9 @@ def _with_replay(page: FindingPage, case_file: CaseFile, isas: Sequence[str]) ->
         alone=result.alone,
         problem=problem,
     )
-    listed = [entry for entry in (compile_with_lines(case, isa) for isa in isas) if entry]
+    # Code for an ISA that the case is not for can be compared with, if there is any.
+    every = [compile_with_lines(case, isa) for isa in DEFAULT_ISAS]
+    listed = [entry for entry in every if entry is not None]
     places = (departure(case, entry, _first_row(failed, entry.isa)) for entry in listed)
     departures = tuple(place for place in places if place is not None)
     shown = [code for entry in listed for code in codes(entry) if code.size <= _MOST_CODE]
