@@ -116,6 +116,10 @@ class Compiled:
     def traps(self) -> list[tuple[int, str]]:
         """``(offset, trap code as CLIF spells it)``."""
     @property
+    def source_locations(self) -> list[tuple[int, int, int]]:
+        """``(start, end, location)`` of the code that came of instructions with a source location
+        (``@2a``), by start."""
+    @property
     def call_sites(self) -> list[int]:
         """Offsets of return addresses, where Cranelift keeps them."""
     @property

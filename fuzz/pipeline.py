@@ -10,7 +10,6 @@ from time import process_time_ns
 import numpy as np
 
 from backend.cranelift import (
-    Compiled,
     CompilerPanic,
     Functions,
     ReadError,
@@ -21,7 +20,7 @@ from backend.driver import SignatureError
 from backend.executor import executor_for
 from backend.interpreter import NAME as SECOND
 from backend.link import Compiled as Code
-from backend.link import LinkError
+from backend.link import CompiledCode, LinkError
 from backend.regions import RegionError
 from backend.target import ConventionError, UnemulatedFlagError
 from backend.watch import RuleWatch
@@ -42,7 +41,7 @@ from fuzz.statistics import Stage
 FIRST = "interp"
 
 #: What an executor raises for code that it cannot run, or not rightly.
-_NOT_EXECUTABLE = (LinkError, SignatureError, RegionError, ConventionError, UnemulatedFlagError)
+NOT_EXECUTABLE = (LinkError, SignatureError, RegionError, ConventionError, UnemulatedFlagError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class Injection:
     """
 
     functions: Callable[[list[Function]], list[Function]] | None = None
-    code: Callable[[str, Sequence[Compiled]], Sequence[Code]] | None = None
+    code: Callable[[str, Sequence[CompiledCode]], Sequence[Code]] | None = None
 
 
 NO_INJECTION = Injection()
@@ -70,7 +69,7 @@ class IsaRun:
     """
 
     isa: str
-    compiled: list[Compiled] = field(default_factory=list)
+    compiled: Sequence[CompiledCode] = ()
     outcomes: Outcomes | None = None
     differences: list[Difference] = field(default_factory=list)
     live_instructions: int = 0
@@ -127,6 +126,11 @@ def target_of(case: Case, isa: str) -> Target:
     return _target(isa, settings, tuple(sorted(case.isa_settings.get(isa, {}).items())))
 
 
+def compile_case(case: Case, isa: str, functions: Functions) -> Sequence[CompiledCode]:
+    """The case's code by the Cranelift that is linked; raises what ``Functions.compile`` does."""
+    return target_of(case, isa).compile(functions, chaos=case.chaos)
+
+
 class Pipeline:
     """Checks cases on a fixed set of ISAs.
 
@@ -135,6 +139,7 @@ class Pipeline:
         oracle: whose outcomes count as right.
         second: ask the second oracle as well, and say who stands alone.
         watch: notes which rules fired on each ISA.
+        compiler: makes the code of a case on an ISA, of the functions as they are read.
         on_stage: is told of each stage before it begins, so that whoever supervises this process
             knows what it died of.
     """
@@ -147,6 +152,7 @@ class Pipeline:
         second: bool = False,
         fuel: int = DEFAULT_FUEL,
         watch: RuleWatch | None = None,
+        compiler: Callable[[Case, str, Functions], Sequence[CompiledCode]] = compile_case,
         on_stage: Callable[[Stage], None] | None = None,
     ) -> None:
         self.isas = tuple(isas)
@@ -154,6 +160,7 @@ class Pipeline:
         self.second = second
         self.fuel = fuel
         self.watch = watch
+        self.compiler = compiler
         self.on_stage = on_stage
         self._executors = {isa: executor_for(isa) for isa in self.isas}
 
@@ -220,7 +227,7 @@ class Pipeline:
     def _compile(self, case: Case, functions: Functions, run: IsaRun, verdict: Verdict) -> bool:
         start = self._begin(Stage.COMPILE)
         try:
-            run.compiled = target_of(case, run.isa).compile(functions, chaos=case.chaos)
+            run.compiled = self.compiler(case, run.isa, functions)
             run.live_instructions = sum(code.instructions for code in run.compiled)
             return True
         except UnsupportedError as error:
@@ -245,7 +252,7 @@ class Pipeline:
         start = self._begin(Stage.EMULATE)
         try:
             run.outcomes = self._outcomes(case, run, code, verdict.expected)
-        except _NOT_EXECUTABLE as error:
+        except NOT_EXECUTABLE as error:
             verdict.rejected.append(f"{run.isa}: {str(error).removeprefix(f'{run.isa}: ')}")
         except diagnosis.COMPILER_FAILURES as error:  # of the driver that calls main
             verdict.findings.append(diagnosis.compiler_failure(run.isa, error))

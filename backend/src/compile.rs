@@ -186,6 +186,17 @@ impl Compiled {
             .collect()
     }
 
+    /// `(start, end, location)` of the code that came of instructions with a source location (`@2a`),
+    /// by start; what Cranelift added by itself is in none.
+    #[getter]
+    fn source_locations(&self) -> Vec<(CodeOffset, CodeOffset, u32)> {
+        let locations = self.code.buffer.get_srclocs_sorted().iter();
+        locations
+            .filter(|at| !at.loc.is_default())
+            .map(|at| (at.start, at.end, at.loc.bits()))
+            .collect()
+    }
+
     /// Offsets behind the calls that may unwind or need a stack map: the return addresses.
     #[getter]
     fn call_sites(&self) -> Vec<CodeOffset> {

@@ -14,6 +14,8 @@ _COMMANDS = {
     "replay": "run case files again; say who agrees with whom",
     "minimize": "the smallest case that still fails in the same way",
     "triage": "fold findings of one fault together; say who is to blame",
+    "report": "a page to look at, of a campaign or of a finding",
+    "bisect": "which release of Cranelift began to fail on a case, or stopped",
     "check": "run filetests: their run commands through every executor",
     "fmt": "print the case of a seed, or a case file in canonical form",
     "coverage": "which edges and ISLE rules of Cranelift something covers",
@@ -28,6 +30,7 @@ Examples:
   clif-fuzz run --cases 1000 --isa aarch64 --jobs 2 --json -
   clif-fuzz fmt 7:12 > case.clif
   clif-fuzz replay findings/crash-*.clif
+  clif-fuzz report findings
   clif-fuzz check corpus/opcodes
   clif-fuzz support --missing
   clif-fuzz coverage corpus/

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from backend.cranelift import Compiled, Functions
+from backend.cranelift import Functions
 from backend.link import Compiled as Code
+from backend.link import CompiledCode
 from clif.function import Inst
 from clif.outcome import Outcomes
 from clif.place import Place
@@ -175,7 +176,7 @@ class PlantedTrial:
     def _for_isas(self, case: Case, injection: Injection) -> Injection:
         """The injection on those ISAs only that have the fault."""
 
-        def code(isa: str, compiled: Sequence[Compiled]) -> Sequence[Code]:
+        def code(isa: str, compiled: Sequence[CompiledCode]) -> Sequence[Code]:
             if not self.planted.strikes(case, isa):
                 return compiled
             if injection.code is not None:
