@@ -21,6 +21,7 @@ _COMMANDS = {
     "coverage": "which edges and ISLE rules of Cranelift something covers",
     "rules": "every ISLE rule: how often it was tested, or why it never fired",
     "support": "which opcodes and types each ISA and the interpreter have",
+    "target": "run a fuzz target under libFuzzer, guided by Cranelift's coverage",
     "selfcheck": "inject faults and prove that they are seen",
 }
 
