@@ -6,15 +6,14 @@ from dataclasses import replace
 from functools import partial
 
 from clif.function import AbiParam, GlobalValue
-from clif.graph import reverse_post_order
 from fuzz.case import Case
-from fuzz.minimize.size import canonical_names, order_of_use
+from fuzz.minimize.size import canonical_names, in_order, order_of_use
 from fuzz.minimize.subject import Change, Subject
 
 
 def renumber(subject: Subject) -> list[Change]:
     """Functions are called main, callee..., values and blocks are numbered in order, parameters of
-    main stand in the order of their first use, blocks in reverse post-order.
+    main stand in the order of their first use, blocks in the order in which they are first led to.
 
     Keeps: everything but names and order. Ends: a case in this form is left alone.
     """
@@ -25,7 +24,7 @@ def renumber(subject: Subject) -> list[Change]:
 def _everything(case: Case) -> None:
     _order_params(case)
     for function in case.functions:
-        function.blocks = reverse_post_order(function)
+        function.blocks = in_order(function)
     _names(case)
     _numbers(case)
 

@@ -6,13 +6,15 @@ steps is endless, whatever the passes do.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
-from clif.function import Function, Inst
-from clif.graph import reverse_post_order
+from clif.function import Block, Function, Inst
+from clif.graph import successors
 from clif.opcodes import Format
 from clif.outcome import Inputs, ints_from_words
 from clif.types import Type
+from clif.uses import targets
 from clif.validity import used_values
 from fuzz.case import Case, effective_settings
 
@@ -66,6 +68,7 @@ def size_of(case: Case) -> Size:
         sum(slot.size for function in case.functions for slot in function.stack_slots),
         sum(_number(inst) for inst in insts),
         sum(map(_ranks, case.functions)),
+        sum(map(_disorder, case.functions)),
         *_inputs(inputs),
         *_order(case),
     )
@@ -92,6 +95,20 @@ def _ranks(function: Function) -> int:
     """How far behind the values stand that are used."""
     rank = {value: n for n, value in enumerate(function.values())}
     return sum(rank.get(v, 0) for inst in function.instructions() for v in used_values(inst))
+
+
+def _disorder(function: Function) -> int:
+    """More where later values and blocks are named before earlier ones."""
+    rank = {value: n for n, value in enumerate(function.values())}
+    place = {block: n for n, block in enumerate(function.blocks)}
+    named = [rank.get(v, 0) for inst in function.instructions() for v in used_values(inst)]
+    led_to = [place[t.block] for inst in function.instructions() for t in targets(inst)]
+    return _weighted(named) + _weighted(led_to)
+
+
+def _weighted(numbers: Sequence[int]) -> int:
+    """A sum that is the smaller the earlier the small numbers come."""
+    return sum(number * (len(numbers) - at) for at, number in enumerate(numbers))
 
 
 def _settings(case: Case) -> Size:
@@ -178,9 +195,21 @@ def _order(case: Case) -> Size:
     layout = sum(
         block is not other
         for function in case.functions
-        for block, other in zip(function.blocks, reverse_post_order(function), strict=False)
+        for block, other in zip(function.blocks, in_order(function), strict=False)
     )
     return params, layout, names, numbers, blocks
+
+
+def in_order(function: Function) -> list[Block]:
+    """The reachable blocks in the order in which they are first led to."""
+    found: dict[Block, None] = {}
+    todo = [function.entry]
+    while todo:
+        block = todo.pop()
+        if block not in found:
+            found[block] = None
+            todo += reversed(successors(block))
+    return list(found)
 
 
 def order_of_use(function: Function) -> list[int]:
