@@ -184,6 +184,7 @@ class FindingPage:
         clif: the functions as text; ``Code`` refers to its lines.
         filetest: a whole file for Cranelift's own tools; empty where the case has none.
         settings: shared settings, then flags by ISA.
+        left_out: functions whose code is too long to be read.
         alone: who stands alone, empty for nobody.
         blame: lines.
     """
@@ -201,6 +202,7 @@ class FindingPage:
     failing: tuple[Failing, ...] = ()
     settings: tuple[Fact, ...] = ()
     codes: tuple[Code, ...] = ()
+    left_out: tuple[str, ...] = ()
     departures: tuple[Departure, ...] = ()
     alone: str = ""
     blame: tuple[str, ...] = ()

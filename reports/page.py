@@ -16,6 +16,8 @@ from reports.model import Bucket, CampaignPage, Code, CodeLine, FindingPage
 
 #: Bytes of a page that details of findings may take.
 DETAILS_BYTES = 1_600_000
+#: Buckets that are shown in detail: each takes up to a second.
+DETAILS = 80
 #: Files of a bucket that are named.
 _FILES = 8
 #: Buckets that have a row of their own.
@@ -83,9 +85,9 @@ def _details(
     buckets: Iterable[Bucket], detail: Callable[[Bucket], FindingPage], room: int
 ) -> Iterable[Detail]:
     full = False
-    for bucket in buckets:
+    for number, bucket in enumerate(buckets):
         html = Markup("")
-        if not full:
+        if not full and number < DETAILS:
             html = finding_part(detail(bucket))
             room -= len(html.encode())
             full = room < 0

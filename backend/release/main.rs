@@ -15,6 +15,7 @@ use panics::Panic;
 use serde_json::{Value, json};
 use std::fmt::Display;
 use std::io::Read;
+use std::ops::Deref;
 use std::str::FromStr;
 use timing::Phase;
 
@@ -73,8 +74,8 @@ fn compile_all(request: &Value) -> Result<Value, Value> {
 }
 
 /// The target of a request. Settings named in `optional` have their default value, so that a
-/// release without them does the same.
-fn target(request: &Value) -> Result<isa::OwnedTargetIsa, String> {
+/// release without them does the same. In a box or an `Arc`, which is another matter of releases.
+fn target(request: &Value) -> Result<impl Deref<Target = dyn TargetIsa> + use<>, String> {
     let mut own = isa::lookup(parse(request["triple"].as_str().unwrap_or_default())?)
         .map_err(|error| error.to_string())?;
     configure(&mut own, &request["flags"], &request["optional"])?;

@@ -71,6 +71,8 @@ def _finding(path: Path, output: Path, markdown: str | None) -> None:
 
 
 def _campaign(path: Path, output: Path, number: int | None, markdown: str | None) -> None:
+    from rich.console import Console
+
     from fuzz.report.campaign import campaign_page
     from fuzz.report.finding import finding_page
     from reports.model import Bucket, FindingPage
@@ -79,6 +81,7 @@ def _campaign(path: Path, output: Path, number: int | None, markdown: str | None
     if markdown == "-":
         raise BadInput("--markdown of a folder needs a folder")
     archive = _archive(path, number)
+    status = Console(stderr=True).status("reading the campaign")
     page = campaign_page(archive)
     details: dict[str, FindingPage] = {}
 
@@ -87,10 +90,13 @@ def _campaign(path: Path, output: Path, number: int | None, markdown: str | None
             return FindingPage(
                 "", bucket.kind, bucket.name, (bucket.isa,), problem="No file of it is there."
             )
+        status.update(f"finding {len(details) + 1}: {bucket.name[:60]}")
         details[bucket.name] = finding_page(archive.folder / bucket.files[0])
         return details[bucket.name]
 
-    _write(output, campaign_html(page, detail))
+    with status:
+        html = campaign_html(page, detail)
+    _write(output, html)
     if markdown is not None:
         _write_markdown(Path(markdown), archive, details)
 

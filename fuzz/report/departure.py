@@ -146,10 +146,14 @@ def _last_but_moves(ran: _Ran, texts: Mapping[int, str]) -> Step:
     return next(own, ran.steps[-1])
 
 
+def _is_vector(register: str) -> bool:
+    return register.startswith(("q", "xmm"))
+
+
 def _is_whole(type_: Type, ran: _Ran) -> bool:
     """Whether registers were written that could hold the value at all."""
     names = ran.written
-    vectors = [name for name in names if name.startswith(("q", "xmm"))]
+    vectors = [name for name in names if _is_vector(name)]
     if type_.is_float or type_.is_vector:
         return bool(vectors) and type_.bits <= 128
     needed = 2 if type_.bits > 64 else 1
@@ -158,7 +162,13 @@ def _is_whole(type_: Type, ran: _Ran) -> bool:
 
 def _holds(type_: Type, bits: int, ran: _Ran, *, canonical_nans: bool) -> bool:
     """Whether the value was in a register at any time of the run; both its halves, in two."""
-    written = [word for step in ran.steps for word in step.written.values()]
+    vectors = type_.is_float or type_.is_vector
+    written = [
+        word
+        for step in ran.steps
+        for name, word in step.written.items()
+        if _is_vector(name) == vectors
+    ]
     if type_.is_int and not type_.is_vector and type_.bits > 64:
         held = {word & _HALF for word in written}
         return {bits & _HALF, bits >> 64} <= held

@@ -35,8 +35,8 @@ _MOST_INPUTS = 3
 #: Instructions of a case that is small enough to be assessed.
 _MOST_BLAMED = 60
 #: Beyond these a case is not minimised, and nobody reads its code.
-_MOST_CODE = 6_000
-_MOST_TEXT = 24_000
+_MOST_CODE = 1_600
+_MOST_TEXT = 16_000
 
 
 def finding_page(path: Path) -> FindingPage:
@@ -124,12 +124,14 @@ def _with_replay(page: FindingPage, case_file: CaseFile, isas: Sequence[str]) ->
     listed = [entry for entry in every if entry is not None]
     places = (departure(case, entry, _first_row(failed, entry.isa)) for entry in listed)
     departures = tuple(place for place in places if place is not None)
-    shown = [code for entry in listed for code in codes(entry) if code.size <= _MOST_CODE]
+    shown = [code for entry in listed for code in codes(entry)]
+    big = [code for code in shown if code.size > _MOST_CODE]
     return replace(
         page,
         departures=departures,
         blame=_blame(case, isas),
-        codes=tuple(_marked(code, departures) for code in shown),
+        codes=tuple(_marked(code, departures) for code in shown if code not in big),
+        left_out=tuple(f"%{code.function} on {code.isa}, {code.size} bytes" for code in big),
     )
 
 
