@@ -67,7 +67,7 @@ def test_a_lost_node_loses_nothing(cluster: Any, tmp_path: Path) -> None:
     here.mkdir()
     there.mkdir()
     plan = Plan(PLAIN, seed=3, cases=CASES, jobs=2, out=str(there))
-    lost = []
+    lost: list[Any] = []
 
     def lose_a_node(result: Result) -> None:
         if not lost and result.statistics.cases > 500:
