@@ -17,6 +17,7 @@ _COMMANDS = {
     "coverage": "which edges and ISLE rules of Cranelift something covers",
     "support": "which opcodes and types each ISA and the interpreter have",
     "selfcheck": "inject faults and prove that they are seen",
+    "bench": "what a case costs, as ratios within one run",
 }
 
 _EPILOG = """\b
