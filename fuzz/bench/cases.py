@@ -11,7 +11,7 @@ from fuzz.pipeline import Pipeline
 from fuzz.plan import CaseOptions
 from fuzz.source import CaseSource
 from fuzz.statistics import Stage, Statistics
-from fuzz.worker import note_case
+from fuzz.worker import note_case, tune
 
 #: Share of the time that goes into cases that are not counted: caches fill up meanwhile, and
 #: fragments of rules are made, which takes half a minute to all of them.
@@ -21,6 +21,7 @@ _WARM_UP = 0.5
 def run_cases(options: CaseOptions, seed: int, seconds: float) -> Statistics:
     """Counts of the cases of a seed, as many as there are in so many seconds of CPU time, at least
     one. Setting up and the first cases are left out."""
+    tune()
     source, pipeline = CaseSource(options, seed), Pipeline(options.isas)
     indices = count()
     _spend(source, pipeline, indices, _WARM_UP * seconds)
