@@ -11,7 +11,6 @@ from prometheus_client import CollectorRegistry, write_to_textfile
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from fuzz.plan import Plan
 from fuzz.result import Result
 from fuzz.statistics import Stage, Statistics
 
@@ -27,10 +26,10 @@ class MetricsFile:
         problem: why the file could not be written the last time, empty otherwise.
     """
 
-    def __init__(self, plan: Plan, path: Path) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
         self.problem = ""
-        self._collector = _Collector(plan)
+        self._collector = _Collector()
         self._registry = CollectorRegistry()
         self._registry.register(self._collector)
         self._written = 0.0
@@ -52,8 +51,7 @@ class MetricsFile:
 
 
 class _Collector(Collector):
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+    def __init__(self) -> None:
         self.result = Result()
 
     def collect(self) -> Iterable[Metric]:

@@ -39,9 +39,14 @@ _MAX_SAMPLE = 4000
 _GARBAGE_THRESHOLDS = (20_000, 20, 50)
 
 
+def tune() -> None:
+    """Sets this process up for nothing but cases."""
+    gc.set_threshold(*_GARBAGE_THRESHOLDS)
+
+
 def run_worker(plan: Plan, assignment: Assignment, flight: Flight, connection: Connection) -> None:
     """Does the assignment, and tells whoever listens at the other end of the connection."""
-    gc.set_threshold(*_GARBAGE_THRESHOLDS)
+    tune()
     try:
         _Worker(plan, assignment, flight, connection).run()
     except (SettingsError, IsleError) as error:

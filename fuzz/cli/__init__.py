@@ -23,6 +23,7 @@ _COMMANDS = {
     "support": "which opcodes and types each ISA and the interpreter have",
     "target": "run a fuzz target under libFuzzer, guided by Cranelift's coverage",
     "selfcheck": "inject faults and prove that they are seen",
+    "bench": "what a case costs, as ratios within one run",
 }
 
 _EPILOG = """\b

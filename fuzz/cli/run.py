@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import secrets
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +19,7 @@ from fuzz.cli.errors import (
     BadInput,
     complain,
 )
-from fuzz.cli.files import check_out
+from fuzz.cli.folder import Beginning, begin, open_folder, resume
 from fuzz.cli.options import (
     amount_options,
     case_options,
@@ -34,17 +32,9 @@ from fuzz.cli.options import (
 from fuzz.cli.status import open_view
 from fuzz.cli.summary import print_summary, to_json
 from fuzz.plan import ORACLE_NAMES, CaseOptions, Plan, Source
-from fuzz.result import JobState, Result
-from fuzz.resume import (
-    CASE_FIELDS,
-    ResumeError,
-    check_build,
-    fields_of_plan,
-    orphans,
-    resumed_plan,
-    tidy,
-)
-from fuzz.store import DATABASE, Store, StoreError
+from fuzz.result import Result
+from fuzz.resume import CASE_FIELDS, fields_of_plan
+from fuzz.store import Store
 
 if TYPE_CHECKING:
     from fuzz.crew import Crew
@@ -123,42 +113,51 @@ def command(context: click.Context, /, **params: Any) -> int:
     be the same; --seconds and --cases may be others, and count from the campaign's beginning.
     """
     asked = _said(context)
-    resume, json_file = params["resume"], params["json_file"]
-    if resume is not None and "out" in asked:
+    resumed, json_file, cluster = params["resume"], params["json_file"], params["ray_address"]
+    if resumed is not None and "out" in asked:
         raise BadInput("--resume names the directory: --out does not go with it")
-    out = resume or params["out"]
-    if params["ray_address"] is not None:
-        cpus = _connect(params["ray_address"])
-        if "jobs" not in asked:
-            params["jobs"] = cpus
-    with _folder(Path(out), new=resume is None) as store:
-        if resume is None:
-            plan = _new_plan(params)
-            result, states = _begin(store, plan)
+    if cluster is not None:
+        cpus = _connect(cluster)
+        params["jobs"] = params["jobs"] if "jobs" in asked else cpus
+    metrics = _metrics(params["prometheus"])
+    with open_folder(Path(resumed or params["out"]), new=resumed is None) as store:
+        if resumed is None:
+            beginning = begin(store, _new_plan(params))
         else:
             labels = {option.name or "": option.opts[0] for option in context.command.params}
-            plan, result, states = _resume(store, asked | {"out": out}, labels)
-        metrics = _metrics(plan, params["prometheus"], result)
-        crew = None if params["ray_address"] is None else _ray_crew(plan)
-        with open_view(plan) as view:
-
-            def on_tick(result: Result) -> None:
-                view.show(result)
-                if metrics is not None:
-                    metrics.show(result)
-
-            campaign = Campaign(plan, on_tick, store=store, result=result, states=states, crew=crew)
-            result = campaign.run()
-    if metrics is not None:
-        metrics.write(result)
-        if metrics.problem:
-            complain(metrics.problem)
-    _save_unwritten(result)
+            beginning = resume(store, asked | {"out": resumed}, labels)
+        plan = beginning.plan
+        result = _run(beginning, store, None if cluster is None else _ray_crew(plan), metrics)
+    _say_problems(result, metrics)
     if json_file is not None:
         write_json(to_json(plan, result), json_file)
     if json_file != "-":
         print_summary(plan, result)
     return _exit_code(result)
+
+
+def _run(
+    beginning: Beginning, store: Store, crew: Crew | None, metrics: MetricsFile | None
+) -> Result:
+    """The campaign, from its beginning to its end, watched."""
+    with open_view(beginning.plan) as view:
+
+        def on_tick(result: Result) -> None:
+            view.show(result)
+            if metrics is not None:
+                metrics.show(result)
+
+        result = Campaign(
+            beginning.plan,
+            on_tick,
+            store=store,
+            result=beginning.result,
+            states=beginning.states,
+            crew=crew,
+        ).run()
+    if metrics is not None:
+        metrics.write(result)
+    return result
 
 
 def _connect(address: str) -> int:
@@ -179,14 +178,14 @@ def _ray_crew(plan: Plan) -> Crew:
     return RayCrew(plan)
 
 
-def _metrics(plan: Plan, path: str | None, result: Result) -> MetricsFile | None:
+def _metrics(path: str | None) -> MetricsFile | None:
     """The file for Prometheus, tried. Raises BadInput."""
     if path is None:
         return None
     from fuzz.metrics import MetricsFile
 
-    metrics = MetricsFile(plan, Path(path))
-    metrics.write(result)
+    metrics = MetricsFile(Path(path))
+    metrics.write(Result())
     if metrics.problem:
         raise BadInput(metrics.problem)
     return metrics
@@ -209,53 +208,13 @@ def _new_plan(params: dict[str, Any]) -> Plan:
     return Plan(CaseOptions(**options), **values)
 
 
-@contextmanager
-def _folder(directory: Path, *, new: bool) -> Iterator[Store]:
-    """The folder's database, for this run alone. Raises BadInput where that is not possible."""
-    if not new and not (directory / DATABASE).exists():
-        raise BadInput(f"{directory}: no campaign to go on with")
-    check_out(str(directory))
-    try:
-        store = Store(directory)
-    except StoreError as error:
-        raise BadInput(str(error)) from error
-    with closing(store):
-        tidy(directory)
-        yield store
-
-
-def _begin(store: Store, plan: Plan) -> tuple[Result, dict[int, JobState]]:
-    from fuzz.build import present_build
-
-    try:
-        store.begin(plan, present_build())
-    except StoreError as error:
-        raise BadInput(str(error)) from error
-    return Result(), {}
-
-
-def _resume(
-    store: Store, asked: dict[str, Any], labels: dict[str, str]
-) -> tuple[Plan, Result, dict[int, JobState]]:
-    from fuzz.build import present_build
-
-    try:
-        saved, build = store.latest()
-        check_build(build, present_build())
-        plan = resumed_plan(saved, asked, labels)
-        result, states = store.resume(plan)
-        result.findings += orphans(store.directory, plan, states, store.files())
-    except (StoreError, ResumeError) as error:
-        raise BadInput(str(error)) from error
-    return plan, result, states
-
-
-def _save_unwritten(result: Result) -> None:
-    """The last resort for a finding that no disk takes: stderr."""
+def _say_problems(result: Result, metrics: MetricsFile | None) -> None:
+    """On stderr, which is also the last resort for a finding that no disk takes."""
     for text in result.unwritten:
         sys.stderr.write(text)
-    if result.error:
-        complain(result.error)
+    for problem in (result.error, metrics.problem if metrics is not None else ""):
+        if problem:
+            complain(problem)
 
 
 def _exit_code(result: Result) -> int:

@@ -28,7 +28,9 @@ def to_json(plan: Plan, result: Result) -> dict[str, Any]:
         "oracle": plan.oracle,
         "edges": result.edges,
         "rules": _rules(result),
+        "corpus": result.corpus,
         "worker_deaths": result.deaths,
+        "worker_memory_mib": round(max(result.memory_mib.values(), default=0.0), 1),
         "interrupted": result.interrupted,
     }
 

@@ -116,7 +116,7 @@ def test_a_file_for_prometheus(tmp_path: Path) -> None:
 
     file = tmp_path / "clif-fuzz.prom"
     file.write_text("old")
-    metrics = MetricsFile(PLAN, file)
+    metrics = MetricsFile(file)
     metrics.show(some_result())
     samples = {
         (sample.name, *sample.labels.values()): sample.value

@@ -39,6 +39,9 @@ from fuzz.store import DATABASE
 JOBS = 3
 #: A finding is made up for every so many cases.
 EVERY = 5
+#: Kills between two moments when every job has got anywhere: a job whose workers die six times
+#: in a row without a case counted is given up, and on a busy machine one starts slowly.
+_IN_A_ROW = 4
 _LOG = "begun"
 _ARGUMENTS = ("--inputs", "2", "--instructions", "10", "--without", ",".join(INGREDIENTS))
 _COMPARED = (
@@ -172,8 +175,11 @@ def torture(directory: Path, *, workers: int, supervisors: int, seed: int, pause
     rng.shuffle(victims)
     out, problems = directory / "killed", []
     supervisor = Supervisor(*_ARGUMENTS, "--seed", seed, "--jobs", JOBS, "--out", out)
-    for victim in victims:
+    before: dict[int, int] = {}
+    for number, victim in enumerate(victims):
         time.sleep(rng.uniform(0, pause))
+        if number % _IN_A_ROW == 0:
+            before = _wait_for_progress(out, supervisor, before)
         if victim == "worker":
             while not (alive := supervisor.workers()):
                 if supervisor.process.poll() is not None:
@@ -202,7 +208,7 @@ def _check(out: Path) -> list[str]:
     """What is wrong with a database: whatever happened, it is that of a campaign that did the cases
     that it says, each once."""
     problems = []
-    with closing(sqlite3.connect(out / DATABASE)) as connection:
+    with closing(_opened(out)) as connection:
         (health,) = connection.execute("PRAGMA integrity_check").fetchone()
         if health != "ok":
             problems.append(f"database: {health}")
@@ -226,11 +232,27 @@ def _check(out: Path) -> list[str]:
     return problems
 
 
+def _wait_for_progress(out: Path, supervisor: Supervisor, before: dict[int, int]) -> dict[int, int]:
+    """Waits until each job has counted further cases; where they are then."""
+    while True:
+        now: dict[int, int] = {}
+        with suppress(sqlite3.Error), closing(_opened(out)) as connection:
+            now = dict(connection.execute("SELECT number, next_case FROM jobs").fetchall())
+        if len(now) == JOBS and all(at > before.get(job, job) for job, at in now.items()):
+            return now
+        if supervisor.process.poll() is not None:
+            raise AssertionError(supervisor.process.communicate()[1])
+        time.sleep(0.1)
+
+
+def _opened(out: Path) -> sqlite3.Connection:
+    """The database, if it is there; others write it."""
+    return sqlite3.connect(f"file:{out / DATABASE}?mode=rw", uri=True)
+
+
 def _begun(out: Path) -> bool:
     """Whether there is something to go on with."""
-    if not (out / DATABASE).exists():
-        return False
-    with suppress(sqlite3.Error), closing(sqlite3.connect(out / DATABASE)) as connection:
+    with suppress(sqlite3.Error), closing(_opened(out)) as connection:
         return bool(connection.execute("SELECT id FROM campaigns").fetchall())
     return False
 
