@@ -118,8 +118,7 @@ class Campaign:
         self.result.sample = progress.sample or self.result.sample
         state = self.states[job]
         if progress.next_case > state.next_case:
-            state.next_case = progress.next_case
-            state.skip = {index for index in state.skip if index >= progress.next_case}
+            state.advance(progress.next_case)
 
     def _cover(self, new: NewEdges) -> None:
         """Of edges that are new to a worker most have been covered by others."""

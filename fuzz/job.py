@@ -114,8 +114,8 @@ class Job:
     def count(self, next_case: int) -> None:
         """Notes that all cases before this one are counted."""
         if next_case > self.state.next_case:
-            self.state.next_case, self.deaths = next_case, 0
-            self.state.skip = {index for index in self.state.skip if index >= next_case}
+            self.state.advance(next_case)
+            self.deaths = 0
 
     @property
     def was_killed(self) -> bool:

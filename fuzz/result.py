@@ -21,6 +21,11 @@ class JobState:
     next_case: int
     skip: set[int] = field(default_factory=set)
 
+    def advance(self, next_case: int) -> None:
+        """All cases before this one are counted."""
+        self.next_case = next_case
+        self.skip = {index for index in self.skip if index >= next_case}
+
 
 @dataclass(frozen=True, slots=True)
 class CorpusCase:

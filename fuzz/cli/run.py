@@ -38,6 +38,7 @@ from fuzz.resume import (
 from fuzz.store import DATABASE, Store, StoreError
 
 if TYPE_CHECKING:
+    from fuzz.crew import Crew
     from fuzz.metrics import MetricsFile
 
 
@@ -94,6 +95,12 @@ Without --seconds and --cases it runs until Ctrl-C.
     metavar="FILE",
     help="Keep the figures in a text file for Prometheus' node exporter.",
 )
+@click.option(
+    "--ray",
+    "ray_address",
+    metavar="ADDRESS",
+    help="Have the jobs done on a Ray cluster: HOST:PORT of its head, or auto.",
+)
 @json_option
 @click.pass_context
 def command(context: click.Context, /, **params: Any) -> int:
@@ -111,6 +118,9 @@ def command(context: click.Context, /, **params: Any) -> int:
     if resume is not None and "out" in asked:
         raise BadInput("--resume names the directory: --out does not go with it")
     out = resume or params["out"]
+    if params["ray_address"] is not None:
+        cpus = _connect(params["ray_address"])
+        params["jobs"] = params["jobs"] or cpus
     with _folder(Path(out), new=resume is None) as store:
         if resume is None:
             plan = _new_plan(params)
@@ -119,6 +129,7 @@ def command(context: click.Context, /, **params: Any) -> int:
             labels = {option.name or "": option.opts[0] for option in context.command.params}
             plan, result, states = _resume(store, asked | {"out": out}, labels)
         metrics = _metrics(plan, params["prometheus"], result)
+        crew = None if params["ray_address"] is None else _ray_crew(plan)
         with open_view(plan) as view:
 
             def on_tick(result: Result) -> None:
@@ -126,7 +137,8 @@ def command(context: click.Context, /, **params: Any) -> int:
                 if metrics is not None:
                     metrics.show(result)
 
-            result = Campaign(plan, on_tick, store=store, result=result, states=states).run()
+            campaign = Campaign(plan, on_tick, store=store, result=result, states=states, crew=crew)
+            result = campaign.run()
     if metrics is not None:
         metrics.write(result)
         if metrics.problem:
@@ -137,6 +149,24 @@ def command(context: click.Context, /, **params: Any) -> int:
     if json_file != "-":
         print_summary(plan, result)
     return _exit_code(result)
+
+
+def _connect(address: str) -> int:
+    """Joins a Ray cluster; how many CPUs it has. Raises BadInput."""
+    try:
+        from fuzz.raycrew import ClusterError, connect
+    except ImportError as error:
+        raise BadInput("--ray needs Ray: pip install 'clif-fuzz[ray]'") from error
+    try:
+        return connect(address)
+    except ClusterError as error:
+        raise BadInput(str(error)) from error
+
+
+def _ray_crew(plan: Plan) -> Crew:
+    from fuzz.raycrew import RayCrew
+
+    return RayCrew(plan)
 
 
 def _metrics(plan: Plan, path: str | None, result: Result) -> MetricsFile | None:

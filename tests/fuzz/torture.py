@@ -189,7 +189,8 @@ def torture(directory: Path, *, workers: int, supervisors: int, seed: int, pause
             supervisor = Supervisor("--resume", out)
     supervisor.kill()
     problems += _check(out)
-    cases = _reached(out) + 50
+    # Behind all that was ever begun: what is found there is the campaign's, counted or not.
+    cases = max(map(int, (out / _LOG).read_text().split()), default=0) + 50
     facts = Supervisor("--resume", out, "--cases", cases, "--json", "-").facts()
     problems += _check(out) + _compare(facts, directory, seed, cases)
     begun = Counter((out / _LOG).read_text().split())
@@ -234,12 +235,6 @@ def _begun(out: Path) -> bool:
     return False
 
 
-def _reached(out: Path) -> int:
-    with closing(sqlite3.connect(out / DATABASE)) as connection:
-        (reached,) = connection.execute("SELECT max(next_case) FROM jobs").fetchone()
-    return int(reached or 0)
-
-
 def _compare(facts: dict[str, Any], directory: Path, seed: int, cases: int) -> list[str]:
     """How a campaign differs from the same one left in peace."""
     peaceful = Supervisor(
@@ -252,11 +247,15 @@ def _compare(facts: dict[str, Any], directory: Path, seed: int, cases: int) -> l
         table["findings"] = sorted(
             (found["bucket"], Path(found["file"]).name) for found in table["findings"]
         )
-    return [
+    problems = [
         f"{name}: {facts[name]} instead of {peaceful[name]}"
-        for name in (*_COMPARED, "findings")
+        for name in _COMPARED
         if facts[name] != peaceful[name]
     ]
+    more, fewer = (Counter(table["findings"]) for table in (facts, peaceful))
+    problems += [f"found only when killed: {finding}" for finding in (more - fewer).elements()]
+    problems += [f"found only when left: {finding}" for finding in (fewer - more).elements()]
+    return problems
 
 
 @click.command(context_settings={"show_default": True})
