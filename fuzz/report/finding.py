@@ -39,8 +39,11 @@ _MOST_CODE = 1_600
 _MOST_TEXT = 16_000
 
 
-def finding_page(path: Path) -> FindingPage:
-    """The finding of a file; ``problem`` says what could not be done with it."""
+def finding_page(path: Path, *, problem: str = "") -> FindingPage:
+    """The finding of a file; the page's ``problem`` says what could not be done with it.
+
+    With a ``problem`` from outside it is not run again.
+    """
     header = read_header(path)
     page = FindingPage(
         file=str(path),
@@ -57,7 +60,9 @@ def finding_page(path: Path) -> FindingPage:
         return replace(page, problem=f"The file cannot be read: {error}.")
     page = _with_case(page, path, text, case_file.case)
     if header.kind in _LEFT_ALONE:
-        return replace(page, problem=f"Not run again for this page, as it is a {header.kind}.")
+        problem = problem or f"Not run again for this page, as it is a {header.kind}."
+    if problem:
+        return replace(page, problem=problem)
     isas = tuple(isa for isa in DEFAULT_ISAS if case_file.case.is_for(isa))
     try:
         return _with_replay(page, case_file, isas)

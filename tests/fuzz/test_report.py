@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
 import sqlite3
+import time
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -17,6 +21,7 @@ from fuzz.messages import Record
 from fuzz.plan import CaseOptions, Plan
 from fuzz.report.archive import ArchiveError, read_archive, read_header
 from fuzz.report.campaign import campaign_page
+from fuzz.report.child import Child
 from fuzz.report.code import codes, compile_with_lines
 from fuzz.report.finding import finding_page
 from fuzz.report.values import shown
@@ -164,6 +169,29 @@ def test_a_file_that_is_no_case(tmp_path: Path) -> None:
     file = tmp_path / "crash-1.clif"
     file.write_text("function nonsense\n")
     assert "cannot be read" in finding_page(file).problem
+
+
+def test_what_kills_the_process_is_reported_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("fuzz.report.child._serve", dying)
+    with Child() as child:
+        page = child.page(CORPUS / "fpromote-f16-f64.clif")
+        assert page.problem == "Running it again ended the process (SIGSEGV)."
+        assert "fpromote" in page.clif
+    monkeypatch.setattr("fuzz.report.child._serve", sleeping)
+    with Child(patience=0.2) as child:
+        page = child.page(CORPUS / "fpromote-f16-f64.clif")
+        assert "took longer" in page.problem
+
+
+def dying(connection: Connection) -> None:
+    connection.recv()
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def sleeping(connection: Connection) -> None:
+    time.sleep(60)
 
 
 # --- values ---
