@@ -13,7 +13,7 @@ from clif.printer import print_functions
 from fuzz.case import Case, effective_settings, has_canonical_nans
 from fuzz.casefile import CaseFile, CaseFileError, read_cases
 from fuzz.filetest import filetest_text
-from fuzz.finding import Finding, FindingKind
+from fuzz.finding import KNOWN, Finding, FindingKind
 from fuzz.pipeline import Pipeline
 from fuzz.plan import DEFAULT_ISAS
 from fuzz.replay import ORACLE, Replay, replay
@@ -80,7 +80,11 @@ def _versions() -> tuple[Fact, ...]:
 def _with_case(page: FindingPage, path: Path, text: str, case: Case) -> FindingPage:
     comments = (line.lstrip("; ") for line in text.splitlines() if line.startswith(";"))
     facts = ("finding:", "isa:", "bucket:", "contents:")
-    explanation = (line for line in comments if not line.startswith((*facts, "run:", "input:")))
+    explanation = (
+        line
+        for line in comments
+        if line != KNOWN and not line.startswith((*facts, "run:", "input:"))
+    )
     flags = case.isa_settings.items()
     return replace(
         page,
@@ -142,7 +146,8 @@ def _with_replay(page: FindingPage, case_file: CaseFile, isas: Sequence[str]) ->
 
 def _says(found: Sequence[Finding], known: Sequence[str]) -> tuple[str, ...]:
     """What findings say that is neither in the file nor a matter of inputs."""
-    lines = (f"{f.isa}: {line}" for f in found if not f.inputs for line in f.explanation)
+    told = (f for f in found if not f.inputs and f.kind is not FindingKind.ORACLE_FAULT)
+    lines = (f"{f.isa or f.kind.value}: {line}" for f in told for line in f.explanation)
     return tuple(line for line in lines if line.partition(": ")[2] not in known)
 
 
