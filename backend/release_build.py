@@ -186,12 +186,14 @@ def _cargo(place: Path, on_crate: Callable[[int], None] | None) -> str:
     command += ["--target-dir", str(place / "target")]
     done = 0
     log = place / "build.log"
-    with log.open("w") as errors:
-        # Encoded flags, if empty ones, outrank those of any configuration: no coverage.
-        environment = os.environ | {"CARGO_ENCODED_RUSTFLAGS": ""}
-        process = subprocess.Popen(
+    # Encoded flags, if empty ones, outrank those of any configuration: no coverage.
+    environment = os.environ | {"CARGO_ENCODED_RUSTFLAGS": ""}
+    with (
+        log.open("w") as errors,
+        subprocess.Popen(
             command, cwd=place, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
-        )
+        ) as process,
+    ):
         assert process.stdout is not None
         try:
             for line in process.stdout:
@@ -204,9 +206,9 @@ def _cargo(place: Path, on_crate: Callable[[int], None] | None) -> str:
                 if message.get("executable") and message["target"]["name"] == _NAME:
                     shutil.copy2(message["executable"], place / _NAME)
             status = process.wait()
-        finally:
-            process.kill()
-            process.wait()
+        except BaseException:
+            process.terminate()
+            raise
     return _reason(log.read_text(errors="replace")) if status else ""
 
 

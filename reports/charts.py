@@ -77,7 +77,7 @@ def _line(title: str, points: Sequence[tuple[float, float]]) -> str:
         stroke_style={"width": 5},
         x_labels=_ticks(points[-1][0] / size if points else 0.0),
         y_labels=_ticks(max((y for _, y in points), default=0.0)),
-        formatter=lambda number: f"{number:,g}",
+        value_formatter=lambda number: f"{number:,g}",
         x_value_formatter=lambda number: f"{number:g}",
         disable_xml_declaration=True,
         pretty_print=False,

@@ -57,12 +57,13 @@ def command(path: Path, output: Path | None, campaign: int | None, markdown: str
 
 
 def _finding(path: Path, output: Path, markdown: str | None) -> None:
-    from fuzz.report.finding import finding_page
+    from fuzz.report.child import Child
     from reports.markdown import finding_markdown
     from reports.page import finding_html
 
     read_text(path)
-    page = finding_page(path)
+    with Child() as child:
+        page = child.page(path)
     _write(output, finding_html(page))
     if markdown == "-":
         click.echo(finding_markdown(page), nl=False)
@@ -74,13 +75,14 @@ def _campaign(path: Path, output: Path, number: int | None, markdown: str | None
     from rich.console import Console
 
     from fuzz.report.campaign import campaign_page
-    from fuzz.report.finding import finding_page
+    from fuzz.report.child import Child
     from reports.model import Bucket, FindingPage
     from reports.page import campaign_html
 
     if markdown == "-":
         raise BadInput("--markdown of a folder needs a folder")
     archive = _archive(path, number)
+    child = Child()
     status = Console(stderr=True).status("reading the campaign")
     page = campaign_page(archive)
     details: dict[str, FindingPage] = {}
@@ -91,10 +93,10 @@ def _campaign(path: Path, output: Path, number: int | None, markdown: str | None
                 "", bucket.kind, bucket.name, (bucket.isa,), problem="No file of it is there."
             )
         status.update(f"finding {len(details) + 1}: {bucket.name[:60]}")
-        details[bucket.name] = finding_page(archive.folder / bucket.files[0])
+        details[bucket.name] = child.page(archive.folder / bucket.files[0])
         return details[bucket.name]
 
-    with status:
+    with status, child:
         html = campaign_html(page, detail)
     _write(output, html)
     if markdown is not None:

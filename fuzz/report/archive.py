@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fuzz.encoding import decode
+from fuzz.finding import KNOWN
 from fuzz.plan import Plan
 from fuzz.statistics import Statistics
 from fuzz.store import DATABASE
@@ -18,7 +19,6 @@ from reports.model import Sample
 
 #: The schema that is understood (``fuzz.store``).
 _SCHEMA = 1
-_KNOWN = "known"
 
 
 class ArchiveError(Exception):
@@ -163,4 +163,4 @@ def read_header(path: Path) -> Entry:
             words.setdefault(name.strip(), value.strip())
     kind = words.get("finding", "").partition(" ")[0] or "case"
     bucket = words.get("bucket") or path.stem
-    return Entry(kind, bucket, words.get("isa", ""), _KNOWN in words, path.name)
+    return Entry(kind, bucket, words.get("isa", ""), KNOWN in words, path.name)

@@ -13,7 +13,7 @@ from clif.printer import print_functions
 from fuzz.case import Case, effective_settings, has_canonical_nans
 from fuzz.casefile import CaseFile, CaseFileError, read_cases
 from fuzz.filetest import filetest_text
-from fuzz.finding import Finding, FindingKind
+from fuzz.finding import KNOWN, Finding, FindingKind
 from fuzz.pipeline import Pipeline
 from fuzz.plan import DEFAULT_ISAS
 from fuzz.replay import ORACLE, Replay, replay
@@ -39,8 +39,11 @@ _MOST_CODE = 1_600
 _MOST_TEXT = 16_000
 
 
-def finding_page(path: Path) -> FindingPage:
-    """The finding of a file; ``problem`` says what could not be done with it."""
+def finding_page(path: Path, *, problem: str = "") -> FindingPage:
+    """The finding of a file; the page's ``problem`` says what could not be done with it.
+
+    With a ``problem`` from outside it is not run again.
+    """
     header = read_header(path)
     page = FindingPage(
         file=str(path),
@@ -57,7 +60,9 @@ def finding_page(path: Path) -> FindingPage:
         return replace(page, problem=f"The file cannot be read: {error}.")
     page = _with_case(page, path, text, case_file.case)
     if header.kind in _LEFT_ALONE:
-        return replace(page, problem=f"Not run again for this page, as it is a {header.kind}.")
+        problem = problem or f"Not run again for this page, as it is a {header.kind}."
+    if problem:
+        return replace(page, problem=problem)
     isas = tuple(isa for isa in DEFAULT_ISAS if case_file.case.is_for(isa))
     try:
         return _with_replay(page, case_file, isas)
@@ -75,7 +80,11 @@ def _versions() -> tuple[Fact, ...]:
 def _with_case(page: FindingPage, path: Path, text: str, case: Case) -> FindingPage:
     comments = (line.lstrip("; ") for line in text.splitlines() if line.startswith(";"))
     facts = ("finding:", "isa:", "bucket:", "contents:")
-    explanation = (line for line in comments if not line.startswith((*facts, "run:", "input:")))
+    explanation = (
+        line
+        for line in comments
+        if line != KNOWN and not line.startswith((*facts, "run:", "input:"))
+    )
     flags = case.isa_settings.items()
     return replace(
         page,
@@ -137,7 +146,8 @@ def _with_replay(page: FindingPage, case_file: CaseFile, isas: Sequence[str]) ->
 
 def _says(found: Sequence[Finding], known: Sequence[str]) -> tuple[str, ...]:
     """What findings say that is neither in the file nor a matter of inputs."""
-    lines = (f"{f.isa}: {line}" for f in found if not f.inputs for line in f.explanation)
+    told = (f for f in found if not f.inputs and f.kind is not FindingKind.ORACLE_FAULT)
+    lines = (f"{f.isa or f.kind.value}: {line}" for f in told for line in f.explanation)
     return tuple(line for line in lines if line.partition(": ")[2] not in known)
 
 

@@ -143,7 +143,7 @@ def test_findings_alone_have_no_empty_sections() -> None:
 
 
 def test_a_thousand_buckets_fit() -> None:
-    big = replace(FINDING, clif="x" * 40_000)
+    big = replace(FINDING, filetest="x" * 40_000)
     page = replace(CAMPAIGN, buckets=tuple(map(bucket, range(1000))))
     asked = []
 
@@ -155,7 +155,7 @@ def test_a_thousand_buckets_fit() -> None:
     assert len(html.encode()) < 3_000_000
     assert 10 < len(asked) < 100
     assert "of 1000 buckets have room for details" in html
-    assert all(f"bucket {n}" in html for n in range(1000))
+    assert len(set(re.findall(r"bucket \d+", html))) == 1000
 
 
 def test_samples_over_time() -> None:
