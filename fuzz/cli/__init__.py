@@ -22,6 +22,7 @@ _COMMANDS = {
     "rules": "every ISLE rule: how often it was tested, or why it never fired",
     "support": "which opcodes and types each ISA and the interpreter have",
     "target": "run a fuzz target under libFuzzer, guided by Cranelift's coverage",
+    "corpus": "make, reduce and look at folders of cases",
     "selfcheck": "inject faults and prove that they are seen",
     "bench": "what a case costs, as ratios within one run",
 }
