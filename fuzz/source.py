@@ -12,6 +12,8 @@ from fuzz.rules.walk import RuleWalk
 
 #: Told apart from what a case itself is drawn from, which is seeded by seed and index.
 _MUTATION, _OTHER = 1, 2
+#: Below 150 instructions the generator's own bound is the larger one.
+_STEPS_PER_INSTRUCTION = 20
 #: Share of the mutants that take something from a second case.
 _CROSSED = 0.5
 
@@ -21,6 +23,8 @@ def generator_options(options: CaseOptions) -> Options:
     without = options.without
     return Options(
         instructions=options.instructions,
+        # Long cases would not come to their instructions, loops and calls among them, otherwise.
+        steps=max(Options().steps, _STEPS_PER_INSTRUCTION * options.instructions),
         inputs=options.inputs,
         trapping_share=options.trapping_share,
         isas=options.isas,

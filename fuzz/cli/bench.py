@@ -141,7 +141,8 @@ def _jobs_text(series: list[Scaling]) -> str:
 def _growth_text(grown: Growth) -> str:
     lines = [f"cost against {grown.axis}:"]
     lines += (
-        f"  {each.size:6}  {each.total:9.2f} ms a case, {each.ratio:.2f} times compile time, "
+        f"  {each.size:6}  ({each.instructions:.0f} instructions)  {each.total:.2f} ms a case, "
+        f"{each.ratio:.2f} times compile time, "
         f"{1e3 * each.total / each.instructions:.1f} µs an instruction ({each.cases} cases)"
         for each in grown.costs
     )
