@@ -41,6 +41,9 @@ class FindingKind(Enum):
     EMULATOR_FAULT = "emulator-fault"
     ORACLES_DISAGREE = "oracles-disagree"
     ORACLE_FAULT = "oracle-fault"
+    CACHE_FAULT = "cache-fault"
+    READER_FAULT = "reader-fault"
+    GROWTH = "growth"
 
 
 @dataclass(frozen=True, slots=True)

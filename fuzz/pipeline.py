@@ -41,7 +41,7 @@ from fuzz.statistics import Stage
 FIRST = "interp"
 
 #: What an executor raises for code that it cannot run, or not rightly.
-_NOT_EXECUTABLE = (LinkError, SignatureError, RegionError, ConventionError, UnemulatedFlagError)
+NOT_EXECUTABLE = (LinkError, SignatureError, RegionError, ConventionError, UnemulatedFlagError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +227,7 @@ class Pipeline:
         start = self._begin(Stage.EMULATE)
         try:
             run.outcomes = self._outcomes(case, run, code, verdict.expected)
-        except _NOT_EXECUTABLE as error:
+        except NOT_EXECUTABLE as error:
             verdict.rejected.append(f"{run.isa}: {str(error).removeprefix(f'{run.isa}: ')}")
         except diagnosis.COMPILER_FAILURES as error:  # of the driver that calls main
             verdict.findings.append(diagnosis.compiler_failure(run.isa, error))

@@ -16,6 +16,7 @@ _COMMANDS = {
     "fmt": "print the case of a seed, or a case file in canonical form",
     "coverage": "which edges and ISLE rules of Cranelift something covers",
     "support": "which opcodes and types each ISA and the interpreter have",
+    "target": "run a fuzz target under libFuzzer, guided by Cranelift's coverage",
     "selfcheck": "inject faults and prove that they are seen",
 }
 
