@@ -23,7 +23,6 @@ from fuzz.finding import Finding, FindingKind, explain_differences, opcodes_in_b
 
 #: What Cranelift raises for a function that it cannot compile.
 COMPILER_FAILURES: Final = (VerifierError, CompileError, CompilerPanic)
-CompilerFailure = VerifierError | CompileError | CompilerPanic
 
 #: How it names the instruction that has no lowering: ``inst = `v3 = smax.i128 v1, v2```.
 _CULPRIT = re.compile(r"`(?:[^`=]* = )?(\w+)\.(\w+)[ `]")
@@ -33,14 +32,7 @@ _ENTITY = re.compile(r"\b(v|block|inst|ss|fn|sig|gv|region)\d+")
 _LONGEST = 120
 
 
-def failure(case: Case, isa: str, error: CompilerFailure) -> Finding | str:
-    """What a compilation that did not succeed comes to: a finding, or a reason for rejecting."""
-    if isinstance(error, UnsupportedError):
-        return unsupported(case, isa, error)
-    return compiler_failure(isa, error)
-
-
-def compiler_failure(isa: str, error: CompilerFailure) -> Finding:
+def compiler_failure(isa: str, error: VerifierError | CompileError | CompilerPanic) -> Finding:
     """The finding of a compilation that did not succeed."""
     if isinstance(error, CompilerPanic):
         return Finding(

@@ -1,114 +1,99 @@
 """Cranelift's incremental cache: a hit is as good as compiling anew, a changed function never hits,
-and what may differ (a function's name, the names of what it calls) still does.
+and what may differ (a function's name, the names of what it calls, where in the source it is) does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from copy import deepcopy
-from dataclasses import replace
+from collections.abc import Iterator
 
 from backend.cranelift import Compiled, Functions, IncrementalCache, TargetIsa
 from clif.function import Function
-from clif.outcome import Outcomes
-from clif.printer import print_functions
 from fuzz import diagnosis
-from fuzz.case import Case
+from fuzz.case import Case, effective_settings
 from fuzz.finding import Finding, FindingKind
-from fuzz.generate import Options
+from fuzz.generate import Generator, Options
 from fuzz.pipeline import target_of
-from fuzz.targets.target import CaseTarget
+from fuzz.targets.cachetext import Names, body, print_for_cache
+from fuzz.targets.target import CaseTarget, Checked
 
-#: The cache is emptied when it holds so many functions.
-_FULL = 2000
+#: Ways in which a function may differ from one in the cache and is still the same.
+_MUST_HIT = {
+    "once more": Names(),
+    "under another name": Names(own="other"),
+    "with other names of what it calls": Names(namespace=7, shift=5),
+    "elsewhere in the source": Names(line=0x4321),
+}
 
 
 class IncrementalCaching(CaseTarget):
-    """Compiles each case anew, through the cache twice, renamed, and changed."""
+    """Compiles each case through an empty cache, and then again in ways that must hit or miss."""
 
-    def __init__(self, isas: Sequence[str], options: Options) -> None:
-        super().__init__(isas, options)
-        self.cache = IncrementalCache()
+    def check(self, case: Case) -> Checked:
+        findings: list[Finding] = []
+        for isa in filter(case.is_for, self.isas):
+            try:
+                faults = list(self._faults(case, isa))
+            except diagnosis.COMPILER_FAILURES as error:
+                findings += self.compiler_failure(case, isa, error)
+                continue
+            self.statistics.executions += 1
+            if faults:
+                findings.append(Finding(FindingKind.CACHE_FAULT, isa, faults[0], tuple(faults)))
+        return Checked(case, findings)
 
-    def check(self, case: Case) -> tuple[Sequence[Finding], Outcomes | None]:
-        if len(self.cache) > _FULL:
-            self.cache.clear()
-        case = replace(case, chaos=b"")  # the cache knows nothing of it
-        findings = [self._check_isa(case, isa) for isa in self.isas]
-        return [finding for finding in findings if finding is not None], None
+    def make_cache(self) -> IncrementalCache:
+        """An empty one."""
+        return IncrementalCache()
 
-    def _check_isa(self, case: Case, isa: str) -> Finding | None:
-        try:
-            faults = self._faults(case, target_of(case, isa).handle)
-        except diagnosis.COMPILER_FAILURES as error:
-            match diagnosis.failure(case, isa, error):
-                case Finding() as finding:
-                    return finding
-                case reason:
-                    self.statistics.rejected[reason] += 1
-                    return None
-        self.statistics.executions += 1
-        if not faults:
-            return None
-        return Finding(FindingKind.CACHE_FAULT, isa, faults[0], tuple(faults))
+    def _faults(self, case: Case, name: str) -> Iterator[str]:
+        cache, isa = self.make_cache(), target_of(case, name).handle
+        _lookup(cache, print_for_cache(case.functions, Names()), isa)
+        for way, names in _MUST_HIT.items():
+            text = print_for_cache(case.functions, names)
+            for hit, right in _lookup(cache, text, isa):
+                self.statistics.facts["lookups"] += 1
+                self.statistics.facts["hits"] += hit
+                if not hit:
+                    yield f"a function {way} is not found"
+                if not right:
+                    yield f"the code of a function {way} is not what compiling it gives"
+        for way, (functions, other) in self._changes(case, name).items():
+            for hit, right in _lookup(cache, print_for_cache(functions, Names()), other):
+                self.statistics.facts["changed"] += 1
+                self.statistics.facts["changed hits"] += hit
+                if hit or not right:
+                    yield f"a function {way} is taken for the old one"
 
-    def _faults(self, case: Case, isa: TargetIsa) -> list[str]:
-        functions = Functions(print_functions(case.functions))
-        anew = functions.compile(isa)
-        first = self.cache.compile(functions, isa)
-        again = self.cache.compile(functions, isa)
-        renamed = self.cache.compile(Functions(print_functions(_renamed(case.functions))), isa)
-        changed = self._changed(case, isa)
-        facts = self.statistics.facts
-        facts["lookups"] += 3 * len(first)
-        facts["hits"] += sum(hit for rest in (first, again, renamed) for _, hit in rest)
-        faults = []
-        for name, code, one, two, other in zip(
-            functions.names, anew, first, again, renamed, strict=True
-        ):
-            if not two[1]:
-                faults.append(f"a function misses the second time: %{name}")
-            if not other[1]:
-                faults.append(f"a renamed function misses: %{name}")
-            for what, found in (("first", one[0]), ("second", two[0])):
-                if _essence(found) != _essence(code):
-                    faults.append(f"the {what} result is not what compiling anew gives: %{name}")
-            if other[0].code != code.code:
-                faults.append(f"the renamed function has other code: %{name}")
-        return faults + changed
+    def _changes(self, case: Case, isa: str) -> dict[str, tuple[list[Function], TargetIsa]]:
+        """What must miss."""
+        level = effective_settings(case)["opt_level"]
+        settings = case.settings | {"opt_level": "none" if level == "speed" else "speed"}
+        other = Case([], case.inputs, settings, case.isa_settings)
+        changes = {"under another setting": (case.functions, target_of(other, isa).handle)}
+        changed = _with_another_constant(case.main)
+        if changed is not None and body(changed) not in map(body, case.functions):
+            changes["with another constant"] = [changed], target_of(case, isa).handle
+        return changes
 
-    def _changed(self, case: Case, isa: TargetIsa) -> list[str]:
-        """A function with another constant, or one more, must not be taken for the old one."""
-        changed = _with_another_constant(case.functions[0])
-        if changed is None:
-            return []
-        functions = Functions(print_functions([changed]))
-        ((found, hit),) = self.cache.compile(functions, isa)
-        (anew,) = functions.compile(isa)
-        self.statistics.facts["changed"] += 1
-        self.statistics.facts["changed hits"] += hit
-        if _essence(found) != _essence(anew):
-            return ["a changed function gets the code of another one"]
-        return []
+
+def _lookup(cache: IncrementalCache, text: str, isa: TargetIsa) -> list[tuple[bool, bool]]:
+    """Compiles through the cache: of each function, whether it hit, and whether the code is what
+    compiling it anew gives."""
+    functions = Functions(text)
+    found, anew = cache.compile(functions, isa), functions.compile(isa)
+    return [
+        (hit, _essence(code) == _essence(expected))
+        for (code, hit), expected in zip(found, anew, strict=True)
+    ]
 
 
 def _essence(compiled: Compiled) -> tuple[object, ...]:
     return compiled.code, compiled.relocations, compiled.traps, compiled.alignment
 
 
-def _renamed(functions: Sequence[Function]) -> list[Function]:
-    """The same functions, each under another name."""
-    copies = deepcopy(list(functions))
-    for function in copies:
-        function.name += "_renamed"
-        for external in function.externals:
-            external.name += "_renamed"
-    return copies
-
-
 def _with_another_constant(function: Function) -> Function | None:
     """A copy in which the last constant differs in its lowest bit."""
-    copy = deepcopy(function)
+    copy = function.clone()
     for inst in reversed(list(copy.instructions())):
         if inst.opcode.name == "iconst":
             inst.imm ^= 1
@@ -117,6 +102,4 @@ def _with_another_constant(function: Function) -> Function | None:
 
 
 def target(isas: tuple[str, ...]) -> IncrementalCaching:
-    return IncrementalCaching(isas, Options(inputs=1, isas=isas))
-
-
+    return IncrementalCaching(isas, Generator(Options(inputs=1, isas=isas)))

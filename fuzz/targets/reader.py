@@ -7,9 +7,9 @@ import difflib
 from backend.cranelift import CompilerPanic, Functions, ReadError
 from fuzz import diagnosis
 from fuzz.finding import Finding, FindingKind
-from fuzz.generate import Options
+from fuzz.generate import Generator, Options
 from fuzz.targets.target import Failure, Target
-from fuzz.targets.units import Units
+from fuzz.targets.units import Units, share_of
 
 #: Of so many mutations one is that of CLIF itself; the others are libFuzzer's, of bytes.
 _OF_CLIF = 4
@@ -20,7 +20,7 @@ class Reader(Target):
 
     def __init__(self, isas: tuple[str, ...]) -> None:
         super().__init__(isas)
-        self.units = Units(Options(inputs=1, isas=isas))
+        self.units = Units(Generator(Options(inputs=1, isas=isas)))
 
     def test(self, unit: bytes) -> Failure | None:
         self.statistics.units += 1
@@ -36,7 +36,12 @@ class Reader(Target):
         return _reread(text, printed)
 
     def mutate(self, unit: bytes, max_size: int, seed: int) -> bytes | None:
-        return None if seed % _OF_CLIF else self.units.mutate(unit, max_size, seed)
+        if max_size < len(unit) or not share_of(seed, _OF_CLIF):
+            return None
+        return self.units.mutate(unit, max_size, seed)
+
+    def crossover(self, one: bytes, other: bytes, max_size: int, seed: int) -> bytes | None:
+        return None
 
 
 def _reread(text: str, printed: str) -> Failure | None:

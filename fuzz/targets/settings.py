@@ -6,80 +6,114 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from backend.cranelift import Compiled, Functions
 from backend.executor import executor_for
-from clif.outcome import Outcomes
+from clif.outcome import Outcomes, Status
 from clif.printer import print_functions
 from fuzz import diagnosis
 from fuzz.case import Case, effective_settings
 from fuzz.entropy import PrngEntropy
-from fuzz.finding import Finding
-from fuzz.generate import Options
-from fuzz.generate.settings import draw_isa_settings, draw_settings
-from fuzz.oracle import DEFAULT_FUEL, Oracle
+from fuzz.finding import Finding, FindingKind
+from fuzz.generate import Generator, Options
+from fuzz.mutate import Mutator
+from fuzz.oracle import DEFAULT_FUEL
 from fuzz.pipeline import NOT_EXECUTABLE, Pipeline, target_of
-from fuzz.targets.target import CaseTarget
+from fuzz.targets.target import CaseTarget, Checked
 
 _INPUTS = 16
-#: Settings that say what a function means, or how it is called: they stay as they are.
-_KEPT = ("enable_nan_canonicalization", "enable_multi_ret_implicit_sret", "enable_pinned_reg")
+_OTHER_SETTINGS = ("settings", "isa-flags")
 
 
 class TwoSettings(CaseTarget):
     """Each ISA judges itself: what it does under other settings is what is expected of it."""
 
-    def check(self, case: Case) -> tuple[Sequence[Finding], Outcomes | None]:
+    def __init__(self, isas: tuple[str, ...], generator: Generator) -> None:
+        super().__init__(isas, generator)
+        self._mutator = Mutator(generator.options, generator.repertoires)
+
+    def check(self, case: Case) -> Checked:
         twin = self._twin(case)
+        if twin is None:
+            self.statistics.facts["without a twin"] += 1
+            return Checked(case, ())
         findings: list[Finding] = []
-        for isa in self.isas:
+        for isa in filter(case.is_for, self.isas):
             try:
                 findings += self._check_isa(case, twin, isa)
             except NOT_EXECUTABLE as error:
                 self.statistics.rejected[str(error)] += 1
             except diagnosis.COMPILER_FAILURES as error:
-                match diagnosis.failure(twin, isa, error):
-                    case Finding() as finding:
-                        findings.append(finding)
-                    case reason:
-                        self.statistics.rejected[reason] += 1
-        return findings, None
+                findings += self.compiler_failure(twin, isa, error)
+        return Checked(
+            case, [replace(f, explanation=(*f.explanation, *_settings_of(twin))) for f in findings]
+        )
 
-    def _twin(self, case: Case) -> Case:
-        """The case under other settings, which are a function of its text and its own settings."""
+    def _twin(self, case: Case) -> Case | None:
+        """The case under other settings, with which all of it is lowered too; None if there are
+        none. They are a function of the case."""
         text = print_functions(case.functions) + repr(sorted(case.settings.items()))
         seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
-        entropy = PrngEntropy(seed)
-        settings = draw_settings(entropy, self.units.options)
-        kept = {name: case.settings[name] for name in _KEPT if name in case.settings}
-        settings = {name: value for name, value in settings.items() if name not in _KEPT} | kept
-        flags = draw_isa_settings(entropy, self.units.options)
-        return replace(case, settings=settings, isa_settings=flags)
+        mutant = self._mutator.mutate(case, PrngEntropy(seed), steps=2, only=_OTHER_SETTINGS)
+        if not mutant.steps:
+            return None
+        return replace(case, settings=mutant.case.settings, isa_settings=mutant.case.isa_settings)
 
     def _check_isa(self, case: Case, twin: Case, isa: str) -> Sequence[Finding]:
-        compiled = target_of(twin, isa).compile(Functions(print_functions(twin.functions)))
+        spoil = self.injection(twin).functions
+        functions = spoil(twin.functions) if spoil else twin.functions
+        compiled = target_of(twin, isa).compile(Functions(print_functions(functions)))
         if diagnosis.wrong_forms(isa, compiled):
             self.statistics.facts["skipped: forms that the emulator gets wrong"] += 1
             return ()
-        verdict = Pipeline([isa], oracle=_as(twin, isa, compiled)).check(case)
+        oracle = _Twin(twin, isa, compiled)
+        verdict = Pipeline([isa], oracle=oracle.outcomes).check(case)
         self.statistics.note(verdict)
-        return verdict.findings
+        return [*oracle.findings, *verdict.findings]
 
 
-def _as(twin: Case, isa: str, compiled: Sequence[Compiled]) -> Oracle:
-    """The oracle that says what a case does compiled so."""
+def _settings_of(twin: Case) -> list[str]:
+    """What the twin was compiled with, for the finding."""
+    lines = ["expected is what it does compiled with"]
+    lines += [f"  {name}={value}" for name, value in sorted(twin.settings.items())]
+    for isa, flags in twin.isa_settings.items():
+        lines.append(f"  {isa}: {' '.join(sorted(flags))}")
+    return lines
 
-    def outcomes(case: Case, fuel: int = DEFAULT_FUEL) -> Outcomes:
-        return executor_for(isa).run(
-            compiled,
+
+class _Twin:
+    """The oracle that says what a case does compiled under other settings.
+
+    Attributes:
+        findings: what is wrong with the twin itself.
+    """
+
+    def __init__(self, twin: Case, isa: str, compiled: Sequence[Compiled]) -> None:
+        self.twin, self.isa, self.compiled = twin, isa, compiled
+        self.findings: list[Finding] = []
+
+    def outcomes(self, case: Case, fuel: int = DEFAULT_FUEL) -> Outcomes:
+        flags = self.twin.isa_settings.get(self.isa, {})
+        found = executor_for(self.isa).run(
+            self.compiled,
             case.main.signature,
             case.inputs,
             entry=case.main.name,
-            settings=effective_settings(twin) | twin.isa_settings.get(isa, {}),
+            settings=effective_settings(self.twin) | flags,
             slack=True,
         )
+        for status, kind in _FAULTY.items():
+            rows = np.flatnonzero(found.status == status).tolist()
+            if rows:
+                what = found.details.get(rows[0], "no end (stopped)")
+                self.findings.append(Finding(kind, self.isa, status.name.lower(), (what,)))
+        return found
 
-    return outcomes
+
+#: What no settings must make of a case that was drawn to end.
+_FAULTY = {Status.VIOLATED: FindingKind.MISCOMPILE, Status.HUNG: FindingKind.HANG}
 
 
 def target(isas: tuple[str, ...]) -> TwoSettings:
-    return TwoSettings(isas, Options(inputs=_INPUTS, isas=isas))
+    return TwoSettings(isas, Generator(Options(inputs=_INPUTS, isas=isas)))

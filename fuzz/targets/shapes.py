@@ -37,7 +37,10 @@ def constants(n: int) -> str:
     """A chain of additions of constants, for reassociation to fold."""
     body = []
     for k in range(n):
-        body += [f"v{2 * k + 2} = iconst.i64 {k}", f"v{2 * k + 3} = iadd v{2 * k + 1}, v{2 * k + 2}"]
+        body += [
+            f"v{2 * k + 2} = iconst.i64 {k}",
+            f"v{2 * k + 3} = iadd v{2 * k + 1}, v{2 * k + 2}",
+        ]
     return _function(["block0(v0: i64, v1: i64):", *body, f"return v{2 * n + 1}"])
 
 

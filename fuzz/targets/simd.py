@@ -9,7 +9,7 @@ from fuzz.generate.repertoire import Pair, Repertoire
 from fuzz.targets.differential import Differential
 
 #: Rows of arguments: an instruction is cheap to compile, and its corner cases are many.
-_INPUTS = 128
+_INPUTS = 64
 _INSTRUCTIONS = 6
 
 
@@ -28,6 +28,11 @@ def _of_vectors(type_: Type | None) -> bool:
 
 def target(isas: tuple[str, ...]) -> Differential:
     options = Options(
-        instructions=_INSTRUCTIONS, inputs=_INPUTS, trapping_share=0.0, isas=isas, callees=0
+        instructions=_INSTRUCTIONS,
+        inputs=_INPUTS,
+        trapping_share=0.0,
+        isas=isas,
+        callees=0,
+        directed_share=0.0,
     )
     return Differential(isas, OneVectorInstruction(options))
