@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
+from functools import partial
+
 import click
 
 from fuzz.cli.errors import EXIT_CLEAN, BadInput
-from fuzz.cli.options import isa_option
-from fuzz.targets import TARGETS
+from fuzz.cli.options import isa_option, json_option, write_json
+from fuzz.targets import TARGETS, FaultError, TargetOptions
 
 _NAMES = "\n".join(f"  {name:18} {what}" for name, what in TARGETS.items())
+#: What libFuzzer starts when it starts itself gets libFuzzer's flags; our options come by these.
+_PREFIX = "CLIF_FUZZ_TARGET"
 
 
 @click.command(
-    context_settings={"ignore_unknown_options": True},
+    context_settings={"ignore_unknown_options": True, "auto_envvar_prefix": _PREFIX},
     epilog=f"""\b
 Targets:
 {_NAMES}
@@ -22,26 +27,57 @@ Exit codes are libFuzzer's: 77 a fault, 70 a unit that took too long, 71 out of 
 interrupted. libFuzzer's own help: clif-fuzz target NAME -help=1
   clif-fuzz target differential -max_total_time=600 corpus/
   clif-fuzz target differential crash-0123...
+  clif-fuzz target differential -merge=1 smaller/ corpus/
 """,
 )
 @click.argument("name", required=False)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[FLAGS] [CORPUS...]")
 @isa_option
 @click.option("--list", "listed", is_flag=True, help="Print the names of all targets.")
+@click.option(
+    "--inject",
+    metavar="FAULT",
+    default="",
+    help="Inject a fault of 'clif-fuzz selfcheck --list', to see it found.",
+)
+@click.option(
+    "--unguided", is_flag=True, help="Draw every case anew, to see what guidance is good for."
+)
+@json_option
 def command(
-    name: str | None, arguments: tuple[str, ...], isas: tuple[str, ...], listed: bool
+    name: str | None,
+    arguments: tuple[str, ...],
+    isas: tuple[str, ...],
+    listed: bool,
+    inject: str,
+    unguided: bool,
+    json_file: str | None,
 ) -> int:
     """Run a fuzz target under libFuzzer, with libFuzzer's flags, guided by Cranelift's coverage.
 
-    Folders are corpora, the first of them is written to; files are replayed.
+    Folders are corpora, the first of them is written to; files are replayed. At the end comes a
+    line 'clif-fuzz:' with what was tried, rejected, run, as JSON.
     """
     if listed:
         click.echo("\n".join(TARGETS))
         return EXIT_CLEAN
     if name not in TARGETS:
         raise BadInput(f"no target '{name or ''}'; there are {', '.join(TARGETS)}")
+    _pass_on(isas=",".join(isas), inject=inject, unguided="1" if unguided else "")
     try:
         from fuzz.targets.libfuzzer import run_target
     except ImportError as error:
         raise BadInput(f"fuzz targets need atheris: {error}") from error
-    return run_target(name, isas, arguments)
+    write = partial(write_json, target=json_file) if json_file else None
+    try:
+        options = TargetOptions(fault=inject, guided=not unguided)
+        return run_target(name, isas, options, arguments, write)
+    except FaultError as error:
+        raise BadInput(str(error)) from error
+
+
+def _pass_on(**options: str) -> None:
+    """To the processes that libFuzzer starts."""
+    for option, value in options.items():
+        if value:
+            os.environ[f"{_PREFIX}_{option.upper()}"] = value

@@ -1,71 +1,135 @@
 """A target under libFuzzer, by way of atheris: guided by Cranelift's own counters.
 
-libFuzzer's contract is kept by leaving it to libFuzzer: flags, corpora, artifacts and exit codes are
-its own. Two things are ours. It starts itself again for ``-merge=1``, ``-minimize_crash=1``, ``-fork``
-and ``-jobs``, and needs a program to start: a launcher is written for it. And it ends by ``exit``, past
-Python: our statistics are printed by a handler of the C library's.
+libFuzzer's contract is kept by leaving it to libFuzzer: flags, corpora, artifacts and exit codes
+are its own. Two things are ours. It starts itself again for ``-merge=1``, ``-minimize_crash=1``,
+``-fork`` and ``-jobs``, and needs a program to start: a launcher is written for it. And it ends by
+``exit``, past Python: our statistics are printed by a handler of the C library's.
 """
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import json
 import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
+from types import FunctionType
 from typing import Any, Final
 
-from fuzz.targets import load
+from backend import coverage
+from fuzz.targets import TargetOptions, load
+from fuzz.targets.ending import at_exit, at_interrupt
+from fuzz.targets.progress import Progress
 from fuzz.targets.target import Failure, Target
 
 #: What libFuzzer is told unless the user says otherwise. Its default length is too short for CLIF,
-#: and it would begin with units of a few bytes.
-DEFAULTS: Final = {"-max_len": "65536", "-len_control": "0"}
+#: and it would begin with units of a few bytes; functions it could only name by their addresses.
+DEFAULTS: Final = {"-max_len": "65536", "-len_control": "0", "-print_funcs": "0"}
 
-#: Whose code decides what a case is: its counters guide as well. Slow code must not be among it.
-_DECIDING: Final = ["fuzz.generate"]
+#: Whose code decides what a case drawn from bytes is: its counters guide as well. What is called
+#: for every instruction is not among it, since that would slow it down.
+_DECIDING: Final = (
+    *("calls", "control", "flow", "frames", "function", "generator", "loops", "settings"),
+    *("shapes", "signatures", "swarm", "traps"),
+)
 
 
 class TargetFailure(Exception):
     """A unit shows a fault. libFuzzer keeps the unit, and ends with exit code 77."""
 
 
-def run_target(name: str, isas: tuple[str, ...], arguments: Sequence[str]) -> int:
-    """Fuzzes until libFuzzer ends the process; returns only if it does not."""
+def run_target(
+    name: str,
+    isas: tuple[str, ...],
+    options: TargetOptions,
+    arguments: Sequence[str],
+    write: Callable[[object], None] | None = None,
+) -> int:
+    """Fuzzes until libFuzzer ends the process; returns only if it does not.
+
+    ``write`` gets the statistics at the end, with the curve of what was covered. Raises FaultError.
+    """
     import atheris
-    from atheris import core_with_libfuzzer
 
-    from backend import coverage
-
-    with atheris.instrument_imports(include=_DECIDING):
-        target = load(name, isas)
+    target = load(name, isas, options)
+    _instrument_deciding_code(atheris.instrument_func)
     flags = [f"{flag}={value}" for flag, value in DEFAULTS.items() if not _given(flag, arguments)]
-    program = str(launcher(name, isas))
+    session = _Session(target, write)
     atheris.Setup(
-        [program, *arguments, *flags],
-        lambda unit: _one(target, unit),
+        [str(launcher(name)), *arguments, *flags],
+        session.test,
         internal_libfuzzer=True,
         **_mutators(target, atheris.Mutate),
     )
-    coverage.announce_to(core_with_libfuzzer.__file__)
+    coverage.announce_to(_load_libfuzzer())
     coverage.counters()[:] = 0  # setting up is nobody's unit
-    _at_exit(lambda: _report(target))
+    at_exit(session.report)
     atheris.Fuzz()
     return 0
 
 
+def _load_libfuzzer() -> str:
+    """The library's path. It looks for the mutators' symbols when it is loaded, so they come first,
+    and where all see them; atheris would do the same when it begins, too late for us."""
+    before = sys.getdlopenflags()
+    sys.setdlopenflags(before | os.RTLD_GLOBAL)
+    try:
+        import_module("atheris.custom_mutator")
+        import_module("atheris.custom_crossover")
+    finally:
+        sys.setdlopenflags(before)
+    path = import_module("atheris.core_with_libfuzzer").__file__
+    assert path is not None
+    return path
+
+
+class _Session:
+    """A target while libFuzzer runs it."""
+
+    def __init__(self, target: Target, write: Callable[[object], None] | None) -> None:
+        self.target = target
+        self.progress = Progress()
+        self._write = write
+        self._reported = False
+
+    def test(self, unit: bytes) -> None:
+        """One unit. Raises TargetFailure, upon which libFuzzer keeps it and ends."""
+        statistics = self.target.statistics
+        if not statistics.units:
+            at_interrupt(self.report)
+        failure = self.target.test(unit)
+        self.progress.note(statistics.units)
+        if failure is not None:
+            self.report()
+            raise TargetFailure(describe(failure))
+
+    def report(self) -> None:
+        """The statistics, once."""
+        if self._reported or not self.target.statistics.units:
+            return
+        self._reported = True
+        facts = self.target.statistics.to_json() | {"edges": self.progress.edges}
+        print(f"clif-fuzz: {json.dumps(facts)}", file=sys.stderr, flush=True)
+        if self._write is not None:
+            self.progress.mark(self.target.statistics.units)
+            self._write(facts | {"curve": self.progress.to_json()})
+
+
+def _instrument_deciding_code(instrument: Callable[[FunctionType], object]) -> None:
+    for name in _DECIDING:
+        module = import_module(f"fuzz.generate.{name}")
+        owners = [module, *(v for v in vars(module).values() if isinstance(v, type))]
+        for owner in owners:
+            for value in vars(owner).values():
+                if isinstance(value, FunctionType) and value.__module__ == module.__name__:
+                    instrument(value)
+
+
 def _given(flag: str, arguments: Sequence[str]) -> bool:
     return any(argument.startswith(f"{flag}=") for argument in arguments)
-
-
-def _one(target: Target, unit: bytes) -> None:
-    failure = target.test(unit)
-    if failure is not None:
-        _report(target)
-        raise TargetFailure(describe(failure))
 
 
 def _mutators(target: Target, plain: Callable[[bytes, int], bytes]) -> dict[str, Any]:
@@ -84,45 +148,21 @@ def describe(failure: Failure) -> str:
     """The failure in words. The hash stands for the bucket: infrastructures compare it exactly."""
     bucket = failure.finding.bucket
     digest = hashlib.sha256(bucket.encode()).hexdigest()[:16]
-    return "\n".join([f"FuzzerHash={digest} {bucket}", *failure.finding.explanation])
-
-
-def _report(target: Target) -> None:
-    print(f"clif-fuzz: {json.dumps(target.statistics.to_json())}", file=sys.stderr, flush=True)
-
-
-_HANDLERS: list[object] = []
-
-
-def _at_exit(report: Callable[[], None]) -> None:
-    """Reports when libFuzzer calls ``exit``, and ends the process there.
-
-    What follows would be the destructors of atheris's mutators: they wait forever for the lock of the
-    interpreter, which this thread has.
-    """
-    libc = ctypes.CDLL(None)
-
-    def end(status: int, _: object) -> None:
-        report()
-        libc.fflush(None)
-        os._exit(status)
-
-    handler = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_void_p)(end)
-    _HANDLERS.append(handler)  # must live as long as the process
-    libc.on_exit(handler, None)
+    return "\n".join([f"FuzzerHash={digest} {bucket}", *failure.finding.explanation, failure.text])
 
 
 # --- what libFuzzer starts when it starts itself ---
 
 _LAUNCHER = """\
 #!/bin/sh
-exec '{python}' -m fuzz target {name} --isa {isas} "$@"
+exec '{python}' -m fuzz target {name} "$@"
 """
 _VARIABLE = "CLIF_FUZZ_LAUNCHER"
 
 
-def launcher(name: str, isas: Sequence[str]) -> Path:
-    """A program that runs the target with its arguments as they are.
+def launcher(name: str) -> Path:
+    """A program that runs the target with its arguments as they are; what is none of libFuzzer's
+    comes from the environment.
 
     One that the environment names is taken (``scripts/oss-fuzz`` has some of its own); else it is
     written into the folder for temporary files, once for each content.
@@ -130,7 +170,7 @@ def launcher(name: str, isas: Sequence[str]) -> Path:
     named = os.environ.get(_VARIABLE)
     if named:
         return Path(named)
-    text = _LAUNCHER.format(python=sys.executable, name=name, isas=",".join(isas))
+    text = _LAUNCHER.format(python=sys.executable, name=name)
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     folder = Path(tempfile.gettempdir()) / f"clif-fuzz-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)

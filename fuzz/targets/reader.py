@@ -8,6 +8,7 @@ from backend.cranelift import CompilerPanic, Functions, ReadError
 from fuzz import diagnosis
 from fuzz.finding import Finding, FindingKind
 from fuzz.generate import Generator, Options
+from fuzz.targets import TargetOptions, refuse_fault
 from fuzz.targets.target import Failure, Target
 from fuzz.targets.units import Units, share_of
 
@@ -42,6 +43,9 @@ class Reader(Target):
 
     def crossover(self, one: bytes, other: bytes, max_size: int, seed: int) -> bytes | None:
         return None
+
+    def configure(self, options: TargetOptions) -> None:
+        refuse_fault("reader", options)
 
 
 def _reread(text: str, printed: str) -> Failure | None:

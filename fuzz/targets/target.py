@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any
 
 from backend.cranelift import CompileError, CompilerPanic, UnsupportedError, VerifierError
@@ -16,11 +17,22 @@ from fuzz.finding import Finding, finding_text
 from fuzz.generate import Generator
 from fuzz.known import recognise
 from fuzz.pipeline import NO_INJECTION, Injection, Verdict
+from fuzz.targets import FaultError, TargetOptions
 from fuzz.targets.units import Units
 
 CompilerFailure = VerifierError | CompileError | CompilerPanic
 #: Says how a case is spoilt; None where it has no place for the fault.
 Inject = Callable[[Case], Injection | None]
+
+
+def _injecting(name: str) -> Inject:
+    """What injects a fault of ``selfcheck``, the same for a case each time."""
+    from fuzz.selfcheck.registry import all_faults
+
+    fault = all_faults().get(name)
+    if fault is None:
+        raise FaultError(f"no fault named '{name}'; clif-fuzz selfcheck --list shows them all")
+    return lambda case: fault.inject(case, Random(name))
 
 
 @dataclass(slots=True)
@@ -114,6 +126,10 @@ class Target(ABC):
     def crossover(self, one: bytes, other: bytes, max_size: int, seed: int) -> bytes | None:
         """Another unit made of two; None leaves it to libFuzzer."""
 
+    @abstractmethod
+    def configure(self, options: TargetOptions) -> None:
+        """Raises FaultError for a fault that has no place here."""
+
     def judge(self, findings: Sequence[Finding]) -> Finding | None:
         """The first finding that is news; known ones are counted."""
         self.statistics.known_faults.update(f.bucket for f in findings if f.known)
@@ -155,6 +171,12 @@ class CaseTarget(Target):
 
     def crossover(self, one: bytes, other: bytes, max_size: int, seed: int) -> bytes | None:
         return self.units.crossover(one, other, max_size, seed)
+
+    def configure(self, options: TargetOptions) -> None:
+        if not options.guided:
+            self.units.fresh = 1
+        if options.fault:
+            self.inject = _injecting(options.fault)
 
     # --- for the targets ---
 
