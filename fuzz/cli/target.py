@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
 
 import click
@@ -63,7 +62,6 @@ def command(
         return EXIT_CLEAN
     if name not in TARGETS:
         raise BadInput(f"no target '{name or ''}'; there are {', '.join(TARGETS)}")
-    _pass_on(isas=",".join(isas), inject=inject, unguided="1" if unguided else "")
     try:
         from fuzz.targets.libfuzzer import run_target
     except ImportError as error:
@@ -71,13 +69,13 @@ def command(
     write = partial(write_json, target=json_file) if json_file else None
     try:
         options = TargetOptions(fault=inject, guided=not unguided)
-        return run_target(name, isas, options, arguments, write)
+        environment = _environment(isas=",".join(isas), inject=inject, unguided=unguided)
+        return run_target(name, isas, options, arguments, environment, write)
     except FaultError as error:
         raise BadInput(str(error)) from error
 
 
-def _pass_on(**options: str) -> None:
-    """To the processes that libFuzzer starts."""
-    for option, value in options.items():
-        if value:
-            os.environ[f"{_PREFIX}_{option.upper()}"] = value
+def _environment(**options: str | bool) -> dict[str, str]:
+    """Our options, as the processes take them that libFuzzer starts."""
+    given = {name: value for name, value in options.items() if value}
+    return {f"{_PREFIX}_{name.upper()}": str(value) for name, value in given.items()}

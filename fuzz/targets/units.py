@@ -24,7 +24,7 @@ _KEPT: Final = 1024
 #: What a text must contain to be taken for CLIF; any other is only a source of draws.
 _MARK: Final = b"function "
 #: Of so many mutations one draws a new case: guidance must not be behind drawing alone for good.
-_FRESH: Final = 4
+_FRESH: Final = 2
 #: While a crash is made smaller: tries of getting below the size, and mutations in each.
 _SHRINKING_TRIES, _SHRINKING_STEPS = 8, 4
 _MUTATION, _CROSSOVER, _CHOICE = 1, 2, 3
@@ -46,7 +46,7 @@ class Units:
     def __init__(self, generator: Generator, *, fresh: int = _FRESH) -> None:
         self.options = generator.options
         self.fresh = fresh
-        self._generator = generator
+        self.generator = generator
         self._mutator = Mutator(generator.options, generator.repertoires)
         self._kept: OrderedDict[bytes, Case | str] = OrderedDict()
 
@@ -62,7 +62,7 @@ class Units:
         if len(unit) > LARGEST:
             return f"unit of more than {LARGEST} bytes"
         if _MARK not in unit:
-            return self._generator.generate(BytesEntropy(unit))
+            return self.generator.generate(BytesEntropy(unit))
         try:
             return read_cases(unit.decode())[0].case
         except UnicodeDecodeError:
@@ -84,8 +84,8 @@ class Units:
         entropy = PrngEntropy((seed, _MUTATION))
         case = self.case(unit)
         if isinstance(case, str) or share_of(seed, self.fresh):
-            return self._fitting(self._generator.generate(entropy), max_size, unit)
-        return self._fitting(self._mutator.mutate(case, entropy).case, max_size, unit)
+            return self._fitting(self.generator.generate(entropy), max_size, unit)
+        return self._fitting(self._mutator.mutate(case, entropy, steps=1).case, max_size, unit)
 
     def crossover(self, one: bytes, other: bytes, max_size: int, seed: int) -> bytes:
         """A case made of two; the first unit where that is not possible."""
