@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -20,10 +21,11 @@ from types import FunctionType, ModuleType
 from typing import Any, Final
 
 from backend import coverage
+from fuzz.finding import Finding
 from fuzz.targets import TargetOptions, load
 from fuzz.targets.ending import at_exit, at_interrupt
 from fuzz.targets.progress import Progress
-from fuzz.targets.target import Failure, Target
+from fuzz.targets.target import Target
 
 #: What libFuzzer is told unless the user says otherwise. Its default length is too short for CLIF,
 #: and it would begin with units of a few bytes; functions it could only name by their addresses.
@@ -81,6 +83,7 @@ def run_target(
     coverage.announce_to(str(libfuzzer.__file__))
     coverage.counters()[:] = 0  # setting up is nobody's unit
     at_exit(session.report)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's, which libFuzzer would leave alone
     atheris.Fuzz()
     return 0
 
@@ -116,7 +119,10 @@ class _Session:
         self.progress.note(statistics.units)
         if failure is not None:
             self.report()
-            raise TargetFailure(describe(failure))
+            bucket = bucket_line(failure.finding)
+            lines = [bucket, *failure.finding.explanation, failure.text]
+            print(*lines, sep="\n", file=sys.stderr, flush=True)
+            raise TargetFailure(bucket)
 
     def report(self) -> None:
         """The statistics, once."""
@@ -156,11 +162,10 @@ def _mutators(target: Target, plain: Callable[[bytes, int], bytes]) -> dict[str,
     return {"custom_mutator": mutate, "custom_crossover": crossover}
 
 
-def describe(failure: Failure) -> str:
-    """The failure in words. The hash stands for the bucket: infrastructures compare it exactly."""
-    bucket = failure.finding.bucket
-    digest = hashlib.sha256(bucket.encode()).hexdigest()[:16]
-    return "\n".join([f"FuzzerHash={digest} {bucket}", *failure.finding.explanation, failure.text])
+def bucket_line(finding: Finding) -> str:
+    """The finding's bucket. The hash stands for it: infrastructures compare that exactly."""
+    digest = hashlib.sha256(finding.bucket.encode()).hexdigest()[:16]
+    return f"FuzzerHash={digest} {finding.bucket}"
 
 
 # --- what libFuzzer starts when it starts itself ---
