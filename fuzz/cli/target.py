@@ -16,7 +16,11 @@ _PREFIX = "CLIF_FUZZ_TARGET"
 
 
 @click.command(
-    context_settings={"ignore_unknown_options": True, "auto_envvar_prefix": _PREFIX},
+    context_settings={
+        "ignore_unknown_options": True,
+        "auto_envvar_prefix": _PREFIX,
+        "help_option_names": ["--help"],  # of -minimize_crash=1, click would take the h for -h
+    },
     epilog=f"""\b
 Targets:
 {_NAMES}

@@ -3,6 +3,8 @@
 Such places are the beginnings of functions, which may be called through their addresses, and the
 targets of jump tables. Cranelift emits a table behind the branch that uses it::
 
+    mov x2, #2                    ; the index of the default, which is the last entry
+    csel x2, x3, x2, lo
     adr x1, #16
     ldrsw x2, [x1, w2, uxtw #2]
     add x1, x1, x2
@@ -12,7 +14,7 @@ targets of jump tables. Cranelift emits a table behind the branch that uses it::
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -24,11 +26,14 @@ _OF_CALLS: Final = {0xD503245F: "bti c", 0xD503233F: "paciasp", 0xD503237F: "pac
 _OF_JUMPS: Final = {0xD503249F: "bti j", 0xD50324DF: "bti jc"}
 #: Others that sign, for the report.
 _NAMES: Final = {0xD503231F: "paciaz", 0xD503235F: "pacibz"} | _OF_CALLS | _OF_JUMPS
+_MOVZ: Final = (0x52800000, 0x7FE00000)
+_CSEL_LO: Final = (0x1A803000, 0x7FE0FC00)
+_CSDB: Final = 0xD503229F
 _ADR_16: Final = (0x10000080, 0xFFFFFFE0)
 _LDRSW: Final = (0xB8A05800, 0xFFE0FC00)
 _ADD: Final = (0x8B000000, 0xFFE0FC00)
 _BR: Final = (0xD61F0000, 0xFFFFFC1F)
-_TABLE_BRANCH: Final = (_ADR_16, _LDRSW, _ADD, _BR)
+_DISPATCH: Final = (_MOVZ, _CSEL_LO, _ADR_16, _LDRSW, _ADD)
 
 Words = NDArray[np.uint32]
 
@@ -65,25 +70,14 @@ def _name(word: np.uint32) -> str:
 def tables(words: Words) -> Iterator[list[int]]:
     """The targets of each jump table, as indices of words."""
     for at in np.flatnonzero(words & _BR[1] == _BR[0]).tolist():
-        before = words[max(0, at - 3) : at + 1]
-        if len(before) == 4 and all(
-            int(word) & mask == value
-            for word, (value, mask) in zip(before.tolist(), _TABLE_BRANCH, strict=True)
-        ):
-            yield _entries(words, at + 1)
+        before = [int(word) for word in words[max(0, at - 6) : at] if word != _CSDB]
+        if len(before) < 5 or not _match(before[-5:], _DISPATCH):
+            continue
+        table, count = at + 1, (before[-5] >> 5 & 0xFFFF) + 1
+        offsets = words[table : table + count].view("<i4")
+        yield [table + offset // 4 for offset in offsets.tolist()]
 
 
-def _entries(words: Words, table: int) -> list[int]:
-    """The targets of the table at an index. It ends at the latest where the first block behind it
-    begins; what is no offset into the function, as instructions are none, ends it too."""
-    targets: list[int] = []
-    end = len(words)
-    for at in range(table, len(words)):
-        offset = int(words[at : at + 1].view("<i4")[0])
-        target = table + offset // 4
-        if at >= end or offset % 4 or not 0 <= target < len(words):
-            break
-        targets.append(target)
-        if target > at:
-            end = min(end, target)
-    return targets
+def _match(words: list[int], patterns: Sequence[tuple[int, int]]) -> bool:
+    pairs = zip(words, patterns, strict=True)
+    return all(word & mask == value for word, (value, mask) in pairs)
