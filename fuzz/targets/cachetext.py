@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from clif.function import Function
 from clif.printer import print_function
 
-_DECLARED = re.compile(r"^(    (?:fn\d+ = (?:colocated )?|gv\d+ = symbol (?:colocated )?))%(\w+)")
+#: The reader takes ``u0:1+16`` for one number: a symbol with an offset keeps its name.
+_DECLARED = re.compile(
+    r"^(    (?:fn\d+ = (?:colocated )?|gv\d+ = symbol (?:colocated )?))%(\w+)(?![\w+-])"
+)
 _HEAD = re.compile(r"^function %(\w+)")
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from backend.cranelift import Compiled, Functions, IncrementalCache, TargetIsa
+from backend.cranelift import Compiled, Functions, IncrementalCache, ReadError, TargetIsa
 from clif.function import Function
 from fuzz import diagnosis
 from fuzz.case import Case, effective_settings
@@ -33,6 +33,9 @@ class IncrementalCaching(CaseTarget):
         for isa in filter(case.is_for, self.isas):
             try:
                 faults = list(self._faults(case, isa))
+            except ReadError as error:
+                self.statistics.rejected[f"read: {error.message}"] += 1
+                continue
             except diagnosis.COMPILER_FAILURES as error:
                 findings += self.compiler_failure(case, isa, error)
                 continue
@@ -69,7 +72,9 @@ class IncrementalCaching(CaseTarget):
         level = effective_settings(case)["opt_level"]
         settings = case.settings | {"opt_level": "none" if level == "speed" else "speed"}
         other = Case([], case.inputs, settings, case.isa_settings)
-        changes = {"under another setting": (case.functions, target_of(other, isa).handle)}
+        # Of two that are the same, the second one would rightly find the first.
+        distinct = list({body(function): function for function in case.functions}.values())
+        changes = {"under another setting": (distinct, target_of(other, isa).handle)}
         changed = _with_another_constant(case.main)
         if changed is not None and body(changed) not in map(body, case.functions):
             changes["with another constant"] = [changed], target_of(case, isa).handle

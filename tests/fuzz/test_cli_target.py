@@ -93,7 +93,13 @@ def test_a_crash_is_kept_replayed_and_made_smaller(tmp_path: Path) -> None:
     target("differential", crash, cwd=tmp_path)  # without the fault it is an ordinary case
 
     smaller = tmp_path / "smaller"
-    flags = ("-minimize_crash=1", "-runs=150", f"-exact_artifact_path={smaller}", "-seed=1")
+    flags = (
+        "-minimize_crash=1",
+        "-max_total_time=6",
+        "-runs=60",
+        f"-exact_artifact_path={smaller}",
+        "-seed=1",
+    )
     target("differential", *fault, *flags, crash, cwd=tmp_path)
     assert len(smaller.read_bytes()) < len(unit)
     target("differential", *fault, smaller, cwd=tmp_path, code=77)
