@@ -17,6 +17,7 @@ _COMMANDS = {
     "coverage": "which edges and ISLE rules of Cranelift something covers",
     "support": "which opcodes and types each ISA and the interpreter have",
     "target": "run a fuzz target under libFuzzer, guided by Cranelift's coverage",
+    "corpus": "make, reduce and look at folders of cases",
     "selfcheck": "inject faults and prove that they are seen",
 }
 
