@@ -8,6 +8,7 @@ are its own. Two things are ours. It starts itself again for ``-merge=1``, ``-mi
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
@@ -73,6 +74,7 @@ def run_target(
     flags = [f"{flag}={value}" for flag, value in DEFAULTS.items() if not _given(flag, arguments)]
     session = _Session(target, write)
     os.environ.update(environment)
+    _collect_garbage_less_often()
     libfuzzer = _load_libfuzzer()
     atheris.Setup(
         [str(launcher(name)), *arguments, *flags],
@@ -134,6 +136,12 @@ class _Session:
         if self._write is not None:
             self.progress.mark(self.target.statistics.units)
             self._write(facts | {"curve": self.progress.to_json()})
+
+
+def _collect_garbage_less_often() -> None:
+    """Cases that are kept in memory hold no garbage, and looking through them takes time."""
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 100)
 
 
 def _instrument_deciding_code(instrument: Callable[[FunctionType], object]) -> None:

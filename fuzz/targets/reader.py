@@ -10,10 +10,10 @@ from fuzz.finding import Finding, FindingKind
 from fuzz.generate import Generator, Options
 from fuzz.targets import TargetOptions, refuse_fault
 from fuzz.targets.target import Failure, Target
-from fuzz.targets.units import Units, share_of
+from fuzz.targets.units import Units, is_among
 
-#: Of so many mutations one is that of CLIF itself; the others are libFuzzer's, of bytes.
-_OF_CLIF = 4
+#: Share of the mutations that are those of CLIF itself; the others are libFuzzer's, of bytes.
+_OF_CLIF = 0.25
 
 
 class Reader(Target):
@@ -37,7 +37,7 @@ class Reader(Target):
         return _reread(text, printed)
 
     def mutate(self, unit: bytes, max_size: int, seed: int) -> bytes | None:
-        if max_size < len(unit) or not share_of(seed, _OF_CLIF):
+        if max_size < len(unit) or not is_among(seed, _OF_CLIF):
             return None
         return self.units.mutate(unit, max_size, seed)
 

@@ -174,7 +174,7 @@ class CaseTarget(Target):
 
     def configure(self, options: TargetOptions) -> None:
         if not options.guided:
-            self.units.fresh = 1
+            self.units.fresh = 1.0
         if options.fault:
             self.inject = _injecting(options.fault)
 

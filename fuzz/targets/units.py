@@ -23,27 +23,27 @@ LARGEST: Final = 1 << 20
 _KEPT: Final = 1024
 #: What a text must contain to be taken for CLIF; any other is only a source of draws.
 _MARK: Final = b"function "
-#: Of so many mutations one draws a new case: guidance must not be behind drawing alone for good.
-_FRESH: Final = 2
+#: Share of the mutations that draw a new case: it costs less than a mutant, and as long as much is
+#: uncovered it reaches more.
+_FRESH: Final = 0.8
 #: While a crash is made smaller: tries of getting below the size, and mutations in each.
 _SHRINKING_TRIES, _SHRINKING_STEPS = 8, 4
 _MUTATION, _CROSSOVER, _CHOICE = 1, 2, 3
 
 
-def share_of(seed: int, parts: int) -> bool:
-    """True for one seed in ``parts``. libFuzzer's seeds come one after another from one generator,
-    whose low bits alone are no dice."""
-    return PrngEntropy((seed, _CHOICE)).below(parts) == 0
+def is_among(seed: int, share: float) -> bool:
+    """True for that share of libFuzzer's seeds, whose low bits alone are no dice."""
+    return PrngEntropy((seed, _CHOICE)).chance(share)
 
 
 class Units:
     """Reads units, and makes new ones of them.
 
     Args:
-        fresh: of so many mutations one draws a new case; 1 for nothing but new ones.
+        fresh: share of the mutations that draw a new case.
     """
 
-    def __init__(self, generator: Generator, *, fresh: int = _FRESH) -> None:
+    def __init__(self, generator: Generator, *, fresh: float = _FRESH) -> None:
         self.options = generator.options
         self.fresh = fresh
         self.generator = generator
@@ -83,13 +83,13 @@ class Units:
             return self._shrink(unit, max_size, seed)
         entropy = PrngEntropy((seed, _MUTATION))
         case = self.case(unit)
-        if isinstance(case, str) or share_of(seed, self.fresh):
+        if isinstance(case, str) or is_among(seed, self.fresh):
             return self._fitting(self.generator.generate(entropy), max_size, unit)
         return self._fitting(self._mutator.mutate(case, entropy, steps=1).case, max_size, unit)
 
     def crossover(self, one: bytes, other: bytes, max_size: int, seed: int) -> bytes:
         """A case made of two; the first unit where that is not possible."""
-        if max_size < len(one) or share_of(seed, self.fresh):
+        if max_size < len(one) or is_among(seed, self.fresh):
             return self.mutate(one, max_size, seed)
         left, right = self.case(one), self.case(other)
         if isinstance(left, str) or isinstance(right, str):

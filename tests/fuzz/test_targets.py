@@ -163,7 +163,7 @@ def test_smaller_units_are_cases_still() -> None:
 
 def test_a_crossover_has_something_of_both() -> None:
     target = case_target()
-    target.units.fresh = 1 << 30
+    target.units.fresh = 0.0
     one, other = units_of(target, 2)
     children = [target.crossover(one, other, 65536, seed) for seed in range(8)]
     assert all(child is not None and target.test(child) is None for child in children)
