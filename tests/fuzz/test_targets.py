@@ -172,37 +172,10 @@ def test_a_crossover_has_something_of_both() -> None:
 
 # --- control-flow integrity ---
 
-TAIL = """\
-test run
-target aarch64 has_pauth use_bti sign_return_address sign_return_address_all
-
-function %main(i64) -> i64 tail {
-block0(v0: i64):
-    return v0
-}
-; run: %main(1) == 1
-"""
-TABLE = """\
-test run
-target aarch64 use_bti
-
-function %main(i32) -> i32 system_v {
-block0(v0: i32):
-    br_table v0, block3, [block1, block2]
-block1:
-    v1 = iconst.i32 10
-    return v1
-block2:
-    v2 = iconst.i32 20
-    return v2
-block3:
-    v3 = iconst.i32 30
-    return v3
-}
-; run: %main(0) == 10
-; run: %main(1) == 20
-; run: %main(2) == 30
-"""
+TAIL, TABLE = (
+    (CORPUS / "cranelift" / f"{name}.clif").read_text()
+    for name in ("tail-bti", "br-table-default-bti")
+)
 
 
 def code_of(text: str) -> bytes:
