@@ -279,10 +279,31 @@ def test_the_reader_takes_any_bytes() -> None:
     assert target.statistics.facts == {"refused": 2, "read": 2}
 
 
+@pytest.mark.skipif(version() != VERSION, reason="another Cranelift")
+def test_a_constant_that_is_too_long_is_known() -> None:
+    text = (
+        "function %f() -> i32x2 {\nblock0:\n v0 = vconst.i32x2 0x000102030405060708\n return v0\n}"
+    )
+    target = target_named("reader")
+    assert target.test(text.encode()) is None
+    (bucket,) = target.statistics.known_faults
+    assert bucket.startswith("compiler-panic read cranelift-codegen/src/ir/constant.rs")
+
+
+def test_invalid_functions_need_not_print_stably() -> None:
+    target = target_named("reader")
+    text = "function %f(i64) -> i64 {\nblock0(v0: i64):\n v1 = fadd.f64 v0, v0\n return v1\n}"
+    assert target.test(text.encode()) is None
+    assert target.statistics.facts == {"refused by the verifier": 1}
+
+
 def test_an_unstable_print_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     class Unstable:
         def __init__(self, text: str) -> None:
             self.text = text
+
+        def verify(self, _: object) -> list[None]:
+            return [None]
 
         def display(self) -> str:
             return (
