@@ -61,7 +61,8 @@ class _Watchdog(threading.Thread):
 
     def run(self) -> None:
         while True:
-            time.sleep(_PERIOD)
+            limits = [watched.limit for watched in list(self.engines)]
+            time.sleep(min([_PERIOD, *(limit / 4 for limit in limits)]))
             for watched in list(self.engines):
                 self._look(watched)
 

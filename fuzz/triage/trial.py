@@ -34,7 +34,10 @@ class Stages(Protocol):
 
 #: CPU time after which a case counts as hung, which is tried many times. The interpreter has
 #: bounded it to what takes milliseconds.
-HANG_SECONDS: Final = 0.1
+HANG_SECONDS: Final = 0.05
+#: Instructions that the interpreter gives an input: several times what generated cases need, and
+#: little enough that candidates whose loops never end cost little.
+FUEL: Final = 50_000
 
 
 class PlainTrial:
@@ -54,7 +57,7 @@ class PlainTrial:
         """The pipeline of some ISAs."""
         key = tuple(isas)
         if key not in self._pipelines:
-            self._pipelines[key] = Pipeline(key)
+            self._pipelines[key] = Pipeline(key, fuel=FUEL)
             self._pipelines[key].limit_seconds(HANG_SECONDS)
         pipeline = self._pipelines[key]
         pipeline.second, pipeline.on_stage = second, stages
