@@ -181,7 +181,7 @@ class LocalCrew:
         autopsy = job.autopsy()
         patience = self.plan.case_seconds + _PATIENCE_SECONDS
         message = have_written_down(self.plan, last, autopsy, patience)
-        job.state.skip.add(last.index)
+        job.blame(last.index)
         match message:
             case Death():
                 self._take(job, message)

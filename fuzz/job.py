@@ -57,7 +57,7 @@ class Job:
     Attributes:
         state: what is counted, as far as this process has heard.
         suspect: the case that a killed worker had in hand; it has further tries.
-        deaths: of workers, without a case counted in between.
+        deaths: of workers, without a case done in between.
         too_long: the worker was killed for the time that a case took.
         started: seconds between the crew's beginning and that of the worker.
     """
@@ -99,6 +99,16 @@ class Job:
         with _blocked_signals():
             self.process.start()
         theirs.close()
+
+    def blame(self, index: int) -> None:
+        """Leaves a case out from now on, for a worker died of it.
+
+        A worker that came further than the last one that died so has done cases in between, be it
+        too soon before its end to report them.
+        """
+        if index > max(self.state.skip, default=self.number) + self.plan.jobs:
+            self.deaths = 0
+        self.state.skip.add(index)
 
     def kill(self) -> None:
         self.process.kill()
