@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final
 
 from backend import isle
@@ -99,7 +100,7 @@ def survey(isas: Sequence[str], run: RunCounts | None = None) -> list[RuleState]
     rules = known_rules()
     if isinstance(rules, RulesError):
         raise rules
-    recipes = _recipes(isas)
+    recipes = _recipes(tuple(isas))
     groups = [group for group in GROUPS if group == GROUPS[0] or group in isas]
     parsed = _parsed(isas)
     states = []
@@ -110,8 +111,9 @@ def survey(isas: Sequence[str], run: RunCounts | None = None) -> list[RuleState]
     return sorted(states, key=lambda state: (groups.index(state.place.group), state.place))
 
 
-def _recipes(isas: Sequence[str]) -> dict[Rule, Recipe]:
-    found = Generator(Options(isas=tuple(isas))).recipes()
+@cache
+def _recipes(isas: tuple[str, ...]) -> dict[Rule, Recipe]:
+    found = Generator(Options(isas=isas)).recipes()
     assert found is not None
     return {recipe.place: recipe for recipe in found.main}
 
