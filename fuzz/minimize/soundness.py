@@ -13,8 +13,9 @@ from typing import Final
 import interp
 from backend.cranelift import CompilerPanic, Functions, ReadError, SettingsError
 from clif.function import Inst
-from clif.outcome import Outcomes, Status
+from clif.outcome import Outcomes, Status, word_count, word_dtype
 from clif.printer import print_functions
+from clif.types import I64
 from clif.validity import is_valid
 from fuzz import known
 from fuzz.case import Case, effective_settings, has_canonical_nans
@@ -29,8 +30,18 @@ _OTHER_LAYOUTS: Final = (1, 5)
 
 
 def is_well_formed(case: Case) -> bool:
-    """Whether the case is CLIF at all, as far as can be told without a compiler."""
-    return all(is_valid(function) for function in case.functions)
+    """Whether the case is CLIF at all, and the inputs fit, as far as can be told by looking."""
+    return all(is_valid(function) for function in case.functions) and _inputs_fit(case)
+
+
+def _inputs_fit(case: Case) -> bool:
+    types, inputs = case.main.signature.param_types, case.inputs
+    if inputs.region is not None and types[inputs.region.param] is not I64:
+        return False
+    return len(types) == len(inputs.args) and all(
+        words.dtype == word_dtype(type_) and words.shape[1] == word_count(type_)
+        for type_, words in zip(types, inputs.args, strict=True)
+    )
 
 
 def is_verified(case: Case) -> bool:

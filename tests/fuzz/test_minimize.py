@@ -113,7 +113,7 @@ def test_simplest_numbers_are_0_1_and_minus_1() -> None:
 # --- minima ---
 
 MINIMA = {
-    "neighbour-operation": "iadd.i32",
+    "float-neighbour": "fadd.f64",
     "select-arms-swapped": "select.i64",
     "branch-targets-swapped": "brif.i8",
     "wrong-extension": "uextend.i64",
@@ -195,6 +195,19 @@ def test_what_clif_leaves_open_is_seen(body: str) -> None:
     bad = case_of(f"{text}{body}    return v2\n}}\n; print: %f(0)\n")
     assert is_determined(good)
     assert not is_determined(bad)
+
+
+def test_the_address_of_the_region_is_no_narrower_value() -> None:
+    text = "; region: argument 0, 4 bytes\nfunction %f({0}) -> {0} {{\nblock0(v0: {0}):\n"
+    case = case_of(text.format("i64") + "    return v0\n}\n; input: %f(0)\n")
+    assert is_well_formed(case)
+    assert not is_determined(case)
+    narrow = next(pass_ for pass_ in PASSES if pass_.name == "types")
+    changes = len(narrow.find(Subject(case, trace_of(case))))
+    for n in range(changes):
+        subject = Subject(case, trace_of(case))
+        narrow.find(subject)[n]()
+        assert not is_well_formed(subject.case)
 
 
 def test_no_payload_gets_out_by_minimising() -> None:
