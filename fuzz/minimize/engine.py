@@ -9,13 +9,7 @@ from fuzz.case import Case
 from fuzz.casefile import print_case
 from fuzz.minimize.judge import Judge
 from fuzz.minimize.size import Size, instructions, size_of
-from fuzz.minimize.soundness import (
-    is_determined,
-    is_verified,
-    is_well_formed,
-    keeps_promises,
-    known_faults,
-)
+from fuzz.minimize.soundness import Flaw, flaws, is_verified, is_well_formed, known_faults
 from fuzz.minimize.subject import Change, Subject, Trace, trace_of
 from fuzz.minimize.tidy import tidy
 from fuzz.triage.symptom import Symptom
@@ -75,7 +69,7 @@ class Minimizer:
     _size: Size = field(init=False)
     _trace: Trace = field(init=False)
     _verified: bool = field(init=False)
-    _sound: bool = field(init=False)
+    _flaws: frozenset[Flaw] = field(init=False)
     _known: frozenset[str] = field(init=False)
     _refused: set[int] = field(default_factory=set)
 
@@ -87,8 +81,6 @@ class Minimizer:
         self._wanted = symptom
         self.progress = Progress(case)
         self._verified = is_verified(case)
-        #: Of an unsound start nothing better can be asked than that it stays a failure.
-        self._sound = is_determined(case) and keeps_promises(case)
         self._known = known_faults(case)
         self._take(case)
         return symptom
@@ -160,11 +152,12 @@ class Minimizer:
     def _is_sound(self, candidate: Case) -> bool:
         if not known_faults(candidate) <= self._known:
             return False
-        return not self._sound or (is_determined(candidate) and keeps_promises(candidate))
+        return flaws(candidate) <= self._flaws
 
     def _take(self, case: Case) -> None:
         self.progress.case = case
         self._size = size_of(case)
+        self._flaws = flaws(case)  # what is sound once stays so
         self._trace = trace_of(case)
 
 

@@ -7,13 +7,15 @@ What the inputs do is known from running them; promises about memory are checked
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Final
 
 import interp
 from backend.cranelift import CompilerPanic, Functions, ReadError, SettingsError
 from clif.function import Inst
-from clif.outcome import Outcomes, Status
+from clif.outcome import Outcomes, Status, word_count, word_dtype
 from clif.printer import print_functions
+from clif.types import I64
 from clif.validity import is_valid
 from fuzz import known
 from fuzz.case import Case, effective_settings, has_canonical_nans
@@ -28,8 +30,18 @@ _OTHER_LAYOUTS: Final = (1, 5)
 
 
 def is_well_formed(case: Case) -> bool:
-    """Whether the case is CLIF at all, as far as can be told without a compiler."""
-    return all(is_valid(function) for function in case.functions)
+    """Whether the case is CLIF at all, and the inputs fit, as far as can be told by looking."""
+    return all(is_valid(function) for function in case.functions) and _inputs_fit(case)
+
+
+def _inputs_fit(case: Case) -> bool:
+    types, inputs = case.main.signature.param_types, case.inputs
+    if inputs.region is not None and types[inputs.region.param] is not I64:
+        return False
+    return len(types) == len(inputs.args) and all(
+        words.dtype == word_dtype(type_) and words.shape[1] == word_count(type_)
+        for type_, words in zip(types, inputs.args, strict=True)
+    )
 
 
 def is_verified(case: Case) -> bool:
@@ -44,17 +56,36 @@ def is_verified(case: Case) -> bool:
     return True
 
 
-def is_determined(case: Case) -> bool:
-    """Whether every input ends as it should, in the same way whatever CLIF leaves open."""
+class Flaw(Enum):
+    """Why a case may not be believed."""
+
+    ENDS = "an input traps by accident, never ends, or does what CLIF leaves undefined"
+    LAYOUT = "depends on where something lies, or on what was in memory before"
+    NANS = "depends on the payload of a NaN"
+    PROMISES = "a load's promise is not proved"
+
+
+def flaws(case: Case) -> frozenset[Flaw]:
+    """The flaws of a case: none in a sound one."""
+    found = set() if keeps_promises(case) else {Flaw.PROMISES}
     usual = _run(case)
     if usual is None or not _ends_well(case, usual):
-        return False
+        return frozenset({*found, Flaw.ENDS, Flaw.LAYOUT, Flaw.NANS})
+    if any(_differs(case, usual, _run(case, layout=layout)) for layout in _OTHER_LAYOUTS):
+        found.add(Flaw.LAYOUT)
+    if _differs(case, usual, _run(case, odd_nans=True)):
+        found.add(Flaw.NANS)
+    return frozenset(found)
+
+
+def is_determined(case: Case) -> bool:
+    """Whether every input ends as it should, in the same way whatever CLIF leaves open."""
+    return not flaws(case) - {Flaw.PROMISES}
+
+
+def _differs(case: Case, usual: Outcomes, other: Outcomes | None) -> bool:
     canonical = has_canonical_nans(case)
-    for layout in _OTHER_LAYOUTS:
-        other = _run(case, layout=layout, odd_nans=True)
-        if other is None or compare(usual, other, canonical_nans=canonical):
-            return False
-    return True
+    return other is None or bool(compare(usual, other, canonical_nans=canonical))
 
 
 def _run(case: Case, *, layout: int = 0, odd_nans: bool = False) -> Outcomes | None:

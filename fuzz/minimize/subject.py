@@ -17,8 +17,8 @@ from fuzz.case import Case, has_canonical_nans
 from fuzz.mutate.draft import copy_case
 from fuzz.oracle import DEFAULT_FUEL
 
-#: One change to the subject's case. It is called at most once, with others of its list in a pass
-#: that has chunks.
+#: One change to the subject's case. It is called at most once, with others of its list if the pass
+#: has chunks.
 Change = Callable[[], object]
 
 

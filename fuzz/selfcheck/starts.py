@@ -13,9 +13,10 @@ from fuzz.selfcheck.planted import Planted, PlantedTrial, kinds
 from fuzz.selfcheck.registry import Fault
 from fuzz.source import CaseSource
 from fuzz.triage.symptom import Symptom
-from fuzz.triage.trial import Trial
+from fuzz.triage.trial import PlainTrial, Trial
 
 FEWEST, MOST = 100, 500
+_PLAIN = PlainTrial()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,4 +97,6 @@ def start_of(fault: str, case: Case, trial: Trial, isas: tuple[str, ...]) -> Sta
     """The case as a start; None where it does not fail, or fails without the fault too."""
     isas = tuple(filter(case.is_for, isas))
     symptom = TrialJudge(trial, isas)(case) if isas else None
-    return None if symptom is None else Start(fault, case, trial, symptom, isas)
+    if symptom is None or (not isinstance(trial, PlainTrial) and _PLAIN(case, isas).findings):
+        return None
+    return Start(fault, case, trial, symptom, isas)
