@@ -76,6 +76,11 @@ class ChildJudge:
         self.close()
         return ChildJudge(self.judge.fixed_on(symptom), self.seconds)
 
+    def everywhere(self, symptom: Symptom) -> ChildJudge:
+        """The same for every ISA. This one's process ends."""
+        self.close()
+        return ChildJudge(self.judge.everywhere(symptom), self.seconds)
+
     def close(self) -> None:
         """Ends the process."""
         if self._process is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from backend.cranelift import SettingsError
@@ -23,6 +23,10 @@ class Bench(Judge, Protocol):
     """A judge that can be asked to look for one symptom alone, and to go home."""
 
     def fixed_on(self, symptom: Symptom) -> Bench: ...
+    def everywhere(self, symptom: Symptom) -> Bench:
+        """One that looks for the symptom on every ISA, and is content with any."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -59,6 +63,11 @@ class TrialJudge:
         isas = symptom.isas or self.isas
         second = symptom.kind in (FindingKind.ORACLES_DISAGREE, FindingKind.ORACLE_FAULT)
         return TrialJudge(self.trial, isas, symptom, self.isa, second)
+
+    def everywhere(self, symptom: Symptom) -> TrialJudge:
+        """One that looks for the symptom on every ISA, and is content with any."""
+        anywhere = replace(symptom, isas=())
+        return TrialJudge(self.trial, DEFAULT_ISAS, anywhere, self.isa, self.second)
 
     def close(self) -> None:
         """Nothing to do."""

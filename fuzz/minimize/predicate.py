@@ -57,6 +57,10 @@ class PredicateJudge:
         """There is one symptom only."""
         return self
 
+    def everywhere(self, symptom: Symptom) -> PredicateJudge:
+        """ISAs are the command's affair."""
+        return self
+
     def close(self) -> None:
         """Nothing to do."""
 

@@ -12,7 +12,12 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from backend.cranelift import Functions
+from backend.cranelift import (
+    CompileError,
+    CompilerPanic,
+    Functions,
+    VerifierError,
+)
 from backend.link import Compiled as Code
 from backend.link import CompiledCode
 from clif.function import Inst
@@ -182,7 +187,10 @@ class PlantedTrial:
             if injection.code is not None:
                 return injection.code(isa, compiled)
             text = print_functions(_with_functions(case, injection).functions)
-            return target_of(case, isa).compile(Functions(text), chaos=case.chaos)
+            try:
+                return target_of(case, isa).compile(Functions(text), chaos=case.chaos)
+            except (CompileError, CompilerPanic, VerifierError):
+                return compiled  # what is spoilt there cannot be compiled: the fault has no place
 
         return Injection(code=code)
 

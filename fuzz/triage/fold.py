@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fuzz.case import Case
@@ -101,9 +101,26 @@ def minimize(case: Case, judge: Bench) -> tuple[Case, Symptom]:
     try:
         minimizer = Minimizer(fixed, PASSES)
         minimizer.start(case)
-        return minimizer.run(), symptom
+        small = minimizer.run()
     finally:
         fixed.close()
+    return widen(small, symptom, judge)
+
+
+def widen(case: Case, symptom: Symptom, judge: Bench) -> tuple[Case, Symptom]:
+    """The case for all ISAs where it shows the same on more of them: what a case was drawn for
+    must not tell findings of one fault apart."""
+    if not symptom.isas:
+        return case, symptom
+    everywhere = judge.everywhere(symptom)
+    try:
+        wide = replace(case, isas=())
+        found = everywhere(wide)
+    finally:
+        everywhere.close()
+    if found is None or not set(found.isas) > set(symptom.isas):
+        return case, symptom
+    return replace(wide, isas=found.isas), found
 
 
 def _add(by_bucket: dict[str, Fault], entry: Entry, case: Case, symptom: Symptom) -> None:
