@@ -10,6 +10,7 @@ from fuzz.cli.errors import BadInput
 from fuzz.plan import DEFAULT_ISAS
 
 if TYPE_CHECKING:
+    from backend.watch import RuleWatch
     from fuzz.casefile import CaseFile
 
 
@@ -62,3 +63,14 @@ def check_out(out: str) -> None:
         check_directory(Path(out))
     except OSError as error:
         raise BadInput(f"cannot write findings to {out}: {error.strerror}") from error
+
+
+def watch_known_rules() -> RuleWatch:
+    """Watches the rules of this build. Raises BadInput where it cannot tell them."""
+    from backend.rules import RulesError, known_rules
+    from backend.watch import RuleWatch
+
+    rules = known_rules()
+    if isinstance(rules, RulesError):
+        raise BadInput(f"no telling which rules fire: {rules}")
+    return RuleWatch(rules)

@@ -69,6 +69,8 @@ class Generator:
         the fragment alone was.
         """
         options = replace(self.options, isas=isas)
+        if aim.fragment is not None and aim.fragment.demands is None:
+            options = replace(options, trapping_share=1.0)  # it may trap
         settings, flags = draw_settings(entropy, options), draw_isa_settings(entropy, options)
         target = aim.recipe.target(aim.slot)
         if aim.recipe.unit.name == MID_END and settings.get("opt_level") == "none":

@@ -54,6 +54,7 @@ _CONSTANT_OPERAND: Final = 14
 _LOADED_OPERAND: Final = 12
 #: How often to look for another operand among those that are there.
 _LOOKS: Final = 3
+_VECTOR: Final = 16
 
 #: Makes an operand of a type.
 Operand = Callable[[Writer, Type, list[Value]], Value]
@@ -237,7 +238,8 @@ def _find_place(w: Writer, fragment: Fragment, number: int) -> _Place:
         address, offset, aligned = place(w, target, size, low)
     flags = MemFlags(
         trap=None if w.entropy.below(2) else w.entropy.choice(TRAP_CODES),
-        aligned=aligned and w.entropy.below(2) == 0,
+        # Instructions of SSE take operands of 16 bytes from memory only where they are aligned.
+        aligned=aligned and (size == _VECTOR or w.entropy.below(2) == 0),
         alias_region=target.region,
     )
     return _Place(address, offset, flags)

@@ -15,6 +15,11 @@ def fired_notes(watch: RuleWatch | None, runs: Sequence[IsaRun], isa: str = "") 
     return [line for run in runs if isa in ("", run.isa) for line in _lines(watch, run)]
 
 
+def fired_to_json(watch: RuleWatch, runs: Sequence[IsaRun]) -> dict[str, list[str]]:
+    """Group and place of each rule, by ISA."""
+    return {run.isa: [watch.names[number] for number in run.fired] for run in runs}
+
+
 def _lines(watch: RuleWatch, run: IsaRun) -> Iterator[str]:
     files: dict[str, list[int]] = {}
     for number in run.fired:

@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 
-from backend.isle import LOWERING, And, Bind, Bool, Pattern, Rule, Term, Unit, unit
+from backend.isle import LOWERING, And, Bind, Bool, Const, Pattern, Rule, Term, Unit, unit
+from backend.opcodes import OPCODES
 from backend.target import ISAS
+from fuzz import known
 from fuzz.rules import functions, typesets
 from fuzz.rules.argued import ARGUED
 from fuzz.rules.fragment import Fragment
 from fuzz.rules.matcher import CONSTRUCTORS, EXTERNALS, is_variant
-from fuzz.rules.paths import Paths, terms
+from fuzz.rules.paths import ROOTS, Paths, terms
 from fuzz.rules.recipe import SLOTS, Recipe, Refusal, Refused
+from interp import MEANINGS, REASONS
 
 
 class Reason(Enum):
@@ -26,6 +29,8 @@ class Reason(Enum):
     ARGUED = "cannot fire"
     UNCALLED = "nothing calls it"
     SHADOWED = "shadowed"
+    UNSEEN = "fires unseen"
+    UNLOWERED = "not lowered"
     KNOWN = "known fault"
     ELSEWHERE = "no fragment"
     UNSOLVED = "not turned round"
@@ -50,7 +55,7 @@ def explain(unit_name: str, rule: Rule, recipe: Recipe | None) -> Explanation:
     flags = sorted(lacking_flags(name, rule))
     if flags:
         return Explanation(Reason.FEATURE, f"needs {', '.join(flags)}")
-    argument = ARGUED.get((name, str(rule)))
+    argument = ARGUED.get((name, str(rule.left)))
     if argument is not None:
         return Explanation(Reason.ARGUED, argument)
     if recipe is None:
@@ -74,38 +79,89 @@ def _refused(recipe: Recipe) -> Explanation:
         case Refusal.ELSEWHERE | Refusal.UNSUPPORTED:
             return Explanation(Reason.ELSEWHERE, text)
         case _:
-            return Explanation(Reason.UNSOLVED, text)
+            lacking = unlowered(recipe)
+            return (
+                Explanation(Reason.UNLOWERED, lacking)
+                if lacking
+                else Explanation(Reason.UNSOLVED, text)
+            )
+
+
+def unlowered(recipe: Recipe) -> str:
+    """The first instruction of a rule's pattern that cases never have, and why; or nothing."""
+    for term in _pattern_terms(recipe.rule.left):
+        opcode = OPCODES.get(term.name)
+        if opcode is None:
+            continue
+        forms = recipe.forms.get(term.name, ())
+        type_ = term.args[0].name.lower() if term.args and isinstance(term.args[0], Const) else ""
+        if type_ and any(form.type is None or form.type.name == type_ for form in forms):
+            continue
+        if not type_ and forms:
+            continue
+        return _why_unlowered(term.name, type_)
+    return ""
+
+
+def _why_unlowered(opcode: str, type_: str) -> str:
+    name = f"{opcode}.{type_}" if type_ else opcode
+    if opcode not in MEANINGS:
+        return f"{name} has no meaning in the interpreter: {REASONS.get(opcode, 'not written yet')}"
+    for fault in known.current():
+        if opcode in fault.instructions.opcodes and type_ in ("", *fault.instructions.types):
+            return f"{name} is left out for the known fault {fault.name}"
+    return f"no ISA lowers {name}"
 
 
 def _instead(recipe: Recipe, made: list[Fragment]) -> Explanation:
-    """Its fragments fire other rules: perhaps always one that comes before it."""
+    """Its fragments fire other rules: perhaps always one that comes before it, or none at all that
+    is seen, so that it must be one that is not."""
     rivals = {recipe.trials.number(recipe.unit, rule): rule for rule in _rivals(recipe)}
+    callers = {recipe.trials.number(recipe.unit, rule) for rule in _callers(recipe)}
     winners: Counter[Rule] = Counter()
-    taken = 0
+    unseen = 0
     for fragment in made:
-        fired = {
-            number for numbers in recipe.trials.fired(recipe.unit, fragment) for number in numbers
-        }
-        before = {rule for number, rule in rivals.items() if number in fired}
-        winners.update(before)
-        taken += bool(before)
-    if taken == len(made):
+        for fired in recipe.trials.fired(recipe.unit, fragment):
+            seen = [rule for number, rule in rivals.items() if number in fired]
+            winners.update(seen)
+            unseen += bool(fired) and not seen and (not callers or bool(callers & set(fired)))
+    if unseen and not opaque_terms(recipe.unit, recipe.rule):
+        return Explanation(
+            Reason.UNSEEN,
+            f"{_what(recipe)} compiles, and no other rule of it is seen: this one, or one without "
+            "code of its own, fires where no counter stands",
+        )
+    if winners:
         rule, _ = winners.most_common(1)[0]
-        text = f"{rule.file}:{rule.line} (priority {rule.priority}) is taken for its fragments"
-        return Explanation(Reason.SHADOWED, text)
+        text = f"alone, its fragments fire {rule.file}:{rule.line} (priority {rule.priority})"
+        kind = Reason.SHADOWED if rule.priority > recipe.rule.priority else Reason.UNMET
+        return Explanation(kind, text)
     unknown = sorted(opaque_terms(recipe.unit, recipe.rule))
     hint = f"; left to chance: {', '.join(unknown)}" if unknown else ""
     return Explanation(Reason.UNMET, f"{len(made)} fragments do not fire it{hint}")
 
 
 def _rivals(recipe: Recipe) -> Iterator[Rule]:
-    """Rules of the same term that are tried before it."""
+    """The other rules of the same term; of lowering, those for the same opcode."""
     own = recipe.rule
-    by_opcode = own.left.name in ("lower", "lower_branch")
+    by_opcode = own.left.name in ROOTS
     for rule in recipe.unit.rules:
-        earlier = rule.left.name == own.left.name and rule.priority > own.priority
-        if earlier and (not by_opcode or _heads(rule) & _heads(own)):
+        if rule is own or rule.left.name != own.left.name:
+            continue
+        if not by_opcode or _heads(rule) & _heads(own):
             yield rule
+
+
+def _callers(recipe: Recipe) -> list[Rule]:
+    """Of a helper's rule: who calls the helper."""
+    term = recipe.rule.left.name
+    return [] if term in ROOTS else recipe.paths.callers(term)
+
+
+def _what(recipe: Recipe) -> str:
+    rule = recipe.rule
+    heads = _heads(rule) & OPCODES.keys() if rule.left.name in ROOTS else {rule.left.name}
+    return " ".join(sorted(heads)) or "it"
 
 
 @cache
@@ -192,6 +248,7 @@ def opaque_terms(of: Unit, rule: Rule) -> frozenset[str]:
         name
         for name in called
         if not is_variant(name)
+        and not name.startswith(("has_", "use_"))
         and name not in internal
         and name not in CONSTRUCTORS
         and name not in typesets.FUNCTIONS

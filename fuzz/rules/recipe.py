@@ -67,7 +67,7 @@ class Recipe:
         self.trials = trials
         self.place = placed(unit.name, rule)
         self.paths = paths
-        self._forms = forms
+        self.forms = forms
         self._types = types
         self._seed = zlib.crc32(f"{unit.name} {rule}".encode())
         self._attempts: dict[int, Fragment | Refused] = {}
@@ -113,7 +113,7 @@ class Recipe:
         if number not in self._attempts:
             entropy = PrngEntropy((self._seed, number))
             path = self.paths.draw(self.rule, entropy)
-            found = make_fragment(self.unit, path, self._forms, self._types, entropy)
+            found = make_fragment(self.unit, path, self.forms, self._types, entropy)
             self._attempts[number] = _judge(found)
         return self._attempts[number]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from backend import isle
 from backend.cranelift import Functions, Target
 from backend.rules import known_rules
 from backend.watch import RuleWatch, watch_rules
@@ -18,7 +19,7 @@ from fuzz.generate.options import Options
 from fuzz.pipeline import Pipeline
 from fuzz.rules.argued import ARGUED
 from fuzz.rules.notes import fired_notes
-from fuzz.rules.reasons import Reason
+from fuzz.rules.reasons import Reason, flags_of, lacking_flags
 from fuzz.rules.table import RuleState, RunCounts, counts_by_group, find, survey
 from fuzz.rules.walk import RuleWalk
 from fuzz.selfcheck.rulefaults import FAULTS, StaleFault, inject
@@ -78,14 +79,39 @@ def test_every_rule_has_fired_or_has_a_reason(states: list[RuleState]) -> None:
 
 def test_reasons_tell_apart(states: list[RuleState]) -> None:
     reasons = {state.explanation.reason for state in states if state.explanation is not None}
-    assert {Reason.NO_CODE, Reason.FEATURE, Reason.UNMET} <= reasons
+    assert {Reason.NO_CODE, Reason.FEATURE, Reason.UNSEEN, Reason.UNLOWERED} <= reasons
+    texts = {str(state.explanation) for state in states}
+    assert "not lowered: no ISA lowers fneg.f128" in texts
+    assert any("debugtrap has no meaning in the interpreter: " in text for text in texts)
     features = [s for s in states if s.explanation and s.explanation.reason is Reason.FEATURE]
     assert all("needs has_" in str(state.explanation) for state in features)
 
 
-def test_what_was_argued_is_about_rules_that_there_are(states: list[RuleState]) -> None:
-    texts = {str(state.rule) for state in states}
-    assert all(rule in texts for unit, rule in ARGUED if "x64" not in unit)
+def test_what_was_argued_is_about_rules_that_there_are() -> None:
+    there = {(name, str(rule.left)) for name in isle.UNITS for rule in isle.unit(name).rules}
+    assert ARGUED.keys() <= there
+
+
+def test_a_flag_that_every_way_to_a_rule_needs() -> None:
+    rules = isle.unit("x64").rules
+    needing = {rule for rule in rules if lacking_flags("x64", rule)}
+    assert any(not flags_of(rule) for rule in needing)  # only those who call it ask for it
+    for rule in rules:
+        if "use_fma" in str(rule.conditions):
+            assert "has_fma" in flags_of(rule)
+        if "if-let false" in str(rule) and "has_avx" in str(rule.conditions):
+            assert "has_avx" not in flags_of(rule)
+
+
+def test_replay_shows_which_rules_fired(command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "case.clif"
+    path.write_text(f"test run\nset opt_level=speed\ntarget aarch64\n{SAME}; run: %main(1) == 0\n")
+    facts = tmp_path / "facts.json"
+    output = command("replay", "--rules", path, "--json", facts)
+    assert "rules fired for aarch64: src/opts/arithmetic.isle" in output.out
+    (entry,) = json.loads(facts.read_text())["files"]
+    assert any(name.startswith("mid_end ") for name in entry["rules"]["aarch64"])
+    assert "rules fired" not in command("replay", path).out
 
 
 def test_rules_are_found_by_place_and_name(states: list[RuleState]) -> None:
