@@ -1,7 +1,8 @@
 """Fragments that run into a known finding every time: aiming at it again would only hide others.
 
 ``fuzz.known`` has single instructions, and failures that are recognised when they are found; here
-are shapes, which the rest of the generator may still come across. They are known of the same version.
+are shapes, which the rest of the generator may still come across. They are known of the same
+version.
 """
 
 from __future__ import annotations
