@@ -33,7 +33,8 @@ class Machine:
         self.everyone: Mask = np.ones(n, np.bool_)
         self.rows = np.arange(n)
         self.memory = Memory()
-        self.skew = (options.layout * 0x9E37 % 0x1000) * 16
+        # All bytes of a made-up address that may differ do: less than the segments are apart.
+        self.skew = (options.layout * 0x9E3779 & 0xFFFFFF) * 16
         self.garbage = (0xA5 + 29 * options.layout) & 0xFF
         self.stack_pointer = STACK_TOP - self.skew
         self.depth = 0
