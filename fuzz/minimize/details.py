@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from typing import Final
 
 from clif.function import DEFAULT_FLAGS, Function, Inst
 from clif.types import I64
 from fuzz.minimize.numbers import simpler
 from fuzz.minimize.subject import Change, Subject
 
+#: What a comparison is tried as; ``size`` knows which are simpler.
+SIMPLER_CONDITIONS: Final = {
+    "icmp": ("eq", "ne", "slt", "sle", "sgt", "sge", "ult"),
+    "fcmp": ("eq", "ne", "lt", "le", "gt", "ge", "one", "ueq"),
+}
+
 
 def plain_details(subject: Subject) -> list[Change]:
-    """Memory flags, offsets, trap codes, cold blocks and slot sizes become the plain ones.
+    """Memory flags, conditions, offsets, trap codes, cold blocks and slot sizes become plain.
 
     Keeps: all operations and their operands. Ends: fewer details, smaller slots.
     """
@@ -24,6 +31,9 @@ def _changes(function: Function) -> Iterator[Change]:
     for inst in function.instructions():
         if inst.flags != DEFAULT_FLAGS:
             yield from _flags(inst)
+        for cond in SIMPLER_CONDITIONS.get(inst.opcode.name, ()):
+            if cond != inst.cond:
+                yield partial(setattr, inst, "cond", cond)
         if inst.offset:
             yield partial(setattr, inst, "offset", 0)
         if inst.trap not in ("", "user1"):

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import islice, product
+from typing import Final
 
 from clif.outcome import Words, ints_from_words, words_from_ints
+from clif.types import Type
 from fuzz.case import Case
 from fuzz.minimize.numbers import simpler
+from fuzz.minimize.size import simplicity
 from fuzz.minimize.subject import Change, Subject
+
+#: More arguments than these have too many combinations.
+_MOST_TOGETHER: Final = 3
 
 
 def drop_inputs(subject: Subject) -> list[Change]:
@@ -34,7 +41,35 @@ def simplify_inputs(subject: Subject) -> list[Change]:
 
     Keeps: the functions. Ends: each change makes an argument simpler, as ``size`` counts it.
     """
-    return list(_arguments(subject.case))
+    return [*_together(subject.case), *_arguments(subject.case)]
+
+
+def _together(case: Case) -> Iterator[Change]:
+    """All arguments at once, with zeros in memory: what simplifying one by one may not reach."""
+    region, types = case.inputs.region, case.main.signature.param_types
+    places = [n for n in range(len(types)) if region is None or n != region.param]
+    if case.inputs.count != 1 or not 0 < len(places) <= _MOST_TOGETHER:
+        return
+    choices = [_simplest(types[n]) for n in places]
+    for numbers in sorted(product(*choices), key=lambda chosen: _sum(types, places, chosen)):
+        yield partial(_put_all, case, dict(zip(places, numbers, strict=True)))
+
+
+def _simplest(type_: Type) -> list[int]:
+    mask = (1 << type_.bits) - 1
+    return list(dict.fromkeys([0, 1, mask, *islice(simpler(type_, 0xA5 << type_.bits - 8), 6)]))
+
+
+def _sum(types: Sequence[Type], places: Sequence[int], numbers: Sequence[int]) -> int:
+    pairs = zip(places, numbers, strict=True)
+    return sum(simplicity(number, types[n].bits) for n, number in pairs)
+
+
+def _put_all(case: Case, numbers: dict[int, int]) -> None:
+    if case.inputs.region is not None:
+        _fill(case, bytes(case.inputs.region.size))
+    for at, number in numbers.items():
+        _put(case, at, 0, number)
 
 
 def _arguments(case: Case) -> Iterator[Change]:

@@ -28,6 +28,11 @@ _CALLS: Final = (
 )
 #: Optimising makes a failure harder to understand; the harness's default stands in the middle.
 _OPT_LEVELS: Final = ("none", "speed", "speed_and_size")
+#: The simplest comparisons first, those of integers and floats.
+_CONDITIONS: Final = (
+    *("eq", "ne", "slt", "sle", "sgt", "sge", "ult", "ule", "ugt", "uge"),
+    *("lt", "le", "gt", "ge", "one", "ueq", "ord", "uno"),
+)
 _HEAVY: Final = {
     "br_table": 6,
     "try_call_indirect": 6,
@@ -140,6 +145,8 @@ def _details(inst: Inst) -> int:
     count += flags.alias_region is not None
     count += flags.trap != "heap_oob"
     count += inst.trap not in ("", "user1")
+    if inst.cond in _CONDITIONS:
+        count += _CONDITIONS.index(inst.cond)
     return count + (inst.offset != 0) + len(inst.targets)
 
 

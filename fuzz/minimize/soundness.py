@@ -13,6 +13,7 @@ from typing import Final
 import interp
 from backend.cranelift import CompilerPanic, Functions, ReadError, SettingsError
 from clif.function import Inst
+from clif.opcodes import Format
 from clif.outcome import Outcomes, Status, word_count, word_dtype
 from clif.printer import print_functions
 from clif.types import I64
@@ -21,6 +22,8 @@ from fuzz import known
 from fuzz.case import Case, effective_settings, has_canonical_nans
 from fuzz.compare import compare
 from fuzz.mutate.facts import Facts
+from fuzz.mutate.flow import addresses
+from fuzz.mutate.program import Program
 from fuzz.oracle import DEFAULT_FUEL
 from fuzz.pipeline import target_of
 from fuzz.plan import DEFAULT_ISAS
@@ -61,6 +64,7 @@ class Flaw(Enum):
 
     ENDS = "an input traps by accident, never ends, or does what CLIF leaves undefined"
     LAYOUT = "depends on where something lies, or on what was in memory before"
+    ADDRESS = "an address may get into results or memory"
     NANS = "depends on the payload of a NaN"
     PROMISES = "a load's promise is not proved"
 
@@ -68,6 +72,8 @@ class Flaw(Enum):
 def flaws(case: Case) -> frozenset[Flaw]:
     """The flaws of a case: none in a sound one."""
     found = set() if keeps_promises(case) else {Flaw.PROMISES}
+    if _lets_addresses_out(case):
+        found.add(Flaw.ADDRESS)
     usual = _run(case)
     if usual is None or not _ends_well(case, usual):
         return frozenset({*found, Flaw.ENDS, Flaw.LAYOUT, Flaw.NANS})
@@ -78,9 +84,26 @@ def flaws(case: Case) -> frozenset[Flaw]:
     return frozenset(found)
 
 
+def _lets_addresses_out(case: Case) -> bool:
+    """Real addresses have bits that made-up ones have not: running alone does not tell."""
+    program = Program(case)
+    found = addresses(program)
+    if not found:
+        return False
+    for function in case.functions:
+        for inst in function.instructions():
+            stores = inst.opcode.format in (Format.STORE, Format.STORE_NO_OFFSET)
+            shown = inst.args[:1] if stores else []
+            if function is case.main and inst.opcode.name == "return":
+                shown = inst.args
+            if any(value in found for value in shown):
+                return True
+    return False
+
+
 def is_determined(case: Case) -> bool:
     """Whether every input ends as it should, in the same way whatever CLIF leaves open."""
-    return not flaws(case) - {Flaw.PROMISES}
+    return not flaws(case) - {Flaw.PROMISES, Flaw.ADDRESS}
 
 
 def _differs(case: Case, usual: Outcomes, other: Outcomes | None) -> bool:

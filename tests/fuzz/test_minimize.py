@@ -18,7 +18,14 @@ from fuzz.minimize.engine import Minimizer, NotFailing, Pass, Progress
 from fuzz.minimize.judge import Judge, TrialJudge
 from fuzz.minimize.registry import PASSES
 from fuzz.minimize.size import instructions, simplicity, size_of
-from fuzz.minimize.soundness import is_determined, is_verified, is_well_formed, keeps_promises
+from fuzz.minimize.soundness import (
+    Flaw,
+    flaws,
+    is_determined,
+    is_verified,
+    is_well_formed,
+    keeps_promises,
+)
 from fuzz.minimize.subject import Subject, trace_of
 from fuzz.minimize.tidy import tidy
 from fuzz.plan import CaseOptions
@@ -196,6 +203,15 @@ def test_what_clif_leaves_open_is_seen(body: str) -> None:
     bad = case_of(f"{text}{body}    return v2\n}}\n; print: %f(0)\n")
     assert is_determined(good)
     assert not is_determined(bad)
+
+
+def test_an_address_in_memory_is_seen_though_most_of_it_is_the_same_everywhere() -> None:
+    """Real addresses have higher bits than the interpreter's: here a CPU would differ at byte 6."""
+    case = case_of(
+        "; region: argument 0, 8 bytes\nfunction %f(i64) {\nblock0(v0: i64):\n"
+        "    store v0, v0\n    v1 = iconst.i32 0\n    store v1, v0\n    return\n}\n; print: %f(0)\n"
+    )
+    assert Flaw.ADDRESS in flaws(case)
 
 
 def test_the_address_of_the_region_is_no_narrower_value() -> None:
