@@ -81,6 +81,8 @@ class Functions:
         """Without the ``%``."""
     @property
     def read_ns(self) -> int: ...
+    def display(self) -> str:
+        """The functions as Cranelift prints them, one after another."""
     def compile(self, isa: TargetIsa, *, clif: bool = False, chaos: bytes = b"") -> list[Compiled]:
         """Compiles all of them in the order of the text, without holding the GIL.
 
@@ -100,6 +102,24 @@ class Functions:
         """Each function by itself, so that one that fails does not hide the others."""
 
 @final
+class IncrementalCache:
+    """Cranelift's incremental cache, held in memory until it is cleared."""
+
+    def __new__(cls) -> IncrementalCache: ...
+    def compile(self, functions: Functions, isa: TargetIsa) -> list[tuple[Compiled, bool]]:
+        """Compiles through the cache; each function comes with whether it was found there.
+
+        The optimised CLIF, and the counts of what is in it, are not known then.
+
+        Raises:
+            VerifierError, CompileError, UnsupportedError, CompilerPanic: of the first that fails.
+        """
+    def clear(self) -> None:
+        """Forgets everything."""
+    def __len__(self) -> int:
+        """How many functions it holds."""
+
+@final
 class Compiled:
     """One function's machine code, unlinked, and what belongs to it."""
 
@@ -115,6 +135,10 @@ class Compiled:
     @property
     def traps(self) -> list[tuple[int, str]]:
         """``(offset, trap code as CLIF spells it)``."""
+    @property
+    def source_locations(self) -> list[tuple[int, int, int]]:
+        """``(start, end, location)`` of the code that came of instructions with a source location
+        (``@2a``), by start."""
     @property
     def call_sites(self) -> list[int]:
         """Offsets of return addresses, where Cranelift keeps them."""

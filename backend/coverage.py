@@ -42,23 +42,35 @@ class CoveredEdges:
 
     def __init__(self) -> None:
         self._live = counters()
-        self._seen = np.zeros_like(self._live)
+        self._unseen = np.empty_like(self._live)
+        # A whole number of words: looking for any new edge is eight times as fast by words.
+        self._new = np.zeros(-(-len(self._live) // 8), np.uint64)
         self.restart()
 
     def restart(self) -> None:
         """Forgets everything, what has not been collected yet included."""
         self._live.fill(0)
-        self._seen.fill(0)
+        self._unseen.fill(0xFF)
 
-    def collect(self) -> None:
-        """Adds what ran since the last call, and sets the counters to zero."""
-        np.bitwise_or(self._seen, self._live, out=self._seen)
+    def collect(self) -> NDArray[np.intp]:
+        """Adds what ran since the last call, and sets the counters to zero.
+
+        Returns:
+            The numbers of the edges that are new.
+        """
+        new = self._new.view(np.uint8)[: len(self._live)]
+        np.bitwise_and(self._live, self._unseen, out=new)
         self._live.fill(0)
+        if not self._new.any():
+            return np.empty(0, np.intp)
+        numbers = np.flatnonzero(new)
+        self._unseen[numbers] = 0
+        return numbers
 
     @property
     def covered(self) -> NDArray[np.bool_]:
         """One flag per edge, of what was collected."""
-        return self._seen.astype(np.bool_)
+        return np.equal(self._unseen, 0)
 
     def pack(self) -> bytes:
         """The flags as a bit set, for ``unpack``."""

@@ -10,12 +10,21 @@ if TYPE_CHECKING:
 else:
     from unicorn import Uc, UcError
 
-__all__ = ["Uc", "UcError", "add_hook"]
+__all__ = ["Uc", "UcError", "add_hook", "remove_hook"]
 
 
 def add_hook(
     uc: Uc, kind: int, callback: Callable[..., object], begin: int = 1, end: int = 0
-) -> None:
-    """Have ``callback`` called for events of a kind, within addresses if ``begin <= end``."""
+) -> int:
+    """Have ``callback`` called for events of a kind, within addresses if ``begin <= end``.
+
+    Returns what ``remove_hook`` takes.
+    """
     add: Any = uc.hook_add
-    add(kind, callback, begin=begin, end=end)
+    return int(add(kind, callback, begin=begin, end=end))
+
+
+def remove_hook(uc: Uc, hook: int) -> None:
+    """The end of a hook, for code that is translated from now on."""
+    remove: Any = uc.hook_del
+    remove(hook)

@@ -74,6 +74,7 @@ class Executor:
         isa: its name.
         nanoseconds: of the last run by part: ``link`` (placing code, filling tables and memory),
             ``emulate``, ``decode`` (checking, and copying results).
+        linked: where the last program was placed.
     """
 
     def __init__(self, isa: Isa) -> None:
@@ -95,6 +96,7 @@ class Executor:
         self.thunks: dict[tuple[str, bool], Thunk] = {}
         self.thunks_end = 0
         self.words = memory.control
+        self.linked: Linked | None = None
         self._hook_library()
 
     def limit_seconds(self, seconds: float) -> None:
@@ -138,7 +140,7 @@ class Executor:
         """
         started = perf_counter_ns()
         self.description.refuse_lacking(settings)
-        linked = self.linker.link(program)
+        self.linked = linked = self.linker.link(program)
         driver = self.drivers.get(signature, settings)
         main = linked.by_name[entry or program[0].name].address
         outcomes = _no_outcomes(driver, signature, inputs)

@@ -46,6 +46,13 @@ class Compiled(Protocol):
     def alignment(self) -> int: ...
 
 
+class CompiledCode(Compiled, Protocol):
+    """What any Cranelift makes of a function, besides: how much optimising left of it."""
+
+    @property
+    def instructions(self) -> int: ...
+
+
 @dataclass(slots=True)
 class Placed:
     """A function and where its code lies."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from backend import _cranelift, cache, coverage, generated, straight_line
+from backend import _cranelift, cache, coverage, generated, isle, straight_line
 from backend.straight_line import StraightLines
 
 #: The groups that every build has, by the names that reports use.
@@ -62,18 +63,19 @@ class RuleMap:
 
     Attributes:
         rules: those with code of their own, sorted.
-        merged: how many rules of each group have none.
+        without_code: those that have none, sorted; ``merged`` is how many of each group.
         sources: the ``.isle`` file of each name in ``Rule.file``, as far as its place is known.
     """
 
     def __init__(
         self,
         edges_of: Mapping[Rule, Iterable[int]],
-        merged: Mapping[str, int],
+        without_code: Iterable[Rule],
         sources: Mapping[str, Path],
     ) -> None:
         self.rules = tuple(sorted(edges_of))
-        self.merged = dict(merged)
+        self.without_code = tuple(sorted(without_code))
+        self.merged = dict(Counter(rule.group for rule in self.without_code))
         self.sources = dict(sources)
         self._edges_of = {rule: frozenset(edges) for rule, edges in edges_of.items()}
         pairs = [(e, n) for n, rule in enumerate(self.rules) for e in self._edges_of[rule]]
@@ -90,8 +92,8 @@ class RuleMap:
         return fired
 
     def edges(self, rule: Rule) -> frozenset[int]:
-        """The edges of a rule's right-hand side."""
-        return self._edges_of[rule]
+        """The edges of a rule's right-hand side; none for one without code of its own."""
+        return self._edges_of.get(rule, frozenset())
 
     def by_group(self, fired: NDArray[np.bool_]) -> dict[str, tuple[int, int]]:
         """Rules that fired, and all, of each group; those of ``GROUPS`` first."""
@@ -139,6 +141,15 @@ def rule_map(*, cache_folder: Path | None = None) -> RuleMap:
     return found
 
 
+@lru_cache(maxsize=1)
+def known_rules() -> RuleMap | RulesError:
+    """The map of this build, read once, or why there is none."""
+    try:
+        return rule_map()
+    except RulesError as error:
+        return error
+
+
 # --- from edges to rules ---
 
 
@@ -164,10 +175,8 @@ def _find() -> RuleMap:
         place = codes[file][1].get(line) if file in codes else None
         if place is not None:
             edges_of.setdefault(rule_at(file, *place), set()).add(edge)
-    merged: dict[str, int] = {}
-    for rule in {rule_at(*place) for place in all_places} - edges_of.keys():
-        merged[rule.group] = merged.get(rule.group, 0) + 1
-    return RuleMap(edges_of, merged, sources)
+    without_code = {rule_at(*place) for place in all_places} - edges_of.keys()
+    return RuleMap(edges_of, without_code, sources)
 
 
 def _lines_of_edges() -> tuple[list[str], list[tuple[int, int, int]]]:
@@ -220,6 +229,11 @@ def _read(file: str) -> str:
         raise RulesError(f"cannot read the code generated of the rules: {file}") from error
 
 
+def placed(unit: str, rule: isle.Rule) -> Rule:
+    """The place of a rule of one of ``isle.UNITS``."""
+    return _rule(_NAMES.get(unit, unit), rule.file, rule.line)
+
+
 def _rule(unit: str, file: str, line: int) -> Rule:
     path = Path(file)
     own = path.parent.name == "opts" if unit == "mid_end" else path.name == "lower.isle"
@@ -260,7 +274,8 @@ def _sources_of_build(out: Path) -> list[str]:
 def _dump(found: RuleMap) -> str:
     rules = [[r.group, r.file, r.line, sorted(found.edges(r))] for r in found.rules]
     sources = {name: str(file) for name, file in found.sources.items()}
-    return json.dumps({"rules": rules, "merged": found.merged, "sources": sources})
+    without_code = [[r.group, r.file, r.line] for r in found.without_code]
+    return json.dumps({"rules": rules, "without_code": without_code, "sources": sources})
 
 
 def _load(file: Path) -> RuleMap | None:
@@ -272,9 +287,9 @@ def _load(file: Path) -> RuleMap | None:
             Rule(str(group), str(name), int(line)): [int(edge) for edge in numbers]
             for group, name, line, numbers in raw["rules"]
         }
-        merged = {str(group): int(count) for group, count in raw["merged"].items()}
+        without_code = [Rule(str(g), str(name), int(line)) for g, name, line in raw["without_code"]]
         sources = {str(name): Path(place) for name, place in raw["sources"].items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
     valid = all(0 <= edge < edges for numbers in edges_of.values() for edge in numbers)
-    return RuleMap(edges_of, merged, sources) if valid and edges_of else None
+    return RuleMap(edges_of, without_code, sources) if valid and edges_of else None

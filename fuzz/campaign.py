@@ -1,53 +1,31 @@
-"""The supervisor of a campaign: starts workers, adds up what they report, survives their deaths.
+"""The supervisor of a campaign: adds up what the workers report, and saves it.
 
-It imports nothing that is slow or that could die: compiler, emulator and generator live in the
-workers. Every case is counted once, whatever dies: a worker's successor begins behind the last case
-that was reported.
+What is counted is counted in the database as well, a few seconds later; what is not is done again
+by whoever resumes it. Findings are files before they are records.
 """
 
 from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
+from dataclasses import replace
+from pathlib import Path
 from types import FrameType
 
-from fuzz.flight import InFlight
-from fuzz.job import Job, examine
-from fuzz.messages import Failed, Found, Message, Progress, Record
+from fuzz.crew import Crew, Event, LocalCrew
+from fuzz.messages import Death, Failed, Found, NewEdges, Progress, Record
 from fuzz.plan import Plan
-from fuzz.statistics import Statistics
+from fuzz.result import CorpusCase, JobState, Result
+from fuzz.store import State, Store, StoreError
 
 _TICK_SECONDS = 0.25
-_PATIENCE_SECONDS = 5.0
-#: Deaths of a job without a case counted in between, before it is given up.
-_MAX_DEATHS = 5
-
-
-@dataclass(slots=True)
-class Result:
-    """What a campaign amounted to; it grows while the campaign runs.
-
-    Attributes:
-        edges: how many of Cranelift's edges the cases covered.
-        covered: the bit set of these (``backend.coverage.unpack``).
-        deaths: workers that died or had to be stopped.
-        interrupted: a signal ended it.
-        error: why it ended early, empty otherwise.
-        unwritten: the text of findings that could not be written.
-    """
-
-    statistics: Statistics = field(default_factory=Statistics)
-    findings: list[Record] = field(default_factory=list)
-    edges: int = 0
-    covered: bytes = b""
-    deaths: int = 0
-    interrupted: bool = False
-    error: str = ""
-    unwritten: list[str] = field(default_factory=list)
+#: Between two savings, while the campaign is young and afterwards: so much work is done again after
+#: the supervisor was killed.
+_SAVE_SECONDS = (1.0, 5.0)
+_YOUNG_SECONDS = 60.0
+_SAMPLE_SECONDS = 10.0
 
 
 class Campaign:
@@ -55,145 +33,172 @@ class Campaign:
 
     Args:
         on_tick: called a few times a second with the result so far.
+        store: where it is saved, already told which campaign; nowhere without one.
+        result, states: what an earlier run left, to go on with.
+        crew: who does the jobs; workers on this machine if nobody is named.
     """
 
-    def __init__(self, plan: Plan, on_tick: Callable[[Result], None] | None = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        on_tick: Callable[[Result], None] | None = None,
+        *,
+        store: Store | None = None,
+        result: Result | None = None,
+        states: Mapping[int, JobState] | None = None,
+        crew: Crew | None = None,
+    ) -> None:
         self.plan = plan
         self.on_tick = on_tick
-        self.result = Result()
-        self.jobs: list[Job] = []
-        self._edges = 0
-        self._edge_bytes = 0
-        self._stopping_since: float | None = None
-        self._began = 0.0
+        self.store = store
+        self.result = result or Result()
+        self.states = {n: JobState(n) for n in range(plan.jobs)} | dict(states or {})
+        self.crew = crew or LocalCrew(plan)
+        self._recorded = {(record.case, record.bucket) for record in self.result.findings}
+        self._corpus: list[CorpusCase] = []
+        self._before_ns = self.result.statistics.wall_ns
+        self._stopping = False
+        self._saved = self._sampled = 0.0
 
     def run(self) -> Result:
         """Returns when every worker has ended. Never raises for what a worker did."""
         with self._signals():
-            self._began = time.monotonic()
+            known = frozenset(r.bucket for r in self.result.findings if r.known)
             try:
-                for number in range(self.plan.jobs):
-                    self.jobs.append(Job(self.plan, number))
-                while pending := [job for job in self.jobs if not job.done]:
-                    self._wait(pending)
-                    self._enforce_limits(pending)
-                    if self.on_tick is not None:
-                        self.on_tick(self.result)
+                self.crew.start(self.states, known, self._seconds())
+                self._saved = self._sampled = time.monotonic()
+                while self.crew.pending:
+                    self._step()
             finally:
-                for job in self.jobs:
-                    job.end()
-        self.result.edges = self._edges.bit_count()
-        self.result.covered = self._edges.to_bytes(self._edge_bytes, "little")
+                self.crew.end()
+        self._finish()
         return self.result
 
     def stop(self) -> None:
         """Lets every worker finish its case, and end."""
-        if self._stopping_since is None:
-            self._stopping_since = time.monotonic()
+        self._stopping = True
+
+    def _seconds(self) -> float | None:
+        """How long it may run now."""
+        if self.plan.seconds is None:
+            return None
+        return max(0.0, self.plan.seconds - self.result.seconds)
+
+    def _step(self) -> None:
+        for event in self.crew.pump(_TICK_SECONDS):
+            self._take(event)
+        if self._stopping:
+            self.crew.stop()
+        self._save_if_due()
+        if self.on_tick is not None:
+            self.on_tick(self.result)
 
     # --- messages ---
 
-    def _wait(self, pending: list[Job]) -> None:
-        handles: list[Connection | int] = [job.connection for job in pending]
-        handles += [job.process.sentinel for job in pending]
-        ready = wait(handles, _TICK_SECONDS)
-        for job in pending:
-            # What a worker said before it died comes first.
-            if job.connection in ready:
-                self._receive(job)
-            elif job.process.sentinel in ready:
-                self._bury(job)
+    def _take(self, event: Event) -> None:
+        match event.message:
+            case Progress() as progress:
+                self._count(event.job, progress)
+            case Found() as found:
+                self._keep(found)
+            case Failed() as failed:
+                self._fail(failed.message)
+                if failed.record is not None:
+                    self._add(failed.record)
+                    self.result.unwritten.append(failed.text)
+            case Death() as death:
+                self._bury(event.job, death)
 
-    def _receive(self, job: Job) -> None:
-        try:
-            message: Message = job.connection.recv()
-        except (EOFError, OSError):
-            self._bury(job)
-        else:
-            self._take(job, message)
-
-    def _take(self, job: Job, message: Message) -> None:
-        match message:
-            case Progress():
-                self._count(job, message)
-            case Found():
-                self._add(message.record)
-            case Failed():
-                self.result.error = message.message
-                if message.record is not None:
-                    self._add(message.record)
-                    self.result.unwritten.append(message.text)
-                job.done = True
-                self.stop()
-
-    def _count(self, job: Job, progress: Progress) -> None:
+    def _count(self, job: int, progress: Progress) -> None:
+        progress.statistics.wall_ns += self._before_ns
         self.result.statistics.add(progress.statistics)
-        self._edges |= int.from_bytes(progress.edges, "little")
-        self._edge_bytes = max(self._edge_bytes, len(progress.edges))
-        if progress.next_case > job.resume_at:
-            job.resume_at, job.deaths = progress.next_case, 0
-        job.done = progress.done
+        for new in progress.edges:
+            self._cover(new)
+        self.result.memory_mib[job] = progress.memory_mib
+        self.result.sample = progress.sample or self.result.sample
+        state = self.states[job]
+        if progress.next_case > state.next_case:
+            state.advance(progress.next_case)
+
+    def _cover(self, new: NewEdges) -> None:
+        """Of edges that are new to a worker most have been covered by others."""
+        number = self.result.cover(new.edges)
+        if number:
+            self.result.corpus += 1
+            self.result.grew_at = self.result.seconds
+            self._corpus.append(CorpusCase(new.case, number))
+
+    def _keep(self, found: Found) -> None:
+        """Takes up a finding; one from another machine gets its file here."""
+        record = found.record
+        if found.text:
+            record = replace(record, file=self._write(found.text))
+        self._add(record)
+
+    def _write(self, text: str) -> str:
+        from fuzz.finding import write_finding
+
+        try:
+            return str(write_finding(text, Path(self.plan.out)))
+        except OSError as error:
+            self._fail(f"{self.plan.out}: {error.strerror}")
+            self.result.unwritten.append(text)
+            return ""
 
     def _add(self, record: Record) -> None:
         """A case that is done a second time, after a death, finds the same once more."""
-        if not record.file or all(record != known for known in self.result.findings):
+        key = (record.case, record.bucket)
+        if key not in self._recorded:
+            self._recorded.add(key)
             self.result.findings.append(record)
 
-    # --- deaths ---
-
-    def _bury(self, job: Job) -> None:
-        """The worker is dead: writes down what it died of, and starts another behind it."""
-        job.process.join()  # its files are closed before its exit code is known
-        stopping = self._stopping_since is not None
-        last = job.flight.look()
+    def _bury(self, job: int, death: Death) -> None:
         self.result.deaths += 1
-        job.deaths += 1
-        if last is not None and job.is_doubtful(last):
-            job.suspect = last.index
-        elif last is not None:
-            self._report_death(job, last)
-        if stopping:
-            job.done = True
-        elif job.deaths > _MAX_DEATHS:
-            self.result.error = (
-                f"{job.process.name} {job.cause()}, time and again without a case done"
-            )
-            job.done = True
-            self.stop()
-        else:
-            job.start(self._seconds_left())
-
-    def _seconds_left(self) -> float | None:
-        if self.plan.seconds is None:
-            return None
-        return max(0.0, self.plan.seconds - (time.monotonic() - self._began))
-
-    def _report_death(self, job: Job, last: InFlight) -> None:
-        cause = job.cause()
-        message = examine(self.plan, last, cause, self.plan.case_seconds + _PATIENCE_SECONDS)
-        job.skip.add(last.index)
-        self.result.statistics.cases += 1
-        if message is not None:
-            self._take(job, message)
-        else:
-            reason = f"internal: worker {cause} in {last.stage.label}"
-            self.result.statistics.note_rejected(reason, last.index)
-
-    # --- limits, and the end ---
-
-    def _enforce_limits(self, pending: list[Job]) -> None:
-        for job in pending:
-            last = job.flight.look()
-            if last is not None and last.seconds > self.plan.case_seconds and not job.too_long:
-                job.too_long = True
-                job.kill()
-        if self._stopping_since is None:
+        if death.case is None:
             return
-        impatient = time.monotonic() - self._stopping_since > _PATIENCE_SECONDS
-        for job in pending:
-            job.flight.request_stop()
-            if impatient:
-                job.kill()
+        self.states[job].skip.add(death.case)
+        self.result.statistics.cases += 1
+        if death.reason:
+            self.result.statistics.note_rejected(death.reason, death.case)
+
+    def _fail(self, message: str) -> None:
+        """The first thing that goes wrong is what is said."""
+        self.result.error = self.result.error or message
+        self.stop()
+
+    # --- saving ---
+
+    def _save_if_due(self) -> None:
+        now = time.monotonic()
+        young = self.result.seconds - self._before_ns / 1e9 < _YOUNG_SECONDS
+        if now - self._saved < _SAVE_SECONDS[0 if young else 1]:
+            return
+        sample = now - self._sampled >= (_SAVE_SECONDS[0] if young else _SAMPLE_SECONDS)
+        self._saved = now
+        if sample:
+            self._sampled = now
+        self._save(sample=sample)
+
+    def _save(self, *, sample: bool) -> None:
+        if self.store is None:
+            return
+        try:
+            self.store.save(self.result, self.states, self._corpus, sample=sample)
+        except StoreError as error:
+            self.store = None  # what is on the disk stays a whole; the rest is done again
+            self._fail(str(error))
+        else:
+            self._corpus = []
+
+    def _finish(self) -> None:
+        self._save(sample=True)
+        if self.store is None:
+            return
+        state = State.INTERRUPTED if self.result.interrupted else State.FINISHED
+        try:
+            self.store.end(State.FAILED if self.result.error else state, self.result.error)
+        except StoreError as error:
+            self._fail(str(error))
 
     @contextmanager
     def _signals(self) -> Iterator[None]:

@@ -5,43 +5,51 @@ from __future__ import annotations
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from fuzz.autopsy import Autopsy, Ending
 from fuzz.finding import Finding, FindingKind, finding_text, opcodes_in_bucket, write_finding
 from fuzz.flight import InFlight
-from fuzz.messages import Failed, Found, Progress, Record
+from fuzz.messages import Death, Failed, Found, Record
 from fuzz.plan import Plan
 from fuzz.source import CaseSource
-from fuzz.statistics import Stage, Statistics
+from fuzz.statistics import Stage
 
-#: What the death of a process in a stage is called, and what it is if that takes too long.
-DEATHS = {
-    Stage.READ: FindingKind.COMPILER_PANIC,
-    Stage.COMPILE: FindingKind.COMPILER_PANIC,
-    Stage.EMULATE: FindingKind.EMULATOR_FAULT,
+#: What the death of a process is called, by how it ended and what it was doing. What is not in here
+#: is a fault of ours.
+KINDS = {
+    Ending.DIED: {
+        Stage.READ: FindingKind.COMPILER_PANIC,
+        Stage.COMPILE: FindingKind.COMPILER_PANIC,
+        Stage.EMULATE: FindingKind.EMULATOR_FAULT,
+    },
+    Ending.TOO_LONG: {
+        Stage.READ: FindingKind.COMPILE_TIMEOUT,
+        Stage.COMPILE: FindingKind.COMPILE_TIMEOUT,
+        Stage.EMULATE: FindingKind.HANG,
+    },
+    Ending.OUT_OF_MEMORY: {
+        Stage.READ: FindingKind.COMPILE_MEMORY,
+        Stage.COMPILE: FindingKind.COMPILE_MEMORY,
+        Stage.EMULATE: FindingKind.EMULATOR_FAULT,
+    },
 }
-DELAYS = {
-    Stage.READ: FindingKind.COMPILE_TIMEOUT,
-    Stage.COMPILE: FindingKind.COMPILE_TIMEOUT,
-    Stage.EMULATE: FindingKind.HANG,
-}
 
 
-def report_death(plan: Plan, last: InFlight, cause: str, connection: Connection) -> None:
+def report_death(plan: Plan, last: InFlight, autopsy: Autopsy, connection: Connection) -> None:
     """Makes the case again and writes it as a finding; a fault of ours is counted as rejected."""
-    kinds = DELAYS if last.seconds > plan.case_seconds else DEATHS
-    kind = kinds.get(last.stage)
+    stage, cause = last.stage.label, autopsy.cause
+    kind = KINDS[autopsy.ending].get(last.stage)
     if kind is None:
-        statistics = Statistics()
-        statistics.note_rejected(f"internal: worker {cause} in {last.stage.label}", last.index)
-        connection.send(Progress(statistics))
+        connection.send(Death(last.index, f"internal: worker {cause} in {stage}"))
         return
     case = CaseSource(plan.options, plan.seed).case(last.index)
-    detail = f"{cause} in {last.stage.label}: {opcodes_in_bucket(case.functions)}"
-    finding = Finding(kind, "", detail, (f"the process {cause} in the stage {last.stage.label}",))
+    detail = f"{cause} in {stage}: {opcodes_in_bucket(case.functions)}"
+    said = (f"  it said: {line}" for line in autopsy.said)
+    finding = Finding(kind, "", detail, (f"the process {cause} in the stage {stage}", *said))
     text = finding_text(finding, case, None, plan.options.isas)
     try:
         path = str(write_finding(text, Path(plan.out)))
     except OSError as error:
-        record = Record(kind.value, finding.bucket, "", "")
+        record = Record(kind.value, finding.bucket, "", "", case=last.index)
         connection.send(Failed(f"{plan.out}: {error.strerror}", record, text))
         return
-    connection.send(Found(Record(kind.value, finding.bucket, "", path)))
+    connection.send(Found(Record(kind.value, finding.bucket, "", path, case=last.index)))

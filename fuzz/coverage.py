@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from time import monotonic, process_time
 from typing import Any
@@ -24,7 +23,7 @@ from backend.cranelift import (
     VerifierError,
 )
 from backend.reader import read_header, without_header
-from backend.rules import GROUPS, Rule, RuleMap, RulesError, rule_map
+from backend.rules import GROUPS, Rule, RuleMap, RulesError, known_rules
 from clif.printer import print_functions
 from fuzz.case import Case
 from fuzz.pipeline import target_of
@@ -215,15 +214,6 @@ def _point(seconds: float, cases: int, covered: NDArray[np.bool_]) -> Point:
 
 
 # --- rules ---
-
-
-@lru_cache(maxsize=1)
-def known_rules() -> RuleMap | RulesError:
-    """The map of this build, or why there is none."""
-    try:
-        return rule_map()
-    except RulesError as error:
-        return error
 
 
 def rule_counts(covered: NDArray[np.bool_]) -> tuple[RuleCounts | None, str]:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Final
 
 from backend.cranelift import (
-    Compiled,
     CompileError,
     CompilerPanic,
     UnsupportedError,
@@ -16,6 +15,7 @@ from backend.cranelift import (
 )
 from backend.interpreter import NAME as SECOND
 from backend.interpreter_faults import KnownFault
+from backend.link import Compiled
 from backend.quirks import Effect, Quirk, find_quirks
 from fuzz.case import Case, has_canonical_nans
 from fuzz.compare import Difference, DifferenceKind, Observed

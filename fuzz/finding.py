@@ -24,6 +24,8 @@ from fuzz.literals import describe_value
 #: A bucket names the opcodes of a case only when few are left: those of a case that nobody has
 #: minimised say nothing.
 MAX_OPCODES_IN_BUCKET = 8
+#: The line of a finding's file that says that a table of known faults explains it.
+KNOWN = "known"
 _PLUMBING = frozenset({"iconst", "f32const", "f64const", "vconst", "jump", "return"})
 _MAX_EXPLAINED_INPUTS = 4
 _MAX_EXPLAINED_CHANGES = 8
@@ -37,10 +39,14 @@ class FindingKind(Enum):
     COMPILE_ERROR = "compile-error"
     VERIFIER_ERROR = "verifier-error"
     COMPILE_TIMEOUT = "compile-timeout"
+    COMPILE_MEMORY = "compile-memory"
     HANG = "hang"
     EMULATOR_FAULT = "emulator-fault"
     ORACLES_DISAGREE = "oracles-disagree"
     ORACLE_FAULT = "oracle-fault"
+    CACHE_FAULT = "cache-fault"
+    READER_FAULT = "reader-fault"
+    GROWTH = "growth"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +155,16 @@ def _explain_memory(expected: bytes, actual: bytes, initial: bytes | None) -> li
 
 
 def finding_text(
-    finding: Finding, case: Case, expected: Outcomes | None, isas: Sequence[str]
+    finding: Finding,
+    case: Case,
+    expected: Outcomes | None,
+    isas: Sequence[str],
+    more: Sequence[str] = (),
 ) -> str:
     """The finding's file: a case that can be replayed, explained in comments at its top.
 
     The inputs that fail come first; the explanation counts inputs as the case had them before.
+    ``more`` are further lines of explanation.
     """
     if finding.inputs:
         rest = [row for row in range(case.inputs.count) if row not in finding.inputs]
@@ -161,7 +172,8 @@ def finding_text(
         case = replace(case, inputs=case.inputs.select(order))
         expected = _select(expected, order)
     notes = [f"finding: {finding.kind.value}", f"isa: {finding.isa}", f"bucket: {finding.bucket}"]
-    return print_case(case, expected, isas=isas, notes=[*notes, *finding.explanation])
+    notes += [KNOWN] * finding.known
+    return print_case(case, expected, isas=isas, notes=[*notes, *finding.explanation, *more])
 
 
 def _select(outcomes: Outcomes | None, rows: Sequence[int]) -> Outcomes | None:

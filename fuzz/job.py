@@ -4,71 +4,111 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
+from pathlib import Path
 
+from fuzz.autopsy import Autopsy, examine
 from fuzz.flight import Flight, InFlight
-from fuzz.messages import Message
+from fuzz.messages import Assignment, Message
 from fuzz.plan import Plan
+from fuzz.result import JobState
 
 _CONTEXT = multiprocessing.get_context("spawn")
 _PATIENCE_SECONDS = 5.0
 _STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+#: Tries of a case whose workers were killed with SIGKILL, before it is to blame: the cause may lie
+#: outside, with whoever sends it, or with a slow machine.
+_TRIES_OF_KILLED = 3
+_TRIES_OF_TOO_LONG = 2
+
+WorkerMain = Callable[[Plan, Assignment, Flight, str, Connection], None]
 
 
-def _start_worker(
-    plan: Plan, first: int, skip: frozenset[int], flight: Flight, connection: Connection
+def start_worker(
+    plan: Plan, assignment: Assignment, flight: Flight, errors: str, connection: Connection
 ) -> None:
+    """The main function of a worker process. ``errors`` is the file for its stderr."""
+    from fuzz.limits import die_with_parent, send_errors_to
     from fuzz.worker import run_worker
 
-    run_worker(plan, first, skip, flight, connection)
+    die_with_parent()
+    send_errors_to(errors)
+    run_worker(plan, assignment, flight, connection)
 
 
-def _start_coroner(plan: Plan, last: InFlight, cause: str, connection: Connection) -> None:
+def _start_coroner(plan: Plan, last: InFlight, autopsy: Autopsy, connection: Connection) -> None:
     from fuzz.coroner import report_death
+    from fuzz.limits import die_with_parent
 
-    report_death(plan, last, cause, connection)
+    die_with_parent()
+    report_death(plan, last, autopsy, connection)
 
 
 class Job:
     """The cases whose index is ``number`` modulo the number of jobs.
 
+    Args:
+        directory: for the file that the workers' stderr goes to.
+        main: what a worker process runs.
+
     Attributes:
-        resume_at: index of the first case that no report has counted yet.
-        skip: cases behind it that are dealt with: a worker died of them.
-        suspect: the case that a killed worker had in hand; it has a second try.
-        deaths: of workers, without a case counted in between.
+        state: what is counted, as far as this process has heard.
+        suspect: the case that a killed worker had in hand; it has further tries.
+        deaths: of workers, without a case done in between.
         too_long: the worker was killed for the time that a case took.
+        started: seconds between the crew's beginning and that of the worker.
     """
 
-    def __init__(self, plan: Plan, number: int) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        number: int,
+        state: JobState,
+        directory: Path,
+        main: WorkerMain = start_worker,
+    ) -> None:
         self.plan = plan
         self.number = number
-        self.resume_at = number
-        self.skip: set[int] = set()
+        self.state = state
+        self.main = main
         self.suspect: int | None = None
+        self.tries = 0
         self.deaths = 0
         self.too_long = False
         self.done = False
-        self.start(plan.seconds)
+        self.started = 0.0
+        self._errors = directory / f"job-{number}.stderr"
 
-    def start(self, seconds: float | None) -> None:
+    def start(self, known: frozenset[str], seconds: float | None, started: float = 0.0) -> None:
         """Starts a worker with so much time, where its predecessor was if it had one."""
         self.too_long = False
+        self.started = started
+        self._errors.unlink(missing_ok=True)
         self.flight = Flight(_CONTEXT)
         self.connection, theirs = _CONTEXT.Pipe(duplex=False)
-        plan = replace(self.plan, seconds=seconds)
+        state = self.state
+        assignment = Assignment(state.next_case, frozenset(state.skip), known, seconds)
         self.process = _CONTEXT.Process(
-            target=_start_worker,
-            args=(plan, self.resume_at, frozenset(self.skip), self.flight, theirs),
+            target=self.main,
+            args=(self.plan, assignment, self.flight, str(self._errors), theirs),
             name=f"job {self.number}",
         )
         with _blocked_signals():
             self.process.start()
         theirs.close()
+
+    def blame(self, index: int) -> None:
+        """Leaves a case out from now on, for a worker died of it.
+
+        A worker that came further than the last one that died so has done cases in between, be it
+        too soon before its end to report them.
+        """
+        if index > max(self.state.skip, default=self.number) + self.plan.jobs:
+            self.deaths = 0
+        self.state.skip.add(index)
 
     def kill(self) -> None:
         self.process.kill()
@@ -81,28 +121,37 @@ class Job:
         self.process.join()
         self.connection.close()
 
+    def count(self, next_case: int) -> None:
+        """Notes that all cases before this one are counted."""
+        if next_case > self.state.next_case:
+            self.state.advance(next_case)
+            self.deaths = 0
+
+    @property
+    def was_killed(self) -> bool:
+        """Whether the worker ended by SIGKILL, from whomever."""
+        return self.process.exitcode == -signal.SIGKILL
+
     def is_doubtful(self, last: InFlight) -> bool:
-        """Whether the cause may lie outside of the case: a slow machine, or whoever sends SIGKILL.
+        """Whether the cause may lie outside of the case, so that it has another try."""
+        if not self.was_killed:
+            return False
+        self.tries = self.tries + 1 if self.suspect == last.index else 1
+        self.suspect = last.index
+        return self.tries < (_TRIES_OF_TOO_LONG if self.too_long else _TRIES_OF_KILLED)
 
-        Such a case has a second try before it counts.
-        """
-        return self.process.exitcode == -signal.SIGKILL and self.suspect != last.index
-
-    def cause(self) -> str:
+    def autopsy(self) -> Autopsy:
         """What the worker died of."""
-        if self.too_long:
-            return "took too long"
-        code = self.process.exitcode
-        if code is not None and code < 0:
-            return f"was ended by {signal.Signals(-code).name}"
-        return f"ended with exit code {code}"
+        return examine(self.process.exitcode, self._errors, too_long=self.too_long)
 
 
-def examine(plan: Plan, last: InFlight, cause: str, patience: float) -> Message | None:
+def have_written_down(
+    plan: Plan, last: InFlight, autopsy: Autopsy, patience: float
+) -> Message | None:
     """Has the case of a dead worker written down by another process, for it might be the making
     of it that kills. None if that process does not survive it either."""
     connection, theirs = _CONTEXT.Pipe(duplex=False)
-    coroner = _CONTEXT.Process(target=_start_coroner, args=(plan, last, cause, theirs))
+    coroner = _CONTEXT.Process(target=_start_coroner, args=(plan, last, autopsy, theirs))
     with _blocked_signals():
         coroner.start()
     theirs.close()
@@ -115,6 +164,7 @@ def examine(plan: Plan, last: InFlight, cause: str, patience: float) -> Message 
     finally:
         coroner.kill()
         coroner.join()
+        connection.close()
     return None
 
 

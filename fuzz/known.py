@@ -188,7 +188,13 @@ FAULTS: Final[tuple[KnownFault, ...]] = (
 
 def current() -> tuple[KnownFault, ...]:
     """The faults of the Cranelift under test."""
-    return FAULTS if version() == VERSION else ()
+    return FAULTS if _is_known() else ()
+
+
+def _is_known() -> bool:
+    """A changed copy of the release (``0.135.8-`` and a digest) is taken to have its faults still:
+    who mends one rather misses its forms than is told of all the others."""
+    return version().partition("-")[0] == VERSION
 
 
 def striking(
@@ -272,7 +278,7 @@ FAILURES: Final[tuple[KnownFailure, ...]] = (
 
 def recognise(finding: Finding, functions: Sequence[Function]) -> Finding:
     """The finding; marked as known where it is a failure of the table."""
-    if version() != VERSION or finding.known:
+    if finding.known or not _is_known():
         return finding
     for failure in FAILURES:
         if failure.explains(finding, functions):

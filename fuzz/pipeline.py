@@ -10,7 +10,6 @@ from time import process_time_ns
 import numpy as np
 
 from backend.cranelift import (
-    Compiled,
     CompilerPanic,
     Functions,
     ReadError,
@@ -21,9 +20,10 @@ from backend.driver import SignatureError
 from backend.executor import executor_for
 from backend.interpreter import NAME as SECOND
 from backend.link import Compiled as Code
-from backend.link import LinkError
+from backend.link import CompiledCode, LinkError
 from backend.regions import RegionError
 from backend.target import ConventionError, UnemulatedFlagError
+from backend.watch import RuleWatch
 from clif.function import Function
 from clif.outcome import Outcomes, Status
 from clif.printer import print_functions
@@ -41,7 +41,7 @@ from fuzz.statistics import Stage
 FIRST = "interp"
 
 #: What an executor raises for code that it cannot run, or not rightly.
-_NOT_EXECUTABLE = (LinkError, SignatureError, RegionError, ConventionError, UnemulatedFlagError)
+NOT_EXECUTABLE = (LinkError, SignatureError, RegionError, ConventionError, UnemulatedFlagError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Injection:
     """
 
     functions: Callable[[list[Function]], list[Function]] | None = None
-    code: Callable[[str, Sequence[Compiled]], Sequence[Code]] | None = None
+    code: Callable[[str, Sequence[CompiledCode]], Sequence[Code]] | None = None
 
 
 NO_INJECTION = Injection()
@@ -62,13 +62,18 @@ NO_INJECTION = Injection()
 
 @dataclass(slots=True)
 class IsaRun:
-    """What one ISA made of a case. ``outcomes`` is None where it did not come to executing."""
+    """What one ISA made of a case.
+
+    ``outcomes`` is None where it did not come to executing. ``fired`` are the numbers of the rules
+    that fired while the case's functions were compiled, where the pipeline watches them.
+    """
 
     isa: str
-    compiled: list[Compiled] = field(default_factory=list)
+    compiled: Sequence[CompiledCode] = ()
     outcomes: Outcomes | None = None
     differences: list[Difference] = field(default_factory=list)
     live_instructions: int = 0
+    fired: list[int] = field(default_factory=list)
     compile_ns: int = 0
     emulate_ns: int = 0
 
@@ -121,6 +126,11 @@ def target_of(case: Case, isa: str) -> Target:
     return _target(isa, settings, tuple(sorted(case.isa_settings.get(isa, {}).items())))
 
 
+def compile_case(case: Case, isa: str, functions: Functions) -> Sequence[CompiledCode]:
+    """The case's code by the Cranelift that is linked; raises what ``Functions.compile`` does."""
+    return target_of(case, isa).compile(functions, chaos=case.chaos)
+
+
 class Pipeline:
     """Checks cases on a fixed set of ISAs.
 
@@ -128,6 +138,8 @@ class Pipeline:
         isas: names of the ISAs, each with an emulated CPU.
         oracle: whose outcomes count as right.
         second: ask the second oracle as well, and say who stands alone.
+        watch: notes which rules fired on each ISA.
+        compiler: makes the code of a case on an ISA, of the functions as they are read.
         on_stage: is told of each stage before it begins, so that whoever supervises this process
             knows what it died of.
     """
@@ -139,12 +151,16 @@ class Pipeline:
         oracle: Oracle = interpreter,
         second: bool = False,
         fuel: int = DEFAULT_FUEL,
+        watch: RuleWatch | None = None,
+        compiler: Callable[[Case, str, Functions], Sequence[CompiledCode]] = compile_case,
         on_stage: Callable[[Stage], None] | None = None,
     ) -> None:
         self.isas = tuple(isas)
         self.oracle = oracle
         self.second = second
         self.fuel = fuel
+        self.watch = watch
+        self.compiler = compiler
         self.on_stage = on_stage
         self._executors = {isa: executor_for(isa) for isa in self.isas}
 
@@ -162,7 +178,11 @@ class Pipeline:
         for isa in filter(case.is_for, self.isas):
             run = IsaRun(isa)
             verdict.runs.append(run)
-            if self._compile(case, functions, run, verdict):
+            mark = self.watch.mark() if self.watch is not None else None
+            compiled = self._compile(case, functions, run, verdict)
+            if self.watch is not None and mark is not None:
+                run.fired = self.watch.since(mark)
+            if compiled:
                 self._execute(case, injection, run, verdict)
         if self.second:
             self._cross_check(case, None if injection.functions else functions, verdict)
@@ -207,7 +227,7 @@ class Pipeline:
     def _compile(self, case: Case, functions: Functions, run: IsaRun, verdict: Verdict) -> bool:
         start = self._begin(Stage.COMPILE)
         try:
-            run.compiled = target_of(case, run.isa).compile(functions, chaos=case.chaos)
+            run.compiled = self.compiler(case, run.isa, functions)
             run.live_instructions = sum(code.instructions for code in run.compiled)
             return True
         except UnsupportedError as error:
@@ -232,7 +252,7 @@ class Pipeline:
         start = self._begin(Stage.EMULATE)
         try:
             run.outcomes = self._outcomes(case, run, code, verdict.expected)
-        except _NOT_EXECUTABLE as error:
+        except NOT_EXECUTABLE as error:
             verdict.rejected.append(f"{run.isa}: {str(error).removeprefix(f'{run.isa}: ')}")
         except diagnosis.COMPILER_FAILURES as error:  # of the driver that calls main
             verdict.findings.append(diagnosis.compiler_failure(run.isa, error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 
 DEFAULT_ISAS = ("x86_64", "aarch64")
 
@@ -20,6 +21,13 @@ INGREDIENTS = {
 }
 
 
+class Source(Enum):
+    """Where cases come from."""
+
+    GENERATOR = "generator"
+    RULES = "rules"
+
+
 @dataclass(frozen=True, slots=True)
 class CaseOptions:
     """What a user may say of the cases.
@@ -33,6 +41,7 @@ class CaseOptions:
     trapping_share: float = 0.05
     mutant_share: float = 0.0
     without: frozenset[str] = frozenset()
+    source: Source = Source.GENERATOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +56,7 @@ class Plan:
         oracle: one of ``ORACLE_NAMES``.
         out: directory for findings.
         case_seconds: how long one case may take by the clock before its worker is stopped.
+        memory_mb: mebibytes of address space that a worker may take for its cases.
     """
 
     options: CaseOptions = field(default_factory=CaseOptions)
@@ -57,3 +67,4 @@ class Plan:
     oracle: str = "interp"
     out: str = "findings"
     case_seconds: float = 30.0
+    memory_mb: int = 4096

@@ -7,10 +7,13 @@ from fuzz.entropy import PrngEntropy
 from fuzz.generate import Generator
 from fuzz.generate.options import Options
 from fuzz.mutate import Mutant, Mutator
-from fuzz.plan import CaseOptions
+from fuzz.plan import CaseOptions, Source
+from fuzz.rules.walk import RuleWalk
 
 #: Told apart from what a case itself is drawn from, which is seeded by seed and index.
 _MUTATION, _OTHER = 1, 2
+#: Below 150 instructions the generator's own bound is the larger one.
+_STEPS_PER_INSTRUCTION = 20
 #: Share of the mutants that take something from a second case.
 _CROSSED = 0.5
 
@@ -20,6 +23,8 @@ def generator_options(options: CaseOptions) -> Options:
     without = options.without
     return Options(
         instructions=options.instructions,
+        # Long cases would not come to their instructions, loops and calls among them, otherwise.
+        steps=max(Options().steps, _STEPS_PER_INSTRUCTION * options.instructions),
         inputs=options.inputs,
         trapping_share=options.trapping_share,
         isas=options.isas,
@@ -39,19 +44,27 @@ class CaseSource:
         self.mutant_share = options.mutant_share
         drawing = generator_options(options)
         self._generator = Generator(drawing)
+        self._walk = RuleWalk(drawing, seed) if options.source is Source.RULES else None
         self._mutator = Mutator(drawing, self._generator.repertoires)
 
     def case(self, index: int) -> Case:
         """Case ``index`` of the seed."""
         return self.make(index)[0]
 
+    def _first(self, index: int) -> Case:
+        """The case that is not mutated yet."""
+        if self._walk is not None:
+            return self._walk.case(index)
+        case = self._generator.generate(PrngEntropy((self.seed, index)), turn=index)
+        case.origin = f"seed {self.seed} case {index}"
+        return case
+
     def make(self, index: int) -> tuple[Case, Mutant | None]:
         """Case ``index`` of the seed; if it is a mutant, how it was made.
 
         A mutant is made of the case that would have had its index without mutants.
         """
-        case = self._generator.generate(PrngEntropy((self.seed, index)))
-        case.origin = f"seed {self.seed} case {index}"
+        case = self._first(index)
         if not self.mutant_share:
             return case, None
         entropy = PrngEntropy((self.seed, index, _MUTATION))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
@@ -49,6 +49,9 @@ class Statistics:
             compiled with optimisation; one entry per ISA.
         pairs: by ISA, the cases compiled and compared on it that have an opcode at a controlling
             type (``iadd.i32``; the opcode alone where it has none).
+        rule_cases: by ISA, the cases compiled and compared on it in which a rule fired, by the
+            rule's group and place.
+        rule_inputs: the same in inputs.
         mutants: cases that are mutants; ``mutations`` counts their steps by name, ``refused`` those
             that were taken back, by name and reason.
         known_faults: differences that a known fault of the emulator or of the second oracle
@@ -78,6 +81,8 @@ class Statistics:
     live_ratios: Counter[int] = field(default_factory=Counter)
     known_faults: Counter[str] = field(default_factory=Counter)
     pairs: dict[str, Counter[str]] = field(default_factory=dict)
+    rule_cases: dict[str, Counter[str]] = field(default_factory=dict)
+    rule_inputs: dict[str, Counter[str]] = field(default_factory=dict)
     mutants: int = 0
     mutations: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
@@ -96,8 +101,13 @@ class Statistics:
         self.live_instructions += other.live_instructions
         for counter, more in zip(self._counters(), other._counters(), strict=True):
             counter.update(more)
-        for isa, pairs in other.pairs.items():
-            self.pairs.setdefault(isa, Counter()).update(pairs)
+        for table, added in (
+            (self.pairs, other.pairs),
+            (self.rule_cases, other.rule_cases),
+            (self.rule_inputs, other.rule_inputs),
+        ):
+            for isa, counts in added.items():
+                table.setdefault(isa, Counter()).update(counts)
         self.examples = other.examples | self.examples
         for stage, nanoseconds in enumerate(other.stage_ns):
             self.stage_ns[stage] += nanoseconds
@@ -122,6 +132,13 @@ class Statistics:
     def note_pairs(self, isa: str, pairs: Iterable[str]) -> None:
         """Counts a case that was compared on an ISA; each pair is named once."""
         self.pairs.setdefault(isa, Counter()).update(pairs)
+
+    def note_rules(self, isa: str, fired: Sequence[str], inputs: int) -> None:
+        """Counts a case that was compared on an ISA; each rule is named once."""
+        self.rule_cases.setdefault(isa, Counter()).update(fired)
+        counts = self.rule_inputs.setdefault(isa, Counter())
+        for rule in fired:
+            counts[rule] += inputs
 
     def note_rejected(self, reason: str, index: int) -> None:
         """Counts case ``index`` as rejected."""
@@ -194,8 +211,14 @@ class Statistics:
             "live_instructions": self.live_instructions,
             "liveness_median": self.liveness_median,
             "opcodes": dict(sorted(self.opcodes.items())),
-            "pairs": {isa: dict(sorted(pairs.items())) for isa, pairs in self.pairs.items()},
+            "pairs": _sorted_tables(self.pairs),
+            "rule_cases": _sorted_tables(self.rule_cases),
+            "rule_inputs": _sorted_tables(self.rule_inputs),
             "mutants": self.mutants,
             "mutations": dict(self.mutations.most_common()),
             "refused_mutations": dict(self.refused.most_common()),
         }
+
+
+def _sorted_tables(tables: Mapping[str, Counter[str]]) -> dict[str, dict[str, int]]:
+    return {isa: dict(sorted(counts.items())) for isa, counts in tables.items()}

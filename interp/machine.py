@@ -33,10 +33,11 @@ class Machine:
         self.everyone: Mask = np.ones(n, np.bool_)
         self.rows = np.arange(n)
         self.memory = Memory()
-        # All bytes of a made-up address that may differ do: less than the segments are apart.
-        self.skew = (options.layout * 0x9E3779 & 0xFFFFFF) * 16
+        # What looks at the upper half of an address depends on where things lie, too.
+        near, far = (options.layout * 0x9E3779 & 0xFFFFFF) * 16, options.layout << 44
+        self.skew = near + far
         self.garbage = (0xA5 + 29 * options.layout) & 0xFF
-        self.stack_pointer = STACK_TOP - self.skew
+        self.stack_pointer = STACK_TOP - near + far
         self.depth = 0
         self.status = np.zeros(n, np.uint8)
         self.traps: dict[int, str] = {}

@@ -8,6 +8,8 @@ from typing import Any, Final, Protocol
 
 import capstone
 
+from reports.model import CodeLine
+
 
 class Compiled(Protocol):
     """What is needed of a compiled function (``backend._cranelift.Compiled``)."""
@@ -35,14 +37,17 @@ def _disassembler(isa: str) -> Any:
     return engine
 
 
-def listing(isa: str, function: Compiled) -> Iterator[str]:
-    """A line per instruction: offset, text, and what Cranelift says of it.
+def instructions(
+    isa: str, function: Compiled, locations: Sequence[tuple[int, int, int]] = ()
+) -> Iterator[CodeLine]:
+    """The machine instructions, with what Cranelift says of each.
 
-    Raises KeyError for an ISA without a disassembler here.
+    ``locations`` are ``(start, end, line)`` of code that came of a line of CLIF. Raises KeyError
+    for an ISA without a disassembler here.
     """
     engine = _disassembler(isa)
     traps = dict(function.traps)
-    yield f"%{function.name} on {isa}, {len(function.code)} bytes"
+    lines = {at: line for start, end, line in locations for at in range(start, end)}
     for address, size, mnemonic, operands in engine.disasm_lite(function.code, 0):
         notes = [f"trap {traps[address]}"] if address in traps else []
         notes += [
@@ -51,4 +56,14 @@ def listing(isa: str, function: Compiled) -> Iterator[str]:
             if address <= offset < address + size
         ]
         text = f"{mnemonic} {operands}".rstrip()
-        yield f"  {address:#06x}  {text}" + (f"  ; {', '.join(notes)}" if notes else "")
+        yield CodeLine(address, text, ", ".join(notes), lines.get(address, 0))
+
+
+def listing(isa: str, function: Compiled) -> Iterator[str]:
+    """A line per instruction: offset, text, and what Cranelift says of it.
+
+    Raises KeyError for an ISA without a disassembler here.
+    """
+    yield f"%{function.name} on {isa}, {len(function.code)} bytes"
+    for line in instructions(isa, function):
+        yield f"  {line.offset:#06x}  {line.text}" + f"  ; {line.notes}" * bool(line.notes)

@@ -7,6 +7,7 @@ use crate::timing::{self, Phase};
 use arbitrary::{Arbitrary, Unstructured};
 use cranelift_codegen::binemit::CodeOffset;
 use cranelift_codegen::control::ControlPlane;
+use cranelift_codegen::incremental_cache::CacheKvStore;
 use cranelift_codegen::ir::{ExternalName, Function};
 use cranelift_codegen::isa::TargetIsa as CraneliftIsa;
 use cranelift_codegen::{CodegenError, CompiledCode, Context, FinalizedRelocTarget};
@@ -142,8 +143,23 @@ impl Functions {
             .collect()
     }
 
+    /// The functions as Cranelift prints them, one after another.
+    fn display(&self) -> String {
+        let texts: Vec<String> = self.functions.iter().map(ToString::to_string).collect();
+        texts.join("\n")
+    }
+
     fn __len__(&self) -> usize {
         self.functions.len()
+    }
+}
+
+impl Functions {
+    /// Every function with its name.
+    pub fn iter(&self) -> impl Iterator<Item = (&Function, &str)> {
+        self.functions
+            .iter()
+            .zip(self.names.iter().map(String::as_str))
     }
 }
 
@@ -183,6 +199,17 @@ impl Compiled {
         let traps = self.code.buffer.traps().iter();
         traps
             .map(|trap| (trap.offset, trap.code.to_string()))
+            .collect()
+    }
+
+    /// `(start, end, location)` of the code that came of instructions with a source location (`@2a`),
+    /// by start; what Cranelift added by itself is in none.
+    #[getter]
+    fn source_locations(&self) -> Vec<(CodeOffset, CodeOffset, u32)> {
+        let locations = self.code.buffer.get_srclocs_sorted().iter();
+        locations
+            .filter(|at| !at.loc.is_default())
+            .map(|at| (at.start, at.end, at.loc.bits()))
             .collect()
     }
 
@@ -252,15 +279,53 @@ fn compile(
     clif: bool,
     control: &mut ControlPlane,
 ) -> Result<Compiled, Failure> {
+    in_context(function, name, |context| {
+        run_pipeline(context, name, isa, clif, control)
+    })
+}
+
+/// Compiles a function through the incremental cache; whether it was found there.
+pub fn through_cache(
+    function: &Function,
+    name: &str,
+    isa: &dyn CraneliftIsa,
+    store: &mut dyn CacheKvStore,
+) -> Result<(Compiled, bool), Failure> {
+    in_context(function, name, |context| {
+        let mut control = ControlPlane::default();
+        let (code, hit) = context
+            .compile_with_cache(isa, store, &mut control)
+            .map(|(code, hit)| (code.clone(), hit))
+            .map_err(|error| error.inner)?;
+        let relocations = relocations(&code, &context.func);
+        let compiled = Compiled {
+            name: name.to_owned(),
+            code,
+            relocations,
+            clif: None,
+            instructions: 0,
+            blocks: 0,
+            nanoseconds: timing::nanoseconds(),
+        };
+        Ok((compiled, hit))
+    })
+}
+
+/// Works on a function in this thread's context; a panic is a failure, and makes the context anew.
+fn in_context<R>(
+    function: &Function,
+    name: &str,
+    body: impl FnOnce(&mut Context) -> Result<R, CodegenError>,
+) -> Result<R, Failure> {
     let result = panics::catch(|| {
         CONTEXT.with_borrow_mut(|context| {
             context.clear();
             context.func = function.clone();
-            run_pipeline(context, name, isa, clif, control)
+            body(context)
         })
     });
     match result {
-        Ok(compiled) => compiled.map_err(|error| Failure::Codegen {
+        Ok(result) => result.map_err(|error| Failure::Codegen {
             error,
             function: name.to_owned(),
         }),

@@ -2,6 +2,7 @@
 //!
 //! The crate stays thin: whatever can be decided in Python is decided there.
 
+mod cache;
 mod compile;
 mod coverage;
 mod errors;
@@ -36,6 +37,7 @@ fn _cranelift(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<isa::TargetIsa>()?;
     module.add_class::<compile::Functions>()?;
     module.add_class::<compile::Compiled>()?;
+    module.add_class::<cache::IncrementalCache>()?;
     module.add_class::<coverage::Counters>()?;
     module.add("debug_assertions", cfg!(debug_assertions))?;
     module.add_function(wrap_pyfunction!(version, module)?)?;

@@ -14,11 +14,17 @@ _COMMANDS = {
     "replay": "run case files again; say who agrees with whom",
     "minimize": "the smallest case that still fails in the same way",
     "triage": "fold findings of one fault together; say who is to blame",
+    "report": "a page to look at, of a campaign or of a finding",
+    "bisect": "which release of Cranelift began to fail on a case, or stopped",
     "check": "run filetests: their run commands through every executor",
     "fmt": "print the case of a seed, or a case file in canonical form",
     "coverage": "which edges and ISLE rules of Cranelift something covers",
+    "rules": "every ISLE rule: how often it was tested, or why it never fired",
     "support": "which opcodes and types each ISA and the interpreter have",
+    "target": "run a fuzz target under libFuzzer, guided by Cranelift's coverage",
+    "corpus": "make, reduce and look at folders of cases",
     "selfcheck": "inject faults and prove that they are seen",
+    "bench": "what a case costs, as ratios within one run",
 }
 
 _EPILOG = """\b
@@ -27,9 +33,11 @@ Examples:
   clif-fuzz run --cases 1000 --isa aarch64 --jobs 2 --json -
   clif-fuzz fmt 7:12 > case.clif
   clif-fuzz replay findings/crash-*.clif
+  clif-fuzz report findings
   clif-fuzz check corpus/opcodes
   clif-fuzz support --missing
   clif-fuzz coverage corpus/
+  clif-fuzz rules --missing --against facts.json
 
 \b
 Exit codes: 0 nothing found, 1 findings, 2 usage or bad input, 130 interrupted.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fuzz.cli.errors import EXIT_CLEAN, BadInput
-from fuzz.cli.options import case_options, json_option, mutants_option, write_json
+from fuzz.cli.options import amount_options, case_options, json_option, mutants_option, write_json
 from fuzz.plan import CaseOptions
 
 if TYPE_CHECKING:
@@ -28,9 +28,7 @@ _SHOWN = 10
 @click.argument("paths", nargs=-1, metavar="[PATH...]")
 @case_options
 @mutants_option
-@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="How long to make cases.")
-@click.option("--cases", type=click.IntRange(1), help="How many cases to make.")
-@click.option("--seed", type=click.IntRange(0), help="Of all cases; drawn if not given.")
+@amount_options
 @click.option("--missing", is_flag=True, help="List the rules that did not fire.")
 @json_option
 def command(
@@ -105,8 +103,8 @@ def to_json(found: Measurement, isas: tuple[str, ...], seed: int | None) -> dict
 
 
 def _rules_to_json(found: Measurement) -> dict[str, Any]:
-    from backend.rules import RulesError
-    from fuzz.coverage import by_file, known_rules, missing
+    from backend.rules import RulesError, known_rules
+    from fuzz.coverage import by_file, missing
 
     rules = known_rules()
     if isinstance(rules, RulesError):

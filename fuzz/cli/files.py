@@ -10,6 +10,7 @@ from fuzz.cli.errors import BadInput
 from fuzz.plan import DEFAULT_ISAS
 
 if TYPE_CHECKING:
+    from backend.watch import RuleWatch
     from fuzz.casefile import CaseFile
 
 
@@ -52,3 +53,24 @@ def emulated_isas(case_file: CaseFile, path: Path) -> tuple[str, ...]:
         names = ", ".join(case_file.isas)
         raise BadInput(f"{path}: names only ISAs that are not emulated: {names}")
     return named or DEFAULT_ISAS
+
+
+def check_out(out: str) -> None:
+    """Makes the directory for findings. Raises BadInput where nothing can be written to it."""
+    from fuzz.finding import check_directory
+
+    try:
+        check_directory(Path(out))
+    except OSError as error:
+        raise BadInput(f"cannot write findings to {out}: {error.strerror}") from error
+
+
+def watch_known_rules() -> RuleWatch:
+    """Watches the rules of this build. Raises BadInput where it cannot tell them."""
+    from backend.rules import RulesError, known_rules
+    from backend.watch import RuleWatch
+
+    rules = known_rules()
+    if isinstance(rules, RulesError):
+        raise BadInput(f"no telling which rules fire: {rules}")
+    return RuleWatch(rules)

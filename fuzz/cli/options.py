@@ -100,6 +100,38 @@ _CASE_OPTIONS = (
 )
 
 
+def amount_options(function: F) -> F:
+    """How long to make cases, or how many, and of which seed."""
+    for option in reversed(_AMOUNT_OPTIONS):
+        function = option(function)
+    return function
+
+
+_AMOUNT_OPTIONS = (
+    click.option(
+        "--seconds", type=click.FloatRange(0, min_open=True), help="How long to make cases."
+    ),
+    click.option("--cases", type=click.IntRange(1), help="How many cases to make."),
+    click.option("--seed", type=click.IntRange(0), help="Of all cases; drawn if not given."),
+)
+
+
+def jobs_option(function: F) -> F:
+    return click.option("--jobs", type=click.IntRange(1, 1024), default=1, show_default=True)(
+        function
+    )
+
+
+def out_option(function: F) -> F:
+    return click.option(
+        "--out",
+        type=click.Path(file_okay=False),
+        default="findings",
+        show_default=True,
+        help="Directory for findings and the campaign's database.",
+    )(function)
+
+
 def mutants_option(function: F) -> F:
     return click.option(
         "--mutants",

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from fuzz.cli.errors import EXIT_CLEAN, EXIT_FINDINGS, EXIT_USAGE, BadInput, complain
-from fuzz.cli.files import expand, load_cases
+from fuzz.cli.files import expand, load_cases, watch_known_rules
 from fuzz.cli.options import json_option, split_isas, write_json
 
 
@@ -34,12 +34,14 @@ from fuzz.cli.options import json_option, split_isas, write_json
     help="With both, Cranelift's interpreter has its say as one more executor.",
 )
 @click.option("--code", is_flag=True, help="Show the machine code of each ISA as well.")
+@click.option("--rules", is_flag=True, help="Show which ISLE rules fired for each ISA as well.")
 @json_option
 def command(
     files: tuple[str, ...],
     isas: tuple[str, ...] | None,
     oracle: str,
     code: bool,
+    rules: bool,
     json_file: str | None,
 ) -> int:
     """Run case files again; say who agrees with whom. A folder stands for the .clif files in it.
@@ -50,8 +52,9 @@ def command(
     facts = []
     for path in expand(files):
         try:
-            second = oracle == "both"
-            entries, exit_code = _replay_file(path, isas, second, code, quiet=json_file == "-")
+            entries, exit_code = _replay_file(
+                path, isas, oracle == "both", code, rules, quiet=json_file == "-"
+            )
         except BadInput as error:
             complain(error.format_message())
             worst = EXIT_USAGE
@@ -64,20 +67,29 @@ def command(
 
 
 def _replay_file(
-    path: Path, isas: tuple[str, ...] | None, second: bool, code: bool, *, quiet: bool
+    path: Path,
+    isas: tuple[str, ...] | None,
+    second: bool,
+    code: bool,
+    rules: bool,
+    *,
+    quiet: bool,
 ) -> tuple[list[dict[str, object]], int]:
     """The facts of each case in a file, and its exit code."""
     from backend.cranelift import SettingsError
     from fuzz.cli.files import emulated_isas
     from fuzz.pipeline import Pipeline
     from fuzz.replay import disassembly, lines, replay, to_json
+    from fuzz.rules.notes import fired_notes, fired_to_json
 
+    watch = watch_known_rules() if rules else None
     facts: list[dict[str, object]] = []
     worst = EXIT_CLEAN
     for case_file in load_cases(path):
         if isas:  # those are asked for, whatever the file is for
             case_file.case.isas = ()
-        pipeline = Pipeline(isas or emulated_isas(case_file, path), second=second)
+        named = isas or emulated_isas(case_file, path)
+        pipeline = Pipeline(named, second=second, watch=watch)
         try:
             result = replay(case_file, pipeline)
         except (SettingsError, ValueError) as error:
@@ -85,8 +97,11 @@ def _replay_file(
         if not result.agrees:
             worst = max(worst, EXIT_FINDINGS if result.disputed else EXIT_USAGE)
         facts.append({"file": str(path)} | to_json(result))
+        if watch is not None:
+            facts[-1]["rules"] = fired_to_json(watch, result.runs)
         if not quiet:
             first, *rest = lines(result)
+            fired = (f"  {line}" for line in fired_notes(watch, result.runs))
             more = disassembly(result) if code else ()
-            click.echo("\n".join([f"{path}: {first}", *rest, *more]))
+            click.echo("\n".join([f"{path}: {first}", *rest, *fired, *more]))
     return facts, worst

@@ -5,10 +5,12 @@ from __future__ import annotations
 import secrets
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
-from fuzz.campaign import Campaign, Result
+from fuzz.campaign import Campaign
 from fuzz.cli.errors import (
     EXIT_CLEAN,
     EXIT_FINDINGS,
@@ -17,10 +19,26 @@ from fuzz.cli.errors import (
     BadInput,
     complain,
 )
-from fuzz.cli.options import case_options, json_option, mutants_option, write_json
-from fuzz.cli.status import StatusLine
+from fuzz.cli.folder import Beginning, begin, open_folder, resume
+from fuzz.cli.options import (
+    amount_options,
+    case_options,
+    jobs_option,
+    json_option,
+    mutants_option,
+    out_option,
+    write_json,
+)
+from fuzz.cli.status import open_view
 from fuzz.cli.summary import print_summary, to_json
-from fuzz.plan import ORACLE_NAMES, CaseOptions, Plan
+from fuzz.plan import ORACLE_NAMES, CaseOptions, Plan, Source
+from fuzz.result import Result
+from fuzz.resume import CASE_FIELDS, fields_of_plan
+from fuzz.store import Store
+
+if TYPE_CHECKING:
+    from fuzz.crew import Crew
+    from fuzz.metrics import MetricsFile
 
 
 @click.command(
@@ -28,20 +46,27 @@ from fuzz.plan import ORACLE_NAMES, CaseOptions, Plan
 Without --seconds and --cases it runs until Ctrl-C.
   clif-fuzz run --seconds 60
   clif-fuzz run --seed 7 --cases 1000 --jobs 2 --out findings --json facts.json
+  clif-fuzz run --resume findings
 """
 )
 @case_options
 @mutants_option
-@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="How long to run.")
-@click.option("--cases", type=click.IntRange(1), help="How many cases to check.")
-@click.option("--jobs", type=click.IntRange(1, 1024), default=1, show_default=True)
-@click.option("--seed", type=click.IntRange(0), help="Of all cases; drawn if not given.")
 @click.option(
-    "--out",
-    type=click.Path(file_okay=False),
-    default="findings",
+    "--source",
+    type=click.Choice([source.value for source in Source]),
+    default=Source.GENERATOR.value,
     show_default=True,
-    help="Directory for findings.",
+    callback=lambda _, __, value: Source(value),
+    help="With rules, each case is small and about one ISLE rule, all of them in turn.",
+)
+@amount_options
+@jobs_option
+@out_option
+@click.option(
+    "--resume",
+    type=click.Path(file_okay=False),
+    metavar="DIR",
+    help="Go on with the latest campaign of that directory, whatever ended it.",
 )
 @click.option(
     "--oracle",
@@ -50,41 +75,60 @@ Without --seconds and --cases it runs until Ctrl-C.
     show_default=True,
     help="Who is right: our interpreter, Cranelift's, or ours with Cranelift's compared as well.",
 )
+@click.option(
+    "--case-seconds",
+    type=click.FloatRange(0, min_open=True),
+    default=Plan().case_seconds,
+    show_default=True,
+    help="How long a case may take by the clock.",
+)
+@click.option(
+    "--memory-mb",
+    type=click.IntRange(64),
+    default=Plan().memory_mb,
+    show_default=True,
+    help="Memory that a worker may take for its cases.",
+)
+@click.option(
+    "--prometheus",
+    metavar="FILE",
+    help="Keep the figures in a text file for Prometheus' node exporter.",
+)
+@click.option(
+    "--ray",
+    "ray_address",
+    metavar="ADDRESS",
+    help="Have the jobs done on a Ray cluster: HOST:PORT of its head, or auto.",
+)
 @json_option
-def command(
-    isas: tuple[str, ...],
-    inputs: int,
-    instructions: int,
-    trapping_share: float,
-    without: frozenset[str],
-    mutant_share: float,
-    seconds: float | None,
-    cases: int | None,
-    jobs: int,
-    seed: int | None,
-    out: str,
-    oracle: str,
-    json_file: str | None,
-) -> int:
+@click.pass_context
+def command(context: click.Context, /, **params: Any) -> int:
     """Make cases, compile them for each ISA, run them, and compare every outcome.
 
     Known faults of the emulator and of the second oracle are counted, with one file as an example
     of each; they do not make the exit code 1.
+
+    A campaign is saved while it runs. Without --resume another one begins, in the same database if
+    the directory has one. With it, options that decide what the cases are may be left out, or must
+    be the same; --seconds and --cases may be others, and count from the campaign's beginning.
     """
-    plan = Plan(
-        CaseOptions(isas, inputs, instructions, trapping_share, mutant_share, without),
-        seed=secrets.randbits(32) if seed is None else seed,
-        cases=cases,
-        seconds=seconds,
-        jobs=jobs,
-        oracle=oracle,
-        out=out,
-    )
-    _check_directory(out)
-    status = StatusLine(plan)
-    result = Campaign(plan, status.show).run()
-    status.clear()
-    _save_unwritten(result)
+    asked = _said(context)
+    resumed, json_file, cluster = params["resume"], params["json_file"], params["ray_address"]
+    if resumed is not None and "out" in asked:
+        raise BadInput("--resume names the directory: --out does not go with it")
+    if cluster is not None:
+        cpus = _connect(cluster)
+        params["jobs"] = params["jobs"] if "jobs" in asked else cpus
+    metrics = _metrics(params["prometheus"])
+    with open_folder(Path(resumed or params["out"]), new=resumed is None) as store:
+        if resumed is None:
+            beginning = begin(store, _new_plan(params))
+        else:
+            labels = {option.name or "": option.opts[0] for option in context.command.params}
+            beginning = resume(store, asked | {"out": resumed}, labels)
+        plan = beginning.plan
+        result = _run(beginning, store, None if cluster is None else _ray_crew(plan), metrics)
+    _say_problems(result, metrics)
     if json_file is not None:
         write_json(to_json(plan, result), json_file)
     if json_file != "-":
@@ -92,21 +136,85 @@ def command(
     return _exit_code(result)
 
 
-def _check_directory(out: str) -> None:
-    from fuzz.finding import check_directory
+def _run(
+    beginning: Beginning, store: Store, crew: Crew | None, metrics: MetricsFile | None
+) -> Result:
+    """The campaign, from its beginning to its end, watched."""
+    with open_view(beginning.plan) as view:
 
+        def on_tick(result: Result) -> None:
+            view.show(result)
+            if metrics is not None:
+                metrics.show(result)
+
+        result = Campaign(
+            beginning.plan,
+            on_tick,
+            store=store,
+            result=beginning.result,
+            states=beginning.states,
+            crew=crew,
+        ).run()
+    if metrics is not None:
+        metrics.write(result)
+    return result
+
+
+def _connect(address: str) -> int:
+    """Joins a Ray cluster; how many CPUs it has. Raises BadInput."""
     try:
-        check_directory(Path(out))
-    except OSError as error:
-        raise BadInput(f"cannot write findings to {out}: {error.strerror}") from error
+        from fuzz.raycrew import ClusterError, connect
+    except ImportError as error:
+        raise BadInput("--ray needs Ray: pip install 'clif-fuzz[ray]'") from error
+    try:
+        return connect(address)
+    except ClusterError as error:
+        raise BadInput(str(error)) from error
 
 
-def _save_unwritten(result: Result) -> None:
-    """The last resort for a finding that no disk takes: stderr."""
+def _ray_crew(plan: Plan) -> Crew:
+    from fuzz.raycrew import RayCrew
+
+    return RayCrew(plan)
+
+
+def _metrics(path: str | None) -> MetricsFile | None:
+    """The file for Prometheus, tried. Raises BadInput."""
+    if path is None:
+        return None
+    from fuzz.metrics import MetricsFile
+
+    metrics = MetricsFile(Path(path))
+    metrics.write(Result())
+    if metrics.problem:
+        raise BadInput(metrics.problem)
+    return metrics
+
+
+def _said(context: click.Context) -> dict[str, Any]:
+    """The parameters of a plan that the user gave a value for."""
+    given = {
+        name: value
+        for name, value in context.params.items()
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+    return fields_of_plan(given)
+
+
+def _new_plan(params: dict[str, Any]) -> Plan:
+    values = fields_of_plan(params)
+    options = {name: values.pop(name) for name in [*values] if name in CASE_FIELDS}
+    values["seed"] = secrets.randbits(32) if values["seed"] is None else values["seed"]
+    return Plan(CaseOptions(**options), **values)
+
+
+def _say_problems(result: Result, metrics: MetricsFile | None) -> None:
+    """On stderr, which is also the last resort for a finding that no disk takes."""
     for text in result.unwritten:
         sys.stderr.write(text)
-    if result.error:
-        complain(result.error)
+    for problem in (result.error, metrics.problem if metrics is not None else ""):
+        if problem:
+            complain(problem)
 
 
 def _exit_code(result: Result) -> int:
@@ -114,4 +222,4 @@ def _exit_code(result: Result) -> int:
         return EXIT_USAGE
     if result.interrupted:
         return EXIT_INTERRUPTED
-    return EXIT_FINDINGS if any(not found.known for found in result.findings) else EXIT_CLEAN
+    return EXIT_FINDINGS if result.alarming else EXIT_CLEAN

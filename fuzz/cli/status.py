@@ -1,49 +1,65 @@
-"""The line that shows how a campaign goes, while it goes."""
+"""How a campaign goes, while it goes: a page on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import sys
 import time
+from contextlib import AbstractContextManager
+from typing import Protocol
 
-from fuzz.campaign import Result
 from fuzz.plan import Plan
+from fuzz.result import Result
 
-_EVERY_SECONDS_ON_TERMINAL = 1.0
-_EVERY_SECONDS_ELSEWHERE = 10.0
+_EVERY_SECONDS = 10.0
 
 
-class StatusLine:
-    """Rewrites one line on a terminal; elsewhere a plain line now and then. On stderr."""
+class View(Protocol):
+    """What shows a campaign."""
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-        self._terminal = sys.stderr.isatty()
+    def show(self, result: Result) -> None:
+        """Shows how it stands, if it is time to."""
+
+
+def open_view(plan: Plan) -> AbstractContextManager[View]:
+    """What suits stderr."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if console.is_terminal and not console.is_dumb_terminal:
+        from fuzz.cli.view import LiveView
+
+        return LiveView(plan, console)
+    return PlainLines()
+
+
+class PlainLines:
+    """A line now and then, on stderr."""
+
+    def __init__(self) -> None:
         self._began = self._shown = time.monotonic()
+
+    def __enter__(self) -> PlainLines:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
 
     def show(self, result: Result) -> None:
         now = time.monotonic()
-        every = _EVERY_SECONDS_ON_TERMINAL if self._terminal else _EVERY_SECONDS_ELSEWHERE
-        if now - self._shown < every:
-            return
-        self._shown = now
-        text = status_text(result, now - self._began)
-        sys.stderr.write(f"\r\x1b[K{text}" if self._terminal else f"{text}\n")
-        sys.stderr.flush()
-
-    def clear(self) -> None:
-        """Leaves the terminal as if there had been no such line."""
-        if self._terminal:
-            sys.stderr.write("\r\x1b[K")
+        if now - self._shown >= _EVERY_SECONDS:
+            self._shown = now
+            sys.stderr.write(f"{status_text(result)}\n")
+            sys.stderr.flush()
 
 
-def status_text(result: Result, seconds: float) -> str:
+def status_text(result: Result) -> str:
     """Time, cases, rates, and whatever is not as it should be."""
-    statistics = result.statistics
+    statistics, seconds = result.statistics, result.seconds
     rate = statistics.executions / max(seconds, 1e-9)
     text = (
         f"{seconds:5.0f} s  {statistics.cases} cases  {statistics.executions} executions  "
         f"{rate:.0f}/s  {statistics.executions_per_second:.0f}/s of CPU time  "
-        f"findings {sum(not found.known for found in result.findings)}"
+        f"edges {result.edges}  findings {len(result.alarming)}"
     )
     for label, number in (
         ("rejected", statistics.rejected.total()),

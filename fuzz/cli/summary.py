@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from fuzz.campaign import Result
 from fuzz.plan import Plan
+from fuzz.result import Result
 from fuzz.statistics import Stage, Statistics
 
 _SHOWN = 10
@@ -28,7 +28,9 @@ def to_json(plan: Plan, result: Result) -> dict[str, Any]:
         "oracle": plan.oracle,
         "edges": result.edges,
         "rules": _rules(result),
+        "corpus": result.corpus,
         "worker_deaths": result.deaths,
+        "worker_memory_mib": round(max(result.memory_mib.values(), default=0.0), 1),
         "interrupted": result.interrupted,
     }
 
@@ -37,7 +39,7 @@ def _rules(result: Result) -> dict[str, list[int]] | None:
     """Rules that fired, and all, by group; None where this build cannot tell."""
     from fuzz.coverage import rule_counts_of_run
 
-    counts, _ = rule_counts_of_run(result.covered)
+    counts, _ = rule_counts_of_run(bytes(result.covered))
     return None if counts is None else {group: list(pair) for group, pair in counts.items()}
 
 
@@ -127,7 +129,7 @@ def _print_cross_check(statistics: Statistics) -> None:
 def _print_rules(result: Result) -> None:
     from fuzz.coverage import rule_counts_of_run
 
-    counts, problem = rule_counts_of_run(result.covered)
+    counts, problem = rule_counts_of_run(bytes(result.covered))
     if counts is None:
         click.echo(f"ISLE rules fired: unknown ({problem})")
         return

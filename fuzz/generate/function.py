@@ -19,7 +19,7 @@ from fuzz.generate.returns import write_returns
 from fuzz.generate.signatures import declare
 from fuzz.generate.traps import ensure_trap, trap_site
 from fuzz.generate.writer import Callee, Plan, Writer
-from fuzz.rules.directed import directed
+from fuzz.rules.directed import directed, use_up_aims
 
 #: Parts of a body: their weights where nothing speaks against them.
 _PARTS = (
@@ -143,6 +143,7 @@ def write_function(plan: Plan, name: str, budget: int, limit: int, main: bool) -
     while w.focuses:
         focus(w, w.focuses.pop(), write_body)
     if main:
+        use_up_aims(w)
         ensure_trap(w)
     write_returns(w, profile)
     return Callee(function, profile.shape.memory, w.steps, profile.sret, profile.area)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import ceil
 
 from backend.isle import LOWERING, MID_END
 from fuzz.case import Case
@@ -16,7 +17,7 @@ from fuzz.generate.settings import draw_chaos, draw_isa_settings, draw_settings
 from fuzz.generate.support import Repertoires
 from fuzz.generate.swarm import Swarm
 from fuzz.generate.writer import Plan
-from fuzz.rules.recipe import Recipe, recipes
+from fuzz.rules.recipe import Aim, Recipes, recipes
 
 _REGION_SHARE = 0.6
 _CALLEE_STEPS = 300
@@ -25,6 +26,8 @@ _ALONE = 6
 #: One case in so many has pairs that it is about; those for one ISA alone all have.
 _FOCUSED = 4
 _MOST_FOCUSES = 3
+#: Parts that a case has at most.
+_AIMS = 20
 #: About how many instructions one takes, with what it needs.
 _FOCUS_COST = 4
 
@@ -40,21 +43,52 @@ class Generator:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.repertoires = Repertoires(options)
-        self._recipes: dict[tuple[str, ...], list[Recipe]] = {}
+        self._recipes: dict[tuple[str, ...], Recipes] = {}
         if options.directed_share:
             self._recipes_for(options.isas)
 
-    def generate(self, entropy: Entropy) -> Case:
-        """One case. It ends for every entropy, exhausted bytes included."""
+    def generate(self, entropy: Entropy, turn: int | None = None) -> Case:
+        """One case. It ends for every entropy, exhausted bytes included.
+
+        Cases with consecutive numbers as their ``turn`` are aimed at all rules one after the other;
+        without one, rules are drawn.
+        """
         isas = self._isas(entropy)
         options = replace(self.options, isas=isas)
         settings, flags = draw_settings(entropy, options), draw_isa_settings(entropy, options)
-        if settings.get("enable_probestack") == "true":
-            # Stack probes clobber what it preserves: docs/findings.md, preserve-all-inline-probes.
-            kept = tuple(name for name in options.conventions if name != "preserve_all")
-            options = replace(options, call_convs=kept)
-        plan = self._plan(entropy, options, settings, self.repertoires.of(isas, settings, flags))
-        plan.recipes = self._recipes_for(isas)
+        plan = self._plan(entropy, options, settings, flags)
+        if turn is not None:
+            plan.aims = self._aims(plan.recipes, turn, settings)
+        return self._write(plan, flags)
+
+    def aimed_at(self, aim: Aim, entropy: Entropy, isas: tuple[str, ...]) -> Case | None:
+        """A case for these ISAs that has a fragment of a rule; None where one so drawn has not what
+        the fragment is made of.
+
+        What the mid-end does is compiled with optimisations, what an ISA does half of the time as
+        the fragment alone was.
+        """
+        options = replace(self.options, isas=isas)
+        if aim.fragment is not None and aim.fragment.demands is None:
+            options = replace(options, trapping_share=1.0)  # it may trap
+        settings, flags = draw_settings(entropy, options), draw_isa_settings(entropy, options)
+        target = aim.recipe.target(aim.slot)
+        if aim.recipe.unit.name == MID_END and settings.get("opt_level") == "none":
+            settings["opt_level"] = "speed"
+        elif options.settings and target and target.isa in isas and entropy.below(2):
+            settings["opt_level"] = dict(target.settings)["opt_level"]
+            flags[target.isa] = dict(target.flags)
+        plan = self._plan(entropy, options, settings, flags)
+        plan.aims = [aim]
+        case = self._write(plan, flags)
+        return case if plan.hits else None
+
+    def recipes(self) -> Recipes | None:
+        """What aims at rules for all ISAs of the options, if anything is to."""
+        return self._recipes_for(self.options.isas)
+
+    def _write(self, plan: Plan, flags: dict[str, dict[str, str]]) -> Case:
+        entropy, isas = plan.entropy, plan.options.isas
         plan.focuses = self._focuses(entropy, plan.repertoire, alone=isas != self.options.isas)
         budgets = self._budgets(entropy)
         budgets[0] = max(3, budgets[0] - _FOCUS_COST * len(plan.focuses))
@@ -67,29 +101,39 @@ class Generator:
         return Case(
             [main.function, *(callee.function for callee in plan.callees)],
             draw_inputs(entropy, types, self.options.inputs, region),
-            settings | plan.demands,
+            dict(plan.settings) | plan.demands,
             flags,
             plan.trapping,
             draw_chaos(entropy, self.options),
             isas=() if isas == self.options.isas else isas,
         )
 
-    def _recipes_for(self, isas: tuple[str, ...]) -> list[Recipe]:
-        """What aims at the rules of the mid-end and of these ISAs."""
+    def _recipes_for(self, isas: tuple[str, ...]) -> Recipes | None:
+        """What aims at the rules of the mid-end and of these ISAs, if anything is to."""
         options = self.options
         if options.directed_share <= 0.0 or options.opcodes is not None:
-            return []
+            return None
         found = self._recipes.get(isas)
         if found is None:
             # Made once, for all that any ISA lowers at its best, since that takes time: whether a
             # case has what a fragment is made of is looked at when it is emitted.
             every = self._recipes.get(options.isas)
             if every is None:
-                every = recipes(options.isas, self.repertoires.widest())
+                widest = self.repertoires.widest
+                every = recipes(options.isas, widest("none"), widest("speed"))
             units = {MID_END, *(LOWERING[isa] for isa in isas if isa in LOWERING)}
-            found = [recipe for recipe in every if recipe.unit.name in units]
-            self._recipes[isas] = found
+            found = self._recipes[isas] = every.of(units)
         return found
+
+    def _aims(self, recipes: Recipes | None, turn: int, settings: Mapping[str, str]) -> list[Aim]:
+        """What a case is aimed at that has its turn."""
+        if recipes is None:
+            return []
+        optimised = settings.get("opt_level") != "none"
+        count = ceil(self.options.directed_share * _AIMS)
+        numbers = range(turn * count, (turn + 1) * count)
+        aims = [recipes.in_turn(number, optimised=optimised) for number in numbers]
+        return [aim for aim in aims if aim is not None]
 
     def _isas(self, entropy: Entropy) -> tuple[str, ...]:
         """What the case is for: all ISAs, or one of them."""
@@ -116,8 +160,13 @@ class Generator:
         entropy: Entropy,
         options: Options,
         settings: Mapping[str, str],
-        repertoire: Repertoire,
+        flags: Mapping[str, Mapping[str, str]],
     ) -> Plan:
+        if settings.get("enable_probestack") == "true":
+            # Stack probes clobber what it preserves: docs/findings.md, preserve-all-inline-probes.
+            kept = tuple(name for name in options.conventions if name != "preserve_all")
+            options = replace(options, call_convs=kept)
+        repertoire = self.repertoires.of(options.isas, settings, flags)
         trapping = entropy.chance(options.trapping_share)
         plan = Plan(
             entropy,
@@ -130,6 +179,7 @@ class Generator:
             sites=1 + entropy.below(3) if trapping else 0,
             settings=settings,
             depth=3 if entropy.below(16) else 7,
+            recipes=self._recipes_for(options.isas),
         )
         if entropy.chance(_REGION_SHARE) or trapping:
             plan.region_size = 16 * (1 + entropy.below(4 if entropy.below(4) else 16))

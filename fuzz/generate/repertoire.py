@@ -8,7 +8,7 @@ opcodes that the constraints already describe.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import product
 
@@ -107,7 +107,7 @@ class Form:
 
     ``floats`` says whether a result is a float, whose NaN payload may be open; ``conditions`` are
     what is supported of a comparison's condition codes, of the operations of ``atomic_rmw``, or of
-    ``first`` and ``last`` lane.
+    ``first`` and ``last`` lane. ``signature`` are the types of operands and results.
     """
 
     opcode: Opcode
@@ -118,6 +118,10 @@ class Form:
     floats: bool
     flags: MemFlags = DEFAULT_FLAGS
     conditions: tuple[str, ...] = ()
+    signature: tuple[Type, ...] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "signature", self.operands + self.results)
 
     @property
     def name(self) -> str:
@@ -298,7 +302,7 @@ class Repertoire:
         self.pure_opcodes = tuple(self.pure)
         self._bit = {type_: 1 << n for n, type_ in enumerate(types)}
         self._needs = {
-            name: [(self.type_bits(form.operands + form.results), form) for form in forms]
+            name: [(self.type_bits(form.signature), form) for form in forms]
             for name, forms in self.pure.items()
         }
         plain = self.type_bits([t for t in types if t in PLAIN_TYPES])

@@ -51,11 +51,11 @@ class Repertoires:
             repertoire = self._known[key] = self._make(sets)
         return repertoire
 
-    def widest(self) -> Repertoire:
+    def widest(self, opt_level: str) -> Repertoire:
         """What any of the ISAs lowers, with all flags that its emulated CPU has."""
-        none = (("opt_level", "none"),)
+        settings = (("opt_level", opt_level),)
         flags = {isa: tuple(sorted(emulated_flags(isa).items())) for isa in self.options.isas}
-        sets = [supported_keys(isa, none, flags[isa]) for isa in self.options.isas]
+        sets = [supported_keys(isa, settings, flags[isa]) for isa in self.options.isas]
         return self._make([frozenset.union(*sets)])
 
     def _make(self, sets: Sequence[frozenset[Key]]) -> Repertoire:

@@ -30,7 +30,7 @@ from fuzz.generate.repertoire import Form, Pair, Repertoire
 from fuzz.generate.swarm import Swarm
 
 if TYPE_CHECKING:
-    from fuzz.rules.recipe import Recipe
+    from fuzz.rules.recipe import Aim, Recipes
 
 #: The integer type of so many bits.
 SCALAR_OF_BITS = {type_.bits: type_ for type_ in INTS}
@@ -112,7 +112,8 @@ class Plan:
         frames: bytes that big stack frames may yet take.
         focuses: pairs that main is to have yet.
         condition: the type that the next condition must have, None for any.
-        recipes: the rules that parts of functions are aimed at.
+        recipes: the rules that parts of functions may be aimed at; ``aims`` those that must be,
+            ``hits`` how many of these there are by now.
     """
 
     entropy: Entropy
@@ -129,7 +130,9 @@ class Plan:
     callees: list[Callee] = field(default_factory=list)
     focuses: list[Pair] = field(default_factory=list)
     condition: Type | None = None
-    recipes: Sequence[Recipe] = ()
+    recipes: Recipes | None = None
+    aims: list[Aim] = field(default_factory=list)
+    hits: int = 0
     settings: Mapping[str, str] = field(default_factory=dict)
     demands: dict[str, str] = field(default_factory=dict)
     depth: int = 3

@@ -7,23 +7,31 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import tempfile
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Final
 
+from fuzz.autopsy import examine
 from fuzz.case import Case
 from fuzz.casefile import print_case, read_case
-from fuzz.coroner import DEATHS, DELAYS
+from fuzz.coroner import KINDS
 from fuzz.flight import Flight
+from fuzz.limits import die_with_parent, limit_memory, send_errors_to
 from fuzz.minimize.judge import TrialJudge
+from fuzz.plan import Plan
 from fuzz.triage.symptom import Symptom
 
 _CONTEXT: Final = multiprocessing.get_context("spawn")
 
 
-def _serve(judge: TrialJudge, flight: Flight, connection: Connection) -> None:
+def _serve(judge: TrialJudge, flight: Flight, errors: str, connection: Connection) -> None:
     """The process's main function: a symptom for each text, until there are no more."""
+    die_with_parent()
+    send_errors_to(errors)
+    limit_memory(Plan().memory_mb)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; we are told
     judge.stages = flight.enter
     connection.send(None)
@@ -48,6 +56,7 @@ class ChildJudge:
     _process: BaseProcess | None = None
     _connection: Connection | None = None
     _flight: Flight = field(default_factory=lambda: Flight(_CONTEXT))
+    _folder: tempfile.TemporaryDirectory[str] | None = None
 
     def __call__(self, case: Case) -> Symptom | None:
         if self._process is None:
@@ -58,10 +67,9 @@ class ChildJudge:
             if self._connection.poll(self.seconds):
                 found: Symptom | None = self._connection.recv()
                 return found
-            cause = "took too long"
+            return self._post_mortem(too_long=True)
         except (EOFError, OSError):
-            cause = ""
-        return self._post_mortem(cause)
+            return self._post_mortem(too_long=False)
 
     def fixed_on(self, symptom: Symptom) -> ChildJudge:
         """A judge that looks for one symptom. This one's process ends."""
@@ -82,26 +90,35 @@ class ChildJudge:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
 
     def _start(self) -> None:
         self._connection, theirs = _CONTEXT.Pipe()
         self._flight = Flight(_CONTEXT)
-        self._process = _CONTEXT.Process(target=_serve, args=(self.judge, self._flight, theirs))
+        self._folder = tempfile.TemporaryDirectory(prefix="clif-fuzz-")
+        arguments = (self.judge, self._flight, str(self._errors), theirs)
+        self._process = _CONTEXT.Process(target=_serve, args=arguments)
         self._process.start()
         theirs.close()
         self._connection.recv()  # it takes a second to be there
 
-    def _post_mortem(self, cause: str) -> Symptom | None:
+    @property
+    def _errors(self) -> Path:
+        """Where the process's stderr goes."""
+        assert self._folder is not None
+        return Path(self._folder.name) / "stderr"
+
+    def _post_mortem(self, *, too_long: bool) -> Symptom | None:
         """What the process died of, as a symptom; the next case gets another process."""
         process, last = self._process, self._flight.look()
         assert process is not None
-        if not cause:
+        if not too_long:
             process.join()
-            code = process.exitcode or 0
-            cause = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended: {code}"
+        autopsy = examine(process.exitcode, self._errors, too_long=too_long)
         self.close()
-        if last is None:
+        kind = None if last is None else KINDS[autopsy.ending].get(last.stage)
+        if last is None or kind is None:
             return None
-        kinds = DELAYS if cause == "took too long" else DEATHS
-        kind = kinds.get(last.stage)
-        return None if kind is None else Symptom(kind, (), f"{cause} in {last.stage.label}")
+        return Symptom(kind, (), f"{autopsy.cause} in {last.stage.label}")

@@ -11,7 +11,7 @@ from fuzz.casefile import reachable
 
 
 def tidy(case: Case) -> None:
-    """Drops unreachable blocks, unused pure instructions, declarations and functions.
+    """Drops unreachable blocks, unused pure instructions, declarations, functions, empty flags.
 
     Keeps what the case does. Ends: it goes over everything once.
     """
@@ -21,6 +21,8 @@ def tidy(case: Case) -> None:
         _drop_declarations(function)
     main, *others = case.functions
     case.functions = [main, *reachable(main, others)]
+    # An ISA without flags would be named in the file, be it one that does not show the failure.
+    case.isa_settings = {isa: flags for isa, flags in case.isa_settings.items() if flags}
 
 
 def _drop_declarations(function: Function) -> None:

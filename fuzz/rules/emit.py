@@ -8,13 +8,13 @@ from typing import Final
 
 from clif.function import MemFlags, Value
 from clif.opcodes import Format
-from clif.types import I8, I64, Type
-from fuzz.generate.casts import close
+from clif.types import I8, I32, I64, Type
+from fuzz.generate.casts import as_type, close
 from fuzz.generate.constants import draw_bits
 from fuzz.generate.control import branch_on, table_on, trap_arm_on
 from fuzz.generate.guards import clamped, nonzero, positive
 from fuzz.generate.memory import base, place
-from fuzz.generate.operands import compare, constant, pick, pick_other
+from fuzz.generate.operands import compare, constant, pick, solid
 from fuzz.generate.options import TRAP_CODES
 from fuzz.generate.payload import Payload
 from fuzz.generate.pure import pure_operation
@@ -52,6 +52,9 @@ _SHARED: Final = 16
 #: Of so many operands one is a constant, one is loaded.
 _CONSTANT_OPERAND: Final = 14
 _LOADED_OPERAND: Final = 12
+#: How often to look for another operand among those that are there.
+_LOOKS: Final = 3
+_VECTOR: Final = 16
 
 #: Makes an operand of a type.
 Operand = Callable[[Writer, Type, list[Value]], Value]
@@ -85,8 +88,19 @@ def pick_operand(w: Writer, type_: Type, taken: list[Value]) -> Value:
         return _loaded(w, type_)
     if type_ is I8 and w.entropy.below(3) == 0:
         return compare(w)
-    value = pick(w, type_)
-    return pick_other(w, type_, value) if value in taken else value
+    return _another(w, type_, taken) if any(v.type is type_ for v in taken) else pick(w, type_)
+
+
+def _another(w: Writer, type_: Type, taken: list[Value]) -> Value:
+    """A value of a type that the fragment has one of already: the same again, or the same in
+    another type, would make another pattern of it."""
+    for _ in range(_LOOKS):
+        value = w.pool.pick(w.entropy, type_, w.swarm.unused)
+        if value is not None and value not in taken:
+            return value
+    word = I32 if w.pool.has(I32) and not w.pool.has(I64) else I64
+    name = w.entropy.choice(("iadd", "bxor", "imul"))
+    return as_type(w, w.op(name, pick(w, word), solid(w, word)), type_)
 
 
 def _loaded(w: Writer, type_: Type) -> Value:
@@ -224,7 +238,8 @@ def _find_place(w: Writer, fragment: Fragment, number: int) -> _Place:
         address, offset, aligned = place(w, target, size, low)
     flags = MemFlags(
         trap=None if w.entropy.below(2) else w.entropy.choice(TRAP_CODES),
-        aligned=aligned and w.entropy.below(2) == 0,
+        # Instructions of SSE take operands of 16 bytes from memory only where they are aligned.
+        aligned=aligned and (size == _VECTOR or w.entropy.below(2) == 0),
         alias_region=target.region,
     )
     return _Place(address, offset, flags)

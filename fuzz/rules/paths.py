@@ -36,6 +36,10 @@ class Paths:
                     self._distance[term] = self._distance[rule.left.name] + 1
                     waiting.extend(rules[term])
 
+    def callers(self, term: str) -> list[Rule]:
+        """The rules that call a term."""
+        return self._callers.get(term, [])
+
     def reaches(self, rule: Rule) -> bool:
         """Whether there is a way to the rule."""
         return rule.left.name in self._distance

@@ -3,75 +3,208 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from enum import Enum
 from typing import Final
 
+from backend.cranelift import Target
 from backend.isle import LOWERING, MID_END, Rule, Unit, unit
+from backend.rules import GROUPS, placed
 from clif.types import Type
-from fuzz.entropy import PrngEntropy
+from fuzz.entropy import Entropy, PrngEntropy
 from fuzz.generate.repertoire import Repertoire
 from fuzz.rules.emit import expressible
 from fuzz.rules.fragment import Fragment, forms_of, make_fragment
 from fuzz.rules.known import known_finding
 from fuzz.rules.paths import Paths
 from fuzz.rules.solver import Forms
+from fuzz.rules.trial import Trials
 
 #: Fragments per rule: they differ in types, constants, and in how the rule is reached.
-VARIANTS: Final = 8
+SLOTS: Final = 8
+#: Attempts for each of them: the first that fires the rule is taken.
+_ATTEMPTS: Final = 6
+#: Where so many fail, the others are not worth many attempts.
 _FIRST: Final = 3
+
+
+class Refusal(Enum):
+    """Why an attempt did not come to a fragment."""
+
+    UNSOLVED = "no instructions that are lowered match its pattern"
+    UNSUPPORTED = "an instruction of it is not lowered with such a constant or condition"
+    ELSEWHERE = "its instructions are written by other parts of the generator"
+    KNOWN = "it only shows a known fault"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An attempt that failed. ``detail`` is the opcode or the known fault that it failed for."""
+
+    refusal: Refusal
+    detail: str = ""
 
 
 class Recipe:
     """Makes fragments for one rule.
 
-    A fragment is a function of the rule, of its number and of what is supported, so that it may
-    be kept: a case stays a function of its own entropy.
+    A fragment is a function of the rule, of its number, of what is supported and of the build,
+    so that it may be kept: a case stays a function of its own entropy.
     """
 
     def __init__(
-        self, unit: Unit, rule: Rule, paths: Paths, forms: Forms, types: tuple[Type, ...]
+        self,
+        unit: Unit,
+        rule: Rule,
+        paths: Paths,
+        forms: Forms,
+        types: tuple[Type, ...],
+        trials: Trials,
     ) -> None:
         self.unit = unit
         self.rule = rule
-        self._paths = paths
-        self._forms = forms
+        self.trials = trials
+        self.place = placed(unit.name, rule)
+        self.paths = paths
+        self.forms = forms
         self._types = types
         self._seed = zlib.crc32(f"{unit.name} {rule}".encode())
-        self._fragments: dict[int, Fragment | None] = {}
+        self._attempts: dict[int, Fragment | Refused] = {}
+        self._chosen: dict[int, tuple[Fragment | None, Target | None]] = {}
 
     def __repr__(self) -> str:
         return f"<recipe for {self.unit.name} {self.rule.place}>"
 
-    def fragment(self, number: int) -> Fragment | None:
-        """The fragment of a number; None where that attempt to turn the rule round failed."""
-        if number not in self._fragments:
-            if number >= _FIRST and not any(map(self.fragment, range(_FIRST))):
-                return None  # no use in trying more often
+    def fragment(self, slot: int) -> Fragment | None:
+        """One of ``SLOTS`` fragments: one that fires the rule by itself where an attempt comes to
+        that, else any. None where no attempt to turn the rule round succeeds."""
+        return self._choose(slot)[0]
+
+    def fires(self, slot: int) -> bool:
+        """Whether the fragment of a slot fires the rule by itself."""
+        return self.target(slot) is not None
+
+    def target(self, slot: int) -> Target | None:
+        """What the fragment of a slot is compiled for where it fires the rule by itself."""
+        return self._choose(slot)[1]
+
+    def _choose(self, slot: int) -> tuple[Fragment | None, Target | None]:
+        if slot not in self._chosen:
+            self._chosen[slot] = self._try(slot)
+        return self._chosen[slot]
+
+    def _try(self, slot: int) -> tuple[Fragment | None, Target | None]:
+        hopeful = slot < _FIRST or any(map(self.fires, range(_FIRST)))
+        if not hopeful and not any(map(self.fragment, range(_FIRST))):
+            return None, None
+        spare = None
+        for number in range(slot, (_ATTEMPTS if hopeful else 1) * SLOTS, SLOTS):
+            found = self.attempt(number)
+            if isinstance(found, Fragment):
+                target = self.trials.first_target(self.unit, self.rule, found)
+                if target is not None:
+                    return found, target
+                spare = spare or found
+        return spare, None
+
+    def attempt(self, number: int) -> Fragment | Refused:
+        """The attempt of a number to turn the rule round."""
+        if number not in self._attempts:
             entropy = PrngEntropy((self._seed, number))
-            path = self._paths.draw(self.rule, entropy)
-            found = make_fragment(self.unit, path, self._forms, self._types, entropy)
-            self._fragments[number] = found if found is not None and _usable(found) else None
-        return self._fragments[number]
+            path = self.paths.draw(self.rule, entropy)
+            found = make_fragment(self.unit, path, self.forms, self._types, entropy)
+            self._attempts[number] = _judge(found)
+        return self._attempts[number]
 
 
-def _usable(fragment: Fragment) -> bool:
-    supported = all(s.form.allows(s.imm, s.cond or s.rmw) for s in fragment.steps)
-    return supported and expressible(fragment) and known_finding(fragment) is None
+#: One aim in so many is at a rule of what the mid-end and the ISAs include: helpers, preludes.
+_REST: Final = 16
+#: A prime that is no number of rules: neighbours have their turns far from one another.
+_STRIDE: Final = 1_000_003
 
 
-def recipes(isas: Iterable[str], repertoire: Repertoire) -> list[Recipe]:
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What a part of a case is to be: one of the fragments of a rule."""
+
+    recipe: Recipe
+    slot: int
+
+    @property
+    def fragment(self) -> Fragment | None:
+        return self.recipe.fragment(self.slot)
+
+
+class Recipes:
+    """Those that a case may draw from.
+
+    Attributes:
+        main: for the rules that coverage is told of: of the mid-end, and of instruction selection.
+        rest: for what these include.
+    """
+
+    def __init__(self, every: Iterable[Recipe]) -> None:
+        self.main: list[Recipe] = []
+        self.rest: list[Recipe] = []
+        for recipe in every:
+            (self.main if recipe.place.group in GROUPS else self.rest).append(recipe)
+        self._lowering = [recipe for recipe in self.main if recipe.unit.name != MID_END]
+
+    def of(self, units: Collection[str]) -> Recipes:
+        """Those of the rules of some units."""
+        return Recipes(r for r in (*self.main, *self.rest) if r.unit.name in units)
+
+    def leave_out(self, test: Callable[[Rule], bool]) -> None:
+        """Forget the rules for which the test is true."""
+        for recipes_ in (self.main, self.rest, self._lowering):
+            recipes_[:] = [recipe for recipe in recipes_ if not test(recipe.rule)]
+
+    def draw(self, entropy: Entropy) -> Aim | None:
+        """One of them, mostly of the main ones."""
+        rest = self.rest and entropy.below(_REST) == 0
+        drawn = self.rest if rest else self.main
+        return Aim(entropy.choice(drawn), entropy.below(SLOTS)) if drawn else None
+
+    def in_turn(self, number: int, *, optimised: bool) -> Aim | None:
+        """The aim of a number: all main rules have their turn before one has it again, with its
+        next fragment then. Those of the mid-end are for cases that are optimised."""
+        drawn = self.main if optimised else self._lowering
+        if not drawn:
+            return None
+        turn, place = divmod(number, len(drawn))
+        return Aim(drawn[place * _STRIDE % len(drawn)], turn % SLOTS)
+
+
+def _judge(fragment: Fragment | None) -> Fragment | Refused:
+    if fragment is None:
+        return Refused(Refusal.UNSOLVED)
+    for step in fragment.steps:
+        if not step.form.allows(step.imm, step.cond or step.rmw):
+            return Refused(Refusal.UNSUPPORTED, step.form.name)
+    if not expressible(fragment):
+        return Refused(Refusal.ELSEWHERE, fragment.steps[-1].form.name)
+    fault = known_finding(fragment)
+    return fragment if fault is None else Refused(Refusal.KNOWN, fault)
+
+
+def recipes(isas: Iterable[str], plain: Repertoire, optimised: Repertoire) -> Recipes:
     """One for every rule of the mid-end and of these ISAs that Cranelift can get to.
 
-    Raises IsleError where the rules are not known.
+    Those of the mid-end are made of what may be ``optimised``, the others of all that is lowered
+    at all. Raises IsleError where the rules are not known.
     """
-    forms = forms_of(repertoire)
+    isas = tuple(isas)
+    trials = Trials(isas, plain)
     found = []
     for name in (MID_END, *(LOWERING[isa] for isa in isas if isa in LOWERING)):
         rules = unit(name)
+        repertoire = optimised if name == MID_END else plain
+        forms = forms_of(repertoire)
         paths = Paths(rules)
         found += [
-            Recipe(rules, rule, paths, forms, repertoire.types)
+            Recipe(rules, rule, paths, forms, repertoire.types, trials)
             for rule in rules.rules
             if paths.reaches(rule)
         ]
-    return found
+    return Recipes(found)

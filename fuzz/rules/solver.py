@@ -144,50 +144,50 @@ class Solver:
             return False
         return True
 
-    def _some(self, items: list[Any]) -> Iterator[Any]:
+    def _some(self, items: Sequence[Any]) -> Iterator[Any]:
         """A few of them, in a drawn order, each once."""
         items = list(items)
         for _ in range(min(_TRIES, len(items))):
             yield items.pop(self.entropy.below(len(items)))
 
     def _fix(self, op: Op, form: Form) -> None:
-        for cell, type_ in zip(self._type_cells(op), (*form.operands, *form.results), strict=False):
+        for cell, type_ in zip(self._type_cells(op), form.signature, strict=False):
             self.store.set(cell, type_)
 
     def _type_cells(self, op: Op) -> list[Cell]:
         """Of the operands, then of the first result."""
         return [self.store.type_of(cell) for cell in (*op.args, op.result)]
 
-    def _consistent(self) -> list[tuple[Op, list[Form]]]:
+    def _consistent(self) -> list[tuple[Op, Sequence[Form]]]:
         """The forms that each instruction may still have, and types that allow for no others."""
         changed = True
-        options: dict[Op, list[Form]] = {}
+        options: dict[Op, Sequence[Form]] = {}
         while changed:
             changed = False
             for op in self.store.ops:
                 before = options.get(op) or self._supported.get(op.opcode.name, ())
-                forms = [form for form in before if self._possible(op, form)]
+                options[op] = forms = self._possible(op, before)
                 if not forms:
                     raise Conflict
-                options[op] = forms
                 for n, cell in enumerate(self._type_cells(op)):
-                    types = {(*form.operands, *form.results)[n : n + 1] for form in forms}
+                    types = {form.signature[n : n + 1] for form in forms}
                     if () not in types:
                         changed |= self.store.restrict(cell, {type_ for (type_,) in types})
         return list(options.items())
 
-    def _possible(self, op: Op, form: Form) -> bool:
-        types = (*form.operands, *form.results)
-        for cell, type_ in zip(self._type_cells(op), types, strict=False):
+    def _possible(self, op: Op, forms: Sequence[Form]) -> Sequence[Form]:
+        """Those of the forms that what is known of the types and of the condition allows."""
+        for n, cell in enumerate(self._type_cells(op)):
             cell = self.store.find(cell)
-            if cell.value is not None and cell.value is not type_:
-                return False
-            if cell.domain is not None and type_ not in cell.domain:
-                return False
-        if form.conditions and ("IntCC" in op.fields or "FloatCC" in op.fields):
-            code = self.store.value(op.fields.get("IntCC") or op.fields["FloatCC"])
-            return code is None or CONDITIONS[code] in form.conditions
-        return True
+            allowed = cell.domain if cell.value is None else (cell.value,)
+            if allowed is not None:
+                forms = [f for f in forms if n >= len(f.signature) or f.signature[n] in allowed]
+        field = op.fields.get("IntCC") or op.fields.get("FloatCC")
+        code = self.store.value(field) if field is not None else None
+        if code is not None:
+            condition = CONDITIONS[code]
+            forms = [f for f in forms if not f.conditions or condition in f.conditions]
+        return forms
 
     # --- values ---
 

@@ -13,13 +13,13 @@ from random import Random
 from typing import Any
 
 from backend.cranelift import (
-    Compiled,
     CompileError,
     CompilerPanic,
     Functions,
     VerifierError,
 )
 from backend.link import Compiled as Code
+from backend.link import CompiledCode
 from clif.function import Inst
 from clif.outcome import Outcomes
 from clif.place import Place
@@ -181,7 +181,7 @@ class PlantedTrial:
     def _for_isas(self, case: Case, injection: Injection) -> Injection:
         """The injection on those ISAs only that have the fault."""
 
-        def code(isa: str, compiled: Sequence[Compiled]) -> Sequence[Code]:
+        def code(isa: str, compiled: Sequence[CompiledCode]) -> Sequence[Code]:
             if not self.planted.strikes(case, isa):
                 return compiled
             if injection.code is not None:

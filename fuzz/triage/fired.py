@@ -14,10 +14,9 @@ from backend.cranelift import (
     SettingsError,
     VerifierError,
 )
-from backend.rules import Rule, RuleMap, RulesError
+from backend.rules import Rule, RuleMap, RulesError, known_rules
 from clif.printer import print_functions
 from fuzz.case import Case
-from fuzz.coverage import known_rules
 from fuzz.pipeline import target_of
 from fuzz.triage.blame import FiredRule
 

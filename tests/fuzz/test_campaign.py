@@ -12,15 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from fuzz.campaign import Campaign, Result
+from fuzz.autopsy import Autopsy, Ending
+from fuzz.campaign import Campaign
 from fuzz.casefile import read_case
 from fuzz.coroner import report_death
+from fuzz.crew import Event, LocalCrew
 from fuzz.finding import Finding, FindingKind
 from fuzz.flight import InFlight
 from fuzz.job import Job
-from fuzz.messages import Found, Message, Progress, Record
+from fuzz.messages import Death, Found, Message, Record
 from fuzz.pipeline import Verdict
 from fuzz.plan import CaseOptions, Plan
+from fuzz.result import Result
 from fuzz.source import CaseSource
 from fuzz.statistics import Stage, Statistics
 from fuzz.worker import note_case
@@ -42,6 +45,11 @@ def facts(result: Result) -> dict[str, object]:
     }
 
 
+def jobs_of(campaign: Campaign) -> list[Job]:
+    assert isinstance(campaign.crew, LocalCrew)
+    return campaign.crew.jobs
+
+
 class Killer:
     """Sends a signal to the first worker each time that it has another case in hand: one that a
     worker dies of twice is given up."""
@@ -53,7 +61,7 @@ class Killer:
         self.hit: list[int] = []
 
     def __call__(self, campaign: Campaign) -> None:
-        job = campaign.jobs[0]
+        job = jobs_of(campaign)[0]
         last = job.flight.look()
         if last is None or last.index in self.hit:
             return
@@ -127,7 +135,7 @@ def test_a_crashed_worker_is_a_finding_with_its_case(tmp_path: Path) -> None:
 
 def test_a_stopped_worker_is_noticed_and_its_case_tried_again(tmp_path: Path) -> None:
     def freeze(campaign: Campaign) -> None:
-        job = campaign.jobs[0]
+        job = jobs_of(campaign)[0]
         if not campaign.result.deaths and job.flight.look() and job.process.pid:
             os.kill(job.process.pid, signal.SIGSTOP)
 
@@ -139,7 +147,7 @@ def test_a_stopped_worker_is_noticed_and_its_case_tried_again(tmp_path: Path) ->
 
 def test_a_worker_that_never_gets_anywhere_ends_the_campaign(tmp_path: Path) -> None:
     def at_once(campaign: Campaign) -> None:
-        for job in campaign.jobs:
+        for job in jobs_of(campaign):
             job.kill()
 
     result = run(plan(tmp_path, cases=100_000), at_once)
@@ -170,7 +178,7 @@ def test_a_bad_setting_is_said_in_one_line(tmp_path: Path) -> None:
 def test_no_process_is_left(tmp_path: Path) -> None:
     campaign = Campaign(plan(tmp_path, cases=4, jobs=2))
     campaign.run()
-    assert [job.process.exitcode for job in campaign.jobs] == [0, 0]
+    assert [job.process.exitcode for job in jobs_of(campaign)] == [0, 0]
 
 
 # --- parts ---
@@ -187,45 +195,45 @@ class Mailbox:
 
 
 @pytest.mark.parametrize(
-    ("stage", "seconds", "kind"),
+    ("stage", "ending", "kind"),
     [
-        (Stage.COMPILE, 1.0, FindingKind.COMPILER_PANIC),
-        (Stage.READ, 1.0, FindingKind.COMPILER_PANIC),
-        (Stage.EMULATE, 1.0, FindingKind.EMULATOR_FAULT),
-        (Stage.COMPILE, 31.0, FindingKind.COMPILE_TIMEOUT),
-        (Stage.EMULATE, 31.0, FindingKind.HANG),
+        (Stage.COMPILE, Ending.DIED, FindingKind.COMPILER_PANIC),
+        (Stage.READ, Ending.DIED, FindingKind.COMPILER_PANIC),
+        (Stage.EMULATE, Ending.DIED, FindingKind.EMULATOR_FAULT),
+        (Stage.COMPILE, Ending.TOO_LONG, FindingKind.COMPILE_TIMEOUT),
+        (Stage.EMULATE, Ending.TOO_LONG, FindingKind.HANG),
+        (Stage.COMPILE, Ending.OUT_OF_MEMORY, FindingKind.COMPILE_MEMORY),
     ],
 )
 def test_what_a_death_is_called(
-    tmp_path: Path, stage: Stage, seconds: float, kind: FindingKind
+    tmp_path: Path, stage: Stage, ending: Ending, kind: FindingKind
 ) -> None:
     mailbox = Mailbox()
-    last = InFlight(7, stage, seconds)
-    report_death(plan(tmp_path), last, "was ended by SIGABRT", mailbox)  # type: ignore[arg-type]
+    autopsy = Autopsy(ending, "was ended by SIGABRT", ("memory", "gone"))
+    report_death(plan(tmp_path), InFlight(7, stage, 1.0), autopsy, mailbox)  # type: ignore[arg-type]
     (message,) = mailbox.messages
     assert isinstance(message, Found)
     assert message.record.kind == kind.value
     text = Path(message.record.file).read_text()
     assert text.startswith(f"; finding: {kind.value}\n")
+    assert ";   it said: memory\n;   it said: gone\n" in text
+    assert message.record.case == 7
     assert read_case(text).case.origin == "seed 3 case 7"
 
 
 def test_a_death_in_our_own_code_is_no_finding(tmp_path: Path) -> None:
     mailbox = Mailbox()
-    last = InFlight(7, Stage.GENERATE, 1.0)
-    report_death(plan(tmp_path), last, "was ended by SIGSEGV", mailbox)  # type: ignore[arg-type]
-    (message,) = mailbox.messages
-    assert isinstance(message, Progress)
-    assert list(message.statistics.examples.values()) == [7]
+    last, autopsy = InFlight(7, Stage.GENERATE, 1.0), Autopsy(Ending.DIED, "was ended by SIGSEGV")
+    report_death(plan(tmp_path), last, autopsy, mailbox)  # type: ignore[arg-type]
+    assert mailbox.messages == [Death(7, "internal: worker was ended by SIGSEGV in generate")]
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_found_twice_is_listed_once(tmp_path: Path) -> None:
     campaign = Campaign(plan(tmp_path))
     record = Record("miscompile", "b", "x86_64", "crash-1.clif")
-    job = Job.__new__(Job)
     for _ in range(2):
-        campaign._take(job, Found(record))
+        campaign._take(Event(0, Found(record)))
     assert campaign.result.findings == [record]
 
 

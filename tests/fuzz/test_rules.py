@@ -20,7 +20,7 @@ from fuzz.pipeline import Pipeline
 from fuzz.rules import functions, shuffles
 from fuzz.rules.fragment import Fragment, Step
 from fuzz.rules.known import KNOWN, known_finding
-from fuzz.rules.recipe import VARIANTS, Recipe, recipes
+from fuzz.rules.recipe import SLOTS, Recipe, recipes
 from fuzz.rules.safety import Demand, demands
 from fuzz.rules.standalone import standalone
 
@@ -36,10 +36,10 @@ def repertoire() -> Repertoire:
 
 @cache
 def all_recipes() -> list[Recipe]:
-    return recipes(OPTIONS.isas, repertoire())
+    return recipes(OPTIONS.isas, repertoire(), repertoire()).main
 
 
-def fragments(text: str, count: int = VARIANTS) -> list[Fragment]:
+def fragments(text: str, count: int = SLOTS) -> list[Fragment]:
     """Those of the one rule whose left-hand side is so written."""
     (recipe,) = (recipe for recipe in all_recipes() if str(recipe.rule.left) == text)
     found = [recipe.fragment(number) for number in range(count)]
@@ -145,7 +145,7 @@ def test_nearly_every_rule_of_the_mid_end_is_turned_round() -> None:
     assert len(missing) < 0.05 * len(rules), missing
 
 
-@given(st.integers(0, 1 << 30), st.integers(0, VARIANTS - 1))
+@given(st.integers(0, 1 << 30), st.integers(0, SLOTS - 1))
 def test_what_stands_alone_verifies_and_compiles(index: int, number: int) -> None:
     recipe = all_recipes()[index % len(all_recipes())]
     fragment = recipe.fragment(number)
@@ -158,7 +158,7 @@ def test_what_stands_alone_verifies_and_compiles(index: int, number: int) -> Non
 
 
 def test_fragments_do_not_depend_on_what_was_made_before() -> None:
-    fresh = recipes(OPTIONS.isas, repertoire())
+    fresh = recipes(OPTIONS.isas, repertoire(), repertoire()).main
     for n in range(0, len(fresh), 97):
         mine, theirs = fresh[n].fragment(5), all_recipes()[n].fragment(5)
         assert (mine is None) == (theirs is None)

@@ -166,7 +166,7 @@ def test_findings_fold_by_fault() -> None:
     judges["healthy"] = TrialJudge(PlainTrial())
     folded = fold(entries, lambda entry: judges[entry.name])
     assert folded.healthy == ["healthy"]
-    assert sum(len(fault.names) for fault in folded.faults) == 9
+    assert sum(len(fault.names) for fault in folded.faults) == len(entries) - 1 > 5
     for fault in folded.faults:
         assert len({name.partition(" ")[0] for name in fault.names}) == 1
     assert len(folded.faults) <= 5

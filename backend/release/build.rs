@@ -1,0 +1,22 @@
+//! Names what the releases of Cranelift differ in. The manifest (`backend/release.py` writes it) gives
+//! this crate the version of the Cranelift that it is built with.
+
+/// What came with which release, as the minor version: 0.96, 0.97, 0.101.
+const SINCE: [(&str, u32); 3] = [
+    ("control_plane", 96),
+    ("function_alignment", 97),
+    ("relocation_targets", 101),
+];
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let major: u32 = number("CARGO_PKG_VERSION_MAJOR").unwrap_or(0);
+    let minor: u32 = number("CARGO_PKG_VERSION_MINOR").unwrap_or(0);
+    for (name, since) in SINCE {
+        println!("cargo::rustc-check-cfg=cfg({name})");
+        if major > 0 || minor >= since {
+            println!("cargo::rustc-cfg={name}");
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Compiles CLIF with whichever release of Cranelift it is built with: one request as JSON on stdin,
+//! machine code or what came in the way of it as JSON on stdout. `backend/release.py` is the other
+//! side. Only what the executors need is asked of Cranelift, so that the same source serves all
+//! releases; `build.rs` names what they differ in.
+
+#[path = "../src/panics.rs"]
+mod panics;
+mod timing;
+
+use cranelift_codegen::ir::{ExternalName, Function};
+use cranelift_codegen::isa::{self, TargetIsa};
+use cranelift_codegen::settings::{self, Configurable, SetError};
+use cranelift_codegen::{CodegenError, CompiledCode, Context};
+use panics::Panic;
+use serde_json::{Value, json};
+use std::fmt::Display;
+use std::io::Read;
+use std::ops::Deref;
+use std::str::FromStr;
+use timing::Phase;
+
+fn main() {
+    panics::install_hook();
+    let mut request = String::new();
+    let answer = match std::io::stdin().read_to_string(&mut request) {
+        Ok(_) => answer(&request),
+        Err(error) => failure("request", error.to_string()),
+    };
+    println!("{answer}");
+}
+
+fn answer(request: &str) -> Value {
+    let request: Value = match serde_json::from_str(request) {
+        Ok(request) => request,
+        Err(error) => return failure("request", error.to_string()),
+    };
+    compile_all(&request).unwrap_or_else(|error| error)
+}
+
+fn failure(kind: &str, message: String) -> Value {
+    json!({"error": {"kind": kind, "message": message}})
+}
+
+fn panicked(panic: &Panic, function: &str) -> Value {
+    json!({"error": {
+        "kind": "panic",
+        "message": panic.message,
+        "location": panic.location,
+        "phase": panic.phase,
+        "function": function,
+    }})
+}
+
+/// Every function's code, in the order of the text, or the error of the first that fails.
+fn compile_all(request: &Value) -> Result<Value, Value> {
+    let text = request["text"].as_str().unwrap_or_default();
+    let isa = target(request).map_err(|message| failure("settings", message))?;
+    timing::enter(Phase::Read);
+    let functions = panics::catch(|| cranelift_reader::parse_functions(text))
+        .map_err(|panic| panicked(&panic, ""))?
+        .map_err(|error| {
+            json!({"error": {
+                "kind": "read",
+                "message": error.message,
+                "line": error.location.line_number,
+            }})
+        })?;
+    timing::enter(Phase::Other);
+    let compiled: Result<Vec<Value>, Value> = functions
+        .into_iter()
+        .map(|function| compile(function, &*isa))
+        .collect();
+    Ok(json!({"functions": compiled?}))
+}
+
+/// The target of a request. Settings named in `optional` have their default value, so that a
+/// release without them does the same. In a box or an `Arc`, which is another matter of releases.
+fn target(request: &Value) -> Result<impl Deref<Target = dyn TargetIsa> + use<>, String> {
+    let mut own = isa::lookup(parse(request["triple"].as_str().unwrap_or_default())?)
+        .map_err(|error| error.to_string())?;
+    configure(&mut own, &request["flags"], &request["optional"])?;
+    let mut shared = settings::builder();
+    configure(&mut shared, &request["settings"], &request["optional"])?;
+    own.finish(settings::Flags::new(shared))
+        .map_err(|error| error.to_string())
+}
+
+/// Parses a triple: a type of whatever version of target-lexicon Cranelift uses.
+fn parse<T: FromStr<Err: Display>>(triple: &str) -> Result<T, String> {
+    triple.parse().map_err(|error: T::Err| error.to_string())
+}
+
+fn configure(
+    builder: &mut impl Configurable,
+    values: &Value,
+    optional: &Value,
+) -> Result<(), String> {
+    for (name, value) in values.as_object().into_iter().flatten() {
+        let value = value.as_str().unwrap_or_default();
+        let result = match builder.set(name, value) {
+            // A preset cannot be set to a value, only be switched on.
+            Err(SetError::BadName(_)) if value == "true" => builder.enable(name),
+            result => result,
+        };
+        match result {
+            Err(SetError::BadName(_)) if optional[name] == true => {}
+            Err(error) => return Err(format!("{name}={value}: {error}")),
+            Ok(()) => {}
+        }
+    }
+    Ok(())
+}
+
+fn compile(function: Function, isa: &dyn TargetIsa) -> Result<Value, Value> {
+    let name = name(&function);
+    let result = panics::catch(|| {
+        let mut context = Context::for_function(function);
+        run(&mut context, isa)?;
+        Ok(describe(&name, &context))
+    });
+    match result {
+        Ok(compiled) => compiled.map_err(|error| codegen_error(error, &name)),
+        Err(panic) => Err(panicked(&panic, &name)),
+    }
+}
+
+fn run(context: &mut Context, isa: &dyn TargetIsa) -> Result<(), CodegenError> {
+    #[cfg(control_plane)]
+    let result = context.compile(isa, &mut Default::default());
+    #[cfg(not(control_plane))]
+    let result = context.compile(isa);
+    result.map(|_| ()).map_err(|error| error.inner)
+}
+
+fn codegen_error(error: CodegenError, function: &str) -> Value {
+    let (kind, message, location) = match error {
+        CodegenError::Verifier(errors) => {
+            let lines: Vec<String> = errors.0.iter().map(ToString::to_string).collect();
+            let location = errors.0.first().map(|error| error.location.to_string());
+            ("verifier", lines.join("; "), location)
+        }
+        CodegenError::Unsupported(what) => ("unsupported", what, None),
+        other => ("compile", other.to_string(), None),
+    };
+    json!({"error": {
+        "kind": kind,
+        "message": message,
+        "function": function,
+        "location": location.unwrap_or_default(),
+    }})
+}
+
+fn describe(name: &str, context: &Context) -> Value {
+    let code = context.compiled_code().expect("it was compiled");
+    let layout = &context.func.layout;
+    let instructions: usize = layout
+        .blocks()
+        .map(|block| layout.block_insts(block).count())
+        .sum();
+    let traps = code.buffer.traps().iter();
+    json!({
+        "name": name,
+        "code": hex(code.code_buffer()),
+        "relocations": relocations(code, &context.func),
+        "traps": traps.map(|trap| json!([trap.offset, trap.code.to_string()])).collect::<Vec<_>>(),
+        "alignment": alignment(code),
+        "instructions": instructions,
+        "clif": context.func.display().to_string(),
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(function_alignment)]
+fn alignment(code: &CompiledCode) -> u32 {
+    code.buffer.alignment
+}
+
+#[cfg(not(function_alignment))]
+fn alignment(_: &CompiledCode) -> u32 {
+    16 // the linker's own, which was enough then
+}
+
+fn relocations(code: &CompiledCode, function: &Function) -> Vec<Value> {
+    let relocations = code.buffer.relocs().iter();
+    relocations
+        .map(|relocation| {
+            #[cfg(relocation_targets)]
+            let target = match &relocation.target {
+                cranelift_codegen::FinalizedRelocTarget::ExternalName(name) => {
+                    target_name(name, function)
+                }
+                cranelift_codegen::FinalizedRelocTarget::Func(offset) => format!("func+{offset}"),
+            };
+            #[cfg(not(relocation_targets))]
+            let target = target_name(&relocation.name, function);
+            let kind = format!("{:?}", relocation.kind);
+            json!([relocation.offset, kind, target, relocation.addend])
+        })
+        .collect()
+}
+
+/// As `backend/src/compile.rs` spells it.
+fn target_name(external: &ExternalName, function: &Function) -> String {
+    match external {
+        ExternalName::LibCall(call) => format!("LibCall:{call}"),
+        ExternalName::KnownSymbol(symbol) => format!("KnownSymbol:{symbol}"),
+        named => named.display(Some(&function.params)).to_string(),
+    }
+}
+
+/// The name without its `%`.
+fn name(function: &Function) -> String {
+    let name = function.name.to_string();
+    name.strip_prefix('%').map(str::to_owned).unwrap_or(name)
+}

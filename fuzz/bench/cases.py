@@ -1,0 +1,91 @@
+"""Takes cases through everything, as a worker does, and adds up where the time went."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+from time import process_time, process_time_ns
+
+from fuzz.pipeline import Pipeline
+from fuzz.plan import CaseOptions
+from fuzz.source import CaseSource
+from fuzz.statistics import Stage, Statistics
+from fuzz.worker import note_case, tune
+
+#: Share of the time that goes into cases that are not counted: caches fill up meanwhile, and
+#: fragments of rules are made, which takes half a minute to all of them.
+_WARM_UP = 0.5
+
+
+def run_cases(options: CaseOptions, seed: int, seconds: float) -> Statistics:
+    """Counts of the cases of a seed, as many as there are in so many seconds of CPU time, at least
+    one. Setting up and the first cases are left out."""
+    tune()
+    source, pipeline = CaseSource(options, seed), Pipeline(options.isas)
+    indices = count()
+    _spend(source, pipeline, indices, _WARM_UP * seconds)
+    return _spend(source, pipeline, indices, (1 - _WARM_UP) * seconds)
+
+
+def _spend(
+    source: CaseSource, pipeline: Pipeline, indices: count[int], seconds: float
+) -> Statistics:
+    statistics = Statistics()
+    began_ns = process_time_ns()
+    end = process_time() + seconds
+    while not statistics.cases or process_time() < end:
+        index = next(indices)
+        start = process_time_ns()
+        case = source.case(index)
+        statistics.stage_ns[Stage.GENERATE] += process_time_ns() - start
+        note_case(statistics, case, pipeline.check(case), index)
+    statistics.total_ns = process_time_ns() - began_ns
+    return statistics
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a case costs, on average, in milliseconds.
+
+    Attributes:
+        size: what was asked for: instructions, or inputs.
+        instructions: that a case really has.
+        compile: Cranelift's time, on all ISAs of the case.
+        stages: by ``Stage.label``.
+    """
+
+    size: int
+    cases: int
+    instructions: float
+    total: float
+    compile: float
+    stages: dict[str, float]
+
+    @property
+    def ratio(self) -> float:
+        """Everything over Cranelift's compile time."""
+        return self.total / max(self.compile, 1e-9)
+
+
+def cost(size: int, statistics: Statistics) -> Cost:
+    each = 1e6 * statistics.cases
+    return Cost(
+        size,
+        statistics.cases,
+        statistics.instructions / statistics.cases,
+        statistics.total_ns / each,
+        sum(statistics.compile_ns.values()) / each,
+        {stage.label: statistics.stage_ns[stage] / each for stage in Stage},
+    )
+
+
+def default_cost(seed: int, seconds: float) -> Cost:
+    """Of the cases that people fuzz with: all ISAs, 50 instructions, 32 inputs."""
+    options = CaseOptions()
+    return cost(options.instructions, run_cases(options, seed, seconds))
+
+
+def costs(sizes: Sequence[CaseOptions], seed: int, seconds: float, axis: str) -> list[Cost]:
+    """One for each, of so many seconds; ``axis`` names the option that differs."""
+    return [cost(getattr(options, axis), run_cases(options, seed, seconds)) for options in sizes]

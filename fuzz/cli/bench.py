@@ -1,0 +1,152 @@
+"""``clif-fuzz bench``: the figures of this project, as ratios within one run."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fuzz.cli.errors import EXIT_CLEAN
+from fuzz.cli.options import json_option, split_names, write_json
+
+if TYPE_CHECKING:
+    from fuzz.bench.cases import Cost
+    from fuzz.bench.growth import Growth
+    from fuzz.bench.interpreters import Interpreters
+    from fuzz.bench.scaling import Scaling
+
+_PARTS = ("ratio", "interpreters", "jobs", "instructions", "inputs")
+
+
+def _split_parts(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
+    return split_names(value, _PARTS, "part")
+
+
+@click.command(
+    epilog="""\b
+  clif-fuzz bench
+  clif-fuzz bench --only ratio,inputs --seconds 60 --json figures.json
+"""
+)
+@click.option(
+    "--only",
+    "parts",
+    default=",".join(_PARTS),
+    show_default=True,
+    callback=_split_parts,
+    metavar="PART,...",
+    help="What to measure.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0, min_open=True),
+    default=30.0,
+    show_default=True,
+    help="For each figure, and for each size or number of jobs of a series.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 1024),
+    default=os.cpu_count() or 1,
+    show_default="one per core",
+    help="Up to how many jobs.",
+)
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of all cases.")
+@json_option
+def command(
+    parts: tuple[str, ...], seconds: float, jobs: int, seed: int, json_file: str | None
+) -> int:
+    """Measure what a case costs over Cranelift's compile time for it, both interpreters, more jobs,
+    and how costs grow with instructions and inputs.
+
+    Only ratios within one run mean something: machines differ, and other programs take their share.
+    """
+    from backend.cranelift import debug_assertions, version
+    from fuzz.encoding import encode
+
+    facts: dict[str, Any] = {
+        "cranelift": version(),
+        "debug_assertions": debug_assertions,
+        "seed": seed,
+        "seconds": seconds,
+    }
+    quiet = json_file == "-"
+    if not quiet:
+        assertions = "on" if debug_assertions else "off"
+        click.echo(f"Cranelift {version()}, debug assertions {assertions}, seed {seed}")
+    for part in parts:
+        found, text = _measure(part, seed, seconds, jobs)
+        facts[part] = encode(found)
+        if not quiet:
+            click.echo(text)
+    if json_file is not None:
+        write_json(facts, json_file)
+    return EXIT_CLEAN
+
+
+def _measure(part: str, seed: int, seconds: float, jobs: int) -> tuple[Any, str]:
+    """A figure, and how it is said to people."""
+    from fuzz.bench import cases, growth, interpreters, scaling
+
+    match part:
+        case "ratio":
+            cost = cases.default_cost(seed, seconds)
+            return cost, _ratio_text(cost)
+        case "interpreters":
+            both = interpreters.compare_interpreters(seed, seconds)
+            return both, _interpreters_text(both)
+        case "jobs":
+            numbers = [n for n in (1 << k for k in range(11)) if n < jobs] + [jobs]
+            series = [scaling.measure_jobs(number, seed, seconds) for number in numbers]
+            return series, _jobs_text(series)
+        case "instructions":
+            grown = growth.by_instructions(seed, seconds)
+        case _:
+            grown = growth.by_inputs(seed, seconds)
+    return grown, _growth_text(grown)
+
+
+def _ratio_text(cost: Cost) -> str:
+    shares = (f"{name} {time / cost.compile:.2f}" for name, time in cost.stages.items() if time)
+    return (
+        f"a case over Cranelift's compile time for it: {cost.ratio:.2f} "
+        f"({cost.total:.2f} over {cost.compile:.2f} ms, {cost.cases} cases)\n"
+        f"  {', '.join(shares)}"
+    )
+
+
+def _interpreters_text(both: Interpreters) -> str:
+    return (
+        f"interpreter beside cranelift-interpreter: {both.ours / both.theirs:.2f} times the "
+        f"executions, {both.ours / both.theirs_from_text:.2f} times those from text\n"
+        f"  {both.microseconds:.2f} µs an instruction for {both.inputs} inputs (median of "
+        f"{both.cases} cases), {both.ours:.0f} executions/s, theirs {both.theirs:.0f}, "
+        f"from text {both.theirs_from_text:.0f}"
+    )
+
+
+def _jobs_text(series: list[Scaling]) -> str:
+    first = series[0]
+    lines = ["jobs, by the clock:"]
+    for each in series:
+        times = each.by_clock / max(first.by_clock, 1e-9)
+        lines.append(
+            f"  {each.jobs:4}  {times:.2f} times one  ({each.by_clock:.0f} cases/s, "
+            f"{each.by_core:.0f}/s of CPU time, load {each.load:.1f})"
+        )
+    return "\n".join(lines)
+
+
+def _growth_text(grown: Growth) -> str:
+    lines = [f"cost against {grown.axis}:"]
+    lines += (
+        f"  {each.size:6}  ({each.instructions:.0f} instructions)  {each.total:.2f} ms a case, "
+        f"{each.ratio:.2f} times compile time, "
+        f"{1e3 * each.total / each.instructions:.1f} µs an instruction ({each.cases} cases)"
+        for each in grown.costs
+    )
+    powers = (f"{name} {power:.2f}" for name, power in grown.exponents.items())
+    lines.append(f"  grows with the power of {', '.join(powers)}")
+    lines.append(f"  faster than linearly: {', '.join(grown.too_fast) or 'nothing'}")
+    return "\n".join(lines)

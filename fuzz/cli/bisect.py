@@ -1,0 +1,210 @@
+"""``clif-fuzz bisect``: which release of Cranelift began to fail on a case, or stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fuzz.cli.errors import EXIT_CLEAN, BadInput, complain
+from fuzz.cli.files import emulated_isas, load_cases
+from fuzz.cli.options import json_option, split_isas, write_json
+
+if TYPE_CHECKING:
+    from backend.release import Release
+    from fuzz.bisect.judge import Failure, Judge
+    from fuzz.bisect.search import Asked, Found
+
+
+@click.command(
+    epilog="""\b
+  clif-fuzz bisect crash.clif --from 0.120 --to 0.135
+  clif-fuzz bisect crash.clif --from 0.130 --to ~/wasmtime
+"""
+)
+@click.argument("file", metavar="FILE")
+@click.option("--from", "first", required=True, metavar="RELEASE", help="The earliest, as 0.120.")
+@click.option(
+    "--to",
+    "last",
+    metavar="RELEASE",
+    help="The latest; the one that is linked if not given.",
+)
+@click.option(
+    "--isa",
+    "isas",
+    callback=lambda c, p, value: None if value is None else split_isas(c, p, value),
+    metavar="ISA,...",
+    help="ISAs to run on, instead of the first on which the case fails.",
+)
+@json_option
+def command(
+    file: str, first: str, last: str | None, isas: tuple[str, ...] | None, json_file: str | None
+) -> int:
+    """Name the first bad or first good release of Cranelift for a case.
+
+    RELEASE is a minor version, for the last of its patch releases, an exact version, or a folder
+    with a Cranelift of your own (at either end). Releases are built when they are asked for, a
+    minute or two each, and kept in the cache folder. Those that were never published, do not build,
+    or do not know an instruction or a setting of the case cannot say, and are named.
+
+    Exit code 2 where no release can be named.
+    """
+    from backend.release_build import RegistryError
+    from fuzz.bisect.search import search
+
+    path = Path(file)
+    judge, failure = _judge(path, isas)
+    releases = _releases(first, last)
+    quiet = json_file == "-"
+    if not quiet:
+        what = failure.kind.value if failure else "any failure"
+        click.echo(f"{file}: {what} on {', '.join(judge.isas)}")
+    try:
+        found = search(releases, lambda release: _ask(release, judge, failure, quiet=quiet))
+    except RegistryError as error:
+        raise BadInput(str(error)) from error
+    if json_file is not None:
+        write_json({"file": file, **_to_json(found)}, json_file)
+    if not quiet:
+        for line in _summary(found):
+            click.echo(line)
+    if found.after is None:
+        raise BadInput(f"{file}: {_no_change(found)}")
+    return EXIT_CLEAN
+
+
+def _judge(path: Path, isas: tuple[str, ...] | None) -> tuple[Judge, Failure | None]:
+    """Who asks, and what for: how the case fails with the Cranelift that is linked, if it does."""
+    from backend.cranelift import SettingsError
+    from fuzz.bisect.judge import Judge, failures
+
+    cases = load_cases(path)
+    if len(cases) > 1:
+        raise BadInput(f"{path}: {len(cases)} cases; bisect takes one")
+    case_file = cases[0]
+    if case_file.case.chaos:
+        raise BadInput(f"{path}: other releases have no chaos mode to replay it with")
+    every = isas or emulated_isas(case_file, path)
+    try:
+        found = failures(Judge(case_file.case, every).check(None))
+    except (SettingsError, ValueError) as error:
+        raise BadInput(f"{path}: {error}") from error
+    if not found:
+        return Judge(case_file.case, every), None
+    return Judge(case_file.case, (found[0].isa,) if found[0].isa else every), found[0]
+
+
+def _releases(first: str, last: str | None) -> list[Release]:
+    """From the first to the last, every minor version in between. Raises BadInput."""
+    from backend.cranelift import version
+    from backend.release import Release
+
+    try:
+        begin, end = Release.of(first), Release.of(last or version())
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+    if begin.order > end.order:
+        raise BadInput(f"--from {begin} is later than --to {end}")
+    (major, low), (top, high) = begin.order, end.order
+    if major != top:
+        raise BadInput(f"from {begin} to {end} there is more than one major version")
+    middle = [Release(f"{major}.{minor}") for minor in range(low + 1, high)]
+    # A checkout has the version of the release that it will become.
+    if end.path is not None and begin.path is None and low < high:
+        middle.append(Release(f"{major}.{high}"))
+    return [begin, *middle, end] if begin != end else [begin]
+
+
+def _ask(release: Release, judge: Judge, failure: Failure | None, *, quiet: bool) -> Asked[Release]:
+    from backend.release import ReleaseCompiler
+    from backend.release_build import UnavailableError
+    from fuzz.bisect.search import Answer, Asked
+
+    try:
+        with _Progress(release) as progress:
+            compiler = ReleaseCompiler.build(release, progress)
+        answer, why = judge.ask(compiler, failure)
+        note = f"{compiler.version}{': ' * bool(why)}{why}"
+    except UnavailableError as error:
+        answer, note = Answer.UNCLEAR, str(error)
+    if not quiet:
+        click.echo(f"  {release}  {answer.value:10}  {note}")
+    return Asked(release, answer, note)
+
+
+class _Progress:
+    """Says on stderr that a build goes on; nothing where the release is there already."""
+
+    def __init__(self, release: Release) -> None:
+        from rich.console import Console
+
+        self.console = Console(stderr=True)
+        self.status = self.console.status(f"building Cranelift {release}")
+        self.release = release
+        self.told = False
+
+    def __enter__(self) -> Callable[[int], None]:
+        self.status.start()
+        return self._on_crate
+
+    def _on_crate(self, done: int) -> None:
+        self.status.update(f"building Cranelift {self.release}: {done} crates done")
+        if not self.told and not self.console.is_terminal:
+            complain(f"building Cranelift {self.release}, which takes a minute or two")
+        self.told = True
+
+    def __exit__(self, *_: object) -> None:
+        self.status.stop()
+
+
+# --- for people and programs ---
+
+
+def _summary(found: Found[Release]) -> Sequence[str]:
+    lines = []
+    if found.before is not None and found.after is not None:
+        lines.append(
+            f"first {found.after.answer.value} release: {_named(found.after)} "
+            f"({found.before.answer.value} before: {_named(found.before)})"
+        )
+    lines += [f"  or one between, which cannot say: {asked.release}" for asked in found.between]
+    if found.unclear:
+        names = ", ".join(str(asked.release) for asked in found.unclear)
+        lines.append(f"{len(found.unclear)} of {len(found.asked)} asked cannot say: {names}")
+    return lines
+
+
+def _named(asked: Asked[Release]) -> str:
+    exact = asked.note.partition(":")[0]
+    return str(asked.release) if asked.release.path is not None else exact
+
+
+def _no_change(found: Found[Release]) -> str:
+    from fuzz.bisect.search import Answer
+
+    clear = {asked.answer.value for asked in found.asked} - {Answer.UNCLEAR.value}
+    if not clear:
+        return "no release can say"
+    return f"every release that can say is {' and '.join(clear)}: look further out"
+
+
+def _to_json(found: Found[Release]) -> dict[str, Any]:
+    def entry(asked: Asked[Release] | None) -> dict[str, str] | None:
+        if asked is None:
+            return None
+        return {
+            "release": str(asked.release),
+            "answer": asked.answer.value,
+            "note": asked.note,
+        }
+
+    return {
+        "asked": [entry(asked) for asked in found.asked],
+        "before": entry(found.before),
+        "after": entry(found.after),
+        "between": [entry(asked) for asked in found.between],
+        "cannot_say": len(found.unclear),
+    }

@@ -1,0 +1,116 @@
+"""``clif-fuzz corpus``: folders of cases."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fuzz.cli.errors import EXIT_CLEAN, BadInput
+from fuzz.cli.options import isa_option, json_option, write_json
+
+if TYPE_CHECKING:
+    from fuzz.corpus import Refused
+
+_SHOWN = 12
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_OUT = click.Path(file_okay=False, path_type=Path)
+
+
+@click.group(
+    epilog="""\b
+  clif-fuzz corpus import wasmtime/cranelift/filetests/filetests/runtests cases/
+  clif-fuzz corpus minimize cases/ smaller/
+  clif-fuzz corpus stats corpus/seeds
+"""
+)
+def command() -> None:
+    """Make, reduce and look at folders of cases."""
+
+
+@command.command("import")
+@click.argument("folder", type=_FOLDER)
+@click.argument("out", type=_OUT)
+@isa_option
+@json_option
+def import_(folder: Path, out: Path, isas: tuple[str, ...], json_file: str | None) -> int:
+    """Make cases of the .clif files in a folder: of every function with run commands, and of those
+    without, with drawn inputs. What cannot be run everywhere is counted by reason."""
+    from fuzz.corpus import import_folder
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        found = import_folder(folder, out, isas)
+    except OSError as error:
+        raise BadInput(f"{error.filename or out}: {error.strerror}") from error
+    refused = dict(found.refused.counts.most_common())
+    facts = {"files": found.files, "written": found.written, "refused": refused}
+    if json_file is not None:
+        write_json(facts, json_file)
+    if json_file != "-":
+        click.echo(f"{found.written} cases of {found.files} files")
+        _show(found.refused)
+    return EXIT_CLEAN
+
+
+@command.command("minimize")
+@click.argument("folder", type=_FOLDER)
+@click.argument("out", type=_OUT)
+@isa_option
+@json_option
+def minimize_(folder: Path, out: Path, isas: tuple[str, ...], json_file: str | None) -> int:
+    """Copy the files of a folder that it takes to cover what all cover, small ones first."""
+    from fuzz.corpus import minimize
+
+    found = minimize(folder, isas)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for path in found.kept:
+            shutil.copyfile(path, out / "-".join(path.relative_to(folder).parts))
+    except OSError as error:
+        raise BadInput(f"{error.filename or out}: {error.strerror}") from error
+    refused = dict(found.refused.counts.most_common())
+    facts = {"files": found.files, "kept": len(found.kept), "edges": found.edges}
+    if json_file is not None:
+        write_json(facts | {"refused": refused}, json_file)
+    if json_file != "-":
+        click.echo(f"kept {len(found.kept)} of {found.files} files: {found.edges} edges")
+        _show(found.refused)
+    return EXIT_CLEAN
+
+
+@command.command("stats")
+@click.argument("folder", type=_FOLDER)
+@isa_option
+@json_option
+def stats(folder: Path, isas: tuple[str, ...], json_file: str | None) -> int:
+    """What is in a folder of cases, and what it covers of Cranelift by being compiled."""
+    from fuzz.corpus import statistics_of
+
+    found = statistics_of(folder, isas)
+    if json_file is not None:
+        write_json(found.to_json(), json_file)
+    if json_file == "-":
+        return EXIT_CLEAN
+    click.echo(f"{found.files} files, {found.size:,} bytes, {found.cases} cases")
+    click.echo(
+        f"{found.functions} functions, {found.instructions} instructions, {found.inputs} inputs"
+    )
+    click.echo(f"{found.with_memory} cases with memory, {found.trapping} that may trap")
+    click.echo(f"{len(found.opcodes)} opcodes, {len(found.types)} types, {found.edges} edges")
+    for group, (fired, total) in (found.rules or {}).items():
+        click.echo(f"  {group:9} {fired} of {total} rules")
+    _show(found.refused)
+    return EXIT_CLEAN
+
+
+def _show(refused: Refused) -> None:
+    """What was not taken, with an example of each reason."""
+    common = refused.counts.most_common()
+    for reason, count in common[:_SHOWN]:
+        click.echo(f"  {count:5} refused: {reason} ({refused.examples[reason]})")
+    if len(common) > _SHOWN:
+        rest = sum(count for _, count in common[_SHOWN:])
+        click.echo(f"  {rest:5} refused for {len(common) - _SHOWN} other reasons")

@@ -1,0 +1,254 @@
+"""``clif-fuzz rules``: every ISLE rule, how often it was tested, or why it never fired."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fuzz.cli.errors import EXIT_CLEAN, EXIT_FINDINGS, BadInput
+from fuzz.cli.options import (
+    amount_options,
+    isa_option,
+    jobs_option,
+    json_option,
+    out_option,
+    write_json,
+)
+from fuzz.plan import CaseOptions, Plan, Source
+
+if TYPE_CHECKING:
+    from fuzz.result import Result
+    from fuzz.rules.table import RuleState, RunCounts
+
+
+@click.command(
+    epilog="""\b
+  clif-fuzz rules                                 what fragments made of the rules fire
+  clif-fuzz rules --missing --against facts.json  what a run has not fired, and why
+  clif-fuzz rules --walk --seconds 60             all rules in turn, a small case for each
+  clif-fuzz rules opts/icmp.isle:41               one rule in full
+"""
+)
+@click.argument("place", required=False, metavar="[FILE:LINE|NAME]")
+@isa_option
+@click.option("--missing", is_flag=True, help="Only the rules that did not fire, with the reason.")
+@click.option(
+    "--untested",
+    is_flag=True,
+    help="Only those that fired, but in fewer than 10 cases or for fewer than 1000 inputs.",
+)
+@click.option(
+    "--against",
+    "run_file",
+    metavar="FILE",
+    help="How often they fired in a run: its facts, as 'run --json' wrote them.",
+)
+@click.option("--walk", is_flag=True, help="Cases are small, and about one rule each in turn.")
+@amount_options
+@jobs_option
+@out_option
+@json_option
+def command(
+    place: str | None,
+    isas: tuple[str, ...],
+    missing: bool,
+    untested: bool,
+    run_file: str | None,
+    walk: bool,
+    seconds: float | None,
+    cases: int | None,
+    seed: int | None,
+    jobs: int,
+    out: str,
+    json_file: str | None,
+) -> int:
+    """Show every rule of Cranelift's mid-end and instruction selection: what fires it, in how many
+    cases of a run it fired and with how many inputs these were compared, or why it never did.
+
+    With --seconds or --cases, cases are run first; with neither and without --against, what counts
+    is whether fragments made of a rule fire it when they are compiled alone.
+    """
+    run_here = seconds is not None or cases is not None
+    if run_here and run_file is not None:
+        raise BadInput("rules takes either a run's facts (--against) or --seconds or --cases")
+    if not run_here and (walk or seed is not None):
+        raise BadInput(
+            "--walk and --seed are of cases that are made: they need --seconds or --cases"
+        )
+    exit_code, counts = EXIT_CLEAN, None
+    if run_file is not None:
+        counts = _counts_of_run(run_file)
+    elif run_here:
+        plan = Plan(
+            CaseOptions(isas, source=Source.RULES if walk else Source.GENERATOR),
+            seed=secrets.randbits(32) if seed is None else seed,
+            cases=cases,
+            seconds=seconds,
+            jobs=jobs,
+            out=out,
+        )
+        exit_code, counts = _run(plan, quiet=json_file == "-")
+    states = _survey(isas, counts)
+    if place is not None:
+        states = _find(states, place)
+    if json_file is not None:
+        write_json(_to_json(states, isas), json_file)
+    if json_file != "-":
+        _print(states, place, missing=missing, untested=untested, run=counts is not None)
+    return exit_code
+
+
+def _survey(isas: tuple[str, ...], counts: RunCounts | None) -> list[RuleState]:
+    from backend.isle import IsleError
+    from backend.rules import RulesError
+    from fuzz.rules.table import survey
+
+    try:
+        return survey(isas, counts)
+    except (RulesError, IsleError) as error:
+        raise BadInput(str(error)) from error
+
+
+def _find(states: list[RuleState], place: str) -> list[RuleState]:
+    from fuzz.rules.table import find
+
+    found = find(states, place)
+    if not found:
+        raise BadInput(f"no rule '{place}': a name, or FILE:LINE as in opts/icmp.isle:41")
+    return found
+
+
+def _counts_of_run(run_file: str) -> RunCounts:
+    """Raises BadInput for a file that holds no facts of a run."""
+    from fuzz.rules.table import RunCounts
+
+    try:
+        facts = json.loads(Path(run_file).read_text(encoding="utf-8"))
+        tables = [
+            {
+                isa: {str(rule): int(n) for rule, n in counts.items()}
+                for isa, counts in table.items()
+            }
+            for table in (facts["rule_cases"], facts["rule_inputs"])
+        ]
+        return RunCounts(*tables)
+    except OSError as error:
+        raise BadInput(f"{run_file}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadInput(f"{run_file}: not the facts of a run (clif-fuzz run --json)") from error
+
+
+def _run(plan: Plan, *, quiet: bool) -> tuple[int, RunCounts]:
+    """Runs a campaign; its exit code, and what fired in it."""
+    from fuzz.campaign import Campaign
+    from fuzz.cli.files import check_out
+    from fuzz.cli.status import open_view
+    from fuzz.rules.table import RunCounts
+
+    check_out(plan.out)
+    with open_view(plan) as view:
+        result = Campaign(plan, view.show).run()
+    if result.error:
+        raise BadInput(result.error)
+    if not quiet:
+        _print_run(plan, result)
+    statistics = result.statistics
+    counts = RunCounts(statistics.rule_cases, statistics.rule_inputs)
+    return EXIT_FINDINGS if result.alarming else EXIT_CLEAN, counts
+
+
+def _to_json(states: list[RuleState], isas: tuple[str, ...]) -> dict[str, Any]:
+    from backend.cranelift import version
+    from fuzz.rules.table import counts_by_group
+
+    return {
+        "cranelift": version(),
+        "isa": list(isas),
+        "groups": counts_by_group(states),
+        "rules": [state.to_json() for state in states],
+    }
+
+
+# --- for people ---
+
+
+def _print_run(plan: Plan, result: Result) -> None:
+    statistics = result.statistics
+    click.echo(
+        f"seed {plan.seed}: {statistics.cases} cases, {statistics.executions} executions, "
+        f"{statistics.total_ns / 1e9:.1f} s of CPU time, rejected {statistics.rejected.total()}, "
+        f"findings {len(result.alarming)}"
+    )
+    for record in result.alarming:
+        click.echo(f"  {record.bucket}\n    {record.file or 'not written'}")
+
+
+def _print(
+    states: list[RuleState], place: str | None, *, missing: bool, untested: bool, run: bool
+) -> None:
+    if place is not None:
+        for state in states:
+            _print_one(state)
+        return
+    shown = states
+    if missing:
+        shown = [state for state in states if not state.fired]
+    elif untested:
+        shown = [state for state in states if state.fired and not state.tested]
+    for state in shown:
+        click.echo(_line(state))
+    _print_totals(states, run=run)
+
+
+def _line(state: RuleState) -> str:
+    place = f"{state.place.group:8} {state.place.file.removeprefix('src/')}:{state.place.line}"
+    if state.explanation is not None:
+        return f"{place:45} never    {state.explanation}"
+    parts = [f"{state.firing} of {state.fragments} fragments"]
+    parts += [f"{isa} {n} cases {state.inputs[isa]} inputs" for isa, n in state.cases.items()]
+    return f"{place:45} fired    {', '.join(parts)}  {' '.join(state.types)}".rstrip()
+
+
+def _print_one(state: RuleState) -> None:
+    rule = state.rule
+    name = f", {rule.name}" if rule is not None and rule.name else ""
+    click.echo(f"{state.place.group} {state.place}{name}")
+    if rule is not None:
+        click.echo(f"  priority {rule.priority}")
+        click.echo(f"  left     {rule.left}")
+        for pattern, expr in rule.conditions:
+            click.echo(f"  if-let   {pattern} {expr}")
+        click.echo(f"  right    {rule.right}")
+    click.echo(f"  {state.firing} of {state.fragments} fragments fire it by themselves")
+    if state.types:
+        click.echo(f"  types    {' '.join(state.types)}")
+    for isa, cases in state.cases.items():
+        click.echo(f"  {isa}: fired in {cases} cases, {state.inputs[isa]} inputs compared")
+    if state.explanation is not None:
+        click.echo(f"  never fired: {state.explanation}")
+
+
+def _print_totals(states: list[RuleState], *, run: bool) -> None:
+    from fuzz.rules.table import ENOUGH_CASES, ENOUGH_INPUTS, counts_by_group
+
+    what = "fired" if run else "fired by a fragment of their own"
+    for group, counts in counts_by_group(states).items():
+        share = 100 * counts["fired"] / max(1, counts["total"])
+        text = f"{group}: {counts['fired']} of {counts['total']} rules {what} ({share:.1f}%)"
+        if run:
+            text += (
+                f", {counts['tested']} in at least {ENOUGH_CASES} cases with {ENOUGH_INPUTS} inputs"
+            )
+        click.echo(f"{text}; {counts['without_code']} more have no code of their own")
+    reasons = Counter(
+        (state.place.group, state.explanation.reason.value)
+        for state in states
+        if state.explanation is not None
+    )
+    for (group, reason), number in sorted(reasons.items()):
+        click.echo(f"  {group}: {number} {reason}")

@@ -1,0 +1,85 @@
+"""``clif-fuzz target``: one fuzz target under libFuzzer."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import click
+
+from fuzz.cli.errors import EXIT_CLEAN, BadInput
+from fuzz.cli.options import isa_option, json_option, write_json
+from fuzz.targets import TARGETS, FaultError, TargetOptions
+
+_NAMES = "\n".join(f"  {name:18} {what}" for name, what in TARGETS.items())
+#: What libFuzzer starts when it starts itself gets libFuzzer's flags; our options come by these.
+_PREFIX = "CLIF_FUZZ_TARGET"
+
+
+@click.command(
+    context_settings={
+        "ignore_unknown_options": True,
+        "auto_envvar_prefix": _PREFIX,
+        "help_option_names": ["--help"],  # of -minimize_crash=1, click would take the h for -h
+    },
+    epilog=f"""\b
+Targets:
+{_NAMES}
+
+\b
+Exit codes are libFuzzer's: 77 a fault, 70 a unit that took too long, 71 out of memory, 72
+interrupted. libFuzzer's own help: clif-fuzz target NAME -help=1
+  clif-fuzz target differential -max_total_time=600 corpus/
+  clif-fuzz target differential crash-0123...
+  clif-fuzz target differential -merge=1 smaller/ corpus/
+""",
+)
+@click.argument("name", required=False)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[FLAGS] [CORPUS...]")
+@isa_option
+@click.option("--list", "listed", is_flag=True, help="Print the names of all targets.")
+@click.option(
+    "--inject",
+    metavar="FAULT",
+    default="",
+    help="Inject a fault of 'clif-fuzz selfcheck --list', to see it found.",
+)
+@click.option(
+    "--unguided", is_flag=True, help="Draw every case anew, to see what guidance is good for."
+)
+@json_option
+def command(
+    name: str | None,
+    arguments: tuple[str, ...],
+    isas: tuple[str, ...],
+    listed: bool,
+    inject: str,
+    unguided: bool,
+    json_file: str | None,
+) -> int:
+    """Run a fuzz target under libFuzzer, with libFuzzer's flags, guided by Cranelift's coverage.
+
+    Folders are corpora, the first of them is written to; files are replayed. At the end comes a
+    line 'clif-fuzz:' with what was tried, rejected, run, as JSON.
+    """
+    if listed:
+        click.echo("\n".join(TARGETS))
+        return EXIT_CLEAN
+    if name not in TARGETS:
+        raise BadInput(f"no target '{name or ''}'; there are {', '.join(TARGETS)}")
+    try:
+        from fuzz.targets.libfuzzer import run_target
+    except ImportError as error:
+        raise BadInput(f"fuzz targets need atheris: {error}") from error
+    write = partial(write_json, target=json_file) if json_file else None
+    try:
+        options = TargetOptions(fault=inject, guided=not unguided)
+        environment = _environment(isas=",".join(isas), inject=inject, unguided=unguided)
+        return run_target(name, isas, options, arguments, environment, write)
+    except FaultError as error:
+        raise BadInput(str(error)) from error
+
+
+def _environment(**options: str | bool) -> dict[str, str]:
+    """Our options, as the processes take them that libFuzzer starts."""
+    given = {name: value for name, value in options.items() if value}
+    return {f"{_PREFIX}_{name.upper()}": str(value) for name, value in given.items()}

@@ -1,0 +1,1 @@
+"""From a campaign's folder and its findings to what ``reports`` shows."""

@@ -1,0 +1,69 @@
+"""Making cases until one shows that a rule is wrong.
+
+    python -m fuzz.selfcheck.hunt SEED SECONDS [INGREDIENT...]
+
+prints one line of JSON: cases, CPU seconds, and the bucket of what was found, or null. The fault is
+the one that the variable of ``fuzz.selfcheck.rulefaults`` names, in a Cranelift that was built with
+its edits.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+from time import process_time
+
+from backend.isle import Rule
+from backend.rules import known_rules
+from fuzz.entropy import PrngEntropy
+from fuzz.generate import Generator
+from fuzz.pipeline import Pipeline
+from fuzz.plan import CaseOptions
+from fuzz.source import generator_options
+
+
+@dataclass(frozen=True, slots=True)
+class Hunt:
+    """How long it took. ``bucket`` is None where the time ran out."""
+
+    cases: int
+    seconds: float
+    bucket: str | None
+
+
+def hunt(seed: int, seconds: float, without: frozenset[str]) -> Hunt:
+    """Checks the cases of a seed, as a run does, until there is a finding or the CPU time is up."""
+    known_rules()  # read from debug information once per build, which is no case's affair
+    start = process_time()
+    options = CaseOptions(without=without)
+    generator, pipeline = Generator(generator_options(options)), Pipeline(options.isas)
+    recipes = generator.recipes()
+    if recipes is not None:
+        recipes.leave_out(_is_twin)
+    index = 0
+    while process_time() - start < seconds:
+        case = generator.generate(PrngEntropy((seed, index)), turn=index)
+        index += 1
+        for finding in pipeline.check(case).findings:
+            if not finding.known:
+                return Hunt(index, round(process_time() - start, 2), finding.bucket)
+    return Hunt(index, round(process_time() - start, 2), None)
+
+
+def _is_twin(rule: Rule) -> bool:
+    """A rule that was added. It would be aimed at besides the one that it stands for."""
+    return any(
+        str(pattern) == "true" and str(expr).startswith("(fault ")
+        for pattern, expr in rule.conditions
+    )
+
+
+def main() -> None:
+    seed, seconds, *without = sys.argv[1:]
+    found = hunt(int(seed), float(seconds), frozenset(without))
+    sys.stdout.write(json.dumps(asdict(found)) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Landing pads in aarch64 code: every place that an indirect branch may reach must start with one.
+
+Such places are the beginnings of functions, which may be called through their addresses, and the
+targets of jump tables. Cranelift emits a table behind the branch that uses it::
+
+    mov x2, #2                    ; the index of the default, which is the last entry
+    csel x2, x3, x2, lo
+    adr x1, #16
+    ldrsw x2, [x1, w2, uxtw #2]
+    add x1, x1, x2
+    br x1
+    .word target - table, ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: ``bti c``, and the instructions that sign a return address and are landing pads as well.
+_OF_CALLS: Final = {0xD503245F: "bti c", 0xD503233F: "paciasp", 0xD503237F: "pacibsp"}
+_OF_JUMPS: Final = {0xD503249F: "bti j", 0xD50324DF: "bti jc"}
+#: Others that sign, for the report.
+_NAMES: Final = {0xD503231F: "paciaz", 0xD503235F: "pacibz"} | _OF_CALLS | _OF_JUMPS
+_MOVZ: Final = (0x52800000, 0x7FE00000)
+_CSEL_LO: Final = (0x1A803000, 0x7FE0FC00)
+_CSDB: Final = 0xD503229F
+_ADR_16: Final = (0x10000080, 0xFFFFFFE0)
+_LDRSW: Final = (0xB8A05800, 0xFFE0FC00)
+_ADD: Final = (0x8B000000, 0xFFE0FC00)
+_BR: Final = (0xD61F0000, 0xFFFFFC1F)
+_DISPATCH: Final = (_MOVZ, _CSEL_LO, _ADR_16, _LDRSW, _ADD)
+
+Words = NDArray[np.uint32]
+
+
+class Place(StrEnum):
+    """What must start with a landing pad."""
+
+    FUNCTION = "a function"
+    TARGET = "a target of a jump table"
+    DEFAULT = "the default of a jump table"
+
+
+def missing(code: bytes) -> list[tuple[Place, str]]:
+    """The places in a function's code that lack it, and what stands there."""
+    words = np.frombuffer(code[: len(code) // 4 * 4], "<u4")
+    if not len(words):
+        return []
+    found = []
+    if int(words[0]) not in _OF_CALLS:
+        found.append((Place.FUNCTION, _name(words[0])))
+    for table in tables(words):
+        for position, target in enumerate(table):
+            # Cranelift puts the default behind all others.
+            place = Place.DEFAULT if position == len(table) - 1 else Place.TARGET
+            if int(words[target]) not in _OF_JUMPS:
+                found.append((place, _name(words[target])))
+    return found
+
+
+def _name(word: np.uint32) -> str:
+    return _NAMES.get(int(word), f"{word:#010x}")
+
+
+def tables(words: Words) -> Iterator[list[int]]:
+    """The targets of each jump table, as indices of words."""
+    for at in np.flatnonzero(words & _BR[1] == _BR[0]).tolist():
+        before = [int(word) for word in words[max(0, at - 6) : at] if word != _CSDB]
+        if len(before) < 5 or not _match(before[-5:], _DISPATCH):
+            continue
+        table, count = at + 1, (before[-5] >> 5 & 0xFFFF) + 1
+        offsets = words[table : table + count].view("<i4")
+        yield [table + offset // 4 for offset in offsets.tolist()]
+
+
+def _match(words: list[int], patterns: Sequence[tuple[int, int]]) -> bool:
+    pairs = zip(words, patterns, strict=True)
+    return all(word & mask == value for word, (value, mask) in pairs)

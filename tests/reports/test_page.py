@@ -1,0 +1,193 @@
+"""Pages and Markdown of made-up campaigns and findings."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from reports.charts import over_time
+from reports.heatmap import table
+from reports.markdown import campaign_markdown, finding_markdown
+from reports.model import (
+    Bucket,
+    CampaignPage,
+    Code,
+    CodeLine,
+    Command,
+    Coverage,
+    Departure,
+    Fact,
+    Failing,
+    FindingPage,
+    Outcome,
+    Sample,
+    Shown,
+    Tally,
+)
+from reports.page import campaign_html, finding_html
+
+VALUE = Shown("result 0", "i8", "0xff", "-1", (Fact("unsigned", "255"),))
+FINDING = FindingPage(
+    file="crash-1.clif",
+    kind="miscompile",
+    bucket="miscompile x86_64 result: iadd.i8",
+    isas=("x86_64",),
+    detail="result: iadd.i8",
+    explanation=("a comment <b>with</b> markup",),
+    clif="function %main(i8) -> i8 {\nblock0(v0: i8):\n    v1 = iadd v0, v0\n    return v1\n}\n",
+    filetest="test run\n",
+    inputs=3,
+    failing=(
+        Failing(
+            "x86_64",
+            2,
+            "result",
+            (Shown("argument 0", "i8", "0x01", "1"),),
+            Outcome((VALUE,)),
+            Outcome((replace(VALUE, bits="0x02", number="2"),)),
+            (0,),
+        ),
+    ),
+    settings=(Fact("opt_level", "speed"),),
+    codes=(
+        Code(
+            "x86_64", "main", 6, (CodeLine(0, "push rbp"), CodeLine(1, "add eax, eax", "", 3, True))
+        ),
+        Code("aarch64", "main", 4, (CodeLine(0, "ret", "", 4),), "v1 = optimised"),
+    ),
+    departures=(
+        Departure("x86_64", 2, "main", 1, "add eax, eax", 3, "v1 = iadd v0, v0", VALUE, ()),
+    ),
+    alone="x86_64",
+    blame=("blame: one ISA",),
+    versions=(Fact("Cranelift", "0.1.2"),),
+    commands=(Command("run it", "clif-util test test.clif"),),
+)
+CAMPAIGN = CampaignPage(
+    title="findings",
+    state="finished",
+    headline=(Fact("cases", "12"),),
+    facts=(Fact("seed", "7"),),
+    stages=(("compile", 2.0), ("emulate", 1.0)),
+    tallies=(Tally("traps", (("heap_oob", 5),)), Tally("rejected")),
+    samples=tuple(Sample(10.0 * n, 100 * n, 900 * n, 9.0 * n, n, 50 * n) for n in range(30)),
+    coverage=Coverage(
+        ("x86_64", "aarch64"),
+        {
+            ("x86_64", "iadd", "i8"): 150,
+            ("aarch64", "iadd", "i8"): 0,
+            ("aarch64", "fadd", "f16"): 3,
+        },
+    ),
+    rules=(("mid_end", 3, 9),),
+)
+
+
+def bucket(number: int, *, known: bool = False) -> Bucket:
+    return Bucket(f"bucket {number}", "miscompile", "x86_64", known, (f"crash-{number}.clif",), 1)
+
+
+def never(_: Bucket) -> FindingPage:
+    raise AssertionError
+
+
+def test_a_finding_shows_everything() -> None:
+    html = finding_html(FINDING)
+    for text in ("0xff", "unsigned 255", "departs here", "stands alone", "v1 = optimised"):
+        assert text in html
+    assert "clif-util test test.clif" in html
+    assert "&lt;b&gt;with&lt;/b&gt;" in html
+    # The CLIF line stands above its machine instruction.
+    assert re.search(r'class="c".*?iadd v0, v0.*?add eax, eax', html, re.DOTALL)
+
+
+def test_a_finding_as_an_issue() -> None:
+    text = finding_markdown(FINDING)
+    assert text.startswith("# Cranelift: wrong result on x86_64: result: iadd.i8\n")
+    assert "input 2, `argument 0 = 1`: `result 0: i8 = 0xff` (-1)" in text
+    assert "input 2: `result 0: i8 = 0x02` (2)" in text
+    assert "0x0001  add eax, eax" in text
+    assert "<b>" in finding_markdown(replace(FINDING, failing=()))  # nothing is escaped
+
+
+def test_a_panic_says_what_it_said() -> None:
+    panic = replace(FINDING, kind="compiler-panic", failing=(), says=("panic: no rule",))
+    text = finding_markdown(panic)
+    assert "panic: no rule" in text
+    assert "Expected Results" not in text
+
+
+def test_a_page_needs_nothing_from_elsewhere() -> None:
+    page = replace(CAMPAIGN, buckets=(bucket(1),))
+    for html in (campaign_html(page, lambda _: FINDING), finding_html(FINDING)):
+        assert not re.search(r"""(src|href)=["'](?!#)""", html)
+        assert not re.search(r"@import|url\(|<script", html)
+
+
+def test_a_campaign_without_findings() -> None:
+    html = campaign_html(CAMPAIGN, never)
+    assert "Nothing was found." in html
+    assert "heap_oob" in html
+    assert html.count("<figure>") == 3
+    assert "x86_64: 1 of 1 pairs" in html
+    assert "aarch64: 1 of 2 pairs" in html
+    assert campaign_html(CAMPAIGN, never) == html
+
+
+def test_findings_alone_have_no_empty_sections() -> None:
+    html = campaign_html(CampaignPage("findings", buckets=(bucket(1),)), lambda _: FINDING)
+    assert "Throughput" not in html
+    assert "bucket 1" in html
+
+
+def test_a_thousand_buckets_fit() -> None:
+    big = replace(FINDING, filetest="x" * 40_000)
+    page = replace(CAMPAIGN, buckets=tuple(map(bucket, range(1000))))
+    asked = []
+
+    def detail(bucket: Bucket) -> FindingPage:
+        asked.append(bucket)
+        return big
+
+    html = campaign_html(page, detail)
+    assert len(html.encode()) < 3_000_000
+    assert 10 < len(asked) < 100
+    assert "of 1000 buckets have room for details" in html
+    assert len(set(re.findall(r"bucket \d+", html))) == 1000
+
+
+def test_samples_over_time() -> None:
+    assert over_time(CAMPAIGN.samples[:1]) == []
+    calm = [replace(sample, findings=0) for sample in CAMPAIGN.samples]
+    assert len(over_time(calm)) == 2
+    many = [Sample(n / 10, n, n, n / 10, 0, n) for n in range(50_000)]
+    assert sum(map(len, over_time(many))) < 60_000
+    rate = over_time(CAMPAIGN.samples)[0]
+    assert "10" in re.findall(r">([\d.]+)</text>", rate)  # 100 cases in ten seconds
+
+
+def test_the_heat_map_tells_lacking_from_not_covered() -> None:
+    found = table(CAMPAIGN.coverage)
+    assert found.types == ("i8", "f16")
+    rows = {row.opcode: row.cells for row in found.rows}
+    iadd, fadd = rows["iadd"], rows["fadd"]
+    assert iadd[1] is None
+    assert iadd[0] is not None
+    assert [part.shade for part in iadd[0]] == [3, 0]
+    assert fadd[1] is not None
+    assert [part.shade for part in fadd[1]] == [-1, 1]
+
+
+@pytest.mark.parametrize(("cases", "shade"), [(1, 1), (9, 1), (10, 2), (999, 3), (10**9, 5)])
+def test_shades_are_powers_of_ten(cases: int, shade: int) -> None:
+    (row,) = table(Coverage(("x86_64",), {("x86_64", "iadd", "i8"): cases})).rows
+    assert row.cells[0] is not None
+    assert row.cells[0][0].shade == shade
+
+
+def test_a_campaign_as_markdown() -> None:
+    text = campaign_markdown(replace(CAMPAIGN, buckets=(bucket(1, known=True),)))
+    assert "| bucket 1 | 1 | yes | crash-1.clif |" in text
+    assert "- heap_oob: 5" in text
