@@ -34,7 +34,7 @@ class Machine:
         self.rows = np.arange(n)
         self.memory = Memory()
         # What looks at the upper half of an address depends on where things lie, too.
-        near, far = (options.layout * 0x9E37 % 0x1000) * 16, options.layout << 44
+        near, far = (options.layout * 0x9E3779 & 0xFFFFFF) * 16, options.layout << 44
         self.skew = near + far
         self.garbage = (0xA5 + 29 * options.layout) & 0xFF
         self.stack_pointer = STACK_TOP - near + far
