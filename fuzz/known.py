@@ -216,6 +216,7 @@ class KnownFailure:
         says: what the finding's bucket or explanation contains.
         opcodes: one of these is in the case, at one of ``types``; any opcode where it is empty.
         isas: where it shows.
+        operands: the types of operands of which such an instruction has one; empty for any.
     """
 
     name: str
@@ -223,6 +224,7 @@ class KnownFailure:
     opcodes: frozenset[str]
     types: frozenset[str]
     isas: tuple[str, ...] = _BOTH
+    operands: frozenset[str] = frozenset()
 
     def explains(self, finding: Finding, functions: Sequence[Function]) -> bool:
         """Whether the finding is this failure."""
@@ -234,6 +236,7 @@ class KnownFailure:
             (not self.opcodes or inst.opcode.name in self.opcodes)
             and inst.type is not None
             and inst.type.name in self.types
+            and (not self.operands or any(v.type.name in self.operands for v in inst.args))
             for function in functions
             for inst in function.instructions()
         )
@@ -257,6 +260,14 @@ FAILURES: Final[tuple[KnownFailure, ...]] = (
         _words("select"),
         _words("i128"),
         ("aarch64",),
+    ),
+    KnownFailure(
+        "bzhi-i128-amount",
+        "isa/x64/lower/isle.rs:289",
+        _words("ishl"),
+        _words("i32 i64"),
+        ("x86_64",),
+        operands=_words("i128"),
     ),
     KnownFailure(
         "bxor-self-f16",

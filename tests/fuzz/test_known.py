@@ -53,6 +53,20 @@ def test_another_version_is_under_suspicion_again(monkeypatch: pytest.MonkeyPatc
     assert recognise(found(), functions("i128")) == found()
 
 
+def test_an_operand_of_the_type_that_it_takes() -> None:
+    def shift(amount: str) -> list[Function]:
+        text = f"""function %main(i32, {amount}) -> i32 {{
+        block0(v0: i32, v1: {amount}):
+            v2 = ishl v0, v1
+            return v2
+        }}"""
+        return [function for function, _ in read_file(text).functions]
+
+    panic = found("lower cranelift-codegen/src/isa/x64/lower/isle.rs:289:5")
+    assert recognise(panic, shift("i128")).bucket.endswith("bzhi-i128-amount")
+    assert recognise(panic, shift("i64")) == panic
+
+
 def test_every_entry_has_its_case() -> None:
     from tests.fuzz.test_corpus import FOUND
 
