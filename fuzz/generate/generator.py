@@ -18,6 +18,7 @@ from fuzz.generate.support import Repertoires
 from fuzz.generate.swarm import Swarm
 from fuzz.generate.writer import Plan
 from fuzz.rules.recipe import Aim, Recipes, recipes
+from fuzz.rules.shelf import users_shelf
 
 _REGION_SHARE = 0.6
 _CALLEE_STEPS = 300
@@ -28,6 +29,8 @@ _FOCUSED = 4
 _MOST_FOCUSES = 3
 #: Parts that a case has at most.
 _AIMS = 20
+#: How many times as many the first cases have, until all rules have had their turn.
+_HURRY = 3
 #: About how many instructions one takes, with what it needs.
 _FOCUS_COST = 4
 
@@ -38,10 +41,14 @@ class Generator:
     It first draws what a case is compiled for, and then makes it of what exactly these ISAs lower
     under exactly these settings and flags. Raises IsleError where parts are to be aimed at
     Cranelift's rules, and these are not known.
+
+    Args:
+        shelved: take fragments from the user's cache folder, and keep those that are made there.
     """
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, *, shelved: bool = True) -> None:
         self.options = options
+        self._shelf = users_shelf(options.isas, options.types) if shelved else None
         self.repertoires = Repertoires(options)
         self._recipes: dict[tuple[str, ...], Recipes] = {}
         if options.directed_share:
@@ -120,7 +127,7 @@ class Generator:
             every = self._recipes.get(options.isas)
             if every is None:
                 widest = self.repertoires.widest
-                every = recipes(options.isas, widest("none"), widest("speed"))
+                every = recipes(options.isas, widest("none"), widest("speed"), self._shelf)
             units = {MID_END, *(LOWERING[isa] for isa in isas if isa in LOWERING)}
             found = self._recipes[isas] = every.of(units)
         return found
@@ -131,7 +138,10 @@ class Generator:
             return []
         optimised = settings.get("opt_level") != "none"
         count = ceil(self.options.directed_share * _AIMS)
-        numbers = range(turn * count, (turn + 1) * count)
+        # The first time round goes faster: a short run sees most rules too.
+        hurry = min(turn, len(recipes.main) // (_HURRY * count))
+        first = (turn + hurry * (_HURRY - 1)) * count
+        numbers = range(first, first + count * (_HURRY if hurry == turn else 1))
         aims = [recipes.in_turn(number, optimised=optimised) for number in numbers]
         return [aim for aim in aims if aim is not None]
 

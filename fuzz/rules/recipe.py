@@ -11,13 +11,13 @@ from typing import Final
 from backend.cranelift import Target
 from backend.isle import LOWERING, MID_END, Rule, Unit, unit
 from backend.rules import GROUPS, placed
-from clif.types import Type
 from fuzz.entropy import Entropy, PrngEntropy
 from fuzz.generate.repertoire import Repertoire
 from fuzz.rules.emit import expressible
 from fuzz.rules.fragment import Fragment, forms_of, make_fragment
 from fuzz.rules.known import known_finding
 from fuzz.rules.paths import Paths
+from fuzz.rules.shelf import Choice, Shelf
 from fuzz.rules.solver import Forms
 from fuzz.rules.trial import Trials
 
@@ -59,8 +59,9 @@ class Recipe:
         rule: Rule,
         paths: Paths,
         forms: Forms,
-        types: tuple[Type, ...],
+        repertoire: Repertoire,
         trials: Trials,
+        shelf: Shelf | None,
     ) -> None:
         self.unit = unit
         self.rule = rule
@@ -68,10 +69,11 @@ class Recipe:
         self.place = placed(unit.name, rule)
         self.paths = paths
         self.forms = forms
-        self._types = types
+        self._repertoire = repertoire
+        self._shelf = shelf
         self._seed = zlib.crc32(f"{unit.name} {rule}".encode())
         self._attempts: dict[int, Fragment | Refused] = {}
-        self._chosen: dict[int, tuple[Fragment | None, Target | None]] = {}
+        self._chosen: dict[int, Choice] = {}
 
     def __repr__(self) -> str:
         return f"<recipe for {self.unit.name} {self.rule.place}>"
@@ -79,41 +81,53 @@ class Recipe:
     def fragment(self, slot: int) -> Fragment | None:
         """One of ``SLOTS`` fragments: one that fires the rule by itself where an attempt comes to
         that, else any. None where no attempt to turn the rule round succeeds."""
-        return self._choose(slot)[0]
+        return self._choose(slot).fragment
 
     def fires(self, slot: int) -> bool:
         """Whether the fragment of a slot fires the rule by itself."""
-        return self.target(slot) is not None
+        return self._choose(slot).target is not None
 
     def target(self, slot: int) -> Target | None:
         """What the fragment of a slot is compiled for where it fires the rule by itself."""
-        return self._choose(slot)[1]
+        number = self._choose(slot).target
+        return None if number is None else self.trials.targets(self.unit)[number]
 
-    def _choose(self, slot: int) -> tuple[Fragment | None, Target | None]:
-        if slot not in self._chosen:
-            self._chosen[slot] = self._try(slot)
-        return self._chosen[slot]
+    def _choose(self, slot: int) -> Choice:
+        choice = self._chosen.get(slot)
+        if choice is None:
+            choice = self._chosen[slot] = self._known_choice(slot)
+        return choice
 
-    def _try(self, slot: int) -> tuple[Fragment | None, Target | None]:
+    def _known_choice(self, slot: int) -> Choice:
+        if self._shelf is None:
+            return self._try(slot)
+        name = f"{self.unit.name} {self.rule.place}"
+        choice = self._shelf.take(name, slot, self._repertoire.forms)
+        if choice is None:
+            choice = self._try(slot)
+            self._shelf.put(name, slot, choice)
+        return choice
+
+    def _try(self, slot: int) -> Choice:
         hopeful = slot < _FIRST or any(map(self.fires, range(_FIRST)))
         if not hopeful and not any(map(self.fragment, range(_FIRST))):
-            return None, None
+            return Choice(None, None)
         spare = None
         for number in range(slot, (_ATTEMPTS if hopeful else 1) * SLOTS, SLOTS):
             found = self.attempt(number)
             if isinstance(found, Fragment):
                 target = self.trials.first_target(self.unit, self.rule, found)
                 if target is not None:
-                    return found, target
+                    return Choice(found, target)
                 spare = spare or found
-        return spare, None
+        return Choice(spare, None)
 
     def attempt(self, number: int) -> Fragment | Refused:
         """The attempt of a number to turn the rule round."""
         if number not in self._attempts:
             entropy = PrngEntropy((self._seed, number))
             path = self.paths.draw(self.rule, entropy)
-            found = make_fragment(self.unit, path, self.forms, self._types, entropy)
+            found = make_fragment(self.unit, path, self.forms, self._repertoire.types, entropy)
             self._attempts[number] = _judge(found)
         return self._attempts[number]
 
@@ -188,11 +202,13 @@ def _judge(fragment: Fragment | None) -> Fragment | Refused:
     return fragment if fault is None else Refused(Refusal.KNOWN, fault)
 
 
-def recipes(isas: Iterable[str], plain: Repertoire, optimised: Repertoire) -> Recipes:
+def recipes(
+    isas: Iterable[str], plain: Repertoire, optimised: Repertoire, shelf: Shelf | None = None
+) -> Recipes:
     """One for every rule of the mid-end and of these ISAs that Cranelift can get to.
 
     Those of the mid-end are made of what may be ``optimised``, the others of all that is lowered
-    at all. Raises IsleError where the rules are not known.
+    at all. What is on the shelf is not made anew. Raises IsleError where the rules are not known.
     """
     isas = tuple(isas)
     trials = Trials(isas, plain)
@@ -203,7 +219,7 @@ def recipes(isas: Iterable[str], plain: Repertoire, optimised: Repertoire) -> Re
         forms = forms_of(repertoire)
         paths = Paths(rules)
         found += [
-            Recipe(rules, rule, paths, forms, repertoire.types, trials)
+            Recipe(rules, rule, paths, forms, repertoire, trials, shelf)
             for rule in rules.rules
             if paths.reaches(rule)
         ]

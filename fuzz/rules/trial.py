@@ -68,14 +68,18 @@ class Trials:
         """Whether the rule fires for one of the targets; yes where that cannot be told."""
         return self.first_target(unit, rule, fragment) is not None
 
-    def first_target(self, unit: Unit, rule: Rule, fragment: Fragment) -> Target | None:
-        """The first of the targets for which the rule fires, or for which that cannot be told."""
+    def first_target(self, unit: Unit, rule: Rule, fragment: Fragment) -> int | None:
+        """The number of the first target for which the rule fires, or for which that cannot be
+        told; None where there is none."""
         number = self.number(unit, rule)
-        targets = _targets(unit.name, self._isas)
         if number is None:
-            return targets[0]
-        fired = zip(targets, self.fired(unit, fragment), strict=False)
+            return 0
+        fired = enumerate(self.fired(unit, fragment))
         return next((target for target, numbers in fired if number in numbers), None)
+
+    def targets(self, unit: Unit) -> tuple[Target, ...]:
+        """What the rules of a unit are tried for."""
+        return _targets(unit.name, self._isas)
 
     def names(self, numbers: Sequence[int]) -> list[str]:
         """Group and place of rules."""
@@ -90,7 +94,7 @@ class Trials:
         if self._watch is None:
             return
         text = print_function(standalone(self._plan(), fragment)[0])
-        for target in _targets(unit.name, self._isas):
+        for target in self.targets(unit):
             with uncounted():
                 mark = self._watch.mark()
                 with suppress(*_FAILURES):
