@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from backend.target import ISAS
+from clif.function import AbiParam
 from clif.types import I128, Type
 from fuzz.entropy import Entropy
 
@@ -50,6 +51,14 @@ def fits(convention: str, types: Sequence[Type]) -> bool:
     return (
         integers <= registers.integers and others <= registers.others and total <= registers.total
     )
+
+
+def as_allowed(convention: str, params: tuple[AbiParam, ...]) -> tuple[AbiParam, ...]:
+    """The parameters, none extended where an extended one on the stack overwrites its neighbours:
+    docs/findings.md, uext-stack-argument-apple."""
+    if convention != "apple_aarch64":
+        return params
+    return tuple(replace(param, extension=None) for param in params)
 
 
 @cache

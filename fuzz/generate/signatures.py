@@ -52,7 +52,8 @@ def declare(w: Writer, *, main: bool) -> Profile:
             w.memory.append(MemoryObject(profile.area, base=value, results=True))
         else:
             _take(w, value, main)
-    w.function.signature = Signature(shape.params, (), profile.convention)
+    params = conventions.as_allowed(profile.convention, shape.params)
+    w.function.signature = Signature(params, (), profile.convention)
     return profile
 
 

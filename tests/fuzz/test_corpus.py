@@ -37,6 +37,7 @@ FOUND = {
     "fmin-zero-f16": [("aarch64", MISCOMPILE), ("x86_64", MISCOMPILE)],
     "fmax-zero-f128": [("aarch64", MISCOMPILE), ("x86_64", MISCOMPILE)],
     "preserve-all-inline-probes": [("x86_64", MISCOMPILE)],
+    "uext-stack-argument-apple": [("aarch64", MISCOMPILE)],
     # The emulator guards no pages: tests/fuzz/test_targets.py.
     "tail-bti": [],
     "br-table-default-bti": [],
