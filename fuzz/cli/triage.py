@@ -137,6 +137,7 @@ def _show(folded: Folded) -> None:
 
 def _lines(fault: Fault) -> Iterator[str]:
     yield f"{len(fault.names):4} x {fault.bucket}"
+    yield from (f"       also {bucket}" for bucket in fault.ways)
     if fault.blame is not None:
         yield from (f"       {line}" for line in fault.blame.lines())
     shown = fault.names[:3]

@@ -1,4 +1,5 @@
-"""Puts findings of one fault together: each is minimised, and then told apart by its bucket."""
+"""Puts findings of one fault together: each is minimised, and told apart by its bucket; buckets
+that one fault explains are taken together."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from fuzz.minimize.registry import PASSES
 from fuzz.minimize.size import size_of
 from fuzz.triage.blame import Blame
 from fuzz.triage.bucket import Bucket, bucket_of
+from fuzz.triage.gather import gather
 from fuzz.triage.symptom import Symptom
 
 
@@ -26,17 +28,19 @@ class Entry:
 
 @dataclass(slots=True, eq=False)
 class Fault:
-    """The findings of one bucket.
+    """The findings of one bucket, and of those that it explains.
 
     Attributes:
-        smallest: the smallest of their minimal cases.
-        names: where they come from.
+        smallest: the smallest of the bucket's minimal cases.
+        names: where all the findings come from.
+        ways: the buckets that it explains (``fuzz.triage.gather``).
         blame: None until it is asked for.
     """
 
     bucket: Bucket
     smallest: Case
     names: list[str] = field(default_factory=list)
+    ways: list[Bucket] = field(default_factory=list)
     blame: Blame | None = None
 
     @property
@@ -46,6 +50,7 @@ class Fault:
     def to_json(self) -> dict[str, Any]:
         return self.bucket.to_json() | {
             "files": self.names,
+            "ways": [str(bucket) for bucket in self.ways],
             "blame": None if self.blame is None else self.blame.to_json(),
         }
 
@@ -55,7 +60,7 @@ class Folded:
     """What came of many findings.
 
     Attributes:
-        faults: by bucket, those with the most findings first.
+        faults: those with the most findings first.
         healthy: names of those that do not fail.
     """
 
@@ -69,7 +74,7 @@ def fold(
     *,
     observe: Callable[[Entry], None] = lambda entry: None,
 ) -> Folded:
-    """Minimises every finding and puts it into its bucket.
+    """Minimises every finding and puts it into its bucket, or into that which explains it.
 
     Args:
         judge_of: a judge of one finding that takes any symptom. It is closed afterwards.
@@ -88,7 +93,7 @@ def fold(
         finally:
             judge.close()
         _add(by_bucket, entry, *small)
-    folded.faults = sorted(by_bucket.values(), key=lambda fault: -len(fault.names))
+    folded.faults = gather(by_bucket.values())
     return folded
 
 

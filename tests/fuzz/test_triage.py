@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -19,8 +20,9 @@ from fuzz.selfcheck.registry import all_faults
 from fuzz.selfcheck.starts import Starts
 from fuzz.triage.assess import Assessor
 from fuzz.triage.blame import Blame, Part
-from fuzz.triage.bucket import bucket_of
-from fuzz.triage.fold import Entry, fold, minimize
+from fuzz.triage.bucket import Bucket, bucket_of
+from fuzz.triage.fold import Entry, Fault, fold, minimize
+from fuzz.triage.gather import gather
 from fuzz.triage.host import HostExecutor
 from fuzz.triage.symptom import Symptom, primary
 from fuzz.triage.trial import PlainTrial, Trial
@@ -170,6 +172,48 @@ def test_findings_fold_by_fault() -> None:
     for fault in folded.faults:
         assert len({name.partition(" ")[0] for name in fault.names}) == 1
     assert len(folded.faults) <= 5
+
+
+def fault_of(shape: str, what: str = "wrong value", isas: tuple[str, ...] = ("x86_64",)) -> Fault:
+    symptom = Symptom(FindingKind.MISCOMPILE, isas, what)
+    return Fault(Bucket(symptom, shape), read_case(ADD).case, [shape])
+
+
+def test_what_holds_the_whole_of_a_fault_is_taken_for_it() -> None:
+    store, load = fault_of("store.f32"), fault_of("load.i8 store.f32")
+    hang = replace(fault_of("brif.i8 isub.i64 store.f32").bucket.symptom, kind=FindingKind.HANG)
+    endless = Fault(Bucket(hang, "brif.i8 isub.i64 store.f32"), store.smallest, ["endless"])
+    (fault,) = gather([endless, load, store])
+    assert fault.bucket == store.bucket
+    assert fault.ways == [load.bucket, endless.bucket]
+    assert fault.names == ["store.f32", "load.i8 store.f32", "endless"]
+    assert fault.to_json()["ways"] == [str(load.bucket), str(endless.bucket)]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        fault_of("iadd.i8 load.i8"),
+        fault_of("load.i8 store.f32", isas=("aarch64",)),
+        Fault(
+            Bucket(Symptom(FindingKind.COMPILER_PANIC, ("x86_64",), "emit")), read_case(ADD).case
+        ),
+    ],
+    ids=["other opcodes", "another ISA", "a panic"],
+)
+def test_what_does_not_is_a_fault_of_its_own(other: Fault) -> None:
+    assert len(gather([fault_of("store.f32"), other])) == 2
+
+
+def test_a_fault_that_needs_a_setting_explains_none_without_it() -> None:
+    needy = fault_of("store.f32")
+    needy.bucket = replace(needy.bucket, settings=("is_pic=true",))
+    assert len(gather([needy, fault_of("load.i8 store.f32")])) == 2
+
+
+def test_what_two_faults_would_explain_is_left_alone() -> None:
+    both = fault_of("load.i8 store.f32")
+    assert len(gather([fault_of("store.f32"), fault_of("load.i8"), both])) == 3
 
 
 def test_minimize_is_the_same_from_any_start() -> None:
