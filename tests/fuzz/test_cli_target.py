@@ -18,6 +18,7 @@ import pytest
 
 from fuzz.casefile import read_case
 from fuzz.targets import TARGETS
+from fuzz.targets.shapes import wide
 from tests.fuzz.command import Command
 
 ROOT = Path(__file__).parents[2]
@@ -120,6 +121,12 @@ def test_a_merge_keeps_what_adds_coverage(tmp_path: Path) -> None:
 
 @needs_atheris
 def test_slow_units_and_large_ones_have_their_codes(tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    (corpus / "slow.clif").write_text(f"target x86_64\n\n{wide(16_000)}; run: %main(1, 2) == 3\n")
+    done = target("differential", "-timeout=1", "-max_len=1000000", corpus, cwd=tmp_path, code=70)
+    assert "ALARM: working on the last Unit" in done.stderr
+    assert list(tmp_path.glob("timeout-*"))
     target("limits", "-rss_limit_mb=40", "-runs=50", cwd=tmp_path, code=71)
 
 
