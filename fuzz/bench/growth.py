@@ -11,7 +11,7 @@ from fuzz.bench.cases import Cost, costs
 from fuzz.plan import CaseOptions
 from fuzz.statistics import Stage
 
-INSTRUCTIONS = (10, 30, 100, 300, 1000, 3000, 10000)
+INSTRUCTIONS = (10, 30, 100, 300, 1000, 3000, 12_000)
 INPUTS = (1, 4, 16, 64, 256, 1024)
 #: What is linear has an exponent of one; measuring is not exact.
 _TOLERANCE = 0.1

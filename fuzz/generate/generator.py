@@ -27,10 +27,12 @@ _ALONE = 6
 #: One case in so many has pairs that it is about; those for one ISA alone all have.
 _FOCUSED = 4
 _MOST_FOCUSES = 3
-#: Parts that a case has at most.
-_AIMS = 20
+#: Parts of a function that a rule may be aimed at, for each instruction.
+_PARTS = 0.4
 #: How many times as many the first cases have, until all rules have had their turn.
 _HURRY = 3
+#: Instructions that a case has beside those that are budgeted for.
+_ON_TOP = 40
 #: About how many instructions one takes, with what it needs.
 _FOCUS_COST = 4
 
@@ -137,7 +139,7 @@ class Generator:
         if recipes is None:
             return []
         optimised = settings.get("opt_level") != "none"
-        count = ceil(self.options.directed_share * _AIMS)
+        count = ceil(self.options.directed_share * self.options.instructions * _PARTS)
         # The first time round goes faster: a short run sees most rules too.
         hurry = min(turn, len(recipes.main) // (_HURRY * count))
         first = (turn + hurry * (_HURRY - 1)) * count
@@ -199,8 +201,9 @@ class Generator:
 
     def _budgets(self, entropy: Entropy) -> list[int]:
         """Instructions for main and for each callee."""
-        # As much again comes on top: joins, guards, frames, what is folded at the ends.
-        mean = self.options.instructions * 8 // 15
+        # What comes on top, joins, guards, frames, what is folded at the ends, hardly grows.
+        asked = self.options.instructions
+        mean = max(asked * 8 // 15, asked - _ON_TOP)
         total = max(4, mean // 2 + entropy.below(mean + 1))
         count = min(entropy.choice((0, 0, 0, 1, 1, 2, 3)), self.options.callees, total // 8)
         rest = [max(3, total // (2 * count + 2)) for _ in range(count)]
