@@ -1,8 +1,9 @@
 """Making cases until one shows that a rule is wrong.
 
-    python -m fuzz.selfcheck.hunt SEED SECONDS [INGREDIENT...]
+    python -m fuzz.selfcheck.hunt SEED SECONDS SHARE
 
-prints one line of JSON: cases, CPU seconds, and the bucket of what was found, or null. The fault is
+SHARE is that of the parts that are aimed at rules, 0 for none. It prints one line of JSON: cases,
+CPU seconds, and the bucket of what was found, or null. The fault is
 the one that the variable of ``fuzz.selfcheck.rulefaults`` names, in a Cranelift that was built with
 its edits.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from time import process_time
 
 from backend.isle import Bool, Int, Rule, Term
@@ -34,13 +35,13 @@ class Hunt:
     bucket: str | None
 
 
-def hunt(seed: int, seconds: float, without: frozenset[str]) -> Hunt:
+def hunt(seed: int, seconds: float, share: float) -> Hunt:
     """Checks the cases of a seed, as a run does, until there is a finding or the CPU time is up."""
     known_rules()  # read from debug information once per build, which is no case's affair
     start = process_time()
-    options = CaseOptions(without=without)
+    options = replace(generator_options(CaseOptions()), directed_share=share)
     # Which fragments fire hangs on the fault: none are kept for others.
-    generator = Generator(generator_options(options), shelved=False)
+    generator = Generator(options, shelved=False)
     pipeline = Pipeline(options.isas)
     recipes = generator.recipes()
     if recipes is not None:
@@ -67,8 +68,8 @@ def _is_absent(rule: Rule) -> bool:
 
 
 def main() -> None:
-    seed, seconds, *without = sys.argv[1:]
-    found = hunt(int(seed), float(seconds), frozenset(without))
+    seed, seconds, share = sys.argv[1:]
+    found = hunt(int(seed), float(seconds), float(share))
     sys.stdout.write(json.dumps(asdict(found)) + "\n")
 
 
