@@ -97,8 +97,9 @@ _CONVERSIONS = (
 )
 
 
-#: Lists of forms by sets of types: those of the plain types fit in, others come and go.
-_MOST_KEPT = 20_000
+#: Sets of types that are remembered for an opcode: those of the plain types fit in, others come
+#: and go.
+_MOST_KEPT = 128
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -259,6 +260,47 @@ def all_keys(
         yield from candidate.keys
 
 
+def _bits(types: Sequence[Type], bit: Mapping[Type, int]) -> int:
+    bits = 0
+    for type_ in types:
+        if type_ is not I8:
+            bits |= bit[type_]
+    return bits
+
+
+def _bit_of(types: Sequence[Type]) -> dict[Type, int]:
+    return {type_: 1 << n for n, type_ in enumerate(types)}
+
+
+class _Choice:
+    """The forms of one opcode, to choose from by the types that are about."""
+
+    def __init__(self, forms: Sequence[Form], types: Sequence[Type]) -> None:
+        bit = _bit_of(types)
+        self._needs = [(_bits(form.signature, bit), form) for form in forms]
+        self._concerned = 0
+        for bits, _ in self._needs:
+            self._concerned |= bits
+        self._over: dict[int, tuple[Form, ...]] = {}
+
+    def over(self, active: int) -> tuple[Form, ...]:
+        """Those whose types are all in a set."""
+        active &= self._concerned
+        found = self._over.get(active)
+        if found is None:
+            if len(self._over) >= _MOST_KEPT:
+                self._over.clear()
+            found = tuple(form for bits, form in self._needs if not bits & ~active)
+            self._over[active] = found
+        return found
+
+
+@lru_cache(maxsize=4096)
+def _choice(forms: tuple[Form, ...], types: tuple[Type, ...]) -> _Choice:
+    """One for all repertoires that have the same forms of an opcode, as most have."""
+    return _Choice(forms, types)
+
+
 class Repertoire:
     """The supported forms, indexed.
 
@@ -300,16 +342,12 @@ class Repertoire:
         self.types = tuple(t for t in types if self._makeable(t))
         self.conversions = self._conversions()
         self.pure_opcodes = tuple(self.pure)
-        self._bit = {type_: 1 << n for n, type_ in enumerate(types)}
-        self._needs = {
-            name: [(self.type_bits(form.signature), form) for form in forms]
-            for name, forms in self.pure.items()
-        }
+        self._bit = _bit_of(types)
+        self._choices = {name: _choice(forms, tuple(types)) for name, forms in self.pure.items()}
         plain = self.type_bits([t for t in types if t in PLAIN_TYPES])
         self.plain_opcodes = tuple(
-            name for name, needs in self._needs.items() if any(not b & ~plain for b, _ in needs)
+            name for name, choice in self._choices.items() if choice.over(plain)
         )
-        self._over: dict[tuple[str, int], tuple[Form, ...]] = {}
 
     def _settle_unclosable(self, by_name: dict[str, list[Form]]) -> None:
         """What cannot be compared cannot be closed: nothing open may get into it."""
@@ -337,22 +375,11 @@ class Repertoire:
 
     def type_bits(self, types: Sequence[Type]) -> int:
         """A set of types as an integer. i8 never counts: comparisons make it everywhere."""
-        bits = 0
-        for type_ in types:
-            if type_ is not I8:
-                bits |= self._bit[type_]
-        return bits
+        return _bits(types, self._bit)
 
     def pure_over(self, name: str, active: int) -> tuple[Form, ...]:
         """The pure forms of an opcode whose types are all in the set ``active``."""
-        key = name, active
-        found = self._over.get(key)
-        if found is None:
-            found = tuple(form for bits, form in self._needs[name] if not bits & ~active)
-            if len(self._over) >= _MOST_KEPT:
-                self._over.clear()
-            self._over[key] = found
-        return found
+        return self._choices[name].over(active)
 
     def form(self, name: str, ctrl: Type | None, *operands: Type) -> Form | None:
         """The form, or None where not every target lowers it."""

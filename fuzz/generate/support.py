@@ -7,7 +7,7 @@ instructions that the ISAs and settings of a case come down to: most settings sh
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 from backend.opcodes import OPCODES
 from backend.support import Key, probe, probed_target
@@ -99,7 +99,7 @@ def emulated_flags(isa: str) -> dict[str, str]:
 _KEPT: dict[frozenset[Key], frozenset[Key]] = {}
 
 
-@cache
+@lru_cache(maxsize=8192)  # flags are drawn freely: many combinations come once
 def supported_keys(isa: str, settings: _Settings, flags: _Settings) -> frozenset[Key]:
     """What an ISA lowers, the interpreter knows, and no known fault spoils. Equal sets are the
     same object. Raises SettingsError."""
