@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
@@ -132,13 +132,6 @@ class Statistics:
     def note_pairs(self, isa: str, pairs: Iterable[str]) -> None:
         """Counts a case that was compared on an ISA; each pair is named once."""
         self.pairs.setdefault(isa, Counter()).update(pairs)
-
-    def note_rules(self, isa: str, fired: Sequence[str], inputs: int) -> None:
-        """Counts a case that was compared on an ISA; each rule is named once."""
-        self.rule_cases.setdefault(isa, Counter()).update(fired)
-        counts = self.rule_inputs.setdefault(isa, Counter())
-        for rule in fired:
-            counts[rule] += inputs
 
     def note_rejected(self, reason: str, index: int) -> None:
         """Counts case ``index`` as rejected."""

@@ -6,7 +6,6 @@ import gc
 import os
 import sys
 import traceback
-from collections import Counter
 from dataclasses import dataclass, field
 from itertools import count
 from multiprocessing.connection import Connection
@@ -18,7 +17,7 @@ from backend.cranelift import SettingsError
 from backend.isle import IsleError
 from backend.watch import RuleWatch, watch_rules
 from clif.printer import print_functions
-from fuzz.case import Case, effective_settings
+from fuzz.case import Case
 from fuzz.finding import Finding, finding_text, write_finding
 from fuzz.flight import Flight
 from fuzz.limits import EXIT_OUT_OF_MEMORY, limit_memory, memory_mib
@@ -29,6 +28,7 @@ from fuzz.plan import Plan
 from fuzz.rules.notes import fired_notes
 from fuzz.source import CaseSource
 from fuzz.statistics import Stage, Statistics
+from fuzz.tally import RuleTally, note_case
 
 _REPORT_EVERY_NS = 500_000_000
 _SAMPLE_EVERY_NS = 10_000_000_000
@@ -78,6 +78,10 @@ class _Worker:
     edges: CoveredEdges = field(default_factory=CoveredEdges)
     new_edges: list[NewEdges] = field(default_factory=list)
     watch: RuleWatch | None = field(default_factory=watch_rules)
+    rules: RuleTally = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rules = RuleTally(() if self.watch is None else self.watch.names)
 
     def run(self) -> None:
         plan = self.plan
@@ -113,6 +117,7 @@ class _Worker:
 
     def _report(self, next_case: int, *, done: bool = False) -> None:
         now, cpu = monotonic_ns(), process_time_ns()
+        self.rules.move_to(self.statistics)
         self.statistics.total_ns = cpu - self.reported_cpu_ns
         self.statistics.wall_ns = now - self.began_ns
         edges = tuple(self.new_edges)
@@ -137,7 +142,9 @@ class _Worker:
             self.statistics.note_rejected(f"internal: {_place(error)}", index)
         else:
             note_case(self.statistics, case, verdict, index)
-            self._note_rules(case, verdict)
+            for run in verdict.runs:
+                if run.outcomes is not None:
+                    self.rules.note(run.isa, run.fired, case.inputs.count)
             for finding in verdict.findings:
                 self._keep(finding, case, verdict, index)
             self._take_sample(case)
@@ -145,14 +152,6 @@ class _Worker:
         if len(new):
             self.new_edges.append(NewEdges(index, tuple(new.tolist())))
         self.flight.end()
-
-    def _note_rules(self, case: Case, verdict: Verdict) -> None:
-        if self.watch is None:
-            return
-        for run in verdict.runs:
-            if run.outcomes is not None:
-                names = [self.watch.names[number] for number in run.fired]
-                self.statistics.note_rules(run.isa, names, case.inputs.count)
 
     def _take_sample(self, case: Case) -> None:
         """A case now and then, for people to look at."""
@@ -181,54 +180,6 @@ class _Worker:
 
 def _record(finding: Finding, file: str, index: int) -> Record:
     return Record(finding.kind.value, finding.bucket, finding.isa, file, finding.known, index)
-
-
-def note_case(statistics: Statistics, case: Case, verdict: Verdict, index: int) -> None:
-    """Adds one case to the counts."""
-    opcodes = Counter(
-        inst.opcode.name for function in case.functions for inst in function.instructions()
-    )
-    generated = opcodes.total()
-    statistics.cases += 1
-    statistics.instructions += generated
-    statistics.opcodes.update(opcodes)
-    statistics.executions += verdict.executions
-    statistics.hangs += verdict.hangs
-    statistics.trapping_cases += case.trapping
-    if verdict.second is not None:
-        statistics.cross_checked += verdict.second.compared
-        statistics.unsupported.update(verdict.second.reasons())
-    for reason in verdict.rejected:
-        statistics.note_rejected(reason, index)
-    if verdict.expected is not None and verdict.expected.traps:
-        statistics.traps.update(verdict.expected.traps.values())
-        if not case.trapping:
-            statistics.unintended_traps += len(verdict.expected.traps)
-    for stage, nanoseconds in enumerate(verdict.stage_ns):
-        statistics.stage_ns[stage] += nanoseconds
-    _note_runs(statistics, case, verdict, generated)
-
-
-def _note_runs(statistics: Statistics, case: Case, verdict: Verdict, generated: int) -> None:
-    compiled = [run for run in verdict.runs if run.compiled]
-    if compiled:
-        statistics.live_instructions += compiled[0].live_instructions
-    optimised = effective_settings(case).get("opt_level") != "none"
-    pairs = pairs_of(case)
-    for run in compiled:
-        statistics.compile_ns[run.isa] += run.compile_ns
-        statistics.emulate_ns[run.isa] += run.emulate_ns
-        if run.outcomes is not None:
-            statistics.executions_by_isa[run.isa] += case.inputs.count
-            statistics.note_pairs(run.isa, pairs)
-        if optimised:
-            statistics.note_liveness(generated, run.live_instructions)
-
-
-def pairs_of(case: Case) -> list[str]:
-    """Every opcode with its controlling type, as in ``Statistics.pairs``, once."""
-    found = {(i.opcode, i.type) for function in case.functions for i in function.instructions()}
-    return [o.name if t is None else f"{o.name}.{t.name}" for o, t in found]
 
 
 def _place(error: Exception) -> str:

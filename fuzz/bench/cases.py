@@ -11,7 +11,8 @@ from fuzz.pipeline import Pipeline
 from fuzz.plan import CaseOptions
 from fuzz.source import CaseSource
 from fuzz.statistics import Stage, Statistics
-from fuzz.worker import note_case, tune
+from fuzz.tally import note_case
+from fuzz.worker import tune
 
 #: Share of the time that goes into cases that are not counted: caches fill up meanwhile, and
 #: fragments of rules are made, which takes half a minute to all of them.
