@@ -273,13 +273,20 @@ class _FunctionReader:
         if "signature" in raw:
             return self.signatures[raw["signature"]]
         if "block" in raw:
-            return self.blocks[raw["block"]]
+            return self._block(raw["block"])
         return None
+
+    def _block(self, number: int) -> Block:
+        """Cranelift's reader takes branches to a block that is not there: its verifier does not."""
+        block = self.blocks.get(number)
+        if block is None:
+            self._refuse(f"block{number} is not defined")
+        return block
 
     def _target(self, raw: tuple[int, list[int | str]]) -> BlockCall:
         number, args = raw
         return BlockCall(
-            self.blocks[number],
+            self._block(number),
             [arg if isinstance(arg, str) else self.values[arg] for arg in args],
         )
 

@@ -99,7 +99,7 @@ _CONVERSIONS = (
 
 #: Sets of types that are remembered for an opcode: those of the plain types fit in, others come
 #: and go.
-_MOST_KEPT = 128
+_MOST_KEPT = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)

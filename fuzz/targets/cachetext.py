@@ -66,5 +66,6 @@ def _lines(text: str, names: Names, numbers: dict[str, int]) -> Iterator[str]:
 
 
 def body(function: Function) -> str:
-    """A function's text but for its name."""
-    return _HEAD.sub("function", print_function(function))
+    """A function's text but for its name and the names of what it calls."""
+    text = _HEAD.sub("function", print_function(function))
+    return "\n".join(_DECLARED.sub(r"\1", line) for line in text.splitlines())

@@ -365,6 +365,7 @@ block0(v0: i32):
         ("test run\nset no_such=1\nfunction %f() {\nblock0:\n return\n}", 2, "no_such"),
         ("\x00\xff", 1, ""),
         (DYNAMIC, 5, "I32x4xN"),
+        ("function %f() {\nblock0:\n    jump block6\n}", 3, "block6 is not defined"),
     ],
 )
 def test_refusals(text: str, line: int, words: str) -> None:

@@ -261,6 +261,49 @@ def test_the_cache_hits_where_only_names_and_places_differ() -> None:
     assert facts["changed hits"] == 0
 
 
+TWINS = """
+set opt_level=speed
+function %a() -> i64 {
+block0:
+    v0 = iconst.i64 1
+    return v0
+}
+function %b() -> i64 {
+block0:
+    v0 = iconst.i64 2
+    return v0
+}
+function %f() -> i64 {
+    fn0 = %a() -> i64
+block0:
+    v0 = call fn0()
+    return v0
+}
+function %g() -> i64 {
+    fn0 = %b() -> i64
+block0:
+    v0 = call fn0()
+    return v0
+}
+function %main() -> i64 {
+    fn0 = %f() -> i64
+    fn1 = %g() -> i64
+block0:
+    v0 = call fn0()
+    v1 = call fn1()
+    v2 = iadd v0, v1
+    return v2
+}
+; run: %main() == 3
+"""
+
+
+def test_functions_that_differ_in_what_they_call_are_one_for_the_cache() -> None:
+    target = target_named("incremental_cache")
+    assert target.test(TWINS.encode()) is None
+    assert target.statistics.facts["changed"] > 0
+
+
 def test_text_for_the_cache() -> None:
     case = case_target().units.generator.generate(BytesEntropy(bytes([7] * 400)))
     variants = (Names(), Names(own="x"), Names(line=99))
