@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +28,7 @@ def _special_words(type_: Type, high: bool) -> U64:
     return np.array([lane >> shift & _MASK for lane in special_lanes(type_.lane)], np.uint64)
 
 
-@cache
+@lru_cache(maxsize=512)  # those of the menu; the others come once
 def _layout(types: tuple[Type, ...]) -> tuple[U64, U64, U64, npt.NDArray[np.intp]]:
     """For the words of a row: all tables one after another; per word the start and length of its
     table, and which earlier word makes its choices (itself, but for high halves)."""
