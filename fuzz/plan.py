@@ -7,6 +7,9 @@ from enum import Enum
 
 DEFAULT_ISAS = ("x86_64", "aarch64")
 
+#: What finds wrong rules sooner is in docs/measurements.md; cases grow with it.
+RULES_SHARE = 0.1
+
 #: Those of ``fuzz.oracle``; with both, the first is the reference and compared with the second.
 ORACLE_NAMES = ("interp", "cranelift", "both")
 
@@ -32,7 +35,8 @@ class Source(Enum):
 class CaseOptions:
     """What a user may say of the cases.
 
-    ``mutant_share`` is the share of them that are mutants; ``without`` names ``INGREDIENTS``.
+    ``mutant_share`` is the share of them that are mutants; ``without`` names ``INGREDIENTS``;
+    ``rules_share`` is that of their parts that are aimed at rules.
     """
 
     isas: tuple[str, ...] = DEFAULT_ISAS
@@ -42,6 +46,7 @@ class CaseOptions:
     mutant_share: float = 0.0
     without: frozenset[str] = frozenset()
     source: Source = Source.GENERATOR
+    rules_share: float = RULES_SHARE
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ def command(
     inputs: int,
     instructions: int,
     trapping_share: float,
+    rules_share: float,
     without: frozenset[str],
     mutant_share: float,
     seconds: float | None,
@@ -59,7 +60,15 @@ def command(
         raise BadInput("--seed is of cases that are made: it needs --seconds or --cases")
     if generated:
         seed = secrets.randbits(32) if seed is None else seed
-        options = CaseOptions(isas, inputs, instructions, trapping_share, mutant_share, without)
+        options = CaseOptions(
+            isas,
+            inputs,
+            instructions,
+            trapping_share,
+            mutant_share,
+            without,
+            rules_share=rules_share,
+        )
         found = measure_cases(options, seed, cases=cases, seconds=seconds)
     else:
         found = measure_files(_expand(paths), isas)

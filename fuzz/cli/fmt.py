@@ -47,6 +47,7 @@ def command(
     inputs: int,
     instructions: int,
     trapping_share: float,
+    rules_share: float,
     without: frozenset[str],
     mutant_share: float,
     filetest: bool,
@@ -54,7 +55,9 @@ def command(
     seed: int,
 ) -> int:
     """Print the case of a seed, or the cases of a file, with the outcomes expected."""
-    options = CaseOptions(isas, inputs, instructions, trapping_share, mutant_share, without)
+    options = CaseOptions(
+        isas, inputs, instructions, trapping_share, mutant_share, without, rules_share=rules_share
+    )
     for number, (case, named) in enumerate(_cases(what, options)):
         if steps is not None:
             case = _mutated(case, steps, seed, named or isas)

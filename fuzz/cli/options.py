@@ -97,6 +97,14 @@ _CASE_OPTIONS = (
         metavar="WHAT,...",
         help=f"Leave out, to see what it is good for: {', '.join(INGREDIENTS)}.",
     ),
+    click.option(
+        "--rules-share",
+        type=click.FloatRange(0, 1),
+        default=CaseOptions().rules_share,
+        show_default=True,
+        metavar="SHARE",
+        help="Share of the parts of a case that are aimed at ISLE rules.",
+    ),
 )
 
 

@@ -32,6 +32,7 @@ def command(
     inputs: int,
     instructions: int,
     trapping_share: float,
+    rules_share: float,
     without: frozenset[str],
     cases: int,
     names: tuple[str, ...],
@@ -55,7 +56,9 @@ def command(
         for fault in chosen:
             click.echo(f"{fault.name:30} {fault.summary}")
         return EXIT_CLEAN
-    options = CaseOptions(isas, inputs, instructions, trapping_share, without=without)
+    options = CaseOptions(
+        isas, inputs, instructions, trapping_share, without=without, rules_share=rules_share
+    )
     quiet = json_file == "-"
     outcomes = []
     for outcome in check_faults(chosen, options, seed=seed, cases=cases):

@@ -8,6 +8,7 @@ from typing import Any
 
 from clif.types import ALL, F32, F64, INTS, Type
 from fuzz.generate.conventions import common
+from fuzz.plan import RULES_SHARE
 
 TRAP_CODES = (
     "user1",
@@ -67,7 +68,7 @@ class Options:
     steps: int = 3000
     callees: int = 3
     fragments: tuple[Callable[[Any, Any], bool], ...] = ()
-    directed_share: float = 0.1
+    directed_share: float = RULES_SHARE
 
     @property
     def types(self) -> tuple[Type, ...]:

@@ -272,6 +272,8 @@ def test_mutants_are_counted(command: Command, tmp_path: Path) -> None:
 
 def test_a_mutant_of_a_seed_can_be_printed(command: Command) -> None:
     plain = command("fmt", *SMALL, "5:3").out
+    aimed = command("fmt", *SMALL, "5:3", "--rules-share", 1).out
+    assert aimed.count("\n") > command("fmt", *SMALL, "5:3", "--rules-share", 0).out.count("\n")
     mutant = command("fmt", *SMALL, "5:3", "--mutants", 1).out
     assert mutant.startswith("; origin: seed 5 case 3, mutated: ")
     assert mutant != plain
