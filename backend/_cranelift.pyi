@@ -96,8 +96,9 @@ class Functions:
     ) -> list[Compiled | VerifierError | CompileError | CompilerPanic]:
         """Compiles all of them, whatever becomes of the others: in the order of the text its code,
         or the exception that ``compile`` would have raised."""
-    def verify(self, isa: TargetIsa) -> list[VerifierError | None]:
-        """The verifier's exception for each function that it refuses, None for the others."""
+    def verify(self, isa: TargetIsa) -> list[VerifierError | CompilerPanic | None]:
+        """The verifier's exception for each function that it refuses, or that makes it panic; None
+        for the others."""
     def split(self) -> list[Functions]:
         """Each function by itself, so that one that fails does not hide the others."""
 

@@ -116,15 +116,21 @@ impl Functions {
         objects.collect()
     }
 
-    /// The verifier's exception for each function that it refuses, None for the others.
+    /// The verifier's exception for each function that it refuses, or that makes it panic; None for
+    /// the others.
     fn verify(&self, py: Python<'_>, isa: &TargetIsa) -> Vec<Option<Py<PyAny>>> {
         let verified = self.functions.iter().zip(&self.names);
         verified
             .map(|(function, name)| {
-                let errors = cranelift_codegen::verify_function(function, &*isa.isa).err()?;
-                let failure = Failure::Codegen {
-                    error: errors.into(),
-                    function: name.clone(),
+                let result =
+                    panics::catch(|| cranelift_codegen::verify_function(function, &*isa.isa));
+                let function = name.clone();
+                let failure = match result {
+                    Ok(verified) => Failure::Codegen {
+                        error: verified.err()?.into(),
+                        function,
+                    },
+                    Err(panic) => Failure::Panic { panic, function },
                 };
                 Some(failure.into_exception(py).into_value(py).into_any())
             })

@@ -17,8 +17,12 @@ from fuzz.targets.units import Units, is_among
 
 #: Share of the mutations that are those of CLIF itself; the others are libFuzzer's, of bytes.
 _OF_CLIF = 0.25
-#: Where a ``vconst`` of more bytes than its type has makes the reader panic (docs/findings.md).
-_KNOWN = "cranelift-codegen/src/ir/constant.rs:110:"
+#: Where a ``vconst`` of more bytes than its type has makes the reader panic, and an operand of a
+#: type that has no such lanes the verifier (docs/findings.md).
+_KNOWN = (
+    "cranelift-codegen/src/ir/constant.rs:110:",
+    "cranelift-codegen/src/ir/instructions.rs:956:",
+)
 _VERIFIER = CompilerTarget.of("x86_64", {"enable_llvm_abi_extensions": "true"})
 
 
@@ -35,20 +39,26 @@ class Reader(Target):
         try:
             functions = Functions(text)
             printed = functions.display()
-            valid = not any(functions.verify(_VERIFIER.handle))
+            refusals = [error for error in functions.verify(_VERIFIER.handle) if error is not None]
         except ReadError:
             self.statistics.facts["refused"] += 1
             return None
         except CompilerPanic as panic:
-            known = version() == VERSION and panic.location.startswith(_KNOWN)
-            finding = replace(diagnosis.compiler_failure("", panic), known=known)
-            return None if self.judge([finding]) is None else Failure(finding, text)
-        if not valid:
+            return self._panicked(panic, text)
+        for error in refusals:
+            if isinstance(error, CompilerPanic):
+                return self._panicked(error, text)
+        if refusals:
             # What has no meaning may be printed in any way.
             self.statistics.facts["refused by the verifier"] += 1
             return None
         self.statistics.facts["read"] += 1
         return _reread(text, printed)
+
+    def _panicked(self, panic: CompilerPanic, text: str) -> Failure | None:
+        known = version() == VERSION and panic.location.startswith(_KNOWN)
+        finding = replace(diagnosis.compiler_failure("", panic), known=known)
+        return None if self.judge([finding]) is None else Failure(finding, text)
 
     def mutate(self, unit: bytes, max_size: int, seed: int) -> bytes | None:
         if max_size < len(unit) or not is_among(seed, _OF_CLIF):

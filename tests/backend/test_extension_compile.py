@@ -352,3 +352,20 @@ def test_the_verifier_knows_the_settings() -> None:
     pinned = Target.of("x86_64", {"enable_pinned_reg": "true"})
     assert functions.verify(pinned.handle) == [None]
     assert isinstance(functions.verify(X64.handle)[0], VerifierError)
+
+
+NO_LANES = """function %f(i8, i64x2) -> i32x4 {
+block0(v0: i8, v1: i64x2):
+    v2 = uunarrow.i64x2 v0, v1
+    return v2
+}
+function %g() { block0: return }
+"""
+
+
+@pytest.mark.skipif(_cranelift.version() != "0.135.8", reason="another Cranelift")
+def test_a_panic_of_the_verifier_is_one_functions_own() -> None:
+    panic, fine = Functions(NO_LANES).verify(X64.handle)
+    assert isinstance(panic, CompilerPanic)
+    assert "split_lanes" in panic.message
+    assert fine is None

@@ -333,6 +333,18 @@ def test_a_constant_that_is_too_long_is_known() -> None:
     assert bucket.startswith("compiler-panic read cranelift-codegen/src/ir/constant.rs")
 
 
+@pytest.mark.skipif(version() != VERSION, reason="another Cranelift")
+def test_a_panic_of_the_verifier_is_known() -> None:
+    text = (
+        "function %f(i8, i64x2) -> i32x4 {\nblock0(v0: i8, v1: i64x2):\n"
+        " v2 = uunarrow.i64x2 v0, v1\n return v2\n}"
+    )
+    target = target_named("reader")
+    assert target.test(text.encode()) is None
+    (bucket,) = target.statistics.known_faults
+    assert "cranelift-codegen/src/ir/instructions.rs:956" in bucket
+
+
 def test_invalid_functions_need_not_print_stably() -> None:
     target = target_named("reader")
     text = "function %f(i64) -> i64 {\nblock0(v0: i64):\n v1 = fadd.f64 v0, v0\n return v1\n}"
