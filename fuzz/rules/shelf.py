@@ -88,12 +88,13 @@ class Shelf:
             with connection:
                 run = connection.executemany if many else connection.execute
                 return run(statement, values).fetchall()
-        except sqlite3.OperationalError:  # locked for long, read-only, full
+        except sqlite3.DatabaseError as error:
             self._connection = None
-        except sqlite3.DatabaseError:  # not a database, or no longer one
-            self._connection = None
-            with suppress(OSError):
-                self._file.unlink()
+            # Those of its subclasses say that it is locked for long, read-only, or that disks are
+            # full; this one, that it is not a database, or no longer one.
+            if type(error) is sqlite3.DatabaseError:
+                with suppress(OSError):
+                    self._file.unlink()
         return []
 
     def _connect(self) -> sqlite3.Connection | None:
