@@ -40,10 +40,10 @@ def test_what_is_taken_is_what_was_put(tmp_path: Path) -> None:
 
 def test_what_is_taken_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shelf = Shelf(tmp_path / "shelf")
-    described(some(shelf))
+    made = described(some(shelf))
     shelf.flush()
     monkeypatch.setattr(Recipe, "_try", None)
-    assert described(some(Shelf(tmp_path / "shelf"))) == anew()
+    assert described(some(Shelf(tmp_path / "shelf"))) == made
 
 
 def test_a_file_that_is_no_shelf_is_replaced(tmp_path: Path) -> None:
