@@ -131,12 +131,12 @@ def read_cases(text: str, origin: str = "") -> list[CaseFile]:
     """
     try:
         file = read_file(text)
+        commands = _read_commands(file)
     except ReadError as error:
         raise CaseFileError(str(error)) from error
     except CompilerPanic as error:
         raise CaseFileError(f"Cranelift's reader panicked: {error}") from error
     frame = _read_frame(file, origin)
-    commands = _read_commands(file)
     if not commands:
         raise CaseFileError("no run command: a case needs inputs, as in '; run: %main(1) == 2'")
     functions = [function for function, _ in file.functions]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backend.cranelift import version
 from backend.reader import read_file, read_run_command
 from clif.outcome import Outcomes, Status, words_from_ints
 from clif.types import I32
@@ -287,3 +288,13 @@ def test_a_note_of_several_lines_stays_a_comment() -> None:
     text = print_case(case, notes=["assertion failed\n  left: Float\n right: Int", ""])
     assert text.startswith("; assertion failed\n;   left: Float\n;  right: Int\n;\n")
     assert read_case(text).case.main.name == "add"
+
+
+@pytest.mark.skipif(version() != "0.135.8", reason="another Cranelift")
+def test_a_panic_over_a_run_command_is_an_error_of_the_file() -> None:
+    text = (
+        "function %f(i32x2) -> i32x2 {\nblock0(v0: i32x2):\n return v0\n}\n"
+        "; run: %f(0x000102030405060708) == [0 0]\n"
+    )
+    with pytest.raises(CaseFileError, match="Cranelift's reader panicked"):
+        read_cases(text)
