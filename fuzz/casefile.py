@@ -213,6 +213,9 @@ def _with_inputs(case: Case, commands: list[_Command], isas: tuple[str, ...]) ->
             )
     expectations = []
     for command in commands:
+        # Two functions of one name: the command was read by the other one's signature.
+        if len(command.parsed.args) != len(signature.params):
+            raise CaseFileError(f"line {command.number}: there are several %{case.main.name}")
         results = tuple(literal.bits for literal in command.parsed.expected)
         with _Located(Comment(command.line.command, command.number)):
             expectations.append(

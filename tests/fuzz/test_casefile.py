@@ -298,3 +298,12 @@ def test_a_panic_over_a_run_command_is_an_error_of_the_file() -> None:
     )
     with pytest.raises(CaseFileError, match="Cranelift's reader panicked"):
         read_cases(text)
+
+
+def test_two_functions_of_one_name_are_an_error_of_the_file() -> None:
+    one = "function %f() -> i8 {\nblock0:\n v0 = iconst.i8 1\n return v0\n}\n"
+    other = "function %f(i8) -> i8 {\nblock0(v0: i8):\n return v0\n}\n"
+    with pytest.raises(CaseFileError):
+        read_cases(f"{one}; run: %f() == 1\n{other}; run: %f(1) == 1\n")
+    with pytest.raises(CaseFileError):
+        read_cases(f"{other}; run: %f(1) == 1\n{one}; run: %f() == 1\n")
