@@ -50,7 +50,7 @@ class Generator:
 
     def __init__(self, options: Options, *, shelved: bool = True) -> None:
         self.options = options
-        self._shelf = users_shelf(options.isas, options.types) if shelved else None
+        self._shelved = shelved
         self.repertoires = Repertoires(options)
         self._recipes: dict[tuple[str, ...], Recipes] = {}
         if options.directed_share:
@@ -128,8 +128,9 @@ class Generator:
             # case has what a fragment is made of is looked at when it is emitted.
             every = self._recipes.get(options.isas)
             if every is None:
+                shelf = users_shelf(options.isas, options.types) if self._shelved else None
                 widest = self.repertoires.widest
-                every = recipes(options.isas, widest("none"), widest("speed"), self._shelf)
+                every = recipes(options.isas, widest("none"), widest("speed"), shelf)
             units = {MID_END, *(LOWERING[isa] for isa in isas if isa in LOWERING)}
             found = self._recipes[isas] = every.of(units)
         return found
