@@ -43,8 +43,8 @@ class Instructions:
 
     def include(self, opcode: str, type_: str, operands: tuple[str, ...], variant: str) -> bool:
         return (
-            opcode in self.opcodes
-            and type_ in self.types
+            (not self.opcodes or opcode in self.opcodes)
+            and (not self.types or type_ in self.types)
             and (not self.operands or not self.operands.isdisjoint(operands))
             and (not self.variants or variant in self.variants)
         )
@@ -214,17 +214,14 @@ class KnownFailure:
     Attributes:
         name: of the case.
         says: what the finding's bucket or explanation contains.
-        opcodes: one of these is in the case, at one of ``types``; any opcode where it is empty.
+        instructions: one of these is in the case; ``operands`` are all that it has.
         isas: where it shows.
-        operands: the types of operands of which such an instruction has one; empty for any.
     """
 
     name: str
     says: str
-    opcodes: frozenset[str]
-    types: frozenset[str]
+    instructions: Instructions
     isas: tuple[str, ...] = _BOTH
-    operands: frozenset[str] = frozenset()
 
     def explains(self, finding: Finding, functions: Sequence[Function]) -> bool:
         """Whether the finding is this failure."""
@@ -233,10 +230,10 @@ class KnownFailure:
         if not any(self.says in text for text in (finding.bucket, *finding.explanation)):
             return False
         return any(
-            (not self.opcodes or inst.opcode.name in self.opcodes)
-            and inst.type is not None
-            and inst.type.name in self.types
-            and (not self.operands or any(v.type.name in self.operands for v in inst.args))
+            inst.type is not None
+            and self.instructions.include(
+                inst.opcode.name, inst.type.name, tuple(v.type.name for v in inst.args), ""
+            )
             for function in functions
             for inst in function.instructions()
         )
@@ -248,8 +245,7 @@ FAILURES: Final[tuple[KnownFailure, ...]] = (
         KnownFailure(
             "select-icmp-i128",
             f"{name}.i128, which is not in the case",
-            _words("select"),
-            _words("i128"),
+            Instructions(_words("select"), _words("i128")),
             ("x86_64",),
         )
         for name in ("smin", "smax", "umin", "umax")
@@ -257,31 +253,34 @@ FAILURES: Final[tuple[KnownFailure, ...]] = (
     KnownFailure(
         "select-icmp-i128",
         "isa/aarch64/lower/isle.rs",
-        _words("select"),
-        _words("i128"),
+        Instructions(_words("select"), _words("i128")),
         ("aarch64",),
     ),
     KnownFailure(
         "bzhi-i128-amount",
         "isa/x64/lower/isle.rs:289",
-        _words("ishl"),
-        _words("i32 i64"),
+        Instructions(_words("ishl"), _words("i32 i64"), _words("i128")),
         ("x86_64",),
-        operands=_words("i128"),
     ),
     KnownFailure(
         "bxor-self-f16",
         "no rule matched for term all_zero",
-        _words("bxor band"),
-        _words("f16 f128 f16x2 f16x4 f16x8"),
+        Instructions(_words("bxor band"), _words("f16 f128 f16x2 f16x4 f16x8")),
     ),
-    KnownFailure("isub-self-i8x8", "no rule matched for term iconst_u", frozenset(), _HALF_VECTORS),
-    KnownFailure("icmp-self-i8x8", "no rule matched for term cmp_", _words("icmp"), _HALF_VECTORS),
+    KnownFailure(
+        "isub-self-i8x8",
+        "no rule matched for term iconst_u",
+        Instructions(frozenset(), _HALF_VECTORS),
+    ),
+    KnownFailure(
+        "icmp-self-i8x8",
+        "no rule matched for term cmp_",
+        Instructions(_words("icmp"), _HALF_VECTORS),
+    ),
     KnownFailure(
         "ineg-i32x2",
         "isa/aarch64/inst/emit.rs:98",
-        _words("isub"),
-        _HALF_VECTORS,
+        Instructions(_words("isub"), _HALF_VECTORS),
         ("aarch64",),
     ),
 )
