@@ -39,30 +39,19 @@ class Reader(Target):
         try:
             functions = Functions(text)
             printed = functions.display()
-            refusals = [error for error in functions.verify(_VERIFIER.handle) if error is not None]
+            valid = not _refuses(functions)
         except ReadError:
             self.statistics.facts["refused"] += 1
             return None
         except CompilerPanic as panic:
-            return self._panicked(panic, text)
-        for error in refusals:
-            if isinstance(error, CompilerPanic):
-                return self._panicked(error, text)
-        if refusals:
+            finding = replace(diagnosis.compiler_failure("", panic), known=_is_known(panic))
+            return None if self.judge([finding]) is None else Failure(finding, text)
+        if not valid:
             # What has no meaning may be printed in any way.
             self.statistics.facts["refused by the verifier"] += 1
             return None
         self.statistics.facts["read"] += 1
         return _reread(text, printed)
-
-    def _panicked(self, panic: CompilerPanic, text: str) -> Failure | None:
-        known = any(
-            panic.location.startswith(place) and panic.message.startswith(words)
-            for place, words in _KNOWN
-        )
-        finding = diagnosis.compiler_failure("", panic)
-        finding = replace(finding, known=known and version() == VERSION)
-        return None if self.judge([finding]) is None else Failure(finding, text)
 
     def mutate(self, unit: bytes, max_size: int, seed: int) -> bytes | None:
         if max_size < len(unit) or not is_among(seed, _OF_CLIF):
@@ -74,6 +63,22 @@ class Reader(Target):
 
     def configure(self, options: TargetOptions) -> None:
         refuse_fault("reader", options)
+
+
+def _refuses(functions: Functions) -> bool:
+    """Whether the verifier refuses one of them. Raises CompilerPanic where it panics."""
+    errors = functions.verify(_VERIFIER.handle)
+    for error in errors:
+        if isinstance(error, CompilerPanic):
+            raise error
+    return any(errors)
+
+
+def _is_known(panic: CompilerPanic) -> bool:
+    return version() == VERSION and any(
+        panic.location.startswith(place) and panic.message.startswith(words)
+        for place, words in _KNOWN
+    )
 
 
 def _reread(text: str, printed: str) -> Failure | None:
