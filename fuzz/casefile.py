@@ -15,6 +15,7 @@ The functions come with the callees first and main last, so that the lines with 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -164,6 +165,7 @@ class _Command:
 def _read_commands(file: TestFile) -> dict[str, list[_Command]]:
     """The input lines by function, functions in the order of their first line."""
     functions = {function.name: function for function, _ in file.functions}
+    namesakes = Counter(function.name for function, _ in file.functions)
     commands: dict[str, list[_Command]] = {}
     for function, comments in file.functions:
         for comment in comments:
@@ -174,6 +176,8 @@ def _read_commands(file: TestFile) -> dict[str, list[_Command]]:
                 named = functions.get(line.function) if line.function else function
                 if named is None:
                     raise InputLineError(f"no function named %{line.function}")
+                if namesakes[named.name] > 1:
+                    raise InputLineError(f"there are several functions %{named.name}")
                 parsed = read_run_command(line.command, named.signature)
                 if parsed is not None:
                     command = _Command(line, comment.line, parsed)
@@ -213,9 +217,6 @@ def _with_inputs(case: Case, commands: list[_Command], isas: tuple[str, ...]) ->
             )
     expectations = []
     for command in commands:
-        # Two functions of one name: the command was read by the other one's signature.
-        if len(command.parsed.args) != len(signature.params):
-            raise CaseFileError(f"line {command.number}: there are several %{case.main.name}")
         results = tuple(literal.bits for literal in command.parsed.expected)
         with _Located(Comment(command.line.command, command.number)):
             expectations.append(

@@ -300,10 +300,16 @@ def test_a_panic_over_a_run_command_is_an_error_of_the_file() -> None:
         read_cases(text)
 
 
-def test_two_functions_of_one_name_are_an_error_of_the_file() -> None:
-    one = "function %f() -> i8 {\nblock0:\n v0 = iconst.i8 1\n return v0\n}\n"
-    other = "function %f(i8) -> i8 {\nblock0(v0: i8):\n return v0\n}\n"
+@pytest.mark.parametrize("command", ["run: %f(1) == 1", "run", "input: %f(1)"])
+def test_two_functions_of_one_name_are_an_error_of_the_file(command: str) -> None:
+    two = "function %f(i8, i8) -> i8 {\nblock0(v0: i8, v1: i8):\n return v0\n}\n"
+    one = "function %f(i8) -> i8 {\nblock0(v0: i8):\n return v0\n}\n"
+    none = "function %f() -> i8 {\nblock0:\n v0 = iconst.i8 1\n return v0\n}\n"
+    with pytest.raises(CaseFileError, match="there are several functions %f"):
+        read_cases(f"{two}\n{none if command == 'run' else one}; {command}\n")
+    with pytest.raises(CaseFileError, match="there are several functions %f"):
+        read_cases(f"{one}\n{one}; run: %f(1) == 1\n")
     with pytest.raises(CaseFileError):
-        read_cases(f"{one}; run: %f() == 1\n{other}; run: %f(1) == 1\n")
+        read_cases(f"{none}; run: %f() == 1\n{one}; run: %f(1) == 1\n")
     with pytest.raises(CaseFileError):
-        read_cases(f"{other}; run: %f(1) == 1\n{one}; run: %f() == 1\n")
+        read_cases(f"{one}; run: %f(1) == 1\n{none}; run: %f() == 1\n")
