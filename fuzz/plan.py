@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum
 
 DEFAULT_ISAS = ("x86_64", "aarch64")
@@ -47,6 +47,10 @@ class CaseOptions:
     without: frozenset[str] = frozenset()
     source: Source = Source.GENERATOR
     rules_share: float = RULES_SHARE
+
+
+#: By name.
+CASE_FIELDS = frozenset(field.name for field in fields(CaseOptions))
 
 
 @dataclass(frozen=True, slots=True)

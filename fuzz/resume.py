@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from fuzz.messages import Record
-from fuzz.plan import CaseOptions, Plan
+from fuzz.plan import CASE_FIELDS, Plan
 from fuzz.result import JobState
 from fuzz.store import Build
 
 #: What may be another with every run: it does not decide what a case is.
 _LIMITS = frozenset({"cases", "seconds", "case_seconds", "memory_mb", "out"})
-CASE_FIELDS = frozenset(field.name for field in fields(CaseOptions))
 _PLAN_FIELDS = frozenset(field.name for field in fields(Plan))
 _NOTE = re.compile(r"; (finding|isa|bucket|origin): ?(.*)")
 _ORIGIN = re.compile(r"seed (\d+) case (\d+)\b.*")

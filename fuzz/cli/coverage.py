@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fuzz.cli.errors import EXIT_CLEAN, BadInput
-from fuzz.cli.options import amount_options, case_options, json_option, mutants_option, write_json
+from fuzz.cli.options import amount_options, case_argument, json_option, mutants_option, write_json
 from fuzz.plan import CaseOptions
 
 if TYPE_CHECKING:
@@ -26,20 +26,14 @@ _SHOWN = 10
 """
 )
 @click.argument("paths", nargs=-1, metavar="[PATH...]")
-@case_options
+@case_argument
 @mutants_option
 @amount_options
 @click.option("--missing", is_flag=True, help="List the rules that did not fire.")
 @json_option
 def command(
     paths: tuple[str, ...],
-    isas: tuple[str, ...],
-    inputs: int,
-    instructions: int,
-    trapping_share: float,
-    rules_share: float,
-    without: frozenset[str],
-    mutant_share: float,
+    options: CaseOptions,
     seconds: float | None,
     cases: int | None,
     seed: int | None,
@@ -60,19 +54,10 @@ def command(
         raise BadInput("--seed is of cases that are made: it needs --seconds or --cases")
     if generated:
         seed = secrets.randbits(32) if seed is None else seed
-        options = CaseOptions(
-            isas,
-            inputs,
-            instructions,
-            trapping_share,
-            mutant_share,
-            without,
-            rules_share=rules_share,
-        )
         found = measure_cases(options, seed, cases=cases, seconds=seconds)
     else:
-        found = measure_files(_expand(paths), isas)
-    facts = to_json(found, isas, seed)
+        found = measure_files(_expand(paths), options.isas)
+    facts = to_json(found, options.isas, seed)
     if json_file is not None:
         write_json(facts, json_file)
     if json_file != "-":

@@ -10,7 +10,7 @@ import click
 
 from fuzz.cli.errors import EXIT_CLEAN, BadInput
 from fuzz.cli.files import load_cases
-from fuzz.cli.options import case_options, mutants_option
+from fuzz.cli.options import case_argument, mutants_option
 from fuzz.plan import DEFAULT_ISAS, CaseOptions
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _SEED = re.compile(r"\d+(:\d+)?")
 """
 )
 @click.argument("what", metavar="SEED[:CASE]|FILE")
-@case_options
+@case_argument
 @mutants_option
 @click.option(
     "--filetest",
@@ -43,24 +43,15 @@ _SEED = re.compile(r"\d+(:\d+)?")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of --mutate.")
 def command(
     what: str,
-    isas: tuple[str, ...],
-    inputs: int,
-    instructions: int,
-    trapping_share: float,
-    rules_share: float,
-    without: frozenset[str],
-    mutant_share: float,
+    options: CaseOptions,
     filetest: bool,
     steps: int | None,
     seed: int,
 ) -> int:
     """Print the case of a seed, or the cases of a file, with the outcomes expected."""
-    options = CaseOptions(
-        isas, inputs, instructions, trapping_share, mutant_share, without, rules_share=rules_share
-    )
     for number, (case, named) in enumerate(_cases(what, options)):
         if steps is not None:
-            case = _mutated(case, steps, seed, named or isas)
+            case = _mutated(case, steps, seed, named or options.isas)
         if number:
             click.echo()
         click.echo(_text(case, named, filetest=filetest), nl=False)

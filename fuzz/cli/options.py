@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Collection
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
 from fuzz.cli.errors import BadInput
-from fuzz.plan import DEFAULT_ISAS, INGREDIENTS, CaseOptions
+from fuzz.plan import CASE_FIELDS, DEFAULT_ISAS, INGREDIENTS, CaseOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -59,12 +60,41 @@ def case_options(function: F) -> F:
     return function
 
 
+def case_argument(function: F) -> F:
+    """The same, which the function gets as one argument: ``options``."""
+
+    @wraps(function)
+    def gathering(**params: Any) -> Any:
+        return function(options=take_case(params), **params)
+
+    return case_options(cast(F, gathering))
+
+
+def take_case(params: dict[str, Any]) -> CaseOptions:
+    """Takes out of a command's parameters what is of the cases."""
+    return CaseOptions(**{name: params.pop(name) for name in CASE_FIELDS & params.keys()})
+
+
 def _split_ingredients(_: click.Context, __: click.Parameter, value: str) -> frozenset[str]:
     names = frozenset(word.strip() for word in value.split(",") if word.strip())
     unknown = sorted(names - INGREDIENTS.keys())
     if unknown:
         raise click.BadParameter(f"no '{unknown[0]}'; there are {', '.join(INGREDIENTS)}")
     return names
+
+
+def _share_option(name: str, what: str, field: str = "") -> Callable[[F], F]:
+    """A share. Its default is that of ``CaseOptions``' field, of the same name if none is given."""
+    field = field or name.removeprefix("--").replace("-", "_")
+    return click.option(
+        name,
+        field,
+        type=click.FloatRange(0, 1),
+        default=getattr(CaseOptions(), field),
+        show_default=True,
+        metavar="SHARE",
+        help=what,
+    )
 
 
 _CASE_OPTIONS = (
@@ -83,13 +113,7 @@ _CASE_OPTIONS = (
         show_default=True,
         help="About how many instructions a case has.",
     ),
-    click.option(
-        "--trapping-share",
-        type=click.FloatRange(0, 1),
-        default=CaseOptions().trapping_share,
-        show_default=True,
-        help="Share of the cases that may trap.",
-    ),
+    _share_option("--trapping-share", "Share of the cases that may trap."),
     click.option(
         "--without",
         default="",
@@ -97,14 +121,7 @@ _CASE_OPTIONS = (
         metavar="WHAT,...",
         help=f"Leave out, to see what it is good for: {', '.join(INGREDIENTS)}.",
     ),
-    click.option(
-        "--rules-share",
-        type=click.FloatRange(0, 1),
-        default=CaseOptions().rules_share,
-        show_default=True,
-        metavar="SHARE",
-        help="Share of the parts of a case that are aimed at ISLE rules.",
-    ),
+    _share_option("--rules-share", "Share of the parts of a case that are aimed at ISLE rules."),
 )
 
 
@@ -141,15 +158,8 @@ def out_option(function: F) -> F:
 
 
 def mutants_option(function: F) -> F:
-    return click.option(
-        "--mutants",
-        "mutant_share",
-        type=click.FloatRange(0, 1),
-        default=CaseOptions().mutant_share,
-        show_default=True,
-        metavar="SHARE",
-        help="Share of the cases that are mutants of generated ones.",
-    )(function)
+    what = "Share of the cases that are mutants of generated ones."
+    return _share_option("--mutants", what, "mutant_share")(function)
 
 
 def write_json(facts: object, target: str) -> None:

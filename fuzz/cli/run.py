@@ -27,13 +27,14 @@ from fuzz.cli.options import (
     json_option,
     mutants_option,
     out_option,
+    take_case,
     write_json,
 )
 from fuzz.cli.status import open_view
 from fuzz.cli.summary import print_summary, to_json
-from fuzz.plan import ORACLE_NAMES, CaseOptions, Plan, Source
+from fuzz.plan import ORACLE_NAMES, Plan, Source
 from fuzz.result import Result
-from fuzz.resume import CASE_FIELDS, fields_of_plan
+from fuzz.resume import fields_of_plan
 from fuzz.store import Store
 
 if TYPE_CHECKING:
@@ -203,9 +204,9 @@ def _said(context: click.Context) -> dict[str, Any]:
 
 def _new_plan(params: dict[str, Any]) -> Plan:
     values = fields_of_plan(params)
-    options = {name: values.pop(name) for name in [*values] if name in CASE_FIELDS}
+    options = take_case(values)
     values["seed"] = secrets.randbits(32) if values["seed"] is None else values["seed"]
-    return Plan(CaseOptions(**options), **values)
+    return Plan(options, **values)
 
 
 def _say_problems(result: Result, metrics: MetricsFile | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from fuzz.cli.errors import EXIT_CLEAN, EXIT_FINDINGS, BadInput
-from fuzz.cli.options import case_options, json_option, write_json
+from fuzz.cli.options import case_argument, json_option, write_json
 from fuzz.plan import CaseOptions
 
 
@@ -15,7 +15,7 @@ from fuzz.plan import CaseOptions
   clif-fuzz selfcheck --fault store-dropped --fault trap-code --cases 500
 """
 )
-@case_options
+@case_argument
 @click.option(
     "--cases",
     type=click.IntRange(1),
@@ -28,12 +28,7 @@ from fuzz.plan import CaseOptions
 @click.option("--list", "list_only", is_flag=True, help="List the faults, and do nothing else.")
 @json_option
 def command(
-    isas: tuple[str, ...],
-    inputs: int,
-    instructions: int,
-    trapping_share: float,
-    rules_share: float,
-    without: frozenset[str],
+    options: CaseOptions,
     cases: int,
     names: tuple[str, ...],
     seed: int,
@@ -56,9 +51,6 @@ def command(
         for fault in chosen:
             click.echo(f"{fault.name:30} {fault.summary}")
         return EXIT_CLEAN
-    options = CaseOptions(
-        isas, inputs, instructions, trapping_share, without=without, rules_share=rules_share
-    )
     quiet = json_file == "-"
     outcomes = []
     for outcome in check_faults(chosen, options, seed=seed, cases=cases):
