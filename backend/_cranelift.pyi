@@ -70,7 +70,8 @@ class Functions:
     Header lines and comments are allowed and mean nothing here.
 
     Raises:
-        ReadError: the text does not parse.
+        ReadError: the text does not parse, or has an entity of a number above 999,999: the parser
+            makes room for all below it.
         CompilerPanic: the parser panicked.
     """
 

@@ -53,6 +53,7 @@ pub struct Functions {
 impl Functions {
     #[new]
     fn new(py: Python<'_>, text: &str) -> PyResult<Self> {
+        errors::check_bounds(py, text)?;
         let (result, read_ns) = py.detach(|| {
             let start = Instant::now();
             let result = panics::catch(|| {

@@ -2,6 +2,7 @@
 //!
 //! The crate stays thin: whatever can be decided in Python is decided there.
 
+mod bounds;
 mod cache;
 mod compile;
 mod coverage;

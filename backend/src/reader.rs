@@ -19,6 +19,7 @@ use pyo3::types::{PyDict, PyList, PyTuple};
 /// Reads a CLIF file, with or without header lines.
 #[pyfunction]
 pub fn read<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyDict>> {
+    errors::check_bounds(py, text)?;
     let file = py
         .detach(|| {
             panics::catch(|| {

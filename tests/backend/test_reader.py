@@ -375,6 +375,37 @@ def test_refusals(text: str, line: int, words: str) -> None:
     assert words in caught.value.message
 
 
+@pytest.mark.parametrize(
+    "entity",
+    [
+        "v310000000",
+        "block4000000",
+        "ss1000000",
+        "dss1000000",
+        "dt1000000",
+        "gv1000000",
+        "fn1000000",
+    ],
+)
+def test_no_word_of_a_text_takes_gigabytes(entity: str) -> None:
+    text = f"function %f() {{\nblock0:\n  jump block0; fine\n  {entity}"
+    for reads in (Functions, read_file):
+        with pytest.raises(ReadError, match=f"line 4: {entity} is too large a number"):
+            reads(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "function %v1000000() {\nblock0: ; v1000000\n    return\n}",
+        "function %f() {\nblock0:\n    v999999 = iconst.i64 1000000\n    return\n}",
+        "function %f() {\nblock0:\n    return\n}\n; sig1000000",
+    ],
+)
+def test_large_numbers_elsewhere_are_fine(text: str) -> None:
+    assert len(Functions(text)) == 1
+
+
 def test_binary_junk() -> None:
     junk = bytes(range(256)) * 3
     for start in range(0, 256, 7):

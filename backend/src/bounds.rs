@@ -1,0 +1,44 @@
+//! What Cranelift's parser must not see: it fills its tables up to the number of each value, block
+//! or other entity that it meets, so that one word of a text could take gigabytes.
+
+/// Above any function that fits into the other limits; a table of so many entries is some 100 MB.
+const DIGITS: usize = 7;
+/// The prefixes whose numbers are positions in such a table.
+const FILLED: [&str; 8] = ["v", "block", "ss", "dss", "dt", "gv", "sig", "fn"];
+
+/// The first entity of a number that has seven digits or more, and its line.
+pub fn first_beyond(text: &str) -> Option<(&str, usize)> {
+    let bytes = text.as_bytes();
+    let mut digits = 0;
+    for end in 0..=bytes.len() {
+        if bytes.get(end).is_some_and(u8::is_ascii_digit) {
+            digits += 1;
+            continue;
+        }
+        if digits >= DIGITS
+            && let Some(entity) = entity_before(&text[..end], digits)
+        {
+            return Some((entity, 1 + text[..end].matches('\n').count()));
+        }
+        digits = 0;
+    }
+    None
+}
+
+fn entity_before(text: &str, digits: usize) -> Option<&str> {
+    let head = &text[..text.len() - digits];
+    let prefix = trailing_letters(head);
+    let before = &head[..head.len() - prefix.len()];
+    let within_name = before.ends_with(|c: char| c == '%' || c == '_' || c.is_ascii_alphanumeric());
+    let line = &before[before.rfind('\n').map_or(0, |position| position + 1)..];
+    // A semicolon may be in a string; then the rest of the line might still be code.
+    let comment = line.contains(';') && !line.contains('"');
+    (FILLED.contains(&prefix) && !within_name && !comment)
+        .then(|| &text[text.len() - digits - prefix.len()..])
+}
+
+fn trailing_letters(text: &str) -> &str {
+    &text[text
+        .trim_end_matches(|c: char| c.is_ascii_lowercase())
+        .len()..]
+}
