@@ -271,7 +271,10 @@ class _FunctionReader:
                     self._refuse(f"{raw[key]} is not supported")
                 return entity
         if "signature" in raw:
-            return self.signatures[raw["signature"]]
+            signature = self.signatures.get(raw["signature"])
+            if signature is None:  # which Cranelift's reader takes from try_call_indirect
+                self._refuse(f"{raw['signature']} is not defined")
+            return signature
         if "block" in raw:
             return self._block(raw["block"])
         return None

@@ -358,6 +358,14 @@ block0(v0: i32):
 }"""
 
 
+NO_SIGNATURE = """function %f(i64) {
+block0(v0: i64):
+    try_call_indirect v0(), sig2, block1, []
+block1:
+    return
+}"""
+
+
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
@@ -366,6 +374,7 @@ block0(v0: i32):
         ("\x00\xff", 1, ""),
         (DYNAMIC, 5, "I32x4xN"),
         ("function %f() {\nblock0:\n    jump block6\n}", 3, "block6 is not defined"),
+        (NO_SIGNATURE, 3, "sig2 is not defined"),
     ],
 )
 def test_refusals(text: str, line: int, words: str) -> None:
