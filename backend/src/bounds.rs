@@ -1,13 +1,27 @@
 //! What Cranelift's parser must not see: it fills its tables up to the number of each value, block
 //! or other entity that it meets, so that one word of a text could take gigabytes.
 
+use crate::errors;
+use pyo3::prelude::*;
+
 /// Above any function that fits into the other limits; a table of so many entries is some 100 MB.
 const DIGITS: usize = 7;
 /// The prefixes whose numbers are positions in such a table.
 const FILLED: [&str; 8] = ["v", "block", "ss", "dss", "dt", "gv", "sig", "fn"];
 
-/// The first entity of a number that has seven digits or more, and its line.
-pub fn first_beyond(text: &str) -> Option<(&str, usize)> {
+/// Raises `ReadError` for a text with an entity of a number that has seven digits or more.
+pub fn check(py: Python<'_>, text: &str) -> PyResult<()> {
+    match first_beyond(text) {
+        None => Ok(()),
+        Some((entity, line)) => {
+            let message = format!("{entity} is too large a number");
+            Err(errors::line_error(py, line, &message))
+        }
+    }
+}
+
+/// The first such entity, and its line.
+fn first_beyond(text: &str) -> Option<(&str, usize)> {
     let bytes = text.as_bytes();
     let mut digits = 0;
     for end in 0..=bytes.len() {

@@ -1,5 +1,6 @@
 //! Text to functions, functions to machine code.
 
+use crate::bounds;
 use crate::errors::{self, Failure};
 use crate::isa::TargetIsa;
 use crate::panics;
@@ -53,7 +54,7 @@ pub struct Functions {
 impl Functions {
     #[new]
     fn new(py: Python<'_>, text: &str) -> PyResult<Self> {
-        errors::check_bounds(py, text)?;
+        bounds::check(py, text)?;
         let (result, read_ns) = py.detach(|| {
             let start = Instant::now();
             let result = panics::catch(|| {

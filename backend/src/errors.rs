@@ -1,6 +1,5 @@
 //! The exceptions that Python sees. Each carries its facts as attributes, besides its message.
 
-use crate::bounds;
 use crate::panics::Panic;
 use cranelift_codegen::CodegenError;
 use cranelift_reader::ParseError;
@@ -137,22 +136,11 @@ pub fn codegen_error(py: Python<'_>, error: CodegenError, function: &str) -> PyE
 }
 
 pub fn read_error(py: Python<'_>, error: &ParseError) -> PyErr {
-    refused(py, error.location.line_number, &error.message)
+    line_error(py, error.location.line_number, &error.message)
 }
 
-/// Raises `ReadError` for what the parser must not see.
-pub fn check_bounds(py: Python<'_>, text: &str) -> PyResult<()> {
-    match bounds::first_beyond(text) {
-        None => Ok(()),
-        Some((entity, line)) => Err(refused(
-            py,
-            line,
-            &format!("{entity} is too large a number"),
-        )),
-    }
-}
-
-fn refused(py: Python<'_>, line: usize, message: &str) -> PyErr {
+/// A `ReadError` about a line.
+pub fn line_error(py: Python<'_>, line: usize, message: &str) -> PyErr {
     let exception = ReadError::new_err(format!("line {line}: {message}"));
     if let Err(failed) = exception.value(py).setattr("line", line) {
         return failed;

@@ -1,6 +1,7 @@
 //! Whole CLIF files for Python: headers, functions and comments as plain dictionaries and lists.
 //! `backend/reader.py` makes objects of them.
 
+use crate::bounds;
 use crate::compile::name;
 use crate::errors;
 use crate::panics;
@@ -19,7 +20,7 @@ use pyo3::types::{PyDict, PyList, PyTuple};
 /// Reads a CLIF file, with or without header lines.
 #[pyfunction]
 pub fn read<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyDict>> {
-    errors::check_bounds(py, text)?;
+    bounds::check(py, text)?;
     let file = py
         .detach(|| {
             panics::catch(|| {

@@ -393,6 +393,7 @@ def test_refusals(text: str, line: int, words: str) -> None:
         "dss1000000",
         "dt1000000",
         "gv1000000",
+        "sig1000000",
         "fn1000000",
     ],
 )
