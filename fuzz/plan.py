@@ -49,7 +49,7 @@ class CaseOptions:
     rules_share: float = RULES_SHARE
 
 
-#: By name.
+#: The names of what ``CaseOptions`` holds.
 CASE_FIELDS = frozenset(field.name for field in fields(CaseOptions))
 
 
