@@ -1,10 +1,7 @@
-"""The real Cranelift: targets, compiling, linking, and the executors that run the machine code.
-
-The extension ``backend._cranelift`` may lie in a ``backend`` folder of the environment instead of
-this one: a checkout serves several environments, each with an extension of its own (see
-``scripts/setup``). So that folder's contents count as part of this package too.
-"""
+"""The real Cranelift, the ISAs that it compiles for, and the emulator that runs what it
+compiles."""
 
 from pkgutil import extend_path
 
+# So that ``backend.cranelift`` finds the environment's extension: see there.
 __path__ = extend_path(__path__, __name__)

@@ -65,7 +65,7 @@ def _unresolved(kind: str) -> Type:
 class FunctionBuilder:
     """Appends to one function; ``block`` is where ``ins`` puts instructions.
 
-    ``opcodes`` is the table of ``backend.opcodes``.
+    ``opcodes`` is the table of ``backend.cranelift.opcodes``.
     """
 
     def __init__(self, function: Function, opcodes: Mapping[str, Opcode]) -> None:

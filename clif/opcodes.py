@@ -1,7 +1,7 @@
 """What an opcode is: its name, its instruction format, its type constraints.
 
-The facts come from Cranelift's own metadata; ``backend.opcodes`` makes the table of them. What an
-opcode *means* is a function in ``interp``.
+The facts come from Cranelift's own metadata; ``backend.cranelift.opcodes`` makes the table of them.
+What an opcode *means* is a function in ``interp``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A Cranelift test file as data: header lines, functions, run commands, comments.
 
-``backend.reader`` makes these of text, with Cranelift's own parser.
+``backend.cranelift.reader`` makes these of text, with Cranelift's own parser.
 """
 
 from __future__ import annotations

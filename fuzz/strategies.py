@@ -14,7 +14,7 @@ from functools import cache
 from hypothesis import strategies as st
 
 from clif.function import Function
-from fuzz.case import Case
+from fuzz.cases.case import Case
 from fuzz.entropy import HypothesisEntropy
 from fuzz.generate import Generator, Options
 from fuzz.mutate import Mutator

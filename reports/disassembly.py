@@ -12,7 +12,7 @@ from reports.model import CodeLine
 
 
 class Compiled(Protocol):
-    """What is needed of a compiled function (``backend._cranelift.Compiled``)."""
+    """What is needed of a compiled function (``backend.cranelift._cranelift.Compiled``)."""
 
     @property
     def name(self) -> str: ...

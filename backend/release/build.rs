@@ -1,4 +1,4 @@
-//! Names what the releases of Cranelift differ in. The manifest (`backend/release.py` writes it) gives
+//! Names what the releases of Cranelift differ in. The manifest (`backend/cranelift/releases.py` writes it) gives
 //! this crate the version of the Cranelift that it is built with.
 
 /// What came with which release, as the minor version: 0.96, 0.97, 0.101.

@@ -1,5 +1,5 @@
 //! Compiles CLIF with whichever release of Cranelift it is built with: one request as JSON on stdin,
-//! machine code or what came in the way of it as JSON on stdout. `backend/release.py` is the other
+//! machine code or what came in the way of it as JSON on stdout. `backend/cranelift/releases.py` is the other
 //! side. Only what the executors need is asked of Cranelift, so that the same source serves all
 //! releases; `build.rs` names what they differ in.
 

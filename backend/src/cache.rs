@@ -26,7 +26,7 @@ impl CacheKvStore for Store {
 }
 
 /// A cache of compiled functions. It grows until it is cleared.
-#[pyclass(frozen, module = "backend._cranelift")]
+#[pyclass(frozen, module = "backend.cranelift._cranelift")]
 #[derive(Default)]
 pub struct IncrementalCache {
     store: Mutex<Store>,

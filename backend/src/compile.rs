@@ -41,7 +41,7 @@ fn with_scratch<S: Default + 'static, R>(body: impl FnOnce(&mut S) -> R) -> R {
 }
 
 /// The functions of a CLIF text, parsed once, to be compiled for any number of targets.
-#[pyclass(frozen, module = "backend._cranelift")]
+#[pyclass(frozen, module = "backend.cranelift._cranelift")]
 pub struct Functions {
     pub functions: Vec<Function>,
     #[pyo3(get)]
@@ -172,7 +172,7 @@ impl Functions {
 }
 
 /// One function's machine code, and what belongs to it.
-#[pyclass(frozen, module = "backend._cranelift")]
+#[pyclass(frozen, module = "backend.cranelift._cranelift")]
 pub struct Compiled {
     #[pyo3(get)]
     name: String,

@@ -57,7 +57,7 @@ pub extern "C" fn __sanitizer_cov_pcs_init(start: *const usize, stop: *const usi
 }
 
 /// Memory of the extension that Python reads, or writes, through the buffer protocol.
-#[pyclass(frozen, module = "backend._cranelift")]
+#[pyclass(frozen, module = "backend.cranelift._cranelift")]
 pub struct Counters {
     start: usize,
     length: usize,

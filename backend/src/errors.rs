@@ -8,37 +8,37 @@ use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
 
 create_exception!(
-    backend._cranelift,
+    backend.cranelift._cranelift,
     ReadError,
     PyValueError,
     "Text that is not CLIF: `message`, `line`."
 );
 create_exception!(
-    backend._cranelift,
+    backend.cranelift._cranelift,
     SettingsError,
     PyValueError,
     "An unknown ISA, setting or value."
 );
 create_exception!(
-    backend._cranelift,
+    backend.cranelift._cranelift,
     VerifierError,
     PyException,
     "The verifier refused a function: `message`, `function`, `location`."
 );
 create_exception!(
-    backend._cranelift,
+    backend.cranelift._cranelift,
     CompileError,
     PyException,
     "Cranelift reported that it cannot compile a function: `message`, `function`."
 );
 create_exception!(
-    backend._cranelift,
+    backend.cranelift._cranelift,
     UnsupportedError,
     CompileError,
     "Cranelift says that a target lacks what a function needs."
 );
 create_exception!(
-    backend._cranelift,
+    backend.cranelift._cranelift,
     CompilerPanic,
     PyException,
     "Cranelift panicked: `message`, `location`, `function`, `phase`."

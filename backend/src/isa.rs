@@ -15,7 +15,7 @@ const ARCHITECTURES: [&str; 6] = [
 ];
 
 /// A target, ready to compile for. Immutable, shared between threads.
-#[pyclass(frozen, module = "backend._cranelift")]
+#[pyclass(frozen, module = "backend.cranelift._cranelift")]
 pub struct TargetIsa {
     pub isa: OwnedTargetIsa,
 }

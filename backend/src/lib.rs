@@ -1,4 +1,4 @@
-//! `backend._cranelift`: Cranelift for Python. CLIF text in; machine code, metadata and errors out.
+//! `backend.cranelift._cranelift`: Cranelift for Python. CLIF text in; machine code, metadata and errors out.
 //!
 //! The crate stays thin: whatever can be decided in Python is decided there.
 

@@ -1,5 +1,5 @@
 //! Whole CLIF files for Python: headers, functions and comments as plain dictionaries and lists.
-//! `backend/reader.py` makes objects of them.
+//! `backend/cranelift/reader.py` makes objects of them.
 
 use crate::bounds;
 use crate::compile::name;

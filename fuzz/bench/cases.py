@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from itertools import count
 from time import process_time, process_time_ns
 
-from fuzz.pipeline import Pipeline
-from fuzz.plan import CaseOptions
-from fuzz.source import CaseSource
-from fuzz.statistics import Stage, Statistics
-from fuzz.tally import note_case
-from fuzz.worker import tune
+from fuzz.campaign.case_source import CaseSource
+from fuzz.campaign.counters import note_case
+from fuzz.campaign.plan import CaseOptions
+from fuzz.campaign.statistics import Stage, Statistics
+from fuzz.campaign.worker import tune
+from fuzz.differential.pipeline import Pipeline
 
 #: Share of the time that goes into cases that are not counted: caches fill up meanwhile, and
 #: fragments of rules are made, which takes half a minute to all of them.

@@ -13,14 +13,14 @@ from statistics import median
 from typing import Any
 
 import interp
-from backend.cranelift import Functions
-from backend.interpreter import interpret, interpret_functions
+from backend.cranelift.compiler import Functions
+from backend.cranelift.interpreter import interpret, interpret_functions
 from clif.outcome import Status
 from clif.printer import print_functions
-from fuzz.case import Case, has_canonical_nans
-from fuzz.oracle import DEFAULT_FUEL
-from fuzz.plan import CaseOptions
-from fuzz.source import CaseSource
+from fuzz.campaign.case_source import CaseSource
+from fuzz.campaign.plan import CaseOptions
+from fuzz.cases.case import Case, has_canonical_nans
+from fuzz.differential.oracle import DEFAULT_FUEL
 
 _ROUNDS = 7
 

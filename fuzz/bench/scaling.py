@@ -7,9 +7,9 @@ import tempfile
 import time
 from dataclasses import dataclass
 
-from fuzz.campaign import Campaign
-from fuzz.plan import Plan
-from fuzz.result import Result
+from fuzz.campaign.plan import Plan
+from fuzz.campaign.result import Result
+from fuzz.campaign.supervisor import Campaign
 
 #: Share of the time before cases are counted: workers start and caches fill up meanwhile.
 _WARM_UP = 0.5

@@ -62,8 +62,8 @@ def command(
 
     Only ratios within one run mean something: machines differ, and other programs take their share.
     """
-    from backend.cranelift import debug_assertions, version
-    from fuzz.encoding import encode
+    from backend.cranelift.compiler import debug_assertions, version
+    from fuzz.campaign.json_codec import encode
 
     facts: dict[str, Any] = {
         "cranelift": version(),

@@ -13,9 +13,9 @@ from fuzz.cli.files import emulated_isas, load_cases
 from fuzz.cli.options import json_option, split_isas, write_json
 
 if TYPE_CHECKING:
-    from backend.release import Release
-    from fuzz.bisect.judge import Failure, Judge
-    from fuzz.bisect.search import Asked, Found
+    from backend.cranelift.releases import Release
+    from fuzz.triage.bisect.judge import Failure, Judge
+    from fuzz.triage.bisect.search import Asked, Found
 
 
 @click.command(
@@ -52,8 +52,8 @@ def command(
 
     Exit code 2 where no release can be named.
     """
-    from backend.release_build import RegistryError
-    from fuzz.bisect.search import search
+    from backend.cranelift.release_build import RegistryError
+    from fuzz.triage.bisect.search import search
 
     path = Path(file)
     judge, failure = _judge(path, isas)
@@ -78,8 +78,8 @@ def command(
 
 def _judge(path: Path, isas: tuple[str, ...] | None) -> tuple[Judge, Failure | None]:
     """Who asks, and what for: how the case fails with the Cranelift that is linked, if it does."""
-    from backend.cranelift import SettingsError
-    from fuzz.bisect.judge import Judge, failures
+    from backend.cranelift.compiler import SettingsError
+    from fuzz.triage.bisect.judge import Judge, failures
 
     cases = load_cases(path)
     if len(cases) > 1:
@@ -99,8 +99,8 @@ def _judge(path: Path, isas: tuple[str, ...] | None) -> tuple[Judge, Failure | N
 
 def _releases(first: str, last: str | None) -> list[Release]:
     """From the first to the last, every minor version in between. Raises BadInput."""
-    from backend.cranelift import version
-    from backend.release import Release
+    from backend.cranelift.compiler import version
+    from backend.cranelift.releases import Release
 
     try:
         begin, end = Release.of(first), Release.of(last or version())
@@ -119,9 +119,9 @@ def _releases(first: str, last: str | None) -> list[Release]:
 
 
 def _ask(release: Release, judge: Judge, failure: Failure | None, *, quiet: bool) -> Asked[Release]:
-    from backend.release import ReleaseCompiler
-    from backend.release_build import UnavailableError
-    from fuzz.bisect.search import Answer, Asked
+    from backend.cranelift.release_build import UnavailableError
+    from backend.cranelift.releases import ReleaseCompiler
+    from fuzz.triage.bisect.search import Answer, Asked
 
     try:
         with _Progress(release) as progress:
@@ -183,7 +183,7 @@ def _named(asked: Asked[Release]) -> str:
 
 
 def _no_change(found: Found[Release]) -> str:
-    from fuzz.bisect.search import Answer
+    from fuzz.triage.bisect.search import Answer
 
     clear = {asked.answer.value for asked in found.asked} - {Answer.UNCLEAR.value}
     if not clear:

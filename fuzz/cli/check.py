@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fuzz.campaign.plan import DEFAULT_ISAS
 from fuzz.cli.errors import EXIT_CLEAN, EXIT_FINDINGS, BadInput
 from fuzz.cli.files import read_text
 from fuzz.cli.options import json_option, split_names, write_json
-from fuzz.plan import DEFAULT_ISAS
 
 if TYPE_CHECKING:
-    from fuzz.check.report import FileReport
+    from fuzz.filetests.report import FileReport
 
 EXECUTORS = ("interp", *DEFAULT_ISAS)
 
@@ -57,7 +57,7 @@ def command(paths: tuple[str, ...], executors: tuple[str, ...], json_file: str |
 
     Exit code 1 if anything failed, 2 if nothing could be read.
     """
-    from fuzz.check.report import lines, summary, to_json
+    from fuzz.filetests.report import lines, summary, to_json
 
     reports = []
     read = 0
@@ -86,7 +86,7 @@ def _expand(paths: tuple[str, ...]) -> list[Path]:
 
 
 def _check(path: Path, executors: tuple[str, ...]) -> FileReport:
-    from fuzz.check.report import check_text, unreadable
+    from fuzz.filetests.report import check_text, unreadable
 
     if path.is_dir():
         return unreadable(str(path), "no .clif files in this folder", executors)

@@ -12,7 +12,7 @@ from fuzz.cli.errors import EXIT_CLEAN, BadInput
 from fuzz.cli.options import isa_option, json_option, write_json
 
 if TYPE_CHECKING:
-    from fuzz.corpus import Refused
+    from fuzz.fuzz_targets.corpus import Refused
 
 _SHOWN = 12
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -38,7 +38,7 @@ def command() -> None:
 def import_(folder: Path, out: Path, isas: tuple[str, ...], json_file: str | None) -> int:
     """Make cases of the .clif files in a folder: of every function with run commands, and of those
     without, with drawn inputs. What cannot be run everywhere is counted by reason."""
-    from fuzz.corpus import import_folder
+    from fuzz.fuzz_targets.corpus import import_folder
 
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ def import_(folder: Path, out: Path, isas: tuple[str, ...], json_file: str | Non
 @json_option
 def minimize_(folder: Path, out: Path, isas: tuple[str, ...], json_file: str | None) -> int:
     """Copy the files of a folder that it takes to cover what all cover, small ones first."""
-    from fuzz.corpus import minimize
+    from fuzz.fuzz_targets.corpus import minimize
 
     found = minimize(folder, isas)
     try:
@@ -87,7 +87,7 @@ def minimize_(folder: Path, out: Path, isas: tuple[str, ...], json_file: str | N
 @json_option
 def stats(folder: Path, isas: tuple[str, ...], json_file: str | None) -> int:
     """What is in a folder of cases, and what it covers of Cranelift by being compiled."""
-    from fuzz.corpus import statistics_of
+    from fuzz.fuzz_targets.corpus import statistics_of
 
     found = statistics_of(folder, isas)
     if json_file is not None:

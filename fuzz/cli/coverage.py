@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fuzz.campaign.plan import CaseOptions
 from fuzz.cli.errors import EXIT_CLEAN, BadInput
 from fuzz.cli.options import amount_options, case_argument, json_option, mutants_option, write_json
-from fuzz.plan import CaseOptions
 
 if TYPE_CHECKING:
-    from fuzz.coverage import Measurement
+    from fuzz.survey.coverage import Measurement
 
 _SHOWN = 10
 
@@ -45,7 +45,7 @@ def command(
 
     Files are compiled for the targets that they name, and for each ISA at opt_level none and speed.
     """
-    from fuzz.coverage import measure_cases, measure_files
+    from fuzz.survey.coverage import measure_cases, measure_files
 
     generated = seconds is not None or cases is not None
     if generated == bool(paths):
@@ -80,7 +80,7 @@ def _expand(names: tuple[str, ...]) -> list[Path]:
 
 def to_json(found: Measurement, isas: tuple[str, ...], seed: int | None) -> dict[str, Any]:
     """The facts, under the names that programs rely on."""
-    from backend.cranelift import version
+    from backend.cranelift.compiler import version
 
     counted = {"cases": found.cases, "seed": seed} if seed is not None else {"files": found.files}
     return (
@@ -97,8 +97,8 @@ def to_json(found: Measurement, isas: tuple[str, ...], seed: int | None) -> dict
 
 
 def _rules_to_json(found: Measurement) -> dict[str, Any]:
-    from backend.rules import RulesError, known_rules
-    from fuzz.coverage import by_file, missing
+    from backend.cranelift.rule_edges import RulesError, known_rules
+    from fuzz.survey.coverage import by_file, missing
 
     rules = known_rules()
     if isinstance(rules, RulesError):

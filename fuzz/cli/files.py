@@ -6,17 +6,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fuzz.campaign.plan import DEFAULT_ISAS
 from fuzz.cli.errors import BadInput
-from fuzz.plan import DEFAULT_ISAS
 
 if TYPE_CHECKING:
-    from backend.watch import RuleWatch
-    from fuzz.casefile import CaseFile
+    from backend.cranelift.fired_rules import RuleWatch
+    from fuzz.cases.casefile import CaseFile
 
 
 def load_cases(path: Path) -> list[CaseFile]:
     """The cases in a file. Raises BadInput."""
-    from fuzz.casefile import CaseFileError, read_cases
+    from fuzz.cases.casefile import CaseFileError, read_cases
 
     try:
         return read_cases(read_text(path), origin=path.name)
@@ -57,7 +57,7 @@ def emulated_isas(case_file: CaseFile, path: Path) -> tuple[str, ...]:
 
 def check_out(out: str) -> None:
     """Makes the directory for findings. Raises BadInput where nothing can be written to it."""
-    from fuzz.finding import check_directory
+    from fuzz.differential.finding import check_directory
 
     try:
         check_directory(Path(out))
@@ -67,8 +67,8 @@ def check_out(out: str) -> None:
 
 def watch_known_rules() -> RuleWatch:
     """Watches the rules of this build. Raises BadInput where it cannot tell them."""
-    from backend.rules import RulesError, known_rules
-    from backend.watch import RuleWatch
+    from backend.cranelift.fired_rules import RuleWatch
+    from backend.cranelift.rule_edges import RulesError, known_rules
 
     rules = known_rules()
     if isinstance(rules, RulesError):

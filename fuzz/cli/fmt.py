@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fuzz.campaign.plan import DEFAULT_ISAS, CaseOptions
 from fuzz.cli.errors import EXIT_CLEAN, BadInput
 from fuzz.cli.files import load_cases
 from fuzz.cli.options import case_argument, mutants_option
-from fuzz.plan import DEFAULT_ISAS, CaseOptions
 
 if TYPE_CHECKING:
     from clif.outcome import Outcomes
-    from fuzz.case import Case
+    from fuzz.cases.case import Case
 
 _SEED = re.compile(r"\d+(:\d+)?")
 
@@ -61,7 +61,7 @@ def command(
 def _cases(what: str, options: CaseOptions) -> list[tuple[Case, tuple[str, ...]]]:
     """The cases, each with the ISAs that it names."""
     if not Path(what).exists() and _SEED.fullmatch(what):
-        from fuzz.source import CaseSource
+        from fuzz.campaign.case_source import CaseSource
 
         seed, _, index = what.partition(":")
         return [(CaseSource(options, int(seed)).case(int(index or 0)), options.isas)]
@@ -82,8 +82,8 @@ def _mutated(case: Case, steps: int, seed: int, isas: tuple[str, ...]) -> Case:
 
 
 def _text(case: Case, isas: tuple[str, ...], *, filetest: bool) -> str:
-    from fuzz.casefile import print_case
-    from fuzz.filetest import filetest_text
+    from fuzz.cases.casefile import print_case
+    from fuzz.cases.filetest_export import filetest_text
 
     expected, problem = _expected(case)
     if not filetest:
@@ -95,7 +95,7 @@ def _text(case: Case, isas: tuple[str, ...], *, filetest: bool) -> str:
 
 def _expected(case: Case) -> tuple[Outcomes | None, str]:
     """The oracle's outcomes, or why there are none."""
-    from fuzz.oracle import OracleError, interpreter
+    from fuzz.differential.oracle import OracleError, interpreter
 
     try:
         return interpreter(case), ""

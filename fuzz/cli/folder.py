@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fuzz.campaign.database import DATABASE, Store, StoreError
+from fuzz.campaign.plan import Plan
+from fuzz.campaign.result import JobState, Result
+from fuzz.campaign.resume import ResumeError, check_build, orphans, resumed_plan, tidy
 from fuzz.cli.errors import BadInput
 from fuzz.cli.files import check_out
-from fuzz.plan import Plan
-from fuzz.result import JobState, Result
-from fuzz.resume import ResumeError, check_build, orphans, resumed_plan, tidy
-from fuzz.store import DATABASE, Store, StoreError
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def open_folder(directory: Path, *, new: bool) -> Iterator[Store]:
 
 def begin(store: Store, plan: Plan) -> Beginning:
     """Another campaign. Raises BadInput where it cannot be entered."""
-    from fuzz.build import present_build
+    from fuzz.campaign.build_id import present_build
 
     try:
         store.begin(plan, present_build())
@@ -56,7 +56,7 @@ def begin(store: Store, plan: Plan) -> Beginning:
 
 def resume(store: Store, asked: Mapping[str, Any], labels: Mapping[str, str]) -> Beginning:
     """The latest campaign of the folder. Raises BadInput where it cannot go on as asked."""
-    from fuzz.build import present_build
+    from fuzz.campaign.build_id import present_build
 
     try:
         saved, build = store.latest()

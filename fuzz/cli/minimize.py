@@ -12,11 +12,11 @@ from fuzz.cli.files import emulated_isas, load_cases
 from fuzz.cli.options import json_option, split_isas, write_json
 
 if TYPE_CHECKING:
-    from fuzz.case import Case
-    from fuzz.casefile import CaseFile
+    from fuzz.cases.case import Case
+    from fuzz.cases.casefile import CaseFile
+    from fuzz.differential.failure_signature import Symptom
     from fuzz.minimize.engine import Minimizer, Progress
-    from fuzz.minimize.judge import Bench
-    from fuzz.triage.symptom import Symptom
+    from fuzz.minimize.interestingness import Bench
 
 
 @click.command(
@@ -113,10 +113,10 @@ def only_case(file: Path) -> CaseFile:
 
 
 def _judge(isas: tuple[str, ...], predicate: str | None, timeout: float) -> Bench:
+    from fuzz.differential.runner import PlainTrial
     from fuzz.minimize.child import ChildJudge
-    from fuzz.minimize.judge import TrialJudge
+    from fuzz.minimize.interestingness import TrialJudge
     from fuzz.minimize.predicate import PredicateJudge
-    from fuzz.triage.trial import PlainTrial
 
     if predicate is not None:
         return PredicateJudge(predicate, isas, timeout)
@@ -164,8 +164,8 @@ def _progress_text(progress: Progress) -> str:
 
 
 def _write(case: Case, symptom: Symptom, isas: tuple[str, ...], out: Path, *, blame: bool) -> None:
-    from fuzz.finding import write_whole
-    from fuzz.minimize.outcome import examine, minimized_text
+    from fuzz.differential.finding import write_whole
+    from fuzz.differential.minimized import examine, minimized_text
 
     text = minimized_text(examine(case, symptom, isas, blame=blame), isas)
     if str(out) == "-":
@@ -180,7 +180,7 @@ def _write(case: Case, symptom: Symptom, isas: tuple[str, ...], out: Path, *, bl
 def _facts(
     file: Path, target: Path, case: Case, minimizer: Minimizer, symptom: Symptom
 ) -> dict[str, object]:
-    from fuzz.minimize.size import instructions
+    from fuzz.minimize.order import instructions
     from fuzz.triage.bucket import bucket_of
 
     progress = minimizer.progress

@@ -11,8 +11,8 @@ from typing import Any, TypeVar, cast
 
 import click
 
+from fuzz.campaign.plan import CASE_FIELDS, DEFAULT_ISAS, INGREDIENTS, CaseOptions
 from fuzz.cli.errors import BadInput
-from fuzz.plan import CASE_FIELDS, DEFAULT_ISAS, INGREDIENTS, CaseOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 

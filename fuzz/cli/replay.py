@@ -76,11 +76,11 @@ def _replay_file(
     quiet: bool,
 ) -> tuple[list[dict[str, object]], int]:
     """The facts of each case in a file, and its exit code."""
-    from backend.cranelift import SettingsError
+    from backend.cranelift.compiler import SettingsError
     from fuzz.cli.files import emulated_isas
-    from fuzz.pipeline import Pipeline
-    from fuzz.replay import disassembly, lines, replay, to_json
-    from fuzz.rules.notes import fired_notes, fired_to_json
+    from fuzz.differential.pipeline import Pipeline
+    from fuzz.differential.rule_notes import fired_notes, fired_to_json
+    from fuzz.reporting.replay import disassembly, lines, replay, to_json
 
     watch = watch_known_rules() if rules else None
     facts: list[dict[str, object]] = []

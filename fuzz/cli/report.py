@@ -11,7 +11,7 @@ from fuzz.cli.errors import EXIT_CLEAN, BadInput
 from fuzz.cli.files import read_text
 
 if TYPE_CHECKING:
-    from fuzz.report.archive import Archive
+    from fuzz.reporting.archive import Archive
     from reports.model import FindingPage
 
 
@@ -57,7 +57,7 @@ def command(path: Path, output: Path | None, campaign: int | None, markdown: str
 
 
 def _finding(path: Path, output: Path, markdown: str | None) -> None:
-    from fuzz.report.child import Child
+    from fuzz.reporting.child import Child
     from reports.markdown import finding_markdown
     from reports.page import finding_html
 
@@ -74,8 +74,8 @@ def _finding(path: Path, output: Path, markdown: str | None) -> None:
 def _campaign(path: Path, output: Path, number: int | None, markdown: str | None) -> None:
     from rich.console import Console
 
-    from fuzz.report.campaign import campaign_page
-    from fuzz.report.child import Child
+    from fuzz.reporting.campaign import campaign_page
+    from fuzz.reporting.child import Child
     from reports.model import Bucket, FindingPage
     from reports.page import campaign_html
 
@@ -105,7 +105,7 @@ def _campaign(path: Path, output: Path, number: int | None, markdown: str | None
 
 def _write_markdown(folder: Path, archive: Archive, details: dict[str, FindingPage]) -> None:
     """``campaign.md``, and a file for each bucket that the page has details of."""
-    from fuzz.report.campaign import campaign_page
+    from fuzz.reporting.campaign import campaign_page
     from reports.markdown import campaign_markdown, finding_markdown
 
     try:
@@ -118,7 +118,7 @@ def _write_markdown(folder: Path, archive: Archive, details: dict[str, FindingPa
 
 
 def _archive(path: Path, number: int | None) -> Archive:
-    from fuzz.report.archive import ArchiveError, read_archive
+    from fuzz.reporting.archive import ArchiveError, read_archive
 
     try:
         return read_archive(path, number)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fuzz.campaign.plan import CaseOptions, Plan, Source
 from fuzz.cli.errors import EXIT_CLEAN, EXIT_FINDINGS, BadInput
 from fuzz.cli.options import (
     amount_options,
@@ -19,11 +20,10 @@ from fuzz.cli.options import (
     out_option,
     write_json,
 )
-from fuzz.plan import CaseOptions, Plan, Source
 
 if TYPE_CHECKING:
-    from fuzz.result import Result
-    from fuzz.rules.table import RuleState, RunCounts
+    from fuzz.campaign.result import Result
+    from fuzz.survey.rules import RuleState, RunCounts
 
 
 @click.command(
@@ -104,9 +104,9 @@ def command(
 
 
 def _survey(isas: tuple[str, ...], counts: RunCounts | None) -> list[RuleState]:
-    from backend.isle import IsleError
-    from backend.rules import RulesError
-    from fuzz.rules.table import survey
+    from backend.cranelift.isle import IsleError
+    from backend.cranelift.rule_edges import RulesError
+    from fuzz.survey.rules import survey
 
     try:
         return survey(isas, counts)
@@ -115,7 +115,7 @@ def _survey(isas: tuple[str, ...], counts: RunCounts | None) -> list[RuleState]:
 
 
 def _find(states: list[RuleState], place: str) -> list[RuleState]:
-    from fuzz.rules.table import find
+    from fuzz.survey.rules import find
 
     found = find(states, place)
     if not found:
@@ -125,7 +125,7 @@ def _find(states: list[RuleState], place: str) -> list[RuleState]:
 
 def _counts_of_run(run_file: str) -> RunCounts:
     """Raises BadInput for a file that holds no facts of a run."""
-    from fuzz.rules.table import RunCounts
+    from fuzz.survey.rules import RunCounts
 
     try:
         facts = json.loads(Path(run_file).read_text(encoding="utf-8"))
@@ -145,10 +145,10 @@ def _counts_of_run(run_file: str) -> RunCounts:
 
 def _run(plan: Plan, *, quiet: bool) -> tuple[int, RunCounts]:
     """Runs a campaign; its exit code, and what fired in it."""
-    from fuzz.campaign import Campaign
+    from fuzz.campaign.supervisor import Campaign
     from fuzz.cli.files import check_out
     from fuzz.cli.status import open_view
-    from fuzz.rules.table import RunCounts
+    from fuzz.survey.rules import RunCounts
 
     check_out(plan.out)
     with open_view(plan) as view:
@@ -163,8 +163,8 @@ def _run(plan: Plan, *, quiet: bool) -> tuple[int, RunCounts]:
 
 
 def _to_json(states: list[RuleState], isas: tuple[str, ...]) -> dict[str, Any]:
-    from backend.cranelift import version
-    from fuzz.rules.table import counts_by_group
+    from backend.cranelift.compiler import version
+    from fuzz.survey.rules import counts_by_group
 
     return {
         "cranelift": version(),
@@ -234,7 +234,7 @@ def _print_one(state: RuleState) -> None:
 
 
 def _print_totals(states: list[RuleState], *, run: bool) -> None:
-    from fuzz.rules.table import ENOUGH_CASES, ENOUGH_INPUTS, counts_by_group
+    from fuzz.survey.rules import ENOUGH_CASES, ENOUGH_INPUTS, counts_by_group
 
     what = "fired" if run else "fired by a fragment of their own"
     for group, counts in counts_by_group(states).items():

@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from fuzz.campaign import Campaign
+from fuzz.campaign.database import Store
+from fuzz.campaign.plan import ORACLE_NAMES, Plan, Source
+from fuzz.campaign.result import Result
+from fuzz.campaign.resume import fields_of_plan
+from fuzz.campaign.supervisor import Campaign
 from fuzz.cli.errors import (
     EXIT_CLEAN,
     EXIT_FINDINGS,
@@ -32,14 +36,10 @@ from fuzz.cli.options import (
 )
 from fuzz.cli.status import open_view
 from fuzz.cli.summary import print_summary, to_json
-from fuzz.plan import ORACLE_NAMES, Plan, Source
-from fuzz.result import Result
-from fuzz.resume import fields_of_plan
-from fuzz.store import Store
 
 if TYPE_CHECKING:
-    from fuzz.crew import Crew
-    from fuzz.metrics import MetricsFile
+    from fuzz.campaign.local_workers import Crew
+    from fuzz.campaign.prometheus import MetricsFile
 
 
 @click.command(
@@ -164,7 +164,7 @@ def _run(
 def _connect(address: str) -> int:
     """Joins a Ray cluster; how many CPUs it has. Raises BadInput."""
     try:
-        from fuzz.raycrew import ClusterError, connect
+        from fuzz.campaign.ray_workers import ClusterError, connect
     except ImportError as error:
         raise BadInput("--ray needs Ray: pip install 'clif-fuzz[ray]'") from error
     try:
@@ -174,7 +174,7 @@ def _connect(address: str) -> int:
 
 
 def _ray_crew(plan: Plan) -> Crew:
-    from fuzz.raycrew import RayCrew
+    from fuzz.campaign.ray_workers import RayCrew
 
     return RayCrew(plan)
 
@@ -183,7 +183,7 @@ def _metrics(path: str | None) -> MetricsFile | None:
     """The file for Prometheus, tried. Raises BadInput."""
     if path is None:
         return None
-    from fuzz.metrics import MetricsFile
+    from fuzz.campaign.prometheus import MetricsFile
 
     metrics = MetricsFile(Path(path))
     metrics.write(Result())

@@ -7,8 +7,8 @@ import time
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from fuzz.plan import Plan
-from fuzz.result import Result
+from fuzz.campaign.plan import Plan
+from fuzz.campaign.result import Result
 
 _EVERY_SECONDS = 10.0
 

@@ -7,16 +7,16 @@ from typing import Any
 
 import click
 
-from fuzz.plan import Plan
-from fuzz.result import Result
-from fuzz.statistics import Stage, Statistics
+from fuzz.campaign.plan import Plan
+from fuzz.campaign.result import Result
+from fuzz.campaign.statistics import Stage, Statistics
 
 _SHOWN = 10
 
 
 def to_json(plan: Plan, result: Result) -> dict[str, Any]:
     """The facts of a run, under the names that programs rely on."""
-    from backend.cranelift import version
+    from backend.cranelift.compiler import version
 
     return result.statistics.to_json() | {
         "findings": [record.to_json() for record in result.findings],
@@ -37,7 +37,7 @@ def to_json(plan: Plan, result: Result) -> dict[str, Any]:
 
 def _rules(result: Result) -> dict[str, list[int]] | None:
     """Rules that fired, and all, by group; None where this build cannot tell."""
-    from fuzz.coverage import rule_counts_of_run
+    from fuzz.survey.coverage import rule_counts_of_run
 
     counts, _ = rule_counts_of_run(bytes(result.covered))
     return None if counts is None else {group: list(pair) for group, pair in counts.items()}
@@ -45,7 +45,7 @@ def _rules(result: Result) -> dict[str, list[int]] | None:
 
 def print_summary(plan: Plan, result: Result) -> None:
     statistics = result.statistics
-    from backend.cranelift import version
+    from backend.cranelift.compiler import version
 
     click.echo(f"Cranelift {version()}, seed {plan.seed}, {plan.jobs} job(s)")
     click.echo(
@@ -127,7 +127,7 @@ def _print_cross_check(statistics: Statistics) -> None:
 
 
 def _print_rules(result: Result) -> None:
-    from fuzz.coverage import rule_counts_of_run
+    from fuzz.survey.coverage import rule_counts_of_run
 
     counts, problem = rule_counts_of_run(bytes(result.covered))
     if counts is None:

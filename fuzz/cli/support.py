@@ -13,7 +13,7 @@ from fuzz.cli.errors import EXIT_CLEAN, BadInput
 from fuzz.cli.options import isa_option, json_option, write_json
 
 if TYPE_CHECKING:
-    from fuzz.support import IsaSupport
+    from fuzz.survey.support import IsaSupport
 
 
 @click.command(
@@ -42,8 +42,8 @@ def command(
     json_file: str | None,
 ) -> int:
     """Show which opcodes and types each ISA compiles, and which the interpreter knows."""
-    from backend.cranelift import SettingsError
-    from fuzz.support import isa_support, to_json
+    from backend.cranelift.compiler import SettingsError
+    from fuzz.survey.support import isa_support, to_json
 
     if run_file is not None:
         return _compare(isas, run_file, json_file)
@@ -65,7 +65,7 @@ def command(
 
 def _compare(isas: tuple[str, ...], run_file: str, json_file: str | None) -> int:
     """Of each ISA: the share of pairs that a run has generated, and the rest."""
-    from fuzz.support import ENOUGH, reach
+    from fuzz.survey.support import ENOUGH, reach
 
     pairs = _pairs_of_run(run_file)
     reaches = [reach(isa, pairs.get(isa, {})) for isa in isas]
@@ -104,8 +104,8 @@ def _pairs_of_run(run_file: str) -> dict[str, dict[str, int]]:
 
 def _print_matrix(tables: list[IsaSupport]) -> None:
     import interp
-    from backend.opcodes import OPCODES
-    from backend.support import Support
+    from backend.cranelift.opcodes import OPCODES
+    from backend.cranelift.support_matrix import Support
 
     for opcode in sorted(OPCODES):
         meaning = "" if opcode in interp.MEANINGS else "  (no meaning in the interpreter)"
@@ -117,8 +117,8 @@ def _print_matrix(tables: list[IsaSupport]) -> None:
 
 
 def _print_missing(tables: list[IsaSupport]) -> None:
-    from backend.support import Support
-    from fuzz.support import left_out, without_meaning
+    from backend.cranelift.support_matrix import Support
+    from fuzz.survey.support import left_out, without_meaning
 
     click.echo("without a meaning in the interpreter:")
     for opcode, reason in without_meaning().items():

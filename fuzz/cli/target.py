@@ -8,7 +8,7 @@ import click
 
 from fuzz.cli.errors import EXIT_CLEAN, BadInput
 from fuzz.cli.options import isa_option, json_option, write_json
-from fuzz.targets import TARGETS, FaultError, TargetOptions
+from fuzz.fuzz_targets import TARGETS, FaultError, TargetOptions
 
 _NAMES = "\n".join(f"  {name:18} {what}" for name, what in TARGETS.items())
 #: What libFuzzer starts when it starts itself gets libFuzzer's flags; our options come by these.
@@ -67,7 +67,7 @@ def command(
     if name not in TARGETS:
         raise BadInput(f"no target '{name or ''}'; there are {', '.join(TARGETS)}")
     try:
-        from fuzz.targets.libfuzzer import run_target
+        from fuzz.fuzz_targets.libfuzzer import run_target
     except ImportError as error:
         raise BadInput(f"fuzz targets need atheris: {error}") from error
     write = partial(write_json, target=json_file) if json_file else None

@@ -14,7 +14,7 @@ from fuzz.cli.options import json_option, write_json
 
 if TYPE_CHECKING:
     from fuzz.minimize.child import ChildJudge
-    from fuzz.triage.fold import Entry, Fault, Folded
+    from fuzz.triage.deduplicate import Entry, Fault, Folded
 
 
 @click.command(
@@ -59,7 +59,7 @@ def command(
     """
     from rich.console import Console
 
-    from fuzz.triage.fold import fold
+    from fuzz.triage.deduplicate import fold
 
     judges, unreadable = {}, 0
     entries: list[Entry] = []
@@ -90,10 +90,10 @@ def command(
 
 def _entries(path: Path, timeout: float) -> Iterator[tuple[str, Entry, ChildJudge]]:
     """A file's cases, each with its judge."""
+    from fuzz.differential.runner import PlainTrial
     from fuzz.minimize.child import ChildJudge
-    from fuzz.minimize.judge import TrialJudge
-    from fuzz.triage.fold import Entry
-    from fuzz.triage.trial import PlainTrial
+    from fuzz.minimize.interestingness import TrialJudge
+    from fuzz.triage.deduplicate import Entry
 
     cases = load_cases(path)
     for case_file in cases:
@@ -103,8 +103,8 @@ def _entries(path: Path, timeout: float) -> Iterator[tuple[str, Entry, ChildJudg
 
 
 def _blame(folded: Folded, *, host: bool) -> None:
-    from fuzz.minimize.outcome import examine
-    from fuzz.plan import DEFAULT_ISAS
+    from fuzz.campaign.plan import DEFAULT_ISAS
+    from fuzz.differential.minimized import examine
 
     for fault in folded.faults:
         isas = fault.smallest.isas or DEFAULT_ISAS
@@ -113,9 +113,9 @@ def _blame(folded: Folded, *, host: bool) -> None:
 
 
 def _write(folded: Folded, out: Path) -> None:
-    from fuzz.finding import check_directory, write_finding
-    from fuzz.minimize.outcome import examine, minimized_text
-    from fuzz.plan import DEFAULT_ISAS
+    from fuzz.campaign.plan import DEFAULT_ISAS
+    from fuzz.differential.finding import check_directory, write_finding
+    from fuzz.differential.minimized import examine, minimized_text
 
     try:
         check_directory(out)

@@ -14,9 +14,9 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from fuzz.plan import Plan
-from fuzz.result import Result
-from fuzz.statistics import Stage, Statistics
+from fuzz.campaign.plan import Plan
+from fuzz.campaign.result import Result
+from fuzz.campaign.statistics import Stage, Statistics
 
 _EVERY_SECONDS = 1.0
 #: Rates are those of the last so many seconds.

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from clif.function import BlockCall, External, GlobalValue, Handler, Inst, StackSlot, Value
+from clif.nan_payload import may_be_open
 from clif.types import I8, I64
 from fuzz.generate import conventions
 from fuzz.generate.control import join, leave
-from fuzz.generate.leftovers import condense, fill
+from fuzz.generate.liveness import condense, fill
 from fuzz.generate.memory import address_of, base
 from fuzz.generate.operands import pick
 from fuzz.generate.options import TRAP_CODES
-from fuzz.generate.payload import may_be_open
 from fuzz.generate.pure import pure_operation
 from fuzz.generate.writer import Callee, Edge, MemoryObject, Writer
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from clif.function import BlockCall, Value
 from clif.types import I32, Type
-from fuzz.generate.leftovers import condense, edge, fill, join_types
+from fuzz.generate.liveness import condense, edge, fill, join_types
 from fuzz.generate.operands import condition, pick
 from fuzz.generate.options import TRAP_CODES
 from fuzz.generate.writer import Edge, Writer

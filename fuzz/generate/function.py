@@ -5,21 +5,21 @@ from __future__ import annotations
 from itertools import accumulate
 
 from clif.function import Function, Signature
-from fuzz.generate import flow, frames
+from fuzz.generate import frames, unstructured
 from fuzz.generate.calls import call, symbol_distance, tail_call
 from fuzz.generate.control import branch, early_return, leave_loop, table
-from fuzz.generate.focus import focus
-from fuzz.generate.guards import guarded_operation
 from fuzz.generate.idioms import idiom
 from fuzz.generate.loops import loop
+from fuzz.generate.machine_dependent import rarity
 from fuzz.generate.memory import access, new_slot
 from fuzz.generate.pure import pure_operation
-from fuzz.generate.rarities import rarity
+from fuzz.generate.required_pairs import focus
 from fuzz.generate.returns import write_returns
 from fuzz.generate.signatures import declare
+from fuzz.generate.trap_guards import guarded_operation
 from fuzz.generate.traps import ensure_trap, trap_site
 from fuzz.generate.writer import Callee, Plan, Writer
-from fuzz.rules.directed import directed, use_up_aims
+from fuzz.isle.director import directed, use_up_aims
 
 #: Parts of a body: their weights where nothing speaks against them.
 _PARTS = (
@@ -107,15 +107,15 @@ def _write_flow(w: Writer, budget: int) -> bool:
     share = 3 + w.entropy.below(budget - 3)
     kind = w.entropy.below(8)
     if kind < 2:
-        flow.diamond(w)
+        unstructured.diamond(w)
     elif kind < 3:
-        flow.chain(w, share, write_body)
+        unstructured.chain(w, share, write_body)
     elif kind < 4:
-        flow.unreached(w)
+        unstructured.unreached(w)
     elif kind < 6:
-        return flow.irreducible(w, min(share, 16), write_body)
+        return unstructured.irreducible(w, min(share, 16), write_body)
     elif w.room(150):
-        flow.pressure(w, lambda: _write_across(w, min(share, 12)))
+        unstructured.pressure(w, lambda: _write_across(w, min(share, 12)))
     else:
         return False
     return True

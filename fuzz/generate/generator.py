@@ -6,19 +6,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from math import ceil
 
-from backend.isle import LOWERING, MID_END
-from fuzz.case import Case
+from backend.cranelift.isle import LOWERING, MID_END
+from fuzz.cases.case import Case
 from fuzz.entropy import Entropy
 from fuzz.generate.function import write_function
 from fuzz.generate.inputs import draw_inputs
+from fuzz.generate.instruction_set import Pair, Repertoire
+from fuzz.generate.instruction_sets import Repertoires
 from fuzz.generate.options import Options
-from fuzz.generate.repertoire import Pair, Repertoire
 from fuzz.generate.settings import draw_chaos, draw_isa_settings, draw_settings
-from fuzz.generate.support import Repertoires
 from fuzz.generate.swarm import Swarm
 from fuzz.generate.writer import Plan
-from fuzz.rules.recipe import Aim, Recipes, recipes
-from fuzz.rules.shelf import users_shelf
+from fuzz.isle.fragment_cache import users_shelf
+from fuzz.isle.rule_fragments import Aim, Recipes, recipes
 
 _REGION_SHARE = 0.6
 _CALLEE_STEPS = 300

@@ -8,7 +8,7 @@ from clif.function import Block, BlockCall, Value
 from clif.types import I8, I16, I32, I64, Type
 from fuzz.generate.constants import special_floats
 from fuzz.generate.control import Body, carried, join
-from fuzz.generate.leftovers import condense, edge, fold
+from fuzz.generate.liveness import condense, edge, fold
 from fuzz.generate.operands import pick
 from fuzz.generate.writer import Edge, Loop, Writer
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from clif.function import MemFlags, StackSlot, Value
 from clif.types import I8, I16, I32, I64, Type
-from fuzz.generate.casts import close
+from fuzz.generate.conversions import close
+from fuzz.generate.instruction_set import Form
 from fuzz.generate.operands import pick
 from fuzz.generate.options import TRAP_CODES
-from fuzz.generate.repertoire import Form
 from fuzz.generate.writer import MemoryObject, Writer
 
 #: Narrow accesses: opcode, bytes.

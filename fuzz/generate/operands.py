@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from clif.function import Value
 from clif.types import I8, I32, I64, I128, Type
-from fuzz.generate.casts import as_type, close
 from fuzz.generate.constants import draw_bits
+from fuzz.generate.conversions import as_type, close
+from fuzz.generate.instruction_set import FLOAT_CONDITIONS, INT_CONDITIONS
 from fuzz.generate.options import PLAIN_TYPES
-from fuzz.generate.repertoire import FLOAT_CONDITIONS, INT_CONDITIONS
 from fuzz.generate.writer import Writer
 
 #: Scalars that every ISA compares.

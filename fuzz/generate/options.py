@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from clif.types import ALL, F32, F64, INTS, Type
+from fuzz.campaign.plan import RULES_SHARE
 from fuzz.generate.conventions import common
-from fuzz.plan import RULES_SHARE
 
 TRAP_CODES = (
     "user1",

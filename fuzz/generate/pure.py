@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from clif.function import Value
+from clif.nan_payload import Payload
 from clif.opcodes import Format
 from clif.types import Type
-from fuzz.generate.casts import close
 from fuzz.generate.constants import draw_bits
+from fuzz.generate.conversions import close
+from fuzz.generate.instruction_set import LAST_LANE, Form
 from fuzz.generate.operands import (
     constant,
     convert,
     pick,
 )
-from fuzz.generate.payload import Payload
-from fuzz.generate.repertoire import LAST_LANE, Form
 from fuzz.generate.writer import Writer
 
 _SHIFTS = frozenset({"ishl", "ushr", "sshr", "rotl", "rotr"})

@@ -8,9 +8,9 @@ from clif.function import Signature, Value
 from clif.types import Type
 from fuzz.generate import conventions
 from fuzz.generate.calls import region_of, tail_call
-from fuzz.generate.leftovers import condense, fill
+from fuzz.generate.liveness import condense, fill
 from fuzz.generate.memory import store
-from fuzz.generate.shapes import abi_param
+from fuzz.generate.signature_pool import abi_param
 from fuzz.generate.signatures import Profile
 from fuzz.generate.writer import Edge, Writer
 

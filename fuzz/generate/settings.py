@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import accumulate
 
-from backend.target import ISAS
+from backend.emulator.isa import ISAS
 from fuzz.entropy import Entropy
 from fuzz.generate.options import Options
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from clif.function import AbiParam, Signature, Value
+from clif.nan_payload import may_be_open
 from clif.types import I64
 from fuzz.generate import conventions
-from fuzz.generate.payload import may_be_open
-from fuzz.generate.shapes import Shape, abi_param, pick_shape
+from fuzz.generate.signature_pool import Shape, abi_param, pick_shape
 from fuzz.generate.writer import MemoryObject, Writer
 
 #: One main function in so many has a signature that is not from the menu.

@@ -6,8 +6,8 @@ from itertools import accumulate
 
 from clif.types import F32, F64, I8, I16, I32, I64, I128, Type
 from fuzz.entropy import Entropy
+from fuzz.generate.instruction_set import Form, Repertoire
 from fuzz.generate.options import PLAIN_TYPES
-from fuzz.generate.repertoire import Form, Repertoire
 
 #: Out of 16 cases, how many have the type.
 _TYPE_SHARE = {I8: 8, I16: 7, I32: 13, I64: 13, I128: 4, F32: 6, F64: 6}

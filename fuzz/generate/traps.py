@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from clif.function import MemFlags, Value
 from clif.types import I8, I64
-from fuzz.generate.casts import close
 from fuzz.generate.control import trap_arm
+from fuzz.generate.conversions import close
 from fuzz.generate.memory import base
 from fuzz.generate.operands import compare, condition, pick
 from fuzz.generate.options import TRAP_CODES

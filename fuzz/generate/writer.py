@@ -21,16 +21,16 @@ from clif.function import (
     StackSlot,
     Value,
 )
+from clif.nan_payload import Payload, may_be_open
 from clif.types import I64, I128, INTS, Type
 from fuzz.entropy import Entropy
+from fuzz.generate.instruction_set import Form, Pair, Repertoire
 from fuzz.generate.options import Options
-from fuzz.generate.payload import Payload, may_be_open
-from fuzz.generate.pool import Pool
-from fuzz.generate.repertoire import Form, Pair, Repertoire
 from fuzz.generate.swarm import Swarm
+from fuzz.generate.value_pool import Pool
 
 if TYPE_CHECKING:
-    from fuzz.rules.recipe import Aim, Recipes
+    from fuzz.isle.rule_fragments import Aim, Recipes
 
 #: The integer type of so many bits.
 SCALAR_OF_BITS = {type_.bits: type_ for type_ in INTS}

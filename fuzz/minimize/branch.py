@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from backend.opcodes import OPCODES
+from backend.cranelift.opcodes import OPCODES
 from clif.function import Block, BlockCall, Inst
 from clif.uses import Index
 from fuzz.minimize.subject import Change, Subject

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from backend.opcodes import OPCODES
+from backend.cranelift.opcodes import OPCODES
 from clif.function import Block, BlockCall, External, Function, Inst, Value
 from clif.opcodes import Format
-from fuzz.case import Case
+from fuzz.analysis.program import Program
+from fuzz.cases.case import Case
 from fuzz.minimize.subject import Change, Subject
-from fuzz.mutate.program import Program
 
 _INDIRECT = (Format.CALL_INDIRECT, Format.TRY_CALL_INDIRECT)
 

@@ -14,15 +14,15 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Final
 
-from fuzz.autopsy import examine
-from fuzz.case import Case
-from fuzz.casefile import print_case, read_case
-from fuzz.coroner import KINDS
-from fuzz.flight import Flight
-from fuzz.limits import die_with_parent, limit_memory, send_errors_to
-from fuzz.minimize.judge import TrialJudge
-from fuzz.plan import Plan
-from fuzz.triage.symptom import Symptom
+from fuzz.campaign.crash_finding import KINDS
+from fuzz.campaign.exit_cause import examine
+from fuzz.campaign.in_flight import Flight
+from fuzz.campaign.plan import Plan
+from fuzz.campaign.process_limits import die_with_parent, limit_memory, send_errors_to
+from fuzz.cases.case import Case
+from fuzz.cases.casefile import print_case, read_case
+from fuzz.differential.failure_signature import Symptom
+from fuzz.minimize.interestingness import TrialJudge
 
 _CONTEXT: Final = multiprocessing.get_context("spawn")
 
@@ -44,7 +44,7 @@ def _serve(judge: TrialJudge, flight: Flight, errors: str, connection: Connectio
 
 @dataclass(slots=True)
 class ChildJudge:
-    """A judge (``fuzz.minimize.judge.Judge``) whose work is done by another process.
+    """A judge (``fuzz.minimize.interestingness.Judge``) whose work is done by another process.
 
     Attributes:
         judge: what that process judges by.

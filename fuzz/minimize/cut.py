@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
-from backend.opcodes import OPCODES
+from backend.cranelift.opcodes import OPCODES
 from clif.function import AbiParam, Block, Inst, Value
 from fuzz.minimize.subject import Change, Subject
 

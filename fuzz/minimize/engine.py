@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from fuzz.case import Case
-from fuzz.casefile import print_case
-from fuzz.minimize.judge import Judge
-from fuzz.minimize.size import Size, instructions, size_of
-from fuzz.minimize.soundness import Flaw, flaws, is_verified, is_well_formed, known_faults
+from fuzz.cases.case import Case
+from fuzz.cases.casefile import print_case
+from fuzz.differential.failure_signature import Symptom
+from fuzz.minimize.interestingness import Judge
+from fuzz.minimize.order import Size, instructions, size_of
+from fuzz.minimize.soundness import Flaw, faults_of, flaws, is_verified, is_well_formed
 from fuzz.minimize.subject import Change, Subject, Trace, trace_of
 from fuzz.minimize.tidy import tidy
-from fuzz.triage.symptom import Symptom
 
 
 class NotFailing(ValueError):
@@ -81,7 +81,7 @@ class Minimizer:
         self._wanted = symptom
         self.progress = Progress(case)
         self._verified = is_verified(case)
-        self._known = known_faults(case)
+        self._known = faults_of(case)
         self._take(case)
         return symptom
 
@@ -150,7 +150,7 @@ class Minimizer:
         return False
 
     def _is_sound(self, candidate: Case) -> bool:
-        if not known_faults(candidate) <= self._known:
+        if not faults_of(candidate) <= self._known:
             return False
         return flaws(candidate) <= self._flaws
 

@@ -10,9 +10,9 @@ from typing import Final
 
 from clif.outcome import Words, ints_from_words, words_from_ints
 from clif.types import Type
-from fuzz.case import Case
+from fuzz.cases.case import Case
 from fuzz.minimize.numbers import simpler
-from fuzz.minimize.size import simplicity
+from fuzz.minimize.order import simplicity
 from fuzz.minimize.subject import Change, Subject
 
 #: More arguments than these have too many combinations.

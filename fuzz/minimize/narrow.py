@@ -7,12 +7,12 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-from backend.opcodes import OPCODES
+from backend.cranelift.opcodes import OPCODES
 from clif.function import AbiParam, Function, Inst, Signature
 from clif.outcome import Words, ints_from_words, words_from_ints
 from clif.types import F32, F64, I8, I16, I32, I64, Type
-from fuzz.case import Case
-from fuzz.minimize.size import type_weight
+from fuzz.cases.case import Case
+from fuzz.minimize.order import type_weight
 from fuzz.minimize.subject import Change, Subject
 
 _CONSTANTS = ("iconst", "vconst", "f16const", "f32const", "f64const", "f128const")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from clif.types import Type
-from fuzz.minimize.size import simplicity
+from fuzz.minimize.order import simplicity
 
 #: Of the floats: 1.0 by width of the lane.
 _ONE = {16: 0x3C00, 32: 0x3F800000, 64: 0x3FF << 52, 128: 0x3FFF << 112}

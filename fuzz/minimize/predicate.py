@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from fuzz.case import Case
-from fuzz.casefile import print_case
-from fuzz.triage.symptom import Symptom
+from fuzz.cases.case import Case
+from fuzz.cases.casefile import print_case
+from fuzz.differential.failure_signature import Symptom
 
 _INTERESTING: Final = Symptom(None, what="what the predicate looks for")
 _PLACE: Final = "{}"
@@ -23,7 +23,7 @@ class PredicateError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PredicateJudge:
-    """Runs a command on each case (``fuzz.minimize.judge.Judge``).
+    """Runs a command on each case (``fuzz.minimize.interestingness.Judge``).
 
     Attributes:
         command: words as for a shell; the file's name stands for ``{}``, or comes last.

@@ -9,19 +9,19 @@ from fuzz.minimize.calls import call_plainly
 from fuzz.minimize.cut import cut_short
 from fuzz.minimize.delete import delete_instructions
 from fuzz.minimize.details import plain_details, simplify_constants
-from fuzz.minimize.earlier import use_earlier_values
+from fuzz.minimize.drop_parameters import drop_parameters, forget_conventions
+from fuzz.minimize.earlier_values import use_earlier_values
 from fuzz.minimize.engine import Pass
 from fuzz.minimize.inline import inline_calls
 from fuzz.minimize.inputs import drop_inputs, simplify_inputs, simplify_region
 from fuzz.minimize.narrow import narrow_types
 from fuzz.minimize.operands import use_operands
-from fuzz.minimize.parameters import replace_by_parameters
-from fuzz.minimize.params import drop_parameters, forget_conventions
 from fuzz.minimize.promote import promote_callee
 from fuzz.minimize.renumber import renumber
 from fuzz.minimize.results import drop_results
 from fuzz.minimize.settings import drop_settings
 from fuzz.minimize.straighten import merge_blocks
+from fuzz.minimize.values_to_parameters import replace_by_parameters
 
 PASSES: Final = (
     Pass("inputs", drop_inputs),

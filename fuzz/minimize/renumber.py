@@ -6,8 +6,8 @@ from dataclasses import replace
 from functools import partial
 
 from clif.function import AbiParam, GlobalValue
-from fuzz.case import Case
-from fuzz.minimize.size import canonical_names, in_order, order_of_use
+from fuzz.cases.case import Case
+from fuzz.minimize.order import canonical_names, in_order, order_of_use
 from fuzz.minimize.subject import Change, Subject
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from fuzz.case import Case
+from fuzz.cases.case import Case
 from fuzz.minimize.subject import Change, Subject
 
 

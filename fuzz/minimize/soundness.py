@@ -11,22 +11,22 @@ from enum import Enum
 from typing import Final
 
 import interp
-from backend.cranelift import CompilerPanic, Functions, ReadError, SettingsError
+from backend.cranelift import known_faults
+from backend.cranelift.compiler import CompilerPanic, Functions, ReadError, SettingsError
 from clif.function import Inst
 from clif.opcodes import Format
 from clif.outcome import Outcomes, Status, word_count, word_dtype
 from clif.printer import print_functions
 from clif.types import I64
 from clif.validity import is_valid
-from fuzz import known
-from fuzz.case import Case, effective_settings, has_canonical_nans
-from fuzz.compare import compare
-from fuzz.mutate.facts import Facts
-from fuzz.mutate.flow import addresses
-from fuzz.mutate.program import Program
-from fuzz.oracle import DEFAULT_FUEL
-from fuzz.pipeline import target_of
-from fuzz.plan import DEFAULT_ISAS
+from fuzz.analysis.facts import Facts
+from fuzz.analysis.flow import addresses
+from fuzz.analysis.program import Program
+from fuzz.campaign.plan import DEFAULT_ISAS
+from fuzz.cases.case import Case, effective_settings, has_canonical_nans
+from fuzz.cases.compare import compare
+from fuzz.differential.oracle import DEFAULT_FUEL
+from fuzz.differential.pipeline import target_of
 
 #: Made-up addresses and garbage that differ from the usual ones.
 _OTHER_LAYOUTS: Final = (1, 5)
@@ -142,18 +142,18 @@ def _promises(inst: Inst) -> bool:
     return inst.flags.readonly or inst.flags.can_move
 
 
-def known_faults(case: Case) -> frozenset[str]:
+def faults_of(case: Case) -> frozenset[str]:
     """Known faults of Cranelift that strike at instructions of the case."""
     found = set()
     for isa in filter(case.is_for, DEFAULT_ISAS):
         settings, flags = effective_settings(case), case.isa_settings.get(isa, {})
-        for fault in known.striking(isa, settings, flags):
+        for fault in known_faults.striking(isa, settings, flags):
             if any(_includes(fault, i) for f in case.functions for i in f.instructions()):
                 found.add(fault.name)
     return frozenset(found)
 
 
-def _includes(fault: known.KnownFault, inst: Inst) -> bool:
+def _includes(fault: known_faults.KnownFault, inst: Inst) -> bool:
     operands = tuple(arg.type.name for arg in inst.args)
     type_ = "" if inst.type is None else inst.type.name
     return fault.instructions.include(inst.opcode.name, type_, operands, inst.cond or inst.rmw)

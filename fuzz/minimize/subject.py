@@ -6,16 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import interp
-from backend.opcodes import OPCODES
+from backend.cranelift.opcodes import OPCODES
 from clif.builder import FunctionBuilder
 from clif.function import AbiParam, Block, Function, Inst, Value
 from clif.outcome import Region, Words, ints_from_words
 from clif.types import I8, I64, I128, Type
 from clif.uses import Index
 from clif.validity import used_values
-from fuzz.case import Case, has_canonical_nans
+from fuzz.cases.case import Case, has_canonical_nans
+from fuzz.differential.oracle import DEFAULT_FUEL
 from fuzz.mutate.draft import copy_case
-from fuzz.oracle import DEFAULT_FUEL
 
 #: One change to the subject's case. It is called at most once, with others of its list if the pass
 #: has chunks.

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from clif.function import External, Function, GlobalValue, StackSlot
 from clif.uses import remove_unreachable, remove_unused
-from fuzz.case import Case
-from fuzz.casefile import reachable
+from fuzz.cases.case import Case
+from fuzz.cases.casefile import reachable
 
 
 def tidy(case: Case) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from clif.function import Inst
 from clif.opcodes import Format
 from clif.types import Type
-from fuzz.case import Case
+from fuzz.cases.case import Case
 from fuzz.entropy import Entropy
-from fuzz.generate.repertoire import LANE_FORMATS, LAST_LANE, Form, Repertoire
+from fuzz.generate.instruction_set import LANE_FORMATS, LAST_LANE, Form, Repertoire
 
 #: Instructions whose types need no support: control flow, calls, and what has no operand.
 _ALWAYS = frozenset(

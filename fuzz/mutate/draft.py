@@ -11,14 +11,14 @@ from clif.function import Function, Inst, Value
 from clif.place import Place
 from clif.types import I64, I128, Type
 from clif.uses import Index, Use, fresh_number
-from fuzz.case import Case
+from fuzz.analysis.access import access_of, is_region_store
+from fuzz.analysis.facts import Donor, Facts
+from fuzz.cases.case import Case
 from fuzz.entropy import Entropy
+from fuzz.generate.instruction_set import Form
 from fuzz.generate.options import Options
-from fuzz.generate.repertoire import Form
 from fuzz.generate.writer import SCALAR_OF_BITS
-from fuzz.mutate.access import access_of, is_region_store
 from fuzz.mutate.catalogue import Catalogue, draw_immediates
-from fuzz.mutate.facts import Donor, Facts
 
 T = TypeVar("T")
 _ATOMICS = frozenset({"atomic_rmw", "atomic_cas", "atomic_load", "atomic_store"})

@@ -7,7 +7,7 @@ from dataclasses import replace
 from clif.function import Function, Inst
 from clif.place import Place
 from clif.uses import Use
-from fuzz.mutate.access import access_of
+from fuzz.analysis.access import access_of
 from fuzz.mutate.draft import Draft
 
 

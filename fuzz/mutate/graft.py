@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 from clif.function import External, Function, Value
 from clif.outcome import Region
-from fuzz.case import Case, effective_settings
+from fuzz.analysis.facts import Facts
+from fuzz.analysis.intervals import REGION, Interval
+from fuzz.cases.case import Case, effective_settings
 from fuzz.generate.conventions import common, fits
 from fuzz.mutate.draft import Draft
-from fuzz.mutate.facts import Facts
-from fuzz.mutate.intervals import REGION, Interval
 
 #: Settings that functions are made for: they must agree.
 _SHARED = ("enable_llvm_abi_extensions", "enable_pinned_reg")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from clif.function import Inst, Value
+from clif.nan_payload import Payload
 from clif.place import Place
 from clif.types import Type
 from clif.uses import Use
 from fuzz.generate.constants import draw_bits
-from fuzz.generate.payload import Payload
-from fuzz.generate.repertoire import Form
+from fuzz.generate.instruction_set import Form
 from fuzz.mutate.draft import Draft
 
 _CONSTANT = 0.15

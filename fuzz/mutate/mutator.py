@@ -11,13 +11,13 @@ from itertools import accumulate
 
 from clif.uses import remove_unreachable, remove_unused
 from clif.validity import is_valid
-from fuzz.case import Case
+from fuzz.analysis.facts import Donor, Facts
+from fuzz.cases.case import Case
 from fuzz.entropy import Entropy
+from fuzz.generate.instruction_sets import Repertoires
 from fuzz.generate.options import Options
-from fuzz.generate.support import Repertoires
 from fuzz.mutate.catalogue import Catalogue
 from fuzz.mutate.draft import Draft, copy_case
-from fuzz.mutate.facts import Donor, Facts
 from fuzz.mutate.registry import MUTATIONS, Mutation
 
 #: Draws of a mutation per step wanted; not every one finds a place.

@@ -7,7 +7,7 @@ from dataclasses import replace
 from clif.function import Function, StackSlot
 from clif.opcodes import Format
 from clif.place import Place
-from fuzz.mutate.access import Access, Span, access_of, spans
+from fuzz.analysis.access import Access, Span, access_of, spans
 from fuzz.mutate.draft import Draft
 
 _WITH_OFFSET = (Format.LOAD, Format.STORE)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from clif.function import Function, Inst
+from clif.nan_payload import Payload
 from clif.place import Place
-from fuzz.generate.payload import Payload
-from fuzz.generate.repertoire import Form
+from fuzz.generate.instruction_set import Form
 from fuzz.mutate.catalogue import draw_immediates
 from fuzz.mutate.draft import Draft
 

@@ -8,7 +8,7 @@ from clif.function import Block, Function, Inst, Value
 from clif.opcodes import Format
 from clif.place import Place
 from clif.types import FLOATS, INTS, Type
-from fuzz.generate.repertoire import Form
+from fuzz.generate.instruction_set import Form
 from fuzz.mutate.draft import Draft
 
 _MOST = 8

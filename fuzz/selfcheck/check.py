@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from fuzz.finding import FindingKind
-from fuzz.pipeline import Pipeline, Verdict
-from fuzz.plan import CaseOptions
+from fuzz.campaign.case_source import CaseSource
+from fuzz.campaign.plan import CaseOptions
+from fuzz.differential.finding import FindingKind
+from fuzz.differential.pipeline import Pipeline, Verdict
 from fuzz.selfcheck.registry import Fault
-from fuzz.source import CaseSource
 
 #: What counts as having seen a fault. A fault that made CLIF invalid would be an error of its own.
 _SEEN = (FindingKind.MISCOMPILE, FindingKind.HANG)

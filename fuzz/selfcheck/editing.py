@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import TypeVar
 
-from backend.opcodes import OPCODES
+from backend.cranelift.opcodes import OPCODES
 from clif.builder import FunctionBuilder
 from clif.function import Block, BlockCall, Function, Inst, Value
 from clif.graph import successors

@@ -8,8 +8,8 @@ from random import Random
 from clif.function import Block, BlockCall, External, Function, Inst, Value
 from clif.graph import dominates, immediate_dominators
 from clif.place import Place
-from fuzz.case import Case
-from fuzz.pipeline import Injection
+from fuzz.cases.case import Case
+from fuzz.differential.pipeline import Injection
 from fuzz.selfcheck.editing import (
     definitions,
     in_cycle,

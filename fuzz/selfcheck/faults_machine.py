@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from backend.link import Compiled
-from fuzz.case import Case
-from fuzz.pipeline import Injection
+from backend.emulator.linker import Compiled
+from fuzz.cases.case import Case
+from fuzz.differential.pipeline import Injection
 from fuzz.selfcheck.registry import fault
 
 _ORIGINAL = "selfcheck_original"

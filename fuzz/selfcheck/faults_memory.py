@@ -7,8 +7,8 @@ from random import Random
 from clif.function import Function, Inst
 from clif.place import Place
 from clif.types import I8, I16, I32, I64
-from fuzz.case import Case
-from fuzz.pipeline import Injection
+from fuzz.cases.case import Case
+from fuzz.differential.pipeline import Injection
 from fuzz.selfcheck.editing import insert_before, named, pick, places, rename
 from fuzz.selfcheck.registry import clif_fault, fault
 

@@ -15,8 +15,8 @@ from types import MappingProxyType
 from typing import Final
 
 from clif.function import Function
-from fuzz.case import Case
-from fuzz.pipeline import Injection
+from fuzz.cases.case import Case
+from fuzz.differential.pipeline import Injection
 
 Inject = Callable[[Case, Random], Injection | None]
 #: Changes functions in place; false where there is no place for the fault.

@@ -1,4 +1,4 @@
-"""Who is to blame for a failure, as data; ``fuzz.triage.assess`` finds it out."""
+"""Who is to blame for a failure, as data; ``fuzz.triage.attribution`` finds it out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from backend.rules import Rule
+from backend.cranelift.rule_edges import Rule
 
 
 class Part(Enum):

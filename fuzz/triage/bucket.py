@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from fuzz.case import DEFAULT_SETTINGS, Case
-from fuzz.finding import FindingKind, opcodes_in_bucket
-from fuzz.triage.symptom import Symptom
+from fuzz.cases.case import DEFAULT_SETTINGS, Case
+from fuzz.differential.failure_signature import Symptom
+from fuzz.differential.finding import FindingKind, opcodes_in_bucket
 
 #: Their symptoms say where it happened, or in which words: better than what the case consists of.
 _TOLD: Final = (

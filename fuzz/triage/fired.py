@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from backend.coverage import CoveredEdges
-from backend.cranelift import (
+from backend.cranelift.compiler import (
     CompileError,
     CompilerPanic,
     Functions,
@@ -14,10 +13,11 @@ from backend.cranelift import (
     SettingsError,
     VerifierError,
 )
-from backend.rules import Rule, RuleMap, RulesError, known_rules
+from backend.cranelift.edge_counters import CoveredEdges
+from backend.cranelift.rule_edges import Rule, RuleMap, RulesError, known_rules
 from clif.printer import print_functions
-from fuzz.case import Case
-from fuzz.pipeline import target_of
+from fuzz.cases.case import Case
+from fuzz.differential.pipeline import target_of
 from fuzz.triage.blame import FiredRule
 
 

@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from fuzz.finding import FindingKind
+from fuzz.differential.finding import FindingKind
 from fuzz.triage.bucket import Bucket
 
 if TYPE_CHECKING:
-    from fuzz.triage.fold import Fault
+    from fuzz.triage.deduplicate import Fault
 
 #: Whose cases say what is wrong only by what they consist of.
 _SHAPED: Final = frozenset({FindingKind.MISCOMPILE, FindingKind.HANG})

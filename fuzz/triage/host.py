@@ -19,17 +19,23 @@ from typing import Final
 
 import numpy as np
 
-from backend.cranelift import CompileError, CompilerPanic, Functions, SettingsError, VerifierError
-from backend.link import Linker, LinkError
+from backend.cranelift.compiler import (
+    CompileError,
+    CompilerPanic,
+    Functions,
+    SettingsError,
+    VerifierError,
+)
+from backend.emulator.linker import Linker, LinkError
 from clif.function import Function
 from clif.outcome import Region, Status, ints_from_words
 from clif.printer import print_functions
 from clif.types import F32, F64, Type
-from fuzz.case import Case
-from fuzz.casefile import print_case, read_case
-from fuzz.compare import Observed
-from fuzz.pipeline import target_of
-from fuzz.triage.assess import Executor
+from fuzz.cases.case import Case
+from fuzz.cases.casefile import print_case, read_case
+from fuzz.cases.compare import Observed
+from fuzz.differential.pipeline import target_of
+from fuzz.triage.attribution import Executor
 
 _CONTEXT: Final = multiprocessing.get_context("spawn")
 _ISAS: Final = {"x86_64": "x86_64", "AMD64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}

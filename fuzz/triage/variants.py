@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final
 
-from backend import _cranelift
-from backend.opcodes import OPCODES
+from backend.cranelift import _cranelift
+from backend.cranelift.opcodes import OPCODES
 from clif.opcodes import Opcode
-from fuzz.case import Case, effective_settings
+from fuzz.cases.case import Case, effective_settings
 from fuzz.generate.settings import FLAGS, UNUSUAL, USUAL
 from fuzz.mutate.draft import copy_case
 

@@ -113,9 +113,10 @@ def _first_error(lines: list[str]) -> str:
 
 
 def _install(variant: Variant, library: Path) -> None:
-    """Each environment has its own copy, outside of the sources (see ``backend/__init__.py``)."""
-    folder = site_packages(variant) / "backend"
-    folder.mkdir(exist_ok=True)
+    """Each environment has its own copy, outside of the sources (see
+    ``backend/cranelift/__init__.py``)."""
+    folder = site_packages(variant) / "backend" / "cranelift"
+    folder.mkdir(parents=True, exist_ok=True)
     module = folder / "_cranelift.abi3.so"
     if module.exists() and module.stat().st_mtime_ns == library.stat().st_mtime_ns:
         return

@@ -52,7 +52,7 @@ class Stamps:
         self._mark("packages", _package_inputs())
 
     def mark_extension(self) -> None:
-        found = self.variant.folder.glob("lib/python*/site-packages/backend/_cranelift.*")
+        found = self.variant.folder.glob("lib/python*/site-packages/backend/cranelift/_cranelift.*")
         self.data["module"] = str(next(found).relative_to(self.variant.folder))
         self._mark("extension", _extension_inputs())
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from backend.opcodes import OPCODES
-from backend.reader import read_functions
+from backend.cranelift.opcodes import OPCODES
+from backend.cranelift.reader import read_functions
 from clif.builder import FunctionBuilder
 from clif.function import AbiParam, Block, BlockCall, Function, MemFlags, Signature, Value
 from clif.graph import dominates, immediate_dominators, predecessors, reverse_post_order

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backend.reader import read_file
+from backend.cranelift.reader import read_file
 from clif.function import Function
 from clif.graph import immediate_dominators, loops, reverse_post_order
 from clif.uses import Index, fresh_number, remove_unreachable, remove_unused

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 
-from fuzz.case import Case
+from fuzz.cases.case import Case
 from fuzz.generate import Options
 from fuzz.strategies import cases, mutants
+from tests.paths import ROOT
 
-PAGE = Path(__file__).parents[2] / "docs" / "strategies.md"
+PAGE = ROOT / "docs" / "strategies.md"
 TINY = Options(instructions=6, inputs=2, callees=0)
 
 

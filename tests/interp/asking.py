@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from backend.opcodes import OPCODES
+from backend.cranelift.opcodes import OPCODES
 from clif.builder import FunctionBuilder
 from clif.function import AbiParam, Function, Signature
 from clif.outcome import Inputs, Outcomes, Status, ints_from_words, words_from_ints

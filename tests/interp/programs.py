@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backend.reader import read_functions
+from backend.cranelift.reader import read_functions
 from clif.outcome import Inputs, Outcomes, words_from_ints
 from interp import Options, run
 from tests.interp.asking import answers

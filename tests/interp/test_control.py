@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backend.reader import read_functions
+from backend.cranelift.reader import read_functions
 from clif.outcome import Inputs, Status, words_from_ints
 from clif.types import I8, I64, INTS, Type
 from interp import Counters, Options, Unsupported, run

@@ -9,14 +9,12 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from backend.probes import Probe, all_probes, probe_text
+from backend.cranelift.probes import Probe, all_probes, probe_text
 from interp.registry import all_meanings
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.paths import ROOT
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from backend.opcodes import OPCODES
+from backend.cranelift.opcodes import OPCODES
 from clif.types import I8, I16, I32, I64, I128, INTS, Type, by_name
 from tests.interp.asking import TYPES, Answer, ask, int_rows, join, signed, split
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from backend.opcodes import OPCODES
+from backend.cranelift.opcodes import OPCODES
 from clif.builder import FunctionBuilder
 from clif.function import AbiParam, Function, MemFlags, Signature, Value
 from clif.outcome import Inputs, Outcomes, Region, Status, ints_from_words, words_from_ints

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backend.opcodes import OPCODES
+from backend.cranelift.opcodes import OPCODES
 from clif.builder import FunctionBuilder
 from clif.function import AbiParam, Function, MemFlags, Signature
 from clif.outcome import Inputs, ints_from_words

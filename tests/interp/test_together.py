@@ -7,7 +7,7 @@ import random
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backend.opcodes import OPCODES
+from backend.cranelift.opcodes import OPCODES
 from clif.builder import FunctionBuilder
 from clif.function import AbiParam, Block, BlockCall, Function, Signature, Value
 from clif.outcome import Inputs, Outcomes, Region, Status, ints_from_words, words_from_ints

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.paths import ROOT
 
 pytestmark = [
     pytest.mark.build,
@@ -25,7 +25,7 @@ pytestmark = [
 ]
 
 SUM = """
-from backend.cranelift import Target, compile_text, version
+from backend.cranelift.compiler import Target, compile_text, version
 text = '''function %f(i32) -> i32 system_v {
 block0(v0: i32):
     v1 = iconst.i32 0

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.paths import ROOT
+
 TOOLS = ("sh", "dirname", "basename", "cat", "env")
 
 MARK = """

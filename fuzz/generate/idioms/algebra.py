@@ -7,8 +7,8 @@ from clif.function import Value
 from clif.types import I8, I16, I32, I64, I128, Type
 from fuzz.generate.constants import draw_immediate
 from fuzz.generate.idioms.fragment import Fragment, Idiom, Unfit, constant, op
+from fuzz.generate.instruction_set import INT_CONDITIONS
 from fuzz.generate.operands import compare, pick, pick_other
-from fuzz.generate.repertoire import INT_CONDITIONS
 from fuzz.generate.writer import Writer
 
 _WORDS = (I8, I16, I32, I64)

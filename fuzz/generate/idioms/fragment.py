@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from clif.function import Value
+from clif.nan_payload import Payload
 from clif.types import I128, Type
 from fuzz.entropy import Entropy
-from fuzz.generate.casts import close
-from fuzz.generate.payload import Payload
-from fuzz.generate.repertoire import LAST_LANE
+from fuzz.generate.conversions import close
+from fuzz.generate.instruction_set import LAST_LANE
 from fuzz.generate.writer import Writer
 
 #: Emits at the writer's place, keeps what others may use, and says whether it fits there. Where it

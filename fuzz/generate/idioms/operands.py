@@ -10,9 +10,9 @@ from clif.types import F32, F64, I8, I16, I32, I64, I128, Type
 from fuzz.entropy import Entropy
 from fuzz.generate.constants import draw_immediate
 from fuzz.generate.idioms.fragment import Fragment, Idiom, Unfit, constant, op
+from fuzz.generate.instruction_set import INT_CONDITIONS
 from fuzz.generate.memory import base, load_at, load_value
 from fuzz.generate.operands import compare, condition, pick
-from fuzz.generate.repertoire import INT_CONDITIONS
 from fuzz.generate.writer import Writer
 
 _WORDS = (I8, I16, I32, I64)

@@ -1,0 +1,300 @@
+"""CLIF text as objects of ``clif``, read by Cranelift's own parser.
+
+Beyond what the parser refuses, a few things have no place in ``clif`` and are refused here with
+the same exception: dynamic vectors, and ``context`` entries of exception tables.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+from backend.cranelift import _cranelift
+from backend.cranelift._cranelift import ReadError
+from backend.cranelift.opcodes import OPCODES
+from clif import types
+from clif.function import (
+    DEFAULT_FLAGS,
+    AbiParam,
+    Block,
+    BlockCall,
+    External,
+    Function,
+    GlobalValue,
+    Handler,
+    Inst,
+    MemFlags,
+    Signature,
+    StackSlot,
+    Value,
+)
+from clif.testfile import Comment, Literal, RunCommand, TargetLine, TestFile
+from clif.types import Type
+
+_FUNCTION = re.compile(r"^function\b", re.MULTILINE)
+
+
+class UnrepresentableError(ReadError):
+    """CLIF that Cranelift's parser accepts, but that has no place in ``clif``."""
+
+
+def read_file(text: str) -> TestFile:
+    """Reads a ``.clif`` file; one of bare functions too.
+
+    Raises:
+        ReadError: it does not parse.
+        UnrepresentableError: a function has no place in ``clif``.
+        CompilerPanic: Cranelift's parser panicked.
+    """
+    file, refused = read_file_in_part(text)
+    for error in refused.values():
+        raise error
+    return file
+
+
+def read_file_in_part(text: str) -> tuple[TestFile, dict[str, UnrepresentableError]]:
+    """Reads a file of which some functions may have no place in ``clif``.
+
+    Returns:
+        The file, and by name the functions that cannot be represented. Those have no blocks in
+        the file, and an empty signature where that is what cannot be represented.
+
+    Raises:
+        ReadError: it does not parse.
+        CompilerPanic: Cranelift's parser panicked.
+    """
+    raw = _cranelift.read(text)
+    refused: dict[str, UnrepresentableError] = {}
+    functions = []
+    for function in raw["functions"]:
+        reader = _FunctionReader(function)
+        try:
+            functions.append((reader.read(), _comments(function["comments"])))
+        except UnrepresentableError as error:
+            refused[function["name"]] = error
+            functions.append((reader.bare(), _comments(function["comments"])))
+    file = TestFile(
+        commands=[" ".join([command, *options]) for command, options in raw["commands"]],
+        settings=raw["settings"],
+        targets=[TargetLine(name, tuple(flags)) for name, flags in raw["targets"]],
+        features=[name if wanted else f"!{name}" for name, wanted in raw["features"]],
+        preamble=_comments(raw["preamble_comments"]),
+        functions=functions,
+    )
+    return file, refused
+
+
+def read_header(text: str) -> tuple[list[str], list[TargetLine]]:
+    """The ``set`` lines without that word, and the ``target`` lines, whatever the functions are.
+
+    Raises as ``read_file`` does.
+    """
+    raw = _cranelift.read(text[: _header_size(text)])
+    targets = [TargetLine(name, tuple(flags)) for name, flags in raw["targets"]]
+    return raw["settings"], targets
+
+
+def without_header(text: str) -> str:
+    """The functions alone, on the lines where they were: for what the header must not spoil."""
+    size = _header_size(text)
+    return "\n" * text.count("\n", 0, size) + text[size:]
+
+
+def _header_size(text: str) -> int:
+    start = _FUNCTION.search(text)
+    return start.start() if start else 0
+
+
+def read_functions(text: str) -> list[Function]:
+    """The functions of a text, whatever else it holds. Raises as ``read_file`` does."""
+    return [function for function, _ in read_file(text).functions]
+
+
+def read_run_command(comment: str, signature: Signature) -> RunCommand | None:
+    """Reads a comment as ``; run:`` or ``; print:``, with the types of the function it calls.
+
+    Returns:
+        None for a comment of another kind.
+
+    Raises:
+        ReadError: a run command that does not parse, or of another signature.
+    """
+    params = [param.type.name for param in signature.params]
+    returns = [param.type.name for param in signature.returns]
+    raw = _cranelift.parse_run_command(comment, params, returns)
+    if raw is None:
+        return None
+    return RunCommand(
+        raw["function"],
+        _literals(raw["args"]),
+        raw.get("comparison", ""),
+        _literals(raw.get("expected", ())),
+    )
+
+
+def _literals(raw: Iterable[tuple[str, int]]) -> tuple[Literal, ...]:
+    return tuple(Literal(types.by_name(name), bits) for name, bits in raw)
+
+
+def _comments(raw: Iterable[tuple[str, int]]) -> list[Comment]:
+    return [Comment(text, line) for text, line in raw]
+
+
+class _FunctionReader:
+    """Makes one function's objects, found again by the numbers that the text has for them."""
+
+    def __init__(self, raw: dict[str, Any]) -> None:
+        self.raw = raw
+        self.line: int = raw["line"]
+        self.values: dict[int, Value] = {}
+        self.blocks: dict[int, Block] = {}
+        self.signatures: dict[str, Signature] = {}
+        self.entities: dict[str, StackSlot | External | GlobalValue] = {}
+
+    def read(self) -> Function:
+        raw = self.raw
+        function = Function(raw["name"], self._signature(raw["signature"]))
+        function.stack_limit = raw["stack_limit"]
+        function.alias_regions = [
+            f'{region["user_id"]} "{region["description"]}"' for region in raw["alias_regions"]
+        ]
+        self._preamble(function)
+        # Blocks and values first: an instruction may name either before its definition's place.
+        for block in raw["blocks"]:
+            self.blocks[block["number"]] = self._define(block)
+        for block in raw["blocks"]:
+            instructions = self.blocks[block["number"]].instructions
+            instructions.extend(map(self._inst, block["instructions"]))
+        function.blocks = list(self.blocks.values())
+        return function
+
+    def bare(self) -> Function:
+        """The function without its body, and without its signature if need be."""
+        try:
+            return Function(self.raw["name"], self._signature(self.raw["signature"]))
+        except UnrepresentableError:
+            return Function(self.raw["name"], Signature())
+
+    def _refuse(self, what: str) -> NoReturn:
+        error = UnrepresentableError(f"line {self.line}: {what}")
+        error.line = self.line
+        error.message = what
+        raise error
+
+    def _type(self, name: str) -> Type:
+        try:
+            return types.by_name(name)
+        except KeyError:
+            self._refuse(f"type {name} is not supported")
+
+    def _signature(self, raw: dict[str, Any]) -> Signature:
+        def params(raw: Iterable[dict[str, Any]]) -> tuple[AbiParam, ...]:
+            return tuple(
+                AbiParam(self._type(param["type"]), param["extension"], param["purpose"])
+                for param in raw
+            )
+
+        return Signature(params(raw["params"]), params(raw["returns"]), raw["call_conv"])
+
+    def _preamble(self, function: Function) -> None:
+        for raw in self.raw["signatures"]:
+            self.signatures[raw["name"]] = self._signature(raw)
+        for raw in self.raw["stack_slots"]:
+            slot = StackSlot(raw["size"], raw["align"], raw["kind"])
+            function.stack_slots.append(slot)
+            self.entities[raw["name"]] = slot
+        for raw in self.raw["externals"]:
+            signature = self.signatures.get(raw["signature"])
+            if signature is None:
+                continue  # a gap: text may declare fn1 without fn0
+            name = raw["target"].removeprefix("%")
+            external = External(name, signature, raw["colocated"])
+            function.externals.append(external)
+            self.entities[raw["name"]] = external
+        for raw in self.raw["global_values"]:
+            symbol = raw.get("symbol")
+            global_value = GlobalValue(
+                raw["text"],
+                raw["kind"],
+                symbol.removeprefix("%") if symbol else None,
+                raw.get("offset", 0),
+            )
+            function.global_values.append(global_value)
+            self.entities[raw["name"]] = global_value
+
+    def _define(self, raw: dict[str, Any]) -> Block:
+        block = Block(raw["number"])
+        block.cold = raw["cold"]
+        block.params = self._define_values(raw["params"])
+        for inst in raw["instructions"]:
+            self.line = inst["line"] or self.line
+            self._define_values(inst["results"])
+        return block
+
+    def _define_values(self, raw: Sequence[tuple[int, str]]) -> list[Value]:
+        values = [Value(self._type(name), number) for number, name in raw]
+        self.values.update((value.number, value) for value in values)
+        return values
+
+    def _inst(self, raw: dict[str, Any]) -> Inst:
+        self.line = raw["line"] or self.line
+        opcode = OPCODES.get(raw["opcode"])
+        if opcode is None:
+            self._refuse(f"opcode {raw['opcode']} is not supported")
+        inst = Inst(
+            opcode,
+            self._type(raw["type"]) if raw["type"] is not None else None,
+            [self.values[number] for number in raw["args"]],
+            [self.values[number] for number, _ in raw["results"]],
+        )
+        inst.imm = raw.get("imm", 0)
+        inst.cond = raw.get("cond", "")
+        inst.offset = raw.get("offset", 0)
+        inst.trap = raw.get("trap", "")
+        inst.rmw = raw.get("rmw", "")
+        inst.ref = self._ref(raw)
+        if "flags" in raw:
+            flags = MemFlags(**raw["flags"])
+            inst.flags = DEFAULT_FLAGS if flags == DEFAULT_FLAGS else flags
+        inst.targets = [self._target(target) for target in raw.get("targets", ())]
+        inst.handlers = [self._handler(entry) for entry in raw.get("handlers", ())]
+        return inst
+
+    def _ref(
+        self, raw: dict[str, Any]
+    ) -> StackSlot | External | GlobalValue | Signature | Block | None:
+        for key in ("callee", "slot", "global_value"):
+            if key in raw:
+                entity = self.entities.get(raw[key])
+                if entity is None:
+                    self._refuse(f"{raw[key]} is not supported")
+                return entity
+        if "signature" in raw:
+            signature = self.signatures.get(raw["signature"])
+            if signature is None:  # which Cranelift's reader takes from try_call_indirect
+                self._refuse(f"{raw['signature']} is not defined")
+            return signature
+        if "block" in raw:
+            return self._block(raw["block"])
+        return None
+
+    def _block(self, number: int) -> Block:
+        """Cranelift's reader takes branches to a block that is not there: its verifier does not."""
+        block = self.blocks.get(number)
+        if block is None:
+            self._refuse(f"block{number} is not defined")
+        return block
+
+    def _target(self, raw: tuple[int, list[int | str]]) -> BlockCall:
+        number, args = raw
+        return BlockCall(
+            self._block(number),
+            [arg if isinstance(arg, str) else self.values[arg] for arg in args],
+        )
+
+    def _handler(self, raw: tuple[str, int | None, tuple[int, list[int | str]]]) -> Handler:
+        kind, tag, target = raw
+        if kind == "context":
+            self._refuse("a context in an exception table is not supported")
+        return Handler(tag, self._target(target))

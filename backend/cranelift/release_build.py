@@ -1,0 +1,233 @@
+"""Builds a release of Cranelift into the program of ``backend/release``, once for all."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from backend.cranelift.disk_cache import folder, save
+
+_SOURCES: Final = Path(__file__).with_name("release")
+_PANICS: Final = Path(__file__).with_name("src") / "panics.rs"  # which the program shares
+_NAME: Final = "clif-fuzz-release"
+_CODEGEN: Final = "cranelift-codegen"
+_READER: Final = "cranelift-reader"
+#: What cargo says where it could not ask the registry.
+_UNREACHABLE: Final = re.compile(
+    r"unable to update registry|failed to download|network failure", re.I
+)
+
+
+class UnavailableError(Exception):
+    """A release that cannot be had: never published, or it does not build here."""
+
+
+class RegistryError(Exception):
+    """The registry cannot be reached, which says nothing of any release."""
+
+
+def local_version(path: Path) -> str:
+    """The version of the Cranelift in a folder. Raises ValueError if there is none."""
+    for manifest in (path / "cranelift" / "codegen" / "Cargo.toml", path / "Cargo.toml"):
+        package = _package(manifest)
+        if package.get("name") == _CODEGEN and isinstance(package.get("version"), str):
+            return str(package["version"])
+    raise ValueError(
+        f"{path} is neither a Wasmtime working tree (no cranelift/codegen) nor a {_CODEGEN} folder"
+    )
+
+
+def _package(manifest: Path) -> dict[str, Any]:
+    try:
+        package = tomllib.loads(manifest.read_text()).get("package", {})
+    except (OSError, ValueError):
+        return {}
+    return package if isinstance(package, dict) else {}
+
+
+def build(
+    version: str, path: Path | None, on_crate: Callable[[int], None] | None = None
+) -> tuple[Path, str]:
+    """The program of a release, and its exact version.
+
+    A local one is built by cargo each time, which does nothing where nothing changed. Raises
+    UnavailableError, RegistryError.
+    """
+    place = folder() / "releases" / _key(version, path)
+    place.mkdir(parents=True, exist_ok=True)
+    with _exclusive(place / "lock"):
+        stamp = place / "stamp.json"
+        known = _read_stamp(stamp)
+        if path is None and known.get("digest") == _digest():
+            if known["failure"]:
+                raise UnavailableError(known["failure"])
+            if (place / _NAME).exists():
+                return place / _NAME, known["version"]
+        _write_manifest(place, version, path)
+        failure = _cargo(place, on_crate)
+        exact = "" if failure else _exact_version(place)
+        save(stamp, json.dumps({"digest": _digest(), "version": exact, "failure": failure}))
+        if path is None:
+            shutil.rmtree(place / "target", ignore_errors=True)  # much larger than the program
+        if failure:
+            raise UnavailableError(failure)
+    return place / _NAME, exact
+
+
+def _key(version: str, path: Path | None) -> str:
+    if path is None:
+        return version
+    return f"{path.name}-{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+
+
+def _read_stamp(stamp: Path) -> dict[str, Any]:
+    try:
+        known = json.loads(stamp.read_text())
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+@cache
+def _digest() -> str:
+    """Of everything that a build depends on besides the release."""
+    digest = hashlib.sha256(f"{_rust_version()}{_MANIFEST}".encode())
+    for source in (_PANICS, *sorted(_SOURCES.glob("*.rs"))):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
+def _rust_version() -> str:
+    try:
+        return subprocess.run(
+            ["rustc", "--version"], capture_output=True, text=True, check=True
+        ).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise UnavailableError(f"needs a Rust toolchain: {error}") from error
+
+
+@contextmanager
+def _exclusive(path: Path) -> Iterator[None]:
+    """Waits for another process that builds the same. The file stays, as its removal would race."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+# --- the crate ---
+
+
+def _write_manifest(place: Path, version: str, path: Path | None) -> None:
+    """The crate's manifest, beside what is built of it; its version is Cranelift's."""
+    text = _MANIFEST.format(
+        name=_NAME,
+        version=version if version.count(".") == 2 else f"{version}.0",
+        sources=_SOURCES,
+        codegen=_requirement(_CODEGEN, version, path),
+        reader=_requirement(_READER, version, path),
+    )
+    if path is not None and not (path / "cranelift" / "codegen").is_dir():
+        # A lone cranelift-codegen: its relatives are those of its version.
+        text += f"\n[patch.crates-io]\n{_CODEGEN} = {{ path = {json.dumps(str(path))} }}\n"
+    (place / "Cargo.toml").write_text(text)
+    (place / "Cargo.lock").unlink(missing_ok=True)
+
+
+def _requirement(crate: str, version: str, path: Path | None) -> str:
+    tree = path / "cranelift" if path is not None else None
+    if tree is not None and tree.is_dir():
+        return f"path = {json.dumps(str(tree / crate.removeprefix('cranelift-')))}"
+    exact = "=" * (version.count(".") == 2)
+    return f'version = "{exact}{version}"'
+
+
+_MANIFEST: Final = """\
+[package]
+name = "{name}"
+version = "{version}"
+edition = "2024"
+publish = false
+build = "{sources}/build.rs"
+
+[[bin]]
+name = "{name}"
+path = "{sources}/main.rs"
+
+[dependencies]
+cranelift-codegen = {{ {codegen}, default-features = false, features = ["std", "x86", "arm64"] }}
+cranelift-reader = {{ {reader} }}
+serde_json = "1"
+
+[profile.release]
+opt-level = 1
+incremental = false
+panic = "unwind"
+strip = true
+
+[workspace]
+resolver = "3"
+"""
+
+
+def _cargo(place: Path, on_crate: Callable[[int], None] | None) -> str:
+    """Builds, and puts the program in its place. Why that failed, empty if it did not."""
+    command = ["cargo", "build", "--release", "--message-format=json-render-diagnostics"]
+    command += ["--target-dir", str(place / "target")]
+    done = 0
+    log = place / "build.log"
+    # Encoded flags, if empty ones, outrank those of any configuration: no coverage.
+    environment = os.environ | {"CARGO_ENCODED_RUSTFLAGS": ""}
+    with (
+        log.open("w") as errors,
+        subprocess.Popen(
+            command, cwd=place, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
+        ) as process,
+    ):
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                message = json.loads(line) if line.startswith("{") else {}
+                if message.get("reason") != "compiler-artifact":
+                    continue
+                done += 1
+                if on_crate is not None:
+                    on_crate(done)
+                if message.get("executable") and message["target"]["name"] == _NAME:
+                    shutil.copy2(message["executable"], place / _NAME)
+            status = process.wait()
+        except BaseException:
+            process.terminate()
+            raise
+    return _reason(log.read_text(errors="replace")) if status else ""
+
+
+def _reason(log: str) -> str:
+    """Why cargo failed, in a line. Raises RegistryError where that is no fault of the release."""
+    lines = [" ".join(line.split()) for line in log.splitlines()]
+    first = next((n for n, line in enumerate(lines) if line.startswith("error")), None)
+    if first is None:
+        return "cargo failed"
+    if _UNREACHABLE.search(log):
+        raise RegistryError(f"the registry cannot be reached: {lines[first]}")
+    if "failed to select a version for the requirement" in lines[first]:
+        return "never published"
+    if "is not supported by the following" in log:
+        return "needs a newer Rust"
+    return f"does not build: {lines[first].removeprefix('error: ')}"
+
+
+def _exact_version(place: Path) -> str:
+    lock = tomllib.loads((place / "Cargo.lock").read_text())
+    versions = (p["version"] for p in lock["package"] if p["name"] == _CODEGEN)
+    return str(next(versions))

@@ -1,0 +1,279 @@
+"""The support matrix: which instructions an ISA compiles, found out by trying each.
+
+Probing takes about a second; the result is kept in the user's cache folder, under a name that
+stands for the extension's build, the probes and the settings. Flags that do not change what is
+lowered are found out the same way, so that hundreds of combinations share a handful of matrices.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from enum import Enum
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+from backend.cranelift import _cranelift, disk_cache, edge_counters, probes
+from backend.cranelift.compiler import (
+    CompileError,
+    CompilerPanic,
+    Functions,
+    ReadError,
+    Target,
+    VerifierError,
+    version,
+)
+from backend.cranelift.probes import Probe, all_probes, probe_text
+from backend.emulator.isa import ISAS
+from clif.types import Type
+
+
+class Support(Enum):
+    """What became of a probe."""
+
+    SUPPORTED = "supported"
+    UNSUPPORTED = "unsupported"  # Cranelift reports an error
+    PANICS = "panics"
+    INVALID = "invalid"  # no such instruction: the verifier or the parser refuses it
+
+
+#: Opcode, controlling type or "", types of open operands, variant ("" where there is none).
+Key = tuple[str, str, tuple[str, ...], str]
+
+# Change nothing about what is lowered: one matrix does for all of their values.
+_IRRELEVANT: Final = (
+    "opt_level",
+    "regalloc_algorithm",
+    "regalloc_checker",
+    "regalloc_verbose_logs",
+    "enable_verifier",
+    "enable_alias_analysis",
+    "enable_nan_canonicalization",
+    "log2_min_function_alignment",
+    "bb_padding_log2_minus_one",
+    "machine_code_cfg_info",
+    "unwind_info",
+    "enable_probestack",
+    "probestack_strategy",
+    "probestack_size_log2",
+    "use_colocated_libcalls",
+    "libcall_call_conv",
+    "enable_heap_access_spectre_mitigation",
+    "enable_table_access_spectre_mitigation",
+    "enable_compact_unwind_abi",
+)
+
+
+class SupportMatrix:
+    """What one ISA compiles under given settings."""
+
+    def __init__(self, isa: str, entries: Mapping[Key, Support]) -> None:
+        self.isa = isa
+        self.entries = entries
+
+    def status(
+        self, opcode: str, type_: Type | None = None, *operands: Type, variant: str = ""
+    ) -> Support:
+        """What became of an instruction.
+
+        ``type_`` is the controlling type, ``operands`` are the types of the operands that it leaves
+        open (a conversion's source, a shift's amount, a select's condition). Without ``variant``
+        the answer for ``icmp``, ``fcmp``, ``atomic_rmw``, ``extractlane`` and ``insertlane`` is
+        SUPPORTED only if all condition codes, operations or lanes are. INVALID is what no probe
+        stands for.
+        """
+        name = type_.name if type_ is not None else ""
+        key = opcode, name, tuple(operand.name for operand in operands), variant
+        found = self.entries.get(key)
+        if found is not None:
+            return found
+        return Support.INVALID if variant else self._of_variants(key[:3])
+
+    def _of_variants(self, instruction: tuple[str, str, tuple[str, ...]]) -> Support:
+        variants = probes.variants(instruction[0])
+        found = [self.entries.get((*instruction, v), Support.INVALID) for v in variants]
+        failing = (s for s in found if s is not Support.SUPPORTED)
+        return next(failing, Support.SUPPORTED) if found else Support.INVALID
+
+    def pairs(self) -> Iterator[Key]:
+        """Every instruction that compiles."""
+        return (key for key, status in self.entries.items() if status is Support.SUPPORTED)
+
+    def count(self, status: Support) -> int:
+        """How many probes ended so."""
+        return sum(entry is status for entry in self.entries.values())
+
+
+def probe(
+    isa: str,
+    settings: Mapping[str, str] | None = None,
+    flags: Mapping[str, str] | None = None,
+    *,
+    cache: Path | None = None,
+) -> SupportMatrix:
+    """The matrix of an ISA under shared settings and ISA flags, from the cache where possible.
+
+    ``cache`` is the folder of the cached matrices, the user's cache folder by default. Raises
+    SettingsError for an unknown ISA or setting.
+    """
+    target = probed_target(isa, settings, flags, cache=cache)
+    target.handle  # noqa: B018 - an unknown setting is an error even where the cache knows it
+    return _matrix(target, cache or disk_cache.folder())
+
+
+@lru_cache(maxsize=256)
+def _matrix(target: Target, folder: Path) -> SupportMatrix:
+    file = folder / f"support-{target.isa}-{_fingerprint(target)}.json"
+    entries = _load(file)
+    if entries is None:
+        with edge_counters.uncounted():
+            entries = {key: _try(program, target) for key, program in _programs()}
+        _save(file, entries)
+    supported = {k: s for k, s in entries.items() if s is not Support.INVALID}
+    return SupportMatrix(target.isa, supported)
+
+
+def probed_target(
+    isa: str,
+    settings: Mapping[str, str] | None = None,
+    flags: Mapping[str, str] | None = None,
+    *,
+    cache: Path | None = None,
+) -> Target:
+    """The target that is probed for these: equal for all that share a matrix.
+
+    The first call for an ISA with flags may take some seconds, since it learns which flags count.
+    """
+    relevant = {n: value for n, value in (settings or {}).items() if n not in _IRRELEVANT}
+    # The verifier tells what is no instruction at all from what the ISA lacks.
+    relevant |= {"enable_verifier": "true", "opt_level": "none"}
+    plain = Target.of(isa, relevant)
+    if not flags:
+        return plain
+    switches = {name: value for name, value in flags.items() if value in ("true", "false")}
+    if len(switches) < len(flags) or not switches.keys() <= _known_flags(isa):
+        return Target.of(isa, relevant, flags)  # a preset, a mistake, a flag that was not learnt
+    counting = _counting_flags(plain, cache or disk_cache.folder())
+    return Target.of(
+        isa, relevant, {f: v for f, v in switches.items() if v == "true" and f in counting}
+    )
+
+
+def _key(probe_: Probe) -> Key:
+    type_ = probe_.type.name if probe_.type is not None else ""
+    return probe_.opcode.name, type_, tuple(t.name for t in probe_.operands), probe_.variant
+
+
+@lru_cache(maxsize=1)
+def _programs() -> tuple[tuple[Key, Functions | None], ...]:
+    """Every probe's function, read once for all targets."""
+    return tuple((_key(probe_), _parsed(probe_)) for probe_ in all_probes())
+
+
+def _parsed(probe_: Probe) -> Functions | None:
+    """None for what no text can be made of, or none that Cranelift reads."""
+    try:
+        return Functions(probe_text(probe_))
+    except (ReadError, KeyError):
+        return None
+
+
+def _try(program: Functions | None, target: Target) -> Support:
+    if program is None:
+        return Support.INVALID
+    try:
+        target.compile(program)
+    except CompileError:
+        return Support.UNSUPPORTED
+    except CompilerPanic:
+        return Support.PANICS
+    except VerifierError:
+        return Support.INVALID
+    return Support.SUPPORTED
+
+
+# --- which flags count ---
+
+
+@lru_cache(maxsize=8)
+def _known_flags(isa: str) -> frozenset[str]:
+    """The ISA's switches that the emulated CPU has; none for an ISA that is not emulated."""
+    if isa not in ISAS or isa not in _cranelift.isas():
+        return frozenset()
+    switches = {row["name"] for row in _cranelift.settings(isa) if row["kind"] == "bool"}
+    return ISAS[isa].has & switches
+
+
+@lru_cache(maxsize=64)
+def _counting_flags(plain: Target, folder: Path) -> frozenset[str]:
+    """The flags that change what is lowered, for a target without any, from the cache."""
+    file = folder / f"flags-{plain.isa}-{_fingerprint(plain)}.json"
+    known = _known_flags(plain.isa)
+    found = _read_json(file)
+    if isinstance(found, dict) and isinstance(found.get("flags"), list):
+        flags = frozenset(found["flags"])
+        if flags <= known:
+            return flags
+    with edge_counters.uncounted():
+        flags = _learn(plain, known)
+    disk_cache.save(file, json.dumps({"cranelift": version(), "flags": sorted(flags)}))
+    return flags
+
+
+def _learn(plain: Target, known: frozenset[str]) -> frozenset[str]:
+    """A flag counts if it makes a difference alone, or to all others together.
+
+    What only some of the others would bring to light is not looked for.
+    """
+
+    def statuses(flags: Iterable[str]) -> list[Support]:
+        target = Target(plain.isa, plain.settings, tuple((f, "true") for f in sorted(flags)))
+        return [_try(program, target) for _, program in _programs()]
+
+    nothing, everything = statuses(()), statuses(known)
+    return frozenset(
+        flag
+        for flag in sorted(known)
+        if statuses((flag,)) != nothing or statuses(known - {flag}) != everything
+    )
+
+
+# --- the cache ---
+
+
+@lru_cache(maxsize=1)
+def _build() -> bytes:
+    """Stands for the extension and for the probes."""
+    return disk_cache.fingerprint(probes.__file__, __file__)
+
+
+def _fingerprint(target: Target) -> str:
+    digest = hashlib.sha256(_build())
+    digest.update(repr((target.settings, target.flags)).encode())
+    return digest.hexdigest()[:20]
+
+
+def _load(file: Path) -> dict[Key, Support] | None:
+    """None for a file that is missing, unreadable or damaged."""
+    try:
+        return {
+            (opcode, type_, tuple(operands), variant): Support(status)
+            for opcode, type_, operands, variant, status in _read_json(file)["entries"]
+        }
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _save(file: Path, entries: Mapping[Key, Support]) -> None:
+    rows = [[*key[:2], list(key[2]), key[3], status.value] for key, status in entries.items()]
+    disk_cache.save(file, json.dumps({"cranelift": version(), "entries": rows}))
+
+
+def _read_json(file: Path) -> Any:
+    """None for a file that is missing or no JSON."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,1 @@
+"""Running machine code in emulation: memory, linking, the driver, the executor. Names no ISA."""

@@ -1,0 +1,276 @@
+"""Drivers: per signature, a loop over inputs that Cranelift itself compiles.
+
+The driver loads the arguments of one input from a table, calls the function through the thunk,
+stores the results into another table, and goes on with the next input. Slots of both tables are
+16 bytes per value, one row per input.
+
+It also poisons: what the calling convention leaves undefined is made garbage. A narrow integer is
+reduced from 64 loaded bits of which the host set only the lowest; an f32 or f64 is lane 0 of a
+loaded vector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from backend.cranelift import edge_counters
+from backend.cranelift.compiler import Functions, TargetIsa
+from backend.emulator import control_block
+from backend.emulator.guest_memory import (
+    ARGUMENTS,
+    DRIVERS,
+    RESULTS,
+    SLOTS,
+    TABLE_SIZE,
+    GuestMemory,
+    garbage,
+)
+from backend.emulator.isa import Isa
+from backend.emulator.thunk import Thunk
+from clif.function import AbiParam, Signature
+from clif.outcome import Bytes, Inputs, Words, word_count, word_dtype
+from clif.types import F32, F64, Type
+
+_SLOT: Final = 16
+_MOST_VALUES: Final = TABLE_SIZE // SLOTS // _SLOT
+
+#: Shared settings that change how arguments and results are passed. Off unless a case says so.
+ABI_SETTINGS: Final = (
+    "enable_llvm_abi_extensions",
+    "enable_multi_ret_implicit_sret",
+    "enable_pinned_reg",
+)
+
+_Settings = tuple[tuple[str, str], ...]
+_Words = npt.NDArray[np.unsignedinteger[Any]]
+
+
+class SignatureError(ValueError):
+    """A signature that no driver can be made for."""
+
+
+def abi_settings(settings: Mapping[str, str]) -> _Settings:
+    """The part of a case's settings that a driver depends on."""
+    return tuple((name, settings.get(name, "false")) for name in ABI_SETTINGS)
+
+
+class Driver:
+    """The driver of one signature: where its code is, and its view of the tables.
+
+    ``arguments`` and ``results`` hold one array of words per value, of shape ``(SLOTS, k)``.
+    ``checks_stack`` says that it compares its own stack pointer, as the thunk cannot.
+    """
+
+    __slots__ = (
+        "address",
+        "argument_row",
+        "arguments",
+        "checks_stack",
+        "poison",
+        "results",
+        "shapes",
+        "size",
+        "table",
+        "thunk",
+    )
+
+    def __init__(
+        self, address: int, size: int, thunk: Thunk, signature: Signature, memory: GuestMemory
+    ) -> None:
+        self.address = address
+        self.size = size
+        self.thunk = thunk
+        self.checks_stack = not thunk.preserved.stack_pointer
+        self.argument_row = _SLOT * len(signature.params)
+        self.table = memory.arguments[: SLOTS * self.argument_row]
+        self.poison = garbage(seed=1, size=len(self.table))
+        self.arguments = _columns(memory.arguments, signature.param_types)
+        self.results = _columns(memory.results, signature.return_types)
+        self.shapes = [(word_count(t), word_dtype(t)) for t in signature.return_types]
+
+    def holds(self, address: int) -> bool:
+        """Whether an address is in its code."""
+        return self.address <= address < self.address + self.size
+
+    def empty_results(self, count: int) -> list[Words]:
+        """Words of every result, for so many inputs, not filled in yet."""
+        return [np.empty((count, words), dtype) for words, dtype in self.shapes]
+
+    def load(
+        self, inputs: Inputs, rows: slice | npt.NDArray[np.intp], addresses: Words | None
+    ) -> None:
+        """Put arguments into the table; those of ``rows``, in this order.
+
+        ``addresses`` are the region's, one per slot.
+        """
+        count = len(rows) if isinstance(rows, np.ndarray) else rows.stop - rows.start
+        used = count * self.argument_row
+        self.table[:used] = self.poison[:used]
+        for column, words in zip(self.arguments, inputs.args, strict=True):
+            column[:count] = words[rows]
+        if addresses is not None and inputs.region is not None:
+            self.arguments[inputs.region.param][:count, 0] = addresses[:count]
+
+
+def _columns(table: Bytes, types: Sequence[Type]) -> list[_Words]:
+    row = _SLOT * len(types)
+    return [
+        np.ndarray(
+            (SLOTS, word_count(type_)),
+            word_dtype(type_),
+            table.data,
+            _SLOT * number,
+            (row, word_dtype(type_).itemsize),
+        )
+        for number, type_ in enumerate(types)
+    ]
+
+
+class Drivers:
+    """Compiles drivers and keeps them, by signature and settings.
+
+    ``thunk`` gives the thunk for a calling convention; its second argument says whether a register
+    is pinned.
+    """
+
+    def __init__(self, isa: Isa, memory: GuestMemory, thunk: Callable[[str, bool], Thunk]) -> None:
+        self.isa = isa
+        self.memory = memory
+        self.thunk = thunk
+        self.position = 0
+        self.known: dict[tuple[Signature, _Settings], Driver] = {}
+        self.targets: dict[_Settings, TargetIsa] = {}
+
+    def get(self, signature: Signature, settings: Mapping[str, str]) -> Driver:
+        """The driver for a signature.
+
+        Raises:
+            SignatureError: too many values.
+            ConventionError: an unknown calling convention.
+        CompileError, CompilerPanic: Cranelift cannot compile a call of such a function.
+        """
+        key = signature, abi_settings(settings)
+        driver = self.known.get(key)
+        if driver is None:
+            driver = self.known[key] = self._make(*key)
+        return driver
+
+    def _make(self, signature: Signature, settings: _Settings) -> Driver:
+        if max(len(signature.params), len(signature.returns)) > _MOST_VALUES:
+            raise SignatureError(f"more than {_MOST_VALUES} parameters or results")
+        thunk = self.thunk(signature.call_conv, ("enable_pinned_reg", "true") in settings)
+        text = driver_text(signature, thunk)
+        with edge_counters.uncounted():
+            (compiled,) = Functions(text).compile(self._target(settings))
+        code = compiled.code
+        return Driver(self._place(code), len(code), thunk, signature, self.memory)
+
+    def _target(self, settings: _Settings) -> TargetIsa:
+        target = self.targets.get(settings)
+        if target is None:
+            # Without optimising, nothing sees through how garbage gets into the arguments.
+            shared = {**dict(settings), "opt_level": "none", "enable_verifier": "false"}
+            target = self.targets[settings] = TargetIsa(self.isa.triple, shared, {})
+        return target
+
+    def _place(self, code: bytes) -> int:
+        if self.position + len(code) > len(self.memory.drivers):
+            self.position = 0
+            self.known.clear()
+            self.memory.uc.ctl_flush_tb()
+        start = self.position
+        self.memory.drivers[start : start + len(code)] = np.frombuffer(code, np.uint8)
+        self.position = -(-(start + len(code)) // 16) * 16
+        return DRIVERS + start
+
+
+def driver_text(signature: Signature, thunk: Thunk) -> str:
+    """The driver in CLIF, calling the function through this thunk."""
+    return _DriverText(signature, thunk).text()
+
+
+class _DriverText:
+    """Writes one driver."""
+
+    def __init__(self, signature: Signature, thunk: Thunk) -> None:
+        self.signature = signature
+        self.thunk = thunk
+        self.values = 0
+        self.lines: list[str] = []
+
+    def emit(self, instruction: str) -> str:
+        """Append an instruction with one result, whose name is returned."""
+        name = f"v{self.values}"
+        self.values += 1
+        self.lines.append(f"    {name} = {instruction}")
+        return name
+
+    def fresh(self) -> str:
+        self.values += 1
+        return f"v{self.values - 1}"
+
+    def text(self) -> str:
+        # Nothing lives across the call: what the loop needs is loaded again, so that the driver
+        # keeps nothing in callee-saved registers and the thunk can take its short way.
+        self.lines += ["function %driver() system_v {", f"    sig0 = {self.signature}"]
+        self.lines += ["block0:", "    jump block1", "block1:"]
+        self._call()
+        self._advance()
+        self.lines += ["block2:", "    return", "}"]
+        return "\n".join(self.lines) + "\n"
+
+    def _call(self) -> None:
+        row = self._row(ARGUMENTS, len(self.signature.params))
+        operands = [self._argument(p, row, n) for n, p in enumerate(self.signature.params)]
+        thunk = self._constant(self.thunk.address)
+        compared = not self.thunk.preserved.stack_pointer
+        if compared:
+            place = self._constant(control_block.address(control_block.DRIVER_STACK))
+            self.lines.append(f"    store notrap aligned {self._stack_pointer()}, {place}")
+        returned = [self.fresh() for _ in self.signature.returns]
+        call = f"call_indirect sig0, {thunk}({', '.join(operands)})"
+        self.lines.append(f"    {', '.join(returned)} = {call}" if returned else f"    {call}")
+        if compared:
+            off = self.emit(
+                f"bxor {self._stack_pointer()}, {self._word(control_block.DRIVER_STACK)}"
+            )
+            self.lines.append(f"    trapnz {off}, user1")
+        row = self._row(RESULTS, len(returned))
+        for number, value in enumerate(returned):
+            self.lines.append(f"    store notrap aligned {value}, {row}+{_SLOT * number}")
+
+    def _stack_pointer(self) -> str:
+        return self.emit("get_stack_pointer.i64")
+
+    def _word(self, word: int) -> str:
+        return self.emit(f"load.i64 notrap aligned {self._constant(control_block.address(word))}")
+
+    def _constant(self, value: int) -> str:
+        return self.emit(f"iconst.i64 {value}")
+
+    def _row(self, table: int, columns: int) -> str:
+        """Address of the current input's row in a table."""
+        size = self._constant(_SLOT * columns)
+        offset = self.emit(f"imul {self._word(control_block.POSITION)}, {size}")
+        return self.emit(f"iadd {offset}, {self._constant(table)}")
+
+    def _advance(self) -> None:
+        following = self.emit(f"iadd {self._word(control_block.POSITION)}, {self._constant(1)}")
+        position = self._constant(control_block.address(control_block.POSITION))
+        self.lines.append(f"    store notrap aligned {following}, {position}")
+        more = self.emit(f"icmp ult {following}, {self._word(control_block.END)}")
+        self.lines.append(f"    brif {more}, block1, block2")
+
+    def _argument(self, param: AbiParam, row: str, number: int) -> str:
+        type_, place = param.type, f"{row}+{_SLOT * number}"
+        if type_.is_int and type_.bits < 64 and not type_.is_vector and param.extension is None:
+            return self.emit(f"ireduce.{type_} {self.emit(f'load.i64 notrap aligned {place}')}")
+        if type_ in (F32, F64):
+            vector = type_.by(128 // type_.bits)
+            loaded = self.emit(f"load.{vector} notrap aligned {place}")
+            return self.emit(f"extractlane.{vector} {loaded}, 0")
+        return self.emit(f"load.{type_} notrap aligned {place}")

@@ -1,0 +1,308 @@
+"""Executors: a compiled case, run for all of its inputs in the emulator.
+
+One executor per ISA and process, reused for every case. One start of the emulator runs all inputs
+that are expected to return; inputs that trap are marked, and the rest is started again behind
+them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from time import perf_counter_ns
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from unicorn.unicorn_const import UC_HOOK_CODE
+
+from backend.emulator import control_block
+from backend.emulator.cpu import Cpu, End, Stop
+from backend.emulator.driver import Driver, Drivers
+from backend.emulator.guest_memory import RING, SLOTS, THUNKS
+from backend.emulator.isa import ISAS, Isa
+from backend.emulator.libcalls import LibraryCalls
+from backend.emulator.linker import Compiled, Linked, Linker
+from backend.emulator.regions import Regions
+from backend.emulator.thunk import Thunk, encode
+from backend.emulator.unicorn_engine import Uc, add_hook
+from backend.isa.aarch64.cpu import AArch64
+from backend.isa.x86_64.cpu import X64
+from clif.function import Signature
+from clif.outcome import Inputs, Outcomes, Status, Words
+
+_CPUS: Final[Mapping[str, Callable[[], Cpu]]] = {"x86_64": X64, "aarch64": AArch64}
+
+#: After so many inputs of a case that hang, the others are not tried.
+_MOST_HANGS: Final = 2
+
+Rows = npt.NDArray[np.intp]
+
+
+@dataclass(slots=True)
+class _Run:
+    """One case under way.
+
+    Attributes:
+        entry: address of the function that is run.
+        rows: the inputs in the slots of the current batch, in this order.
+        slack: whether there is room behind the regions.
+        hangs: how many inputs hung so far.
+    """
+
+    linked: Linked
+    driver: Driver
+    entry: int
+    inputs: Inputs
+    outcomes: Outcomes
+    slack: bool
+    hangs: int = 0
+    rows: slice | Rows = field(default_factory=lambda: slice(0))
+
+    def row(self, position: int) -> int:
+        """Which input is in a slot."""
+        if isinstance(self.rows, slice):
+            return int(self.rows.start) + position
+        return int(self.rows[position])
+
+
+class Executor:
+    """Runs compiled code of one ISA.
+
+    Attributes:
+        isa: its name.
+        nanoseconds: of the last run by part: ``link`` (placing code, filling tables and memory),
+            ``emulate``, ``decode`` (checking, and copying results).
+        linked: where the last program was placed.
+    """
+
+    def __init__(self, isa: Isa) -> None:
+        self.description = isa
+        self.isa = isa.name
+        self.nanoseconds = {"link": 0, "emulate": 0, "decode": 0}
+        self.cpu = _CPUS[isa.name]()
+        memory = self.cpu.memory
+        self.library = LibraryCalls(memory, isa.name)
+        self.linker = Linker(
+            memory.ring,
+            RING,
+            padding=self.cpu.padding,
+            external=self.library.address,
+            on_wrap=self.cpu.uc.ctl_flush_tb,
+        )
+        self.drivers = Drivers(isa, memory, self._thunk)
+        self.regions = Regions(memory)
+        self.thunks: dict[tuple[str, bool], Thunk] = {}
+        self.thunks_end = 0
+        self.words = memory.control
+        self.linked: Linked | None = None
+        self._hook_library()
+
+    def limit_seconds(self, seconds: float) -> None:
+        """CPU time after which an emulation that does not end counts as hung."""
+        self.cpu.watched.limit = seconds
+
+    def _hook_library(self) -> None:
+        def on_call(uc: Uc, address: int, size: int, data: object) -> None:
+            self.library.call(address)
+
+        for address in self.library.hooks:
+            add_hook(self.cpu.uc, UC_HOOK_CODE, on_call, address, address)
+
+    def run(
+        self,
+        program: Sequence[Compiled],
+        signature: Signature,
+        inputs: Inputs,
+        *,
+        predicted_traps: Sequence[int] = (),
+        entry: str | None = None,
+        settings: Mapping[str, str],
+        slack: bool = False,
+    ) -> Outcomes:
+        """Run a program for all inputs.
+
+        Args:
+            program: every function of the case.
+            signature: of the function that is run.
+            predicted_traps: inputs that are expected to trap; a matter of speed only.
+            entry: name of the function that is run, the program's first by default.
+            settings: what it was compiled with, shared settings and ISA flags.
+            slack: let no region end at a page's end, for code that the emulator has read too much
+                (``Effect.FALSE_FAULT``).
+
+        Raises:
+            LinkError: a relocation cannot be resolved.
+            UnemulatedFlagError: compiled for instructions that the emulated CPU gets wrong.
+            ConventionError, SignatureError, RegionError: cannot be called, or not so.
+            CompileError, CompilerPanic: from compiling the driver.
+        """
+        started = perf_counter_ns()
+        self.description.refuse_lacking(settings)
+        self.linked = linked = self.linker.link(program)
+        driver = self.drivers.get(signature, settings)
+        main = linked.by_name[entry or program[0].name].address
+        outcomes = _no_outcomes(driver, signature, inputs)
+        run = _Run(linked, driver, main, inputs, outcomes, slack)
+        self.nanoseconds = {"link": perf_counter_ns() - started, "emulate": 0, "decode": 0}
+        for rows, calm in _batches(inputs.count, frozenset(predicted_traps)):
+            self._batch(run, rows, calm)
+        return run.outcomes
+
+    def _thunk(self, convention: str, pinned: bool) -> Thunk:
+        """The thunk of a calling convention, placed. Raises ConventionError."""
+        key = convention, pinned
+        found = self.thunks.get(key)
+        if found is None:
+            described = self.description.convention(convention)
+            start = self.thunks_end
+            reserved = self.description.pinned if pinned else None
+            found = encode(self.description, described, reserved, THUNKS + start)
+            end = start + len(found.code)
+            self.cpu.memory.thunks[start:end] = np.frombuffer(found.code, np.uint8)
+            self.thunks_end = -(-end // 16) * 16
+            self.thunks[key] = found
+        return found
+
+    # --- one batch ---
+
+    def _batch(self, run: _Run, rows: slice | Rows, calm: int) -> None:
+        """Run the inputs of ``rows``, of which the first ``calm`` are expected to return."""
+        started = perf_counter_ns()
+        run.rows = rows
+        count = rows.stop - rows.start if isinstance(rows, slice) else len(rows)
+        self._load(run, rows, count)
+        loaded = perf_counter_ns()
+        self._emulate(run, count, calm)
+        emulated = perf_counter_ns()
+        self._decode(run, rows, count)
+        self.nanoseconds["link"] += loaded - started
+        self.nanoseconds["emulate"] += emulated - loaded
+        self.nanoseconds["decode"] += perf_counter_ns() - emulated
+
+    def _load(self, run: _Run, rows: slice | Rows, count: int) -> None:
+        addresses: Words | None = None
+        if run.inputs.region is not None:
+            self.regions.fill(run.inputs.region, count, slack=run.slack)
+            addresses = self.regions.addresses
+        run.driver.load(run.inputs, rows, addresses)
+        self.cpu.fill_stack()
+
+    def _emulate(self, run: _Run, count: int, calm: int) -> None:
+        """Run all slots."""
+        position = 0
+        while position < count:
+            end = calm if position < calm else position + 1
+            stop = self.cpu.start(run.driver.address, run.entry, position, end)
+            if stop is None:
+                position = end
+            else:
+                position = self._mark(run, stop) + 1
+                if run.hangs >= _MOST_HANGS:
+                    _skip(run, range(position, count))
+                    break
+
+    def _mark(self, run: _Run, stop: Stop) -> int:
+        """Say of a stopped input how it ended. Returns its slot."""
+        row, outcomes = run.row(stop.position), run.outcomes
+        trap = run.linked.trap_at(stop.pc)
+        if stop.end is End.EXPIRED:
+            run.hangs += 1
+            outcomes.status[row] = Status.HUNG
+        elif trap is not None:
+            outcomes.status[row] = Status.TRAPPED
+            outcomes.traps[row] = trap
+        else:
+            outcomes.status[row] = Status.VIOLATED
+            outcomes.details[row] = self._violation(run, stop)
+            self.cpu.fill_control()
+        return stop.position
+
+    def _violation(self, run: _Run, stop: Stop) -> str:
+        if stop.pc == run.driver.thunk.violated:
+            return self._deviations(run.driver.thunk)
+        if run.driver.checks_stack and run.driver.holds(stop.pc):
+            return "; ".join(self._stack_deviation(control_block.DRIVER_STACK)) or stop.reason
+        reason = stop.reason or "stopped for no reason"
+        return f"{reason}, pc {run.linked.describe(stop.pc)}"
+
+    def _deviations(self, thunk: Thunk) -> str:
+        """What the last call did not preserve, in words."""
+        cpu, isa = self.cpu, self.description
+        expected = {**thunk.preserved.expected, isa.frame_pointer: control_block.FRAME_POINTER}
+        found = [
+            f"callee-saved {name} clobbered"
+            for name, word in expected.items()
+            if cpu.register(name) != self._expected(name, word)
+        ]
+        if thunk.preserved.stack_pointer:
+            found += self._stack_deviation(control_block.STACK_POINTER)
+        return "; ".join(found)
+
+    def _expected(self, register: str, word: int) -> int:
+        """What the register should hold, by its first control word."""
+        low, high = self.words[word : word + 2].tolist()
+        return int(low | high << 64 if register.startswith(("q", "xmm")) else low)
+
+    def _stack_deviation(self, word: int) -> list[str]:
+        off = self.cpu.register(self.description.stack_pointer) - int(self.words[word])
+        return [f"stack pointer off by {off}"] if off else []
+
+    # --- results ---
+
+    def _decode(self, run: _Run, rows: slice | Rows, count: int) -> None:
+        outcomes = run.outcomes
+        for words, column in zip(outcomes.results, run.driver.results, strict=True):
+            words[rows] = column[:count]
+        above = self.cpu.above_stack()
+        if above:  # by whom is not known
+            for position in range(count):
+                _violated(run, position, above)
+        if outcomes.memory is None:
+            return
+        for position, detail in self.regions.violations(count).items():
+            _violated(run, position, detail)
+        outcomes.memory[rows] = self.regions.read(count)
+
+
+def _violated(run: _Run, position: int, detail: str) -> None:
+    row, outcomes = run.row(position), run.outcomes
+    outcomes.status[row] = Status.VIOLATED
+    outcomes.details[row] = "; ".join(filter(None, [outcomes.details.get(row), detail]))
+    outcomes.traps.pop(row, None)
+
+
+def _skip(run: _Run, positions: range) -> None:
+    for row in map(run.row, positions):
+        run.outcomes.status[row] = Status.HUNG
+        run.outcomes.details[row] = "not run: others hung before"
+
+
+def _no_outcomes(driver: Driver, signature: Signature, inputs: Inputs) -> Outcomes:
+    count, region = inputs.count, inputs.region
+    return Outcomes(
+        types=signature.return_types,
+        results=driver.empty_results(count),
+        status=np.zeros(count, np.uint8),
+        memory=None if region is None else np.empty((count, region.size), np.uint8),
+    )
+
+
+def _batches(count: int, traps: frozenset[int]) -> list[tuple[slice | Rows, int]]:
+    """Rows of each batch, and how many at its start are expected to return."""
+    if not traps:
+        starts = range(0, count, SLOTS)
+        return [(slice(s, min(s + SLOTS, count)), min(SLOTS, count - s)) for s in starts]
+    order = sorted(range(count), key=lambda row: row in traps)
+    batches: list[tuple[slice | Rows, int]] = []
+    for start in range(0, count, SLOTS):
+        rows = order[start : start + SLOTS]
+        batches.append((np.array(rows), sum(row not in traps for row in rows)))
+    return batches
+
+
+@cache
+def executor_for(isa: str) -> Executor:
+    """The process's executor for an ISA. Raises KeyError for one that is not emulated."""
+    return Executor(ISAS[isa])

@@ -1,0 +1,145 @@
+"""The memory of a case: one region per input, between unmapped pages, in a page of canaries.
+
+Inputs in even slots have their region against the end of their pages, those in odd slots against
+the start, so that one byte too many faults on either side. What is left of the pages is checked
+afterwards.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from backend.emulator.guest_memory import (
+    PAGE,
+    READ_WRITE,
+    REGIONS,
+    SLOTS,
+    GuestMemory,
+    Quads,
+    garbage,
+    host_memory,
+)
+from clif.outcome import Bytes, Region
+
+#: Distance of two inputs' pages; at least one page between them stays unmapped.
+STRIDE: Final = 64 << 10
+LARGEST: Final = STRIDE - 2 * PAGE
+#: What is left behind a region where the emulator may read too much, in bytes.
+_SLACK: Final = 16
+
+_SLOT_OFFSETS: Final = np.arange(SLOTS, dtype=np.uint64) * np.uint64(STRIDE)
+
+_memcmp = ctypes.CDLL(None).memcmp
+_memcmp.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
+
+
+class RegionError(ValueError):
+    """A region that is too large, or of a size that is not a multiple of 16."""
+
+
+class _Pages:
+    """The pages of all slots, ``length`` bytes each, mapped once and for all.
+
+    ``memory`` is what the guest sees, ``expected`` what it should be, apart from the regions.
+    """
+
+    def __init__(self, memory: GuestMemory, number: int, length: int) -> None:
+        self.address = REGIONS + number * SLOTS * STRIDE
+        self.blank = garbage(seed=2, size=length)
+        self.memory = host_memory(SLOTS * length).reshape(SLOTS, length)
+        self.memory[:] = self.blank
+        self.expected = self.memory.copy()
+        for slot in range(SLOTS):
+            memory.map_host(self.address + slot * STRIDE, self.memory[slot], READ_WRITE)
+
+    def clear(self, size: int, slack: int) -> None:
+        """Make canaries of regions that had this size."""
+        end = len(self.blank) - slack
+        for pages in (self.memory, self.expected):
+            upper, lower = _regions(pages, size, slack)
+            upper[:], lower[:] = self.blank[end - size : end], self.blank[:size]
+
+
+def _regions(pages: Bytes, size: int, slack: int) -> tuple[Bytes, Bytes]:
+    """The regions in an array of all pages: of even slots, and of odd ones."""
+    end = pages.shape[1] - slack
+    return pages[::2, end - size : end], pages[1::2, :size]
+
+
+class Regions:
+    """The regions of one engine. They are laid out anew only when the size changes.
+
+    Attributes:
+        addresses: of the regions in the guest, one per slot.
+        pages: those in use.
+    """
+
+    pages: _Pages
+
+    def __init__(self, memory: GuestMemory) -> None:
+        self.memory = memory
+        self.mapped: dict[int, _Pages] = {}
+        self.size = -1
+        self.slack = 0
+        self._lay_out(0, 0)
+
+    def fill(self, region: Region, count: int, *, slack: bool = False) -> None:
+        """Give the first ``count`` slots the region's contents.
+
+        With ``slack`` no region ends where its pages end: the emulator reads more than the code
+        says for some instructions (``Effect.FALSE_FAULT``). Raises RegionError.
+        """
+        if (region.size, _SLACK * slack) != (self.size, self.slack):
+            self._lay_out(region.size, _SLACK * slack)
+        contents = np.frombuffer(region.contents, np.uint8)
+        self.upper[: (count + 1) // 2] = contents
+        self.lower[: count // 2] = contents
+
+    def _lay_out(self, size: int, slack: int) -> None:
+        if size % 16 or size > LARGEST:
+            raise RegionError(f"a region of {size} bytes: multiples of 16 up to {LARGEST} only")
+        length = -(-max(size + slack, 1) // PAGE) * PAGE
+        if self.size >= 0:
+            self.pages.clear(self.size, self.slack)
+        if length not in self.mapped:
+            self.mapped[length] = _Pages(self.memory, len(self.mapped), length)
+        self.size, self.slack, self.pages = size, slack, self.mapped[length]
+        self.addresses: Quads = _SLOT_OFFSETS + np.uint64(self.pages.address)
+        self.addresses[::2] += np.uint64(length - slack - size)
+        self.upper, self.lower = _regions(self.pages.memory, size, slack)
+        self.both = self.pages.memory.ctypes.data, self.pages.expected.ctypes.data
+
+    def read(self, count: int) -> Bytes:
+        """The regions of the first ``count`` slots as they are now, of shape (count, size)."""
+        contents = np.empty((count, self.size), np.uint8)
+        contents[::2] = self.upper[: (count + 1) // 2]
+        contents[1::2] = self.lower[: count // 2]
+        return contents
+
+    def violations(self, count: int) -> dict[int, str]:
+        """Which of the first ``count`` slots have been written to outside of their region.
+
+        The canaries are whole again afterwards.
+        """
+        # What belongs to the case is made equal, so that one comparison of memory does.
+        memory, expected = self.pages.memory, self.pages.expected
+        upper, lower = _regions(expected, self.size, self.slack)
+        upper[: (count + 1) // 2] = self.upper[: (count + 1) // 2]
+        lower[: count // 2] = self.lower[: count // 2]
+        if not _memcmp(*self.both, count * memory.shape[1]):
+            return {}
+        found = self._describe(memory[:count] != expected[:count])
+        memory[:count] = expected[:count]
+        return found
+
+    def _describe(self, changed: npt.NDArray[np.bool_]) -> dict[int, str]:
+        found = {}
+        for slot in np.flatnonzero(changed.any(axis=1)).tolist():
+            start = 0 if slot % 2 else changed.shape[1] - self.slack - self.size
+            offset = int(np.flatnonzero(changed[slot])[0]) - start
+            found[slot] = f"wrote outside of the region, at its offset {offset:+d}"
+        return found

@@ -1,0 +1,119 @@
+"""The watchdog: one daemon thread that stops emulation that goes on for too long.
+
+A run costs two assignments. The thread looks a few times a second which run is on, and measures
+the time that this run's own thread has computed since it first saw it: a loaded machine makes
+nothing hang.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from typing import Final
+
+from backend.emulator.unicorn_engine import Uc
+
+_PERIOD: Final = 0.1  # seconds
+
+
+class Watched:
+    """One engine under watch. ``begin`` and ``end`` go around each start of it.
+
+    Attributes:
+        expired: the run that was stopped last, as ``begin`` numbers them.
+    """
+
+    __slots__ = ("__weakref__", "expired", "limit", "run", "runs", "thread", "uc")
+
+    def __init__(self, uc: Uc, limit: float) -> None:
+        self.uc = uc
+        self.limit = limit
+        self.runs = 0
+        self.run = 0
+        self.expired = 0
+        self.thread = 0
+        _watch(self)
+
+    def begin(self) -> None:
+        self.thread = threading.get_ident()
+        self.runs += 1
+        self.run = self.runs
+
+    def end(self) -> bool:
+        """Whether the run that ends here was stopped."""
+        # Under the lock, so that no run is stopped in place of the one before it.
+        with _lock:
+            run, self.run = self.run, 0
+        return self.expired == run
+
+
+class _Watchdog(threading.Thread):
+    """Looks at every engine of this process."""
+
+    def __init__(self) -> None:
+        super().__init__(name="emulation watchdog", daemon=True)
+        self.engines: weakref.WeakSet[Watched] = weakref.WeakSet()
+        self.seen: weakref.WeakKeyDictionary[Watched, tuple[int, float]] = (
+            weakref.WeakKeyDictionary()
+        )
+
+    def run(self) -> None:
+        while True:
+            limits = [watched.limit for watched in list(self.engines)]
+            time.sleep(min([_PERIOD, *(limit / 4 for limit in limits)]))
+            for watched in list(self.engines):
+                self._look(watched)
+
+    def _look(self, watched: Watched) -> None:
+        run = watched.run
+        if not run:
+            return
+        now = _cpu_seconds(watched.thread)
+        first, since = self.seen.get(watched, (0, 0.0))
+        if first != run:
+            self.seen[watched] = run, now
+        elif now - since >= watched.limit:
+            with _lock:
+                if watched.run == run:
+                    watched.expired = run
+                    watched.uc.emu_stop()
+
+
+def _cpu_seconds(thread: int) -> float:
+    """CPU time of a thread, or wall time where the system does not tell."""
+    if thread and hasattr(time, "pthread_getcpuclockid"):
+        try:
+            return time.clock_gettime(time.pthread_getcpuclockid(thread))
+        except (OSError, ProcessLookupError):
+            return time.monotonic()
+    return time.monotonic()
+
+
+_watchdog: _Watchdog | None = None
+_lock = threading.Lock()
+
+
+def _watch(watched: Watched) -> None:
+    global _watchdog
+    with _lock:
+        if _watchdog is None:
+            _watchdog = _Watchdog()
+            _watchdog.start()
+        _watchdog.engines.add(watched)
+
+
+def _after_fork() -> None:
+    """Threads do not survive a fork: the child's engines need a watchdog of their own."""
+    global _watchdog, _lock
+    _lock = threading.Lock()
+    if _watchdog is None:
+        return
+    engines, _watchdog = list(_watchdog.engines), None
+    for watched in engines:
+        _watch(watched)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,1 @@
+"""What is true of a function: ranges, hazards, data flow, termination."""

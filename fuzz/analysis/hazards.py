@@ -1,0 +1,180 @@
+"""What may go wrong in a case, and the proofs that it does not.
+
+A hazard is *proved* where the ranges of its operands rule out the trap whatever the rest of the
+case does. Of others nothing is known but that the case is a good one: what they depend on must
+stay as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from clif.function import Function, Inst, StackSlot, Value
+from fuzz.analysis import float_ranges, intervals
+from fuzz.analysis.access import Access, Span, access_of, is_within, region_size, spans
+from fuzz.analysis.ranges import Ranges
+from fuzz.generate.traps import FARTHEST, NEAREST
+
+#: Bytes around the region that may be mapped.
+_MARGIN = 16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hazard:
+    """An instruction that could trap, or access what it must not, and the operands that decide."""
+
+    function: Function
+    inst: Inst
+    operands: tuple[Value, ...]
+    proved: bool
+
+
+def find_hazards(ranges: Ranges) -> Iterator[Hazard]:
+    """All of a case. In trapping cases traps are no hazards, but accesses still are."""
+    program = ranges.program
+    readonly = readonly_end(ranges)
+    trapping = program.case.trapping
+    for function in program.running:
+        for _, _, inst in program.index[function].instructions():
+            flags = inst.opcode.flags
+            if flags & {"can_load", "can_store"}:
+                yield _memory_hazard(function, inst, ranges, readonly)
+            elif "can_trap" in flags and not trapping:
+                yield _trap_hazard(function, inst, ranges)
+            elif "is_call" in flags:
+                yield from _call_hazard(function, inst, ranges)
+
+
+# --- memory ---
+
+
+def _memory_hazard(function: Function, inst: Inst, ranges: Ranges, readonly: int) -> Hazard:
+    access = access_of(inst)
+    if access is None:
+        return Hazard(function, inst, tuple(inst.args), False)
+    return Hazard(function, inst, (access.address,), is_safe(access, ranges, readonly))
+
+
+def is_safe(access: Access, ranges: Ranges, readonly: int) -> bool:
+    """Whether an access stays in its objects, and off what is never written.
+
+    In trapping cases it may also lie where nothing is mapped for sure.
+    """
+    found = spans(access, ranges)
+    if found is None:
+        return False
+    return all(_is_safe(span, access, ranges, readonly) for span in found)
+
+
+def _is_safe(span: Span, access: Access, ranges: Ranges, readonly: int) -> bool:
+    size = region_size(ranges)
+    if is_within(span, size):
+        in_region = not isinstance(span.base, StackSlot)
+        return not (access.writes and in_region and span.low < readonly)
+    return ranges.program.case.trapping and _is_unmapped(span, size)
+
+
+def _is_unmapped(span: Span, size: int) -> bool:
+    if isinstance(span.base, StackSlot):
+        return False
+    above = span.low >= NEAREST + size and span.high <= FARTHEST
+    below = span.high <= -NEAREST - size + _MARGIN and span.low >= -FARTHEST
+    return above or below
+
+
+def readonly_end(ranges: Ranges) -> int:
+    """Bytes at the region's start that loads rely on not being written."""
+    end = 0
+    for function in ranges.program.running:
+        for _, _, inst in ranges.program.index[function].instructions():
+            if inst.flags.readonly:
+                end = max(end, _readonly_span(inst, ranges))
+    return end
+
+
+def _readonly_span(inst: Inst, ranges: Ranges) -> int:
+    access = access_of(inst)
+    found = spans(access, ranges) if access is not None else None
+    if found is None:
+        return region_size(ranges)
+    return max(span.high for span in found)
+
+
+# --- calls ---
+
+
+def _call_hazard(function: Function, inst: Inst, ranges: Ranges) -> Iterator[Hazard]:
+    """A callee that is not of the case, or not known; and what is reached by a known address."""
+    if id(inst) not in ranges.program.callee:
+        yield Hazard(function, inst, tuple(inst.args), False)
+
+
+# --- traps ---
+
+Proof = Callable[[Inst, Ranges], bool]
+
+
+def _trap_hazard(function: Function, inst: Inst, ranges: Ranges) -> Hazard:
+    rule = PROOFS.get(inst.opcode.name)
+    operands = tuple(inst.args)
+    if rule is None:
+        return Hazard(function, inst, operands, False)
+    proof, needed = rule
+    if needed is not None:
+        operands = tuple(inst.args[n] for n in needed)
+    return Hazard(function, inst, operands, proof(inst, ranges))
+
+
+def _excludes_zero(inst: Inst, ranges: Ranges) -> bool:
+    return _excludes(inst.args[1], 0, ranges)
+
+
+def _excludes(value: Value, number: int, ranges: Ranges) -> bool:
+    if value.type.is_vector:
+        return False
+    found = ranges.of(value)
+    return found is not None and all(
+        i.base is None and not i.low <= number <= i.high for i in found
+    )
+
+
+def _cannot_overflow(inst: Inst, ranges: Ranges) -> bool:
+    type_ = inst.args[0].type
+    return _excludes_zero(inst, ranges) and _excludes(inst.args[1], type_.mask, ranges)
+
+
+def _sum_fits(inst: Inst, ranges: Ranges) -> bool:
+    a, b = (intervals.hull(ranges.of(arg)) for arg in inst.args)
+    return a is not None and b is not None and a[1] + b[1] <= inst.args[0].type.mask
+
+
+def _is_not_zero(inst: Inst, ranges: Ranges) -> bool:
+    return _excludes(inst.args[0], 0, ranges)
+
+
+def _is_zero(inst: Inst, ranges: Ranges) -> bool:
+    return intervals.hull(ranges.of(inst.args[0])) == (0, 0)
+
+
+def _converts(inst: Inst, ranges: Ranges) -> bool:
+    operand, result = inst.args[0], inst.result
+    if operand.type.is_vector or result.type.is_vector:
+        return False
+    signed = inst.opcode.name == "fcvt_to_sint"
+    return float_ranges.fits(ranges.float_of(operand), result.type, signed=signed)
+
+
+#: By opcode: its proof, and which operands that looks at (None for all).
+PROOFS: Final[dict[str, tuple[Proof, tuple[int, ...] | None]]] = {
+    "udiv": (_excludes_zero, (1,)),
+    "urem": (_excludes_zero, (1,)),
+    "srem": (_excludes_zero, (1,)),
+    "sdiv": (_cannot_overflow, (1,)),
+    "uadd_overflow_trap": (_sum_fits, None),
+    "trapz": (_is_not_zero, None),
+    "trapnz": (_is_zero, None),
+    "fcvt_to_sint": (_converts, None),
+    "fcvt_to_uint": (_converts, None),
+}

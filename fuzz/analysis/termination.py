@@ -1,0 +1,199 @@
+"""Loops that end: the counter, and the branch that leaves when it is done.
+
+A loop is *proved* to end when a branch that every round goes through leaves it, for a counter that
+each way back moves by the same constant, within a known number of rounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from clif.function import BlockCall, Function, Inst, Value
+from clif.graph import Loop, dominates, loops
+from clif.types import Type
+from clif.uses import Index
+from fuzz.analysis import intervals
+from fuzz.analysis.ranges import Ranges
+
+#: Rounds that are looked at, and allowed.
+MOST_ROUNDS = 1024
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoopProof:
+    """A loop with the values that its end rests on; ``condition`` None where it is not proved."""
+
+    function: Function
+    loop: Loop
+    condition: Value | None = None
+    exit: Inst | None = None
+
+
+@dataclass(slots=True, eq=False)
+class LoopFacts:
+    """The loops of one function; ``irreducible`` if there are cycles that are none."""
+
+    function: Function
+    proofs: list[LoopProof]
+    irreducible: bool
+
+    @property
+    def proved(self) -> bool:
+        return not self.irreducible and all(proof.condition for proof in self.proofs)
+
+
+def loop_facts(function: Function, ranges: Ranges) -> LoopFacts:
+    """Every loop of a function."""
+    index = ranges.program.index[function]
+    found, irreducible = loops(function, index.order, index.dominator)
+    return LoopFacts(function, [_prove(loop, index, ranges) for loop in found], irreducible)
+
+
+def _prove(loop: Loop, index: Index, ranges: Ranges) -> LoopProof:
+    for block in index.order:
+        if block in loop.blocks and all(
+            dominates(index.dominator, block, latch) for latch in loop.latches
+        ):
+            branch = block.instructions[-1]
+            if branch.opcode.name == "brif" and _ends(loop, branch, index, ranges):
+                return LoopProof(index.function, loop, branch.args[0], branch)
+    return LoopProof(index.function, loop)
+
+
+def _ends(loop: Loop, branch: Inst, index: Index, ranges: Ranges) -> bool:
+    stays = [target.block in loop.blocks for target in branch.targets]
+    test = index.definition.get(branch.args[0])
+    if stays.count(True) != 1 or test is None or test.opcode.name != "icmp":
+        return False
+    if test.args[0].type.is_vector:
+        return False
+    holds = stays[0]
+    for param_at, param in enumerate(loop.header.params):
+        step = _step(loop, param_at, param, index)
+        if step is None:
+            continue
+        following, by = step
+        if test.args[0] not in (param, following):
+            continue
+        first = 0 if test.args[0] is param else by
+        cond = test.cond if holds else _INVERSE[test.cond]
+        start = _start(loop, param_at, index, ranges)
+        bound = ranges.of(test.args[1])
+        if index.place[test.args[1]][0] in loop.blocks and not _may_vary(cond, bound):
+            return False
+        return _is_bounded(param.type, start, by, first, cond, bound)
+    return False
+
+
+def _may_vary(cond: str, bound: intervals.Intervals) -> bool:
+    """Whether the bound may be another one each round: not if it could be stepped over."""
+    bounds = intervals.hull(bound)
+    return bounds is not None and (cond != "ne" or bounds[0] == bounds[1])
+
+
+def _back_edges(loop: Loop) -> list[BlockCall]:
+    return [
+        target
+        for latch in loop.latches
+        for target in latch.instructions[-1].targets
+        if target.block is loop.header
+    ]
+
+
+def _step(loop: Loop, at: int, param: Value, index: Index) -> tuple[Value, int] | None:
+    """What every way back passes on for a parameter, and by how much it differs from it."""
+    if param.type.is_float or param.type.is_vector:
+        return None
+    passed = {edge.args[at] for edge in _back_edges(loop)}
+    if len(passed) != 1:
+        return None
+    (value,) = passed
+    inst = index.definition.get(value) if isinstance(value, Value) else None
+    if inst is None or inst.opcode.name not in ("iadd", "isub") or inst.args[0] is not param:
+        return None
+    amount = index.definition.get(inst.args[1])
+    if amount is None or amount.opcode.name != "iconst":
+        return None
+    by = amount.imm & param.type.mask
+    by = by - (param.type.mask + 1) if by & param.type.sign_bit else by
+    return inst.result, by if inst.opcode.name == "iadd" else -by
+
+
+def _start(loop: Loop, at: int, index: Index, ranges: Ranges) -> intervals.Intervals:
+    back = [id(edge) for edge in _back_edges(loop)]
+    entries = [e.args[at] for e in index.incoming[loop.header] if id(e) not in back]
+    if loop.header is index.function.entry or not entries:
+        return None
+    return intervals.join([ranges.of(v) if isinstance(v, Value) else None for v in entries])
+
+
+def _is_bounded(
+    type_: Type,
+    start: intervals.Intervals,
+    by: int,
+    first: int,
+    cond: str,
+    bound: intervals.Intervals,
+) -> bool:
+    starts, bounds = intervals.hull(start), intervals.hull(bound)
+    if starts is None or bounds is None or by == 0:
+        return False
+    if starts[0] == starts[1] and bounds[0] == bounds[1]:
+        return _runs_out(type_, starts[0] + first, by, cond, bounds[0])
+    if cond == "ne" and by == 1:
+        return bounds[0] > starts[1] and bounds[1] - starts[0] <= MOST_ROUNDS
+    if cond == "ne" and by == -1:
+        return bounds[1] < starts[0] and starts[1] - bounds[0] <= MOST_ROUNDS
+    most = {"ult": type_.mask, "slt": type_.sign_bit - 1}.get(cond)
+    return (
+        most is not None
+        and by > 0
+        and max(bounds[1], starts[1]) + by <= most
+        and (bounds[1] - starts[0]) // by <= MOST_ROUNDS
+    )
+
+
+def _runs_out(type_: Type, value: int, by: int, cond: str, bound: int) -> bool:
+    """Whether counting on from a number ends soon: it is simply done."""
+    test = _TESTS[cond]
+    for _ in range(MOST_ROUNDS):
+        if not test(*_operands(type_, value, bound, cond)):
+            return True
+        value += by
+    return False
+
+
+def _operands(type_: Type, a: int, b: int, cond: str) -> tuple[int, int]:
+    a, b = a & type_.mask, b & type_.mask
+    if cond.startswith("s"):
+        sign = type_.sign_bit
+        return (a ^ sign) - sign, (b ^ sign) - sign
+    return a, b
+
+
+_TESTS: Final[dict[str, Callable[[int, int], bool]]] = {
+    "eq": lambda a, b: a == b,
+    "ne": lambda a, b: a != b,
+    "slt": lambda a, b: a < b,
+    "sge": lambda a, b: a >= b,
+    "sgt": lambda a, b: a > b,
+    "sle": lambda a, b: a <= b,
+    "ult": lambda a, b: a < b,
+    "uge": lambda a, b: a >= b,
+    "ugt": lambda a, b: a > b,
+    "ule": lambda a, b: a <= b,
+}
+_INVERSE: Final = {
+    "eq": "ne",
+    "ne": "eq",
+    "slt": "sge",
+    "sge": "slt",
+    "sgt": "sle",
+    "sle": "sgt",
+    "ult": "uge",
+    "uge": "ult",
+    "ugt": "ule",
+    "ule": "ugt",
+}

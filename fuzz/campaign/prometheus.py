@@ -1,0 +1,113 @@
+"""A campaign's figures as a file that a Prometheus node exporter collects (``*.prom``)."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, write_to_textfile
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from fuzz.campaign.result import Result
+from fuzz.campaign.statistics import Stage, Statistics
+
+_EVERY_SECONDS = 5.0
+#: Values by those of the labels.
+_Values = Iterable[tuple[tuple[str, ...], float]]
+
+
+class MetricsFile:
+    """Replaces the file, in full or not at all, every few seconds.
+
+    Attributes:
+        problem: why the file could not be written the last time, empty otherwise.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.problem = ""
+        self._collector = _Collector()
+        self._registry = CollectorRegistry()
+        self._registry.register(self._collector)
+        self._written = 0.0
+
+    def show(self, result: Result) -> None:
+        """Writes it, if it is time to."""
+        if time.monotonic() - self._written >= _EVERY_SECONDS:
+            self.write(result)
+
+    def write(self, result: Result) -> None:
+        self._written = time.monotonic()
+        self._collector.result = result
+        try:
+            write_to_textfile(str(self.path), self._registry)
+        except OSError as error:
+            self.problem = f"{self.path}: {error.strerror}"
+        else:
+            self.problem = ""
+
+
+class _Collector(Collector):
+    def __init__(self) -> None:
+        self.result = Result()
+
+    def collect(self) -> Iterable[Metric]:
+        result, statistics = self.result, self.result.statistics
+        yield _counter("cases", "Cases begun.", [((), statistics.cases)])
+        yield _counter(
+            "executions",
+            "Inputs run on an ISA and compared in full.",
+            _keys(statistics.executions_by_isa),
+            "isa",
+        )
+        yield _counter("rejected", "Cases, by reason.", _keys(statistics.rejected), "reason")
+        yield _counter("hangs", "Inputs that never end.", [((), statistics.hangs)])
+        yield _counter("traps", "Inputs that trapped, by code.", _keys(statistics.traps), "code")
+        yield _counter("known_faults", "By bucket.", _keys(statistics.known_faults), "bucket")
+        yield _counter("worker_deaths", "Workers that died.", [((), result.deaths)])
+        yield _counter(
+            "cpu_seconds",
+            "CPU time of the workers, by stage.",
+            _seconds(statistics),
+            "stage",
+        )
+        yield _counter("seconds", "How long the campaign has run.", [((), result.seconds)])
+        findings = Counter((record.bucket, record.kind, record.isa) for record in result.alarming)
+        yield _gauge("findings", "By bucket.", findings.items(), "bucket", "kind", "isa")
+        yield _gauge("edges", "Edges of Cranelift covered.", [((), result.edges)])
+        yield _gauge("corpus", "Cases that covered a new edge.", [((), result.corpus)])
+        yield _gauge(
+            "worker_memory_bytes",
+            "Resident memory, by job.",
+            [((str(job),), mib * (1 << 20)) for job, mib in result.memory_mib.items()],
+            "job",
+        )
+
+
+def _keys(counter: Counter[str]) -> _Values:
+    return (((key,), number) for key, number in counter.items())
+
+
+def _seconds(statistics: Statistics) -> _Values:
+    for stage in Stage:
+        yield (stage.label,), statistics.stage_ns[stage] / 1e9
+    yield ("other",), (statistics.total_ns - sum(statistics.stage_ns)) / 1e9
+
+
+def _counter(name: str, text: str, values: _Values, *labels: str) -> Metric:
+    return _filled(CounterMetricFamily(f"clif_fuzz_{name}", text, labels=labels), values)
+
+
+def _gauge(name: str, text: str, values: _Values, *labels: str) -> Metric:
+    return _filled(GaugeMetricFamily(f"clif_fuzz_{name}", text, labels=labels), values)
+
+
+def _filled(
+    family: CounterMetricFamily | GaugeMetricFamily, values: _Values
+) -> CounterMetricFamily | GaugeMetricFamily:
+    for labels, value in values:
+        family.add_metric(labels, value)
+    return family

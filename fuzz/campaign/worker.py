@@ -1,0 +1,189 @@
+"""One worker process of a campaign: makes cases and checks them until it is told to stop."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import traceback
+from dataclasses import dataclass, field
+from itertools import count
+from multiprocessing.connection import Connection
+from pathlib import Path
+from time import monotonic_ns, process_time_ns
+
+from backend.cranelift.compiler import SettingsError
+from backend.cranelift.edge_counters import CoveredEdges
+from backend.cranelift.fired_rules import RuleWatch, watch_rules
+from backend.cranelift.isle import IsleError
+from clif.printer import print_functions
+from fuzz.campaign.case_source import CaseSource
+from fuzz.campaign.counters import RuleTally, note_case
+from fuzz.campaign.in_flight import Flight
+from fuzz.campaign.messages import Assignment, Failed, Found, NewEdges, Progress, Record
+from fuzz.campaign.plan import Plan
+from fuzz.campaign.process_limits import EXIT_OUT_OF_MEMORY, limit_memory, memory_mib
+from fuzz.campaign.statistics import Stage, Statistics
+from fuzz.cases.case import Case
+from fuzz.differential.finding import Finding, finding_text, write_finding
+from fuzz.differential.oracle import BOTH, ORACLES, interpreter
+from fuzz.differential.pipeline import Pipeline, Verdict
+from fuzz.differential.rule_notes import fired_notes
+
+_REPORT_EVERY_NS = 500_000_000
+_SAMPLE_EVERY_NS = 10_000_000_000
+_MAX_SAMPLE = 4000
+#: Python's collector looks at everything new after so many allocations, and at what it has kept
+#: from a number of these rounds. A case leaves few cycles (loops of blocks), and what is kept of
+#: fragments, forms and drivers is much: by default collecting takes a tenth of the time.
+_GARBAGE_THRESHOLDS = (20_000, 20, 50)
+
+
+def tune() -> None:
+    """Sets this process up for nothing but cases."""
+    gc.set_threshold(*_GARBAGE_THRESHOLDS)
+
+
+def run_worker(plan: Plan, assignment: Assignment, flight: Flight, connection: Connection) -> None:
+    """Does the assignment, and tells whoever listens at the other end of the connection."""
+    tune()
+    try:
+        _Worker(plan, assignment, flight, connection).run()
+    except (SettingsError, IsleError) as error:
+        connection.send(Failed(str(error)))
+    except BrokenPipeError:
+        sys.exit(1)  # the supervisor is gone
+    except OSError as error:
+        connection.send(Failed(f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")))
+    except MemoryError:
+        # Nothing that needs memory can be said; the flight names the case and its stage.
+        os._exit(EXIT_OUT_OF_MEMORY)
+    except Exception as error:
+        connection.send(Failed(f"internal: {_place(error)}"))
+
+
+@dataclass(slots=True)
+class _Worker:
+    plan: Plan
+    assignment: Assignment
+    flight: Flight
+    connection: Connection
+    statistics: Statistics = field(default_factory=Statistics)
+    began_ns: int = 0
+    reported_ns: int = 0
+    reported_cpu_ns: int = 0
+    sampled_ns: int = 0
+    sample: str = ""
+    known: set[str] = field(default_factory=set)
+    edges: CoveredEdges = field(default_factory=CoveredEdges)
+    new_edges: list[NewEdges] = field(default_factory=list)
+    watch: RuleWatch | None = field(default_factory=watch_rules)
+    rules: RuleTally = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rules = RuleTally(() if self.watch is None else self.watch.names)
+
+    def run(self) -> None:
+        plan = self.plan
+        self.known.update(self.assignment.known)
+        source = CaseSource(plan.options, plan.seed)
+        pipeline = Pipeline(
+            plan.options.isas,
+            oracle=ORACLES.get(plan.oracle, interpreter),
+            second=plan.oracle == BOTH,
+            watch=self.watch,
+            on_stage=self.flight.enter,
+        )
+        limit_memory(plan.memory_mb)
+        self.edges.restart()  # what setting up covered is no case's
+        parent = os.getppid()
+        self.began_ns = self.reported_ns = monotonic_ns()
+        self.reported_cpu_ns = process_time_ns()
+        for index in count(self.assignment.first, plan.jobs):
+            if monotonic_ns() - self.reported_ns > _REPORT_EVERY_NS:
+                self._report(index)
+            if self._is_over(index) or os.getppid() != parent:
+                self._report(index, done=True)
+                break
+            if index not in self.assignment.skip:
+                self._one_case(source, pipeline, index)
+
+    def _is_over(self, index: int) -> bool:
+        plan, seconds = self.plan, self.assignment.seconds
+        if self.flight.stop_requested or (plan.cases is not None and index >= plan.cases):
+            return True
+        elapsed = (monotonic_ns() - self.began_ns) / 1e9
+        return seconds is not None and elapsed >= seconds
+
+    def _report(self, next_case: int, *, done: bool = False) -> None:
+        now, cpu = monotonic_ns(), process_time_ns()
+        self.rules.move_to(self.statistics)
+        self.statistics.total_ns = cpu - self.reported_cpu_ns
+        self.statistics.wall_ns = now - self.began_ns
+        edges = tuple(self.new_edges)
+        progress = Progress(self.statistics, next_case, edges, memory_mib(), self.sample, done)
+        self.connection.send(progress)
+        self.statistics, self.new_edges, self.sample = Statistics(), [], ""
+        self.reported_ns, self.reported_cpu_ns = now, cpu
+
+    def _one_case(self, source: CaseSource, pipeline: Pipeline, index: int) -> None:
+        self.flight.begin(index)
+        start = process_time_ns()
+        try:
+            case, mutant = source.make(index)
+            if mutant is not None:
+                self.statistics.note_mutant(mutant)
+            self.statistics.stage_ns[Stage.GENERATE] += process_time_ns() - start
+            verdict = pipeline.check(case)
+        except (SettingsError, OSError, MemoryError):
+            raise
+        except Exception as error:  # a fault of ours must neither hide nor end the campaign
+            self.statistics.cases += 1
+            self.statistics.note_rejected(f"internal: {_place(error)}", index)
+        else:
+            note_case(self.statistics, case, verdict, index)
+            for run in verdict.runs:
+                if run.outcomes is not None:
+                    self.rules.note(run.isa, run.fired, case.inputs.count)
+            for finding in verdict.findings:
+                self._keep(finding, case, verdict, index)
+            self._take_sample(case)
+        new = self.edges.collect()
+        if len(new):
+            self.new_edges.append(NewEdges(index, tuple(new.tolist())))
+        self.flight.end()
+
+    def _take_sample(self, case: Case) -> None:
+        """A case now and then, for people to look at."""
+        now = monotonic_ns()
+        if now - self.sampled_ns > _SAMPLE_EVERY_NS:
+            self.sampled_ns = now
+            text = print_functions([case.main])
+            self.sample = f"; {case.origin}\n{text}"[:_MAX_SAMPLE]
+
+    def _keep(self, finding: Finding, case: Case, verdict: Verdict, index: int) -> None:
+        if finding.known:
+            self.statistics.known_faults[finding.bucket] += 1
+            if finding.bucket in self.known:
+                return  # one example is enough
+            self.known.add(finding.bucket)
+        notes = fired_notes(self.watch, verdict.runs, finding.isa)
+        text = finding_text(finding, case, verdict.expected, self.plan.options.isas, notes)
+        try:
+            path = write_finding(text, Path(self.plan.out))
+        except OSError as error:
+            record = _record(finding, "", index)
+            self.connection.send(Failed(f"{self.plan.out}: {error.strerror}", record, text))
+            sys.exit(1)
+        self.connection.send(Found(_record(finding, str(path), index)))
+
+
+def _record(finding: Finding, file: str, index: int) -> Record:
+    return Record(finding.kind.value, finding.bucket, finding.isa, file, finding.known, index)
+
+
+def _place(error: Exception) -> str:
+    """An exception with the line of ours that raised it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    last = frames[-1]
+    return f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}: {error}"[:160]

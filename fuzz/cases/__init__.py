@@ -1,0 +1,1 @@
+"""Cases: their data, their file format, their inputs, and comparing their outcomes."""

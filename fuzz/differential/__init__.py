@@ -1,0 +1,1 @@
+"""One case through oracle, compiler and emulator, and what a difference is."""

@@ -1,0 +1,165 @@
+"""What a failure is called: which kind of finding it is, and what tells it from others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from backend.cranelift.compiler import (
+    CompileError,
+    CompilerPanic,
+    UnsupportedError,
+    VerifierError,
+)
+from backend.cranelift.interpreter import NAME as SECOND
+from backend.cranelift.interpreter_faults import KnownFault
+from backend.emulator.emulator_faults import Effect, Quirk, find_quirks
+from backend.emulator.linker import Compiled
+from fuzz.cases.case import Case, has_canonical_nans
+from fuzz.cases.compare import Difference, DifferenceKind, Observed
+from fuzz.differential.finding import Finding, FindingKind, explain_differences, opcodes_in_bucket
+
+#: What Cranelift raises for a function that it cannot compile.
+COMPILER_FAILURES: Final = (VerifierError, CompileError, CompilerPanic)
+
+#: How it names the instruction that has no lowering: ``inst = `v3 = smax.i128 v1, v2```.
+_CULPRIT = re.compile(r"`(?:[^`=]* = )?(\w+)\.(\w+)[ `]")
+_ADDRESS = re.compile(r",? pc (?:%\S+|0x\S+)| at 0x[0-9a-f]+")
+_PLAIN_NUMBER = re.compile(r"(?<![A-Za-z0-9])[+-]?\d+")
+_ENTITY = re.compile(r"\b(v|block|inst|ss|fn|sig|gv|region)\d+")
+_LONGEST = 120
+
+
+def compiler_failure(isa: str, error: VerifierError | CompileError | CompilerPanic) -> Finding:
+    """The finding of a compilation that did not succeed."""
+    if isinstance(error, CompilerPanic):
+        return Finding(
+            FindingKind.COMPILER_PANIC,
+            isa,
+            f"{error.phase} {error.location}",
+            (f"panic: {error.message}", f"at {error.location} in %{error.function}"),
+        )
+    verifier = isinstance(error, VerifierError)
+    kind = FindingKind.VERIFIER_ERROR if verifier else FindingKind.COMPILE_ERROR
+    message = " ".join(error.message.split())
+    return Finding(kind, isa, _without_entities(message), (f"in %{error.function}: {message}",))
+
+
+def unsupported(case: Case, isa: str, error: UnsupportedError) -> Finding | str:
+    """A case may ask for what an ISA lacks: the reason for rejecting it. That Cranelift's own
+    optimiser asks for it is a finding."""
+    reason = _without_entities(error.message.partition(":")[0])
+    culprit = _CULPRIT.search(error.message)
+    if culprit is None:
+        return f"{isa}: {reason}"
+    name = f"{culprit.group(1)}.{culprit.group(2)}"
+    if _contains(case, culprit.group(1), culprit.group(2)):
+        return f"{isa}: {name} {reason}"
+    explanation = (f"in %{error.function}: {error.message}",)
+    detail = f"{name}, which is not in the case: {reason}"
+    return Finding(FindingKind.COMPILE_ERROR, isa, detail, explanation)
+
+
+def _contains(case: Case, opcode: str, type_: str) -> bool:
+    return any(
+        inst.opcode.name == opcode and inst.type is not None and inst.type.name == type_
+        for function in case.functions
+        for inst in function.instructions()
+    )
+
+
+def difference(
+    case: Case, isa: str, compiled: Sequence[Compiled], differences: Sequence[Difference]
+) -> Finding:
+    """The finding of outcomes that differ from the oracle's."""
+    wrong = wrong_forms(isa, compiled)
+    if wrong and not any(breaks_the_abi(difference.actual) for difference in differences):
+        return emulator_fault(case, isa, wrong, differences)
+    if all(difference.kind is DifferenceKind.HANG for difference in differences):
+        detail, kind = opcodes_in_bucket(case.functions), FindingKind.HANG
+    else:
+        detail, kind = _miscompile_detail(case, differences), FindingKind.MISCOMPILE
+    return _finding(case, kind, isa, detail, differences)
+
+
+def emulator_fault(
+    case: Case, isa: str, quirks: Sequence[Quirk], differences: Sequence[Difference]
+) -> Finding:
+    """The finding of differences that known faults of the emulator explain."""
+    detail = " ".join(quirks)
+    return _finding(case, FindingKind.EMULATOR_FAULT, isa, detail, differences, known=True)
+
+
+def oracles_disagree(case: Case, differences: Sequence[Difference]) -> Finding:
+    """The finding of a second oracle that departs from the first."""
+    detail = f"{SECOND} {_miscompile_detail(case, differences)}"
+    return _finding(case, FindingKind.ORACLES_DISAGREE, "", detail, differences)
+
+
+def oracle_fault(
+    case: Case, faults: Sequence[KnownFault], differences: Sequence[Difference]
+) -> Finding:
+    """The finding of what known faults of the second oracle explain."""
+    detail = f"{SECOND} {' '.join(faults)}"
+    finding = _finding(case, FindingKind.ORACLE_FAULT, "", detail, differences, known=True)
+    reasons = [fault.explanation for fault in faults]
+    return replace(finding, explanation=(*reasons, *finding.explanation))
+
+
+def false_faults(isa: str, compiled: Sequence[Compiled]) -> list[Quirk]:
+    """The forms in this code that the emulator has read more memory than they do."""
+    return [q for q in _quirks(isa, compiled) if q.effect is Effect.FALSE_FAULT]
+
+
+def wrong_forms(isa: str, compiled: Sequence[Compiled]) -> list[Quirk]:
+    """The forms in this code that the emulator gets wrong."""
+    return [q for q in _quirks(isa, compiled) if q.effect is not Effect.FALSE_FAULT]
+
+
+def _quirks(isa: str, compiled: Sequence[Compiled]) -> list[Quirk]:
+    return sorted({quirk for code in compiled for quirk in find_quirks(isa, code.code)})
+
+
+def breaks_the_abi(actual: Observed) -> bool:
+    """Wrong values lead anywhere, but not to registers that are not restored."""
+    return "clobbered" in actual.detail or "pointer off" in actual.detail
+
+
+def _finding(
+    case: Case,
+    kind: FindingKind,
+    isa: str,
+    detail: str,
+    differences: Sequence[Difference],
+    known: bool = False,
+) -> Finding:
+    region = case.inputs.region
+    explanation = explain_differences(
+        differences,
+        canonical_nans=has_canonical_nans(case),
+        initial=region.contents if region else None,
+    )
+    inputs = tuple(difference.input for difference in differences)
+    return Finding(kind, isa, detail, tuple(explanation), inputs, known=known)
+
+
+def _miscompile_detail(case: Case, differences: Sequence[Difference]) -> str:
+    """The gravest kind of difference, and what the case consists of."""
+    kinds = {difference.kind for difference in differences}
+    gravest = next(kind for kind in DifferenceKind if kind in kinds)
+    if gravest is DifferenceKind.VIOLATION:
+        what = next(d.actual.detail for d in differences if d.kind is gravest)
+        return f"{gravest.value}: {_without_addresses(what)}"
+    return f"{gravest.value}: {opcodes_in_bucket(case.functions)}"
+
+
+def _without_addresses(text: str) -> str:
+    """A violation without what differs from case to case; registers keep their names."""
+    return _PLAIN_NUMBER.sub("N", _ADDRESS.sub("", text))[:_LONGEST]
+
+
+def _without_entities(text: str) -> str:
+    """A message without what differs from case to case: ``v12`` becomes ``vN``."""
+    return _PLAIN_NUMBER.sub("N", _ENTITY.sub(r"\1N", text))[:_LONGEST]

@@ -1,0 +1,62 @@
+"""Who says what a case should do: the reference interpreter, or Cranelift's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import interp
+from backend.cranelift.compiler import CompileError, CompilerPanic
+from backend.cranelift.interpreter import NAME, interpret_functions
+from backend.cranelift.interpreter_faults import known_faults, without_faults
+from clif.outcome import Outcomes, Status
+from fuzz.cases.case import Case, has_canonical_nans
+
+#: Instructions that one input may execute. The generator bounds its cases far below.
+DEFAULT_FUEL = 1_000_000
+
+Oracle = Callable[[Case, int], Outcomes]
+
+
+class OracleError(Exception):
+    """The oracle cannot judge a case; the message is the reason, fit for counting."""
+
+
+def interpreter(case: Case, fuel: int = DEFAULT_FUEL) -> Outcomes:
+    """The reference interpreter's outcomes of all inputs.
+
+    Raises:
+        OracleError: the case uses something that has no meaning there.
+    """
+    options = interp.Options(canonical_nans=has_canonical_nans(case), fuel=fuel)
+    try:
+        return interp.run(case.functions, case.inputs, options)
+    except interp.Unsupported as error:
+        raise OracleError(str(error)) from error
+
+
+def cranelift_interpreter(case: Case, fuel: int = DEFAULT_FUEL) -> Outcomes:
+    """The outcomes by ``cranelift-interpreter``, its known faults written out of the case.
+
+    Raises:
+        OracleError: it does not know something, fails, or has a fault that cannot be avoided.
+    """
+    faults = known_faults(case.functions)
+    functions = without_faults(case.functions, faults)
+    if functions is None:
+        raise OracleError(f"{NAME}: has the known fault {', '.join(faults)}")
+    try:
+        asked = interpret_functions(
+            functions, case.inputs, fuel=fuel, canonical_nans=has_canonical_nans(case)
+        )
+    except (CompileError, CompilerPanic) as error:
+        raise OracleError(f"{NAME}: {error}") from error
+    if (asked.outcomes.status == Status.VIOLATED).any():
+        raise OracleError(f"{NAME}: {next(iter(asked.outcomes.details.values()))}")
+    return asked.outcomes
+
+
+ORACLES: Final[dict[str, Oracle]] = {"interp": interpreter, "cranelift": cranelift_interpreter}
+
+#: The first one is the reference, and ``fuzz.differential.crosscheck`` compares the second with it.
+BOTH = "both"

@@ -1,0 +1,119 @@
+"""The same function under two draws of settings does the same, on every ISA. No interpreter."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from backend.cranelift.compiler import Compiled, Functions
+from backend.emulator.executor import executor_for
+from clif.outcome import Outcomes, Status
+from clif.printer import print_functions
+from fuzz.cases.case import Case, effective_settings
+from fuzz.differential import diagnosis
+from fuzz.differential.finding import Finding, FindingKind
+from fuzz.differential.oracle import DEFAULT_FUEL
+from fuzz.differential.pipeline import NOT_EXECUTABLE, Pipeline, target_of
+from fuzz.entropy import PrngEntropy
+from fuzz.fuzz_targets.target import CaseTarget, Checked
+from fuzz.generate import Generator, Options
+from fuzz.mutate import Mutator
+
+_INPUTS = 16
+_OTHER_SETTINGS = ("settings", "isa-flags")
+
+
+class TwoSettings(CaseTarget):
+    """Each ISA judges itself: what it does under other settings is what is expected of it."""
+
+    def __init__(self, isas: tuple[str, ...], generator: Generator) -> None:
+        super().__init__(isas, generator)
+        self._mutator = Mutator(generator.options, generator.repertoires)
+
+    def check(self, case: Case) -> Checked:
+        twin = self._twin(case)
+        if twin is None:
+            self.statistics.facts["without a twin"] += 1
+            return Checked(case, ())
+        findings: list[Finding] = []
+        for isa in filter(case.is_for, self.isas):
+            try:
+                findings += self._check_isa(case, twin, isa)
+            except NOT_EXECUTABLE as error:
+                self.statistics.rejected[str(error)] += 1
+            except diagnosis.COMPILER_FAILURES as error:
+                findings += self.compiler_failure(twin, isa, error)
+        return Checked(
+            case, [replace(f, explanation=(*f.explanation, *_settings_of(twin))) for f in findings]
+        )
+
+    def _twin(self, case: Case) -> Case | None:
+        """The case under other settings, with which all of it is lowered too; None if there are
+        none. They are a function of the case."""
+        text = print_functions(case.functions) + repr(sorted(case.settings.items()))
+        seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
+        mutant = self._mutator.mutate(case, PrngEntropy(seed), steps=2, only=_OTHER_SETTINGS)
+        if not mutant.steps:
+            return None
+        return replace(case, settings=mutant.case.settings, isa_settings=mutant.case.isa_settings)
+
+    def _check_isa(self, case: Case, twin: Case, isa: str) -> Sequence[Finding]:
+        spoil = self.injection(twin).functions
+        functions = spoil(twin.functions) if spoil else twin.functions
+        compiled = target_of(twin, isa).compile(Functions(print_functions(functions)))
+        if diagnosis.wrong_forms(isa, compiled):
+            self.statistics.facts["skipped: forms that the emulator gets wrong"] += 1
+            return ()
+        oracle = _Twin(twin, isa, compiled)
+        verdict = Pipeline([isa], oracle=oracle.outcomes).check(case)
+        self.statistics.note(verdict)
+        return [*oracle.findings, *verdict.findings]
+
+
+def _settings_of(twin: Case) -> list[str]:
+    """What the twin was compiled with, for the finding."""
+    lines = ["expected is what it does compiled with"]
+    lines += [f"  {name}={value}" for name, value in sorted(twin.settings.items())]
+    for isa, flags in twin.isa_settings.items():
+        lines.append(f"  {isa}: {' '.join(sorted(flags))}")
+    return lines
+
+
+class _Twin:
+    """The oracle that says what a case does compiled under other settings.
+
+    Attributes:
+        findings: what is wrong with the twin itself.
+    """
+
+    def __init__(self, twin: Case, isa: str, compiled: Sequence[Compiled]) -> None:
+        self.twin, self.isa, self.compiled = twin, isa, compiled
+        self.findings: list[Finding] = []
+
+    def outcomes(self, case: Case, fuel: int = DEFAULT_FUEL) -> Outcomes:
+        flags = self.twin.isa_settings.get(self.isa, {})
+        found = executor_for(self.isa).run(
+            self.compiled,
+            case.main.signature,
+            case.inputs,
+            entry=case.main.name,
+            settings=effective_settings(self.twin) | flags,
+            slack=True,
+        )
+        for status, kind in _FAULTY.items():
+            rows = np.flatnonzero(found.status == status).tolist()
+            if rows:
+                what = found.details.get(rows[0], "no end (stopped)")
+                self.findings.append(Finding(kind, self.isa, status.name.lower(), (what,)))
+        return found
+
+
+#: What no settings must make of a case that was drawn to end.
+_FAULTY = {Status.VIOLATED: FindingKind.MISCOMPILE, Status.HUNG: FindingKind.HANG}
+
+
+def target(isas: tuple[str, ...]) -> TwoSettings:
+    return TwoSettings(isas, Generator(Options(inputs=_INPUTS, isas=isas)))

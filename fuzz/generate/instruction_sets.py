@@ -1,0 +1,125 @@
+"""What a case may be made of: compiled by every ISA that it is for, and meant by the interpreter.
+
+The matrices are probed by the backend and cached there. Here is one repertoire for each set of
+instructions that the ISAs and settings of a case come down to: most settings share one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
+
+from backend.cranelift import known_faults
+from backend.cranelift.opcodes import OPCODES
+from backend.cranelift.support_matrix import Key, probe, probed_target
+from backend.emulator.isa import ISAS
+from fuzz.cases.case import DEFAULT_SETTINGS
+from fuzz.generate.instruction_set import Pair, Repertoire, all_keys
+from fuzz.generate.options import EVERY_TYPE, Options
+from interp import MEANINGS
+
+#: Shared settings that change which instructions an ISA lowers, and those that known faults of
+#: Cranelift depend on besides.
+_LOWERING = ("preserve_frame_pointers", "enable_pinned_reg")
+_DECISIVE = (*_LOWERING, "opt_level", "enable_nan_canonicalization")
+_Settings = tuple[tuple[str, str], ...]
+
+
+class Repertoires:
+    """The repertoires of a run, each made when it is first asked for."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self._known: dict[tuple[int, ...], Repertoire] = {}
+        self._own: dict[int, tuple[Pair, ...]] = {}
+        self._common: frozenset[Pair] | None = None
+
+    def of(
+        self,
+        isas: Sequence[str],
+        settings: Mapping[str, str],
+        flags: Mapping[str, Mapping[str, str]],
+    ) -> Repertoire:
+        """What every one of ``isas`` lowers. Raises SettingsError for an unknown ISA or setting."""
+        decisive = tuple((name, settings[name]) for name in _DECISIVE if name in settings)
+        sets = [
+            supported_keys(isa, decisive, tuple(sorted(flags.get(isa, {}).items()))) for isa in isas
+        ]
+        key = tuple(map(id, sets))  # they are kept for good, and equal ones are the same
+        repertoire = self._known.get(key)
+        if repertoire is None:
+            repertoire = self._known[key] = self._make(sets)
+        return repertoire
+
+    def widest(self, opt_level: str) -> Repertoire:
+        """What any of the ISAs lowers, with all flags that its emulated CPU has."""
+        settings = (("opt_level", opt_level),)
+        flags = {isa: tuple(sorted(emulated_flags(isa).items())) for isa in self.options.isas}
+        sets = [supported_keys(isa, settings, flags[isa]) for isa in self.options.isas]
+        return self._make([frozenset.union(*sets)])
+
+    def _make(self, sets: Sequence[frozenset[Key]]) -> Repertoire:
+        keys = frozenset.intersection(*sets)
+        return Repertoire(keys, OPCODES, self.options.types, self.options.opcodes)
+
+    def own(self, repertoire: Repertoire) -> tuple[Pair, ...]:
+        """The pairs of a repertoire that cases for all ISAs never have."""
+        found = self._own.get(id(repertoire))
+        if found is None:
+            common = self._common_pairs()
+            found = tuple(pair for pair in repertoire.pairs if pair not in common)
+            self._own[id(repertoire)] = found
+        return found
+
+    def _common_pairs(self) -> frozenset[Pair]:
+        if self._common is None:
+            isas = self.options.isas
+            flags = {isa: emulated_flags(isa) for isa in isas}
+            self._common = frozenset(self.of(isas, {"opt_level": "none"}, flags).pairs)
+        return self._common
+
+
+@cache
+def _meant() -> frozenset[Key]:
+    return frozenset(all_keys(OPCODES, EVERY_TYPE))
+
+
+def is_meant(key: Key) -> bool:
+    """Whether the generator takes an instruction for one that has a meaning at all."""
+    return key in _meant()
+
+
+def emulated_flags(isa: str) -> dict[str, str]:
+    """All the flags of an ISA that its emulated CPU has, switched on."""
+    if isa not in ISAS:
+        return {}
+    return {flag: "true" for flag in sorted(ISAS[isa].has) if flag.startswith("has_")}
+
+
+_KEPT: dict[frozenset[Key], frozenset[Key]] = {}
+
+
+@lru_cache(maxsize=8192)  # flags are drawn freely: many combinations come once
+def supported_keys(isa: str, settings: _Settings, flags: _Settings) -> frozenset[Key]:
+    """What an ISA lowers, the interpreter knows, and no known fault spoils. Equal sets are the
+    same object. Raises SettingsError."""
+    shared, own = DEFAULT_SETTINGS | dict(settings), dict(flags)
+    faults = tuple(known_faults.striking(isa, shared, own))
+    lowering = DEFAULT_SETTINGS | {name: v for name, v in settings if name in _LOWERING}
+    # Most flags change nothing: their hundreds of combinations come down to a handful of targets.
+    target = probed_target(isa, lowering, own)
+    return _sound_keys(isa, target.settings, target.flags, faults)
+
+
+@cache
+def _sound_keys(
+    isa: str, settings: _Settings, flags: _Settings, faults: tuple[known_faults.KnownFault, ...]
+) -> frozenset[Key]:
+    suspects = {name for fault in faults for name in fault.instructions.opcodes}
+    keys = frozenset(
+        key
+        for key in probe(isa, dict(settings), dict(flags)).pairs()
+        if key[0] in MEANINGS
+        and not (key[0] in suspects and any(f.instructions.include(*key) for f in faults))
+    )
+    return _KEPT.setdefault(keys, keys)

@@ -1,0 +1,142 @@
+"""Putting a given opcode at a given type into a function, whatever the case would draw by itself.
+
+Drawing alone meets some pairs once in a hundred thousand cases. So a share of the cases has a few
+pairs out of all of its repertoire, each as likely as any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from clif.types import F32, F64, I64, Type
+from fuzz.generate.constants import draw_bits
+from fuzz.generate.control import Body, branch, early_return
+from fuzz.generate.instruction_set import Form, Pair
+from fuzz.generate.machine_dependent import ADDRESSES, BARRIERS, PINNED, emit_rarity
+from fuzz.generate.memory import atomic_form, load_form, object_of, store_as
+from fuzz.generate.operands import pick
+from fuzz.generate.pure import emit_form
+from fuzz.generate.trap_guards import add_in_range, check_condition, convert_in_range, divide
+from fuzz.generate.writer import Writer
+
+_ARM = 6
+_DIVISIONS = ("udiv", "sdiv", "urem", "srem")
+
+
+def focus(w: Writer, pair: Pair, body: Body) -> bool:
+    """Emit the pair. False for those that belong to other parts of a function: calls, jumps,
+    returns, traps."""
+    name, type_ = pair
+    forms = [f for f in w.repertoire.by_name.get(name, ()) if f.type is type_]
+    if not forms:
+        return False
+    form = w.entropy.choice(forms)
+    if name in w.repertoire.pure:
+        emit_form(w, form)
+        return True
+    if name == "brif":
+        return _branch(w, type_, body)
+    emit = _EMIT.get(name)
+    return emit is not None and emit(w, form)
+
+
+def _branch(w: Writer, type_: Type | None, body: Body) -> bool:
+    w.plan.condition = type_
+    if w.depth < 2 and w.entropy.below(2):
+        early_return(w)
+    else:
+        branch(w, _ARM, body)
+    return True
+
+
+def _bytes(form: Form, memory: Type) -> int:
+    """How many a load or a store accesses: its name may say it, in bits by lanes."""
+    digits = form.name.lstrip("abcdefghijklmnopqrstuvwyz_")
+    if not digits:
+        return memory.bytes
+    bits, _, lanes = digits.partition("x")
+    return int(bits) * int(lanes or 1) // 8
+
+
+def _load(w: Writer, form: Form) -> bool:
+    size = _bytes(form, form.results[0])
+    if form.operands[0] is not I64:
+        return False
+    w.keep(load_form(w, object_of(w, size, writable=False), form, size))
+    return True
+
+
+def _store(w: Writer, form: Form) -> bool:
+    size = _bytes(form, form.operands[0])
+    target = object_of(w, size, writable=True)
+    store_as(w, target, pick(w, form.operands[0]), form.name, size)
+    return True
+
+
+def _atomic(w: Writer, form: Form) -> bool:
+    assert form.type is not None
+    return atomic_form(w, object_of(w, form.type.bytes, writable=True), form)
+
+
+def _constant(w: Writer, form: Form) -> bool:
+    type_ = form.results[0]
+    w.keep(w.constant(type_, draw_bits(w.entropy, type_)))
+    return True
+
+
+def _divide(w: Writer, form: Form) -> bool:
+    divide(w, form.name, form.operands[0])
+    return True
+
+
+def _convert(w: Writer, form: Form) -> bool:
+    """A vector's or an f16's has no guard: only what was an integer is in range."""
+    if form.operands[0] not in (F32, F64):
+        return False
+    convert_in_range(w, form.name, form.results[0], form.operands[0])
+    return True
+
+
+def _add(w: Writer, form: Form) -> bool:
+    add_in_range(w, form.operands[0])
+    return True
+
+
+def _check(w: Writer, form: Form) -> bool:
+    check_condition(w, form.name, form.operands[0])
+    return True
+
+
+def _rarity(w: Writer, form: Form) -> bool:
+    return emit_rarity(w, form.name, form.type)
+
+
+_LOADS = [
+    "load",
+    "uload8",
+    "sload8",
+    "uload16",
+    "sload16",
+    "uload32",
+    "sload32",
+    "uload8x8",
+    "sload8x8",
+    "uload16x4",
+    "sload16x4",
+    "uload32x2",
+    "sload32x2",
+]
+
+_EMIT: dict[str, Callable[[Writer, Form], bool]] = {
+    **dict.fromkeys(_LOADS, _load),
+    **dict.fromkeys(("store", "istore8", "istore16", "istore32"), _store),
+    **dict.fromkeys(("atomic_rmw", "atomic_cas", "atomic_load", "atomic_store"), _atomic),
+    **dict.fromkeys(
+        ("iconst", "vconst", "f16const", "f32const", "f64const", "f128const"), _constant
+    ),
+    **dict.fromkeys(_DIVISIONS, _divide),
+    **dict.fromkeys(("fcvt_to_sint", "fcvt_to_uint"), _convert),
+    **dict.fromkeys(("trapz", "trapnz"), _check),
+    **dict.fromkeys((*BARRIERS, *ADDRESSES, *PINNED), _rarity),
+    "uadd_overflow_trap": _add,
+}

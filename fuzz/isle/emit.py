@@ -1,0 +1,344 @@
+"""Writing a fragment into a function that is being generated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from clif.function import MemFlags, Value
+from clif.nan_payload import Payload
+from clif.opcodes import Format
+from clif.types import I8, I32, I64, Type
+from fuzz.generate.constants import draw_bits
+from fuzz.generate.control import branch_on, table_on, trap_arm_on
+from fuzz.generate.conversions import as_type, close
+from fuzz.generate.instruction_set import Form
+from fuzz.generate.memory import base, place
+from fuzz.generate.operands import compare, constant, pick, solid
+from fuzz.generate.options import TRAP_CODES
+from fuzz.generate.pure import pure_operation
+from fuzz.generate.trap_guards import clamped, nonzero, positive
+from fuzz.generate.writer import MemoryObject, Writer
+from fuzz.isle.fragment import CONSTANTS, Fragment, Step, address_position
+from fuzz.isle.operand_constraints import Demand
+
+_PLAIN: Final = frozenset({"fence", "nop", "sequence_point"})
+#: What needs more than operands: callees, slots, frames. The generator's other parts do these.
+_ELSEWHERE: Final = frozenset(
+    {
+        Format.CALL,
+        Format.CALL_INDIRECT,
+        Format.TRY_CALL,
+        Format.TRY_CALL_INDIRECT,
+        Format.FUNC_ADDR,
+        Format.STACK_ADDR,
+        Format.UNARY_GLOBAL_VALUE,
+        Format.JUMP,
+        Format.TRAP,
+        Format.MULTI_ARY,
+        Format.DYNAMIC_STACK_ADDR,
+        Format.EXCEPTION_HANDLER_ADDRESS,
+    }
+)
+_ELSEWHERE_NAMES: Final = frozenset(
+    {"get_stack_pointer", "get_frame_pointer", "get_return_address", "get_pinned_reg"}
+    | {"set_pinned_reg", "debugtrap", "stack_switch"}
+)
+_BRANCHES: Final = frozenset({Format.BRIF, Format.BRANCH_TABLE})
+_NARROW: Final = {"8": 1, "16": 2, "32": 4}
+#: One result of a step before the last in so many gets other users.
+_SHARED: Final = 16
+#: Of so many operands one is a constant, one is loaded.
+_CONSTANT_OPERAND: Final = 14
+_LOADED_OPERAND: Final = 12
+#: How often to look for another operand among those that are there.
+_LOOKS: Final = 3
+_VECTOR: Final = 16
+
+#: Makes an operand of a type.
+Operand = Callable[[Writer, Type, list[Value]], Value]
+
+
+def access_size(form: Form) -> int:
+    """Bytes that a load, a store or an atomic operation touches."""
+    name = form.name
+    if name[:5] in ("uload", "sload", "istor"):
+        digits = name.removeprefix("istore").removeprefix("uload").removeprefix("sload")
+        return 8 if "x" in digits else _NARROW[digits]
+    return form.operands[0].bytes if not form.results else form.results[0].bytes
+
+
+def expressible(fragment: Fragment) -> bool:
+    """Whether ``emit`` can write it, in some function at least."""
+    *inner, last = fragment.steps
+    if any(step.form.opcode.format in _BRANCHES for step in inner):
+        return False
+    return not any(
+        step.form.opcode.format in _ELSEWHERE or step.form.name in _ELSEWHERE_NAMES
+        for step in fragment.steps
+    ) and (last.form.opcode.format not in _BRANCHES or bool(last.form.operands))
+
+
+def pick_operand(w: Writer, type_: Type, taken: list[Value]) -> Value:
+    """From the pool, now and then a constant or a load; not what the fragment has already."""
+    if w.entropy.below(_CONSTANT_OPERAND) == 0:
+        return constant(w, type_)
+    if w.memory and w.entropy.below(_LOADED_OPERAND) == 0:
+        return _loaded(w, type_)
+    if type_ is I8 and w.entropy.below(3) == 0:
+        return compare(w)
+    return _another(w, type_, taken) if any(v.type is type_ for v in taken) else pick(w, type_)
+
+
+def _another(w: Writer, type_: Type, taken: list[Value]) -> Value:
+    """A value of a type that the fragment has one of already: the same again, or the same in
+    another type, would make another pattern of it."""
+    for _ in range(_LOOKS):
+        value = w.pool.pick(w.entropy, type_, w.swarm.unused)
+        if value is not None and value not in taken:
+            return value
+    word = I32 if w.pool.has(I32) and not w.pool.has(I64) else I64
+    name = w.entropy.choice(("iadd", "bxor", "imul"))
+    return as_type(w, w.op(name, pick(w, word), solid(w, word)), type_)
+
+
+def _loaded(w: Writer, type_: Type) -> Value:
+    """A value that comes from memory, and has no other user."""
+    target = w.entropy.choice(w.memory)
+    if type_.bytes > target.size:
+        return pick(w, type_)
+    address, offset, aligned = place(w, target, type_.bytes, 0)
+    flags = MemFlags(aligned=aligned, alias_region=target.region)
+    inst = w.emit("load", address, type=type_, results=(type_,), flags=flags, offset=offset)
+    return inst.results[0]
+
+
+def emit(w: Writer, fragment: Fragment, operand: Operand = pick_operand) -> bool:
+    """Write it, and keep its results. False, and nothing written, where it does not fit here."""
+    own = _in_case(w, fragment)
+    if own is None or not _fits(w, own):
+        return False
+    fragment = own
+    operands: list[Value] = []
+    demands = fragment.demands or (Demand.NOTHING,) * len(fragment.operands)
+    for number, type_ in enumerate(fragment.operands):
+        operands.append(_demanded(w, fragment, number, type_, demands[number], operands, operand))
+    if fragment.demands is None:
+        w.plan.sites -= 1
+        w.plan.trapped = True
+    results: list[Value] = []
+    places: dict[int, _Place] = {}
+    for number, step in enumerate(fragment.steps):
+        args = [_argument(results, operands, ref) for ref in step.args]
+        if address_position(step.form) is not None:
+            if step.place not in places:
+                places[step.place] = _find_place(w, fragment, step.place)
+            values = _access(w, step, args, places[step.place])
+        else:
+            values = _write(w, step, [arg for arg in args if arg is not None])
+        if number == len(fragment.steps) - 1:
+            _keep(w, values[1:] if fragment.unused else values)
+        elif values:
+            results.append(values[0])
+            if w.entropy.below(_SHARED) == 0:
+                w.keep(values[0])
+    return True
+
+
+def _keep(w: Writer, values: Sequence[Value]) -> None:
+    for value in values:
+        w.keep(value)
+
+
+def _argument(results: Sequence[Value], operands: Sequence[Value], ref: int | None) -> Value | None:
+    if ref is None:
+        return None
+    return results[ref] if ref >= 0 else operands[~ref]
+
+
+def _fits(w: Writer, fragment: Fragment) -> bool:
+    if fragment.demands is None and w.plan.sites <= 0:
+        return False
+    if not w.room(4 * len(fragment.steps) + 20):
+        return False
+    return all(
+        address_position(step.form) is None or _targets(w, fragment, step.place)
+        for step in fragment.steps
+    )
+
+
+def _in_case(w: Writer, fragment: Fragment) -> Fragment | None:
+    """The fragment in the forms of the case; None where the case lacks one.
+
+    Fragments are made for the ISAs at their best. Whether a NaN that a form passes on can be closed
+    depends on what else there is: so the form must be the case's own.
+    """
+    steps = []
+    for step in fragment.steps:
+        form = w.repertoire.forms.get((step.form.name, step.form.type, step.form.operands))
+        if form is None or not form.allows(step.imm, step.cond or step.rmw):
+            return None
+        steps.append(step if form is step.form else replace(step, form=form))
+    return replace(fragment, steps=tuple(steps))
+
+
+# --- memory ---
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where the accesses of one place go."""
+
+    address: Value
+    offset: int
+    flags: MemFlags
+
+
+def _accesses(fragment: Fragment, number: int) -> list[Form]:
+    """The accesses of one place."""
+    return [
+        step.form
+        for step in fragment.steps
+        if step.place == number and address_position(step.form) is not None
+    ]
+
+
+def _targets(w: Writer, fragment: Fragment, number: int) -> list[MemoryObject]:
+    """The objects that are large enough for a place's accesses, and suit them otherwise."""
+    forms = _accesses(fragment, number)
+    size = max(map(access_size, forms))
+    writes = any("can_store" in form.opcode.flags for form in forms)
+    atomic = any(_atomic(form) for form in forms)
+    return [
+        target
+        for target in w.memory
+        if size <= target.size - (_aligned_up(target.writable, size) if writes else 0)
+        and (not atomic or target.base is not None)
+    ]
+
+
+def _atomic(form: Form) -> bool:
+    return form.name.startswith("atomic_")
+
+
+def _aligned_up(at: int, size: int) -> int:
+    return -(-at // size) * size
+
+
+def _find_place(w: Writer, fragment: Fragment, number: int) -> _Place:
+    forms = _accesses(fragment, number)
+    target = w.entropy.choice(_targets(w, fragment, number))
+    size = max(map(access_size, forms))
+    writes = any("can_store" in form.opcode.flags for form in forms)
+    low = target.writable if writes else 0
+    if any(_atomic(form) for form in forms):
+        address, offset, aligned = _aligned_place(w, target, size, low), 0, True
+    else:
+        address, offset, aligned = place(w, target, size, low)
+    flags = MemFlags(
+        trap=None if w.entropy.below(2) else w.entropy.choice(TRAP_CODES),
+        # Instructions of SSE take operands of 16 bytes from memory only where they are aligned.
+        aligned=aligned and (size == _VECTOR or w.entropy.below(2) == 0),
+        alias_region=target.region,
+    )
+    return _Place(address, offset, flags)
+
+
+def _aligned_place(w: Writer, target: MemoryObject, size: int, low: int) -> Value:
+    """An address as atomic operations want it: a multiple of the size, without an offset."""
+    first = _aligned_up(low, size) // size
+    at = size * w.entropy.between(first, target.size // size - 1)
+    address = base(w, target)
+    return w.op("iadd", address, w.constant(I64, at)) if at else address
+
+
+def _access(w: Writer, step: Step, args: list[Value | None], where: _Place) -> list[Value]:
+    form = step.form
+    values = [where.address if arg is None else close(w, arg) for arg in args]
+    inst = w.emit(
+        form.name,
+        *values,
+        type=form.type,
+        results=form.results,
+        flags=where.flags,
+        offset=where.offset,
+    )
+    inst.rmw = step.rmw
+    return inst.results
+
+
+# --- operands ---
+
+
+def _demanded(
+    w: Writer,
+    fragment: Fragment,
+    number: int,
+    type_: Type,
+    demand: Demand,
+    taken: list[Value],
+    operand: Operand,
+) -> Value:
+    if demand is Demand.NOTHING:
+        return operand(w, type_, taken)
+    if demand is Demand.NONZERO:
+        return nonzero(w, type_)
+    if demand is Demand.POSITIVE:
+        return positive(w, type_)
+    if demand is Demand.ZERO:
+        zero = w.op("icmp", nonzero(w, type_), w.constant(type_, 0), cond="eq")
+        return zero if type_ is I8 else w.op("uextend", zero, type=type_)
+    if demand is Demand.HALF:
+        return w.op("ushr", operand(w, type_, taken), w.constant(type_, 1 + w.entropy.below(3)))
+    signed = demand is Demand.SIGNED_RANGE
+    to = next(s.form.results[0] for s in fragment.steps if ~number in s.args)
+    return clamped(w, to, type_, signed)
+
+
+# --- steps ---
+
+
+def _write(w: Writer, step: Step, values: list[Value]) -> list[Value]:
+    """Emit one step that is no access; its results."""
+    form = step.form
+    if form.name in CONSTANTS:
+        imm = draw_bits(w.entropy, form.results[0]) if _redrawn(w, step) else step.imm
+        return w.emit(form.name, type=form.type, results=form.results, imm=imm).results
+    if form.name in _PLAIN:
+        return w.emit(form.name).results
+    if form.opcode.format in _BRANCHES:
+        _branch(w, step, values[0])
+        return []
+    if form.opcode.format is Format.COND_TRAP:
+        code = w.entropy.choice(TRAP_CODES)
+        return w.emit(form.name, values[0], type=values[0].type, trap=code).results
+    if form.payload is Payload.EXPOSE:
+        values = [close(w, value) for value in values]
+    elif form.payload is Payload.SIGN:
+        values[1] = close(w, values[1])
+    trap = w.entropy.choice(TRAP_CODES) if form.opcode.format is Format.INT_ADD_TRAP else ""
+    return w.apply(form, values, step.imm, step.cond, trap)
+
+
+def _redrawn(w: Writer, step: Step) -> bool:
+    return step.free and w.entropy.below(4) > 0
+
+
+def _branch(w: Writer, step: Step, value: Value) -> None:
+    if step.form.opcode.format is Format.BRANCH_TABLE:
+        table_on(w, value, 2, _body)
+    elif step.args[0] is not None and step.args[0] < 0 and w.entropy.below(4) == 0:
+        # One arm that only traps, and is never taken.
+        value = nonzero(w, value.type)
+        if w.entropy.below(2):
+            value = w.op("icmp", value, w.constant(value.type, 0), cond="eq")
+            trap_arm_on(w, value, when=True)
+        else:
+            trap_arm_on(w, value, when=False)
+    else:
+        branch_on(w, value, 2, _body)
+
+
+def _body(w: Writer, budget: int) -> None:
+    pure_operation(w)

@@ -1,0 +1,122 @@
+"""Trying a fragment by itself: which rules fire when nothing else is compiled with it.
+
+This is the feedback of the coverage counters. It is taken of fragments, not of cases, so that it is
+a function of the fragment and of the build: a case stays a function of its seed, whatever was made
+before it, and in however many processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from functools import cache
+from typing import Final
+
+from backend.cranelift.compiler import (
+    CompileError,
+    CompilerPanic,
+    Functions,
+    ReadError,
+    Target,
+    VerifierError,
+)
+from backend.cranelift.edge_counters import uncounted
+from backend.cranelift.fired_rules import watch_rules
+from backend.cranelift.isle import LOWERING, MID_END, Rule, Unit
+from backend.cranelift.rule_edges import placed
+from clif.printer import print_function
+from fuzz.cases.case import DEFAULT_SETTINGS
+from fuzz.entropy import PrngEntropy
+from fuzz.generate.instruction_set import Repertoire
+from fuzz.generate.instruction_sets import emulated_flags
+from fuzz.generate.options import Options
+from fuzz.generate.swarm import Swarm
+from fuzz.generate.writer import Plan
+from fuzz.isle.fragment import Fragment
+from fuzz.isle.standalone import standalone
+
+#: The verifier has its say in cases; any number of results must do.
+_SETTINGS: Final = DEFAULT_SETTINGS | {
+    "enable_verifier": "false",
+    "enable_multi_ret_implicit_sret": "true",
+    "preserve_frame_pointers": "true",
+}
+_FAILURES: Final = (CompileError, CompilerPanic, ReadError, VerifierError)
+
+
+class Trials:
+    """Compiles fragments, for the ISAs that cases are for.
+
+    Args:
+        repertoire: what the fragments are made of.
+    """
+
+    def __init__(self, isas: Sequence[str], repertoire: Repertoire) -> None:
+        self._isas = tuple(isas)
+        self._repertoire = repertoire
+        self._options = Options(isas=self._isas)
+        self._swarm = Swarm(PrngEntropy(0), repertoire)
+        self._watch = watch_rules()
+        names = {} if self._watch is None else {r: n for n, r in enumerate(self._watch.rules)}
+        self._numbers: Final = names
+
+    def number(self, unit: Unit, rule: Rule) -> int | None:
+        """What the rule has in ``fired``; None where no counter tells whether it fires."""
+        return self._numbers.get(placed(unit.name, rule))
+
+    def fires(self, unit: Unit, rule: Rule, fragment: Fragment) -> bool:
+        """Whether the rule fires for one of the targets; yes where that cannot be told."""
+        return self.first_target(unit, rule, fragment) is not None
+
+    def first_target(self, unit: Unit, rule: Rule, fragment: Fragment) -> int | None:
+        """The number of the first target for which the rule fires, or for which that cannot be
+        told; None where there is none."""
+        number = self.number(unit, rule)
+        if number is None:
+            return 0
+        fired = enumerate(self.fired(unit, fragment))
+        return next((target for target, numbers in fired if number in numbers), None)
+
+    def targets(self, unit: Unit) -> tuple[Target, ...]:
+        """What the rules of a unit are tried for."""
+        return _targets(unit.name, self._isas)
+
+    def names(self, numbers: Sequence[int]) -> list[str]:
+        """Group and place of rules."""
+        return [] if self._watch is None else [self._watch.names[number] for number in numbers]
+
+    def fired(self, unit: Unit, fragment: Fragment) -> Iterator[list[int]]:
+        """The numbers of the rules that fire, for one target after the other.
+
+        Nothing is for a target that does not take the fragment, though what fired before it
+        failed counts.
+        """
+        if self._watch is None:
+            return
+        text = print_function(standalone(self._plan(), fragment)[0])
+        for target in self.targets(unit):
+            with uncounted():
+                mark = self._watch.mark()
+                with suppress(*_FAILURES):
+                    target.compile(Functions(text))
+                yield self._watch.since(mark)
+
+    def _plan(self) -> Plan:
+        entropy = PrngEntropy(0)
+        return Plan(
+            entropy, self._options, self._repertoire, self._swarm, False, True, True, sites=1
+        )
+
+
+@cache
+def _targets(unit: str, isas: tuple[str, ...]) -> tuple[Target, ...]:
+    """What the rules of a unit are tried for: the likeliest to fire them first.
+
+    Some rules are for CPUs that lack something, so each ISA is tried without any flags too.
+    """
+    fast, slow = ({**_SETTINGS, "opt_level": level} for level in ("speed", "none"))
+    if unit == MID_END:
+        return tuple(Target.of(isa, fast, emulated_flags(isa)) for isa in isas)
+    (isa,) = (isa for isa in isas if LOWERING.get(isa) == unit)
+    every = emulated_flags(isa)
+    return (Target.of(isa, slow, every), Target.of(isa, slow), Target.of(isa, fast, every))

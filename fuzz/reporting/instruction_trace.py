@@ -1,0 +1,143 @@
+"""A run step by step: which registers each instruction wrote, and what it left in them.
+
+A hundred times as slow as a plain run: for looking at one input of one case.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+import capstone
+from unicorn.unicorn_const import UC_HOOK_CODE
+
+from backend.emulator.executor import Executor
+from backend.emulator.guest_memory import RING, RING_SIZE
+from backend.emulator.linker import Compiled
+from backend.emulator.unicorn_engine import Uc, add_hook, remove_hook
+from clif.function import Signature
+from clif.outcome import Inputs
+
+_MODES: Final = {
+    "x86_64": (capstone.CS_ARCH_X86, capstone.CS_MODE_64),
+    "aarch64": (capstone.CS_ARCH_ARM64, capstone.CS_MODE_ARM),
+}
+#: What is run beyond is not recorded.
+MAX_STEPS: Final = 20_000
+
+_X64_PARTS: Final = re.compile(r"[er]?([abcd])(?:[xlh])|[er]?(si|di|bp)l?")
+_ARM_PARTS: Final = re.compile(r"([wxbhsdqv])(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An instruction that was executed.
+
+    Attributes:
+        function: its name.
+        offset: of the instruction in it.
+        written: whole registers afterwards, of those that it wrote.
+    """
+
+    function: str
+    offset: int
+    written: Mapping[str, int]
+
+
+def trace(
+    executor: Executor,
+    program: Sequence[Compiled],
+    signature: Signature,
+    inputs: Inputs,
+    *,
+    entry: str,
+    settings: Mapping[str, str],
+) -> list[Step]:
+    """Runs a program as ``Executor.run`` does, and raises what that raises.
+
+    The last instruction of a run that stops early is not among the steps.
+    """
+    recorder = _Recorder(executor)
+    with recorder.hooked():
+        executor.run(program, signature, inputs, entry=entry, settings=settings)
+    linked = executor.linked
+    assert linked is not None
+    steps = []
+    for address, written in recorder.steps:
+        placed = linked.find(address)
+        if placed is not None:
+            steps.append(Step(placed.compiled.name, address - placed.address, written))
+    return steps
+
+
+class _Recorder:
+    """Told of each instruction before it is executed: then the one before has done its work."""
+
+    def __init__(self, executor: Executor) -> None:
+        self.executor = executor
+        self.steps: list[tuple[int, dict[str, int]]] = []
+        self.pending: tuple[int, tuple[str, ...]] | None = None
+
+    def hooked(self) -> _Hooked:
+        return _Hooked(self.executor.cpu.uc, self._before)
+
+    def _before(self, uc: Uc, address: int, size: int, _: object) -> None:
+        register = self.executor.cpu.register
+        if self.pending is not None and len(self.steps) < MAX_STEPS:
+            done, names = self.pending
+            self.steps.append((done, {name: register(name) for name in names}))
+        code = bytes(uc.mem_read(address, size))
+        self.pending = address, _written(self.executor.isa, code)
+
+
+class _Hooked:
+    """A context in which every instruction in the code ring is seen."""
+
+    def __init__(self, uc: Uc, before: Callable[[Uc, int, int, object], None]) -> None:
+        self.uc = uc
+        self.before = before
+
+    def __enter__(self) -> None:
+        # Code is placed at fresh addresses, so that none of it was translated without the hook.
+        end = RING + RING_SIZE
+        self.hook = add_hook(self.uc, UC_HOOK_CODE, self.before, RING, end)
+
+    def __exit__(self, *_: object) -> None:
+        remove_hook(self.uc, self.hook)
+
+
+@cache
+def _disassembler(isa: str) -> Any:
+    engine = capstone.Cs(*_MODES[isa])
+    engine.detail = True
+    return engine
+
+
+@cache
+def _written(isa: str, code: bytes) -> tuple[str, ...]:
+    """The registers that hold values and that an instruction writes, by their whole names."""
+    instruction = next(_disassembler(isa).disasm(code, 0), None)
+    if instruction is None:
+        return ()
+    names = map(instruction.reg_name, instruction.regs_access()[1])
+    return tuple(dict.fromkeys(filter(None, (whole_register(isa, name) for name in names))))
+
+
+def whole_register(isa: str, name: str) -> str:
+    """``rax`` for ``al``, ``q3`` for ``s3``; empty for flags and stack pointers."""
+    if isa == "aarch64":
+        match = _ARM_PARTS.fullmatch(name)
+        if match is None:
+            return ""
+        return ("x" if match[1] in "wx" else "q") + match[2]
+    if name.startswith("xmm"):
+        return name
+    if re.fullmatch(r"r\d+[bwd]?", name):
+        return name.rstrip("bwd")
+    match = _X64_PARTS.fullmatch(name)
+    if match is None:
+        return ""
+    return f"r{match[1]}x" if match[1] else f"r{match[2]}"

@@ -1,0 +1,1 @@
+"""Tables about Cranelift: coverage, rules, what is supported."""

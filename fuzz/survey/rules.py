@@ -1,0 +1,191 @@
+"""The state of every rule: how it can be fired, how often it was tested, or why not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Final
+
+from backend.cranelift import isle
+from backend.cranelift.isle import LOWERING, MID_END
+from backend.cranelift.rule_edges import GROUPS, Rule, RuleMap, RulesError, known_rules, placed
+from fuzz.generate.generator import Generator
+from fuzz.generate.options import Options
+from fuzz.isle.rule_fragments import SLOTS, Recipe
+from fuzz.survey.unfired_reasons import Explanation, Reason, explain
+
+#: What a rule needs to count as tested: inputs compared, in different cases.
+ENOUGH_INPUTS: Final = 1000
+ENOUGH_CASES: Final = 10
+
+#: Counts by ISA, then by a rule's group and place.
+Counts = Mapping[str, Mapping[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class RunCounts:
+    """How often rules fired in a run's cases, as ``run --json`` has it.
+
+    Attributes:
+        cases: compiled and compared, by ISA and rule.
+        inputs: the same in inputs.
+    """
+
+    cases: Counts
+    inputs: Counts
+
+
+@dataclass(slots=True)
+class RuleState:
+    """One rule.
+
+    Attributes:
+        place: its group, file and line.
+        rule: what Cranelift's parser read; None for one that is generated.
+        fragments: how many different fragments aim at it, ``firing`` how many of them fire it when
+            compiled alone, ``types`` the controlling types of those.
+        cases: that fired it and were compared, by ISA; ``inputs`` the same in inputs.
+        explanation: why it has not fired; None if it has.
+    """
+
+    place: Rule
+    rule: isle.Rule | None
+    fragments: int = 0
+    firing: int = 0
+    types: tuple[str, ...] = ()
+    cases: dict[str, int] = field(default_factory=dict)
+    inputs: dict[str, int] = field(default_factory=dict)
+    explanation: Explanation | None = None
+
+    @property
+    def fired(self) -> bool:
+        return self.explanation is None
+
+    @property
+    def tested(self) -> bool:
+        """Whether it was compared often enough on one of the ISAs."""
+        return any(
+            self.inputs.get(isa, 0) >= ENOUGH_INPUTS and cases >= ENOUGH_CASES
+            for isa, cases in self.cases.items()
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        rule = self.rule
+        why = self.explanation
+        return {
+            "group": self.place.group,
+            "file": self.place.file,
+            "line": self.place.line,
+            "name": rule.name if rule is not None else None,
+            "priority": rule.priority if rule is not None else None,
+            "rule": str(rule) if rule is not None else None,
+            "fired": self.fired,
+            "fragments": self.fragments,
+            "fragments_firing": self.firing,
+            "types": list(self.types),
+            "cases": self.cases,
+            "inputs": self.inputs,
+            "reason": why.reason.name.lower() if why is not None else None,
+            "why": why.text if why is not None else None,
+        }
+
+
+def survey(isas: Sequence[str], run: RunCounts | None = None) -> list[RuleState]:
+    """Every rule of the mid-end and of the ISAs, by group, file and line.
+
+    A rule has fired if it did in the run's cases; without a run, if one of its fragments fires it.
+    Raises RulesError or IsleError where the build cannot tell.
+    """
+    rules = known_rules()
+    if isinstance(rules, RulesError):
+        raise rules
+    recipes = _recipes(tuple(isas))
+    groups = [group for group in GROUPS if group == GROUPS[0] or group in isas]
+    parsed = _parsed(isas)
+    states = []
+    for place in sorted((*rules.rules, *rules.without_code)):
+        if place.group in groups:
+            unit, rule = parsed.get(place, ("", None))
+            states.append(_state(place, unit, rule, recipes.get(place), rules, run))
+    return sorted(states, key=lambda state: (groups.index(state.place.group), state.place))
+
+
+@cache
+def _recipes(isas: tuple[str, ...]) -> dict[Rule, Recipe]:
+    found = Generator(Options(isas=isas)).recipes()
+    assert found is not None
+    return {recipe.place: recipe for recipe in found.main}
+
+
+def _parsed(isas: Sequence[str]) -> dict[Rule, tuple[str, isle.Rule]]:
+    names = (MID_END, *(LOWERING[isa] for isa in isas))
+    return {placed(n, rule): (n, rule) for n in names for rule in isle.unit(n).rules}
+
+
+def _state(
+    place: Rule,
+    unit: str,
+    rule: isle.Rule | None,
+    recipe: Recipe | None,
+    rules: RuleMap,
+    run: RunCounts | None,
+) -> RuleState:
+    state = RuleState(place, rule)
+    if recipe is not None:
+        fragments = [recipe.fragment(slot) for slot in range(SLOTS)]
+        firing = [f for n, f in enumerate(fragments) if f is not None and recipe.fires(n)]
+        state.fragments = sum(fragment is not None for fragment in fragments)
+        if rules.edges(place):
+            state.firing = len(firing)
+            forms = [fragment.steps[-1].form for fragment in firing]
+            types = {str(form.type or next(iter(form.operands), "")) for form in forms}
+            state.types = tuple(sorted(types - {""}, key=lambda name: (len(name), name)))
+    if run is not None:
+        name = f"{place.group} {place}"
+        state.cases = {isa: n for isa, table in run.cases.items() if (n := table.get(name, 0))}
+        state.inputs = {isa: n for isa, table in run.inputs.items() if (n := table.get(name, 0))}
+    if not (state.cases if run is not None else state.firing):
+        state.explanation = _explain(place, unit, rule, recipe, rules)
+    return state
+
+
+def _explain(
+    place: Rule, unit: str, rule: isle.Rule | None, recipe: Recipe | None, rules: RuleMap
+) -> Explanation:
+    if not rules.edges(place):
+        text = "the compiler merged it with other code: whether it fires cannot be told"
+        return Explanation(Reason.NO_CODE, text)
+    if rule is None:
+        return Explanation(Reason.UNCALLED, "it is in no file of rules that was read")
+    return explain(unit, rule, recipe)
+
+
+def find(states: Iterable[RuleState], wanted: str) -> list[RuleState]:
+    """The rules of a place: ``opts/icmp.isle:41``, the file's whole path or the end of it; or of a
+    name. A line need not be the rule's first: the last one that begins before it is meant."""
+    file, _, line = wanted.rpartition(":")
+    if not line.isdigit():
+        return [s for s in states if s.rule is not None and s.rule.name == wanted]
+    found: dict[str, RuleState] = {}
+    for state in states:
+        path = state.place.file
+        if (path == file or path.endswith(f"/{file}")) and state.place.line <= int(line):
+            best = found.get(state.place.group)
+            if best is None or best.place.line < state.place.line:
+                found[state.place.group] = state
+    return list(found.values())
+
+
+def counts_by_group(states: Iterable[RuleState]) -> dict[str, dict[str, int]]:
+    """Of each group: rules with code of their own, how many fired, were tested enough."""
+    groups: dict[str, dict[str, int]] = {}
+    for state in states:
+        counts = groups.setdefault(
+            state.place.group, {"fired": 0, "total": 0, "tested": 0, "without_code": 0}
+        )
+        no_code = state.explanation is not None and state.explanation.reason is Reason.NO_CODE
+        counts["without_code" if no_code else "total"] += 1
+        counts["fired"] += state.fired
+        counts["tested"] += state.tested
+    return groups

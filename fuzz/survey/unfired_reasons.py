@@ -1,0 +1,258 @@
+"""Why a rule has not fired: computed from the rule and from what became of its fragments."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+
+from backend.cranelift import known_faults
+from backend.cranelift.isle import LOWERING, And, Bind, Bool, Const, Pattern, Rule, Term, Unit, unit
+from backend.cranelift.opcodes import OPCODES
+from backend.emulator.isa import ISAS
+from fuzz.isle import integer_functions, typesets
+from fuzz.isle.fragment import Fragment
+from fuzz.isle.matcher import CONSTRUCTORS, EXTERNALS, is_variant
+from fuzz.isle.rule_fragments import SLOTS, Recipe, Refusal, Refused
+from fuzz.isle.rule_paths import ROOTS, Paths, terms
+from fuzz.survey.justified_unfired import ARGUED
+from interp import MEANINGS, REASONS
+
+
+class Reason(Enum):
+    """Kinds of reasons."""
+
+    NO_CODE = "no code of its own"
+    FEATURE = "not on the emulated CPU"
+    ARGUED = "cannot fire"
+    UNCALLED = "nothing calls it"
+    SHADOWED = "shadowed"
+    UNSEEN = "fires unseen"
+    UNLOWERED = "not lowered"
+    KNOWN = "known fault"
+    ELSEWHERE = "no fragment"
+    UNSOLVED = "not turned round"
+    UNMET = "not met"
+    CHANCE = "not yet"
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a rule has not fired, as a kind and in words."""
+
+    reason: Reason
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.reason.value}: {self.text}"
+
+
+def explain(unit_name: str, rule: Rule, recipe: Recipe | None) -> Explanation:
+    """The reason that a rule with code of its own has not fired; ``recipe`` is what aims at it."""
+    name = unit_name
+    flags = sorted(lacking_flags(name, rule))
+    if flags:
+        return Explanation(Reason.FEATURE, f"needs {', '.join(flags)}")
+    argument = ARGUED.get((name, str(rule.left)))
+    if argument is not None:
+        return Explanation(Reason.ARGUED, argument)
+    if recipe is None:
+        return Explanation(Reason.UNCALLED, f"no rule that is reached calls {rule.left.name}")
+    made = [f for slot in range(SLOTS) if (f := recipe.fragment(slot)) is not None]
+    if any(map(recipe.fires, range(SLOTS))):
+        return Explanation(Reason.CHANCE, "by itself it fires")
+    if not made:
+        return _refused(recipe)
+    return _instead(recipe, made)
+
+
+def _refused(recipe: Recipe) -> Explanation:
+    """No attempt came to a fragment."""
+    refused = [a for n in range(SLOTS) if isinstance(a := recipe.attempt(n), Refused)]
+    (kind, detail), _ = Counter((r.refusal, r.detail) for r in refused).most_common(1)[0]
+    text = f"{kind.value} ({detail})" if detail else kind.value
+    match kind:
+        case Refusal.KNOWN:
+            return Explanation(Reason.KNOWN, text)
+        case Refusal.ELSEWHERE | Refusal.UNSUPPORTED:
+            return Explanation(Reason.ELSEWHERE, text)
+        case _:
+            lacking = unlowered(recipe)
+            return (
+                Explanation(Reason.UNLOWERED, lacking)
+                if lacking
+                else Explanation(Reason.UNSOLVED, text)
+            )
+
+
+def unlowered(recipe: Recipe) -> str:
+    """The first instruction of a rule's pattern that cases never have, and why; or nothing."""
+    for term in _pattern_terms(recipe.rule.left):
+        opcode = OPCODES.get(term.name)
+        if opcode is None:
+            continue
+        forms = recipe.forms.get(term.name, ())
+        type_ = term.args[0].name.lower() if term.args and isinstance(term.args[0], Const) else ""
+        if type_ and any(form.type is None or form.type.name == type_ for form in forms):
+            continue
+        if not type_ and forms:
+            continue
+        return _why_unlowered(term.name, type_)
+    return ""
+
+
+def _why_unlowered(opcode: str, type_: str) -> str:
+    name = f"{opcode}.{type_}" if type_ else opcode
+    if opcode not in MEANINGS:
+        return f"{name} has no meaning in the interpreter: {REASONS.get(opcode, 'not written yet')}"
+    for fault in known_faults.current():
+        if opcode in fault.instructions.opcodes and type_ in ("", *fault.instructions.types):
+            return f"{name} is left out for the known fault {fault.name}"
+    return f"no ISA lowers {name}"
+
+
+def _instead(recipe: Recipe, made: list[Fragment]) -> Explanation:
+    """Its fragments fire other rules: perhaps always one that comes before it, or none at all that
+    is seen, so that it must be one that is not."""
+    rivals = {recipe.trials.number(recipe.unit, rule): rule for rule in _rivals(recipe)}
+    callers = {recipe.trials.number(recipe.unit, rule) for rule in _callers(recipe)}
+    winners: Counter[Rule] = Counter()
+    unseen = 0
+    for fragment in made:
+        for fired in recipe.trials.fired(recipe.unit, fragment):
+            seen = [rule for number, rule in rivals.items() if number in fired]
+            winners.update(seen)
+            unseen += bool(fired) and not seen and (not callers or bool(callers & set(fired)))
+    if unseen and not opaque_terms(recipe.unit, recipe.rule):
+        return Explanation(
+            Reason.UNSEEN,
+            f"{_what(recipe)} compiles, and no other rule of it is seen: this one, or one without "
+            "code of its own, fires where no counter stands",
+        )
+    if winners:
+        rule, _ = winners.most_common(1)[0]
+        text = f"alone, its fragments fire {rule.file}:{rule.line} (priority {rule.priority})"
+        kind = Reason.SHADOWED if rule.priority > recipe.rule.priority else Reason.UNMET
+        return Explanation(kind, text)
+    unknown = sorted(opaque_terms(recipe.unit, recipe.rule))
+    hint = f"; left to chance: {', '.join(unknown)}" if unknown else ""
+    return Explanation(Reason.UNMET, f"{len(made)} fragments do not fire it{hint}")
+
+
+def _rivals(recipe: Recipe) -> Iterator[Rule]:
+    """The other rules of the same term; of lowering, those for the same opcode."""
+    own = recipe.rule
+    by_opcode = own.left.name in ROOTS
+    for rule in recipe.unit.rules:
+        if rule is own or rule.left.name != own.left.name:
+            continue
+        if not by_opcode or _heads(rule) & _heads(own):
+            yield rule
+
+
+def _callers(recipe: Recipe) -> list[Rule]:
+    """Of a helper's rule: who calls the helper."""
+    term = recipe.rule.left.name
+    return [] if term in ROOTS else recipe.paths.callers(term)
+
+
+def _what(recipe: Recipe) -> str:
+    rule = recipe.rule
+    heads = _heads(rule) & OPCODES.keys() if rule.left.name in ROOTS else {rule.left.name}
+    return " ".join(sorted(heads)) or "it"
+
+
+@cache
+def _heads(rule: Rule) -> frozenset[str]:
+    """The opcodes, or other terms, that the rule's first argument is."""
+    return frozenset(_head_terms(rule.left.args[0])) if rule.left.args else frozenset()
+
+
+def _head_terms(pattern: Pattern) -> Iterator[str]:
+    if isinstance(pattern, Bind):
+        yield from _head_terms(pattern.pattern)
+    elif isinstance(pattern, And):
+        for part in pattern.patterns:
+            yield from _head_terms(part)
+    elif isinstance(pattern, Term):
+        yield pattern.name
+
+
+# --- features ---
+
+
+def lacking_flags(unit_name: str, rule: Rule) -> frozenset[str]:
+    """The ISA flags that the rule, or every way to it, needs and the emulated CPU lacks."""
+    isa = next((isa for isa, name in LOWERING.items() if name == unit_name), None)
+    if isa is None:
+        return frozenset()
+    return _lacking(unit_name, isa, rule, ())
+
+
+def _lacking(unit_name: str, isa: str, rule: Rule, way: tuple[Rule, ...]) -> frozenset[str]:
+    own = flags_of(rule) & ISAS[isa].lacks
+    if own or rule.left.name in ("lower", "lower_branch") or rule in way:
+        return own
+    callers = [c for c in _paths(unit_name).callers(rule.left.name) if c not in way]
+    found = [_lacking(unit_name, isa, caller, (*way, rule)) for caller in callers]
+    return frozenset.union(*found) if found and all(found) else frozenset()
+
+
+def flags_of(rule: Rule) -> frozenset[str]:
+    """The ISA flags that must be on, by the names of the terms that ask for them."""
+    asked = [t.name for t in _pattern_terms(rule.left)]
+    for pattern, expr in rule.conditions:
+        if isinstance(expr, Term) and not (isinstance(pattern, Bool) and not pattern.value):
+            asked.append(expr.name)
+    return frozenset(
+        f"has_{name.partition('_')[2]}" for name in asked if name.startswith(("has_", "use_"))
+    )
+
+
+def _pattern_terms(pattern: Pattern) -> Iterator[Term]:
+    if isinstance(pattern, Bind):
+        yield from _pattern_terms(pattern.pattern)
+    elif isinstance(pattern, And):
+        for part in pattern.patterns:
+            yield from _pattern_terms(part)
+    elif isinstance(pattern, Term):
+        yield pattern
+        for arg in pattern.args:
+            yield from _pattern_terms(arg)
+
+
+@cache
+def _paths(unit_name: str) -> Paths:
+    return Paths(unit(unit_name))
+
+
+# --- what is left to chance ---
+
+
+def opaque_terms(of: Unit, rule: Rule) -> frozenset[str]:
+    """The terms of a rule's pattern and conditions that nothing is known of."""
+    extractors = {t.name for t in _pattern_terms(rule.left)}
+    called: set[str] = set()
+    for pattern, expr in rule.conditions:
+        extractors |= {t.name for t in _pattern_terms(pattern)}
+        called |= {t.name for t in terms(expr)}
+    unknown = {
+        name
+        for name in extractors - {rule.left.name}
+        if name in of.external and name not in EXTERNALS and name not in of.extractors
+    }
+    internal = {other.left.name for other in of.rules}
+    unknown |= {
+        name
+        for name in called
+        if not is_variant(name)
+        and not name.startswith(("has_", "use_"))
+        and name not in internal
+        and name not in CONSTRUCTORS
+        and name not in typesets.FUNCTIONS
+        and name not in typesets.SETS
+        and integer_functions.forward(name) is None
+    }
+    return frozenset(unknown)

@@ -1,0 +1,71 @@
+"""Compilers that break down over a kind of instruction, for proving that this is dealt with."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from clif.function import Function, Inst
+from fuzz.campaign.statistics import Stage
+from fuzz.cases.case import Case
+from fuzz.differential.pipeline import Injection, Verdict
+from fuzz.differential.runner import PlainTrial, Stages
+
+_FOR_EVER = 3600.0
+
+
+class Breakdown(Enum):
+    """What a compiler does when it breaks down."""
+
+    INVALID = "makes CLIF that its verifier refuses"
+    DEATH = "dies of a segmentation fault"
+    ENDLESS = "does not come to an end"
+
+
+@dataclass(slots=True)
+class BreakdownTrial:
+    """Tries cases with a compiler that breaks down (``fuzz.differential.runner.Trial``).
+
+    Attributes:
+        kind: opcode and controlling type of the instructions that it breaks down over.
+    """
+
+    breakdown: Breakdown
+    kind: str
+    plain: PlainTrial = field(default_factory=PlainTrial)
+
+    def __call__(
+        self, case: Case, isas: Sequence[str], *, second: bool = False, stages: Stages | None = None
+    ) -> Verdict:
+        pipeline = self.plain.pipeline(isas, second=second, stages=stages)
+        if not any(self._matches(inst) for f in case.functions for inst in f.instructions()):
+            return pipeline.check(case)
+        if self.breakdown is Breakdown.INVALID:
+            return pipeline.check(case, Injection(functions=self._spoilt))
+        if stages is not None:
+            stages(Stage.COMPILE)
+        if self.breakdown is Breakdown.DEATH:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        time.sleep(_FOR_EVER)
+        raise AssertionError("nobody waits for so long")
+
+    def _matches(self, inst: Inst) -> bool:
+        return kind_of(inst) == self.kind
+
+    def _spoilt(self, functions: list[Function]) -> list[Function]:
+        """An instruction without its operands' definition: its result is its own operand."""
+        functions = [function.clone() for function in functions]
+        for function in functions:
+            for inst in function.instructions():
+                if self._matches(inst):
+                    inst.args = [inst.results[0], *inst.args[1:]]
+        return functions
+
+
+def kind_of(inst: Inst) -> str:
+    """Opcode and controlling type, as in ``iadd.i32``."""
+    return inst.opcode.name if inst.type is None else f"{inst.opcode.name}.{inst.type}"

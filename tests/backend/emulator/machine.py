@@ -1,0 +1,103 @@
+"""Running CLIF text and hand-made machine code on an executor."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from backend.cranelift.compiler import Target, compile_text
+from backend.cranelift.reader import read_functions
+from backend.emulator.executor import executor_for
+from backend.emulator.linker import Compiled
+from clif.function import AbiParam, Signature
+from clif.outcome import Inputs, Outcomes, Region, ints_from_words, words_from_ints
+from clif.types import Type
+
+SETTINGS = {"opt_level": "speed", "enable_llvm_abi_extensions": "true"}
+ISAS = ("x86_64", "aarch64")
+BOTH = pytest.mark.parametrize("isa", ISAS)
+
+
+@dataclass
+class Code:
+    """Machine code made by hand, as the executor takes it."""
+
+    name: str
+    code: bytes
+    relocations: list[tuple[int, str, str, int]] = field(default_factory=list)
+    traps: list[tuple[int, str]] = field(default_factory=list)
+    alignment: int = 16
+
+
+def arm(*words: int) -> bytes:
+    """AArch64 instructions."""
+    return struct.pack(f"<{len(words)}I", *words)
+
+
+def signature(params: Sequence[Type], returns: Sequence[Type], convention: str = "system_v"):
+    return Signature(tuple(map(AbiParam, params)), tuple(map(AbiParam, returns)), convention)
+
+
+def inputs(types: Sequence[Type], rows: Sequence[Sequence[int]], region: Region | None = None):
+    """Inputs from one row of bit patterns per input."""
+    columns = [[row[number] for row in rows] for number in range(len(types))]
+    words = [words_from_ints(t, column) for t, column in zip(types, columns, strict=True)]
+    return Inputs(len(rows), words, region)
+
+
+def run_code(
+    isa: str,
+    program: Sequence[Compiled],
+    signature: Signature,
+    rows: Sequence[Sequence[int]],
+    *,
+    region: Region | None = None,
+    settings: Mapping[str, str] = SETTINGS,
+    predicted_traps: Sequence[int] = (),
+    entry: str | None = None,
+) -> Outcomes:
+    """Run a program on the ISA's executor."""
+    return executor_for(isa).run(
+        program,
+        signature,
+        inputs(signature.param_types, rows, region),
+        settings=settings,
+        predicted_traps=predicted_traps,
+        entry=entry,
+    )
+
+
+def run_text(
+    isa: str,
+    text: str,
+    rows: Sequence[Sequence[int]],
+    *,
+    region: Region | None = None,
+    settings: Mapping[str, str] | None = None,
+    flags: Mapping[str, str] | None = None,
+    predicted_traps: Sequence[int] = (),
+    entry: str | None = None,
+) -> Outcomes:
+    """Compile CLIF and run its first function, or ``entry``."""
+    settings = {**SETTINGS, **(settings or {})}
+    program = compile_text(text, Target.of(isa, settings, flags))
+    functions = {function.name: function for function in read_functions(text)}
+    main = functions[entry or program[0].name]
+    return run_code(
+        isa,
+        program,
+        main.signature,
+        rows,
+        region=region,
+        settings={**settings, **(flags or {})},
+        predicted_traps=predicted_traps,
+        entry=entry,
+    )
+
+
+def values(outcomes: Outcomes, number: int = 0) -> list[int]:
+    """One result of all inputs as bit patterns."""
+    return ints_from_words(outcomes.results[number])

@@ -1,0 +1,71 @@
+"""``clif-fuzz bench`` measures what it says. What comes of it depends on the machine."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fuzz.bench.cases import cost
+from fuzz.bench.growth import _growth, by_inputs
+from fuzz.bench.scaling import _Meter
+from fuzz.campaign.result import Result
+from fuzz.campaign.statistics import Stage, Statistics
+from tests.fuzz.command import Command
+
+
+def some_statistics(cases: int, milliseconds: dict[Stage, float]) -> Statistics:
+    statistics = Statistics(cases=cases, instructions=50 * cases)
+    for stage, time in milliseconds.items():
+        statistics.stage_ns[stage] = int(1e6 * cases * time)
+    statistics.compile_ns["x86_64"] = statistics.stage_ns[Stage.COMPILE]
+    statistics.total_ns = sum(statistics.stage_ns)
+    return statistics
+
+
+def test_a_ratio_is_of_one_run() -> None:
+    found = cost(50, some_statistics(20, {Stage.COMPILE: 0.5, Stage.GENERATE: 1.5}))
+    assert (found.total, found.compile, found.ratio, found.instructions) == (2.0, 0.5, 4.0, 50.0)
+    assert found.stages["generate"] == 1.5
+
+
+def test_what_grows_too_fast_is_named() -> None:
+    sizes = [10, 100, 1000, 10000]
+    costs = [
+        cost(size, some_statistics(3, {Stage.COMPILE: 0.01 * size, Stage.GENERATE: 1e-5 * size**2}))
+        for size in sizes
+    ]
+    grown = _growth("instructions", costs, [float(size) for size in sizes])
+    assert grown.exponents["compile"] == pytest.approx(1.0)
+    assert grown.exponents["generate"] == pytest.approx(2.0)
+    assert "generate" in grown.too_fast
+    assert "compile" not in grown.too_fast
+    assert "emulate" not in grown.exponents  # takes no time
+
+
+def test_growth_is_measured() -> None:
+    grown = by_inputs(1, 0.02, (1, 64))
+    assert [each.size for each in grown.costs] == [1, 64]
+    assert all(each.cases >= 1 and each.total > each.compile > 0 for each in grown.costs)
+
+
+def test_jobs_count_when_they_are_warm(monkeypatch: pytest.MonkeyPatch) -> None:
+    meter = _Meter(10.0)
+    result = Result()
+    for clock, cases in ((2, 5), (6, 100), (8, 250), (10, 500)):
+        monkeypatch.setattr("time.monotonic", lambda clock=clock: float(clock))
+        result.statistics.wall_ns = clock * 1_000_000_000
+        result.statistics.cases, result.statistics.total_ns = cases, cases * 10_000_000
+        meter(result)
+    found = meter.scaling(2)
+    assert (found.jobs, found.by_clock, found.by_core) == (2, 100.0, 100.0)
+
+
+def test_the_command(command: Command) -> None:
+    output = command("bench", "--only", "ratio,interpreters", "--seconds", 0.1, "--json", "-")
+    facts = json.loads(output.out)
+    assert output.code == 0
+    assert facts["ratio"]["total"] > facts["ratio"]["compile"] > 0
+    assert facts["interpreters"]["ours"] > 0
+    assert "jobs" not in facts
+    assert "no part 'speed'" in command.complaint("bench", "--only", "speed")

@@ -1,0 +1,110 @@
+"""Workers whose compiler or emulator dies of certain cases, as real ones might.
+
+They stand in for a campaign's workers::
+
+    LocalCrew(plan, partial(run_faulty_worker, faults={7: "abort"}))
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from collections.abc import Callable, Mapping
+from multiprocessing.connection import Connection
+from typing import Any
+
+from fuzz.campaign.in_flight import Flight
+from fuzz.campaign.messages import Assignment
+from fuzz.campaign.plan import Plan
+from fuzz.campaign.worker_process import start_worker
+
+TEN_GIGABYTES = 10 << 30
+
+
+def abort() -> None:
+    os.abort()
+
+
+def overflow_the_stack() -> None:
+    """Without end, in native frames: what an interpreter's limit on recursion does not see."""
+    sys.setrecursionlimit(1 << 30)
+    recurse: Any = ctypes.CFUNCTYPE(None)(lambda: recurse())
+    recurse()
+
+
+def allocate() -> None:
+    """As Rust's runtime does it: what fails is said, and is the end."""
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype = ctypes.c_void_p
+    libc.malloc.argtypes = [ctypes.c_size_t]
+    if libc.malloc(TEN_GIGABYTES) is None:
+        os.write(2, b"memory allocation of %d bytes failed\n" % TEN_GIGABYTES)
+        os.abort()
+
+
+def grow() -> None:
+    """Little by little, in Python."""
+    blocks = []
+    while True:
+        blocks.append(bytearray(64 << 20))
+
+
+def run_on() -> None:
+    while True:
+        pass
+
+
+def touch_nothing() -> None:
+    ctypes.string_at(0)
+
+
+COMPILER_FAULTS: dict[str, Callable[[], None]] = {
+    "abort": abort,
+    "stack overflow": overflow_the_stack,
+    "allocation": allocate,
+    "growth": grow,
+    "endless": run_on,
+}
+EMULATOR_FAULTS: dict[str, Callable[[], None]] = {"crash": touch_nothing, "endless run": run_on}
+
+
+def run_faulty_worker(
+    plan: Plan,
+    assignment: Assignment,
+    flight: Flight,
+    errors: str,
+    connection: Connection,
+    *,
+    faults: Mapping[int, str],
+) -> None:
+    """A worker's main function.
+
+    Args:
+        faults: by the index of the case that shows it.
+    """
+    from backend.cranelift.compiler import Target
+    from backend.emulator.executor import Executor
+
+    _inject(Target, "compile", COMPILER_FAULTS, flight, faults)
+    _inject(Executor, "run", EMULATOR_FAULTS, flight, faults)
+    start_worker(plan, assignment, flight, errors, connection)
+
+
+def _inject(
+    owner: type,
+    name: str,
+    kinds: Mapping[str, Callable[[], None]],
+    flight: Flight,
+    faults: Mapping[int, str],
+) -> None:
+    original = getattr(owner, name)
+
+    def faulty(*args: Any, **kwargs: Any) -> Any:
+        last = flight.look()
+        fault = kinds.get(faults.get(last.index, "")) if last is not None else None
+        if fault is not None:
+            fault()
+        return original(*args, **kwargs)
+
+    setattr(owner, name, faulty)

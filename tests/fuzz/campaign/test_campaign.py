@@ -1,0 +1,290 @@
+"""Campaigns: the same cases for any number of jobs, and nothing lost when a worker dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fuzz.campaign.case_source import CaseSource
+from fuzz.campaign.counters import note_case
+from fuzz.campaign.crash_finding import report_death
+from fuzz.campaign.exit_cause import Autopsy, Ending
+from fuzz.campaign.in_flight import InFlight
+from fuzz.campaign.local_workers import Event, LocalCrew
+from fuzz.campaign.messages import Death, Found, Message, Record
+from fuzz.campaign.plan import CaseOptions, Plan
+from fuzz.campaign.result import Result
+from fuzz.campaign.statistics import Stage, Statistics
+from fuzz.campaign.supervisor import Campaign
+from fuzz.campaign.worker_process import Job
+from fuzz.cases.casefile import read_case
+from fuzz.differential.finding import Finding, FindingKind
+from fuzz.differential.pipeline import Verdict
+
+OPTIONS = CaseOptions(inputs=2, instructions=10)
+
+
+def plan(tmp_path: Path, **changes: object) -> Plan:
+    base = Plan(OPTIONS, seed=3, cases=60, out=str(tmp_path))
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def facts(result: Result) -> dict[str, object]:
+    """What may not depend on times."""
+    table = result.statistics.to_json()
+    return {
+        name: table[name]
+        for name in ("cases", "executions", "traps", "trapping_cases", "instructions", "opcodes")
+    }
+
+
+def news(result: Result) -> list[Record]:
+    """What was found, but for what is known, of which any seed may have some."""
+    return [record for record in result.findings if not record.known]
+
+
+def jobs_of(campaign: Campaign) -> list[Job]:
+    assert isinstance(campaign.crew, LocalCrew)
+    return campaign.crew.jobs
+
+
+class Killer:
+    """Sends a signal to the first worker each time that it has another case in hand: one that a
+    worker dies of twice is given up."""
+
+    def __init__(self, number: signal.Signals, times: int, index: int | None = None) -> None:
+        self.number = number
+        self.left = times
+        self.index = index
+        self.hit: list[int] = []
+
+    def __call__(self, campaign: Campaign) -> None:
+        job = jobs_of(campaign)[0]
+        last = job.flight.look()
+        if last is None or last.index in self.hit:
+            return
+        if self.left and job.process.pid is not None:
+            self.left -= 1
+            self.hit.append(last.index)
+            os.kill(job.process.pid, self.number)
+            job.process.join()
+
+
+def run(plan: Plan, action: Callable[[Campaign], None] | None = None) -> Result:
+    campaign = Campaign(plan)
+    if action is not None:
+        campaign.on_tick = lambda _: action(campaign)
+    return campaign.run()
+
+
+def check_executions(result: Result) -> None:
+    """Two inputs of each case, on both ISAs or on the one that it is for."""
+    statistics = result.statistics
+    on_x64, on_arm = (statistics.executions_by_isa[isa] for isa in ("x86_64", "aarch64"))
+    assert statistics.executions == on_x64 + on_arm >= 2 * statistics.cases > 0
+    assert max(on_x64, on_arm) <= 2 * statistics.cases
+
+
+def test_the_same_cases_for_any_number_of_jobs(tmp_path: Path) -> None:
+    one, two, three = (run(plan(tmp_path, jobs=jobs)) for jobs in (1, 2, 3))
+    assert one.statistics.cases == 60
+    check_executions(one)
+    assert one.edges > 1000
+    assert one.statistics.rejected == Counter()
+    assert one.statistics.unintended_traps == one.statistics.hangs == 0
+    assert facts(one) == facts(two) == facts(three)
+
+
+def test_another_seed_has_other_cases(tmp_path: Path) -> None:
+    one, two = (run(plan(tmp_path, seed=seed, cases=10)) for seed in (3, 4))
+    assert one.statistics.opcodes != two.statistics.opcodes
+
+
+def test_time_limit(tmp_path: Path) -> None:
+    result = run(plan(tmp_path, cases=None, seconds=1.0))
+    assert 0.9 < result.statistics.wall_ns / 1e9 < 10
+    assert result.statistics.cases > 0
+    assert 0 < result.statistics.total_ns <= 1.2 * result.statistics.wall_ns
+
+
+def test_killed_workers_lose_no_case(tmp_path: Path) -> None:
+    killer = Killer(signal.SIGKILL, 2)
+    result = run(plan(tmp_path, cases=600), killer)
+    assert len(killer.hit) == result.deaths == 2
+    assert facts(result) == facts(run(plan(tmp_path, cases=600)))
+    assert news(result) == []
+    assert result.error == ""
+
+
+def test_a_crashed_worker_is_a_finding_with_its_case(tmp_path: Path) -> None:
+    killer = Killer(signal.SIGSEGV, 1)
+    result = run(plan(tmp_path, cases=600), killer)
+    assert result.deaths == 1
+    assert result.statistics.cases == 600
+    found = [record.bucket for record in news(result)]
+    reasons = [reason for reason in result.statistics.rejected if "SIGSEGV" in reason]
+    # By the stage that it was in: Cranelift or the emulator is to blame, or code of ours.
+    assert len(found) + len(reasons) == 1
+    for record in news(result):
+        assert "was ended by SIGSEGV in " in record.bucket
+        case = read_case(Path(record.file).read_text()).case
+        assert case.origin == f"seed 3 case {killer.hit[0]}"
+
+
+def test_a_stopped_worker_is_noticed_and_its_case_tried_again(tmp_path: Path) -> None:
+    def freeze(campaign: Campaign) -> None:
+        job = jobs_of(campaign)[0]
+        if not campaign.result.deaths and job.flight.look() and job.process.pid:
+            os.kill(job.process.pid, signal.SIGSTOP)
+
+    result = run(plan(tmp_path, cases=400, case_seconds=3.0), freeze)
+    assert result.deaths == 1
+    assert result.statistics.cases == 400
+    assert news(result) == []
+
+
+def test_a_worker_that_never_gets_anywhere_ends_the_campaign(tmp_path: Path) -> None:
+    def at_once(campaign: Campaign) -> None:
+        for job in jobs_of(campaign):
+            job.kill()
+
+    result = run(plan(tmp_path, cases=100_000), at_once)
+    assert "was ended by SIGKILL, time and again" in result.error
+    assert result.deaths > 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_it_with_everything_counted(tmp_path: Path, number: signal.Signals) -> None:
+    def interrupt(campaign: Campaign) -> None:
+        if campaign.result.statistics.cases:
+            os.kill(os.getpid(), number)
+
+    before = signal.getsignal(number)
+    result = run(plan(tmp_path, cases=None, jobs=2), interrupt)
+    assert result.interrupted
+    assert (result.deaths, result.error) == (0, "")
+    check_executions(result)
+    assert signal.getsignal(number) is before
+
+
+def test_a_bad_setting_is_said_in_one_line(tmp_path: Path) -> None:
+    result = run(plan(tmp_path, options=CaseOptions(isas=("vax",))))
+    assert "vax" in result.error
+    assert "\n" not in result.error
+
+
+def test_no_process_is_left(tmp_path: Path) -> None:
+    campaign = Campaign(plan(tmp_path, cases=4, jobs=2))
+    campaign.run()
+    assert [job.process.exitcode for job in jobs_of(campaign)] == [0, 0]
+
+
+# --- parts ---
+
+
+class Mailbox:
+    """The end of a pipe that a process writes to."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+
+    def send(self, message: Message) -> None:
+        self.messages.append(message)
+
+
+@pytest.mark.parametrize(
+    ("stage", "ending", "kind"),
+    [
+        (Stage.COMPILE, Ending.DIED, FindingKind.COMPILER_PANIC),
+        (Stage.READ, Ending.DIED, FindingKind.COMPILER_PANIC),
+        (Stage.EMULATE, Ending.DIED, FindingKind.EMULATOR_FAULT),
+        (Stage.COMPILE, Ending.TOO_LONG, FindingKind.COMPILE_TIMEOUT),
+        (Stage.EMULATE, Ending.TOO_LONG, FindingKind.HANG),
+        (Stage.COMPILE, Ending.OUT_OF_MEMORY, FindingKind.COMPILE_MEMORY),
+    ],
+)
+def test_what_a_death_is_called(
+    tmp_path: Path, stage: Stage, ending: Ending, kind: FindingKind
+) -> None:
+    mailbox = Mailbox()
+    autopsy = Autopsy(ending, "was ended by SIGABRT", ("memory", "gone"))
+    report_death(plan(tmp_path), InFlight(7, stage, 1.0), autopsy, mailbox)  # type: ignore[arg-type]
+    (message,) = mailbox.messages
+    assert isinstance(message, Found)
+    assert message.record.kind == kind.value
+    text = Path(message.record.file).read_text()
+    assert text.startswith(f"; finding: {kind.value}\n")
+    assert ";   it said: memory\n;   it said: gone\n" in text
+    assert message.record.case == 7
+    assert read_case(text).case.origin == "seed 3 case 7"
+
+
+def test_a_death_in_our_own_code_is_no_finding(tmp_path: Path) -> None:
+    mailbox = Mailbox()
+    last, autopsy = InFlight(7, Stage.GENERATE, 1.0), Autopsy(Ending.DIED, "was ended by SIGSEGV")
+    report_death(plan(tmp_path), last, autopsy, mailbox)  # type: ignore[arg-type]
+    assert mailbox.messages == [Death(7, "internal: worker was ended by SIGSEGV in generate")]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_found_twice_is_listed_once(tmp_path: Path) -> None:
+    campaign = Campaign(plan(tmp_path))
+    record = Record("miscompile", "b", "x86_64", "crash-1.clif")
+    for _ in range(2):
+        campaign._take(Event(0, Found(record)))
+    assert campaign.result.findings == [record]
+
+
+def test_statistics_add_up() -> None:
+    source = CaseSource(OPTIONS, 1)
+    parts = [Statistics(), Statistics()]
+    whole = Statistics()
+    for index in range(6):
+        case = source.case(index)
+        verdict = Verdict(rejected=["reason"] if index == 4 else [], executions=index)
+        verdict.findings = [Finding(FindingKind.HANG, "x86_64", "d")]
+        note_case(parts[index % 2], case, verdict, index)
+        note_case(whole, case, verdict, index)
+    parts[0].wall_ns, parts[1].wall_ns = 5, 3
+    total = Statistics()
+    for part in parts:
+        total.add(part)
+    assert total.wall_ns == 5
+    total.wall_ns = 0
+    assert total == whole
+    assert total.examples == {"reason": 4}
+    assert total.executions == 15
+    assert total.instructions == total.opcodes.total()
+
+
+def test_median_liveness() -> None:
+    statistics = Statistics()
+    assert statistics.liveness_median is None
+    for left in (10, 70, 80, 90, 90):
+        statistics.note_liveness(100, left)
+    assert statistics.liveness_median == 0.8
+
+
+def test_flight_knows_for_how_long() -> None:
+    from multiprocessing import get_context
+
+    from fuzz.campaign.in_flight import Flight
+
+    flight = Flight(get_context("spawn"))
+    assert flight.look() is None
+    flight.begin(5)
+    flight.enter(Stage.COMPILE)
+    time.sleep(0.02)
+    last = flight.look()
+    assert last is not None
+    assert (last.index, last.stage) == (5, Stage.COMPILE)
+    assert 0.02 <= last.seconds < 5
+    flight.end()
+    assert flight.look() is None

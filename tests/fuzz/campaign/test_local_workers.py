@@ -1,0 +1,55 @@
+"""Whatever a compiler or an emulator does to a worker becomes one finding with its case."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from fuzz.campaign.local_workers import LocalCrew
+from fuzz.campaign.plan import INGREDIENTS, CaseOptions, Plan
+from fuzz.campaign.supervisor import Campaign
+from fuzz.cases.casefile import read_case
+from tests.fuzz.campaign.faulty import COMPILER_FAULTS, EMULATOR_FAULTS, run_faulty_worker
+
+#: Workers start sooner without.
+PLAIN = CaseOptions(inputs=2, instructions=10, without=frozenset(INGREDIENTS))
+
+#: By fault: the kind of the finding, its detail, and what its file quotes.
+WANTED = {
+    "abort": ("compiler-panic", "was ended by SIGABRT in compile", ""),
+    "stack overflow": ("compiler-panic", "was ended by SIGSEGV in compile", ""),
+    "allocation": (
+        "compile-memory",
+        "ran out of memory in compile",
+        "it said: memory allocation of 10737418240 bytes failed",
+    ),
+    "growth": ("compile-memory", "ran out of memory in compile", ""),
+    "endless": ("compile-timeout", "took too long in compile", ""),
+    "crash": ("emulator-fault", "was ended by SIGSEGV in emulate", ""),
+    "endless run": ("hang", "took too long in emulate", ""),
+}
+
+
+def test_what_ends_a_worker_is_one_finding_and_the_campaign_goes_on(tmp_path: Path) -> None:
+    assert WANTED.keys() == COMPILER_FAULTS.keys() | EMULATOR_FAULTS.keys()
+    plan = Plan(PLAIN, seed=3, cases=60, out=str(tmp_path), case_seconds=5.0, memory_mb=1024)
+    faults = {5 * (number + 1): fault for number, fault in enumerate(WANTED)}
+    crew = LocalCrew(plan, partial(run_faulty_worker, faults=faults))
+    result = Campaign(plan, crew=crew).run()
+    assert result.error == ""
+    assert [record.case for record in result.findings] == list(faults)
+    for record in result.findings:
+        kind, detail, said = WANTED[faults[record.case]]
+        assert (record.kind, record.known) == (kind, False)
+        assert detail in record.bucket
+        text = Path(record.file).read_text()
+        assert read_case(text).case.origin == f"seed 3 case {record.case}"
+        assert said in text
+    assert {path.name for path in tmp_path.iterdir()} == {
+        Path(record.file).name for record in result.findings
+    }
+    # All others are done, and every case is counted once.
+    assert result.statistics.cases == 60
+    assert result.statistics.rejected.total() == 0
+    # What is too slow once may be the machine's fault; on a busy one it sometimes is.
+    assert result.deaths >= len(WANTED) + 2

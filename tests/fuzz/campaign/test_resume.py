@@ -1,0 +1,272 @@
+"""Campaigns that are interrupted in any way and go on lose nothing and repeat nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fuzz.campaign.build_id import present_build
+from fuzz.campaign.case_source import CaseSource
+from fuzz.campaign.database import DATABASE, Build, State, Store, StoreError
+from fuzz.campaign.json_codec import decode, encode
+from fuzz.campaign.messages import Record
+from fuzz.campaign.plan import INGREDIENTS, CaseOptions, Plan
+from fuzz.campaign.result import CorpusCase, JobState, Result
+from fuzz.campaign.resume import orphans, tidy
+from fuzz.campaign.statistics import Statistics
+from fuzz.campaign.supervisor import Campaign
+from fuzz.differential.finding import Finding, FindingKind, finding_text, write_finding
+from tests.fuzz.command import Command
+
+PLAIN = CaseOptions(inputs=2, instructions=10, without=frozenset(INGREDIENTS))
+FLAGS = ("--inputs", 2, "--instructions", 10, "--without", ",".join(INGREDIENTS), "--seed", 3)
+BUILD = Build("0.135.8", "0.1.0", 1000)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with closing(Store(tmp_path)) as store:
+        yield store
+
+
+def rows(directory: Path, query: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(directory / DATABASE)) as connection:
+        return connection.execute(query).fetchall()
+
+
+def some_result() -> Result:
+    result = Result()
+    statistics = result.statistics
+    statistics.cases, statistics.wall_ns = 7, 2_500_000_000
+    statistics.live_ratios[93] = 4
+    statistics.note_pairs("aarch64", ["iadd.i32"])
+    statistics.note_rejected("reason", 5)
+    statistics.compile_ns["x86_64"] = 3_000_000_000
+    result.findings = [
+        Record("miscompile", "miscompile x86_64 result", "x86_64", "crash-1.clif", case=4),
+        Record("miscompile", "miscompile x86_64 result", "x86_64", "crash-2.clif", case=6),
+        Record("emulator-fault", "emulator-fault q", "aarch64", "crash-3.clif", True, 6),
+        Record("hang", "hang", "", "", case=3),
+    ]
+    result.cover([0, 9, 9, 70])
+    result.deaths = 2
+    result.memory_mib = {0: 120.0, 1: 130.5}
+    return result
+
+
+# --- the database ---
+
+
+def test_statistics_are_saved_without_loss() -> None:
+    statistics = some_result().statistics
+    assert decode(Statistics, json.loads(json.dumps(encode(statistics)))) == statistics
+    plan = Plan(replace(PLAIN, mutant_share=0.3), seed=1 << 80, cases=None, seconds=3.5, jobs=2)
+    assert decode(Plan, json.loads(json.dumps(encode(plan)))) == plan
+
+
+def test_what_is_saved_is_there_again(store: Store, tmp_path: Path) -> None:
+    plan = Plan(PLAIN, seed=3, cases=100, jobs=2, out=str(tmp_path))
+    store.begin(plan, BUILD)
+    result, states = some_result(), {0: JobState(8, {10}), 1: JobState(5)}
+    store.save(result, states, [CorpusCase(4, 3)], sample=True)
+    store.save(result, states, sample=False)  # adds nothing
+    store.end(State.INTERRUPTED)
+    assert store.latest() == (plan, BUILD)
+    again, states_again = store.resume(plan)
+    assert states_again == states
+    assert again.statistics == result.statistics
+    assert (again.covered, again.edges, again.corpus) == (result.covered, 3, 1)
+    # The one that is in no file is found again.
+    assert [(r.case, r.bucket, r.known) for r in again.findings] == [
+        (r.case, r.bucket, r.known) for r in result.findings[:3]
+    ]
+    assert again.findings[0].file == str(tmp_path / "crash-1.clif")
+    assert rows(tmp_path, "SELECT state, resumed, deaths FROM campaigns") == [("running", 1, 2)]
+    assert rows(tmp_path, "SELECT bucket, findings, file FROM buckets ORDER BY 2 DESC") == [
+        ("miscompile x86_64 result", 2, "crash-1.clif"),
+        ("emulator-fault q", 1, "crash-3.clif"),
+    ]
+    assert rows(
+        tmp_path,
+        "SELECT cases, compile_seconds, rejected, findings, buckets, edges, memory_mib"
+        " FROM samples",
+    ) == [(7, 3.0, 1, 3, 2, 3, 130.5)]
+
+
+def test_a_second_campaign_goes_into_the_same_database(store: Store, tmp_path: Path) -> None:
+    for seed in (1, 2):
+        store.begin(Plan(PLAIN, seed=seed), BUILD)
+        store.save(some_result(), {0: JobState(seed)}, sample=True)
+    assert store.latest()[0].seed == 2
+    assert rows(tmp_path, "SELECT campaign, count(*) FROM findings GROUP BY 1") == [(1, 3), (2, 3)]
+
+
+def test_one_supervisor_at_a_time(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="another campaign is running here"):
+        Store(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"no database at all" * 100, b""])
+def test_a_foreign_file_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / DATABASE).write_bytes(content)
+    if not content:  # as a loss of power may leave it: made, and nothing in it
+        Store(tmp_path).close()
+        return
+    with pytest.raises(StoreError, match="file is not a database"):
+        Store(tmp_path)
+    (tmp_path / DATABASE).unlink()
+    Store(tmp_path).close()  # the folder was let go of
+
+
+def test_a_full_disk_ends_the_campaign_with_what_was_saved(tmp_path: Path) -> None:
+    plan = Plan(PLAIN, seed=3, cases=100_000, out=str(tmp_path))
+    with closing(Store(tmp_path)) as store:
+        store.begin(plan, BUILD)
+        (pages,) = store._connection.execute("PRAGMA page_count").fetchone()
+        store._connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+        result = Campaign(plan, store=store).run()
+    assert "database or disk is full" in result.error
+    assert rows(tmp_path, "PRAGMA integrity_check") == [("ok",)]
+    with closing(Store(tmp_path)) as store:
+        saved, _ = store.latest()
+        again, states = store.resume(replace(saved, cases=50))
+    # What is in there is a campaign of so many cases, each of them counted.
+    assert again.statistics.cases == (states[0].next_case if states else 0)
+
+
+# --- going on ---
+
+
+def facts(result: Result) -> dict[str, object]:
+    """What a campaign amounts to, without times."""
+    table = result.statistics.to_json()
+    names = ("cases", "executions", "traps", "instructions", "opcodes", "pairs", "known_faults")
+    return {name: table[name] for name in names} | {
+        "findings": sorted((r.case, r.bucket, Path(r.file).name) for r in result.findings)
+    }
+
+
+def test_in_several_parts_it_is_the_same_campaign(tmp_path: Path) -> None:
+    whole = Campaign(Plan(PLAIN, seed=3, cases=90, jobs=2, out=str(tmp_path))).run()
+    with closing(Store(tmp_path)) as store:
+        store.begin(Plan(PLAIN, seed=3, cases=30, jobs=2, out=str(tmp_path)), BUILD)
+        result = Result()
+        states: dict[int, JobState] = {}
+        for cases in (30, 60, 90):
+            plan = Plan(PLAIN, seed=3, cases=cases, jobs=2, out=str(tmp_path))
+            Campaign(plan, store=store, result=result, states=states).run()
+            result, states = store.resume(plan)
+    assert facts(result) == facts(whole)
+    # What a worker compiles when it starts, drivers among it, is covered again by its successors.
+    assert abs(result.edges - whole.edges) < 0.02 * whole.edges
+    corpus = rows(tmp_path, "SELECT count(*), sum(new_edges) FROM corpus")
+    assert corpus == [(result.corpus, result.edges)]
+
+
+def test_a_killed_supervisor_takes_its_workers_along_and_can_be_resumed(
+    command: Command, tmp_path: Path
+) -> None:
+    arguments = [str(a) for a in ("run", *FLAGS, "--jobs", 2, "--cases", 4000, "--out", tmp_path)]
+    process = subprocess.Popen([sys.executable, "-m", "fuzz", *arguments], stderr=subprocess.PIPE)
+    while not (children := _children(process.pid)) or not _cases(tmp_path):
+        time.sleep(0.1)
+    process.kill()
+    process.communicate()
+    deadline = time.monotonic() + 60
+    while any(Path(f"/proc/{child}").exists() for child in children):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert rows(tmp_path, "PRAGMA integrity_check") == [("ok",)]
+    ((furthest,),) = rows(tmp_path, "SELECT max(next_case) FROM jobs")  # one may be far ahead
+    cases = furthest + 100
+    output = command("run", "--resume", tmp_path, "--cases", cases, "--json", "-")
+    assert output.code == 0
+    assert json.loads(output.out)["cases"] == cases
+    whole = command("run", *FLAGS, "--cases", cases, "--out", tmp_path / "2", "--json", "-")
+    for name in ("cases", "executions", "traps", "instructions", "pairs"):
+        assert json.loads(output.out)[name] == json.loads(whole.out)[name]
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def _cases(directory: Path) -> int:
+    """Cases that the database has counted."""
+    try:
+        found = rows(directory, "SELECT json_extract(statistics, '$.cases') FROM campaigns")
+    except sqlite3.Error:
+        return 0
+    return int(found[0][0]) if found else 0
+
+
+def test_findings_that_were_written_and_not_entered(tmp_path: Path) -> None:
+    source = CaseSource(PLAIN, 3)
+    for index, known in ((8, False), (9, True), (1, False), (12, False)):
+        finding = Finding(FindingKind.HANG, "x86_64", f"d{index}", known=known)
+        write_finding(finding_text(finding, source.case(index), None, PLAIN.isas), tmp_path)
+    (tmp_path / "crash-by-hand.clif").write_text("function %f() {\nblock0:\n  return\n}\n")
+    (tmp_path / ".crash-x.tmp").touch()
+    plan = Plan(PLAIN, seed=3, jobs=2)
+    # Case 1 is counted, and so is 12, which a worker died of.
+    states = {0: JobState(6, {12}), 1: JobState(5)}
+    found = sorted(orphans(tmp_path, plan, states, set()), key=lambda record: record.case)
+    assert [(r.case, r.bucket, r.isa, r.known) for r in found] == [
+        (8, "hang x86_64 d8", "x86_64", False),
+        (9, "hang x86_64 d9", "x86_64", True),
+    ]
+    assert not list(orphans(tmp_path, plan, states, {Path(r.file).name for r in found}))
+    assert not list(orphans(tmp_path, replace(plan, seed=4), states, set()))
+    tidy(tmp_path)
+    assert not (tmp_path / ".crash-x.tmp").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--seed", 4), "the campaign has --seed 3, not 4"),
+        (("--isa", "aarch64"), "the campaign has --isa x86_64,aarch64, not aarch64"),
+        (("--jobs", 2), "the campaign has --jobs 1, not 2"),
+        (("--without", "rules"), "not rules"),
+        (("--out", "elsewhere"), "--out does not go with it"),
+    ],
+)
+def test_other_cases_are_refused(
+    command: Command, tmp_path: Path, arguments: tuple[object, ...], message: str
+) -> None:
+    with closing(Store(tmp_path)) as store:
+        store.begin(Plan(PLAIN, seed=3, out=str(tmp_path)), present_build())
+    assert message in command.complaint("run", "--resume", tmp_path, *arguments)
+
+
+def test_another_build_is_refused(command: Command, tmp_path: Path) -> None:
+    with closing(Store(tmp_path)) as store:
+        store.begin(Plan(PLAIN, seed=3, out=str(tmp_path)), replace(present_build(), edges_total=7))
+    assert "of another build: edges 7, here" in command.complaint("run", "--resume", tmp_path)
+
+
+def test_there_must_be_something_to_go_on_with(command: Command, tmp_path: Path) -> None:
+    assert "no campaign to go on with" in command.complaint("run", "--resume", tmp_path / "no")
+    assert not (tmp_path / "no").exists()
+    Store(tmp_path).close()
+    assert "no campaign to go on with" in command.complaint("run", "--resume", tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_directory_that_cannot_be_written_to(command: Command, tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    assert "cannot write findings" in command.complaint("run", "--out", tmp_path)

@@ -1,0 +1,131 @@
+"""``clif-fuzz corpus``, and the corpus of seeds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fuzz.cases.casefile import read_case
+from fuzz.differential.pipeline import Pipeline
+from fuzz.reporting.replay import replay
+from tests.fuzz.command import Command
+from tests.paths import CORPUS
+
+SEEDS = sorted((CORPUS / "seeds").rglob("*.clif"))
+
+SQUARE = """\
+test run
+target x86_64
+target aarch64
+
+function %square(i32) -> i32 {
+block0(v0: i32):
+    v1 = imul v0, v0
+    return v1
+}
+; run: %square(3) == 9
+; run: %square(-4) == 16
+"""
+WITHOUT_INPUTS = """\
+test compile
+target x86_64
+
+function %triple(i64) -> i64 system_v {
+block0(v0: i64):
+    v1 = iadd v0, v0
+    v2 = iadd v1, v0
+    return v2
+}
+
+function %wild(i64) -> i64 system_v {
+block0(v0: i64):
+    v1 = load.i64 v0
+    return v1
+}
+"""
+
+
+@pytest.mark.parametrize("path", SEEDS, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_seeds_are_what_they_say(path: Path) -> None:
+    case_file = read_case(path.read_text())
+    assert len(case_file.expectations) == case_file.case.inputs.count
+    assert None not in case_file.expectations
+    found = replay(case_file, Pipeline(case_file.isas))
+    assert found.agrees, found.opinions
+    assert not found.findings
+    assert not found.rejected
+
+
+def test_there_are_seeds_by_topic() -> None:
+    assert 40 <= len(SEEDS) <= 60
+    assert all(path.stat().st_size < 16_000 for path in SEEDS)
+    topics = {path.parent.name for path in SEEDS}
+    assert topics > {"integer", "float", "vectors", "memory", "atomics", "calls", "loops", "traps"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two files with cases, one without, and some that nobody can use."""
+    made = tmp_path / "files"
+    made.mkdir()
+    (made / "square.clif").write_text(SQUARE)
+    (made / "copy.clif").write_text(SQUARE)
+    (made / "inner").mkdir()
+    (made / "inner" / "triple.clif").write_text(WITHOUT_INPUTS)
+    (made / "empty.clif").write_bytes(b"")
+    (made / "binary.clif").write_bytes(bytes(range(256)))
+    (made / "corrupt.clif").write_text(SQUARE.replace("imul", "imull"))
+    with (made / "huge.clif").open("wb") as file:
+        file.truncate(100 << 20)
+    return made
+
+
+def test_importing(command: Command, folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "cases"
+    facts = json.loads(command("corpus", "import", folder, out, "--json", "-").out)
+    assert facts["files"] == 7
+    names = sorted(path.name for path in out.iterdir())
+    assert names == ["copy-square.clif", "inner-triple-triple.clif", "square-square.clif"]
+    assert facts["written"] == 3
+    assert facts["refused"] == {
+        "empty": 1,
+        "cannot be read as text": 1,
+        "Cranelift cannot read it": 1,
+        "more than 1048576 bytes": 1,
+        "uses memory that it is not given": 2,
+    }
+    case = read_case((out / "inner-triple-triple.clif").read_text()).case
+    assert case.inputs.count == 8
+    assert case.is_for("x86_64")
+
+
+def test_minimising(command: Command, folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "smaller"
+    output = command("corpus", "minimize", folder, out)
+    assert output.out.startswith("kept 1 of 7 files: ")
+    (kept,) = out.iterdir()
+    assert kept.read_text() == SQUARE
+    for reason in ("empty", "cannot be read as text", "no case", "more than 1048576 bytes"):
+        assert f"refused: {reason}" in output.out
+
+
+def test_statistics(command: Command, folder: Path) -> None:
+    facts = json.loads(command("corpus", "stats", folder, "--json", "-").out)
+    assert facts["files"] == 7
+    assert facts["cases"] == 2
+    assert facts["inputs"] == 4
+    assert facts["opcodes"] == {"imul": 2, "return": 2}
+    assert facts["edges"] > 2000
+    assert sum(facts["refused"].values()) == 5
+    text = command("corpus", "stats", CORPUS / "seeds" / "integer").out
+    assert "3 files" in text
+    assert "rules" in text
+
+
+def test_folders_that_are_not_there(command: Command, tmp_path: Path) -> None:
+    assert "does not exist" in command.complaint("corpus", "stats", tmp_path / "none")
+    (tmp_path / "file").write_text("")
+    (tmp_path / "in").mkdir()
+    assert "file" in command.complaint("corpus", "import", tmp_path / "in", tmp_path / "file" / "x")

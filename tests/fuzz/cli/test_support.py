@@ -1,0 +1,104 @@
+"""``clif-fuzz support``, and what all commands have in common."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import interp
+from backend.cranelift.opcodes import OPCODES
+from tests.fuzz.command import Command
+
+
+def test_matrix_as_json(command: Command) -> None:
+    facts = json.loads(command("support", "--json", "-").out)
+    assert facts["isa"].keys() == {"x86_64", "aarch64"}
+    iadd = facts["isa"]["x86_64"]["opcodes"]["iadd"]
+    assert [iadd[name] for name in ("i8", "i128", "i32x4")] == ["supported"] * 3
+    assert facts["isa"]["x86_64"]["opcodes"]["smax"]["i128"] != "supported"
+    assert facts["interp"]["opcodes"] == len(interp.MEANINGS)
+    missing = facts["interp"]["missing"]
+    assert missing.keys() == OPCODES.keys() - interp.MEANINGS.keys()
+    assert all(missing.values())
+
+
+def test_matrix_for_people(command: Command) -> None:
+    output = command("support", "--isa", "x86_64").out
+    lines = output.splitlines()
+    iadd = lines[lines.index("iadd") + 1].split()
+    assert iadd[:6] == ["x86_64", "i8", "i16", "i32", "i64", "i128"]
+    assert "aarch64" not in output
+
+
+def test_missing(command: Command) -> None:
+    output = command("support", "--missing").out
+    for name, reason in interp.REASONS.items():
+        assert f"{name:24} {reason}" in output
+    assert "refused by x86_64:" in output
+
+
+def test_flags_change_what_is_supported(command: Command) -> None:
+    def avg(*flags: str) -> str:
+        args = [word for flag in flags for word in ("--flag", flag)]
+        facts = json.loads(command("support", "--isa", "x86_64", *args, "--json", "-").out)
+        return json.dumps(facts["isa"]["x86_64"]["counts"])
+
+    assert avg("has_ssse3", "has_sse41") != avg()
+    assert "no setting named 'wings'" in command.complaint("support", "--flag", "wings")
+
+
+def test_what_a_run_has_reached(command: Command, tmp_path: Path) -> None:
+    matrix = json.loads(command("support", "--isa", "x86_64", "--json", "-").out)
+    assert "smin.i128" not in matrix["isa"]["x86_64"]["opcodes"]["smin"]
+    facts = tmp_path / "facts.json"
+    pairs = {"iadd.i32": 20, "iadd.i8": 19, "fence": 99}
+    facts.write_text(json.dumps({"pairs": {"x86_64": pairs}}))
+    args = ("support", "--isa", "x86_64", "--against", str(facts))
+    lines = command(*args).out.splitlines()
+    total = int(lines[0].split()[3])
+    assert lines[0].startswith(f"x86_64: 2 of {total} pairs")
+    assert total == len(lines) + 1
+    assert lines[1:].count("    19 iadd.i8") == 1
+    assert "     0 vany_true.i8x8  (known fault: vany-true-i8x4)" in lines
+    assert "     0 fcvt_from_sint.f32x2  (no settled meaning)" in lines
+    assert not any(line.endswith((" iadd.i32", " fence")) for line in lines[1:])
+    reached = json.loads(command(*args, "--json", "-").out)["x86_64"]
+    assert reached["pairs"] == total
+    assert reached["rest"]["x86_pmaddubsw"] == {"cases": 0, "reason": ""}
+
+
+def test_what_is_no_run(command: Command, tmp_path: Path) -> None:
+    facts = tmp_path / "facts.json"
+    for text in ("{", "[]", '{"pairs": 3}', '{"cases": 3}'):
+        facts.write_text(text)
+        assert "not the facts of a run" in command.complaint("support", "--against", str(facts))
+    missing = str(tmp_path / "none.json")
+    assert "No such file" in command.complaint("support", "--against", missing)
+
+
+def test_what_is_left_out_for_a_known_fault(command: Command) -> None:
+    output = command("support", "--missing", "--isa", "aarch64").out
+    assert "left out on aarch64 for a known fault (corpus/cranelift):" in output
+    assert "fpromote-f16-f64         fpromote f64 f16: converts from single precision" in output
+
+
+@pytest.mark.parametrize("name", ["run", "replay", "fmt", "support", "selfcheck"])
+def test_help(command: Command, name: str) -> None:
+    output = command(name, "--help")
+    assert output.code == 0
+    assert f"Usage: clif-fuzz {name}" in output.out
+    assert name in command("--help").out
+
+
+def test_unknown_command(command: Command) -> None:
+    assert "No such command 'walk'" in command.complaint("walk")
+
+
+def test_as_a_module_and_without_arguments() -> None:
+    done = subprocess.run([sys.executable, "-m", "fuzz"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "Usage: clif-fuzz" in done.stdout + done.stderr

@@ -1,0 +1,141 @@
+"""What a campaign shows while it runs: on terminals, elsewhere, and to Prometheus."""
+
+from __future__ import annotations
+
+import io
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from fuzz.campaign.messages import Record
+from fuzz.campaign.plan import Plan
+from fuzz.campaign.prometheus import MetricsFile
+from fuzz.campaign.result import Result
+from fuzz.campaign.statistics import Stage
+from fuzz.cli.status import PlainLines, open_view, status_text
+from fuzz.cli.view import LiveView, Rates, page
+from tests.fuzz.command import Command
+
+PLAN = Plan(seed=8, jobs=2, seconds=3600.0, out="findings")
+
+
+def some_result() -> Result:
+    result = Result()
+    statistics = result.statistics
+    statistics.cases, statistics.executions = 1234, 79_000
+    statistics.executions_by_isa.update({"x86_64": 40_000, "aarch64": 39_000})
+    statistics.total_ns, statistics.wall_ns = 10_000_000_000, 65_000_000_000
+    statistics.stage_ns[Stage.COMPILE] = 5_000_000_000
+    statistics.stage_ns[Stage.GENERATE] = 3_000_000_000
+    statistics.traps["heap_oob"] = 17
+    statistics.rejected['say "no"'] = 2
+    result.findings = [
+        Record("miscompile", "miscompile x86_64 iadd.i32", "x86_64", f"crash-{n}.clif", case=n)
+        for n in range(3)
+    ]
+    result.findings.append(Record("hang", "hang known", "", "crash-9.clif", True, 9))
+    result.cover(range(100))
+    result.grew_at, result.corpus, result.deaths = 53.0, 12, 1
+    result.memory_mib = {0: 150.0, 1: 201.4}
+    result.sample = "; seed 8 case 5\nfunction %main() {\nblock0:\n    return\n}\n"
+    return result
+
+
+def drawn(result: Result, height: int = 40, width: int = 100) -> str:
+    rates = Rates()
+    rates.note(10.0, Result().statistics)
+    rates.note(20.0, result.statistics)
+    console = Console(file=io.StringIO(), width=width, height=height)
+    with console.capture() as capture:
+        console.print(page(PLAN, result, rates, height))
+    return capture.get()
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "seed 8  2 job(s)  x86_64 aarch64",
+        "1,234    123/s    123/s per core  rejected 2",
+        "79,000  7,900/s  7,900/s per core  hangs 0",
+        "corpus 12",
+        "last grew 12 s ago",
+        "201 MiB at most  deaths 1",
+        "heap_oob 17",
+        "generate 30%  compile 50%  other 20%",
+        "findings  3 in 1 buckets",
+        "3  miscompile x86_64 iadd.i32",
+        "function %main() {",
+        "1:05 of 1:00:00, saved in findings",
+    ],
+)
+def test_the_page_shows(shown: str) -> None:
+    assert shown in drawn(some_result())
+
+
+def test_the_page_fits() -> None:
+    result = some_result()
+    result.sample = "\n".join(f"line {n}" for n in range(100))
+    for height, width in ((40, 100), (24, 80)):
+        lines = drawn(result, height, width).splitlines()
+        assert len(lines) <= height
+        assert max(map(len, lines)) <= width
+
+
+def test_before_anything_is_known() -> None:
+    assert "findings  none" in drawn(Result())
+
+
+def test_the_terminal_is_left_as_it_was() -> None:
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=True, width=80, height=24)
+    with LiveView(PLAN, console) as view:
+        view.show(some_result())
+    assert "\x1b[?25l" in file.getvalue()  # hides the cursor
+    assert file.getvalue().rstrip().endswith("\x1b[2K")  # the last line is erased
+
+
+def test_plain_lines_elsewhere(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_view(PLAN) as view:
+        assert isinstance(view, PlainLines)
+        view.show(some_result())
+        now = time.monotonic()
+        monkeypatch.setattr(time, "monotonic", lambda: now + 11)
+        view.show(some_result())
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == status_text(some_result())
+    for part in ("65 s", "1234 cases", "edges 100", "findings 3", "rejected 2", "worker deaths 1"):
+        assert part in line
+
+
+def test_a_file_for_prometheus(tmp_path: Path) -> None:
+    from prometheus_client.parser import text_string_to_metric_families
+
+    file = tmp_path / "clif-fuzz.prom"
+    file.write_text("old")
+    metrics = MetricsFile(file)
+    metrics.show(some_result())
+    samples = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(file.read_text())
+        for sample in family.samples
+    }
+    assert samples["clif_fuzz_cases_total",] == 1234
+    assert samples["clif_fuzz_executions_total", "aarch64"] == 39_000
+    assert samples["clif_fuzz_rejected_total", 'say "no"'] == 2
+    assert samples["clif_fuzz_cpu_seconds_total", "compile"] == 5.0
+    assert samples["clif_fuzz_cpu_seconds_total", "other"] == 2.0
+    assert sum(n for (name, *_), n in samples.items() if name == "clif_fuzz_findings") == 3
+    assert samples["clif_fuzz_edges",] == 100
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+    metrics.show(Result())  # too soon
+    assert "1234" in file.read_text()
+
+
+def test_a_file_for_prometheus_that_cannot_be_written(command: Command, tmp_path: Path) -> None:
+    target = tmp_path / "no" / "file.prom"
+    message = command.complaint("run", "--out", tmp_path / "out", "--prometheus", target)
+    assert "No such file or directory" in message

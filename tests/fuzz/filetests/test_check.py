@@ -1,0 +1,334 @@
+"""`check`: which run commands are carried out where, what passes, and what is wrong with a file."""
+
+from __future__ import annotations
+
+import pytest
+
+from backend.cranelift import _cranelift
+from fuzz.filetests.answer import Answer, Result
+from fuzz.filetests.report import FileReport, check_text, lines
+
+ALL = ("interp", "x86_64", "aarch64")
+BOTH_ISAS = "test interpret\ntest run\ntarget x86_64\ntarget aarch64\n"
+PASSED, FAILED, SKIPPED = Result.PASSED, Result.FAILED, Result.SKIPPED
+
+ADD = """
+function %add(i32, i32) -> i32 {
+block0(v0: i32, v1: i32):
+    v2 = iadd v0, v1
+    return v2
+}
+"""
+
+
+def check(text: str) -> FileReport:
+    return check_text("t.clif", text, ALL)
+
+
+def only(text: str) -> dict[str, Answer]:
+    """The answers to the only command."""
+    report = check(text)
+    assert report.problems == []
+    ((_, answers),) = report.results
+    return answers
+
+
+def results(text: str) -> list[Result]:
+    """The results of interp, x86_64, aarch64 of the only command."""
+    return [answer.result for answer in only(text).values()]
+
+
+def unary(text: str, type_: str = "i32", to: str = "", *, more: str = "") -> str:
+    """A function whose body computes v9 of v0."""
+    return f"""
+function %f({type_}) -> {to or type_} {{
+    {more}
+block0(v0: {type_}):
+    {text}
+    return v9
+}}
+"""
+
+
+# --- what is compared ---
+
+
+@pytest.mark.parametrize(
+    ("command", "result"),
+    [
+        ("run: %add(1, 2) == 3", PASSED),
+        ("run: %add(-1, 0x7fffffff) == 2147483646", PASSED),
+        ("run: %add(1, 2) == 4", FAILED),
+        ("run: %add(1, 2) != 4", PASSED),
+        ("run: %add(1, 2) != 3", FAILED),
+        ("print: %add(1, 2)", PASSED),
+    ],
+)
+def test_results(command: str, result: Result) -> None:
+    assert results(f"{BOTH_ISAS}{ADD}; {command}\n") == [result] * 3
+
+
+def test_a_failure_says_what_was_expected_and_what_came() -> None:
+    report = check(f"{BOTH_ISAS}{ADD}; run: %add(1, 2) == 4\n")
+    ((command, answers),) = report.results
+    assert (command.line, command.expected) == (11, "== 4")
+    assert answers["aarch64"] == Answer(FAILED, "wrong result", "3", "aarch64")
+
+
+@pytest.mark.parametrize(("value", "result"), [(256, PASSED), (0, FAILED)])
+def test_a_bare_run_wants_what_is_not_zero(value: int, result: Result) -> None:
+    text = f"function %f() -> i16 {{\nblock0:\nv0 = iconst.i16 {value}\nreturn v0\n}}\n; run\n"
+    assert results(BOTH_ISAS + text) == [result] * 3
+
+
+def test_several_results_and_lane_lists() -> None:
+    text = """
+function %two(i32x4, i128) -> i128, i32x4 {
+block0(v0: i32x4, v1: i128):
+    return v1, v0
+}
+; run: %two([1 2 3 -1], -5) == [-5, 0xffffffff000000030000000200000001]
+"""
+    settings = "test interpret\ntest run\nset enable_llvm_abi_extensions\ntarget x86_64\n"
+    assert results(f"{settings}target aarch64\n{text}") == [PASSED] * 3
+
+
+def test_a_command_runs_the_function_that_it_names() -> None:
+    other = unary("v9 = ineg v0")
+    assert results(f"{BOTH_ISAS}{other}{ADD}; run: %f(3) == -3\n") == [PASSED] * 3
+
+
+def test_commands_of_one_function_do_not_mix() -> None:
+    text = unary("v1 = iconst.i32 12\nv9 = udiv v1, v0")
+    commands = "; run: %f(3) == 4\n; run: %f(0) == 4\n; run: %f(4) == 3\n"
+    report = check(BOTH_ISAS + text + commands)
+    for _, answers in (report.results[0], report.results[2]):
+        assert all(answer.result is PASSED for answer in answers.values())
+    trapped = report.results[1][1]
+    assert {answer.reason for answer in trapped.values()} == {"trapped: int_divz"}
+
+
+@pytest.mark.parametrize(
+    ("body", "settings", "expected", "result"),
+    [
+        ("v9 = fadd v0, v0", "", "== +NaN:0x7", PASSED),  # CLIF leaves the payload open
+        ("v9 = fadd v0, v0", "", "== 0x1.0", FAILED),
+        ("v9 = fadd v0, v0", "", "!= +NaN:0x7", PASSED),
+        ("v9 = fneg v0", "", "== -NaN:0x5", PASSED),
+        ("v9 = fneg v0", "", "== -NaN:0x7", FAILED),  # but not that of a value passed on
+        ("v9 = fadd v0, v0", "set enable_nan_canonicalization\n", "== +NaN", PASSED),
+        ("v9 = fadd v0, v0", "set enable_nan_canonicalization\n", "== +NaN:0x7", FAILED),
+    ],
+)
+def test_nans(body: str, settings: str, expected: str, result: Result) -> None:
+    header = f"test interpret\ntest run\n{settings}target x86_64\ntarget aarch64\n"
+    text = unary(body, "f32") + f"; run: %f(+NaN:0x5) {expected}\n"
+    assert results(header + text) == [result] * 3
+
+
+# --- who carries out what ---
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("", [PASSED, PASSED, PASSED]),
+        ("test interpret\n", [PASSED, SKIPPED, SKIPPED]),
+        ("test run\ntarget x86_64\n", [PASSED, PASSED, SKIPPED]),
+        ("test run\ntarget riscv64 has_v\n", [PASSED, SKIPPED, SKIPPED]),
+        ("test run\ntarget s390x has_mie3\n", [SKIPPED, SKIPPED, SKIPPED]),
+        ("test interpret\ntest run\ntarget s390x\n", [PASSED, SKIPPED, SKIPPED]),
+        ("test run\ntarget x86_64 has_avx\n", [PASSED, SKIPPED, SKIPPED]),
+        ("test run\ntarget aarch64-apple-darwin\n", [PASSED, SKIPPED, SKIPPED]),
+        ("test compile precise-output\ntarget x86_64\n", [SKIPPED, SKIPPED, SKIPPED]),
+        ("test optimize\ntest run\ntarget x86_64\n", [PASSED, PASSED, SKIPPED]),
+        ('test run\ntarget x86_64\nfeature "pulley"\n', [SKIPPED, SKIPPED, SKIPPED]),
+        ('test run\ntarget x86_64\nfeature ! "pulley"\n', [PASSED, PASSED, SKIPPED]),
+    ],
+)
+def test_headers(header: str, expected: list[Result]) -> None:
+    answers = only(f"{header}{ADD}; run: %add(1, 2) == 3\n")
+    assert [answer.result for answer in answers.values()] == expected
+    assert all(answer.reason for answer in answers.values() if answer.result is SKIPPED)
+
+
+def test_a_set_line_for_isas_that_are_not_built_is_no_mistake() -> None:
+    header = "test run\ntarget x86_64\nset opt_level=speed\ntarget riscv64 has_v\n"
+    assert results(f"{header}{ADD}; run: %add(1, 2) == 3\n") == [PASSED, PASSED, SKIPPED]
+
+
+def test_every_target_line_counts_with_the_settings_before_it() -> None:
+    # Only with the pinned register switched on does the verifier accept the function.
+    text = unary("set_pinned_reg v0\nv9 = get_pinned_reg.i64", "i64") + "; run: %f(5) == 5\n"
+    on = "test run\nset enable_pinned_reg=true\ntarget x86_64\n"
+    assert results(on + text)[1] is PASSED
+    mixed = only(f"{on}set enable_pinned_reg=false\ntarget x86_64\n{text}")["x86_64"]
+    assert mixed.result is FAILED
+    assert "verifier" in mixed.reason
+
+
+def test_a_target_line_that_is_left_out_is_shown() -> None:
+    report = check(f"test run\ntarget x86_64\ntarget x86_64 has_avx\n{ADD}; run: %add(1, 2) == 3\n")
+    assert [target for target, _ in report.left_out] == ["x86_64 has_avx"]
+    assert any("x86_64 has_avx: 1 not run" in line for line in lines(report))
+
+
+# --- what cannot be carried out ---
+
+
+FADD_OF_F16 = unary("v9 = fadd v0, v0", "f16") + "; run: %f(0x1.0) == 0x2.0\n"
+CALLS_WHAT_IS_NOT_THERE = unary("v9 = call fn0(v0)", more="fn0 = %other(i32) -> i32")
+LARGE_FRAME = unary(
+    "v1 = stack_addr.i64 ss0\nstore v0, v1\nv9 = load.i32 v1", more="ss0 = explicit_slot 900000"
+)
+STRUCT_RETURN = "function %f(i64 sret) {\nblock0(v0: i64):\nreturn\n}\n; run: %f(1) == []\n"
+CONVENTION = unary("v9 = iadd v0, v0").replace("i32 {", "i32 apple_aarch64 {")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (FADD_OF_F16, "not supported"),
+        (
+            f"{CALLS_WHAT_IS_NOT_THERE}; run: %f(1) == 1\n",
+            "needs %other, which the file does not define",
+        ),
+        (f"{CALLS_WHAT_IS_NOT_THERE}; heap: static, size=16\n; run: %f(1) == 2\n", "a heap"),
+        (STRUCT_RETURN, "takes memory from outside (sret)"),
+        (f"{LARGE_FRAME}; run: %f(1) == 1\n", "needs more stack"),
+        (f"{CONVENTION}; run: %f(1) == 2\n", "calling convention"),
+    ],
+)
+def test_what_an_isa_cannot_do_is_skipped(text: str, expected: str) -> None:
+    answer = only(f"test run\ntarget x86_64\n{text}")["x86_64"]
+    assert answer.result is SKIPPED
+    assert expected in answer.reason
+
+
+def test_what_has_no_meaning_is_skipped_by_the_interpreter_alone() -> None:
+    text = """
+function %dynamic(i8) -> i8x16 {
+    gv0 = dyn_scale_target_const.i8x16
+    dt0 = i8x16*gv0
+block0(v0: i8):
+    v1 = splat.dt0 v0
+    v2 = extract_vector v1, 0
+    return v2
+}
+; run: %dynamic(1) == 0x01010101010101010101010101010101
+"""
+    assert results(f"test run\ntarget aarch64\n{text}{ADD}") == [SKIPPED, SKIPPED, PASSED]
+
+
+def test_limits_of_the_interpreter_refute_nothing() -> None:
+    text = unary(
+        """brif v0, block1, block2
+block1:
+    v1 = iconst.i32 1
+    v2 = isub v0, v1
+    v3 = call fn0(v2)
+    v4 = iadd v3, v1
+    return v4
+block2:
+    v9 = iconst.i32 0""",
+        more="fn0 = colocated %f(i32) -> i32",
+    )
+    answers = only(f"{BOTH_ISAS}{text}; run: %f(1000) == 1000\n")
+    assert [answer.result for answer in answers.values()] == [SKIPPED, PASSED, PASSED]
+    assert "gave up" in answers["interp"].reason
+
+
+def test_a_known_fault_of_the_emulator_is_no_failure() -> None:
+    text = unary(
+        "v1 = stack_addr.i64 ss0\nstore v0, v1\nv2 = iconst.i32 -1\n"
+        "v3 = atomic_rmw.i32 smin v1, v2\nv9 = load.i32 v1",
+        more="ss0 = explicit_slot 4, align = 4",
+    )
+    header = "test run\ntarget aarch64 has_lse\n"
+    answer = only(f"{header}{text}; run: %f(1) == -1\n")["aarch64"]
+    assert (answer.result, answer.reason.partition(":")[0]) == (
+        SKIPPED,
+        "known fault of the emulator",
+    )
+
+
+def test_data_that_the_file_does_not_define_is_no_failure() -> None:
+    more = "gv0 = symbol colocated %data"
+    text = unary("v1 = symbol_value.i64 gv0\nv9 = load.i64 v1", "i64", more=more)
+    answers = only(f"{BOTH_ISAS}{text}; run: %f(1) == 77\n")
+    assert {answer.result for answer in answers.values()} == {SKIPPED}
+    assert {answer.reason for answer in answers.values()} == {
+        "needs %data, which the file does not define"
+    }
+    same = unary("v1 = symbol_value.i64 gv0\nv9 = isub v1, v1", "i64", more=more)
+    assert results(f"{BOTH_ISAS}{same}; run: %f(1) == 0\n") == [PASSED] * 3
+
+
+def test_other_pointer_widths_are_not_looked_at() -> None:
+    text = unary("v9 = load.i32 v0")
+    assert results(f"test run\ntarget pulley32\n{text}; run: %f(1) == 0\n") == [SKIPPED] * 3
+
+
+def test_input_lines_of_cases_are_skipped() -> None:
+    report = check(f"{BOTH_ISAS}{ADD}; input: %add(0, 2) traps user1\n")
+    assert (report.results, report.count(SKIPPED), report.failed) == ([], 3, 0)
+
+
+# --- what is wrong with a file ---
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ("run: %nope(1, 2) == 3", "no function named %nope"),
+        ("run: %add(1) == 3", "comma"),
+        ("run: %add(1, 2, 3) == 3", "parentheses"),
+        ("run: %add(1, 1.5) == 3", "expected an i32"),
+        ("run: %add(1, 5000000000) == 3", "expected decimal immediate"),
+        ("run: %add(1, 2) == 3, 4", "expected one result"),
+        ("run: %add(1, 2) == [3]", "i32"),
+        ("run: %add(1, 2)", "comparison"),
+        ("run: add(1, 2) == 3", "function name"),
+        ("run", "unable to parse"),
+    ],
+)
+def test_a_wrong_command_fails_with_its_line_and_the_rest_runs(command: str, reason: str) -> None:
+    report = check(f"{BOTH_ISAS}{ADD}; {command}\n; run: %add(1, 2) == 3\n")
+    (problem,) = report.problems
+    assert (problem.line, problem.text) == (11, command)
+    assert reason in problem.reason
+    assert (report.count(PASSED), report.failed) == (3, 1)
+
+
+def test_elsewhere_comments_may_look_like_commands() -> None:
+    text = f"test compile precise-output\ntarget x86_64\n{ADD}; run\n; run: it backwards\n"
+    report = check(text)
+    assert (report.problems, report.commands) == ([], 0)
+    assert list(lines(report)) == ["t.clif: no run commands"]
+
+
+def test_a_syntax_error_is_one_failure_with_its_line() -> None:
+    report = check(f"{BOTH_ISAS}{ADD.replace('iadd', 'iaddd')}; run: %add(1, 2) == 3\n")
+    (problem,) = report.problems
+    assert problem.line == 8
+    assert "iaddd" in problem.reason
+    assert (report.failed, report.count(PASSED)) == (1, 0)
+
+
+def test_what_the_verifier_refuses_fails_and_the_rest_runs() -> None:
+    bad = "function %bad(i32) -> i64 {\nblock0(v0: i32):\nreturn v0\n}\n; run: %bad(1) == 1\n"
+    report = check(f"{BOTH_ISAS}{bad}{ADD}; run: %add(1, 2) == 3\n")
+    assert (report.count(PASSED), report.count(FAILED)) == (3, 3)
+    assert "the verifier refuses %bad" in report.results[0][1]["interp"].reason
+
+
+@pytest.mark.skipif(_cranelift.version() != "0.135.8", reason="another Cranelift")
+def test_a_panic_fails_with_its_place_and_the_rest_runs() -> None:
+    bad = unary("v9 = fadd v0, v0", "f16") + "; run: %f(0x1.0) == 0x2.0\n"
+    report = check(f"test run\ntarget aarch64\n{bad}{ADD}; run: %add(1, 2) == 3\n")
+    assert report.results[0][1]["interp"].result is PASSED
+    panicked = report.results[0][1]["aarch64"]
+    assert panicked.result is FAILED
+    assert "panicked at cranelift-codegen/" in panicked.reason
+    assert "in %f" in panicked.reason
+    assert report.results[1][1]["aarch64"].result is PASSED

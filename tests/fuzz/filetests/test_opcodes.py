@@ -1,0 +1,112 @@
+"""The filetests of `corpus/opcodes`: all pass, and every opcode with a meaning occurs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import interp
+from backend.cranelift import _cranelift
+from backend.cranelift.opcodes import OPCODES
+from backend.cranelift.reader import read_functions
+from clif.types import by_name
+from fuzz.filetests.answer import Result
+from fuzz.filetests.report import FileReport, check_text
+from tests.paths import CORPUS
+
+FOLDER = CORPUS / "opcodes"
+FILES = sorted(FOLDER.rglob("*.clif"))
+TOPICS = sorted(path.name for path in FOLDER.iterdir())
+EXECUTORS = ("interp", "x86_64", "aarch64")
+
+pytestmark = pytest.mark.skipif(_cranelift.version() != "0.135.8", reason="another Cranelift")
+
+
+@cache
+def reports(topic: str) -> list[FileReport]:
+    files = (path for path in FILES if path.parent.name == topic)
+    return [check_text(path.name, path.read_text(), EXECUTORS) for path in files]
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_everything_passes(topic: str) -> None:
+    for report in reports(topic):
+        assert report.problems == []
+        failures = [
+            (report.path, command.text, executor, answer.reason)
+            for command, row in report.results
+            for executor, answer in row.items()
+            if answer.result is Result.FAILED
+        ]
+        assert failures == []
+        assert report.count(Result.PASSED, "interp") == report.commands > 0
+
+
+def test_the_opposite_fails() -> None:
+    text = (FOLDER / "integer" / "iadd.clif").read_text()
+    report = check_text("", text.replace(" == ", " != "), EXECUTORS)
+    assert (report.count(Result.PASSED), report.failed) == (0, 3 * report.commands)
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_nothing_is_skipped_but_for_its_header(topic: str) -> None:
+    found: Counter[str] = Counter()
+    for report in reports(topic):
+        found.update(reason for _, reason in report.skips.elements())
+        assert not report.left_out
+    assert set(found) <= {"no 'test run' line", "only for x86_64", "only for aarch64"}
+
+
+def test_every_opcode_with_a_meaning_has_its_file() -> None:
+    stated = {name for path in FILES for name in _opcodes(path) if path.stem.startswith(name)}
+    assert stated == set(interp.MEANINGS)
+    assert len(stated) == 158
+
+
+def _opcodes(path: Path) -> set[str]:
+    functions = read_functions(path.read_text())
+    return {inst.opcode.name for function in functions for inst in function.instructions()}
+
+
+def test_every_type_occurs() -> None:
+    seen = {(name, type_) for path in FILES for name, type_ in _instructions(path)}
+    missing = {
+        (opcode, type_)
+        for opcode in set(interp.MEANINGS) - _ADDRESSES
+        for type_ in OPCODES[opcode].ctrl_types
+        if by_name(type_).bits <= 128 and (opcode, type_) not in seen
+    }
+    assert missing == {(opcode, t) for opcode, types in IMPOSSIBLE.items() for t in types.split()}
+
+
+def _instructions(path: Path) -> Iterator[tuple[str, str]]:
+    for function in read_functions(path.read_text()):
+        for inst in function.instructions():
+            if inst.type is not None:
+                yield inst.opcode.name, inst.type.name
+
+
+#: Their controlling type is that of an address or a pointer-sized register: i64 on these ISAs.
+_ADDRESSES = frozenset(
+    ["stack_addr", "func_addr", "symbol_value", "get_exception_handler_address"]
+    + ["get_frame_pointer", "get_stack_pointer", "get_return_address"]
+    + ["get_pinned_reg", "set_pinned_reg"]
+    + ["call_indirect", "try_call_indirect", "return_call_indirect"]
+    + [f"{sign}load{form}" for sign in "us" for form in ("32", "8x8", "16x4", "32x2")]
+)
+
+#: Types for which there is no operand: none is narrower, or wider, or has lanes of that width.
+IMPOSSIBLE = {
+    "ireduce": "i128",
+    "uextend": "i8",
+    "sextend": "i8",
+    "fpromote": "f16",
+    "fdemote": "f128",
+    "fcvt_to_uint_sat": "i8x2 i8x4 i8x8 i8x16",
+    "fcvt_to_sint_sat": "i8x2 i8x4 i8x8 i8x16",
+    "x86_cvtt2dq": "i8 i8x2 i8x4 i8x8 i8x16",
+}

@@ -1,0 +1,63 @@
+"""Every case of `corpus/cranelift` reads, replays, and is what it says it is."""
+
+from pathlib import Path
+
+import pytest
+
+from backend.cranelift import _cranelift
+from fuzz.cases.casefile import CaseFile, read_cases
+from fuzz.differential.finding import FindingKind
+from fuzz.differential.pipeline import Pipeline
+from fuzz.reporting.replay import replay
+from tests.paths import CORPUS
+
+FILES = sorted(CORPUS.glob("cranelift/*.clif"))
+ERROR, PANIC = FindingKind.COMPILE_ERROR, FindingKind.COMPILER_PANIC
+MISCOMPILE = FindingKind.MISCOMPILE
+
+#: What the cases of `corpus/cranelift` do with the pinned Cranelift.
+FOUND = {
+    "bzhi-i128-amount": [("x86_64", PANIC)],
+    "select-icmp-i128": [("aarch64", PANIC), ("x86_64", ERROR)],
+    "bxor-self-f16": [("aarch64", PANIC), ("x86_64", PANIC)],
+    "atomic-rmw-umin-i8": [("aarch64", MISCOMPILE)],
+    "atomic-rmw-umax-i16": [("aarch64", MISCOMPILE)],
+    "fpromote-f16-f64": [("aarch64", MISCOMPILE)],
+    "fdemote-f128-f32": [("aarch64", MISCOMPILE)],
+    "atomic-cas-i32": [("aarch64", MISCOMPILE)],
+    "swiden-high-i8x4": [("aarch64", MISCOMPILE)],
+    "vany-true-i8x4": [("x86_64", MISCOMPILE)],
+    "atomic-store-i128-halves": [("x86_64", MISCOMPILE)],
+    "nan-canonicalization-f32x2": [("aarch64", PANIC)],
+    "fma-splat-f32x2": [("aarch64", PANIC)],
+    "isub-self-i8x8": [("aarch64", PANIC)],
+    "icmp-self-i8x8": [("aarch64", PANIC)],
+    "ineg-i32x2": [("aarch64", PANIC)],
+    "sextend-extractlane-i16x2": [("aarch64", PANIC)],
+    "fmin-zero-f16": [("aarch64", MISCOMPILE), ("x86_64", MISCOMPILE)],
+    "fmax-zero-f128": [("aarch64", MISCOMPILE), ("x86_64", MISCOMPILE)],
+    "preserve-all-inline-probes": [("x86_64", MISCOMPILE)],
+    "uext-stack-argument-apple": [("aarch64", MISCOMPILE)],
+    # The emulator guards no pages: tests/fuzz/fuzz_targets/test_targets.py.
+    "tail-bti": [],
+    "br-table-default-bti": [],
+}
+
+
+def isas_of(case_file: CaseFile) -> list[str]:
+    return list(case_file.case.isa_settings)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_oracle_agrees_with_the_file(path: Path) -> None:
+    for case_file in read_cases(path.read_text()):
+        oracle, *_ = replay(case_file, Pipeline(isas_of(case_file))).opinions
+        assert oracle.agrees, oracle
+
+
+@pytest.mark.skipif(_cranelift.version() != "0.135.8", reason="another Cranelift")
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_faults_of_cranelift(path: Path) -> None:
+    (case_file,) = read_cases(path.read_text())
+    findings = replay(case_file, Pipeline(isas_of(case_file))).findings
+    assert sorted((f.isa, f.kind) for f in findings) == FOUND[path.stem]
