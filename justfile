@@ -19,4 +19,4 @@ format:
 
 # compile throughput of the environment's extension
 measure-compile *args:
-    .venv/bin/python scripts/measure-compile {{ args }}
+    .venv/bin/python scripts/benchmarks/measure-compile {{ args }}

@@ -15,8 +15,9 @@ from clif.function import Function, Inst, StackSlot, Value
 from fuzz.analysis import float_ranges, intervals
 from fuzz.analysis.access import Access, Span, access_of, is_within, region_size, spans
 from fuzz.analysis.ranges import Ranges
-from fuzz.generate.traps import FARTHEST, NEAREST
 
+#: How far from a region an address lies that is meant to trap, in bytes.
+NEAREST, FARTHEST = 4096, 60000
 #: Bytes around the region that may be mapped.
 _MARGIN = 16
 

@@ -9,10 +9,11 @@ from time import process_time, process_time_ns
 
 from fuzz.campaign.case_source import CaseSource
 from fuzz.campaign.counters import note_case
-from fuzz.campaign.plan import CaseOptions
-from fuzz.campaign.statistics import Stage, Statistics
+from fuzz.campaign.statistics import Statistics
 from fuzz.campaign.worker import tune
+from fuzz.cases.case_options import CaseOptions
 from fuzz.differential.pipeline import Pipeline
+from fuzz.differential.stage import Stage
 
 #: Share of the time that goes into cases that are not counted: caches fill up meanwhile, and
 #: fragments of rules are made, which takes half a minute to all of them.

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fuzz.bench.cases import Cost, costs
-from fuzz.campaign.plan import CaseOptions
-from fuzz.campaign.statistics import Stage
+from fuzz.cases.case_options import CaseOptions
+from fuzz.differential.stage import Stage
 
 INSTRUCTIONS = (10, 30, 100, 300, 1000, 3000, 12_000)
 INPUTS = (1, 4, 16, 64, 256, 1024)

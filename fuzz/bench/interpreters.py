@@ -18,8 +18,8 @@ from backend.cranelift.interpreter import interpret, interpret_functions
 from clif.outcome import Status
 from clif.printer import print_functions
 from fuzz.campaign.case_source import CaseSource
-from fuzz.campaign.plan import CaseOptions
 from fuzz.cases.case import Case, has_canonical_nans
+from fuzz.cases.case_options import CaseOptions
 from fuzz.differential.oracle import DEFAULT_FUEL
 
 _ROUNDS = 7

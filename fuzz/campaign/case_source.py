@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fuzz.campaign.plan import CaseOptions, Source
 from fuzz.cases.case import Case
+from fuzz.cases.case_options import CaseOptions, Source
 from fuzz.entropy import PrngEntropy
 from fuzz.generate import Generator
 from fuzz.generate.options import Options

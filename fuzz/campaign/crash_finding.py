@@ -10,14 +10,9 @@ from fuzz.campaign.exit_cause import Autopsy, Ending
 from fuzz.campaign.in_flight import InFlight
 from fuzz.campaign.messages import Death, Failed, Found, Record
 from fuzz.campaign.plan import Plan
-from fuzz.campaign.statistics import Stage
-from fuzz.differential.finding import (
-    Finding,
-    FindingKind,
-    finding_text,
-    opcodes_in_bucket,
-    write_finding,
-)
+from fuzz.differential.finding import Finding, FindingKind, opcodes_in_bucket
+from fuzz.differential.finding_file import finding_text, write_finding
+from fuzz.differential.stage import Stage
 
 #: What the death of a process is called, by how it ended and what it was doing. What is not in here
 #: is a fault of ours.

@@ -10,7 +10,7 @@ from collections.abc import MutableSequence
 from dataclasses import dataclass
 from multiprocessing.context import SpawnContext
 
-from fuzz.campaign.statistics import Stage
+from fuzz.differential.stage import Stage
 
 _INDEX, _STAGE, _SINCE, _STOP = range(4)
 _NOTHING = -1

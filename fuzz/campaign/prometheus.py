@@ -12,7 +12,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from fuzz.campaign.result import Result
-from fuzz.campaign.statistics import Stage, Statistics
+from fuzz.campaign.statistics import Statistics
+from fuzz.differential.stage import Stage
 
 _EVERY_SECONDS = 5.0
 #: Values by those of the labels.

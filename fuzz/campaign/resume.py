@@ -11,8 +11,9 @@ from typing import Any
 
 from fuzz.campaign.database import Build
 from fuzz.campaign.messages import Record
-from fuzz.campaign.plan import CASE_FIELDS, Plan
+from fuzz.campaign.plan import Plan
 from fuzz.campaign.result import JobState
+from fuzz.cases.case_options import CASE_FIELDS
 
 #: What may be another with every run: it does not decide what a case is.
 _LIMITS = frozenset({"cases", "seconds", "case_seconds", "memory_mb", "out"})

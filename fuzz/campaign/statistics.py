@@ -5,28 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum
 from typing import TYPE_CHECKING, Any
+
+from fuzz.differential.stage import Stage
 
 if TYPE_CHECKING:
     from fuzz.mutate import Mutant
-
-
-class Stage(IntEnum):
-    """The steps of one case, in the order in which it goes through them."""
-
-    GENERATE = 0
-    PRINT = 1
-    READ = 2
-    INTERPRET = 3
-    COMPILE = 4
-    EMULATE = 5
-    COMPARE = 6
-    CROSSCHECK = 7
-
-    @property
-    def label(self) -> str:
-        return self.name.lower()
 
 
 _MAX_RATIO = 400

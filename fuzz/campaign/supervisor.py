@@ -136,7 +136,7 @@ class Campaign:
         self._add(record)
 
     def _write(self, text: str) -> str:
-        from fuzz.differential.finding import write_finding
+        from fuzz.differential.finding_file import write_finding
 
         try:
             return str(write_finding(text, Path(self.plan.out)))

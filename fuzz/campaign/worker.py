@@ -23,12 +23,14 @@ from fuzz.campaign.in_flight import Flight
 from fuzz.campaign.messages import Assignment, Failed, Found, NewEdges, Progress, Record
 from fuzz.campaign.plan import Plan
 from fuzz.campaign.process_limits import EXIT_OUT_OF_MEMORY, limit_memory, memory_mib
-from fuzz.campaign.statistics import Stage, Statistics
+from fuzz.campaign.statistics import Statistics
 from fuzz.cases.case import Case
-from fuzz.differential.finding import Finding, finding_text, write_finding
+from fuzz.differential.finding import Finding
+from fuzz.differential.finding_file import finding_text, write_finding
 from fuzz.differential.oracle import BOTH, ORACLES, interpreter
 from fuzz.differential.pipeline import Pipeline, Verdict
 from fuzz.differential.rule_notes import fired_notes
+from fuzz.differential.stage import Stage
 
 _REPORT_EVERY_NS = 500_000_000
 _SAMPLE_EVERY_NS = 10_000_000_000

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fuzz.campaign.plan import DEFAULT_ISAS
+from fuzz.cases.case_options import DEFAULT_ISAS
 from fuzz.cli.errors import EXIT_CLEAN, EXIT_FINDINGS, BadInput
 from fuzz.cli.files import read_text
 from fuzz.cli.options import json_option, split_names, write_json

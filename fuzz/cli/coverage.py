@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fuzz.campaign.plan import CaseOptions
+from fuzz.cases.case_options import CaseOptions
 from fuzz.cli.errors import EXIT_CLEAN, BadInput
 from fuzz.cli.options import amount_options, case_argument, json_option, mutants_option, write_json
 

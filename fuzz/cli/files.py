@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fuzz.campaign.plan import DEFAULT_ISAS
+from fuzz.cases.case_options import DEFAULT_ISAS
 from fuzz.cli.errors import BadInput
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def emulated_isas(case_file: CaseFile, path: Path) -> tuple[str, ...]:
 
 def check_out(out: str) -> None:
     """Makes the directory for findings. Raises BadInput where nothing can be written to it."""
-    from fuzz.differential.finding import check_directory
+    from fuzz.differential.finding_file import check_directory
 
     try:
         check_directory(Path(out))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fuzz.campaign.plan import DEFAULT_ISAS, CaseOptions
+from fuzz.cases.case_options import DEFAULT_ISAS, CaseOptions
 from fuzz.cli.errors import EXIT_CLEAN, BadInput
 from fuzz.cli.files import load_cases
 from fuzz.cli.options import case_argument, mutants_option

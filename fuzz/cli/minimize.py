@@ -164,8 +164,8 @@ def _progress_text(progress: Progress) -> str:
 
 
 def _write(case: Case, symptom: Symptom, isas: tuple[str, ...], out: Path, *, blame: bool) -> None:
-    from fuzz.differential.finding import write_whole
-    from fuzz.differential.minimized import examine, minimized_text
+    from fuzz.differential.finding_file import write_whole
+    from fuzz.triage.minimized import examine, minimized_text
 
     text = minimized_text(examine(case, symptom, isas, blame=blame), isas)
     if str(out) == "-":

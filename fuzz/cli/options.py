@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from fuzz.campaign.plan import CASE_FIELDS, DEFAULT_ISAS, INGREDIENTS, CaseOptions
+from fuzz.cases.case_options import CASE_FIELDS, DEFAULT_ISAS, INGREDIENTS, CaseOptions
 from fuzz.cli.errors import BadInput
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fuzz.campaign.plan import CaseOptions, Plan, Source
+from fuzz.campaign.plan import Plan
+from fuzz.cases.case_options import CaseOptions, Source
 from fuzz.cli.errors import EXIT_CLEAN, EXIT_FINDINGS, BadInput
 from fuzz.cli.options import (
     amount_options,

@@ -11,10 +11,11 @@ import click
 from click.core import ParameterSource
 
 from fuzz.campaign.database import Store
-from fuzz.campaign.plan import ORACLE_NAMES, Plan, Source
+from fuzz.campaign.plan import ORACLE_NAMES, Plan
 from fuzz.campaign.result import Result
 from fuzz.campaign.resume import fields_of_plan
 from fuzz.campaign.supervisor import Campaign
+from fuzz.cases.case_options import Source
 from fuzz.cli.errors import (
     EXIT_CLEAN,
     EXIT_FINDINGS,

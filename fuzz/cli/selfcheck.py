@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from fuzz.campaign.plan import CaseOptions
+from fuzz.cases.case_options import CaseOptions
 from fuzz.cli.errors import EXIT_CLEAN, EXIT_FINDINGS, BadInput
 from fuzz.cli.options import case_argument, json_option, write_json
 

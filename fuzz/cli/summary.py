@@ -9,7 +9,8 @@ import click
 
 from fuzz.campaign.plan import Plan
 from fuzz.campaign.result import Result
-from fuzz.campaign.statistics import Stage, Statistics
+from fuzz.campaign.statistics import Statistics
+from fuzz.differential.stage import Stage
 
 _SHOWN = 10
 

@@ -103,8 +103,8 @@ def _entries(path: Path, timeout: float) -> Iterator[tuple[str, Entry, ChildJudg
 
 
 def _blame(folded: Folded, *, host: bool) -> None:
-    from fuzz.campaign.plan import DEFAULT_ISAS
-    from fuzz.differential.minimized import examine
+    from fuzz.cases.case_options import DEFAULT_ISAS
+    from fuzz.triage.minimized import examine
 
     for fault in folded.faults:
         isas = fault.smallest.isas or DEFAULT_ISAS
@@ -113,9 +113,9 @@ def _blame(folded: Folded, *, host: bool) -> None:
 
 
 def _write(folded: Folded, out: Path) -> None:
-    from fuzz.campaign.plan import DEFAULT_ISAS
-    from fuzz.differential.finding import check_directory, write_finding
-    from fuzz.differential.minimized import examine, minimized_text
+    from fuzz.cases.case_options import DEFAULT_ISAS
+    from fuzz.differential.finding_file import check_directory, write_finding
+    from fuzz.triage.minimized import examine, minimized_text
 
     try:
         check_directory(out)

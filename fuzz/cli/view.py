@@ -16,7 +16,8 @@ from rich.text import Text
 
 from fuzz.campaign.plan import Plan
 from fuzz.campaign.result import Result
-from fuzz.campaign.statistics import Stage, Statistics
+from fuzz.campaign.statistics import Statistics
+from fuzz.differential.stage import Stage
 
 _EVERY_SECONDS = 1.0
 #: Rates are those of the last so many seconds.

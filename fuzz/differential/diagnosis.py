@@ -19,7 +19,8 @@ from backend.emulator.emulator_faults import Effect, Quirk, find_quirks
 from backend.emulator.linker import Compiled
 from fuzz.cases.case import Case, has_canonical_nans
 from fuzz.cases.compare import Difference, DifferenceKind, Observed
-from fuzz.differential.finding import Finding, FindingKind, explain_differences, opcodes_in_bucket
+from fuzz.differential.explain import explain_differences
+from fuzz.differential.finding import Finding, FindingKind, opcodes_in_bucket
 
 #: What Cranelift raises for a function that it cannot compile.
 COMPILER_FAILURES: Final = (VerifierError, CompileError, CompilerPanic)

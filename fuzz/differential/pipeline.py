@@ -18,7 +18,6 @@ from backend.cranelift.compiler import (
 )
 from backend.cranelift.fired_rules import RuleWatch
 from backend.cranelift.interpreter import NAME as SECOND
-from backend.cranelift.known_faults import recognise
 from backend.emulator.driver import SignatureError
 from backend.emulator.executor import executor_for
 from backend.emulator.isa import ConventionError, UnemulatedFlagError
@@ -28,14 +27,15 @@ from backend.emulator.regions import RegionError
 from clif.function import Function
 from clif.outcome import Outcomes, Status
 from clif.printer import print_functions
-from fuzz.campaign.statistics import Stage
 from fuzz.cases.case import Case, effective_settings, has_canonical_nans
 from fuzz.cases.compare import Difference, Observed, compare, observe
 from fuzz.differential import diagnosis
 from fuzz.differential.agreement import stands_alone_on_all
 from fuzz.differential.crosscheck import CrossCheck, CrossChecker
 from fuzz.differential.finding import Finding
+from fuzz.differential.known_failures import recognise
 from fuzz.differential.oracle import DEFAULT_FUEL, Oracle, OracleError, interpreter
+from fuzz.differential.stage import Stage
 
 #: What the first oracle is called where executors are.
 FIRST = "interp"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from fuzz.campaign.statistics import Stage
 from fuzz.cases.case import Case
 from fuzz.differential.pipeline import Pipeline, Verdict
+from fuzz.differential.stage import Stage
 
 
 class Trial(Protocol):

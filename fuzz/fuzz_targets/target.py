@@ -10,11 +10,12 @@ from random import Random
 from typing import Any
 
 from backend.cranelift.compiler import CompileError, CompilerPanic, UnsupportedError, VerifierError
-from backend.cranelift.known_faults import recognise
 from clif.outcome import Outcomes
 from fuzz.cases.case import Case
 from fuzz.differential import diagnosis
-from fuzz.differential.finding import Finding, finding_text
+from fuzz.differential.finding import Finding
+from fuzz.differential.finding_file import finding_text
+from fuzz.differential.known_failures import recognise
 from fuzz.differential.pipeline import NO_INJECTION, Injection, Verdict
 from fuzz.fuzz_targets import FaultError, TargetOptions
 from fuzz.fuzz_targets.units import Units

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clif.types import ALL, F32, F64, INTS, Type
-from fuzz.campaign.plan import RULES_SHARE
+from fuzz.cases.case_options import RULES_SHARE
 from fuzz.generate.conventions import common
 
 TRAP_CODES = (

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from clif.function import MemFlags, Value
 from clif.types import I8, I64
+from fuzz.analysis.hazards import FARTHEST, NEAREST
 from fuzz.generate.control import trap_arm
 from fuzz.generate.conversions import close
 from fuzz.generate.memory import base
@@ -14,7 +15,6 @@ from fuzz.generate.options import TRAP_CODES
 from fuzz.generate.writer import Writer
 
 #: Distance from the region at which an access is sure to hit unmapped memory, in bytes.
-NEAREST, FARTHEST = 4096, 60000
 
 
 def _trap_code(w: Writer) -> str:

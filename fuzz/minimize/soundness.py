@@ -22,8 +22,8 @@ from clif.validity import is_valid
 from fuzz.analysis.facts import Facts
 from fuzz.analysis.flow import addresses
 from fuzz.analysis.program import Program
-from fuzz.campaign.plan import DEFAULT_ISAS
 from fuzz.cases.case import Case, effective_settings, has_canonical_nans
+from fuzz.cases.case_options import DEFAULT_ISAS
 from fuzz.cases.compare import compare
 from fuzz.differential.oracle import DEFAULT_FUEL
 from fuzz.differential.pipeline import target_of

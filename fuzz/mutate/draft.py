@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from itertools import accumulate
 from typing import TypeVar
 
@@ -22,16 +21,6 @@ from fuzz.mutate.catalogue import Catalogue, draw_immediates
 
 T = TypeVar("T")
 _ATOMICS = frozenset({"atomic_rmw", "atomic_cas", "atomic_load", "atomic_store"})
-
-
-def copy_case(case: Case) -> Case:
-    """A case that shares nothing mutable with the other one; inputs are never changed in place."""
-    return replace(
-        case,
-        functions=[function.clone() for function in case.functions],
-        settings=dict(case.settings),
-        isa_settings={isa: dict(flags) for isa, flags in case.isa_settings.items()},
-    )
 
 
 class Draft:

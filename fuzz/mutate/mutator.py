@@ -13,11 +13,12 @@ from clif.uses import remove_unreachable, remove_unused
 from clif.validity import is_valid
 from fuzz.analysis.facts import Donor, Facts
 from fuzz.cases.case import Case
+from fuzz.cases.copy import copy_case
 from fuzz.entropy import Entropy
 from fuzz.generate.instruction_sets import Repertoires
 from fuzz.generate.options import Options
 from fuzz.mutate.catalogue import Catalogue
-from fuzz.mutate.draft import Draft, copy_case
+from fuzz.mutate.draft import Draft
 from fuzz.mutate.registry import MUTATIONS, Mutation
 
 #: Draws of a mutation per step wanted; not every one finds a place.

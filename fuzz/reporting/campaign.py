@@ -11,7 +11,8 @@ import interp
 from backend.cranelift import edge_counters
 from backend.cranelift.compiler import SettingsError, version
 from backend.cranelift.support_matrix import Support
-from fuzz.campaign.statistics import Stage, Statistics
+from fuzz.campaign.statistics import Statistics
+from fuzz.differential.stage import Stage
 from fuzz.generate.instruction_sets import emulated_flags
 from fuzz.reporting.archive import Archive, Campaign, Entry
 from fuzz.survey.support import isa_support

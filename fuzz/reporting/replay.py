@@ -13,7 +13,8 @@ from fuzz.cases.compare import Difference, Observed, observe
 from fuzz.cases.literals import describe_value
 from fuzz.differential.agreement import stands_alone_on_all
 from fuzz.differential.crosscheck import CrossCheck
-from fuzz.differential.finding import Finding, explain_differences
+from fuzz.differential.explain import explain_differences
+from fuzz.differential.finding import Finding
 from fuzz.differential.pipeline import FIRST, IsaRun, Pipeline, Verdict
 from reports.disassembly import listing
 

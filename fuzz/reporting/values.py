@@ -11,7 +11,7 @@ from clif.types import F16, F32, F64, Type
 from fuzz.cases.compare import Difference, Observed, differing_results
 from fuzz.cases.literals import format_value
 from fuzz.cases.run_lines import changes
-from fuzz.differential.finding import describe
+from fuzz.differential.explain import describe
 from reports.model import Fact, Failing, Outcome, Shown
 
 _STRUCT = {F16: ("<H", "<e"), F32: ("<I", "<f"), F64: ("<Q", "<d")}

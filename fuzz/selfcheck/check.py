@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from fuzz.campaign.case_source import CaseSource
-from fuzz.campaign.plan import CaseOptions
+from fuzz.cases.case_options import CaseOptions
 from fuzz.differential.finding import FindingKind
 from fuzz.differential.pipeline import Pipeline, Verdict
 from fuzz.selfcheck.registry import Fault

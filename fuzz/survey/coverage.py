@@ -26,8 +26,8 @@ from backend.cranelift.reader import read_header, without_header
 from backend.cranelift.rule_edges import GROUPS, Rule, RuleMap, RulesError, known_rules
 from clif.printer import print_functions
 from fuzz.campaign.case_source import CaseSource
-from fuzz.campaign.plan import CaseOptions
 from fuzz.cases.case import Case
+from fuzz.cases.case_options import CaseOptions
 from fuzz.differential.pipeline import target_of
 
 #: Rules that fired, and all that have code of their own, by group.

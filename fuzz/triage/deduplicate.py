@@ -3,19 +3,19 @@ that one fault explains are taken together."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from fuzz.cases.case import Case
 from fuzz.differential.failure_signature import Symptom
+from fuzz.differential.finding import FindingKind
 from fuzz.minimize.engine import Minimizer, NotFailing
 from fuzz.minimize.interestingness import Bench
 from fuzz.minimize.order import size_of
 from fuzz.minimize.registry import PASSES
 from fuzz.triage.blame import Blame
 from fuzz.triage.bucket import Bucket, bucket_of
-from fuzz.triage.gather import gather
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +33,7 @@ class Fault:
     Attributes:
         smallest: the smallest of the bucket's minimal cases.
         names: where all the findings come from.
-        ways: the buckets that it explains (``fuzz.triage.gather``).
+        ways: the buckets that it explains (``fuzz.triage.deduplicate``).
         blame: None until it is asked for.
     """
 
@@ -134,3 +134,42 @@ def _add(by_bucket: dict[str, Fault], entry: Entry, case: Case, symptom: Symptom
     fault.names.append(entry.name)
     if size_of(case) < size_of(fault.smallest):
         fault.smallest = case
+
+
+# --- buckets that one fault explains ---
+
+#: Whose cases say what is wrong only by what they consist of.
+_SHAPED: Final = frozenset({FindingKind.MISCOMPILE, FindingKind.HANG})
+
+
+def includes(whole: Bucket, part: Bucket) -> bool:
+    """Whether a case of one bucket holds what all those of the other consist of."""
+    words, fewer = set(whole.shape.split()), set(part.shape.split())
+    return (
+        {whole.symptom.kind, part.symptom.kind} <= _SHAPED
+        and set() < fewer < words
+        and set(part.settings) <= set(whole.settings)
+        and not set(part.symptom.isas).isdisjoint(whole.symptom.isas)
+    )
+
+
+def gather(faults: Iterable[Fault]) -> list[Fault]:
+    """The faults, each with what it explains taken into it, those with the most findings first."""
+    kept: list[Fault] = []
+    for fault in sorted(faults, key=lambda fault: len(fault.bucket.shape.split())):
+        explained_by = [other for other in kept if _explains(other, fault.bucket)]
+        if len(explained_by) == 1:
+            _take(explained_by[0], fault)
+        else:
+            kept.append(fault)
+    return sorted(kept, key=lambda fault: -len(fault.names))
+
+
+def _explains(fault: Fault, bucket: Bucket) -> bool:
+    ways: Sequence[Bucket] = (fault.bucket, *fault.ways)
+    return any(includes(bucket, way) for way in ways)
+
+
+def _take(fault: Fault, other: Fault) -> None:
+    fault.ways.append(other.bucket)
+    fault.names.extend(other.names)

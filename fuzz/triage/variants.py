@@ -11,8 +11,8 @@ from backend.cranelift import _cranelift
 from backend.cranelift.opcodes import OPCODES
 from clif.opcodes import Opcode
 from fuzz.cases.case import Case, effective_settings
+from fuzz.cases.copy import copy_case
 from fuzz.generate.settings import FLAGS, UNUSUAL, USUAL
-from fuzz.mutate.draft import copy_case
 
 OPT_LEVELS: Final = ("none", "speed", "speed_and_size")
 ALLOCATORS: Final = ("backtracking", "single_pass")

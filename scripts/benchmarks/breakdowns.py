@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from clif.function import Function, Inst
-from fuzz.campaign.statistics import Stage
 from fuzz.cases.case import Case
 from fuzz.differential.pipeline import Injection, Verdict
 from fuzz.differential.runner import PlainTrial, Stages
+from fuzz.differential.stage import Stage
 
 _FOR_EVER = 3600.0
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fuzz.campaign.case_source import CaseSource
-from fuzz.campaign.plan import DEFAULT_ISAS, CaseOptions
 from fuzz.cases.case import Case
+from fuzz.cases.case_options import DEFAULT_ISAS, CaseOptions
 from fuzz.differential.failure_signature import Symptom
 from fuzz.differential.runner import PlainTrial, Trial
 from fuzz.minimize.interestingness import TrialJudge

@@ -19,7 +19,7 @@ from time import process_time
 from backend.cranelift.isle import Bool, Int, Rule, Term
 from backend.cranelift.rule_edges import known_rules
 from fuzz.campaign.case_source import generator_options
-from fuzz.campaign.plan import CaseOptions
+from fuzz.cases.case_options import CaseOptions
 from fuzz.differential.pipeline import Pipeline
 from fuzz.entropy import PrngEntropy
 from fuzz.generate import Generator

@@ -10,7 +10,7 @@ from backend.cranelift.opcodes import OPCODES
 from clif.builder import FunctionBuilder
 from clif.function import AbiParam, Block, External, Function, Inst, Value
 from fuzz.cases.case import Case
-from fuzz.mutate.draft import copy_case
+from fuzz.cases.copy import copy_case
 
 _PREFIX = "transplanted_"
 

@@ -10,7 +10,8 @@ from fuzz.bench.cases import cost
 from fuzz.bench.growth import _growth, by_inputs
 from fuzz.bench.scaling import _Meter
 from fuzz.campaign.result import Result
-from fuzz.campaign.statistics import Stage, Statistics
+from fuzz.campaign.statistics import Statistics
+from fuzz.differential.stage import Stage
 from tests.fuzz.command import Command
 
 

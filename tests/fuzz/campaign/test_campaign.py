@@ -19,14 +19,16 @@ from fuzz.campaign.exit_cause import Autopsy, Ending
 from fuzz.campaign.in_flight import InFlight
 from fuzz.campaign.local_workers import Event, LocalCrew
 from fuzz.campaign.messages import Death, Found, Message, Record
-from fuzz.campaign.plan import CaseOptions, Plan
+from fuzz.campaign.plan import Plan
 from fuzz.campaign.result import Result
-from fuzz.campaign.statistics import Stage, Statistics
+from fuzz.campaign.statistics import Statistics
 from fuzz.campaign.supervisor import Campaign
 from fuzz.campaign.worker_process import Job
+from fuzz.cases.case_options import CaseOptions
 from fuzz.cases.casefile import read_case
 from fuzz.differential.finding import Finding, FindingKind
 from fuzz.differential.pipeline import Verdict
+from fuzz.differential.stage import Stage
 
 OPTIONS = CaseOptions(inputs=2, instructions=10)
 

@@ -6,8 +6,9 @@ from functools import partial
 from pathlib import Path
 
 from fuzz.campaign.local_workers import LocalCrew
-from fuzz.campaign.plan import INGREDIENTS, CaseOptions, Plan
+from fuzz.campaign.plan import Plan
 from fuzz.campaign.supervisor import Campaign
+from fuzz.cases.case_options import INGREDIENTS, CaseOptions
 from fuzz.cases.casefile import read_case
 from tests.fuzz.campaign.faulty import COMPILER_FAULTS, EMULATOR_FAULTS, run_faulty_worker
 

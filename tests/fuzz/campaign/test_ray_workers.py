@@ -14,9 +14,10 @@ import pytest
 from fuzz.campaign.build_id import present_build
 from fuzz.campaign.database import Store
 from fuzz.campaign.local_workers import LocalCrew
-from fuzz.campaign.plan import INGREDIENTS, CaseOptions, Plan
+from fuzz.campaign.plan import Plan
 from fuzz.campaign.result import Result
 from fuzz.campaign.supervisor import Campaign
+from fuzz.cases.case_options import INGREDIENTS, CaseOptions
 from tests.fuzz.campaign.torture import EVERY, run_noisy_worker
 from tests.fuzz.command import Command
 

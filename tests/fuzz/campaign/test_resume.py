@@ -21,12 +21,14 @@ from fuzz.campaign.case_source import CaseSource
 from fuzz.campaign.database import DATABASE, Build, State, Store, StoreError
 from fuzz.campaign.json_codec import decode, encode
 from fuzz.campaign.messages import Record
-from fuzz.campaign.plan import INGREDIENTS, CaseOptions, Plan
+from fuzz.campaign.plan import Plan
 from fuzz.campaign.result import CorpusCase, JobState, Result
 from fuzz.campaign.resume import orphans, tidy
 from fuzz.campaign.statistics import Statistics
 from fuzz.campaign.supervisor import Campaign
-from fuzz.differential.finding import Finding, FindingKind, finding_text, write_finding
+from fuzz.cases.case_options import INGREDIENTS, CaseOptions
+from fuzz.differential.finding import Finding, FindingKind
+from fuzz.differential.finding_file import finding_text, write_finding
 from tests.fuzz.command import Command
 
 PLAIN = CaseOptions(inputs=2, instructions=10, without=frozenset(INGREDIENTS))

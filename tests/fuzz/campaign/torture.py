@@ -33,8 +33,9 @@ import click
 from fuzz.campaign.database import DATABASE
 from fuzz.campaign.in_flight import Flight
 from fuzz.campaign.messages import Assignment
-from fuzz.campaign.plan import INGREDIENTS, Plan
+from fuzz.campaign.plan import Plan
 from fuzz.campaign.worker_process import start_worker
+from fuzz.cases.case_options import INGREDIENTS
 from tests.paths import ROOT
 
 JOBS = 3

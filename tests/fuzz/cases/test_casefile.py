@@ -15,7 +15,7 @@ from backend.cranelift.reader import read_file, read_run_command
 from clif.outcome import Outcomes, Status, words_from_ints
 from clif.types import I32
 from fuzz.campaign.case_source import CaseSource
-from fuzz.campaign.plan import CaseOptions
+from fuzz.cases.case_options import CaseOptions
 from fuzz.cases.casefile import CaseFileError, print_case, read_case, read_cases
 from fuzz.cases.compare import DifferenceKind, Observed, observe
 from fuzz.differential.oracle import interpreter

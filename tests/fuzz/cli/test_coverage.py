@@ -14,7 +14,7 @@ from backend.cranelift.compiler import Target, VerifierError, compile_text
 from backend.cranelift.edge_counters import CoveredEdges, uncounted, unpack
 from backend.cranelift.rule_edges import GROUPS
 from backend.cranelift.support_matrix import probe
-from fuzz.campaign.plan import CaseOptions
+from fuzz.cases.case_options import CaseOptions
 from fuzz.survey.coverage import measure_cases, measure_files, rule_counts
 from tests.fuzz.command import Command
 

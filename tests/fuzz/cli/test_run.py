@@ -200,8 +200,9 @@ def test_what_cannot_be_written_goes_to_stderr(
 def test_a_disk_that_fills_up_loses_nothing(tmp_path: Path) -> None:
     """The directory goes away while it runs; a worker that crashes then has nowhere to write."""
     from fuzz.campaign.local_workers import LocalCrew
-    from fuzz.campaign.plan import CaseOptions, Plan
+    from fuzz.campaign.plan import Plan
     from fuzz.campaign.supervisor import Campaign
+    from fuzz.cases.case_options import CaseOptions
 
     out = tmp_path / "out"
     out.mkdir()

@@ -13,9 +13,9 @@ from fuzz.campaign.messages import Record
 from fuzz.campaign.plan import Plan
 from fuzz.campaign.prometheus import MetricsFile
 from fuzz.campaign.result import Result
-from fuzz.campaign.statistics import Stage
 from fuzz.cli.status import PlainLines, open_view, status_text
 from fuzz.cli.view import LiveView, Rates, page
+from fuzz.differential.stage import Stage
 from tests.fuzz.command import Command
 
 PLAN = Plan(seed=8, jobs=2, seconds=3600.0, out="findings")

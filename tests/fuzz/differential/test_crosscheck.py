@@ -18,8 +18,8 @@ from backend.cranelift.probes import Probe, address_operands, all_probes, probe_
 from backend.cranelift.reader import read_functions
 from clif.outcome import Inputs, Outcomes, Region, words_from_ints
 from clif.types import Type
-from fuzz.campaign.plan import DEFAULT_ISAS
 from fuzz.cases.case import Case
+from fuzz.cases.case_options import DEFAULT_ISAS
 from fuzz.cases.casefile import read_case
 from fuzz.differential.crosscheck import CrossChecker
 from fuzz.differential.finding import FindingKind

@@ -11,15 +11,9 @@ from clif.outcome import Status
 from clif.types import F32, I32
 from fuzz.cases.casefile import read_case
 from fuzz.cases.compare import Difference, DifferenceKind, Observed
-from fuzz.differential.finding import (
-    Finding,
-    FindingKind,
-    check_directory,
-    explain_differences,
-    finding_text,
-    opcodes_in_bucket,
-    write_finding,
-)
+from fuzz.differential.explain import explain_differences
+from fuzz.differential.finding import Finding, FindingKind, opcodes_in_bucket
+from fuzz.differential.finding_file import check_directory, finding_text, write_finding
 from fuzz.differential.oracle import interpreter
 
 TEXT = """\

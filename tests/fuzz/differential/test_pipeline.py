@@ -11,13 +11,13 @@ from backend.cranelift.compiler import SettingsError, version
 from clif.function import Value
 from clif.types import I32
 from fuzz.campaign.case_source import CaseSource
-from fuzz.campaign.plan import CaseOptions
-from fuzz.campaign.statistics import Stage
 from fuzz.cases.case import Case
+from fuzz.cases.case_options import CaseOptions
 from fuzz.cases.casefile import read_case
 from fuzz.cases.compare import DifferenceKind
 from fuzz.differential.finding import FindingKind
 from fuzz.differential.pipeline import Injection, Pipeline
+from fuzz.differential.stage import Stage
 from fuzz.selfcheck.registry import all_faults
 
 ISAS = ("x86_64", "aarch64")

@@ -14,13 +14,22 @@ from clif.testfile import TestFile
 from fuzz.cases.case import Case
 from fuzz.cases.casefile import read_case
 from fuzz.entropy import BytesEntropy, PrngEntropy
-from fuzz.fuzz_targets import cost, landing_pads, limits, optimize, reader
+from fuzz.fuzz_targets import (
+    TARGETS,
+    FaultError,
+    TargetOptions,
+    cost,
+    landing_pads,
+    limits,
+    load,
+    optimize,
+    reader,
+)
 from fuzz.fuzz_targets.cachetext import Names, print_for_cache
 from fuzz.fuzz_targets.cost import Cost, Died
 from fuzz.fuzz_targets.landing_pads import Place
 from fuzz.fuzz_targets.target import CaseTarget, Target
 from fuzz.fuzz_targets.units import LARGEST
-from fuzz.fuzz_targets import TARGETS, FaultError, TargetOptions, load
 from tests.paths import CORPUS
 
 ISAS = ("x86_64", "aarch64")

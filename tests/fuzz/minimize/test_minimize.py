@@ -12,8 +12,8 @@ import pytest
 from backend.cranelift.compiler import version
 from backend.cranelift.reader import read_file
 from fuzz.campaign.case_source import CaseSource
-from fuzz.campaign.plan import CaseOptions
 from fuzz.cases.case import Case
+from fuzz.cases.case_options import CaseOptions
 from fuzz.cases.casefile import print_case, read_case
 from fuzz.differential.failure_signature import Symptom
 from fuzz.differential.runner import PlainTrial

@@ -15,8 +15,8 @@ from clif.outcome import Status
 from clif.types import I32
 from clif.validity import is_valid
 from fuzz.campaign.case_source import CaseSource
-from fuzz.campaign.plan import CaseOptions
 from fuzz.cases.case import Case
+from fuzz.cases.case_options import CaseOptions
 from fuzz.cases.casefile import print_case, read_case
 from fuzz.differential.pipeline import Pipeline
 from fuzz.entropy import BytesEntropy, PrngEntropy

@@ -18,10 +18,12 @@ from backend.cranelift.edge_counters import counters
 from clif.types import F32, I8, I16, I128, by_name
 from fuzz.campaign.database import DATABASE, Build, Store
 from fuzz.campaign.messages import Record
-from fuzz.campaign.plan import CaseOptions, Plan
+from fuzz.campaign.plan import Plan
 from fuzz.campaign.result import Result
-from fuzz.campaign.statistics import Stage, Statistics
+from fuzz.campaign.statistics import Statistics
+from fuzz.cases.case_options import CaseOptions
 from fuzz.cases.casefile import read_case
+from fuzz.differential.stage import Stage
 from fuzz.reporting.archive import ArchiveError, read_archive, read_header
 from fuzz.reporting.campaign import campaign_page
 from fuzz.reporting.child import Child

@@ -11,7 +11,7 @@ from clif.function import Function
 from clif.printer import print_functions
 from clif.validity import problems
 from fuzz.campaign.case_source import CaseSource
-from fuzz.campaign.plan import CaseOptions
+from fuzz.cases.case_options import CaseOptions
 from fuzz.cases.casefile import read_case
 from fuzz.differential.pipeline import Injection, Pipeline
 from fuzz.selfcheck.check import check_faults

@@ -21,8 +21,7 @@ from fuzz.selfcheck.registry import all_faults
 from fuzz.triage.attribution import Assessor
 from fuzz.triage.blame import Blame, Part
 from fuzz.triage.bucket import Bucket, bucket_of
-from fuzz.triage.deduplicate import Entry, Fault, fold, minimize
-from fuzz.triage.gather import gather
+from fuzz.triage.deduplicate import Entry, Fault, fold, gather, minimize
 from fuzz.triage.host import HostExecutor
 from scripts.benchmarks.injected import Planted, PlantedTrial
 from scripts.benchmarks.starts import Starts

@@ -1,0 +1,105 @@
+"""Writes findings as files that can be replayed."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from clif.outcome import Outcomes
+from fuzz.cases.case import Case
+from fuzz.cases.casefile import print_case
+from fuzz.differential.finding import KNOWN, Finding
+
+
+def finding_text(
+    finding: Finding,
+    case: Case,
+    expected: Outcomes | None,
+    isas: Sequence[str],
+    more: Sequence[str] = (),
+) -> str:
+    """The finding's file: a case that can be replayed, explained in comments at its top.
+
+    The inputs that fail come first; the explanation counts inputs as the case had them before.
+    ``more`` are further lines of explanation.
+    """
+    if finding.inputs:
+        rest = [row for row in range(case.inputs.count) if row not in finding.inputs]
+        order = [*finding.inputs, *rest]
+        case = replace(case, inputs=case.inputs.select(order))
+        expected = _select(expected, order)
+    notes = [f"finding: {finding.kind.value}", f"isa: {finding.isa}", f"bucket: {finding.bucket}"]
+    notes += [KNOWN] * finding.known
+    return print_case(case, expected, isas=isas, notes=[*notes, *finding.explanation, *more])
+
+
+def _select(outcomes: Outcomes | None, rows: Sequence[int]) -> Outcomes | None:
+    if outcomes is None:
+        return None
+    place = {old: new for new, old in enumerate(rows)}
+    index = np.array(rows)
+    return Outcomes(
+        outcomes.types,
+        [words[index] for words in outcomes.results],
+        outcomes.status[index],
+        {place[row]: code for row, code in outcomes.traps.items()},
+        {place[row]: detail for row, detail in outcomes.details.items()},
+        None if outcomes.memory is None else outcomes.memory[index],
+    )
+
+
+def artifact_name(text: str) -> str:
+    """``crash-<sha1>.clif``, of the file's contents, as libFuzzer names what it finds."""
+    digest = hashlib.sha1(text.encode(), usedforsecurity=False)
+    return f"crash-{digest.hexdigest()}.clif"
+
+
+def write_finding(text: str, directory: Path) -> Path:
+    """Writes the file as ``write_whole`` does, if it is not there yet. Raises OSError."""
+    path = directory / artifact_name(text)
+    if not path.exists():
+        write_whole(text, path)
+    return path
+
+
+def write_whole(text: str, path: Path) -> None:
+    """Writes a file so that it is there in full or not at all, even if the machine stops.
+
+    Raises OSError where that is not possible.
+    """
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".crash-", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(temporary).unlink()
+        raise
+    _sync_directory(path.parent)
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def check_directory(directory: Path) -> None:
+    """Makes the directory, and tries it by writing and removing a file. Raises OSError."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=directory, prefix=".try-") as file:
+        file.write(b"clif-fuzz")
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,1 @@
+"""Measurements of the harness itself; none of it is in the wheel."""
