@@ -11,6 +11,7 @@ from clif.opcodes import Format
 from clif.types import I64, Type
 from fuzz.entropy import Entropy
 from fuzz.generate.instruction_set import Form, Repertoire
+from fuzz.isle import externals as externals  # its extractors enter themselves
 from fuzz.isle.matcher import Env, Matcher
 from fuzz.isle.operand_constraints import Demand, demands
 from fuzz.isle.rule_paths import terms
