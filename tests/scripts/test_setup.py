@@ -62,8 +62,8 @@ class Checkout:
         venv = self.folder / ".venv"
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
         (site,) = venv.glob("lib/python*/site-packages")
-        (site / "backend").mkdir()
-        (site / "backend" / "_cranelift.abi3.so").touch()
+        (site / "backend" / "cranelift").mkdir(parents=True)
+        (site / "backend" / "cranelift" / "_cranelift.abi3.so").touch()
         command = venv / "bin" / "clif-fuzz"
         command.write_text('#!/bin/sh\nfor word; do echo "<$word>"; done\n')
         command.chmod(0o755)
@@ -128,7 +128,7 @@ def test_a_new_source_is_built(ready: Checkout) -> None:
 
 
 def test_a_missing_extension_is_built(ready: Checkout) -> None:
-    (module,) = ready.folder.glob(".venv/lib/python*/site-packages/backend/_cranelift*")
+    (module,) = ready.folder.glob(".venv/lib/python*/site-packages/backend/cranelift/_cranelift*")
     module.unlink()
     ready.link("python3", sys.executable)
     assert "needs cargo" in one_line(ready.run("fuzz"))
