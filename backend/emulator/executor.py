@@ -47,7 +47,7 @@ class _Run:
     Attributes:
         entry: address of the function that is run.
         rows: the inputs in the slots of the current batch, in this order.
-        slack: whether there is room behind the regions.
+        guard_padding: whether padding lies between each region and its unmapped guard page.
         hangs: how many inputs hung so far.
     """
 
@@ -56,7 +56,7 @@ class _Run:
     entry: int
     inputs: Inputs
     outcomes: Outcomes
-    slack: bool
+    guard_padding: bool
     hangs: int = 0
     rows: slice | Rows = field(default_factory=lambda: slice(0))
 
@@ -119,7 +119,7 @@ class Executor:
         predicted_traps: Sequence[int] = (),
         entry: str | None = None,
         settings: Mapping[str, str],
-        slack: bool = False,
+        guard_padding: bool = False,
     ) -> Outcomes:
         """Run a program for all inputs.
 
@@ -129,8 +129,8 @@ class Executor:
             predicted_traps: inputs that are expected to trap; a matter of speed only.
             entry: name of the function that is run, the program's first by default.
             settings: what it was compiled with, shared settings and ISA flags.
-            slack: let no region end at a page's end, for code that the emulator has read too much
-                (``Effect.FALSE_FAULT``).
+            guard_padding: leave padding between each region and its unmapped guard page, for code
+                in which the emulator reads too much (``Effect.FALSE_FAULT``).
 
         Raises:
             LinkError: a relocation cannot be resolved.
@@ -144,10 +144,10 @@ class Executor:
         driver = self.drivers.get(signature, settings)
         main = linked.by_name[entry or program[0].name].address
         outcomes = _no_outcomes(driver, signature, inputs)
-        run = _Run(linked, driver, main, inputs, outcomes, slack)
+        run = _Run(linked, driver, main, inputs, outcomes, guard_padding)
         self.nanoseconds = {"link": perf_counter_ns() - started, "emulate": 0, "decode": 0}
-        for rows, calm in _batches(inputs.count, frozenset(predicted_traps)):
-            self._batch(run, rows, calm)
+        for rows, not_trapping in _batches(inputs.count, frozenset(predicted_traps)):
+            self._batch(run, rows, not_trapping)
         return run.outcomes
 
     def _thunk(self, convention: str, pinned: bool) -> Thunk:
@@ -167,14 +167,14 @@ class Executor:
 
     # --- one batch ---
 
-    def _batch(self, run: _Run, rows: slice | Rows, calm: int) -> None:
-        """Run the inputs of ``rows``, of which the first ``calm`` are expected to return."""
+    def _batch(self, run: _Run, rows: slice | Rows, not_trapping: int) -> None:
+        """Run the inputs of ``rows``; the first ``not_trapping`` are not expected to trap."""
         started = perf_counter_ns()
         run.rows = rows
         count = rows.stop - rows.start if isinstance(rows, slice) else len(rows)
         self._load(run, rows, count)
         loaded = perf_counter_ns()
-        self._emulate(run, count, calm)
+        self._emulate(run, count, not_trapping)
         emulated = perf_counter_ns()
         self._decode(run, rows, count)
         self.nanoseconds["link"] += loaded - started
@@ -184,16 +184,16 @@ class Executor:
     def _load(self, run: _Run, rows: slice | Rows, count: int) -> None:
         addresses: Words | None = None
         if run.inputs.region is not None:
-            self.regions.fill(run.inputs.region, count, slack=run.slack)
+            self.regions.fill(run.inputs.region, count, guard_padding=run.guard_padding)
             addresses = self.regions.addresses
         run.driver.load(run.inputs, rows, addresses)
         self.cpu.fill_stack()
 
-    def _emulate(self, run: _Run, count: int, calm: int) -> None:
+    def _emulate(self, run: _Run, count: int, not_trapping: int) -> None:
         """Run all slots."""
         position = 0
         while position < count:
-            end = calm if position < calm else position + 1
+            end = not_trapping if position < not_trapping else position + 1
             stop = self.cpu.start(run.driver.address, run.entry, position, end)
             if stop is None:
                 position = end

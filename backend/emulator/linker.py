@@ -14,8 +14,8 @@ from typing import Final, Protocol
 
 from clif.outcome import Bytes
 
-#: What a function may take besides its code: aligning to 16, and the padding behind it.
-_SLACK: Final = 64
+#: Bytes that a function may take besides its code, for the padding before and behind it.
+_ROOM_PER_FUNCTION: Final = 64
 
 
 class LinkError(Exception):
@@ -120,8 +120,8 @@ class Linker:
         """Raises LinkError, also for a program that is larger than the ring."""
         codes = [compiled.code for compiled in program]
         self.got.clear()
-        self._make_room(sum(map(len, codes)) + sum(c.alignment + _SLACK for c in program))
-        functions = [self._place(c, code) for c, code in zip(program, codes, strict=True)]
+        self._make_room(sum(map(len, codes)) + sum(c.alignment + _ROOM_PER_FUNCTION for c in
+        program)) functions = [self._place(c, code) for c, code in zip(program, codes, strict=True)]
         linked = Linked(functions, {placed.compiled.name: placed for placed in functions})
         for placed in functions:
             for relocation in placed.compiled.relocations:

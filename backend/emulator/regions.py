@@ -28,8 +28,8 @@ from clif.outcome import Bytes, Region
 #: Distance of two inputs' pages; at least one page between them stays unmapped.
 STRIDE: Final = 64 << 10
 LARGEST: Final = STRIDE - 2 * PAGE
-#: What is left behind a region where the emulator may read too much, in bytes.
-_SLACK: Final = 16
+#: Bytes between a region and its guard page, where the emulator may read too much.
+_GUARD_PADDING: Final = 16
 
 _SLOT_OFFSETS: Final = np.arange(SLOTS, dtype=np.uint64) * np.uint64(STRIDE)
 
@@ -56,17 +56,17 @@ class _Pages:
         for slot in range(SLOTS):
             memory.map_host(self.address + slot * STRIDE, self.memory[slot], READ_WRITE)
 
-    def clear(self, size: int, slack: int) -> None:
+    def clear(self, size: int, padding: int) -> None:
         """Make canaries of regions that had this size."""
-        end = len(self.blank) - slack
+        end = len(self.blank) - padding
         for pages in (self.memory, self.expected):
-            upper, lower = _regions(pages, size, slack)
+            upper, lower = _regions(pages, size, padding)
             upper[:], lower[:] = self.blank[end - size : end], self.blank[:size]
 
 
-def _regions(pages: Bytes, size: int, slack: int) -> tuple[Bytes, Bytes]:
+def _regions(pages: Bytes, size: int, padding: int) -> tuple[Bytes, Bytes]:
     """The regions in an array of all pages: of even slots, and of odd ones."""
-    end = pages.shape[1] - slack
+    end = pages.shape[1] - padding
     return pages[::2, end - size : end], pages[1::2, :size]
 
 
@@ -84,33 +84,37 @@ class Regions:
         self.memory = memory
         self.mapped: dict[int, _Pages] = {}
         self.size = -1
-        self.slack = 0
+        self.padding = 0
         self._lay_out(0, 0)
 
-    def fill(self, region: Region, count: int, *, slack: bool = False) -> None:
+    def fill(self, region: Region, count: int, *, guard_padding: bool = False) -> None:
         """Give the first ``count`` slots the region's contents.
 
-        With ``slack`` no region ends where its pages end: the emulator reads more than the code
-        says for some instructions (``Effect.FALSE_FAULT``). Raises RegionError.
+        With ``guard_padding``, a few mapped bytes lie between each region and its unmapped guard
+        page: for some instructions the emulator reads more bytes than the instruction does
+        (``Effect.FALSE_FAULT``).
+
+        Raises:
+            RegionError: the region is too large.
         """
-        if (region.size, _SLACK * slack) != (self.size, self.slack):
-            self._lay_out(region.size, _SLACK * slack)
+        if (region.size, _GUARD_PADDING * guard_padding) != (self.size, self.padding):
+            self._lay_out(region.size, _GUARD_PADDING * guard_padding)
         contents = np.frombuffer(region.contents, np.uint8)
         self.upper[: (count + 1) // 2] = contents
         self.lower[: count // 2] = contents
 
-    def _lay_out(self, size: int, slack: int) -> None:
+    def _lay_out(self, size: int, padding: int) -> None:
         if size % 16 or size > LARGEST:
             raise RegionError(f"a region of {size} bytes: multiples of 16 up to {LARGEST} only")
-        length = -(-max(size + slack, 1) // PAGE) * PAGE
+        length = -(-max(size + padding, 1) // PAGE) * PAGE
         if self.size >= 0:
-            self.pages.clear(self.size, self.slack)
+            self.pages.clear(self.size, self.padding)
         if length not in self.mapped:
             self.mapped[length] = _Pages(self.memory, len(self.mapped), length)
-        self.size, self.slack, self.pages = size, slack, self.mapped[length]
+        self.size, self.padding, self.pages = size, padding, self.mapped[length]
         self.addresses: Quads = _SLOT_OFFSETS + np.uint64(self.pages.address)
-        self.addresses[::2] += np.uint64(length - slack - size)
-        self.upper, self.lower = _regions(self.pages.memory, size, slack)
+        self.addresses[::2] += np.uint64(length - padding - size)
+        self.upper, self.lower = _regions(self.pages.memory, size, padding)
         self.both = self.pages.memory.ctypes.data, self.pages.expected.ctypes.data
 
     def read(self, count: int) -> Bytes:
@@ -127,7 +131,7 @@ class Regions:
         """
         # What belongs to the case is made equal, so that one comparison of memory does.
         memory, expected = self.pages.memory, self.pages.expected
-        upper, lower = _regions(expected, self.size, self.slack)
+        upper, lower = _regions(expected, self.size, self.padding)
         upper[: (count + 1) // 2] = self.upper[: (count + 1) // 2]
         lower[: count // 2] = self.lower[: count // 2]
         if not _memcmp(*self.both, count * memory.shape[1]):
@@ -139,7 +143,7 @@ class Regions:
     def _describe(self, changed: npt.NDArray[np.bool_]) -> dict[int, str]:
         found = {}
         for slot in np.flatnonzero(changed.any(axis=1)).tolist():
-            start = 0 if slot % 2 else changed.shape[1] - self.slack - self.size
+            start = 0 if slot % 2 else changed.shape[1] - self.padding - self.size
             offset = int(np.flatnonzero(changed[slot])[0]) - start
             found[slot] = f"wrote outside of the region, at its offset {offset:+d}"
         return found

@@ -262,7 +262,12 @@ class Pipeline:
             self._compare(case, run, code, verdict)
 
     def _outcomes(
-        self, case: Case, run: IsaRun, code: Sequence[Code], expected: Outcomes, slack: bool = False
+        self,
+        case: Case,
+        run: IsaRun,
+        code: Sequence[Code],
+        expected: Outcomes,
+        guard_padding: bool = False,
     ) -> Outcomes:
         return self._executors[run.isa].run(
             code,
@@ -271,7 +276,7 @@ class Pipeline:
             predicted_traps=tuple(expected.traps),
             entry=case.main.name,
             settings=effective_settings(case) | case.isa_settings.get(run.isa, {}),
-            slack=slack,
+            guard_padding=guard_padding,
         )
 
     def _compare(self, case: Case, run: IsaRun, code: Sequence[Code], verdict: Verdict) -> None:
@@ -313,7 +318,7 @@ class Pipeline:
         """Whose fault the differences are. A false fault is proved: with room it does not occur."""
         false_faults = diagnosis.false_faults(run.isa, run.compiled)
         if false_faults:
-            roomy = self._outcomes(case, run, code, expected, slack=True)
+            roomy = self._outcomes(case, run, code, expected, guard_padding=True)
             remaining = compare(expected, roomy, canonical_nans=has_canonical_nans(case))
             if not remaining:
                 return diagnosis.emulator_fault(case, run.isa, false_faults, run.differences)

@@ -101,7 +101,7 @@ class _Twin:
             case.inputs,
             entry=case.main.name,
             settings=effective_settings(self.twin) | flags,
-            slack=True,
+            guard_padding=True,
         )
         for status, kind in _FAULTY.items():
             rows = np.flatnonzero(found.status == status).tolist()

@@ -160,8 +160,8 @@ def test_a_thousand_buckets_fit() -> None:
 
 def test_samples_over_time() -> None:
     assert over_time(CAMPAIGN.samples[:1]) == []
-    calm = [replace(sample, findings=0) for sample in CAMPAIGN.samples]
-    assert len(over_time(calm)) == 2
+    without_findings = [replace(sample, findings=0) for sample in CAMPAIGN.samples]
+    assert len(over_time(without_findings)) == 2
     many = [Sample(n / 10, n, n, n / 10, 0, n) for n in range(50_000)]
     assert sum(map(len, over_time(many))) < 60_000
     rate = over_time(CAMPAIGN.samples)[0]

@@ -307,8 +307,8 @@ block0:
     outcomes = run_text(isa, text, [[]] * 3)
     detail = f"wrote above the stack, {distance:#x} bytes over the caller's frame"
     assert outcomes.details == dict.fromkeys(range(3), detail)
-    calm = run_text(isa, "function %f() {\nblock0:\n    return\n}", [[]] * 3)
-    assert calm.status.tolist() == [Status.RETURNED] * 3
+    outcomes = run_text(isa, "function %f() {\nblock0:\n    return\n}", [[]] * 3)
+    assert outcomes.status.tolist() == [Status.RETURNED] * 3
 
 
 @BOTH

@@ -81,9 +81,9 @@ def test_probes_are_inlined_where_aarch64_is_among_the_isas() -> None:
 
 
 def test_the_register_allocator_and_chaos_can_be_left_alone() -> None:
-    calm = Options(single_pass=False, chaos=False)
-    assert all("regalloc_algorithm" not in s for s in drawn_settings(1000, calm))
-    assert not any(draw_chaos(PrngEntropy(n), calm) for n in range(500))
+    without_either = Options(single_pass=False, chaos=False)
+    assert all("regalloc_algorithm" not in s for s in drawn_settings(1000, without_either))
+    assert not any(draw_chaos(PrngEntropy(n), without_either) for n in range(500))
 
 
 def test_flags_are_on_and_off_in_all_pairs() -> None:
