@@ -120,8 +120,9 @@ class Linker:
         """Raises LinkError, also for a program that is larger than the ring."""
         codes = [compiled.code for compiled in program]
         self.got.clear()
-        self._make_room(sum(map(len, codes)) + sum(c.alignment + _ROOM_PER_FUNCTION for c in
-        program)) functions = [self._place(c, code) for c, code in zip(program, codes, strict=True)]
+        aligned = sum(compiled.alignment + _ROOM_PER_FUNCTION for compiled in program)
+        self._make_room(sum(map(len, codes)) + aligned)
+        functions = [self._place(c, code) for c, code in zip(program, codes, strict=True)]
         linked = Linked(functions, {placed.compiled.name: placed for placed in functions})
         for placed in functions:
             for relocation in placed.compiled.relocations:
