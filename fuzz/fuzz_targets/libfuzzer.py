@@ -41,8 +41,8 @@ DEFAULTS: Final = {
 #: Whose code decides what a case drawn from bytes is: its counters guide as well. What is called
 #: for every instruction is not among it, since that would slow it down.
 _DECIDING: Final = (
-    *("calls", "control", "flow", "frames", "function", "generator", "loops", "settings"),
-    *("shapes", "signatures", "swarm", "traps"),
+    *("calls", "control", "frames", "function", "generator", "loops", "settings"),
+    *("signature_pool", "signatures", "swarm", "traps", "unstructured"),
 )
 
 
