@@ -23,6 +23,7 @@ from clif.function import (
     Signature,
     Value,
 )
+from clif.memory_access import address_operand
 from clif.opcodes import Constraint, Format, Opcode
 from clif.printer import print_function
 from clif.types import I64, Type
@@ -116,29 +117,12 @@ def _controlling_types(opcode: Opcode) -> Sequence[Type | None]:
 
 def _open_choices(opcode: Opcode, type_: Type | None) -> list[list[Type]]:
     """Per operand that is open: its types."""
-    addresses = address_operands(opcode)
+    address = address_operand(opcode)
     return [
         _types_of(constraint, type_)
         for index, constraint in enumerate(opcode.args)
-        if constraint.kind in ("Free", "Narrower", "Wider") and index not in addresses
+        if constraint.kind in ("Free", "Narrower", "Wider") and index != address
     ]
-
-
-_ADDRESS_OPERANDS: Final[dict[Format, tuple[int, ...]]] = {
-    Format.LOAD: (0,),
-    Format.STORE: (1,),
-    Format.STORE_NO_OFFSET: (1,),
-    Format.ATOMIC_RMW: (0,),
-    Format.ATOMIC_CAS: (0,),
-    Format.LOAD_NO_OFFSET: (0,),
-}
-
-
-def address_operands(opcode: Opcode) -> tuple[int, ...]:
-    """Which operands of an opcode are addresses."""
-    if opcode.name == "bitcast":  # shares its format with atomic_load
-        return ()
-    return _ADDRESS_OPERANDS.get(opcode.format, ())
 
 
 def _types_of(constraint: Constraint, type_: Type | None) -> list[Type]:
@@ -177,10 +161,10 @@ def probe_text(probe: Probe) -> str:
 
 def _operand_types(probe: Probe) -> list[Type]:
     open_types = iter(probe.operands)
-    addresses = address_operands(probe.opcode)
+    address = address_operand(probe.opcode)
     return [
         I64
-        if index in addresses
+        if index == address
         else next(open_types)
         if constraint.kind in ("Free", "Narrower", "Wider")
         else resolve(constraint, probe.type)

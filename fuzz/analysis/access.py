@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-from clif.function import Inst, StackSlot, Value
+from clif.function import StackSlot
+from clif.memory_access import Access
 from clif.opcodes import Format
 from fuzz.analysis.intervals import Region
 from fuzz.analysis.ranges import Ranges
-
-_WIDENING = re.compile(r"[us]load(\d+)x(\d+)")
-_NARROW = re.compile(r"(?:[us]load|istore)(\d+)")
-_LOADS = (Format.LOAD, Format.LOAD_NO_OFFSET)
-_STORES = (Format.STORE, Format.STORE_NO_OFFSET)
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """``size`` bytes at ``address + offset``."""
-
-    inst: Inst
-    address: Value
-    size: int
-    writes: bool
-
-    @property
-    def offset(self) -> int:
-        return self.inst.offset
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,30 +18,6 @@ class Span:
     base: StackSlot | Region
     low: int
     high: int
-
-
-def access_of(inst: Inst) -> Access | None:
-    """What an instruction accesses; None for those that do not, or in another way."""
-    flags = inst.opcode.flags
-    if not flags & {"can_load", "can_store"}:
-        return None
-    format_ = inst.opcode.format
-    if format_ in _STORES:
-        return Access(inst, inst.args[1], _size(inst, inst.args[0].type.bytes), True)
-    if format_ in _LOADS:
-        return Access(inst, inst.args[0], _size(inst, inst.results[0].type.bytes), False)
-    if format_ in (Format.ATOMIC_RMW, Format.ATOMIC_CAS):
-        return Access(inst, inst.args[0], inst.results[0].type.bytes, True)
-    return None
-
-
-def _size(inst: Inst, plain: int) -> int:
-    name = inst.opcode.name
-    widening = _WIDENING.fullmatch(name)
-    if widening:
-        return int(widening[1]) // 8 * int(widening[2])
-    narrow = _NARROW.fullmatch(name)
-    return int(narrow[1]) // 8 if narrow else plain
 
 
 def spans(access: Access, ranges: Ranges) -> list[Span] | None:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from clif.function import Function, Inst, StackSlot, Value
+from clif.memory_access import Access, access_of
 from fuzz.analysis import float_ranges, intervals
-from fuzz.analysis.access import Access, Span, access_of, is_within, region_size, spans
+from fuzz.analysis.access import Span, is_within, region_size, spans
 from fuzz.analysis.ranges import Ranges
 
 #: How far from a region an address lies that is meant to trap, in bytes.

@@ -14,6 +14,7 @@ from itertools import product
 
 from clif.builder import resolve
 from clif.function import DEFAULT_FLAGS, MemFlags
+from clif.memory_access import accessed_bytes
 from clif.nan_payload import Payload, payload_of
 from clif.opcodes import Constraint, Format, Opcode
 from clif.types import I8, I32, I64, Type, by_name
@@ -128,6 +129,11 @@ class Form:
     @property
     def name(self) -> str:
         return self.opcode.name
+
+    @property
+    def accessed_bytes(self) -> int:
+        """How many bytes of memory a load, a store or an atomic operation touches."""
+        return accessed_bytes(self.opcode, (self.results or self.operands)[0])
 
     def allows(self, imm: int, variant: str) -> bool:
         """Whether a lane, or a condition code or operation of ``atomic_rmw``, is supported."""

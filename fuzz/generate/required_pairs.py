@@ -49,17 +49,8 @@ def _branch(w: Writer, type_: Type | None, body: Body) -> bool:
     return True
 
 
-def _bytes(form: Form, memory: Type) -> int:
-    """How many a load or a store accesses: its name may say it, in bits by lanes."""
-    digits = form.name.lstrip("abcdefghijklmnopqrstuvwyz_")
-    if not digits:
-        return memory.bytes
-    bits, _, lanes = digits.partition("x")
-    return int(bits) * int(lanes or 1) // 8
-
-
 def _load(w: Writer, form: Form) -> bool:
-    size = _bytes(form, form.results[0])
+    size = form.accessed_bytes
     if form.operands[0] is not I64:
         return False
     w.keep(load_form(w, object_of(w, size, writable=False), form, size))
@@ -67,7 +58,7 @@ def _load(w: Writer, form: Form) -> bool:
 
 
 def _store(w: Writer, form: Form) -> bool:
-    size = _bytes(form, form.operands[0])
+    size = form.accessed_bytes
     target = object_of(w, size, writable=True)
     store_as(w, target, pick(w, form.operands[0]), form.name, size)
     return True

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from clif.function import MemFlags, Value
+from clif.memory_access import address_operand
 from clif.nan_payload import Payload
 from clif.opcodes import Format
 from clif.types import I8, I32, I64, Type
@@ -20,7 +21,7 @@ from fuzz.generate.options import TRAP_CODES
 from fuzz.generate.pure import pure_operation
 from fuzz.generate.trap_guards import clamped, nonzero, positive
 from fuzz.generate.writer import MemoryObject, Writer
-from fuzz.isle.fragment import CONSTANTS, Fragment, Step, address_position
+from fuzz.isle.fragment import CONSTANTS, Fragment, Step
 from fuzz.isle.operand_constraints import Demand
 
 _PLAIN: Final = frozenset({"fence", "nop", "sequence_point"})
@@ -46,7 +47,6 @@ _ELSEWHERE_NAMES: Final = frozenset(
     | {"set_pinned_reg", "debugtrap", "stack_switch"}
 )
 _BRANCHES: Final = frozenset({Format.BRIF, Format.BRANCH_TABLE})
-_NARROW: Final = {"8": 1, "16": 2, "32": 4}
 #: One result of a step before the last in so many gets other users.
 _SHARED: Final = 16
 #: Of so many operands one is a constant, one is loaded.
@@ -58,15 +58,6 @@ _VECTOR: Final = 16
 
 #: Makes an operand of a type.
 Operand = Callable[[Writer, Type, list[Value]], Value]
-
-
-def access_size(form: Form) -> int:
-    """Bytes that a load, a store or an atomic operation touches."""
-    name = form.name
-    if name[:5] in ("uload", "sload", "istor"):
-        digits = name.removeprefix("istore").removeprefix("uload").removeprefix("sload")
-        return 8 if "x" in digits else _NARROW[digits]
-    return form.operands[0].bytes if not form.results else form.results[0].bytes
 
 
 def expressible(fragment: Fragment) -> bool:
@@ -131,7 +122,7 @@ def emit(w: Writer, fragment: Fragment, operand: Operand = pick_operand) -> bool
     places: dict[int, _Place] = {}
     for number, step in enumerate(fragment.steps):
         args = [_argument(results, operands, ref) for ref in step.args]
-        if address_position(step.form) is not None:
+        if address_operand(step.form.opcode) is not None:
             if step.place not in places:
                 places[step.place] = _find_place(w, fragment, step.place)
             values = _access(w, step, args, places[step.place])
@@ -163,7 +154,7 @@ def _fits(w: Writer, fragment: Fragment) -> bool:
     if not w.room(4 * len(fragment.steps) + 20):
         return False
     return all(
-        address_position(step.form) is None or _targets(w, fragment, step.place)
+        address_operand(step.form.opcode) is None or _targets(w, fragment, step.place)
         for step in fragment.steps
     )
 
@@ -200,14 +191,14 @@ def _accesses(fragment: Fragment, number: int) -> list[Form]:
     return [
         step.form
         for step in fragment.steps
-        if step.place == number and address_position(step.form) is not None
+        if step.place == number and address_operand(step.form.opcode) is not None
     ]
 
 
 def _targets(w: Writer, fragment: Fragment, number: int) -> list[MemoryObject]:
     """The objects that are large enough for a place's accesses, and suit them otherwise."""
     forms = _accesses(fragment, number)
-    size = max(map(access_size, forms))
+    size = max(form.accessed_bytes for form in forms)
     writes = any("can_store" in form.opcode.flags for form in forms)
     atomic = any(_atomic(form) for form in forms)
     return [
@@ -229,7 +220,7 @@ def _aligned_up(at: int, size: int) -> int:
 def _find_place(w: Writer, fragment: Fragment, number: int) -> _Place:
     forms = _accesses(fragment, number)
     target = w.entropy.choice(_targets(w, fragment, number))
-    size = max(map(access_size, forms))
+    size = max(form.accessed_bytes for form in forms)
     writes = any("can_store" in form.opcode.flags for form in forms)
     low = target.writable if writes else 0
     if any(_atomic(form) for form in forms):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from backend.cranelift.isle import Expr, Let, Rule, Term, Unit
-from clif.opcodes import Format
+from clif.memory_access import address_operand
 from clif.types import I64, Type
 from fuzz.entropy import Entropy
 from fuzz.generate.instruction_set import Form, Repertoire
@@ -19,15 +19,6 @@ from fuzz.isle.solver import CONDITIONS, Forms, Solver
 from fuzz.isle.unifier import Cell, Conflict, Op, Store
 
 _ATTEMPTS: Final = 12
-#: Which operand of a memory access is its address.
-ADDRESS: Final = {
-    Format.LOAD: 0,
-    Format.LOAD_NO_OFFSET: 0,
-    Format.STORE: 1,
-    Format.STORE_NO_OFFSET: 1,
-    Format.ATOMIC_RMW: 0,
-    Format.ATOMIC_CAS: 0,
-}
 #: Opcodes that make a constant.
 CONSTANTS: Final = frozenset({"iconst", "f16const", "f32const", "f64const", "f128const", "vconst"})
 _NUMBERS: Final = ("Imm64", "Uimm8", "Immediate", "Constant", "Ieee16", "Ieee32", "Ieee64")
@@ -68,23 +59,16 @@ class Fragment:
     unused: bool = False
 
 
-def address_position(form: Form) -> int | None:
-    """Which operand of an access is its address; None for what does not access memory."""
-    if not form.opcode.flags & {"can_load", "can_store"}:
-        return None
-    return ADDRESS.get(form.opcode.format)
-
-
 def traps(form: Form) -> bool:
     """Whether the instruction may trap, accesses to memory aside."""
-    return "can_trap" in form.opcode.flags and address_position(form) is None
+    return "can_trap" in form.opcode.flags and address_operand(form.opcode) is None
 
 
 def forms_of(repertoire: Repertoire) -> Forms:
     """The supported forms by opcode, those with an address of 32 bits left out."""
     found: dict[str, list[Form]] = {}
     for form in repertoire.forms.values():
-        position = address_position(form)
+        position = address_operand(form.opcode)
         if position is None or form.operands[position] is I64:
             found.setdefault(form.name, []).append(form)
     return found
@@ -192,7 +176,7 @@ class _Layout:
             raise Conflict  # a value that is made of itself
         self._active.add(cell)
         form = self._forms[op]
-        address = address_position(form)
+        address = address_operand(form.opcode)
         args: list[int | None] = []
         place = 0
         for position, (arg, type_) in enumerate(zip(op.args, form.operands, strict=False)):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from clif.function import AbiParam, Function, Signature, Value
+from clif.memory_access import address_operand
 from clif.types import I64, Type
 from fuzz.generate.writer import MemoryObject, Plan, Writer
 from fuzz.isle.emit import emit
-from fuzz.isle.fragment import Fragment, address_position
+from fuzz.isle.fragment import Fragment
 
 _REGION: int = 64
 _STEPS: int = 1000
@@ -20,7 +21,7 @@ def standalone(plan: Plan, fragment: Fragment, name: str = "main") -> tuple[Func
     """
     function = Function(name, Signature())
     w = Writer(plan, function, _STEPS)
-    memory = any(address_position(step.form) is not None for step in fragment.steps)
+    memory = any(address_operand(step.form.opcode) is not None for step in fragment.steps)
     if memory:
         address = w.value(I64)
         w.block.params.append(address)

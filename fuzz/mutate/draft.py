@@ -7,10 +7,11 @@ from itertools import accumulate
 from typing import TypeVar
 
 from clif.function import Function, Inst, Value
+from clif.memory_access import access_of
 from clif.place import Place
 from clif.types import I64, I128, Type
 from clif.uses import Index, Use, fresh_number
-from fuzz.analysis.access import access_of, is_region_store
+from fuzz.analysis.access import is_region_store
 from fuzz.analysis.facts import Donor, Facts
 from fuzz.cases.case import Case
 from fuzz.entropy import Entropy

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from clif.function import Function, Inst
+from clif.memory_access import access_of
 from clif.place import Place
 from clif.uses import Use
-from fuzz.analysis.access import access_of
 from fuzz.mutate.draft import Draft
 
 

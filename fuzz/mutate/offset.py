@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from clif.function import Function, StackSlot
+from clif.memory_access import Access, access_of
 from clif.opcodes import Format
 from clif.place import Place
-from fuzz.analysis.access import Access, Span, access_of, spans
+from fuzz.analysis.access import Span, spans
 from fuzz.mutate.draft import Draft
 
 _WITH_OFFSET = (Format.LOAD, Format.STORE)

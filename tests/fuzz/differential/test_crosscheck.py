@@ -14,8 +14,9 @@ import interp
 from backend.cranelift.compiler import version
 from backend.cranelift.interpreter import Interpretation, interpret, interpret_functions
 from backend.cranelift.interpreter_faults import KnownFault
-from backend.cranelift.probes import Probe, address_operands, all_probes, probe_text
+from backend.cranelift.probes import Probe, all_probes, probe_text
 from backend.cranelift.reader import read_functions
+from clif.memory_access import address_operand
 from clif.outcome import Inputs, Outcomes, Region, words_from_ints
 from clif.types import Type
 from fuzz.cases.case import Case
@@ -201,8 +202,8 @@ def _probe_case(probe: Probe) -> Case | None:
     chance = random.Random(str(probe))
     types = functions[0].signature.param_types
     columns = [words_from_ints(t, [_value(t, chance) for _ in range(_ROWS)]) for t in types]
-    addresses = address_operands(probe.opcode)
-    region = Region(addresses[0], chance.randbytes(32)) if addresses else None
+    address = address_operand(probe.opcode)
+    region = None if address is None else Region(address, chance.randbytes(32))
     return Case(functions, Inputs(_ROWS, columns, region))
 
 

@@ -1,0 +1,70 @@
+"""Memory accesses: which operand of an opcode is the address, and how many bytes it touches."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from clif.function import Inst, Value
+from clif.opcodes import Format, Opcode
+from clif.types import Type
+
+_ADDRESS_OPERANDS: Final = {
+    Format.LOAD: 0,
+    Format.LOAD_NO_OFFSET: 0,
+    Format.STORE: 1,
+    Format.STORE_NO_OFFSET: 1,
+    Format.ATOMIC_RMW: 0,
+    Format.ATOMIC_CAS: 0,
+}
+#: Opcodes whose name says how much memory they touch: bits of a lane, and lanes where there are
+#: several.
+_SIZED: Final = re.compile(r"(?:[us]load|istore)(\d+)(?:x(\d+))?")
+
+
+def address_operand(opcode: Opcode) -> int | None:
+    """Return the position of the operand that is the address, None if the opcode accesses no
+    memory."""
+    # The format alone does not tell: bitcast shares that of atomic_load.
+    if not opcode.flags & {"can_load", "can_store"}:
+        return None
+    return _ADDRESS_OPERANDS.get(opcode.format)
+
+
+def accessed_bytes(opcode: Opcode, type_: Type) -> int:
+    """Return how many bytes of memory a load, a store or an atomic operation touches.
+
+    Args:
+        type_: the type of the value that is stored, or of the result.
+    """
+    sized = _SIZED.fullmatch(opcode.name)
+    return int(sized[1]) * int(sized[2] or 1) // 8 if sized else type_.bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """An access to ``size`` bytes at ``address + offset``."""
+
+    inst: Inst
+    address: Value
+    size: int
+    writes: bool
+
+    @property
+    def offset(self) -> int:
+        return self.inst.offset
+
+
+def access_of(inst: Inst) -> Access | None:
+    """Return the memory access that an instruction makes.
+
+    Returns:
+        None if the instruction accesses no memory, or none at an address that is an operand.
+    """
+    operand = address_operand(inst.opcode)
+    if operand is None:
+        return None
+    type_ = inst.results[0].type if inst.results else inst.args[0].type
+    size = accessed_bytes(inst.opcode, type_)
+    return Access(inst, inst.args[operand], size, "can_store" in inst.opcode.flags)
