@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from clif.function import StackSlot
 from clif.memory_access import Access
 from clif.opcodes import Format
-from fuzz.analysis.intervals import Region
+from fuzz.analysis.intervals import RegionBase
 from fuzz.analysis.ranges import Ranges
 
 
@@ -15,7 +15,7 @@ from fuzz.analysis.ranges import Ranges
 class Span:
     """Bytes ``low`` to ``high``, the last one not included, of an object that an access touches."""
 
-    base: StackSlot | Region
+    base: StackSlot | RegionBase
     low: int
     high: int
 
@@ -42,7 +42,7 @@ def is_within(span: Span, region_size: int) -> bool:
 
 
 def region_size(ranges: Ranges) -> int:
-    region = ranges.program.case.inputs.region
+    region = ranges.graph.case.inputs.region
     return 0 if region is None else region.size
 
 

@@ -53,8 +53,8 @@ def of_integers(low: int, high: int, type_: Type) -> Bounds | None:
 
 
 def _outwards(value: int, type_: Type) -> int:
-    spare = max(0, abs(value).bit_length() - fraction_bits(type_) - 1)
-    size = -(-abs(value) >> spare) << spare
+    excess = max(0, abs(value).bit_length() - fraction_bits(type_) - 1)
+    size = -(-abs(value) >> excess) << excess
     return -size if value < 0 else size
 
 

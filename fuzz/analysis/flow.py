@@ -17,7 +17,7 @@ from clif.function import Function, Inst, Value
 from clif.nan_payload import Payload, may_be_open, payload_of
 from clif.opcodes import Format
 from clif.uses import Use
-from fuzz.analysis.program import Program, result_words
+from fuzz.analysis.call_graph import CallGraph, try_call_arguments
 from fuzz.cases.case import has_canonical_nans
 
 _SOURCES = frozenset(
@@ -38,7 +38,7 @@ _SOURCES = frozenset(
 Passes = Callable[[Inst, int], bool]
 
 
-def _spread(program: Program, found: set[Value], passes: Passes) -> None:
+def _spread(graph: CallGraph, found: set[Value], passes: Passes) -> None:
     """Grow a set along everything that a value flows through."""
     todo = list(found)
 
@@ -49,17 +49,17 @@ def _spread(program: Program, found: set[Value], passes: Passes) -> None:
 
     while todo:
         value = todo.pop()
-        for use in program.index[program.owner[value]].uses[value]:
-            for reached in _reached(program, use, passes):
+        for use in graph.index[graph.owner[value]].uses[value]:
+            for reached in _reached(graph, use, passes):
                 add(reached)
 
 
-def _reached(program: Program, use: Use, passes: Passes) -> Iterator[Value]:
+def _reached(graph: CallGraph, use: Use, passes: Passes) -> Iterator[Value]:
     if use.target is not None:
         yield use.target.block.params[use.position]
         return
     inst = use.inst
-    callee = program.callee.get(id(inst))
+    callee = graph.callee.get(id(inst))
     if callee is not None:
         at = use.position - (inst.opcode.format in (Format.CALL_INDIRECT, Format.TRY_CALL_INDIRECT))
         if at >= 0:
@@ -67,11 +67,11 @@ def _reached(program: Program, use: Use, passes: Passes) -> Iterator[Value]:
     elif passes(inst, use.position):
         yield from inst.results
     if inst.opcode.name == "return":
-        function = program.owner[inst.args[use.position]]
-        yield from _call_results(program, function, use.position)
+        function = graph.owner[inst.args[use.position]]
+        yield from _call_results(graph, function, use.position)
 
 
-def _call_results(program: Program, function: Function, position: int) -> Iterator[Value]:
+def _call_results(graph: CallGraph, function: Function, position: int) -> Iterator[Value]:
     """What a returned value becomes in the callers, and behind tail calls in theirs."""
     seen: set[Function] = set()
     todo = [function]
@@ -80,12 +80,12 @@ def _call_results(program: Program, function: Function, position: int) -> Iterat
         if callee in seen:
             continue
         seen.add(callee)
-        for site in program.calls[callee]:
+        for site in graph.calls[callee]:
             if "is_return" in site.inst.opcode.flags:
                 todo.append(site.caller)
             elif site.inst.results:
                 yield site.inst.results[position]
-            for target, at, word in result_words(site.inst):
+            for target, at, word in try_call_arguments(site.inst):
                 if word == f"ret{position}":
                     yield target.block.params[at]
 
@@ -93,24 +93,24 @@ def _call_results(program: Program, function: Function, position: int) -> Iterat
 # --- addresses ---
 
 
-def addresses(program: Program) -> set[Value]:
+def addresses(graph: CallGraph) -> set[Value]:
     """Values that depend on where something lies."""
     found: set[Value] = set()
-    region = program.case.inputs.region
+    region = graph.case.inputs.region
     if region is not None:
-        found.add(program.case.main.entry.params[region.param])
-    for function in program.functions:
-        if function in program.escaping:
+        found.add(graph.case.main.entry.params[region.param])
+    for function in graph.functions:
+        if function in graph.escaping:
             found.update(function.entry.params)
-        for _, _, inst in program.index[function].instructions():
+        for _, _, inst in graph.index[function].instructions():
             if inst.opcode.name in _SOURCES:
                 found.update(inst.results)
             if "is_call" in inst.opcode.flags:
-                found.update(_unknown_results(program, inst))
-    _spread(program, found, _computes)
-    if _are_stored(program, found):
-        found.update(_loaded(program))
-        _spread(program, found, _computes)
+                found.update(_unknown_results(graph, inst))
+    _spread(graph, found, _computes)
+    if _are_stored(graph, found):
+        found.update(_loaded(graph))
+        _spread(graph, found, _computes)
     return found
 
 
@@ -120,29 +120,29 @@ _ADDRESSING: Final = frozenset(
 )
 
 
-def facts_of_addresses(program: Program, found: set[Value]) -> Iterator[Value]:
+def address_constraints(graph: CallGraph, found: set[Value]) -> Iterator[Value]:
     """What addresses are compared with, or masked by: these make a fact that holds wherever
     something lies, and another value might not."""
-    for function in program.functions:
-        for _, _, inst in program.index[function].instructions():
+    for function in graph.functions:
+        for _, _, inst in graph.index[function].instructions():
             if inst.opcode.flags or inst.opcode.name in _ADDRESSING:
                 continue
             if any(arg in found for arg in inst.args):
                 yield from (arg for arg in inst.args if arg not in found)
 
 
-def _are_stored(program: Program, found: set[Value]) -> bool:
+def _are_stored(graph: CallGraph, found: set[Value]) -> bool:
     """Whether an address gets into memory: then any load may give it back."""
     return any(
         inst.opcode.format in (Format.STORE, Format.STORE_NO_OFFSET) and inst.args[0] in found
-        for function in program.functions
-        for _, _, inst in program.index[function].instructions()
+        for function in graph.functions
+        for _, _, inst in graph.index[function].instructions()
     )
 
 
-def _loaded(program: Program) -> Iterator[Value]:
-    for function in program.functions:
-        for _, _, inst in program.index[function].instructions():
+def _loaded(graph: CallGraph) -> Iterator[Value]:
+    for function in graph.functions:
+        for _, _, inst in graph.index[function].instructions():
             if "can_load" in inst.opcode.flags:
                 yield from inst.results
 
@@ -151,12 +151,12 @@ def _computes(inst: Inst, _: int) -> bool:
     return not inst.opcode.flags & {"can_load", "is_call"}
 
 
-def _unknown_results(program: Program, inst: Inst) -> Iterator[Value]:
+def _unknown_results(graph: CallGraph, inst: Inst) -> Iterator[Value]:
     """What an exception brings along, and what a callee returns that is not known."""
-    known = id(inst) in program.callee
+    known = id(inst) in graph.callee
     if not known:
         yield from inst.results
-    for target, at, word in result_words(inst):
+    for target, at, word in try_call_arguments(inst):
         if not (known and word.startswith("ret")):
             yield target.block.params[at]
 
@@ -167,36 +167,36 @@ def _unknown_results(program: Program, inst: Inst) -> Iterator[Value]:
 def _float_results(inst: Inst) -> Iterator[Value]:
     """Of a call."""
     yield from (result for result in inst.results if may_be_open(result.type))
-    for target, at, _ in result_words(inst):
+    for target, at, _ in try_call_arguments(inst):
         if may_be_open(target.block.params[at].type):
             yield target.block.params[at]
 
 
-class Openness:
+class NondeterministicNans:
     """The values whose NaN payloads are open, and where such payloads get out."""
 
-    def __init__(self, program: Program) -> None:
-        self.program = program
-        self.open: set[Value] = set()
+    def __init__(self, graph: CallGraph) -> None:
+        self.graph = graph
+        self.values: set[Value] = set()
         self.leaks: list[Inst] = []
-        if has_canonical_nans(program.case):
+        if has_canonical_nans(graph.case):
             return
         self._collect()
-        if self.open:
-            _spread(program, self.open, self._passes)
+        if self.values:
+            _spread(graph, self.values, self._passes)
             self._find_leaks()
 
     def _collect(self) -> None:
-        for function in self.program.functions:
-            if function in self.program.escaping:
-                self.open.update(p for p in function.entry.params if may_be_open(p.type))
-            for _, _, inst in self.program.index[function].instructions():
-                self.open.update(self._sources(inst))
+        for function in self.graph.functions:
+            if function in self.graph.escaping:
+                self.values.update(p for p in function.entry.params if may_be_open(p.type))
+            for _, _, inst in self.graph.index[function].instructions():
+                self.values.update(self._sources(inst))
 
     def _sources(self, inst: Inst) -> Iterator[Value]:
         flags = inst.opcode.flags
         if "is_call" in flags:
-            if id(inst) not in self.program.callee:
+            if id(inst) not in self.graph.callee:
                 yield from _float_results(inst)
             return
         floats = not flags and inst.results and may_be_open(inst.results[0].type)
@@ -212,11 +212,11 @@ class Openness:
         payload = self._payload(inst)
         if payload is Payload.SIGN:
             return position == 0
-        return payload is Payload.PASS and not self.closes(inst)
+        return payload is Payload.PASS and not self.canonicalises(inst)
 
     def _find_leaks(self) -> None:
-        for function in self.program.functions:
-            for _, _, inst in self.program.index[function].instructions():
+        for function in self.graph.functions:
+            for _, _, inst in self.graph.index[function].instructions():
                 if inst.args and self._leaks(inst):
                     self.leaks.append(inst)
 
@@ -224,7 +224,7 @@ class Openness:
         flags = inst.opcode.flags
         if flags & {"is_call", "is_return"}:
             return False
-        open_at = [n for n, arg in enumerate(inst.args) if arg in self.open]
+        open_at = [n for n, arg in enumerate(inst.args) if arg in self.values]
         if not open_at:
             return False
         if "can_store" in flags:
@@ -232,9 +232,9 @@ class Openness:
         payload = self._payload(inst)
         if payload is Payload.SIGN:
             return open_at[-1] > 0
-        return payload is Payload.EXPOSE and not self.closes(inst)
+        return payload is Payload.EXPOSE and not self.canonicalises(inst)
 
-    def closes(self, inst: Inst) -> bool:
+    def canonicalises(self, inst: Inst) -> bool:
         """Whether the instruction replaces NaNs by a known one: a selection by ``fcmp uno x, x``,
         or of vectors one by the lanes' bits."""
         if len(inst.args) != 3:
@@ -242,17 +242,17 @@ class Openness:
         test, nan, value = inst.args
         name = inst.opcode.name
         if name == "bitselect":
-            cast = self.program.definition(test)
+            cast = self.graph.definition(test)
             if cast is None or cast.opcode.name != "bitcast":
                 return False
             test = cast.args[0]
         elif name not in ("select", "select_spectre_guard"):
             return False
-        comparison = self.program.definition(test)
+        comparison = self.graph.definition(test)
         return (
             comparison is not None
             and comparison.opcode.name == "fcmp"
             and comparison.cond == "uno"
             and comparison.args == [value, value]
-            and nan not in self.open
+            and nan not in self.values
         )

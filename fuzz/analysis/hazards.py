@@ -35,11 +35,11 @@ class Hazard:
 
 def find_hazards(ranges: Ranges) -> Iterator[Hazard]:
     """All of a case. In trapping cases traps are no hazards, but accesses still are."""
-    program = ranges.program
+    graph = ranges.graph
     readonly = readonly_end(ranges)
-    trapping = program.case.trapping
-    for function in program.running:
-        for _, _, inst in program.index[function].instructions():
+    trapping = graph.case.trapping
+    for function in graph.reachable:
+        for _, _, inst in graph.index[function].instructions():
             flags = inst.opcode.flags
             if flags & {"can_load", "can_store"}:
                 yield _memory_hazard(function, inst, ranges, readonly)
@@ -75,7 +75,7 @@ def _is_safe(span: Span, access: Access, ranges: Ranges, readonly: int) -> bool:
     if is_within(span, size):
         in_region = not isinstance(span.base, StackSlot)
         return not (access.writes and in_region and span.low < readonly)
-    return ranges.program.case.trapping and _is_unmapped(span, size)
+    return ranges.graph.case.trapping and _is_unmapped(span, size)
 
 
 def _is_unmapped(span: Span, size: int) -> bool:
@@ -89,8 +89,8 @@ def _is_unmapped(span: Span, size: int) -> bool:
 def readonly_end(ranges: Ranges) -> int:
     """Bytes at the region's start that loads rely on not being written."""
     end = 0
-    for function in ranges.program.running:
-        for _, _, inst in ranges.program.index[function].instructions():
+    for function in ranges.graph.reachable:
+        for _, _, inst in ranges.graph.index[function].instructions():
             if inst.flags.readonly:
                 end = max(end, _readonly_span(inst, ranges))
     return end
@@ -109,7 +109,7 @@ def _readonly_span(inst: Inst, ranges: Ranges) -> int:
 
 def _call_hazard(function: Function, inst: Inst, ranges: Ranges) -> Iterator[Hazard]:
     """A callee that is not of the case, or not known; and what is reached by a known address."""
-    if id(inst) not in ranges.program.callee:
+    if id(inst) not in ranges.graph.callee:
         yield Hazard(function, inst, tuple(inst.args), False)
 
 

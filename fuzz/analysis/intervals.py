@@ -14,20 +14,20 @@ from clif.function import StackSlot
 from clif.types import Type
 
 
-class Region:
+class RegionBase:
     """Stands for the case's region; there is one, ``REGION``."""
 
     def __repr__(self) -> str:
         return "region"
 
 
-REGION: Final = Region()
+REGION: Final = RegionBase()
 
 
 class Interval(NamedTuple):
     """``low`` to ``high``, both included, from ``base`` on where there is one."""
 
-    base: StackSlot | Region | None
+    base: StackSlot | RegionBase | None
     low: int
     high: int
 

@@ -7,9 +7,9 @@ from typing import Final
 
 from clif.function import Inst, StackSlot, Value
 from fuzz.analysis import float_ranges, intervals
+from fuzz.analysis.call_graph import CallGraph
 from fuzz.analysis.float_ranges import Bounds
 from fuzz.analysis.intervals import REGION, Interval, Intervals
-from fuzz.analysis.program import Program
 
 _DEPTH = 60
 _COUNTS = frozenset({"clz", "cls", "ctz", "popcnt"})
@@ -18,16 +18,16 @@ _NARROW: Final = {"uload8": 0xFF, "uload16": 0xFFFF, "uload32": 0xFFFF_FFFF}
 
 
 class Ranges:
-    """Of the values of a program; computed when asked for, then kept."""
+    """Of the values of a case; computed when asked for, then kept."""
 
-    def __init__(self, program: Program) -> None:
-        self.program = program
+    def __init__(self, graph: CallGraph) -> None:
+        self.graph = graph
         self._ints: dict[Value, Intervals] = {}
         self._floats: dict[Value, Bounds | None] = {}
         self._depth = 0
-        region = program.case.inputs.region
+        region = graph.case.inputs.region
         if region is not None:
-            param = program.case.main.entry.params[region.param]
+            param = graph.case.main.entry.params[region.param]
             self._ints[param] = (Interval(REGION, 0, 0),)
 
     def of(self, value: Value) -> Intervals:
@@ -55,7 +55,7 @@ class Ranges:
     def _find(self, value: Value) -> Intervals:
         if value.type.is_float or value.type.is_vector:
             return None
-        inst = self.program.definition(value)
+        inst = self.graph.definition(value)
         if inst is None:
             return self._incoming(value)
         name, type_ = inst.opcode.name, value.type
@@ -86,7 +86,7 @@ class Ranges:
         return None
 
     def _incoming(self, param: Value) -> Intervals:
-        arguments = self.program.arguments(param)
+        arguments = self.graph.arguments(param)
         if not arguments:
             return intervals.full(param.type)
         return intervals.join([self.of(a) if isinstance(a, Value) else None for a in arguments])
@@ -98,7 +98,7 @@ class Ranges:
         if value in self._floats:
             return self._floats[value]
         self._floats[value] = None
-        inst = self.program.definition(value)
+        inst = self.graph.definition(value)
         if inst is not None and self._depth < _DEPTH:
             self._depth += 1
             self._floats[value] = self._find_float(inst, value)
@@ -131,7 +131,7 @@ class Ranges:
 
     def _takes_nans_out(self, inst: Inst) -> bool:
         """``select(fcmp uno x, x; y; x)``."""
-        test = self.program.definition(inst.args[0])
+        test = self.graph.definition(inst.args[0])
         return (
             test is not None
             and test.opcode.name == "fcmp"

@@ -32,7 +32,7 @@ class LoopProof:
 
 
 @dataclass(slots=True, eq=False)
-class LoopFacts:
+class FunctionLoops:
     """The loops of one function; ``irreducible`` if there are cycles that are none."""
 
     function: Function
@@ -44,11 +44,11 @@ class LoopFacts:
         return not self.irreducible and all(proof.condition for proof in self.proofs)
 
 
-def loop_facts(function: Function, ranges: Ranges) -> LoopFacts:
+def prove_loops(function: Function, ranges: Ranges) -> FunctionLoops:
     """Every loop of a function."""
-    index = ranges.program.index[function]
+    index = ranges.graph.index[function]
     found, irreducible = loops(function, index.order, index.dominator)
-    return LoopFacts(function, [_prove(loop, index, ranges) for loop in found], irreducible)
+    return FunctionLoops(function, [_prove(loop, index, ranges) for loop in found], irreducible)
 
 
 def _prove(loop: Loop, index: Index, ranges: Ranges) -> LoopProof:

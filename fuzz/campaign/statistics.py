@@ -126,8 +126,8 @@ class Statistics:
         """Counts what a mutant was made of."""
         self.mutants += 1
         self.mutations.update(mutant.steps)
-        for (name, refusal), number in mutant.refused.items():
-            self.refused[f"{name}: {refusal.value}"] += number
+        for (name, reason), number in mutant.rolled_back.items():
+            self.refused[f"{name}: {reason.value}"] += number
 
     def note_liveness(self, generated: int, left: int) -> None:
         """Counts one optimised compilation. Constant memory, so that a campaign may last."""

@@ -8,7 +8,7 @@ from functools import partial
 from backend.cranelift.opcodes import OPCODES
 from clif.function import Block, BlockCall, External, Function, Inst, Value
 from clif.opcodes import Format
-from fuzz.analysis.program import Program
+from fuzz.analysis.call_graph import CallGraph
 from fuzz.cases.case import Case
 from fuzz.minimize.subject import Change, Subject
 
@@ -17,11 +17,11 @@ _INDIRECT = (Format.CALL_INDIRECT, Format.TRY_CALL_INDIRECT)
 
 def calls_of(case: Case, callee: Function) -> Iterator[tuple[Function, Block, Inst]]:
     """The known calls of a function: caller, block and instruction."""
-    program = Program(case)
+    graph = CallGraph(case)
     for function in case.functions:
         for block in function.blocks:
             for inst in block.instructions:
-                if program.callee.get(id(inst)) is callee:
+                if graph.callee.get(id(inst)) is callee:
                     yield function, block, inst
 
 

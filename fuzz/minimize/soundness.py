@@ -19,9 +19,9 @@ from clif.outcome import Outcomes, Status, word_count, word_dtype
 from clif.printer import print_functions
 from clif.types import I64
 from clif.validity import is_valid
-from fuzz.analysis.facts import Facts
+from fuzz.analysis.call_graph import CallGraph
 from fuzz.analysis.flow import addresses
-from fuzz.analysis.program import Program
+from fuzz.analysis.results import AnalysisResults
 from fuzz.cases.case import Case, effective_settings, has_canonical_nans
 from fuzz.cases.case_options import DEFAULT_ISAS
 from fuzz.cases.compare import compare
@@ -86,8 +86,8 @@ def flaws(case: Case) -> frozenset[Flaw]:
 
 def _lets_addresses_out(case: Case) -> bool:
     """Real addresses have bits that made-up ones have not: running alone does not tell."""
-    program = Program(case)
-    found = addresses(program)
+    graph = CallGraph(case)
+    found = addresses(graph)
     if not found:
         return False
     for function in case.functions:
@@ -134,8 +134,10 @@ def keeps_promises(case: Case) -> bool:
     proved to keep that."""
     if not any(map(_promises, (inst for f in case.functions for inst in f.instructions()))):
         return True
-    facts = Facts(case)
-    return not any(_promises(inst) or "can_store" in inst.opcode.flags for inst in facts.unproved)
+    analysis = AnalysisResults(case)
+    return not any(
+        _promises(inst) or "can_store" in inst.opcode.flags for inst in analysis.unproved
+    )
 
 
 def _promises(inst: Inst) -> bool:

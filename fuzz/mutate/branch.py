@@ -4,40 +4,40 @@ from __future__ import annotations
 
 from clif.function import BlockCall, Inst
 from clif.place import Place
-from fuzz.mutate.draft import Draft
+from fuzz.mutate.context import MutationContext
 
 
-def change_branch(draft: Draft) -> bool:
+def change_branch(context: MutationContext) -> bool:
     """Sides of a branch change places, or one of them goes where another one goes.
 
     Keeps: types, since a side takes the arguments of the one that it follows. No edge is new, so
     that no cycle is; the branches that end loops stay. Blocks that nothing leads to any longer go.
     """
-    function = draft.function()
-    if draft.facts.locks.everything or function in draft.facts.locks.control:
+    function = context.function()
+    if context.analysis.protected.everything or function in context.analysis.protected.control_flow:
         return False
-    exits = draft.facts.exits()
+    exits = context.analysis.exits()
     places = [
         Place(function, block, at)
-        for block, at, inst in draft.index(function).instructions()
+        for block, at, inst in context.index(function).instructions()
         if inst.opcode.name in ("brif", "br_table") and inst not in exits
     ]
-    place = draft.pick(places)
+    place = context.pick(places)
     if place is None:
         return False
     if place.inst.opcode.name == "br_table":
-        return _change_table(draft, place.inst)
+        return _change_table(context, place.inst)
     inst = place.inst
-    if draft.entropy.below(3):
+    if context.entropy.below(3):
         inst.targets.reverse()
         return True
-    kept = draft.entropy.below(2)
+    kept = context.entropy.below(2)
     inst.targets[1 - kept] = _copy(inst.targets[kept])
     return True
 
 
-def _change_table(draft: Draft, inst: Inst) -> bool:
-    entropy, entries = draft.entropy, inst.targets
+def _change_table(context: MutationContext, inst: Inst) -> bool:
+    entropy, entries = context.entropy, inst.targets
     kind = entropy.below(3)
     if kind == 0:
         entropy.shuffle(entries)

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from fuzz.mutate.draft import Draft
+from fuzz.mutate.context import MutationContext
 
 
-def change_condition(draft: Draft) -> bool:
+def change_condition(context: MutationContext) -> bool:
     """A comparison asks for something else.
 
     Keeps: types; only codes that the case's ISAs lower. Comparisons that end a loop are locked.
     """
     places = [
         (place, form)
-        for place, form in draft.pure_places(draft.function())
+        for place, form in context.pure_places(context.function())
         if len(form.conditions) > 1
     ]
-    choice = draft.pick(places)
+    choice = context.pick(places)
     if choice is None:
         return False
     place, form = choice
     inst = place.inst
-    inst.cond = draft.entropy.choice([code for code in form.conditions if code != inst.cond])
+    inst.cond = context.entropy.choice([code for code in form.conditions if code != inst.cond])
     return True

@@ -6,8 +6,8 @@ from clif.function import Inst
 from clif.opcodes import Format
 from clif.types import Type
 from fuzz.generate.constants import draw_bits
-from fuzz.mutate.catalogue import draw_immediates
-from fuzz.mutate.draft import Draft
+from fuzz.mutate.context import MutationContext
+from fuzz.mutate.instruction_index import draw_immediates
 
 _CONSTANTS = frozenset(
     {
@@ -21,38 +21,38 @@ _CONSTANTS = frozenset(
 _LANES = frozenset({Format.BINARY_IMM8, Format.TERNARY_IMM8, Format.SHUFFLE})
 
 
-def change_constant(draft: Draft) -> bool:
+def change_constant(context: MutationContext) -> bool:
     """A constant, a lane number or a shuffle's mask becomes another one.
 
     Keeps: the type. Constants that bounds, divisors, addresses and counters rest on are locked.
     """
     places = [
         place
-        for place in draft.places(draft.function())
+        for place in context.places(context.function())
         if place.inst.opcode.format in _CONSTANTS or place.inst.opcode.format in _LANES
     ]
-    place = draft.pick(places)
+    place = context.pick(places)
     if place is None:
         return False
     inst, before = place.inst, place.inst.imm
     if inst.opcode.format in _LANES:
-        form = draft.catalogue.form_of(inst)
+        form = context.instructions.find(inst)
         if form is None:
             return False
-        inst.imm = draw_immediates(draft.entropy, form)[0]
+        inst.imm = draw_immediates(context.entropy, form)[0]
     else:
-        inst.imm = _drawn(draft, inst, inst.result.type)
+        inst.imm = _drawn(context, inst, inst.result.type)
     return inst.imm != before
 
 
-def _drawn(draft: Draft, inst: Inst, type_: Type) -> int:
+def _drawn(context: MutationContext, inst: Inst, type_: Type) -> int:
     """A near one as often as any."""
     mask = (1 << type_.bits) - 1
-    kind = draft.entropy.below(6)
+    kind = context.entropy.below(6)
     if kind == 0:
         return inst.imm + 1 & mask
     if kind == 1:
         return inst.imm - 1 & mask
     if kind == 2:
-        return inst.imm & mask ^ 1 << draft.entropy.below(type_.bits)
-    return draw_bits(draft.entropy, type_)
+        return inst.imm & mask ^ 1 << context.entropy.below(type_.bits)
+    return draw_bits(context.entropy, type_)

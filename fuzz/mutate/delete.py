@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 from clif.place import Place
-from fuzz.mutate.draft import Draft
+from fuzz.mutate.context import MutationContext
 
 
-def delete_instruction(draft: Draft) -> bool:
+def delete_instruction(context: MutationContext) -> bool:
     """Users of an instruction's result use another value instead; or a store is left out.
 
     Keeps: dominance and types. What nobody uses any longer goes too. Stores to stack slots stay:
     they may be what initialises them.
     """
-    function = draft.function()
-    places = [place for place, _ in draft.pure_places(function) if len(place.inst.results) == 1]
-    places += draft.region_stores(function)
-    place = draft.pick(places)
+    function = context.function()
+    places = [place for place, _ in context.pure_places(function) if len(place.inst.results) == 1]
+    places += context.region_stores(function)
+    place = context.pick(places)
     if place is None:
         return False
     if place.inst.results:
-        return _replace(draft, place)
+        return _replace(context, place)
     del place.block.instructions[place.index]
     return True
 
 
-def _replace(draft: Draft, place: Place) -> bool:
+def _replace(context: MutationContext, place: Place) -> bool:
     """An operand of the same type where there is one, or anything in scope."""
     result = place.inst.result
-    uses = draft.index(place.function).uses[result]
+    uses = context.index(place.function).uses[result]
     operands = [arg for arg in place.inst.args if arg.type is result.type]
-    chosen = draft.pick(operands or draft.candidates(place, result.type))
+    chosen = context.pick(operands or context.candidates(place, result.type))
     if chosen is None or not uses:
         return False
     for use in uses:

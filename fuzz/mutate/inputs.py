@@ -8,51 +8,53 @@ from clif.function import Value
 from clif.outcome import Inputs, Region, words_from_ints
 from fuzz.generate.constants import draw_bits
 from fuzz.generate.inputs import draw_inputs
-from fuzz.mutate.draft import Draft
+from fuzz.mutate.context import MutationContext
 
 
-def change_inputs(draft: Draft) -> bool:
+def change_inputs(context: MutationContext) -> bool:
     """All arguments of a parameter are drawn anew, or one of them, or some bytes of the region.
 
     Keeps: the number of inputs and the region's size. Parameters that something unproved rests on
     are locked.
     """
-    kind = draft.entropy.below(4)
-    if draft.facts.locks.everything:
+    kind = context.entropy.below(4)
+    if context.analysis.protected.everything:
         return False
-    if kind == 3 and draft.case.inputs.region is not None:
-        return _change_contents(draft, draft.case.inputs.region)
-    params = [p for p in draft.case.main.entry.params if _may_change(draft, p)]
-    param = draft.pick(params)
-    if param is None or not draft.case.inputs.count:
+    if kind == 3 and context.case.inputs.region is not None:
+        return _change_contents(context, context.case.inputs.region)
+    params = [p for p in context.case.main.entry.params if _may_change(context, p)]
+    param = context.pick(params)
+    if param is None or not context.case.inputs.count:
         return False
-    at = draft.case.main.entry.params.index(param)
-    inputs = draft.case.inputs
+    at = context.case.main.entry.params.index(param)
+    inputs = context.case.inputs
     args = list(inputs.args)
     if kind < 2:
-        drawn = draw_inputs(draft.entropy, [param.type], inputs.count, None)
+        drawn = draw_inputs(context.entropy, [param.type], inputs.count, None)
         args[at] = drawn.args[0]
     else:
-        row = draft.entropy.below(inputs.count)
+        row = context.entropy.below(inputs.count)
         words = args[at].copy()
-        words[row] = words_from_ints(param.type, [draw_bits(draft.entropy, param.type)])[0]
+        words[row] = words_from_ints(param.type, [draw_bits(context.entropy, param.type)])[0]
         args[at] = words
-    draft.case.inputs = Inputs(inputs.count, args, inputs.region)
+    context.case.inputs = Inputs(inputs.count, args, inputs.region)
     return True
 
 
-def _may_change(draft: Draft, param: Value) -> bool:
-    return param not in draft.facts.locks.inputs and param not in draft.facts.addresses
+def _may_change(context: MutationContext, param: Value) -> bool:
+    return (
+        param not in context.analysis.protected.inputs and param not in context.analysis.addresses
+    )
 
 
-def _change_contents(draft: Draft, region: Region) -> bool:
+def _change_contents(context: MutationContext, region: Region) -> bool:
     if not region.size:
         return False
-    entropy = draft.entropy
+    entropy = context.entropy
     count = 1 << entropy.below(5)
     start = entropy.below(region.size)
     piece = entropy.bits(8 * count).to_bytes(count, "little")
     contents = region.contents[:start] + piece + region.contents[start + count :]
     contents = contents[: region.size]
-    draft.case.inputs = replace(draft.case.inputs, region=Region(region.param, contents))
+    context.case.inputs = replace(context.case.inputs, region=Region(region.param, contents))
     return contents != region.contents

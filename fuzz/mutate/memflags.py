@@ -8,35 +8,35 @@ from clif.function import Inst, MemFlags
 from clif.opcodes import Format
 from clif.place import Place
 from fuzz.generate.options import TRAP_CODES
-from fuzz.mutate.draft import Draft
+from fuzz.mutate.context import MutationContext
 
 _FORMATS = (Format.LOAD, Format.STORE)
 
 
-def change_memory_flags(draft: Draft) -> bool:
+def change_memory_flags(context: MutationContext) -> bool:
     """A load or store says something else of itself.
 
     Keeps: that the flags are true. Promises are only given where they are proved: ``notrap`` and
     ``can_move`` of what stays in its bounds. The others are only taken back.
     """
-    function = draft.function()
+    function = context.function()
     places = [
         Place(function, block, at)
-        for block, at, inst in draft.index(function).instructions()
+        for block, at, inst in context.index(function).instructions()
         if inst.opcode.format in _FORMATS
     ]
-    place = draft.pick(places)
+    place = context.pick(places)
     if place is None:
         return False
     inst = place.inst
     before = inst.flags
-    inst.flags = _changed(draft, inst, before)
+    inst.flags = _changed(context, inst, before)
     return inst.flags != before
 
 
-def _changed(draft: Draft, inst: Inst, flags: MemFlags) -> MemFlags:
-    entropy = draft.entropy
-    proved = inst not in draft.facts.unproved and not draft.case.trapping
+def _changed(context: MutationContext, inst: Inst, flags: MemFlags) -> MemFlags:
+    entropy = context.entropy
+    proved = inst not in context.analysis.unproved and not context.case.trapping
     kind = entropy.below(6)
     if kind == 0:
         return replace(flags, aligned=False)

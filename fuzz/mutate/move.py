@@ -6,40 +6,40 @@ from clif.function import Block, Inst
 from clif.graph import dominates
 from clif.place import Place
 from clif.uses import Index
-from fuzz.mutate.draft import Draft
+from fuzz.mutate.context import MutationContext
 
 
-def move_instruction(draft: Draft) -> bool:
+def move_instruction(context: MutationContext) -> bool:
     """An operation stands earlier or later, or in another block; a store later in its own.
 
     Keeps: dominance, since it stays between its operands and its users. Operations have no effects,
     so that it does not matter how often they run. Stores to stack slots, and what may trap, stay.
     """
-    function = draft.function()
-    index = draft.index(function)
-    places = [place for place, _ in draft.pure_places(function)] + draft.region_stores(function)
-    place = draft.pick(places)
+    function = context.function()
+    index = context.index(function)
+    places = [place for place, _ in context.pure_places(function)] + context.region_stores(function)
+    place = context.pick(places)
     if place is None:
         return False
     inst = place.inst
     if not inst.results:
-        return _move_within(draft, place, len(place.block.instructions) - 1)
-    if draft.entropy.below(2):
-        return _move_within(draft, place, _first_use(index, inst, place))
-    target = draft.pick(_blocks(index, place))
+        return _move_within(context, place, len(place.block.instructions) - 1)
+    if context.entropy.below(2):
+        return _move_within(context, place, _first_use(index, inst, place))
+    target = context.pick(_blocks(index, place))
     if target is None:
         return False
     del place.block.instructions[place.index]
-    target.instructions.insert(_slot(draft, index, inst, target), inst)
+    target.instructions.insert(_slot(context, index, inst, target), inst)
     return True
 
 
-def _move_within(draft: Draft, place: Place, end: int) -> bool:
+def _move_within(context: MutationContext, place: Place, end: int) -> bool:
     """In front of instruction ``end`` at most, and behind the operands."""
-    first = _after_operands(draft.index(place.function), place.inst, place.block)
+    first = _after_operands(context.index(place.function), place.inst, place.block)
     start = first if place.inst.results else place.index
     choices = [n for n in range(start, end + 1) if n not in (place.index, place.index + 1)]
-    at = draft.pick(choices)
+    at = context.pick(choices)
     if at is None:
         return False
     inst = place.block.instructions.pop(place.index)
@@ -72,9 +72,9 @@ def _blocks(index: Index, place: Place) -> list[Block]:
     ]
 
 
-def _slot(draft: Draft, index: Index, inst: Inst, block: Block) -> int:
+def _slot(context: MutationContext, index: Index, inst: Inst, block: Block) -> int:
     """A place in another block, behind operands and in front of users."""
     start = _after_operands(index, inst, block)
     uses = [use.at for r in inst.results for use in index.uses[r] if use.block is block]
     end = min(uses, default=len(block.instructions) - 1)
-    return draft.entropy.between(start, max(start, end))
+    return context.entropy.between(start, max(start, end))

@@ -11,27 +11,27 @@ from itertools import accumulate
 
 from clif.uses import remove_unreachable, remove_unused
 from clif.validity import is_valid
-from fuzz.analysis.facts import Donor, Facts
+from fuzz.analysis.results import AnalysedCase, AnalysisResults
 from fuzz.cases.case import Case
 from fuzz.cases.copy import copy_case
 from fuzz.entropy import Entropy
 from fuzz.generate.instruction_sets import Repertoires
 from fuzz.generate.options import Options
-from fuzz.mutate.catalogue import Catalogue
-from fuzz.mutate.draft import Draft
+from fuzz.mutate.context import MutationContext
+from fuzz.mutate.instruction_index import InstructionIndex
 from fuzz.mutate.registry import MUTATIONS, Mutation
 
 #: Draws of a mutation per step wanted; not every one finds a place.
 _TRIES = 12
 
 
-class Refusal(Enum):
+class RollbackReason(Enum):
     """Why a step was taken back: the change broke what keeps a case valid."""
 
     INVALID = "not well-formed"
     HAZARD = "a trap or access is not ruled out any longer"
     LOOP = "a loop's end is not proved any longer"
-    PAYLOAD = "an open NaN payload gets out"
+    NAN = "the bits of a nondeterministic NaN may be observed"
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class Mutant:
 
     case: Case
     steps: list[str] = field(default_factory=list)
-    refused: Counter[tuple[str, Refusal]] = field(default_factory=Counter)
+    rolled_back: Counter[tuple[str, RollbackReason]] = field(default_factory=Counter)
 
 
 class Mutator:
@@ -57,15 +57,15 @@ class Mutator:
     def __init__(self, options: Options, repertoires: Repertoires | None = None) -> None:
         self.options = options
         self.repertoires = repertoires or Repertoires(options)
-        self._catalogues: dict[int, Catalogue] = {}
+        self._indexes: dict[int, InstructionIndex] = {}
 
-    def catalogue(self, case: Case) -> Catalogue:
+    def instructions_of(self, case: Case) -> InstructionIndex:
         """What a case may be made of, with the ISAs, settings and flags that it has."""
         isas = case.isas or self.options.isas
         repertoire = self.repertoires.of(isas, case.settings, case.isa_settings)
-        found = self._catalogues.get(id(repertoire))
+        found = self._indexes.get(id(repertoire))
         if found is None:
-            found = self._catalogues[id(repertoire)] = Catalogue(repertoire)
+            found = self._indexes[id(repertoire)] = InstructionIndex(repertoire)
         return found
 
     def mutate(
@@ -86,7 +86,7 @@ class Mutator:
             other: a case to take functions from.
         """
         wanted = steps if steps is not None else 1 + entropy.below(3) + entropy.below(3)
-        work = _Work(self, case, entropy, _choices(only, other), other)
+        work = _MutationRun(self, case, entropy, _choices(only, other), other)
         for _ in range(wanted * _TRIES):
             if len(work.mutant.steps) >= wanted:
                 break
@@ -95,16 +95,18 @@ class Mutator:
 
     def crossover(self, one: Case, other: Case, entropy: Entropy) -> Mutant:
         """The first case with something of the second one in it; both stay as they are."""
-        names = [mutation.name for mutation in MUTATIONS.values() if mutation.crossing]
+        names = [mutation.name for mutation in MUTATIONS.values() if mutation.needs_other]
         return self.mutate(one, entropy, steps=1, only=names, other=other)
 
 
 def _choices(only: Iterable[str], other: Case | None) -> list[Mutation]:
     names = list(only) or list(MUTATIONS)
-    return [MUTATIONS[name] for name in names if other is not None or not MUTATIONS[name].crossing]
+    return [
+        MUTATIONS[name] for name in names if other is not None or not MUTATIONS[name].needs_other
+    ]
 
 
-class _Work:
+class _MutationRun:
     """One case on its way, with a copy to go back to."""
 
     def __init__(
@@ -119,60 +121,60 @@ class _Work:
         self.entropy = entropy
         self.choices = choices
         self.weights = tuple(accumulate(choice.weight for choice in choices))
-        self.other = None if other is None else Donor(other)
+        self.other = None if other is None else AnalysedCase(other)
         self.mutant = Mutant(copy_case(case))
         for function in self.mutant.case.functions:
             remove_unreachable(function)
-        self.facts = Facts(self.mutant.case)
+        self.analysis = AnalysisResults(self.mutant.case)
         #: As the mutant was before the step; the first one can go back to the case itself.
-        self.spare: Case | None = case
+        self.snapshot: Case | None = case
 
     def step(self) -> None:
         """Try one mutation."""
         mutation = self.entropy.weighted(self.choices, self.weights)
         mutator, case = self.mutator, self.mutant.case
-        if self.spare is None:
-            self.spare = copy_case(case)
-        draft = Draft(
-            case, self.facts, self.entropy, mutator.catalogue, mutator.options, self.other
+        if self.snapshot is None:
+            self.snapshot = copy_case(case)
+        context = MutationContext(
+            case, self.analysis, self.entropy, mutator.instructions_of, mutator.options, self.other
         )
-        if not mutation.change(draft):
+        if not mutation.change(context):
             return
-        tidy(case)
+        remove_dead_code(case)
         if not all(is_valid(function) for function in case.functions):
-            self._refuse(mutation, Refusal.INVALID, self.spare)
+            self._roll_back(mutation, RollbackReason.INVALID, self.snapshot)
             return
-        facts = Facts(case)
-        refusal = _judge(self.facts, facts)
-        if refusal is not None:
-            self._refuse(mutation, refusal, self.spare)
+        analysis = AnalysisResults(case)
+        reason = _judge(self.analysis, analysis)
+        if reason is not None:
+            self._roll_back(mutation, reason, self.snapshot)
             return
-        self.facts, self.spare = facts, None
+        self.analysis, self.snapshot = analysis, None
         self.mutant.steps.append(mutation.name)
 
-    def _refuse(self, mutation: Mutation, refusal: Refusal, spare: Case) -> None:
-        self.mutant.refused[mutation.name, refusal] += 1
-        self.mutant.case = copy_case(spare)
+    def _roll_back(self, mutation: Mutation, reason: RollbackReason, snapshot: Case) -> None:
+        self.mutant.rolled_back[mutation.name, reason] += 1
+        self.mutant.case = copy_case(snapshot)
         for function in self.mutant.case.functions:
             remove_unreachable(function)
-        self.facts = Facts(self.mutant.case)
+        self.analysis = AnalysisResults(self.mutant.case)
 
 
-def tidy(case: Case) -> None:
+def remove_dead_code(case: Case) -> None:
     """Drop what nothing leads to and what nobody uses."""
     for function in case.functions:
         remove_unreachable(function)
         remove_unused(function)
 
 
-def _judge(before: Facts, after: Facts) -> Refusal | None:
+def _judge(before: AnalysisResults, after: AnalysisResults) -> RollbackReason | None:
     """Whether something is worse than it was."""
-    if not after.unproved <= before.unproved or after.program.recursive > before.program.recursive:
-        return Refusal.HAZARD
+    if not after.unproved <= before.unproved or after.graph.recursive > before.graph.recursive:
+        return RollbackReason.HAZARD
     if not (after.endless <= before.endless and after.irreducible <= before.irreducible):
-        return Refusal.LOOP
-    if not set(after.openness.leaks) <= set(before.openness.leaks):
-        return Refusal.PAYLOAD
+        return RollbackReason.LOOP
+    if not set(after.nans.leaks) <= set(before.nans.leaks):
+        return RollbackReason.NAN
     return None
 
 

@@ -9,29 +9,29 @@ from clif.memory_access import Access, access_of
 from clif.opcodes import Format
 from clif.place import Place
 from fuzz.analysis.access import Span, spans
-from fuzz.mutate.draft import Draft
+from fuzz.mutate.context import MutationContext
 
 _WITH_OFFSET = (Format.LOAD, Format.STORE)
 #: Nothing that a case asks for needs to lie farther off.
 _FARTHEST = 1 << 16
 
 
-def change_offset(draft: Draft) -> bool:
+def change_offset(context: MutationContext) -> bool:
     """A load or store goes to another place of the object that it goes to.
 
     Keeps: bounds, and what is never written. Of stack slots only loads are changed, and only where
     the whole slot has been written before: fresh stack must not be read. Flags that may have become
     untrue are dropped.
     """
-    function = draft.function()
-    choice = draft.pick(_movable(draft, function))
+    function = context.function()
+    choice = context.pick(_movable(context, function))
     if choice is None:
         return False
     access, span = choice
-    low = _lowest(draft, access, span)
-    shift = low + draft.entropy.below(_room(draft, span) - (span.high - span.low) - low + 1)
+    low = _lowest(context, access, span)
+    shift = low + context.entropy.below(_room(context, span) - (span.high - span.low) - low + 1)
     shift -= span.low
-    if draft.entropy.below(2):
+    if context.entropy.below(2):
         shift -= shift % access.size
     if shift == 0 or span.low + shift < low:
         return False
@@ -42,63 +42,67 @@ def change_offset(draft: Draft) -> bool:
     return True
 
 
-def _movable(draft: Draft, function: Function) -> list[tuple[Access, Span]]:
+def _movable(context: MutationContext, function: Function) -> list[tuple[Access, Span]]:
     found = []
-    for block, at, inst in draft.index(function).instructions():
+    for block, at, inst in context.index(function).instructions():
         access = access_of(inst) if inst.opcode.format in _WITH_OFFSET else None
-        if access is None or inst in draft.facts.unproved or draft.facts.locks.everything:
+        if (
+            access is None
+            or inst in context.analysis.unproved
+            or context.analysis.protected.everything
+        ):
             continue
-        if any(result in draft.facts.locks.values for result in inst.results):
+        if any(result in context.analysis.protected.values for result in inst.results):
             continue
-        where = spans(access, draft.facts.ranges)
+        where = spans(access, context.analysis.ranges)
         if where is None or len(where) != 1 or abs(inst.offset) > _FARTHEST:
             continue
         (span,) = where
-        room = _room(draft, span) - (span.high - span.low) - _lowest(draft, access, span)
-        inside = span.low >= _lowest(draft, access, span) and span.high <= _room(draft, span)
+        room = _room(context, span) - (span.high - span.low) - _lowest(context, access, span)
+        inside = span.low >= _lowest(context, access, span) and span.high <= _room(context, span)
         place = Place(function, block, at)
-        if room > 0 and inside and _may_move(draft, access, span, place):
+        if room > 0 and inside and _may_move(context, access, span, place):
             found.append((access, span))
     return found
 
 
-def _room(draft: Draft, span: Span) -> int:
+def _room(context: MutationContext, span: Span) -> int:
     if isinstance(span.base, StackSlot):
         return span.base.size
-    region = draft.case.inputs.region
+    region = context.case.inputs.region
     return 0 if region is None else region.size
 
 
-def _lowest(draft: Draft, access: Access, span: Span) -> int:
+def _lowest(context: MutationContext, access: Access, span: Span) -> int:
     in_region = not isinstance(span.base, StackSlot)
-    return draft.facts.readonly if access.writes and in_region else 0
+    return context.analysis.readonly if access.writes and in_region else 0
 
 
-def _may_move(draft: Draft, access: Access, span: Span, place: Place) -> bool:
+def _may_move(context: MutationContext, access: Access, span: Span, place: Place) -> bool:
     if not isinstance(span.base, StackSlot):
         return True
-    return not access.writes and is_initialised(draft, span.base, place)
+    return not access.writes and is_initialised(context, span.base, place)
 
 
-def is_initialised(draft: Draft, slot: StackSlot, place: Place) -> bool:
+def is_initialised(context: MutationContext, slot: StackSlot, place: Place) -> bool:
     """Whether every byte of a slot is written on all ways to a place."""
-    index = draft.index(place.function)
+    index = context.index(place.function)
     written: set[int] = set()
     block, end = place.block, place.index
     while True:
         for inst in block.instructions[:end]:
             access = access_of(inst)
             if access is not None and access.writes:
-                written |= _written(draft, access, slot)
+                written |= _written(context, access, slot)
         up = index.dominator[block]
         if up is block or len(written) == slot.size:
             return len(written) == slot.size
         block, end = up, len(up.instructions)
 
 
-def _written(draft: Draft, access: Access, slot: StackSlot) -> set[int]:
+def _written(context: MutationContext, access: Access, slot: StackSlot) -> set[int]:
     """The bytes of the slot that an access is sure to write."""
-    found = spans(access, draft.facts.ranges)
+    found = spans(access, context.analysis.ranges)
     if found is None or len(found) != 1:
         return set()
     (span,) = found

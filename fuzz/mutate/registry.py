@@ -10,8 +10,8 @@ from fuzz.mutate.branch import change_branch
 from fuzz.mutate.chaos import change_chaos
 from fuzz.mutate.condition import change_condition
 from fuzz.mutate.constant import change_constant
+from fuzz.mutate.context import MutationContext
 from fuzz.mutate.delete import delete_instruction
-from fuzz.mutate.draft import Draft
 from fuzz.mutate.duplicate import duplicate_instruction
 from fuzz.mutate.inputs import change_inputs
 from fuzz.mutate.insert import insert_instruction
@@ -31,15 +31,15 @@ class Mutation:
     """A step from one valid case to another.
 
     Attributes:
-        change: changes a draft's case and returns True, or returns False and leaves it.
+        change: changes a context's case and returns True, or returns False and leaves it.
         weight: how often it is drawn.
-        crossing: it takes something from another case.
+        needs_other: it takes something from another case.
     """
 
     name: str
-    change: Callable[[Draft], bool]
+    change: Callable[[MutationContext], bool]
     weight: int
-    crossing: bool = False
+    needs_other: bool = False
 
 
 _ALL: Final = (
@@ -59,8 +59,8 @@ _ALL: Final = (
     Mutation("isa-flags", change_flags, 2),
     Mutation("chaos", change_chaos, 2),
     Mutation("inputs", change_inputs, 4),
-    Mutation("splice", splice_function, 16, crossing=True),
-    Mutation("swap-callee", swap_callee, 4, crossing=True),
+    Mutation("splice", splice_function, 16, needs_other=True),
+    Mutation("swap-callee", swap_callee, 4, needs_other=True),
 )
 
 MUTATIONS: Final[dict[str, Mutation]] = {mutation.name: mutation for mutation in _ALL}

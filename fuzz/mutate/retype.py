@@ -9,7 +9,7 @@ from clif.opcodes import Format
 from clif.place import Place
 from clif.types import FLOATS, INTS, Type
 from fuzz.generate.instruction_set import Form
-from fuzz.mutate.draft import Draft
+from fuzz.mutate.context import MutationContext
 
 _MOST = 8
 
@@ -29,31 +29,31 @@ class _Web:
         return inst is not None and id(inst) in self.home
 
 
-def change_type(draft: Draft) -> bool:
+def change_type(context: MutationContext) -> bool:
     """Connected operations compute in another width; at the edges stand conversions.
 
     Keeps: the types of everything outside, and lowering: every operation has a form at the new
     type. Locked values are not touched.
     """
-    function = draft.function()
+    function = context.function()
     places = [
         (place, form)
-        for place, form in draft.pure_places(function)
+        for place, form in context.pure_places(function)
         if form.type in INTS + FLOATS and _same_results(place.inst)
     ]
-    choice = draft.pick(places)
+    choice = context.pick(places)
     if choice is None:
         return False
     old = choice[1].type
     assert old is not None
     family = FLOATS if old.is_float else INTS
-    known = draft.catalogue.repertoire.types
-    new = draft.pick([t for t in family if t is not old and t in known])
+    known = context.instructions.repertoire.types
+    new = context.pick([t for t in family if t is not old and t in known])
     if new is None:
         return False
     web = _Web(function, old, new)
-    _grow(draft, web, choice[0], places)
-    return bool(web.members) and _convert(draft, web)
+    _grow(context, web, choice[0], places)
+    return bool(web.members) and _convert(context, web)
 
 
 def _same_results(inst: Inst) -> list[Value]:
@@ -66,18 +66,20 @@ def _same_operands(inst: Inst) -> list[int]:
     return [n for n, c in enumerate(inst.opcode.args) if c.kind == "Same"]
 
 
-def _grow(draft: Draft, web: _Web, start: Place, places: list[tuple[Place, Form]]) -> None:
+def _grow(
+    context: MutationContext, web: _Web, start: Place, places: list[tuple[Place, Form]]
+) -> None:
     """From one instruction on to those that it takes from and gives to."""
-    index = draft.index(web.function)
+    index = context.index(web.function)
     by_inst = {id(place.inst): place for place, form in places if form.type is web.old}
     todo = [start.inst]
-    most = 1 + draft.entropy.below(_MOST)
+    most = 1 + context.entropy.below(_MOST)
     while todo and len(web.members) < most:
-        inst = todo.pop(draft.entropy.below(len(todo)))
+        inst = todo.pop(context.entropy.below(len(todo)))
         place = by_inst.get(id(inst))
         if place is None or web.has(inst):
             continue
-        form = _form_at(draft, inst, web.new)
+        form = _form_at(context, inst, web.new)
         if form is None:
             continue
         web.members.append(inst)
@@ -88,11 +90,11 @@ def _grow(draft: Draft, web: _Web, start: Place, places: list[tuple[Place, Form]
         todo += [use.inst for result in _same_results(inst) for use in index.uses[result]]
 
 
-def _form_at(draft: Draft, inst: Inst, new: Type) -> Form | None:
+def _form_at(context: MutationContext, inst: Inst, new: Type) -> Form | None:
     operands = [arg.type for arg in inst.args]
     for n in _same_operands(inst):
         operands[n] = new
-    form = draft.catalogue.repertoire.form(inst.opcode.name, new, *operands)
+    form = context.instructions.repertoire.form(inst.opcode.name, new, *operands)
     if form is None or (form.conditions and inst.cond not in form.conditions):
         return None
     for constraint, old, result in zip(
@@ -103,32 +105,32 @@ def _form_at(draft: Draft, inst: Inst, new: Type) -> Form | None:
     return form
 
 
-def _convert(draft: Draft, web: _Web) -> bool:
-    if not _convertible(draft, web):
+def _convert(context: MutationContext, web: _Web) -> bool:
+    if not _convertible(context, web):
         return False
     replaced: dict[Value, Value] = {}
     for inst in web.members:
         for result in _same_results(inst):
-            replaced[result] = draft.fresh(web.function, web.new)
+            replaced[result] = context.fresh(web.function, web.new)
     for inst in web.members:
-        _enter(draft, web, inst, replaced)
+        _enter(context, web, inst, replaced)
     for old, new in replaced.items():
-        _leave(draft, web, old, new)
+        _leave(context, web, old, new)
     for inst, form in zip(web.members, web.forms, strict=True):
         inst.type = form.type
         inst.results = [replaced.get(result, result) for result in inst.results]
     return True
 
 
-def _convertible(draft: Draft, web: _Web) -> bool:
+def _convertible(context: MutationContext, web: _Web) -> bool:
     """Whether there are conversions both ways."""
-    there = draft.conversion(web.function, Value(web.old, 0), web.new)
+    there = context.conversion(web.function, Value(web.old, 0), web.new)
     return there is not None and (
-        draft.conversion(web.function, Value(web.new, 0), web.old) is not None
+        context.conversion(web.function, Value(web.new, 0), web.old) is not None
     )
 
 
-def _enter(draft: Draft, web: _Web, inst: Inst, replaced: dict[Value, Value]) -> None:
+def _enter(context: MutationContext, web: _Web, inst: Inst, replaced: dict[Value, Value]) -> None:
     """Give an instruction operands of the new type."""
     block = web.home[id(inst)]
     for n in _same_operands(inst):
@@ -136,31 +138,31 @@ def _enter(draft: Draft, web: _Web, inst: Inst, replaced: dict[Value, Value]) ->
         if arg in replaced:
             inst.args[n] = replaced[arg]
             continue
-        before = _converted(draft, web, arg)
+        before = _converted(context, web, arg)
         at = next(k for k, other in enumerate(block.instructions) if other is inst)
         block.instructions[at:at] = before
         inst.args[n] = before[-1].result
 
 
-def _converted(draft: Draft, web: _Web, arg: Value) -> list[Inst]:
-    definition = draft.index(web.function).definition.get(arg)
+def _converted(context: MutationContext, web: _Web, arg: Value) -> list[Inst]:
+    definition = context.index(web.function).definition.get(arg)
     if definition is not None and definition.opcode.format is Format.UNARY_IMM:
         imm = definition.imm & web.old.mask
-        if imm & web.old.sign_bit and draft.entropy.below(2):
+        if imm & web.old.sign_bit and context.entropy.below(2):
             imm -= web.old.mask + 1
-        return draft.constant(web.function, web.new, imm & web.new.mask)
-    made = draft.conversion(web.function, arg, web.new)
+        return context.constant(web.function, web.new, imm & web.new.mask)
+    made = context.conversion(web.function, arg, web.new)
     assert made is not None
     return [made]
 
 
-def _leave(draft: Draft, web: _Web, old: Value, new: Value) -> None:
+def _leave(context: MutationContext, web: _Web, old: Value, new: Value) -> None:
     """Convert back for the users outside of the web."""
-    index = draft.index(web.function)
+    index = context.index(web.function)
     outside = [use for use in index.uses[old] if not _is_inside(web, use.inst, use.position)]
     if not outside:
         return
-    made = draft.conversion(web.function, new, web.old)
+    made = context.conversion(web.function, new, web.old)
     assert made is not None
     inst = index.definition[old]
     block = web.home[id(inst)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fuzz.generate.settings import draw_isa_settings, draw_settings
-from fuzz.mutate.draft import Draft
+from fuzz.mutate.context import MutationContext
 
 #: Settings that say what a signature may be, or what code means: the case was made for them.
 _KEPT = frozenset(
@@ -15,14 +15,14 @@ _KEPT = frozenset(
 _STICKY = frozenset({"enable_nan_canonicalization", "preserve_frame_pointers"})
 
 
-def change_settings(draft: Draft) -> bool:
+def change_settings(context: MutationContext) -> bool:
     """The case is compiled with other settings, drawn as the generator draws them.
 
     Keeps: what signatures and code rest on.
     """
-    case = draft.case
-    isas = case.isas or draft.options.isas
-    drawn = draw_settings(draft.entropy, replace(draft.options, isas=isas))
+    case = context.case
+    isas = case.isas or context.options.isas
+    drawn = draw_settings(context.entropy, replace(context.options, isas=isas))
     if any(f.signature.call_conv == "preserve_all" for f in case.functions):
         # Stack probes clobber what it preserves: docs/findings.md, preserve-all-inline-probes.
         drawn.pop("enable_probestack", None)
@@ -31,7 +31,7 @@ def change_settings(draft: Draft) -> bool:
     before, case.settings = case.settings, settings
     if settings == before:
         return False
-    if not draft.is_lowered():
+    if not context.is_lowered():
         case.settings = before
         return False
     return True
@@ -41,17 +41,19 @@ def _stays(name: str, value: str) -> bool:
     return name in _KEPT or (name in _STICKY and value == "true")
 
 
-def change_flags(draft: Draft) -> bool:
+def change_flags(context: MutationContext) -> bool:
     """The case is compiled for other CPUs of its ISAs.
 
     Keeps: that everything in the case is lowered: where something is not known to be so, the flags
     stay.
     """
-    case = draft.case
+    case = context.case
     before = case.isa_settings
-    isas = case.isas or draft.options.isas
-    case.isa_settings = before | draw_isa_settings(draft.entropy, replace(draft.options, isas=isas))
-    if case.isa_settings == before or not draft.is_lowered():
+    isas = case.isas or context.options.isas
+    case.isa_settings = before | draw_isa_settings(
+        context.entropy, replace(context.options, isas=isas)
+    )
+    if case.isa_settings == before or not context.is_lowered():
         case.isa_settings = before
         return False
     return True

@@ -3,51 +3,56 @@
 from __future__ import annotations
 
 from clif.function import External, Function, Inst
-from fuzz.mutate.draft import Draft
-from fuzz.mutate.graft import Graft, declare, grafts, take_over
+from fuzz.mutate.context import MutationContext
+from fuzz.mutate.function_import import (
+    ImportableFunction,
+    declare,
+    import_function,
+    importable_functions,
+)
 
 
-def swap_callee(draft: Draft) -> bool:
+def swap_callee(context: MutationContext) -> bool:
     """A call goes to a function of the other case that has the same signature.
 
     Keeps: types and the calling convention. Both take the region's address in the same places, or
     not at all. Only what is proved to end is taken, and never another case's main, which may take
     long, into a loop.
     """
-    if draft.facts.locks.everything or draft.other is None:
+    if context.analysis.protected.everything or context.other is None:
         return False
-    calls = _calls(draft)
-    found = grafts(draft) if calls else []
+    calls = _calls(context)
+    found = importable_functions(context) if calls else []
     pairs = [
-        (function, inst, graft)
+        (function, inst, importable)
         for function, inst in calls
-        for graft in found
-        if _is_exchangeable(draft, inst, graft)
+        for importable in found
+        if _is_exchangeable(context, inst, importable)
     ]
-    choice = draft.pick(pairs)
+    choice = context.pick(pairs)
     if choice is None:
         return False
-    function, inst, graft = choice
-    callee = take_over(draft, graft)
-    inst.ref = declare(function, callee, colocated=draft.entropy.chance(0.5))
+    function, inst, importable = choice
+    callee = import_function(context, importable)
+    inst.ref = declare(function, callee, colocated=context.entropy.chance(0.5))
     return True
 
 
-def _calls(draft: Draft) -> list[tuple[Function, Inst]]:
+def _calls(context: MutationContext) -> list[tuple[Function, Inst]]:
     """Direct calls."""
     return [
         (function, inst)
-        for function in draft.facts.program.running
-        for _, _, inst in draft.index(function).instructions()
+        for function in context.analysis.graph.reachable
+        for _, _, inst in context.index(function).instructions()
         if isinstance(inst.ref, External) and "is_call" in inst.opcode.flags
     ]
 
 
-def _is_exchangeable(draft: Draft, inst: Inst, graft: Graft) -> bool:
+def _is_exchangeable(context: MutationContext, inst: Inst, importable: ImportableFunction) -> bool:
     assert isinstance(inst.ref, External)
-    if inst.ref.signature != graft.root.signature:
+    if inst.ref.signature != importable.root.signature:
         return False
-    if draft.other is not None and graft.root is draft.other.case.main:
+    if context.other is not None and importable.root is context.other.case.main:
         return False
-    addresses = [n for n, arg in enumerate(inst.args) if arg in draft.facts.addresses]
-    return addresses == list(graft.region)
+    addresses = [n for n, arg in enumerate(inst.args) if arg in context.analysis.addresses]
+    return addresses == list(importable.region)

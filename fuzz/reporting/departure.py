@@ -18,8 +18,8 @@ from clif.function import Function, Inst, Value
 from clif.outcome import Words, ints_from_words
 from clif.printer import print_function
 from clif.types import Type
+from fuzz.analysis.call_graph import CallGraph
 from fuzz.analysis.flow import addresses
-from fuzz.analysis.program import Program
 from fuzz.cases.case import Case, effective_settings, has_canonical_nans
 from fuzz.cases.compare import same_but_for_nans
 from fuzz.differential.pipeline import NOT_EXECUTABLE
@@ -55,7 +55,7 @@ def departure(case: Case, listed: Listed, row: int | None) -> Departure | None:
     locations = {at: line for start, end, line in main.source_locations for at in range(start, end)}
     own = (step for step in steps if step.function == case.main.name)
     canonical = has_canonical_nans(case)
-    elsewhere = addresses(Program(case))
+    elsewhere = addresses(CallGraph(case))
     for line, ran in _in_order(own, locations):
         inst = lines.get(line)
         if inst is None or len(inst.results) != 1 or inst.results[0] not in expected:

@@ -10,8 +10,8 @@ from clif.floats import canonical_nan
 from clif.function import Function, Value
 from clif.types import F32, F64, I8, I64
 from fuzz.analysis import float_ranges, intervals
-from fuzz.analysis.facts import Facts
 from fuzz.analysis.intervals import REGION, Interval
+from fuzz.analysis.results import AnalysisResults
 from fuzz.cases.case import Case
 from fuzz.cases.casefile import read_case
 
@@ -29,9 +29,9 @@ def value(function: Function, number: int) -> Value:
 
 def ranges_of(body: str, params: str = "i64", run: str = "1") -> dict[int, intervals.Intervals]:
     text = f"function %main({params}) -> i64 {{\n{body}\n}}\n; print: %main({run})\n"
-    facts = Facts(case_of(text))
-    function = facts.case.main
-    return {v.number: facts.ranges.of(v) for v in function.values() if not v.type.is_float}
+    analysis = AnalysisResults(case_of(text))
+    function = analysis.case.main
+    return {v.number: analysis.ranges.of(v) for v in function.values() if not v.type.is_float}
 
 
 def bounds(found: intervals.Intervals) -> list[tuple[int, int]]:
@@ -108,12 +108,12 @@ def test_addresses_are_relative_to_their_object() -> None:
         ; print: %main(0, 1)
         """
     )
-    facts = Facts(case)
+    analysis = AnalysisResults(case)
     main = case.main
-    assert facts.ranges.of(value(main, 3)) == (Interval(REGION, -16, -16),)
-    assert facts.ranges.of(value(main, 4)) == (Interval(main.stack_slots[0], 4, 4),)
-    assert {v.number for v in facts.addresses} == {0, 3, 4, 5}
-    assert not facts.unproved
+    assert analysis.ranges.of(value(main, 3)) == (Interval(REGION, -16, -16),)
+    assert analysis.ranges.of(value(main, 4)) == (Interval(main.stack_slots[0], 4, 4),)
+    assert {v.number for v in analysis.addresses} == {0, 3, 4, 5}
+    assert not analysis.unproved
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_accesses_must_stay_in_bounds(offset: int, proved: bool) -> None:
         ; print: %main(0)
         """
     )
-    assert (not Facts(case).unproved) == proved
+    assert (not AnalysisResults(case).unproved) == proved
 
 
 def test_what_loads_call_readonly_must_not_be_written() -> None:
@@ -145,9 +145,9 @@ def test_what_loads_call_readonly_must_not_be_written() -> None:
         }}
         ; print: %main(0, 1)
         """
-    assert Facts(case_of(text.format(16))).readonly == 16
-    assert not Facts(case_of(text.format(16))).unproved
-    assert {i.opcode.name for i in Facts(case_of(text.format(12))).unproved} == {"store"}
+    assert AnalysisResults(case_of(text.format(16))).readonly == 16
+    assert not AnalysisResults(case_of(text.format(16))).unproved
+    assert {i.opcode.name for i in AnalysisResults(case_of(text.format(12))).unproved} == {"store"}
 
 
 NINE = "v2 = iconst.i64 9\n"
@@ -179,9 +179,9 @@ TRAPS = [
 def test_traps_are_ruled_out_by_ranges(code: str, proved: bool) -> None:
     text = f"function %main(i64, i64) -> i64 {{\nblock0(v0: i64, v1: i64):\n{code}\nreturn v9\n}}\n"
     case = case_of(text + "; print: %main(1, 1)\n")
-    assert (not Facts(case).unproved) == proved
+    assert (not AnalysisResults(case).unproved) == proved
     case.trapping = True
-    assert not Facts(case).unproved
+    assert not AnalysisResults(case).unproved
 
 
 def test_clamped_floats_convert() -> None:
@@ -200,9 +200,9 @@ def test_clamped_floats_convert() -> None:
         }}
         ; print: %main(0x1.0p0)
         """
-    assert not Facts(case_of(text.format("uno", "0x1.fffffep30"))).unproved
-    assert Facts(case_of(text.format("uno", "0x1.0p31"))).unproved
-    assert Facts(case_of(text.format("ord", "0x1.fffffep30"))).unproved  # NaNs pass
+    assert not AnalysisResults(case_of(text.format("uno", "0x1.fffffep30"))).unproved
+    assert AnalysisResults(case_of(text.format("uno", "0x1.0p31"))).unproved
+    assert AnalysisResults(case_of(text.format("ord", "0x1.fffffep30"))).unproved  # NaNs pass
 
 
 def bounds_of(low: int, high: int) -> float_ranges.Bounds:
@@ -268,8 +268,8 @@ LOOPS = [
 
 @pytest.mark.parametrize(("changes", "proved"), LOOPS)
 def test_loops_that_end_for_sure(changes: dict[str, str], proved: bool) -> None:
-    facts = Facts(case_of(LOOP.format(**{**ENDS, **changes})))
-    assert (not facts.endless) == proved
+    analysis = AnalysisResults(case_of(LOOP.format(**{**ENDS, **changes})))
+    assert (not analysis.endless) == proved
 
 
 def test_cycles_with_two_entries_are_not_proved() -> None:
@@ -288,10 +288,10 @@ def test_cycles_with_two_entries_are_not_proved() -> None:
         ; print: %main(1)
         """
     )
-    facts = Facts(case)
-    assert facts.irreducible == {case.main}
-    assert facts.locks.values == {case.main.entry.params[0]}
-    assert facts.locks.control == {case.main}
+    analysis = AnalysisResults(case)
+    assert analysis.irreducible == {case.main}
+    assert analysis.protected.values == {case.main.entry.params[0]}
+    assert analysis.protected.control_flow == {case.main}
 
 
 def test_locks_end_where_nothing_is_known() -> None:
@@ -309,7 +309,7 @@ def test_locks_end_where_nothing_is_known() -> None:
         ; print: %main(1, 2, 3)
         """
     )
-    assert {v.number for v in Facts(case).locks.values} == {4, 5}
+    assert {v.number for v in AnalysisResults(case).protected.values} == {4, 5}
 
 
 def test_what_is_not_proved_locks_all_that_it_depends_on() -> None:
@@ -331,11 +331,11 @@ def test_what_is_not_proved_locks_all_that_it_depends_on() -> None:
         ; print: %main(1, 2, -2)
         """
     )
-    locks = Facts(case).locks
-    assert {v.number for v in locks.values} == {1, 2, 3, 4}
-    assert {v.number for v in locks.inputs} == {1, 2}
-    assert locks.control == {case.main}
-    assert not locks.everything
+    protected = AnalysisResults(case).protected
+    assert {v.number for v in protected.values} == {1, 2, 3, 4}
+    assert {v.number for v in protected.inputs} == {1, 2}
+    assert protected.control_flow == {case.main}
+    assert not protected.everything
 
 
 def test_what_comes_out_of_memory_cannot_be_followed() -> None:
@@ -352,14 +352,14 @@ def test_what_comes_out_of_memory_cannot_be_followed() -> None:
         ; print: %main(0, 2)
         """
     )
-    assert Facts(case).locks.everything
+    assert AnalysisResults(case).protected.everything
 
 
 def leaks(body: str, params: str = "f32, f32", result: str = "i32") -> int:
     head = f"function %main({params}) -> {result} {{\nblock0(v0: f32, v1: f32):\n"
     zeros = ", ".join("0.0" for _ in params.split(","))
     case = case_of(f"{head}{body}\n}}\n; print: %main({zeros})\n")
-    return len(Facts(case).openness.leaks)
+    return len(AnalysisResults(case).nans.leaks)
 
 
 CLOSE = "v3 = fcmp uno v2, v2\nv4 = f32const +NaN\nv5 = select v3, v4, v2\n"
@@ -398,8 +398,8 @@ def test_open_payloads_flow_through_blocks_and_calls() -> None:
         }}
         ; print: %main(0.0)
         """
-    assert not Facts(case_of(text.format("fneg"))).openness.leaks
-    assert len(Facts(case_of(text.format("sqrt"))).openness.leaks) == 2
+    assert not AnalysisResults(case_of(text.format("fneg"))).nans.leaks
+    assert len(AnalysisResults(case_of(text.format("sqrt"))).nans.leaks) == 2
 
 
 def test_canonical_nans_are_never_open() -> None:
@@ -412,8 +412,8 @@ def test_canonical_nans_are_never_open() -> None:
         }
         ; print: %main(0.0)
         """
-    assert Facts(case_of(text)).openness.leaks
-    assert not Facts(case_of("set enable_nan_canonicalization=true\n" + text)).openness.leaks
+    assert AnalysisResults(case_of(text)).nans.leaks
+    assert not AnalysisResults(case_of("set enable_nan_canonicalization=true\n" + text)).nans.leaks
 
 
 def test_functions_that_nobody_calls_can_do_no_harm() -> None:
@@ -431,7 +431,7 @@ def test_functions_that_nobody_calls_can_do_no_harm() -> None:
         ; print: %main(0)
         """
     )
-    facts = Facts(case)
-    assert facts.program.running == [case.main]
-    assert not facts.unproved
-    assert intervals.full(I64) == facts.ranges.of(case.main.entry.params[0])
+    analysis = AnalysisResults(case)
+    assert analysis.graph.reachable == [case.main]
+    assert not analysis.unproved
+    assert intervals.full(I64) == analysis.ranges.of(case.main.entry.params[0])

@@ -14,7 +14,7 @@ import pytest
 
 from fuzz.campaign.messages import Record
 from fuzz.cases.casefile import read_case
-from fuzz.mutate import MUTATIONS, Refusal
+from fuzz.mutate import MUTATIONS, RollbackReason
 from tests.fuzz.command import Command
 
 SMALL = ("--inputs", 2, "--instructions", 8)
@@ -265,7 +265,7 @@ def test_mutants_are_counted(command: Command, tmp_path: Path) -> None:
     assert 8 <= facts["mutants"] <= 32
     assert sum(facts["mutations"].values()) >= facts["mutants"]
     assert set(facts["refused_mutations"]) <= {
-        f"{name}: {refusal.value}" for name in MUTATIONS for refusal in Refusal
+        f"{name}: {reason.value}" for name in MUTATIONS for reason in RollbackReason
     }
     assert f"{facts['mutants']} mutants of {sum(facts['mutations'].values())} steps" in output.out
     assert command("run", "--mutants", "2").code == 2

@@ -21,8 +21,8 @@ from fuzz.cases.casefile import print_case, read_case
 from fuzz.differential.pipeline import Pipeline
 from fuzz.entropy import BytesEntropy, PrngEntropy
 from fuzz.generate import Generator, Options
-from fuzz.mutate import MUTATIONS, Mutant, Mutation, Mutator, Refusal, crossover, mutate
-from fuzz.mutate.draft import Draft
+from fuzz.mutate import MUTATIONS, Mutant, Mutation, Mutator, RollbackReason, crossover, mutate
+from fuzz.mutate.context import MutationContext
 from fuzz.mutate.mutator import mutator_of
 from fuzz.strategies import SMALL, cases, mutants
 
@@ -101,10 +101,10 @@ def test_every_mutation_is_made_and_few_are_taken_back() -> None:
     steps = [name for mutant in found for name in mutant.steps]
     assert len(set(steps)) >= len(MUTATIONS) - 2
     assert 1 <= median(len(mutant.steps) for mutant in found) <= 5
-    refused = sum(mutant.refused.total() for mutant in found)
+    refused = sum(mutant.rolled_back.total() for mutant in found)
     assert refused < 0.1 * len(steps)
     # What the mutations themselves see to is never what is refused.
-    assert not any(reason is Refusal.INVALID for m in found for _, reason in m.refused)
+    assert not any(reason is RollbackReason.INVALID for m in found for _, reason in m.rolled_back)
 
 
 def test_steps_add_up_without_end() -> None:
@@ -254,32 +254,32 @@ def test_calls_of_all_kinds_and_atomics() -> None:
 # --- steps that go wrong are taken back ---
 
 
-def _set_constants(draft: Draft) -> bool:
+def _set_constants(context: MutationContext) -> bool:
     """To 0: the counters' steps, divisors and masks as well."""
-    found = [inst for inst in draft.case.main.instructions() if inst.opcode.name == "iconst"]
+    found = [inst for inst in context.case.main.instructions() if inst.opcode.name == "iconst"]
     for inst in found:
         inst.imm = 0
     return bool(found)
 
 
-def _move_accesses(draft: Draft) -> bool:
+def _move_accesses(context: MutationContext) -> bool:
     """Out of everything."""
-    found = [inst for inst in draft.case.main.instructions() if "can_load" in inst.opcode.flags]
+    found = [inst for inst in context.case.main.instructions() if "can_load" in inst.opcode.flags]
     for inst in found:
         inst.offset += 1 << 20
     return bool(found)
 
 
-def _open_everything(draft: Draft) -> bool:
+def _open_everything(context: MutationContext) -> bool:
     """Selections by fcmp no longer replace NaNs."""
-    found = [inst for inst in draft.case.main.instructions() if inst.opcode.name == "fcmp"]
+    found = [inst for inst in context.case.main.instructions() if inst.opcode.name == "fcmp"]
     for inst in found:
         inst.cond = "ord"
     return bool(found)
 
 
-def _use_what_is_not_there(draft: Draft) -> bool:
-    draft.case.main.blocks[-1].instructions[-1].args = [Value(I32, 99)]
+def _use_what_is_not_there(context: MutationContext) -> bool:
+    context.case.main.blocks[-1].instructions[-1].args = [Value(I32, 99)]
     return True
 
 
@@ -334,16 +334,16 @@ CLOSES = """
 @pytest.mark.parametrize(
     ("change", "reason", "text"),
     [
-        (_set_constants, Refusal.LOOP, COUNTS),
-        (_set_constants, Refusal.HAZARD, DIVIDES),
-        (_move_accesses, Refusal.HAZARD, LOADS),
-        (_open_everything, Refusal.PAYLOAD, CLOSES),
-        (_use_what_is_not_there, Refusal.INVALID, COUNTS),
+        (_set_constants, RollbackReason.LOOP, COUNTS),
+        (_set_constants, RollbackReason.HAZARD, DIVIDES),
+        (_move_accesses, RollbackReason.HAZARD, LOADS),
+        (_open_everything, RollbackReason.NAN, CLOSES),
+        (_use_what_is_not_there, RollbackReason.INVALID, COUNTS),
     ],
 )
 def test_faulty_steps_are_taken_back(
-    change: Callable[[Draft], bool],
-    reason: Refusal,
+    change: Callable[[MutationContext], bool],
+    reason: RollbackReason,
     text: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -351,7 +351,7 @@ def test_faulty_steps_are_taken_back(
     case = read_case(text).case
     mutant = mutator().mutate(case, PrngEntropy(1), steps=1, only=["faulty"])
     assert not mutant.steps
-    assert set(mutant.refused) == {("faulty", reason)}
+    assert set(mutant.rolled_back) == {("faulty", reason)}
     assert print_case(mutant.case) == print_case(case)
 
 

@@ -413,7 +413,7 @@ def test_swap_callee() -> None:
         assert [function.name for function in case.functions][2:] == ["g1"]
 
 
-@pytest.mark.parametrize("name", [n for n, m in MUTATIONS.items() if m.crossing])
+@pytest.mark.parametrize("name", [n for n, m in MUTATIONS.items() if m.needs_other])
 def test_crossing_needs_another_case(name: str) -> None:
     mutant = mutator_of(OPTIONS).mutate(read(CALLER), PrngEntropy(1), only=["operand", name])
     assert set(mutant.steps) <= {"operand"}

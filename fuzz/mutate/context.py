@@ -12,23 +12,23 @@ from clif.place import Place
 from clif.types import I64, I128, Type
 from clif.uses import Index, Use, fresh_number
 from fuzz.analysis.access import is_region_store
-from fuzz.analysis.facts import Donor, Facts
+from fuzz.analysis.results import AnalysedCase, AnalysisResults
 from fuzz.cases.case import Case
 from fuzz.entropy import Entropy
 from fuzz.generate.instruction_set import Form
 from fuzz.generate.options import Options
 from fuzz.generate.writer import SCALAR_OF_BITS
-from fuzz.mutate.catalogue import Catalogue, draw_immediates
+from fuzz.mutate.instruction_index import InstructionIndex, draw_immediates
 
 T = TypeVar("T")
 _ATOMICS = frozenset({"atomic_rmw", "atomic_cas", "atomic_load", "atomic_store"})
 
 
-class Draft:
-    """What a mutation gets: a case of its own to change, and facts about it.
+class MutationContext:
+    """What a mutation gets: a case of its own to change, and analysis about it.
 
     A mutation changes the case and returns True, or leaves it and returns False. After a change the
-    facts are stale: one draft serves one change.
+    analysis are stale: one context serves one change.
 
     Attributes:
         other: another case to take functions from, or None.
@@ -37,17 +37,17 @@ class Draft:
     def __init__(
         self,
         case: Case,
-        facts: Facts,
+        analysis: AnalysisResults,
         entropy: Entropy,
-        catalogue_for: Callable[[Case], Catalogue],
+        index_for: Callable[[Case], InstructionIndex],
         options: Options,
-        other: Donor | None = None,
+        other: AnalysedCase | None = None,
     ) -> None:
         self.case = case
-        self.facts = facts
+        self.analysis = analysis
         self.entropy = entropy
-        self.catalogue = catalogue_for(case)
-        self._catalogue_for = catalogue_for
+        self.instructions = index_for(case)
+        self._index_for = index_for
         self.options = options
         self.other = other
         self._next: dict[Function, int] = {}
@@ -55,7 +55,7 @@ class Draft:
     def is_lowered(self) -> bool:
         """Whether everything in the case is known to be lowered as it is now: with the settings and
         flags that a mutation has given it."""
-        return self._catalogue_for(self.case).knows(self.case)
+        return self._index_for(self.case).lowers(self.case)
 
     # --- drawing ---
 
@@ -74,61 +74,61 @@ class Draft:
 
     def places(self, function: Function) -> Iterator[Place]:
         """All instructions whose results are not locked."""
-        locks = self.facts.locks
-        if locks.everything:
+        protected = self.analysis.protected
+        if protected.everything:
             return
-        for block, index, inst in self.facts.index(function).instructions():
-            if not any(result in locks.values for result in inst.results):
+        for block, index, inst in self.analysis.index(function).instructions():
+            if not any(result in protected.values for result in inst.results):
                 yield Place(function, block, index)
 
     def pure_places(self, function: Function) -> list[tuple[Place, Form]]:
         """Those of pure forms that compute with no addresses."""
-        addresses = self.facts.addresses
+        addresses = self.analysis.addresses
         found = []
         for place in self.places(function):
-            form = self.catalogue.pure_form_of(place.inst)
+            form = self.instructions.find_pure(place.inst)
             if form is not None and not any(arg in addresses for arg in place.inst.args):
                 found.append((place, form))
         return found
 
     def region_stores(self, function: Function) -> list[Place]:
         """Stores that may be left out or made later: what initialises stack slots is not there."""
-        facts = self.facts
+        analysis = self.analysis
         return [
             place
             for place in self.places(function)
-            if place.inst not in facts.unproved
-            and is_region_store(access_of(place.inst), facts.ranges)
+            if place.inst not in analysis.unproved
+            and is_region_store(access_of(place.inst), analysis.ranges)
         ]
 
     def free_uses(self, function: Function) -> list[Use]:
         """The operands that may become others of their type."""
-        locks, addresses = self.facts.locks, self.facts.addresses
-        if locks.everything:
+        protected, addresses = self.analysis.protected, self.analysis.addresses
+        if protected.everything:
             return []
         return [
             use
-            for value, uses in self.facts.index(function).uses.items()
-            if value not in locks.values and value not in addresses
+            for value, uses in self.analysis.index(function).uses.items()
+            if value not in protected.values and value not in addresses
             for use in uses
             if _is_plain(use.inst)
         ]
 
     def is_free(self, value: Value) -> bool:
         """Whether a value may be used for anything."""
-        return value not in self.facts.addresses
+        return value not in self.analysis.addresses
 
     def candidates(self, place: Place, type_: Type) -> list[Value]:
         """The values of a type that may be used by what stands at a place."""
-        index = self.facts.index(place.function)
+        index = self.analysis.index(place.function)
         return [
             value
             for value in index.available(place.block, place.index)
-            if value.type is type_ and value not in self.facts.addresses
+            if value.type is type_ and value not in self.analysis.addresses
         ]
 
-    def is_open(self, value: Value) -> bool:
-        return value in self.facts.openness.open
+    def is_nondeterministic_nan(self, value: Value) -> bool:
+        return value in self.analysis.nans.values
 
     # --- new instructions ---
 
@@ -153,27 +153,27 @@ class Draft:
                 self._simple(function, "iconst", I64, I64, bits >> shift & I64.mask)
                 for shift in (0, 64)
             ]
-            opcode = self.catalogue.repertoire.opcodes["iconcat"]
+            opcode = self.instructions.repertoire.opcodes["iconcat"]
             args = [half.result for half in halves]
             return [*halves, Inst(opcode, I64, args, [self.fresh(function, I128)])]
         if not type_.is_vector and not type_.is_float:
             return [self._simple(function, "iconst", type_, type_, bits & type_.mask)]
         name, ctrl = ("vconst", type_) if type_.is_vector else (f"{type_.name}const", None)
-        if self.catalogue.repertoire.has(name, ctrl):
+        if self.instructions.repertoire.has(name, ctrl):
             return [self._simple(function, name, ctrl, type_, bits)]
         int_ = SCALAR_OF_BITS[type_.bits]
-        cast = self.catalogue.repertoire.forms["bitcast", type_, (int_,)]
+        cast = self.instructions.repertoire.forms["bitcast", type_, (int_,)]
         number = self.constant(function, int_, bits)
         return [*number, self.make(function, cast, [number[-1].result])]
 
     def _simple(
         self, function: Function, name: str, ctrl: Type | None, type_: Type, bits: int
     ) -> Inst:
-        opcode = self.catalogue.repertoire.opcodes[name]
+        opcode = self.instructions.repertoire.opcodes[name]
         return Inst(opcode, ctrl, [], [self.fresh(function, type_)], imm=bits)
 
     def index(self, function: Function) -> Index:
-        return self.facts.index(function)
+        return self.analysis.index(function)
 
     def conversion(self, function: Function, value: Value, type_: Type) -> Inst | None:
         """An instruction that makes a scalar one of another width; None where there is none."""
@@ -183,7 +183,7 @@ class Draft:
             name = "ireduce"
         else:
             name = self.entropy.choice(("uextend", "sextend"))
-        form = self.catalogue.repertoire.form(name, type_, value.type)
+        form = self.instructions.repertoire.form(name, type_, value.type)
         return None if form is None else self.make(function, form, [value])
 
 

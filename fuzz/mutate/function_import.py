@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 from clif.function import External, Function, Value
 from clif.outcome import Region
-from fuzz.analysis.facts import Facts
 from fuzz.analysis.intervals import REGION, Interval
+from fuzz.analysis.results import AnalysisResults
 from fuzz.cases.case import Case, effective_settings
 from fuzz.generate.conventions import common, fits
-from fuzz.mutate.draft import Draft
+from fuzz.mutate.context import MutationContext
 
 #: Settings that functions are made for: they must agree.
 _SHARED = ("enable_llvm_abi_extensions", "enable_pinned_reg")
@@ -24,7 +24,7 @@ _MOST_FUNCTIONS = 12
 
 
 @dataclass(slots=True, eq=False)
-class Graft:
+class ImportableFunction:
     """A function of another case, with what it calls.
 
     Attributes:
@@ -40,21 +40,21 @@ class Graft:
         return self.functions[0]
 
 
-def grafts(draft: Draft) -> list[Graft]:
+def importable_functions(context: MutationContext) -> list[ImportableFunction]:
     """What may be taken over: all that is proved to end and not to trap or go astray."""
-    donor = draft.other
-    if donor is None or (donor.case.trapping and not draft.case.trapping):
+    donor = context.other
+    if donor is None or (donor.case.trapping and not context.case.trapping):
         return []
-    facts, other = donor.facts, donor.case
-    if facts.program.recursive or facts.irreducible or not _agree(draft.case, other):
+    analysis, other = donor.analysis, donor.case
+    if analysis.graph.recursive or analysis.irreducible or not _agree(context.case, other):
         return []
     found = []
-    for function in facts.program.running:
-        graft = _graft(facts, function)
-        if graft is None or not _fits(draft, other, graft):
+    for function in analysis.graph.reachable:
+        importable = _importable(analysis, function)
+        if importable is None or not _fits(context, other, importable):
             continue
-        if draft.catalogue.knows(replace(other, functions=graft.functions)):
-            found.append(graft)
+        if context.instructions.lowers(replace(other, functions=importable.functions)):
+            found.append(importable)
     return found
 
 
@@ -63,82 +63,82 @@ def _agree(one: Case, other: Case) -> bool:
     return all(left.get(name) == right.get(name) for name in _SHARED)
 
 
-def _graft(facts: Facts, function: Function) -> Graft | None:
-    functions = _closure(facts, function)
-    if any(f.global_values for f in functions) or facts.case.main in functions[1:]:
+def _importable(analysis: AnalysisResults, function: Function) -> ImportableFunction | None:
+    functions = _closure(analysis, function)
+    if any(f.global_values for f in functions) or analysis.case.main in functions[1:]:
         return None
-    bad = facts.unproved
+    bad = analysis.unproved
     for each in functions:
-        index = facts.index(each)
+        index = analysis.index(each)
         if any(inst in bad for inst in each.instructions()):
             return None
-        if any(block in facts.endless for block in index.order):
+        if any(block in analysis.endless for block in index.order):
             return None
     params = function.entry.params
-    region = tuple(n for n, param in enumerate(params) if is_region(facts, param))
-    addresses = [n for n, param in enumerate(params) if param in facts.addresses]
+    region = tuple(n for n, param in enumerate(params) if is_region(analysis, param))
+    addresses = [n for n, param in enumerate(params) if param in analysis.addresses]
     plain = all(param.purpose == "normal" for param in function.signature.params)
-    return Graft(functions, region) if plain and list(region) == addresses else None
+    return ImportableFunction(functions, region) if plain and list(region) == addresses else None
 
 
-def is_region(facts: Facts, value: Value) -> bool:
+def is_region(analysis: AnalysisResults, value: Value) -> bool:
     """Whether a value is the region's address itself."""
-    return facts.ranges.of(value) == (Interval(REGION, 0, 0),)
+    return analysis.ranges.of(value) == (Interval(REGION, 0, 0),)
 
 
-def _closure(facts: Facts, function: Function) -> list[Function]:
+def _closure(analysis: AnalysisResults, function: Function) -> list[Function]:
     found = [function]
     for each in found:
-        for callee, sites in facts.program.calls.items():
+        for callee, sites in analysis.graph.calls.items():
             if callee not in found and any(site.caller is each for site in sites):
                 found.append(callee)
     return found
 
 
-def _fits(draft: Draft, other: Case, graft: Graft) -> bool:
+def _fits(context: MutationContext, other: Case, importable: ImportableFunction) -> bool:
     """Whether signatures are callable under the case's settings, on all of its ISAs, and the region
     is large enough."""
-    case = draft.case
-    if len(case.functions) + len(graft.functions) > _MOST_FUNCTIONS:
+    case = context.case
+    if len(case.functions) + len(importable.functions) > _MOST_FUNCTIONS:
         return False
-    if graft.region:
+    if importable.region:
         mine, theirs = case.inputs.region, other.inputs.region
         if mine is None or theirs is None or theirs.size > _LARGEST_REGION:
             return False
-    conventions = {function.signature.call_conv for function in graft.functions}
-    if not conventions.issubset(common(case.isas or draft.options.isas)):
+    conventions = {function.signature.call_conv for function in importable.functions}
+    if not conventions.issubset(common(case.isas or context.options.isas)):
         return False
     if "preserve_all" in conventions and case.settings.get("enable_probestack") == "true":
         return False  # the probes clobber what it preserves
     has, had = (effective_settings(c).get(_MULTI) == "true" for c in (case, other))
-    signatures = [function.signature for function in graft.functions]
+    signatures = [function.signature for function in importable.functions]
     return has == had or all(fits(s.call_conv, s.return_types) for s in signatures)
 
 
-def take_over(draft: Draft, graft: Graft) -> Function:
+def import_function(context: MutationContext, importable: ImportableFunction) -> Function:
     """Add copies of the functions to the case; the copy of the root."""
-    assert draft.other is not None
-    case, other = draft.case, draft.other.case
-    names = _fresh_names(case, graft)
-    copies = [function.clone() for function in graft.functions]
+    assert context.other is not None
+    case, other = context.case, context.other.case
+    names = _fresh_names(case, importable)
+    copies = [function.clone() for function in importable.functions]
     for copy in copies:
         copy.name = names[copy.name]
         for external in copy.externals:
             external.name = names.get(external.name, external.name)
     case.functions += copies
-    if graft.region:
+    if importable.region:
         _share_region(case, other)
     if effective_settings(other).get(_NEEDED) == "true":
         case.settings[_NEEDED] = "true"
     return copies[0]
 
 
-def _fresh_names(case: Case, graft: Graft) -> dict[str, str]:
+def _fresh_names(case: Case, importable: ImportableFunction) -> dict[str, str]:
     taken = {function.name for function in case.functions}
     taken |= {external.name for function in case.functions for external in function.externals}
     names: dict[str, str] = {}
     number = 1
-    for function in graft.functions:
+    for function in importable.functions:
         while f"g{number}" in taken:
             number += 1
         names[function.name] = f"g{number}"

@@ -22,7 +22,7 @@ class CallSite:
     args: tuple[Value, ...]
 
 
-class Program:
+class CallGraph:
     """A snapshot of a case's functions.
 
     Attributes:
@@ -32,7 +32,7 @@ class Program:
         escaping: functions whose address goes where it cannot be followed.
         callee: by the instruction of a call, the function of the case that it calls.
         recursive: whether a function can come to call itself.
-        running: main and what it calls, directly or not. The other functions are compiled only:
+        reachable: main and what it calls, directly or not. The other functions are compiled only:
             nothing that they do can go wrong.
     """
 
@@ -49,7 +49,7 @@ class Program:
             if function.externals or function.global_values:
                 self._find_calls(function)
         self.recursive = self._is_recursive()
-        self.running = self._find_running()
+        self.reachable = self._find_reachable()
 
     def definition(self, value: Value) -> Inst | None:
         """The instruction that defines a value; None for parameters."""
@@ -100,7 +100,7 @@ class Program:
         self.calls[callee].append(CallSite(caller, inst, tuple(args)))
         self.callee[id(inst)] = callee
 
-    def _find_running(self) -> list[Function]:
+    def _find_reachable(self) -> list[Function]:
         found = {self.case.main, *self.escaping}
         size = 0
         while size < len(found):
@@ -126,7 +126,7 @@ class Program:
         return [f for f, sites in self.calls.items() if any(s.caller is function for s in sites)]
 
 
-def result_words(inst: Inst) -> Iterator[tuple[BlockCall, int, str]]:
+def try_call_arguments(inst: Inst) -> Iterator[tuple[BlockCall, int, str]]:
     """Of a ``try_call``: the block arguments that are words, ``ret0`` or ``exn0``."""
     for target in targets(inst):
         for position, arg in enumerate(target.args):

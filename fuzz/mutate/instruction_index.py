@@ -31,7 +31,7 @@ _ALWAYS = frozenset(
 )
 
 
-class Catalogue:
+class InstructionIndex:
     """Pure forms: those without effects.
 
     Attributes:
@@ -52,20 +52,20 @@ class Catalogue:
         self.by_result = {key: tuple(forms) for key, forms in results.items()}
         self._pure = frozenset(form for forms in repertoire.pure.values() for form in forms)
 
-    def form_of(self, inst: Inst) -> Form | None:
+    def find(self, inst: Inst) -> Form | None:
         """The instruction's form, None where it is not in the repertoire."""
         return self.repertoire.form(inst.opcode.name, inst.type, *(arg.type for arg in inst.args))
 
-    def pure_form_of(self, inst: Inst) -> Form | None:
+    def find_pure(self, inst: Inst) -> Form | None:
         """The same, of instructions without effects only."""
-        form = self.form_of(inst)
+        form = self.find(inst)
         return form if form in self._pure else None
 
-    def alike(self, form: Form) -> tuple[Form, ...]:
+    def same_signature(self, form: Form) -> tuple[Form, ...]:
         """The forms with the same types of operands and results, itself included."""
         return self.by_signature[form.operands, form.results]
 
-    def knows(self, case: Case) -> bool:
+    def lowers(self, case: Case) -> bool:
         """Whether everything in a case is known to be lowered."""
         return all(
             inst.opcode.format in _ALWAYS or self._lowers(inst)
@@ -74,7 +74,7 @@ class Catalogue:
         )
 
     def _lowers(self, inst: Inst) -> bool:
-        form = self.form_of(inst)
+        form = self.find(inst)
         return form is not None and form.allows(inst.imm, inst.cond or inst.rmw)
 
 
