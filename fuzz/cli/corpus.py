@@ -12,7 +12,7 @@ from fuzz.cli.errors import EXIT_CLEAN, BadInput
 from fuzz.cli.options import isa_option, json_option, write_json
 
 if TYPE_CHECKING:
-    from fuzz.fuzz_targets.corpus import Refused
+    from fuzz.corpus.files import Rejections
 
 _SHOWN = 12
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -38,20 +38,20 @@ def command() -> None:
 def import_(folder: Path, out: Path, isas: tuple[str, ...], json_file: str | None) -> int:
     """Make cases of the .clif files in a folder: of every function with run commands, and of those
     without, with drawn inputs. What cannot be run everywhere is counted by reason."""
-    from fuzz.fuzz_targets.corpus import import_folder
+    from fuzz.corpus.importer import import_folder
 
     try:
         out.mkdir(parents=True, exist_ok=True)
         found = import_folder(folder, out, isas)
     except OSError as error:
         raise BadInput(f"{error.filename or out}: {error.strerror}") from error
-    refused = dict(found.refused.counts.most_common())
+    refused = dict(found.rejections.counts.most_common())
     facts = {"files": found.files, "written": found.written, "refused": refused}
     if json_file is not None:
         write_json(facts, json_file)
     if json_file != "-":
         click.echo(f"{found.written} cases of {found.files} files")
-        _show(found.refused)
+        _show(found.rejections)
     return EXIT_CLEAN
 
 
@@ -62,22 +62,22 @@ def import_(folder: Path, out: Path, isas: tuple[str, ...], json_file: str | Non
 @json_option
 def minimize_(folder: Path, out: Path, isas: tuple[str, ...], json_file: str | None) -> int:
     """Copy the files of a folder that it takes to cover what all cover, small ones first."""
-    from fuzz.fuzz_targets.corpus import minimize
+    from fuzz.corpus.coverage import reduce
 
-    found = minimize(folder, isas)
+    found = reduce(folder, isas)
     try:
         out.mkdir(parents=True, exist_ok=True)
         for path in found.kept:
             shutil.copyfile(path, out / "-".join(path.relative_to(folder).parts))
     except OSError as error:
         raise BadInput(f"{error.filename or out}: {error.strerror}") from error
-    refused = dict(found.refused.counts.most_common())
+    refused = dict(found.rejections.counts.most_common())
     facts = {"files": found.files, "kept": len(found.kept), "edges": found.edges}
     if json_file is not None:
         write_json(facts | {"refused": refused}, json_file)
     if json_file != "-":
         click.echo(f"kept {len(found.kept)} of {found.files} files: {found.edges} edges")
-        _show(found.refused)
+        _show(found.rejections)
     return EXIT_CLEAN
 
 
@@ -87,7 +87,7 @@ def minimize_(folder: Path, out: Path, isas: tuple[str, ...], json_file: str | N
 @json_option
 def stats(folder: Path, isas: tuple[str, ...], json_file: str | None) -> int:
     """What is in a folder of cases, and what it covers of Cranelift by being compiled."""
-    from fuzz.fuzz_targets.corpus import statistics_of
+    from fuzz.corpus.coverage import statistics_of
 
     found = statistics_of(folder, isas)
     if json_file is not None:
@@ -102,15 +102,15 @@ def stats(folder: Path, isas: tuple[str, ...], json_file: str | None) -> int:
     click.echo(f"{len(found.opcodes)} opcodes, {len(found.types)} types, {found.edges} edges")
     for group, (fired, total) in (found.rules or {}).items():
         click.echo(f"  {group:9} {fired} of {total} rules")
-    _show(found.refused)
+    _show(found.rejections)
     return EXIT_CLEAN
 
 
-def _show(refused: Refused) -> None:
+def _show(rejections: Rejections) -> None:
     """What was not taken, with an example of each reason."""
-    common = refused.counts.most_common()
+    common = rejections.counts.most_common()
     for reason, count in common[:_SHOWN]:
-        click.echo(f"  {count:5} refused: {reason} ({refused.examples[reason]})")
+        click.echo(f"  {count:5} refused: {reason} ({rejections.examples[reason]})")
     if len(common) > _SHOWN:
         rest = sum(count for _, count in common[_SHOWN:])
         click.echo(f"  {rest:5} refused for {len(common) - _SHOWN} other reasons")

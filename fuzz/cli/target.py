@@ -8,9 +8,10 @@ import click
 
 from fuzz.cli.errors import EXIT_CLEAN, BadInput
 from fuzz.cli.options import isa_option, json_option, write_json
-from fuzz.fuzz_targets import TARGETS, FaultError, TargetOptions
+from fuzz.fuzz_targets.options import FaultError, TargetOptions
+from fuzz.fuzz_targets.registry import TARGETS
 
-_NAMES = "\n".join(f"  {name:18} {what}" for name, what in TARGETS.items())
+_NAMES = "\n".join(f"  {name:18} {entry.checks}" for name, entry in TARGETS.items())
 #: What libFuzzer starts when it starts itself gets libFuzzer's flags; our options come by these.
 _PREFIX = "CLIF_FUZZ_TARGET"
 

@@ -1,7 +1,6 @@
-"""Control-flow integrity: signed return addresses, BTI landing pads, frame pointers.
+"""Target ``cfi``: control-flow integrity flags and frame pointers change no outcome.
 
-The code runs with the flags on and does what the oracle says; and every place that may be reached
-by an indirect branch starts with its landing pad where the flag asks for one.
+With ``use_bti``, too, every site that an indirect branch may reach starts with a landing pad.
 """
 
 from __future__ import annotations
@@ -10,19 +9,16 @@ from dataclasses import replace
 
 from backend.cranelift.compiler import version
 from backend.cranelift.known_faults import VERSION
+from backend.isa.aarch64 import landing_pads
+from backend.isa.aarch64.landing_pads import LandingPadSite
 from clif.function import Function
 from fuzz.cases.case import Case
 from fuzz.differential.finding import Finding, FindingKind
-from fuzz.fuzz_targets import landing_pads
 from fuzz.fuzz_targets.differential import Differential
-from fuzz.fuzz_targets.fragments import addresses_and_tables
-from fuzz.fuzz_targets.landing_pads import Place
 from fuzz.fuzz_targets.target import Checked
-from fuzz.generate import Generator, Options
 
-_INPUTS = 8
 _SIGNED = {"has_pauth": "true", "sign_return_address": "true"}
-#: One of these is set in each case, over what it has.
+#: One of these is set in each case, on top of the flags that it was drawn with.
 _FLAGS = (
     _SIGNED,
     _SIGNED | {"sign_return_address_all": "true"},
@@ -34,15 +30,15 @@ _FLAGS = (
     {"use_bti": "true", "sign_return_address": "true", "sign_return_address_with_bkey": "true"},
 )
 
-#: What signs the return address of functions of the `tail` convention; these are no landing pads.
+#: What signs the return addresses of functions of the ``tail`` convention; no landing pads.
 _NO_PADS = ("paciaz", "pacibz")
 
 
 class ControlFlowIntegrity(Differential):
-    """Sets the flags of aarch64 and frame pointers on whatever the case has otherwise."""
+    """Runs every case with frame pointers, and on aarch64 with flags for control-flow integrity."""
 
     def check(self, case: Case) -> Checked:
-        case = _protected(case)
+        case = _with_flags(case)
         verdict = self.run(case)
         findings = list(verdict.findings)
         for run in verdict.runs:
@@ -57,24 +53,24 @@ class ControlFlowIntegrity(Differential):
             Finding(
                 FindingKind.MISCOMPILE,
                 "aarch64",
-                f"no landing pad: {place}",
-                (f"%{function.name} ({function.signature.call_conv}): {place} starts with {what}",),
-                known=_is_known(place, what, function.signature.call_conv),
+                f"no landing pad: {site}",
+                (f"%{function.name} ({function.signature.call_conv}): {site} starts with {what}",),
+                known=_is_known(site, what, function.signature.call_conv),
             )
-            for place, what in landing_pads.missing(code)
+            for site, what in landing_pads.missing(code)
         ]
 
 
-def _is_known(place: Place, what: str, convention: str) -> bool:
-    """Two faults of one version (docs/findings.md: tail-bti, br-table-default-bti)."""
+def _is_known(site: LandingPadSite, what: str, convention: str) -> bool:
+    """Return whether it is tail-bti or br-table-default-bti of docs/findings.md."""
     if version() != VERSION:
         return False
-    signed = place is Place.FUNCTION and convention == "tail" and what in _NO_PADS
-    return signed or place is Place.DEFAULT
+    signed = site is LandingPadSite.FUNCTION and convention == "tail" and what in _NO_PADS
+    return signed or site is LandingPadSite.DEFAULT
 
 
-def _protected(case: Case) -> Case:
-    """The case with flags that are a function of its main function's size."""
+def _with_flags(case: Case) -> Case:
+    """Return the case with flags that are a function of its main function's size."""
     size = sum(len(block.instructions) for block in case.main.blocks)
     isa_settings = dict(case.isa_settings)
     if case.is_for("aarch64"):
@@ -82,10 +78,3 @@ def _protected(case: Case) -> Case:
         isa_settings["aarch64"] = isa_settings.get("aarch64", {}) | flags
     settings = case.settings | {"preserve_frame_pointers": "true"}
     return replace(case, settings=settings, isa_settings=isa_settings)
-
-
-def target(isas: tuple[str, ...]) -> ControlFlowIntegrity:
-    options = Options(
-        inputs=_INPUTS, isas=isas, fragments=(addresses_and_tables,), directed_share=0.0
-    )
-    return ControlFlowIntegrity(isas, Generator(options))

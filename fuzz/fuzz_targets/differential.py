@@ -1,35 +1,26 @@
-"""The interpreter and every ISA agree: results, traps, memory, preserved registers."""
+"""Targets ``differential``, ``rules``, ``simd``, ``abi``: the interpreter and every ISA agree."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 from fuzz.cases.case import Case
 from fuzz.differential.pipeline import Pipeline, Verdict
 from fuzz.fuzz_targets.target import CaseTarget, Checked
-from fuzz.generate import Generator, Options
-
-#: Fewer than a campaign has: each is a line of every unit's text.
-_INPUTS = 8
+from fuzz.generate import Generator
 
 
 class Differential(CaseTarget):
-    """The main job, guided; other targets do the same with cases of their own kind."""
+    """What a campaign does with each case: results, traps, memory and preserved registers agree."""
 
-    def __init__(self, isas: Sequence[str], generator: Generator) -> None:
-        super().__init__(isas, generator)
-        self.pipeline = Pipeline(isas)
+    def __init__(self, generator: Generator) -> None:
+        super().__init__(generator)
+        self.pipeline = Pipeline(self.isas)
 
     def check(self, case: Case) -> Checked:
         verdict = self.run(case)
         return Checked(case, verdict.findings, verdict.expected)
 
     def run(self, case: Case) -> Verdict:
-        """The case through the pipeline, and counted."""
+        """Put a case through the pipeline, and count what happened."""
         verdict = self.pipeline.check(case, self.injection(case))
         self.statistics.note(verdict)
         return verdict
-
-
-def target(isas: tuple[str, ...]) -> Differential:
-    return Differential(isas, Generator(Options(inputs=_INPUTS, isas=isas)))

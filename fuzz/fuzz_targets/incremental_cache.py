@@ -1,22 +1,49 @@
-"""Cranelift's incremental cache: a hit is as good as compiling anew, a changed function never hits,
-and what may differ (a function's name, the names of what it calls, where in the source it is) does.
+"""Target ``incremental_cache``: Cranelift's incremental cache hits exactly when it should.
+
+A hit must equal a fresh compilation. A function must hit if it differs only in its own name, in the
+names of what it calls, or in its source locations; a function that differs otherwise must miss.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from backend.cranelift.compiler import Compiled, Functions, IncrementalCache, ReadError, TargetIsa
 from clif.function import Function
+from clif.printer import print_function
 from fuzz.cases.case import Case, effective_settings
 from fuzz.differential import diagnosis
 from fuzz.differential.finding import Finding, FindingKind
 from fuzz.differential.pipeline import target_of
-from fuzz.fuzz_targets.cachetext import Names, body, print_for_cache
 from fuzz.fuzz_targets.target import CaseTarget, Checked
-from fuzz.generate import Generator, Options
 
-#: Ways in which a function may differ from one in the cache and is still the same.
+#: Names of functions and symbols that are declared in a function's preamble. The reader takes
+#: ``u0:1+16`` for one number, so a symbol with an offset keeps its name.
+_DECLARED = re.compile(
+    r"^(    (?:fn\d+ = (?:colocated )?|gv\d+ = symbol (?:colocated )?))%(\w+)(?![\w+-])"
+)
+_HEAD = re.compile(r"^function %(\w+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The parts of a function's text that must not make a difference to the cache.
+
+    Attributes:
+        own: suffix of the functions' own names.
+        namespace, shift: of the user names of what they call: ``u<namespace>:<number + shift>``.
+        line: source location of the first instruction.
+    """
+
+    own: str = ""
+    namespace: int = 0
+    shift: int = 0
+    line: int = 0x1000
+
+
+#: Differences with which a function must hit the entry of the original.
 _MUST_HIT = {
     "once more": Names(),
     "under another name": Names(own="other"),
@@ -26,7 +53,7 @@ _MUST_HIT = {
 
 
 class IncrementalCaching(CaseTarget):
-    """Compiles each case through an empty cache, and then again in ways that must hit or miss."""
+    """Compiles each case through an empty cache, then variants of it that must hit or miss."""
 
     def check(self, case: Case) -> Checked:
         findings: list[Finding] = []
@@ -45,7 +72,7 @@ class IncrementalCaching(CaseTarget):
         return Checked(case, findings)
 
     def make_cache(self) -> IncrementalCache:
-        """An empty one."""
+        """Return an empty cache; tests replace it by a faulty one."""
         return IncrementalCache()
 
     def _faults(self, case: Case, name: str) -> Iterator[str]:
@@ -68,27 +95,30 @@ class IncrementalCaching(CaseTarget):
                     yield f"a function {way} is taken for the old one"
 
     def _changes(self, case: Case, isa: str) -> dict[str, tuple[list[Function], TargetIsa]]:
-        """What must miss."""
+        """Return what must miss, by what was changed: functions, and what to compile them for."""
         level = effective_settings(case)["opt_level"]
         settings = case.settings | {"opt_level": "none" if level == "speed" else "speed"}
         other = Case([], case.inputs, settings, case.isa_settings)
-        # Of two that are the same, the second one would rightly find the first.
-        distinct = list({body(function): function for function in case.functions}.values())
+        # Of two equal functions the second would rightly hit the entry of the first.
+        distinct = list({_body(function): function for function in case.functions}.values())
         changes = {"under another setting": (distinct, target_of(other, isa).handle)}
         changed = _with_another_constant(case.main)
-        if changed is not None and body(changed) not in map(body, case.functions):
+        if changed is not None and _body(changed) not in map(_body, case.functions):
             changes["with another constant"] = [changed], target_of(case, isa).handle
         return changes
 
 
 def _lookup(cache: IncrementalCache, text: str, isa: TargetIsa) -> list[tuple[bool, bool]]:
-    """Compiles through the cache: of each function, whether it hit, and whether the code is what
-    compiling it anew gives."""
+    """Compile functions through the cache.
+
+    Returns:
+        For each function whether it hit, and whether its code equals that of a fresh compilation.
+    """
     functions = Functions(text)
-    found, anew = cache.compile(functions, isa), functions.compile(isa)
+    cached, fresh = cache.compile(functions, isa), functions.compile(isa)
     return [
         (hit, _essence(code) == _essence(expected))
-        for (code, hit), expected in zip(found, anew, strict=True)
+        for (code, hit), expected in zip(cached, fresh, strict=True)
     ]
 
 
@@ -97,7 +127,7 @@ def _essence(compiled: Compiled) -> tuple[object, ...]:
 
 
 def _with_another_constant(function: Function) -> Function | None:
-    """A copy in which the last constant differs in its lowest bit."""
+    """Return a copy with the lowest bit of the last ``iconst`` flipped; None if there is none."""
     copy = function.clone()
     for inst in reversed(list(copy.instructions())):
         if inst.opcode.name == "iconst":
@@ -106,5 +136,43 @@ def _with_another_constant(function: Function) -> Function | None:
     return None
 
 
-def target(isas: tuple[str, ...]) -> IncrementalCaching:
-    return IncrementalCaching(isas, Generator(Options(inputs=1, isas=isas)))
+# --- text for the cache ---
+
+
+def print_for_cache(functions: Sequence[Function], names: Names) -> str:
+    """Print functions, one after another, with names and source locations as given.
+
+    Callees get user names, ``u0:1``, which are not part of the cache's key; names like ``%f1``,
+    which only tests use, would be. Every instruction gets a source location, of which only the
+    distance to the first one is part of the key.
+    """
+    numbers: dict[str, int] = {}
+    lines: list[str] = []
+    for function in functions:
+        lines += _lines(print_function(function), names, numbers)
+    return "\n".join(lines) + "\n"
+
+
+def _lines(text: str, names: Names, numbers: dict[str, int]) -> Iterator[str]:
+    in_blocks, line_number = False, names.line
+
+    def user_name(match: re.Match[str]) -> str:
+        number = numbers.setdefault(match[2], len(numbers))
+        return f"{match[1]}u{names.namespace}:{number + names.shift}"
+
+    for line in text.splitlines():
+        if line.startswith("block"):
+            in_blocks = True
+        if line.startswith("function"):
+            yield _HEAD.sub(rf"function %\1{names.own}", line)
+        elif in_blocks and line.startswith("    "):
+            yield f"@{line_number:04x} {line}"
+            line_number += 1
+        else:
+            yield _DECLARED.sub(user_name, line)
+
+
+def _body(function: Function) -> str:
+    """Return a function's text without its own name and the names of what it calls."""
+    text = _HEAD.sub("function", print_function(function))
+    return "\n".join(_DECLARED.sub(r"\1", line) for line in text.splitlines())

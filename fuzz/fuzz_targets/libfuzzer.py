@@ -1,9 +1,9 @@
-"""A target under libFuzzer, by way of atheris: guided by Cranelift's own counters.
+"""Running a fuzz target under libFuzzer, through atheris, guided by Cranelift's edge counters.
 
-libFuzzer's contract is kept by leaving it to libFuzzer: flags, corpora, artifacts and exit codes
-are its own. Two things are ours. It starts itself again for ``-merge=1``, ``-minimize_crash=1``,
-``-fork`` and ``-jobs``, and needs a program to start: a launcher is written for it. And it ends by
-``exit``, past Python: our statistics are printed by a handler of the C library's.
+Flags, corpora, artifacts and exit codes are libFuzzer's own. Two things are added here. libFuzzer
+starts its own program again for ``-merge=1``, ``-minimize_crash=1``, ``-fork`` and ``-jobs``, so a
+launcher script is written for it. And it ends the process with C's ``exit``, without returning to
+Python, so the statistics are printed by an exit handler of the C library.
 """
 
 from __future__ import annotations
@@ -23,14 +23,30 @@ from typing import Any, Final
 
 from backend.cranelift import edge_counters
 from fuzz.differential.finding import Finding
-from fuzz.fuzz_targets import TargetOptions, load
-from fuzz.fuzz_targets.ending import at_exit, at_interrupt
-from fuzz.fuzz_targets.progress import Progress
-from fuzz.fuzz_targets.target import Target
+from fuzz.fuzz_targets.coverage_curve import CoverageCurve
+from fuzz.fuzz_targets.exit_hooks import at_exit, at_interrupt
+from fuzz.fuzz_targets.options import TargetOptions
+from fuzz.fuzz_targets.registry import load
+from fuzz.fuzz_targets.target import FuzzTarget
+from fuzz.generate import (
+    calls,
+    control,
+    frames,
+    function,
+    generator,
+    loops,
+    settings,
+    signature_pool,
+    signatures,
+    swarm,
+    traps,
+    unstructured,
+)
 
-#: What libFuzzer is told unless the user says otherwise. Its default length is too short for CLIF,
-#: and it would begin with units of a few bytes; functions it could only name by their addresses.
-#: Its entropic schedule takes four fifths of the time with so many features (docs/targets.md).
+#: Flags for libFuzzer unless the user gives them. Its own default length is too short for CLIF, and
+#: with ``-len_control`` it would begin with units of a few bytes. It would print new functions,
+#: but only their addresses. Its entropic schedule would take four fifths of the time
+#: (docs/targets.md).
 DEFAULTS: Final = {
     "-max_len": "65536",
     "-len_control": "0",
@@ -38,16 +54,16 @@ DEFAULTS: Final = {
     "-entropic": "0",
 }
 
-#: Whose code decides what a case drawn from bytes is: its counters guide as well. What is called
-#: for every instruction is not among it, since that would slow it down.
-_DECIDING: Final = (
-    *("calls", "control", "frames", "function", "generator", "loops", "settings"),
-    *("signature_pool", "signatures", "swarm", "traps", "unstructured"),
+#: Modules of the generator whose edges guide libFuzzer as well: they decide what a case drawn from
+#: bytes looks like. Modules that run for every instruction are left out, as that would be slow.
+_INSTRUMENTED: Final = (
+    *(calls, control, frames, function, generator, loops, settings),
+    *(signature_pool, signatures, swarm, traps, unstructured),
 )
 
 
 class TargetFailure(Exception):
-    """A unit shows a fault. libFuzzer keeps the unit, and ends with exit code 77."""
+    """A unit shows a fault. libFuzzer then saves the unit and ends with exit code 77."""
 
 
 def run_target(
@@ -58,19 +74,24 @@ def run_target(
     environment: Mapping[str, str],
     write: Callable[[object], None] | None = None,
 ) -> int:
-    """Fuzzes until libFuzzer ends the process; returns only if it does not.
+    """Fuzz until libFuzzer ends the process.
 
     Args:
-        environment: for the processes that libFuzzer starts.
-        write: gets the statistics at the end, with the curve of what was covered.
+        name: a target of ``fuzz.fuzz_targets.registry``.
+        arguments: flags and corpora for libFuzzer.
+        environment: variables for the processes that libFuzzer starts.
+        write: called at the end with the statistics and the coverage curve.
+
+    Returns:
+        0, if libFuzzer does not end the process.
 
     Raises:
-        FaultError: the target has no place for the fault of the options.
+        FaultError: the fault of the options is unknown, or the target cannot inject it.
     """
     import atheris
 
     target = load(name, isas, options)
-    _instrument_deciding_code(atheris.instrument_func)
+    _instrument_generator(atheris.instrument_func)
     flags = [f"{flag}={value}" for flag, value in DEFAULTS.items() if not _given(flag, arguments)]
     session = _Session(target, write)
     os.environ.update(environment)
@@ -83,16 +104,19 @@ def run_target(
         **_mutators(target, libfuzzer.Mutate),
     )
     edge_counters.announce_to(str(libfuzzer.__file__))
-    edge_counters.counters()[:] = 0  # setting up is nobody's unit
+    edge_counters.counters()[:] = 0  # what setting up covered belongs to no unit
     at_exit(session.report)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's, which libFuzzer would leave alone
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # libFuzzer would leave Python's handler in place
     atheris.Fuzz()
     return 0
 
 
 def _load_libfuzzer() -> ModuleType:
-    """The library. It looks for the mutators' symbols when it is loaded, so they come first,
-    and where all see them; atheris would do the same when it begins, too late for us."""
+    """Load libFuzzer.
+
+    It looks up the custom mutators when it is loaded, so these are loaded before, with global
+    symbols. atheris would do the same in ``Setup``, too late for ``announce_to``.
+    """
     before = sys.getdlopenflags()
     sys.setdlopenflags(before | os.RTLD_GLOBAL)
     try:
@@ -104,21 +128,25 @@ def _load_libfuzzer() -> ModuleType:
 
 
 class _Session:
-    """A target while libFuzzer runs it."""
+    """A target while libFuzzer runs it, with its coverage curve."""
 
-    def __init__(self, target: Target, write: Callable[[object], None] | None) -> None:
+    def __init__(self, target: FuzzTarget, write: Callable[[object], None] | None) -> None:
         self.target = target
-        self.progress = Progress()
+        self.curve = CoverageCurve()
         self._write = write
         self._reported = False
 
     def test(self, unit: bytes) -> None:
-        """One unit. Raises TargetFailure, upon which libFuzzer keeps it and ends."""
+        """Test one unit.
+
+        Raises:
+            TargetFailure: it shows a fault.
+        """
         statistics = self.target.statistics
         if not statistics.units:
             at_interrupt(self.report)
         failure = self.target.test(unit)
-        self.progress.note(statistics.units)
+        self.curve.note(statistics.units)
         if failure is not None:
             self.report()
             bucket = bucket_line(failure.finding)
@@ -127,26 +155,25 @@ class _Session:
             raise TargetFailure(bucket)
 
     def report(self) -> None:
-        """The statistics, once."""
+        """Print the statistics, and pass them on; only the first call has an effect."""
         if self._reported or not self.target.statistics.units:
             return
         self._reported = True
-        facts = self.target.statistics.to_json() | {"edges": self.progress.edges}
+        facts = self.target.statistics.to_json() | {"edges": self.curve.edges}
         print(f"clif-fuzz: {json.dumps(facts)}", file=sys.stderr, flush=True)
         if self._write is not None:
-            self.progress.mark(self.target.statistics.units)
-            self._write(facts | {"curve": self.progress.to_json()})
+            self.curve.mark(self.target.statistics.units)
+            self._write(facts | {"curve": self.curve.to_json()})
 
 
 def _collect_garbage_less_often() -> None:
-    """Cases that are kept in memory hold no garbage, and looking through them takes time."""
+    """Make Python's garbage collector run rarely: the cached cases are no garbage, but many."""
     gc.freeze()
     gc.set_threshold(100_000, 20, 100)
 
 
-def _instrument_deciding_code(instrument: Callable[[FunctionType], object]) -> None:
-    for name in _DECIDING:
-        module = import_module(f"fuzz.generate.{name}")
+def _instrument_generator(instrument: Callable[[FunctionType], object]) -> None:
+    for module in _INSTRUMENTED:
         owners = [module, *(v for v in vars(module).values() if isinstance(v, type))]
         for owner in owners:
             for value in vars(owner).values():
@@ -158,7 +185,7 @@ def _given(flag: str, arguments: Sequence[str]) -> bool:
     return any(argument.startswith(f"{flag}=") for argument in arguments)
 
 
-def _mutators(target: Target, plain: Callable[[bytes, int], bytes]) -> dict[str, Any]:
+def _mutators(target: FuzzTarget, plain: Callable[[bytes, int], bytes]) -> dict[str, Any]:
     def mutate(unit: bytes, max_size: int, seed: int) -> bytes:
         mutant = target.mutate(unit, max_size, seed)
         return plain(unit, max_size) if mutant is None else mutant
@@ -171,12 +198,15 @@ def _mutators(target: Target, plain: Callable[[bytes, int], bytes]) -> dict[str,
 
 
 def bucket_line(finding: Finding) -> str:
-    """The finding's bucket. The hash stands for it: infrastructures compare that exactly."""
+    """Return the line that identifies a finding: a hash of its bucket, and the bucket.
+
+    Fuzzing infrastructures tell findings apart by the hash.
+    """
     digest = hashlib.sha256(finding.bucket.encode()).hexdigest()[:16]
     return f"FuzzerHash={digest} {finding.bucket}"
 
 
-# --- what libFuzzer starts when it starts itself ---
+# --- the program that libFuzzer starts again ---
 
 _LAUNCHER = """\
 #!/bin/sh
@@ -186,11 +216,11 @@ _VARIABLE = "CLIF_FUZZ_LAUNCHER"
 
 
 def launcher(name: str) -> Path:
-    """A program that runs the target with its arguments as they are; what is none of libFuzzer's
-    comes from the environment.
+    """Return a program that runs the target with libFuzzer's arguments alone.
 
-    One that the environment names is taken (``scripts/oss-fuzz`` has some of its own); else it is
-    written into the folder for temporary files, once for each content.
+    Options that are not libFuzzer's come from the environment. If the environment names a launcher,
+    as those of ``scripts/oss-fuzz`` do, it is that one. Otherwise the launcher is written to the
+    folder for temporary files, under a name with a hash of its text.
     """
     named = os.environ.get(_VARIABLE)
     if named:

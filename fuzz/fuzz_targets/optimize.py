@@ -1,4 +1,4 @@
-"""The mid-end keeps what a function does: the interpreter on it, and on its optimised CLIF."""
+"""Target ``optimize``: a function and its optimised CLIF do the same in the interpreter."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from fuzz.differential.finding import Finding, FindingKind
 from fuzz.differential.oracle import OracleError, interpreter
 from fuzz.differential.pipeline import target_of
 from fuzz.fuzz_targets.target import CaseTarget, Checked
-from fuzz.generate import Generator, Options
-
-_INPUTS = 32
 
 
 class Optimize(CaseTarget):
-    """Nothing is run but the interpreter: what differs is the mid-end's doing."""
+    """Compares the interpreter's outcomes before and after Cranelift's mid-end.
+
+    No machine code is run, so every difference is a fault of the mid-end.
+    """
 
     def check(self, case: Case) -> Checked:
         if case.settings.get("opt_level") == "none":
@@ -57,12 +57,8 @@ class Optimize(CaseTarget):
         return [diagnosis.difference(case, isa, (), differences)] if differences else []
 
     def _optimised(self, case: Case, isa: str) -> Case:
-        spoil = self.injection(case).functions
-        functions = Functions(print_functions(spoil(case.functions) if spoil else case.functions))
+        inject = self.injection(case).functions
+        functions = Functions(print_functions(inject(case.functions) if inject else case.functions))
         compiled = target_of(case, isa).compile(functions, clif=True, chaos=case.chaos)
         text = "\n".join(code.clif or "" for code in compiled)
         return replace(case, functions=[function for function, _ in read_file(text).functions])
-
-
-def target(isas: tuple[str, ...]) -> Optimize:
-    return Optimize(isas, Generator(Options(inputs=_INPUTS, isas=isas)))

@@ -1,4 +1,4 @@
-"""The reader of CLIF: no text makes it panic, and what it prints it reads again as the same."""
+"""Target ``reader``: the CLIF reader never panics, and reads its output as the same function."""
 
 from __future__ import annotations
 
@@ -10,30 +10,31 @@ from backend.cranelift.compiler import Target as CompilerTarget
 from backend.cranelift.known_faults import VERSION
 from fuzz.differential import diagnosis
 from fuzz.differential.finding import Finding, FindingKind
-from fuzz.fuzz_targets import TargetOptions, refuse_fault
-from fuzz.fuzz_targets.target import Failure, Target
+from fuzz.fuzz_targets.options import TargetOptions, refuse_fault
+from fuzz.fuzz_targets.target import FuzzTarget, UnitFailure
 from fuzz.fuzz_targets.units import Units, is_among
-from fuzz.generate import Generator, Options
+from fuzz.generate import Generator
 
-#: Share of the mutations that are those of CLIF itself; the others are libFuzzer's, of bytes.
-_OF_CLIF = 0.25
-#: Place and words of known panics (docs/findings.md): of the reader for a ``vconst`` of more bytes
-#: than its type has, of the verifier for an operand whose type has no half, double or such lanes.
-_KNOWN = (
+#: Share of the mutations that mutate CLIF; the others are libFuzzer's own, of bytes.
+_CLIF_SHARE = 0.25
+#: Source location and start of the message of known panics (docs/findings.md): of the reader for a
+#: ``vconst`` with more bytes than its type, of the verifier for an operand whose type cannot be
+#: halved, doubled or split into such lanes.
+_KNOWN_PANICS = (
     ("cranelift-codegen/src/ir/constant.rs:110:", ""),
     ("cranelift-codegen/src/ir/instructions.rs:", "invalid type for "),
 )
 _VERIFIER = CompilerTarget.of("x86_64", {"enable_llvm_abi_extensions": "true"})
 
 
-class Reader(Target):
-    """Units are any bytes; what is not UTF-8 is read with replacement characters."""
+class Reader(FuzzTarget):
+    """Reads any bytes; replacement characters stand for what is not UTF-8."""
 
-    def __init__(self, isas: tuple[str, ...]) -> None:
-        super().__init__(isas)
-        self.units = Units(Generator(Options(inputs=1, isas=isas)))
+    def __init__(self, generator: Generator) -> None:
+        super().__init__(generator.options.isas)
+        self.units = Units(generator)
 
-    def test(self, unit: bytes) -> Failure | None:
+    def test(self, unit: bytes) -> UnitFailure | None:
         self.statistics.units += 1
         text = unit.decode(errors="replace")
         try:
@@ -45,16 +46,16 @@ class Reader(Target):
             return None
         except CompilerPanic as panic:
             finding = replace(diagnosis.compiler_failure("", panic), known=_is_known(panic))
-            return None if self.judge([finding]) is None else Failure(finding, text)
+            return None if self.first_unknown([finding]) is None else UnitFailure(finding, text)
         if not valid:
-            # What has no meaning may be printed in any way.
+            # An invalid function may print as anything.
             self.statistics.facts["refused by the verifier"] += 1
             return None
         self.statistics.facts["read"] += 1
         return _reread(text, printed)
 
     def mutate(self, unit: bytes, max_size: int, seed: int) -> bytes | None:
-        if max_size < len(unit) or not is_among(seed, _OF_CLIF):
+        if max_size < len(unit) or not is_among(seed, _CLIF_SHARE):
             return None
         return self.units.mutate(unit, max_size, seed)
 
@@ -66,7 +67,11 @@ class Reader(Target):
 
 
 def _refuses(functions: Functions) -> bool:
-    """Whether the verifier refuses one of them. Raises CompilerPanic where it panics."""
+    """Return whether the verifier refuses one of the functions.
+
+    Raises:
+        CompilerPanic: the verifier panics.
+    """
     errors = functions.verify(_VERIFIER.handle)
     for error in errors:
         if isinstance(error, CompilerPanic):
@@ -77,27 +82,24 @@ def _refuses(functions: Functions) -> bool:
 def _is_known(panic: CompilerPanic) -> bool:
     return version() == VERSION and any(
         panic.location.startswith(place) and panic.message.startswith(words)
-        for place, words in _KNOWN
+        for place, words in _KNOWN_PANICS
     )
 
 
-def _reread(text: str, printed: str) -> Failure | None:
+def _reread(text: str, printed: str) -> UnitFailure | None:
+    """Return a failure unless the printed text reads and prints as itself."""
     try:
         again = Functions(printed).display()
     except ReadError as error:
         what = f"does not read what it printed: {error.message.partition(',')[0]}"
-        return Failure(_fault(what, error.message, printed), text)
+        return UnitFailure(_fault(what, error.message, printed), text)
     except CompilerPanic as panic:
-        return Failure(diagnosis.compiler_failure("", panic), text)
+        return UnitFailure(diagnosis.compiler_failure("", panic), text)
     if again == printed:
         return None
     lines = difflib.unified_diff(printed.splitlines(), again.splitlines(), lineterm="", n=0)
-    return Failure(_fault("printing again differs", *list(lines)[2:8]), text)
+    return UnitFailure(_fault("printing again differs", *list(lines)[2:8]), text)
 
 
 def _fault(what: str, *lines: str) -> Finding:
     return Finding(FindingKind.READER_FAULT, "", what, (what, *lines))
-
-
-def target(isas: tuple[str, ...]) -> Reader:
-    return Reader(isas)

@@ -1,4 +1,4 @@
-"""The same function under two draws of settings does the same, on every ISA. No interpreter."""
+"""Target ``settings``: a case does the same under two sets of settings, without the interpreter."""
 
 from __future__ import annotations
 
@@ -19,18 +19,23 @@ from fuzz.differential.oracle import DEFAULT_FUEL
 from fuzz.differential.pipeline import NOT_EXECUTABLE, Pipeline, target_of
 from fuzz.entropy import PrngEntropy
 from fuzz.fuzz_targets.target import CaseTarget, Checked
-from fuzz.generate import Generator, Options
+from fuzz.generate import Generator
 from fuzz.mutate import Mutator
 
-_INPUTS = 16
-_OTHER_SETTINGS = ("settings", "isa-flags")
+#: The mutations that change nothing but what a case is compiled with.
+_MUTATIONS = ("settings", "isa-flags")
+#: Outcomes that are faults under any settings, as cases are drawn to terminate without violations.
+_FAULTY = {Status.VIOLATED: FindingKind.MISCOMPILE, Status.HUNG: FindingKind.HANG}
 
 
 class TwoSettings(CaseTarget):
-    """Each ISA judges itself: what it does under other settings is what is expected of it."""
+    """Compares each ISA with itself: the expected outcomes are those under other settings.
 
-    def __init__(self, isas: tuple[str, ...], generator: Generator) -> None:
-        super().__init__(isas, generator)
+    The case with the other settings is called its twin.
+    """
+
+    def __init__(self, generator: Generator) -> None:
+        super().__init__(generator)
         self._mutator = Mutator(generator.options, generator.repertoires)
 
     def check(self, case: Case) -> Checked:
@@ -51,42 +56,44 @@ class TwoSettings(CaseTarget):
         )
 
     def _twin(self, case: Case) -> Case | None:
-        """The case under other settings, with which all of it is lowered too; None if there are
-        none. They are a function of the case."""
+        """Return the case with other settings under which all of it is lowered too.
+
+        The settings are a function of the case. None if no such settings were found.
+        """
         text = print_functions(case.functions) + repr(sorted(case.settings.items()))
         seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
-        mutant = self._mutator.mutate(case, PrngEntropy(seed), steps=2, only=_OTHER_SETTINGS)
+        mutant = self._mutator.mutate(case, PrngEntropy(seed), steps=2, only=_MUTATIONS)
         if not mutant.steps:
             return None
         return replace(case, settings=mutant.case.settings, isa_settings=mutant.case.isa_settings)
 
     def _check_isa(self, case: Case, twin: Case, isa: str) -> Sequence[Finding]:
-        spoil = self.injection(twin).functions
-        functions = spoil(twin.functions) if spoil else twin.functions
+        inject = self.injection(twin).functions
+        functions = inject(twin.functions) if inject else twin.functions
         compiled = target_of(twin, isa).compile(Functions(print_functions(functions)))
         if diagnosis.wrong_forms(isa, compiled):
             self.statistics.facts["skipped: forms that the emulator gets wrong"] += 1
             return ()
-        oracle = _Twin(twin, isa, compiled)
+        oracle = _TwinOracle(twin, isa, compiled)
         verdict = Pipeline([isa], oracle=oracle.outcomes).check(case)
         self.statistics.note(verdict)
         return [*oracle.findings, *verdict.findings]
 
 
 def _settings_of(twin: Case) -> list[str]:
-    """What the twin was compiled with, for the finding."""
-    lines = ["expected is what it does compiled with"]
+    """Return the twin's settings, as lines of a finding's explanation."""
+    lines = ["expected is the outcome when compiled with"]
     lines += [f"  {name}={value}" for name, value in sorted(twin.settings.items())]
     for isa, flags in twin.isa_settings.items():
         lines.append(f"  {isa}: {' '.join(sorted(flags))}")
     return lines
 
 
-class _Twin:
-    """The oracle that says what a case does compiled under other settings.
+class _TwinOracle:
+    """An oracle whose expected outcomes are those of the twin's machine code.
 
     Attributes:
-        findings: what is wrong with the twin itself.
+        findings: faults of the twin's own runs.
     """
 
     def __init__(self, twin: Case, isa: str, compiled: Sequence[Compiled]) -> None:
@@ -109,11 +116,3 @@ class _Twin:
                 what = found.details.get(rows[0], "no end (stopped)")
                 self.findings.append(Finding(kind, self.isa, status.name.lower(), (what,)))
         return found
-
-
-#: What no settings must make of a case that was drawn to end.
-_FAULTY = {Status.VIOLATED: FindingKind.MISCOMPILE, Status.HUNG: FindingKind.HANG}
-
-
-def target(isas: tuple[str, ...]) -> TwoSettings:
-    return TwoSettings(isas, Generator(Options(inputs=_INPUTS, isas=isas)))

@@ -1,4 +1,4 @@
-"""What a fuzz target is: bytes in, findings out, and counts of what happened."""
+"""What a fuzz target is: it takes units of bytes, returns failures, and counts what happened."""
 
 from __future__ import annotations
 
@@ -17,19 +17,22 @@ from fuzz.differential.finding import Finding
 from fuzz.differential.finding_file import finding_text
 from fuzz.differential.known_failures import recognise
 from fuzz.differential.pipeline import NO_INJECTION, Injection, Verdict
-from fuzz.fuzz_targets import FaultError, TargetOptions
+from fuzz.fuzz_targets.options import FaultError, TargetOptions
 from fuzz.fuzz_targets.units import Units
 from fuzz.generate import Generator
+from fuzz.selfcheck.registry import all_faults
 
 CompilerFailure = VerifierError | CompileError | CompilerPanic
-#: Says how a case is spoilt; None where it has no place for the fault.
-Inject = Callable[[Case], Injection | None]
+#: Returns how to inject a fault into a case; None if the case has no place for that fault.
+CaseInjector = Callable[[Case], Injection | None]
 
 
-def _injecting(name: str) -> Inject:
-    """What injects a fault of ``selfcheck``, the same for a case each time."""
-    from fuzz.selfcheck.registry import all_faults
+def _injector(name: str) -> CaseInjector:
+    """Return the injector for a fault of ``selfcheck``; it is a function of the case alone.
 
+    Raises:
+        FaultError: there is no fault of that name.
+    """
     fault = all_faults().get(name)
     if fault is None:
         raise FaultError(f"no fault named '{name}'; clif-fuzz selfcheck --list shows them all")
@@ -38,17 +41,17 @@ def _injecting(name: str) -> Inject:
 
 @dataclass(slots=True)
 class TargetStatistics:
-    """What a target has done so far, for the line at its end.
+    """Counters of a target, printed when it ends.
 
     Attributes:
-        units: inputs of libFuzzer's that were tried.
-        cases: those of them that were cases (all, but for broken files of a corpus).
-        executions: inputs of cases whose outcome was compared in full, once for each ISA.
-        hangs: inputs that the interpreter stopped.
-        rejected: what could not be tried, by reason.
+        units: units that libFuzzer tried.
+        cases: those of them that were cases: all except for malformed files of a corpus.
+        executions: inputs of cases whose outcome was compared in full, counted once for each ISA.
+        hangs: inputs that ran out of fuel in the interpreter.
+        rejected: units that were not tried, by reason.
         traps: outcomes by trap code.
-        known_faults: findings that are known, by bucket.
-        facts: whatever else the target counts (hits of a cache...).
+        known_faults: findings that known faults explain, by bucket.
+        facts: whatever else the target counts, for example cache hits.
     """
 
     units: int = 0
@@ -61,7 +64,7 @@ class TargetStatistics:
     facts: Counter[str] = field(default_factory=Counter)
 
     def note(self, verdict: Verdict) -> None:
-        """Counts what came of a case."""
+        """Count what the pipeline did with a case."""
         self.executions += verdict.executions
         self.hangs += verdict.hangs
         self.rejected.update(verdict.rejected)
@@ -69,6 +72,7 @@ class TargetStatistics:
             self.traps.update(verdict.expected.traps.values())
 
     def to_json(self) -> dict[str, Any]:
+        """Return the counters, most frequent reasons first."""
         return {
             "units": self.units,
             "cases": self.cases,
@@ -83,11 +87,11 @@ class TargetStatistics:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What came of a case.
+    """The result of checking a case.
 
     Attributes:
-        case: as it was tried: a target may compile it with other settings than it came with.
-        expected: the oracle's outcomes where it was asked.
+        case: as it was tried; a target may change the settings that it came with.
+        expected: the interpreter's outcomes, if it was run.
     """
 
     case: Case
@@ -96,19 +100,23 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """A unit that shows a fault: what to say of it, and the file to replay where it is a case."""
+class UnitFailure:
+    """A fault that a unit shows.
+
+    Attributes:
+        text: the case as a file that can be replayed; empty if the unit is not a case.
+    """
 
     finding: Finding
     text: str = ""
 
 
-class Target(ABC):
-    """One property, and how to try it on a unit of bytes.
+class FuzzTarget(ABC):
+    """A property, and how to check it on a unit of bytes.
 
     Attributes:
         isas: names of the ISAs that it compiles for.
-        statistics: of all units so far.
+        statistics: counters over all units so far.
     """
 
     def __init__(self, isas: Sequence[str]) -> None:
@@ -116,44 +124,52 @@ class Target(ABC):
         self.statistics = TargetStatistics()
 
     @abstractmethod
-    def test(self, unit: bytes) -> Failure | None:
-        """Tries one unit; the first fault that it shows, None where there is none."""
+    def test(self, unit: bytes) -> UnitFailure | None:
+        """Check one unit.
+
+        Returns:
+            The first new fault that it shows; None if it shows none.
+        """
 
     @abstractmethod
     def mutate(self, unit: bytes, max_size: int, seed: int) -> bytes | None:
-        """Another unit made of this one; None leaves the mutation to libFuzzer."""
+        """Make a unit from another one; None leaves the mutation to libFuzzer."""
 
     @abstractmethod
     def crossover(self, one: bytes, other: bytes, max_size: int, seed: int) -> bytes | None:
-        """Another unit made of two; None leaves it to libFuzzer."""
+        """Make a unit from two others; None leaves the crossover to libFuzzer."""
 
     @abstractmethod
     def configure(self, options: TargetOptions) -> None:
-        """Raises FaultError for a fault that has no place here."""
+        """Apply options.
 
-    def judge(self, findings: Sequence[Finding]) -> Finding | None:
-        """The first finding that is news; known ones are counted."""
+        Raises:
+            FaultError: the fault is unknown, or this target cannot inject it.
+        """
+
+    def first_unknown(self, findings: Sequence[Finding]) -> Finding | None:
+        """Return the first finding that no known fault explains, and count the known ones."""
         self.statistics.known_faults.update(f.bucket for f in findings if f.known)
         return next((finding for finding in findings if not finding.known), None)
 
 
-class CaseTarget(Target):
+class CaseTarget(FuzzTarget):
     """A target whose units are cases: CLIF text, or bytes that a case is drawn from.
 
     Attributes:
-        inject: spoils each case, to prove that the target sees it; None for no fault.
+        inject: injects a fault into each case; None for no fault.
     """
 
-    def __init__(self, isas: Sequence[str], generator: Generator) -> None:
-        super().__init__(isas)
+    def __init__(self, generator: Generator) -> None:
+        super().__init__(generator.options.isas)
         self.units = Units(generator)
-        self.inject: Inject | None = None
+        self.inject: CaseInjector | None = None
 
     @abstractmethod
     def check(self, case: Case) -> Checked:
-        """Tries a case."""
+        """Check the property on a case."""
 
-    def test(self, unit: bytes) -> Failure | None:
+    def test(self, unit: bytes) -> UnitFailure | None:
         self.statistics.units += 1
         case = self.units.case(unit)
         if isinstance(case, str):
@@ -161,11 +177,11 @@ class CaseTarget(Target):
             return None
         self.statistics.cases += 1
         checked = self.check(case)
-        finding = self.judge(checked.findings)
+        finding = self.first_unknown(checked.findings)
         if finding is None:
             return None
         text = finding_text(finding, checked.case, checked.expected, self.isas)
-        return Failure(finding, text)
+        return UnitFailure(finding, text)
 
     def mutate(self, unit: bytes, max_size: int, seed: int) -> bytes | None:
         return self.units.mutate(unit, max_size, seed)
@@ -177,17 +193,20 @@ class CaseTarget(Target):
         if not options.guided:
             self.units.fresh = 1.0
         if options.fault:
-            self.inject = _injecting(options.fault)
+            self.inject = _injector(options.fault)
 
-    # --- for the targets ---
+    # --- for subclasses ---
 
     def injection(self, case: Case) -> Injection:
-        """How the case is spoilt; not at all unless a fault is injected."""
+        """Return what to inject into a case; nothing unless the options ask for a fault."""
         return (self.inject and self.inject(case)) or NO_INJECTION
 
     def compiler_failure(self, case: Case, isa: str, error: CompilerFailure) -> list[Finding]:
-        """The finding of a compilation that did not succeed; none, and a count, where the case asks
-        for what the ISA lacks."""
+        """Return the finding for a failed compilation.
+
+        If the case asks for something that the ISA does not support, the result is empty and the
+        case is counted as rejected.
+        """
         found: Finding | str
         if isinstance(error, UnsupportedError):
             found = diagnosis.unsupported(case, isa, error)

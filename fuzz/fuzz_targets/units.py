@@ -1,8 +1,7 @@
-"""Units of libFuzzer's as cases.
+"""Conversion between units, which are libFuzzer's inputs, and cases.
 
-A unit is a case's CLIF text, as every file of a corpus is; mutation and crossover are those of
-CLIF. Any other bytes are accepted too: a case is drawn from them, and its text is what goes on into
-the corpus once it is mutated.
+A unit is the CLIF text of a case, and mutation and crossover work on CLIF. Any other bytes are
+accepted too: a case is drawn from them. Its mutants are units of CLIF text.
 """
 
 from __future__ import annotations
@@ -17,27 +16,30 @@ from fuzz.entropy import BytesEntropy, PrngEntropy
 from fuzz.generate import Generator
 from fuzz.mutate import Mutator
 
-#: Larger units are no cases that anybody made.
+#: Larger units are rejected without reading them.
 LARGEST: Final = 1 << 20
-#: How many cases are kept in memory, so that a mutant is not read again from its own text.
-_KEPT: Final = 1024
-#: What a text must contain to be taken for CLIF; any other is only a source of draws.
+#: Number of cases kept in memory, so that a mutant need not be parsed from its own text.
+_CACHED: Final = 1024
+#: A unit that contains this is parsed as CLIF; any other is a source of random choices.
 _MARK: Final = b"function "
-#: Share of the mutations that draw a new case: it costs less than a mutant, and as long as much is
-#: uncovered it reaches more.
+#: Share of the mutations that draw a new case: drawing costs less than mutating, and reaches more
+#: as long as much is uncovered.
 _FRESH: Final = 0.8
-#: While a crash is made smaller: tries of getting below the size, and mutations in each.
-_SHRINKING_TRIES, _SHRINKING_STEPS = 8, 4
+#: To get below a size limit: how many attempts, and the most mutations in each.
+_SHRINK_ATTEMPTS, _SHRINK_STEPS = 8, 4
 _MUTATION, _CROSSOVER, _CHOICE = 1, 2, 3
 
 
 def is_among(seed: int, share: float) -> bool:
-    """True for that share of libFuzzer's seeds, whose low bits alone are no dice."""
+    """Return True for that share of libFuzzer's seeds.
+
+    The seeds are hashed, since their low bits are not random enough.
+    """
     return PrngEntropy((seed, _CHOICE)).chance(share)
 
 
 class Units:
-    """Reads units, and makes new ones of them.
+    """Parses units, and makes new ones from them.
 
     Args:
         fresh: share of the mutations that draw a new case.
@@ -48,11 +50,11 @@ class Units:
         self.fresh = fresh
         self.generator = generator
         self._mutator = Mutator(generator.options, generator.repertoires)
-        self._kept: OrderedDict[bytes, Case | str] = OrderedDict()
+        self._cache: OrderedDict[bytes, Case | str] = OrderedDict()
 
     def case(self, unit: bytes) -> Case | str:
-        """The case that a unit stands for; of one that is none, the reason, fit for counting."""
-        found = self._kept.get(unit)
+        """Return the case of a unit, or the reason why it has none, in words fit for counting."""
+        found = self._cache.get(unit)
         if found is None:
             found = self._read(unit)
             self._keep(unit, found)
@@ -71,14 +73,18 @@ class Units:
             return "unit: not a case"
 
     def _keep(self, unit: bytes, case: Case | str) -> None:
-        self._kept[unit] = case
-        if len(self._kept) > _KEPT:
-            self._kept.popitem(last=False)
+        self._cache[unit] = case
+        if len(self._cache) > _CACHED:
+            self._cache.popitem(last=False)
 
     # --- new units ---
 
     def mutate(self, unit: bytes, max_size: int, seed: int) -> bytes:
-        """A mutant of the unit; now and then, and where it cannot be read, a new case."""
+        """Return a mutant of the unit.
+
+        It is a newly drawn case for the share ``fresh`` of the seeds, and if the unit cannot be
+        parsed.
+        """
         if max_size < len(unit):
             return self._shrink(unit, max_size, seed)
         entropy = PrngEntropy((seed, _MUTATION))
@@ -88,7 +94,7 @@ class Units:
         return self._fitting(self._mutator.mutate(case, entropy, steps=1).case, max_size, unit)
 
     def crossover(self, one: bytes, other: bytes, max_size: int, seed: int) -> bytes:
-        """A case made of two; the first unit where that is not possible."""
+        """Return a case made from two; a mutant of the first if one of them cannot be parsed."""
         if max_size < len(one) or is_among(seed, self.fresh):
             return self.mutate(one, max_size, seed)
         left, right = self.case(one), self.case(other)
@@ -105,23 +111,23 @@ class Units:
         return unit
 
     def unit(self, case: Case) -> bytes:
-        """A case as a unit, without its origin: that would tell equal ones apart."""
+        """Return a case as a unit, without its origin, so that equal cases are equal units."""
         return print_case(replace(case, origin=""), isas=self.options.isas).encode()
 
     # --- smaller units ---
 
     def _shrink(self, unit: bytes, max_size: int, seed: int) -> bytes:
-        """A smaller case: libFuzzer asks for one while it minimises a crash."""
+        """Return a smaller case; libFuzzer asks for one while it minimises a crash."""
         case = self.case(unit)
         if isinstance(case, str):
             return unit[:max_size]
         entropy = PrngEntropy((seed, _MUTATION))
-        for _ in range(_SHRINKING_TRIES):
+        for _ in range(_SHRINK_ATTEMPTS):
             if case.inputs.count > 1 and entropy.below(2):
                 case = _with_fewer_inputs(case, entropy)
             else:
                 case = self._mutator.mutate(
-                    case, entropy, steps=1 + entropy.below(_SHRINKING_STEPS), only=("delete",)
+                    case, entropy, steps=1 + entropy.below(_SHRINK_STEPS), only=("delete",)
                 ).case
             smaller = self.unit(case)
             if len(smaller) <= max_size:
@@ -131,7 +137,7 @@ class Units:
 
 
 def _with_fewer_inputs(case: Case, entropy: PrngEntropy) -> Case:
-    """One half of the inputs, or all but one."""
+    """Return the case with one half of its inputs, or all but one."""
     count = case.inputs.count
     half, dropped = count // 2, entropy.below(count)
     kept = (

@@ -68,7 +68,7 @@ def test_an_operand_of_the_type_that_it_takes() -> None:
 
 
 def test_every_entry_has_its_case() -> None:
-    from tests.fuzz.fuzz_targets.test_corpus import FOUND
+    from tests.corpus.test_cranelift import FOUND
 
     names = {fault.name for fault in known_faults.FAULTS} | {f.name for f in FAILURES}
     assert names <= FOUND.keys()

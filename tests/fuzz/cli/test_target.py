@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from fuzz.cases.casefile import read_case
-from fuzz.fuzz_targets import TARGETS
-from fuzz.fuzz_targets.shapes import wide
+from fuzz.fuzz_targets.function_families import wide
+from fuzz.fuzz_targets.registry import TARGETS
 from tests.fuzz.command import Command
 from tests.paths import ROOT
 

@@ -10,25 +10,18 @@ import pytest
 from backend.cranelift.compiler import Compiled, Functions, TargetIsa, version
 from backend.cranelift.known_faults import VERSION
 from backend.cranelift.reader import read_file
+from backend.isa.aarch64 import landing_pads
+from backend.isa.aarch64.landing_pads import LandingPadSite
 from clif.testfile import TestFile
 from fuzz.cases.case import Case
 from fuzz.cases.casefile import read_case
 from fuzz.entropy import BytesEntropy, PrngEntropy
-from fuzz.fuzz_targets import (
-    TARGETS,
-    FaultError,
-    TargetOptions,
-    cost,
-    landing_pads,
-    limits,
-    load,
-    optimize,
-    reader,
-)
-from fuzz.fuzz_targets.cachetext import Names, print_for_cache
-from fuzz.fuzz_targets.cost import Cost, Died
-from fuzz.fuzz_targets.landing_pads import Place
-from fuzz.fuzz_targets.target import CaseTarget, Target
+from fuzz.fuzz_targets import compile_cost, limits, optimize, reader
+from fuzz.fuzz_targets.compile_cost import ChildDeath, CompileCost
+from fuzz.fuzz_targets.incremental_cache import Names, print_for_cache
+from fuzz.fuzz_targets.options import FaultError, TargetOptions
+from fuzz.fuzz_targets.registry import TARGETS, load
+from fuzz.fuzz_targets.target import CaseTarget, FuzzTarget
 from fuzz.fuzz_targets.units import LARGEST
 from tests.paths import CORPUS
 
@@ -48,11 +41,11 @@ FAULTS = {
 }
 
 
-def target_named(name: str, options: TargetOptions | None = None) -> Target:
+def target_named(name: str, options: TargetOptions | None = None) -> FuzzTarget:
     return load(name, ISAS, options)
 
 
-def units_of(target: Target, count: int) -> list[bytes]:
+def units_of(target: FuzzTarget, count: int) -> list[bytes]:
     """New cases, and mutants of them."""
     units, unit = [], b""
     for seed in range(count):
@@ -188,16 +181,18 @@ def code_of(text: str) -> bytes:
 @pytest.mark.skipif(version() != VERSION, reason="another Cranelift")
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [(TAIL, (Place.FUNCTION, "paciaz")), (TABLE, (Place.DEFAULT, "mov"))],
+    [(TAIL, (LandingPadSite.FUNCTION, "paciaz")), (TABLE, (LandingPadSite.DEFAULT, "mov"))],
     ids=["tail-bti", "br-table-default-bti"],
 )
-def test_landing_pads_that_cranelift_leaves_out(text: str, expected: tuple[Place, str]) -> None:
-    ((place, what),) = landing_pads.missing(code_of(text))
-    assert place is expected[0]
+def test_landing_pads_that_cranelift_leaves_out(
+    text: str, expected: tuple[LandingPadSite, str]
+) -> None:
+    ((site, what),) = landing_pads.missing(code_of(text))
+    assert site is expected[0]
     assert expected[1] in (what, "mov")
     target = target_named("cfi")
     assert target.test(text.encode()) is None
-    assert target.statistics.known_faults == {f"miscompile aarch64 no landing pad: {place}": 1}
+    assert target.statistics.known_faults == {f"miscompile aarch64 no landing pad: {site}": 1}
 
 
 def test_a_missing_landing_pad_is_seen() -> None:
@@ -207,13 +202,13 @@ def test_a_missing_landing_pad_is_seen() -> None:
     nop = bytes.fromhex("1f2003d5")
     for at in pads:
         spoilt = code[:at] + nop + code[at + 4 :]
-        assert Place.TARGET in [place for place, _ in landing_pads.missing(spoilt)]
+        assert LandingPadSite.TARGET in [site for site, _ in landing_pads.missing(spoilt)]
     spoilt = nop + code[4:]
-    assert Place.FUNCTION in [place for place, _ in landing_pads.missing(spoilt)]
+    assert LandingPadSite.FUNCTION in [site for site, _ in landing_pads.missing(spoilt)]
 
 
 def test_a_function_without_its_pad_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(landing_pads, "missing", lambda _: [(Place.TARGET, "nop")])
+    monkeypatch.setattr(landing_pads, "missing", lambda _: [(LandingPadSite.TARGET, "nop")])
     failure = target_named("cfi").test(TABLE.encode())
     assert failure is not None
     assert failure.finding.bucket == "miscompile aarch64 no landing pad: a target of a jump table"
@@ -377,20 +372,20 @@ def test_sequences_of_limits() -> None:
     target = target_named("limits")
     assert isinstance(target, limits.Limits)
     made = units_of(target, 10)
-    subjects = [target.subject(unit) for unit in made]
-    assert all(isinstance(subject, limits.Subject) for subject in subjects)
-    assert [subject.unit() for subject in subjects if isinstance(subject, limits.Subject)] == made
+    cases = [target.parse(unit) for unit in made]
+    assert all(isinstance(case, limits.ScalingCase) for case in cases)
+    assert [case.unit() for case in cases if isinstance(case, limits.ScalingCase)] == made
     assert target.test(b"; limits: wide 400\nset opt_level=fast\n") is None
     assert target.test(made[0].replace(b"limits: ", b"limits: no_")) is None
     assert sum(target.statistics.rejected.values()) == 2
 
 
-SUBJECT = limits.Subject("long_chain", 400, "speed", "backtracking", "x86_64")
+SCALING_CASE = limits.ScalingCase("long_chain", 400, "speed", "backtracking", "x86_64")
 
 
 def test_a_chain_of_additions_is_within_limits() -> None:
     target = target_named("limits")
-    assert target.test(SUBJECT.unit()) is None
+    assert target.test(SCALING_CASE.unit()) is None
     assert target.statistics.executions >= 1
     assert not target.statistics.known_faults
 
@@ -398,23 +393,26 @@ def test_a_chain_of_additions_is_within_limits() -> None:
 @pytest.mark.parametrize(
     ("costs", "bucket"),
     [
-        (lambda n: Cost(1e-9 * n * n, 1 << 20), "growth x86_64 time of long_chain"),
-        (lambda n: Cost(1e-6 * n, 50 * n * n), "growth x86_64 memory of long_chain"),
-        (lambda n: Cost(1e-6 * n, n) if n < 1000 else Died(11), "growth x86_64 long_chain: stack"),
+        (lambda n: CompileCost(1e-9 * n * n, 1 << 20), "growth x86_64 time of long_chain"),
+        (lambda n: CompileCost(1e-6 * n, 50 * n * n), "growth x86_64 memory of long_chain"),
+        (
+            lambda n: CompileCost(1e-6 * n, n) if n < 1000 else ChildDeath(11),
+            "growth x86_64 long_chain: stack",
+        ),
     ],
     ids=["time", "memory", "stack"],
 )
 def test_growth_is_seen(costs, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     target = target_named("limits")
     monkeypatch.setattr(target, "cost", lambda _, size: costs(size))
-    failure = target.test(SUBJECT.unit())
+    failure = target.test(SCALING_CASE.unit())
     assert failure is not None
     assert failure.finding.bucket.startswith(bucket)
 
 
 def test_an_overflow_is_what_a_process_dies_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cost, "_compile", lambda *_: os.kill(os.getpid(), signal.SIGSEGV))
-    died = cost.measure(SUBJECT.target, SUBJECT.text(8))
+    monkeypatch.setattr(compile_cost, "_compile", lambda *_: os.kill(os.getpid(), signal.SIGSEGV))
+    died = compile_cost.measure(SCALING_CASE.target, SCALING_CASE.text(8))
     assert str(died) == "stack overflow (SIGSEGV)"
 
 

@@ -1,7 +1,8 @@
-"""What compiling a function takes, measured in a process of its own.
+"""CPU time and memory of compiling a function, measured in a child process.
 
-There it has as much stack as threads have that compile for Wasmtime, and an overflow kills nobody
-else; what it allocates is not mixed up with what was freed before.
+The child has a thread with the default stack size of Rust threads, such as those that compile for
+Wasmtime, so that a stack overflow shows, and kills only the child. Memory that the parent allocated
+and freed before does not distort the measurement.
 """
 
 from __future__ import annotations
@@ -18,24 +19,24 @@ from typing import Final
 
 from backend.cranelift.compiler import CompileError, CompilerPanic, Functions, Target, VerifierError
 
-#: What Rust gives to threads by default.
+#: Bytes that a Rust thread has by default.
 _STACK: Final = 2 << 20
-#: Short compilations are repeated, and the shortest counts.
+#: Compilations of fewer seconds are repeated, and the fastest counts.
 _REPEATED_BELOW: Final = 0.05
 _REPETITIONS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
-    """CPU time, and bytes of memory at the most, of one compilation."""
+class CompileCost:
+    """CPU seconds of one compilation, and its peak memory in bytes."""
 
     seconds: float
     memory: int
 
 
 @dataclass(frozen=True, slots=True)
-class Died:
-    """The process did not come to its end."""
+class ChildDeath:
+    """The child process ended without a measurement; ``signal`` is 0 if no signal killed it."""
 
     signal: int
 
@@ -45,8 +46,8 @@ class Died:
         return f"died of signal {self.signal}" if self.signal else "failed"
 
 
-def measure(target: Target, text: str) -> Cost | Died:
-    """Compiles a function's text in a child process."""
+def measure(target: Target, text: str) -> CompileCost | ChildDeath:
+    """Compile a function's text in a child process, and measure that."""
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
@@ -57,16 +58,16 @@ def measure(target: Target, text: str) -> Cost | Died:
         answer = pipe.read()
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status) or not answer:
-        return Died(os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0)
+        return ChildDeath(os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0)
     seconds, memory = json.loads(answer)
-    return Cost(seconds, memory)
+    return CompileCost(seconds, memory)
 
 
 def _in_child(target: Target, text: str, writing: int) -> None:
-    """Never returns; nothing of the parent's must run at the end."""
+    """Measure, write the result to the pipe, and end without running the parent's exit handlers."""
     try:
         for number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS):
-            signal.signal(number, signal.SIG_DFL)  # libFuzzer's would write artifacts
+            signal.signal(number, signal.SIG_DFL)  # libFuzzer's handlers would write artifacts
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         threading.stack_size(_STACK)
         found: list[tuple[float, int]] = []
@@ -92,20 +93,20 @@ def _compile(target: Target, text: str) -> tuple[float, int]:
 
 def _time(target: Target, functions: Functions) -> float:
     start = thread_time()
-    # What is too large for an ISA's limits is refused, which takes time as well.
+    # A function above an implementation limit is refused, which takes time as well.
     with suppress(CompileError, CompilerPanic, VerifierError):
         target.compile(functions)
     return thread_time() - start
 
 
 def _reset_peak() -> int:
-    """Lets the peak begin where memory is now, in bytes."""
+    """Reset the peak of the resident memory to its present size; return that in bytes."""
     Path("/proc/self/clear_refs").write_text("5")
     return _status("VmRSS")
 
 
 def _status(name: str) -> int:
-    """A line of this process's status, in bytes."""
+    """Return a line of this process's status, in bytes."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) << 10

@@ -1,7 +1,7 @@
-"""Landing pads in aarch64 code: every place that an indirect branch may reach must start with one.
+"""Landing pads: every site that an indirect branch may reach must start with one.
 
-Such places are the beginnings of functions, which may be called through their addresses, and the
-targets of jump tables. Cranelift emits a table behind the branch that uses it::
+Such sites are the entries of functions, which may be called through their addresses, and the
+targets of jump tables. Cranelift emits a jump table after the branch that uses it::
 
     mov x2, #2                    ; the index of the default, which is the last entry
     csel x2, x3, x2, lo
@@ -21,10 +21,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-#: ``bti c``, and the instructions that sign a return address and are landing pads as well.
+#: Landing pads for calls: ``bti c``, and instructions that sign the return address, too.
 _OF_CALLS: Final = {0xD503245F: "bti c", 0xD503233F: "paciasp", 0xD503237F: "pacibsp"}
 _OF_JUMPS: Final = {0xD503249F: "bti j", 0xD50324DF: "bti jc"}
-#: Others that sign, for the report.
+#: Names for findings; ``paciaz`` and ``pacibz`` sign as well, but are no landing pads.
 _NAMES: Final = {0xD503231F: "paciaz", 0xD503235F: "pacibz"} | _OF_CALLS | _OF_JUMPS
 _MOVZ: Final = (0x52800000, 0x7FE00000)
 _CSEL_LO: Final = (0x1A803000, 0x7FE0FC00)
@@ -38,28 +38,28 @@ _DISPATCH: Final = (_MOVZ, _CSEL_LO, _ADR_16, _LDRSW, _ADD)
 Words = NDArray[np.uint32]
 
 
-class Place(StrEnum):
-    """What must start with a landing pad."""
+class LandingPadSite(StrEnum):
+    """Kinds of sites that must start with a landing pad."""
 
     FUNCTION = "a function"
     TARGET = "a target of a jump table"
     DEFAULT = "the default of a jump table"
 
 
-def missing(code: bytes) -> list[tuple[Place, str]]:
-    """The places in a function's code that lack it, and what stands there."""
+def missing(code: bytes) -> list[tuple[LandingPadSite, str]]:
+    """Return the sites in a function's code without a landing pad, and the instructions there."""
     words = np.frombuffer(code[: len(code) // 4 * 4], "<u4")
     if not len(words):
         return []
     found = []
     if int(words[0]) not in _OF_CALLS:
-        found.append((Place.FUNCTION, _name(words[0])))
+        found.append((LandingPadSite.FUNCTION, _name(words[0])))
     for table in tables(words):
         for position, target in enumerate(table):
-            # Cranelift puts the default behind all others.
-            place = Place.DEFAULT if position == len(table) - 1 else Place.TARGET
+            # Cranelift puts the default after all other targets.
+            site = LandingPadSite.DEFAULT if position == len(table) - 1 else LandingPadSite.TARGET
             if int(words[target]) not in _OF_JUMPS:
-                found.append((place, _name(words[target])))
+                found.append((site, _name(words[target])))
     return found
 
 
@@ -68,7 +68,7 @@ def _name(word: np.uint32) -> str:
 
 
 def tables(words: Words) -> Iterator[list[int]]:
-    """The targets of each jump table, as indices of words."""
+    """Yield the targets of each jump table, as indices of words."""
     for at in np.flatnonzero(words & _BR[1] == _BR[0]).tolist():
         before = [int(word) for word in words[max(0, at - 6) : at] if word != _CSDB]
         if len(before) < 5 or not _match(before[-5:], _DISPATCH):

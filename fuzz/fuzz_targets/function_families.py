@@ -1,4 +1,4 @@
-"""Functions that are large in one way, as CLIF text: what ``limits`` measures growth on."""
+"""Families of functions that grow in one way with their size, for the target ``limits``."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ def _function(body: Iterable[str], params: str = "i64, i64", returns: str = "i64
 
 
 def long_chain(n: int) -> str:
-    """``n`` operations, each on the result of the one before."""
+    """Return ``n`` operations, each on the result of the one before."""
     names = ("iadd", "imul", "bxor", "isub")
     body = [f"v{k + 2} = {names[k % 4]} v{k + 1}, v{k % 2}" for k in range(n)]
     return _function(["block0(v0: i64, v1: i64):", *body, f"return v{n + 1}"])
 
 
 def wide(n: int) -> str:
-    """``n`` values that are all live at once."""
+    """Return ``n`` values that are all live at once."""
     made = [f"v{k + 2} = imul v{k % 2}, v{max(0, k + 1 - k % 7)}" for k in range(n)]
     sums = [f"v{n + 2 + k} = bxor v{n + 1 + k if k else 0}, v{k + 2}" for k in range(n)]
     return _function(["block0(v0: i64, v1: i64):", *made, *sums, f"return v{2 * n + 1}"])
 
 
 def same_value(n: int) -> str:
-    """The same expression ``n`` times, for value numbering to fold."""
+    """Return the same expression ``n`` times, for global value numbering to merge."""
     body = []
     for k in range(n):
         body += [f"v{2 * k + 2} = iadd v0, v1", f"v{2 * k + 3} = bxor v{2 * k + 1}, v{2 * k + 2}"]
@@ -34,7 +34,7 @@ def same_value(n: int) -> str:
 
 
 def constants(n: int) -> str:
-    """A chain of additions of constants, for reassociation to fold."""
+    """Return a chain of ``n`` additions of constants, for reassociation to fold."""
     body = []
     for k in range(n):
         body += [
@@ -45,7 +45,7 @@ def constants(n: int) -> str:
 
 
 def jumps(n: int) -> str:
-    """``n`` blocks, one behind the other."""
+    """Return ``n`` blocks, each a jump to the next."""
     body = ["block0(v0: i64, v1: i64):", "jump block1"]
     for k in range(1, n):
         body += [f"block{k}:", f"jump block{k + 1}"]
@@ -53,7 +53,7 @@ def jumps(n: int) -> str:
 
 
 def diamonds(n: int) -> str:
-    """``n`` branches that join, one behind the other."""
+    """Return a sequence of ``n`` branches whose two sides join again."""
     body = ["block0(v0: i64, v1: i64):", "jump block1(v0)"]
     for k in range(n):
         first, value = 3 * k + 1, 10 + 4 * k
@@ -68,7 +68,7 @@ def diamonds(n: int) -> str:
 
 
 def nested_branches(n: int) -> str:
-    """Branches ``n`` deep, each with a way out at once."""
+    """Return branches nested ``n`` deep, each of which may leave for a common exit."""
     body = ["block0(v0: i64, v1: i64):", "jump block1"]
     for k in range(1, n + 1):
         body += [f"block{k}:", f"v{k + 1} = iadd v{k if k > 1 else 0}, v1"]
@@ -78,7 +78,7 @@ def nested_branches(n: int) -> str:
 
 
 def nested_loops(n: int) -> str:
-    """Loops ``n / 8`` deep; one value is carried through all of them."""
+    """Return loops nested ``n / 8`` deep, with one loop-carried value."""
     depth = n // 8
     body = ["block0(v0: i64, v1: i64):", "jump block1(v0)"]
     for k in range(1, depth + 1):
@@ -95,7 +95,7 @@ def nested_loops(n: int) -> str:
 
 
 def table(n: int) -> str:
-    """A ``br_table`` of ``n`` entries over 16 blocks."""
+    """Return a ``br_table`` with ``n`` entries for 16 blocks."""
     entries = ", ".join(f"block{1 + k % 16}" for k in range(n))
     body = ["block0(v0: i64, v1: i64):", "v2 = ireduce.i32 v0"]
     body += [f"br_table v2, block17, [{entries}]"]
@@ -105,7 +105,7 @@ def table(n: int) -> str:
 
 
 def block_params(n: int) -> str:
-    """A loop that carries ``n / 8`` values and rotates them."""
+    """Return a loop that rotates ``n / 8`` loop-carried values."""
     count = n // 8
     start = ", ".join(f"v{k % 2}" for k in range(count))
     params = ", ".join(f"v{k + 2}: i64" for k in range(count))
@@ -117,7 +117,7 @@ def block_params(n: int) -> str:
 
 
 def memory(n: int) -> str:
-    """``n`` stores and loads of a stack slot, for alias analysis to follow."""
+    """Return ``n`` stores to and loads from a stack slot, for alias analysis."""
     body = ["ss0 = explicit_slot 4096", "block0(v0: i64, v1: i64):", "v2 = stack_addr.i64 ss0"]
     value = "v0"
     for k in range(n):
@@ -128,14 +128,14 @@ def memory(n: int) -> str:
 
 
 def calls(n: int) -> str:
-    """``n`` calls, each of whose arguments is the result of the one before."""
+    """Return ``n`` calls whose arguments are the results of the calls before."""
     body = ["sig0 = (i64, i64) -> i64 system_v", "fn0 = %callee sig0", "block0(v0: i64, v1: i64):"]
     body += [f"v{k + 2} = call fn0(v{k + 1}, v{k})" for k in range(n)]
     return _function([*body, f"return v{n + 1}"])
 
 
 def selects(n: int) -> str:
-    """A chain of ``n`` comparisons and selections."""
+    """Return a chain of ``n`` comparisons and selects."""
     body = []
     for k in range(n):
         compared, chosen = 2 * k + 2, 2 * k + 3
@@ -145,7 +145,7 @@ def selects(n: int) -> str:
 
 
 def tree(n: int) -> str:
-    """A balanced tree of ``n`` additions of loads."""
+    """Return a balanced tree of additions over ``n`` loads."""
     body, level, number = ["block0(v0: i64, v1: i64):"], [], 2
     for k in range(n):
         body.append(f"v{number} = load.i64 v0+{8 * k}")
@@ -161,10 +161,10 @@ def tree(n: int) -> str:
     return _function([*body, f"return v{level[0]}"])
 
 
-Shape = Callable[[int], str]
-SHAPES: Final[dict[str, Shape]] = {
-    shape.__name__: shape
-    for shape in (
+#: By name: makes the family's function of a size.
+FAMILIES: Final[dict[str, Callable[[int], str]]] = {
+    family.__name__: family
+    for family in (
         long_chain,
         wide,
         same_value,

@@ -1,4 +1,4 @@
-"""What a target under libFuzzer has covered so far, over time."""
+"""Edges and ISLE rules that a fuzz target covers over time."""
 
 from __future__ import annotations
 
@@ -10,15 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.cranelift.edge_counters import counters
+from fuzz.survey.coverage import rule_counts_of_run
 
-#: Points of the curve, in CPU seconds: each is so much more than the one before.
-_GROWTH: Final = 1.2
+#: CPU seconds of the first point, and the factor from one point to the next.
 _FIRST: Final = 5.0
+_GROWTH: Final = 1.2
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
-    """What was covered at one time. ``packed`` is one bit per edge."""
+class CurvePoint:
+    """What was covered by a certain time.
+
+    Attributes:
+        packed: the covered edges, one bit per edge.
+    """
 
     cpu_seconds: float
     seconds: float
@@ -28,13 +33,13 @@ class Point:
 
 
 @dataclass(slots=True)
-class Progress:
-    """The edges that units covered, and a curve of them.
+class CoverageCurve:
+    """The edges that units covered, as a curve over CPU time.
 
-    The counters are libFuzzer's, which clears them before each unit: they are only read.
+    libFuzzer clears the counters before each unit; here they are only read.
     """
 
-    curve: list[Point] = field(default_factory=list)
+    points: list[CurvePoint] = field(default_factory=list)
     _seen: NDArray[np.uint8] = field(default_factory=lambda: np.zeros_like(counters()))
     _live: NDArray[np.uint8] = field(default_factory=counters)
     _began: float = field(default_factory=monotonic)
@@ -43,25 +48,25 @@ class Progress:
 
     @property
     def edges(self) -> int:
-        """How many edges of Cranelift were covered."""
+        """The number of Cranelift's edges covered so far."""
         return int(np.count_nonzero(self._seen))
 
     def note(self, units: int) -> None:
-        """Called after each unit, with how many there were."""
+        """Collect what a unit covered; ``units`` is the number of units so far."""
         np.bitwise_or(self._seen, self._live, out=self._seen)
         if process_time() - self._began_cpu >= self._due:
             self.mark(units)
             self._due *= _GROWTH
 
     def clear(self) -> None:
-        """Sets the counters to zero, for whoever has no libFuzzer that does it."""
+        """Set the counters to zero, for callers without libFuzzer."""
         self._live.fill(0)
 
     def mark(self, units: int) -> None:
-        """Adds a point to the curve."""
+        """Add a point to the curve."""
         covered = self._seen.astype(np.bool_)
-        self.curve.append(
-            Point(
+        self.points.append(
+            CurvePoint(
                 process_time() - self._began_cpu,
                 monotonic() - self._began,
                 units,
@@ -71,11 +76,9 @@ class Progress:
         )
 
     def to_json(self) -> list[dict[str, Any]]:
-        """The curve, with the rules that fired where they are known."""
-        from fuzz.survey.coverage import rule_counts_of_run
-
+        """Return the points, with the number of rules that fired if the build can tell."""
         points = []
-        for point in self.curve:
+        for point in self.points:
             counts, _ = rule_counts_of_run(point.packed)
             rules = {group: list(pair) for group, pair in (counts or {}).items()}
             points.append(

@@ -1,4 +1,4 @@
-"""Having the last word in a process that libFuzzer ends past Python."""
+"""Hooks for the end of a process that libFuzzer ends without returning to Python."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from types import FrameType
 from typing import Final
 
 _INTERRUPTS: Final = (signal.SIGINT, signal.SIGTERM)
-#: What C calls must live as long as the process.
-_KEPT: list[object] = []
+#: Functions that C calls must not be garbage-collected before the process ends.
+_KEEP_ALIVE: list[object] = []
 
 
 def at_exit(report: Callable[[], None]) -> None:
-    """Reports when libFuzzer calls ``exit``, and ends the process there.
+    """Call ``report`` when libFuzzer calls C's ``exit``, then end the process at once.
 
-    What follows would be the destructors of atheris's mutators: they wait forever for the lock of
-    the interpreter, which this thread has.
+    Without that, the destructors of atheris's mutators would run. They wait forever for Python's
+    global interpreter lock, which this thread holds.
     """
     libc = ctypes.CDLL(None)
 
@@ -28,18 +28,21 @@ def at_exit(report: Callable[[], None]) -> None:
         os._exit(status)
 
     handler = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_void_p)(end)
-    _KEPT.append(handler)
+    _KEEP_ALIVE.append(handler)
     libc.on_exit(handler, None)
 
 
 def at_interrupt(report: Callable[[], None]) -> None:
-    """Reports when the process is interrupted, and leaves the rest to whoever handled that before:
-    libFuzzer, which must have begun."""
+    """Call ``report`` on SIGINT and SIGTERM, then pass the signal on to libFuzzer's handler.
+
+    libFuzzer must have installed its handlers before.
+    """
     libc = ctypes.CDLL(None)
     libc.signal.restype = ctypes.c_void_p
     libc.signal.argtypes = [ctypes.c_int, ctypes.c_void_p]
     for number in _INTERRUPTS:
-        before = libc.signal(number, None)  # SIG_DFL, for a moment
+        # C's signal() returns the handler that it replaces: SIG_DFL is set for a moment only.
+        before = libc.signal(number, None)
 
         def handle(number: int, _: FrameType | None, before: int | None = before) -> None:
             report()

@@ -1,0 +1,1 @@
+"""Folders of case files: import from other CLIF, reduction by coverage, statistics."""

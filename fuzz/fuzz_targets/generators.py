@@ -1,0 +1,71 @@
+"""Generators and code fragments for targets that need certain code more often than it is drawn."""
+
+from __future__ import annotations
+
+from clif.types import Type
+from fuzz.entropy import Entropy
+from fuzz.generate import Generator
+from fuzz.generate.calls import call
+from fuzz.generate.control import table
+from fuzz.generate.instruction_set import Pair, Repertoire
+from fuzz.generate.machine_dependent import ADDRESSES, emit_rarity
+from fuzz.generate.unstructured import pressure
+from fuzz.generate.writer import Writer
+
+_FEWEST_CALLEES = 2
+#: The most instructions that ``hold_many`` and ``addresses_and_tables`` emit.
+_PRESSURE, _TABLE = 200, 40
+
+
+class CallGenerator(Generator):
+    """Draws cases of many small functions, so that most of a case is calls.
+
+    After each run every executor checks that the callee-saved registers and the stack pointer are
+    what they were before.
+    """
+
+    def _budgets(self, entropy: Entropy) -> list[int]:
+        count = entropy.between(_FEWEST_CALLEES, self.options.callees)
+        return [max(3, self.options.instructions // (2 * (count + 1)))] * (count + 1)
+
+
+class OneVectorInstruction(Generator):
+    """Draws tiny cases around one vector instruction, and what computes its operands.
+
+    Every pair of vector opcode and type is equally likely.
+    """
+
+    def _focuses(self, entropy: Entropy, repertoire: Repertoire, *, alone: bool) -> list[Pair]:
+        pairs = (alone and self.repertoires.own(repertoire)) or repertoire.pairs
+        vectors = [pair for pair in pairs if _is_vector(pair[1])]
+        return [entropy.choice(vectors or pairs)]
+
+
+def _is_vector(type_: Type | None) -> bool:
+    return type_ is not None and type_.is_vector
+
+
+def hold_many(w: Writer, _: Entropy) -> bool:
+    """Emit more live values than there are registers, live across a call if there is a callee.
+
+    Returns:
+        Whether there was room for it.
+    """
+    if not w.room(_PRESSURE):
+        return False
+    pressure(w, lambda: call(w))
+    return True
+
+
+def addresses_and_tables(w: Writer, entropy: Entropy) -> bool:
+    """Emit what control-flow integrity may break: an address of a frame or function, a jump table.
+
+    Returns:
+        Whether something was emitted.
+    """
+    if entropy.below(2) and w.depth < 2 and w.room(_TABLE):
+        table(w, 1, lambda *_: None)
+        return True
+    name = entropy.choice(ADDRESSES)
+    forms = w.repertoire.by_name.get(name, ())
+    return bool(forms) and emit_rarity(w, name, entropy.choice(forms).type)

@@ -1,0 +1,120 @@
+"""The table of all fuzz targets: what each checks, and the cases that it draws."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from fuzz.fuzz_targets.cfi import ControlFlowIntegrity
+from fuzz.fuzz_targets.differential import Differential
+from fuzz.fuzz_targets.generators import (
+    CallGenerator,
+    OneVectorInstruction,
+    addresses_and_tables,
+    hold_many,
+)
+from fuzz.fuzz_targets.incremental_cache import IncrementalCaching
+from fuzz.fuzz_targets.limits import Limits
+from fuzz.fuzz_targets.optimize import Optimize
+from fuzz.fuzz_targets.options import TargetOptions
+from fuzz.fuzz_targets.reader import Reader
+from fuzz.fuzz_targets.regalloc import RegisterAllocators
+from fuzz.fuzz_targets.settings import TwoSettings
+from fuzz.fuzz_targets.target import FuzzTarget
+from fuzz.generate import Generator, Options
+
+
+@dataclass(frozen=True, slots=True)
+class TargetEntry:
+    """A row of the table.
+
+    Attributes:
+        checks: the property, for the list of targets.
+        make: the target's class, or a function; called with the generator of its cases.
+        cases: how the cases are drawn; ``isas`` is filled in. They have fewer inputs than those of
+            a campaign, since each input is a line of every unit's text.
+        generator: draws the cases.
+    """
+
+    checks: str
+    make: Callable[[Generator], FuzzTarget]
+    cases: Options
+    generator: type[Generator] = Generator
+
+
+#: Every fuzz target by its name on the command line.
+TARGETS: Final = {
+    "differential": TargetEntry(
+        "the interpreter and every ISA agree", Differential, Options(inputs=8)
+    ),
+    "rules": TargetEntry(
+        "the same, on short cases directed at Cranelift's ISLE rules",
+        Differential,
+        # Rules distinguish values rather than paths: few instructions, many inputs.
+        Options(instructions=8, inputs=24, callees=0, directed_share=1.0),
+    ),
+    "optimize": TargetEntry(
+        "the mid-end preserves what a function does", Optimize, Options(inputs=32)
+    ),
+    "settings": TargetEntry(
+        "a function behaves the same under two sets of settings", TwoSettings, Options(inputs=16)
+    ),
+    "simd": TargetEntry(
+        "the interpreter and every ISA agree on one vector instruction, on many inputs",
+        Differential,
+        # One instruction compiles fast and has many corner cases.
+        Options(instructions=6, inputs=64, trapping_share=0.0, callees=0, directed_share=0.0),
+        OneVectorInstruction,
+    ),
+    "abi": TargetEntry(
+        "calls across conventions: many arguments and results, preserved registers",
+        Differential,
+        Options(instructions=60, inputs=8, trapping_share=0.0, callees=6, directed_share=0.0),
+        CallGenerator,
+    ),
+    "incremental_cache": TargetEntry(
+        "a cache hit equals a fresh compilation, and only irrelevant differences hit",
+        IncrementalCaching,
+        Options(inputs=1),
+    ),
+    "regalloc": TargetEntry(
+        "both register allocators, with their checker, agree under high register pressure",
+        RegisterAllocators,
+        Options(instructions=150, inputs=4, fragments=(hold_many,), directed_share=0.0),
+    ),
+    "cfi": TargetEntry(
+        "signed return addresses, landing pads and frame pointers change no result",
+        ControlFlowIntegrity,
+        Options(inputs=8, fragments=(addresses_and_tables,), directed_share=0.0),
+    ),
+    "reader": TargetEntry(
+        "the CLIF reader never panics, and reads its own output as the same function",
+        Reader,
+        Options(inputs=1),
+    ),
+    "limits": TargetEntry(
+        "long, wide and deeply nested functions compile in n log n time and memory",
+        lambda generator: Limits(generator.options.isas),
+        Options(directed_share=0.0),
+    ),
+}
+
+
+def load(name: str, isas: tuple[str, ...], options: TargetOptions | None = None) -> FuzzTarget:
+    """Make a fuzz target.
+
+    Args:
+        name: a key of ``TARGETS``.
+        isas: names of the ISAs to compile for.
+        options: the defaults if None.
+
+    Raises:
+        KeyError: there is no target of that name.
+        FaultError: the fault of the options is unknown, or the target cannot inject it.
+    """
+    entry = TARGETS[name]
+    target = entry.make(entry.generator(replace(entry.cases, isas=isas)))
+    if options is not None:
+        target.configure(options)
+    return target
