@@ -8,7 +8,7 @@ from itertools import count
 from time import process_time, process_time_ns
 
 from fuzz.campaign.case_source import CaseSource
-from fuzz.campaign.counters import note_case
+from fuzz.campaign.counters import count_case
 from fuzz.campaign.statistics import Statistics
 from fuzz.campaign.worker import tune
 from fuzz.cases.case_options import CaseOptions
@@ -43,7 +43,7 @@ def _spend(
         start = process_time_ns()
         case = source.case(index)
         statistics.stage_ns[Stage.GENERATE] += process_time_ns() - start
-        note_case(statistics, case, pipeline.check(case), index)
+        count_case(statistics, case, pipeline.check(case), index)
     statistics.total_ns = process_time_ns() - began_ns
     return statistics
 

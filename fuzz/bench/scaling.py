@@ -7,9 +7,9 @@ import tempfile
 import time
 from dataclasses import dataclass
 
-from fuzz.campaign.plan import Plan
-from fuzz.campaign.result import Result
-from fuzz.campaign.supervisor import Campaign
+from fuzz.campaign.plan import CampaignPlan
+from fuzz.campaign.result import CampaignResult
+from fuzz.campaign.supervisor import Supervisor
 
 #: Share of the time before cases are counted: workers start and caches fill up meanwhile.
 _WARM_UP = 0.5
@@ -39,7 +39,7 @@ class _Meter:
         self._seconds = seconds
         self._points: list[tuple[float, int, int]] = []
 
-    def __call__(self, result: Result) -> None:
+    def __call__(self, result: CampaignResult) -> None:
         if result.seconds > _WARM_UP * self._seconds:
             counts = result.statistics
             self._points.append((time.monotonic(), counts.cases, counts.total_ns))
@@ -61,5 +61,5 @@ def measure_jobs(jobs: int, seed: int, seconds: float) -> Scaling:
     """Cases a second of so many jobs that run for so long."""
     with tempfile.TemporaryDirectory(prefix="clif-fuzz-bench-") as directory:
         meter = _Meter(seconds)
-        Campaign(Plan(seed=seed, seconds=seconds, jobs=jobs, out=directory), meter).run()
+        Supervisor(CampaignPlan(seed=seed, seconds=seconds, jobs=jobs, out=directory), meter).run()
     return meter.scaling(jobs)

@@ -25,7 +25,7 @@ _Kind = tuple[Opcode, Type | None]
 _KIND: Callable[[Inst], _Kind] = attrgetter("opcode", "type")
 
 
-class RuleTally:
+class RuleCounters:
     """In how many cases each rule fired, and with how many inputs, by ISA.
 
     Args:
@@ -58,7 +58,7 @@ class RuleTally:
         self._counts.clear()
 
 
-def note_case(statistics: Statistics, case: Case, verdict: Verdict, index: int) -> None:
+def count_case(statistics: Statistics, case: Case, verdict: Verdict, index: int) -> None:
     """Adds one case to the counts."""
     kinds = _kinds_of(case)
     generated = kinds.total()

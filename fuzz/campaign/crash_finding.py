@@ -1,4 +1,4 @@
-"""Writes down the case that a worker died of, or that it could not finish in time."""
+"""Makes a finding of the case that a worker process crashed on or could not finish in time."""
 
 from __future__ import annotations
 
@@ -6,28 +6,29 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from fuzz.campaign.case_source import CaseSource
-from fuzz.campaign.exit_cause import Autopsy, Ending
-from fuzz.campaign.in_flight import InFlight
-from fuzz.campaign.messages import Death, Failed, Found, Record
-from fuzz.campaign.plan import Plan
+from fuzz.campaign.exit_cause import ExitCause, ExitKind
+from fuzz.campaign.in_flight import InFlightCase
+from fuzz.campaign.plan import CampaignPlan
+from fuzz.campaign.result import FindingSummary
+from fuzz.campaign.worker_pool import FindingReport, WorkerExit, WorkerFailure
 from fuzz.differential.finding import Finding, FindingKind, opcodes_in_bucket
 from fuzz.differential.finding_file import finding_text, write_finding
 from fuzz.differential.stage import Stage
 
-#: What the death of a process is called, by how it ended and what it was doing. What is not in here
-#: is a fault of ours.
-KINDS = {
-    Ending.DIED: {
+#: The kind of finding for each way to end in each stage. In the stages that are missing the fault
+#: is in this project's own code.
+CRASH_KINDS = {
+    ExitKind.CRASHED: {
         Stage.READ: FindingKind.COMPILER_PANIC,
         Stage.COMPILE: FindingKind.COMPILER_PANIC,
         Stage.EMULATE: FindingKind.EMULATOR_FAULT,
     },
-    Ending.TOO_LONG: {
+    ExitKind.TIMED_OUT: {
         Stage.READ: FindingKind.COMPILE_TIMEOUT,
         Stage.COMPILE: FindingKind.COMPILE_TIMEOUT,
         Stage.EMULATE: FindingKind.HANG,
     },
-    Ending.OUT_OF_MEMORY: {
+    ExitKind.OUT_OF_MEMORY: {
         Stage.READ: FindingKind.COMPILE_MEMORY,
         Stage.COMPILE: FindingKind.COMPILE_MEMORY,
         Stage.EMULATE: FindingKind.EMULATOR_FAULT,
@@ -35,22 +36,33 @@ KINDS = {
 }
 
 
-def report_death(plan: Plan, last: InFlight, autopsy: Autopsy, connection: Connection) -> None:
-    """Makes the case again and writes it as a finding; a fault of ours is counted as rejected."""
-    stage, cause = last.stage.label, autopsy.cause
-    kind = KINDS[autopsy.ending].get(last.stage)
+def report_crash(
+    plan: CampaignPlan, crashed: InFlightCase, cause: ExitCause, connection: Connection
+) -> None:
+    """Generate the case again, write it as a finding, and send the report.
+
+    If the fault is in this project's own code, there is no finding: the message that is sent has
+    the case counted as rejected.
+
+    Args:
+        crashed: the case that the worker was running when it ended.
+    """
+    stage = crashed.stage.label
+    kind = CRASH_KINDS[cause.kind].get(crashed.stage)
     if kind is None:
-        connection.send(Death(last.index, f"internal: worker {cause} in {stage}"))
+        connection.send(WorkerExit(crashed.index, f"internal: worker {cause.text} in {stage}"))
         return
-    case = CaseSource(plan.options, plan.seed).case(last.index)
-    detail = f"{cause} in {stage}: {opcodes_in_bucket(case.functions)}"
-    said = (f"  it said: {line}" for line in autopsy.said)
-    finding = Finding(kind, "", detail, (f"the process {cause} in the stage {stage}", *said))
+    case = CaseSource(plan.options, plan.seed).case(crashed.index)
+    detail = f"{cause.text} in {stage}: {opcodes_in_bucket(case.functions)}"
+    quoted = (f"  it said: {line}" for line in cause.last_lines)
+    explanation = (f"the process {cause.text} in the stage {stage}", *quoted)
+    finding = Finding(kind, "", detail, explanation)
     text = finding_text(finding, case, None, plan.options.isas)
     try:
         path = str(write_finding(text, Path(plan.out)))
     except OSError as error:
-        record = Record(kind.value, finding.bucket, "", "", case=last.index)
-        connection.send(Failed(f"{plan.out}: {error.strerror}", record, text))
+        summary = FindingSummary(kind.value, finding.bucket, "", "", case=crashed.index)
+        connection.send(WorkerFailure(f"{plan.out}: {error.strerror}", summary, text))
         return
-    connection.send(Found(Record(kind.value, finding.bucket, "", path, case=last.index)))
+    summary = FindingSummary(kind.value, finding.bucket, "", path, case=crashed.index)
+    connection.send(FindingReport(summary))

@@ -50,9 +50,8 @@ from enum import Enum
 from pathlib import Path
 
 from fuzz.campaign.json_codec import decode, encode
-from fuzz.campaign.messages import Record
-from fuzz.campaign.plan import Plan
-from fuzz.campaign.result import CorpusCase, JobState, Result
+from fuzz.campaign.plan import CampaignPlan, WorkerState
+from fuzz.campaign.result import CampaignResult, CorpusCase, FindingSummary
 from fuzz.campaign.statistics import Statistics
 
 DATABASE = "campaign.sqlite"
@@ -96,7 +95,7 @@ CREATE TABLE samples (
 """
 
 
-class StoreError(Exception):
+class DatabaseError(Exception):
     """Why the database cannot be used, in one line."""
 
 
@@ -109,7 +108,7 @@ class Build:
     edges_total: int
 
 
-class State(Enum):
+class CampaignState(Enum):
     """How it stands with a campaign."""
 
     RUNNING = "running"
@@ -118,10 +117,10 @@ class State(Enum):
     FAILED = "failed"
 
 
-class Store:
+class CampaignDatabase:
     """The database of one folder, for the only supervisor that works in it.
 
-    Raises StoreError from every method, for whatever the disk or the file is to blame.
+    Raises DatabaseError from every method, for whatever the disk or the file is to blame.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -143,9 +142,9 @@ class Store:
 
     # --- beginning ---
 
-    def begin(self, plan: Plan, build: Build) -> None:
+    def begin(self, plan: CampaignPlan, build: Build) -> None:
         """Enters another campaign; what is saved from now on is its."""
-        now, state = time.time(), State.RUNNING.value
+        now, state = time.time(), CampaignState.RUNNING.value
         statistics = json.dumps(encode(Statistics()))
         with self._transaction() as connection:
             cursor = connection.execute(
@@ -155,7 +154,7 @@ class Store:
         assert cursor.lastrowid is not None
         self._campaign, self._written = cursor.lastrowid, 0
 
-    def latest(self) -> tuple[Plan, Build]:
+    def latest(self) -> tuple[CampaignPlan, Build]:
         """What the folder's latest campaign was asked to do; what is saved from now on is its."""
         with _explained(self.directory):
             row = self._connection.execute(
@@ -163,18 +162,18 @@ class Store:
                 " ORDER BY id DESC LIMIT 1"
             ).fetchone()
             if row is None:
-                raise StoreError(f"{self.directory}: no campaign to go on with")
+                raise DatabaseError(f"{self.directory}: no campaign to go on with")
             self._campaign, plan, *build = row
-            return decode(Plan, json.loads(plan)), Build(*build)
+            return decode(CampaignPlan, json.loads(plan)), Build(*build)
 
-    def resume(self, plan: Plan) -> tuple[Result, dict[int, JobState]]:
+    def resume(self, plan: CampaignPlan) -> tuple[CampaignResult, dict[int, WorkerState]]:
         """Goes on with that campaign, under a plan whose limits may be others."""
         key = (self._campaign,)
         with self._transaction() as connection:
             connection.execute(
                 "UPDATE campaigns SET plan = ?, state = ?, error = '', resumed = resumed + 1"
                 " WHERE id = ?",
-                (_plan_text(plan), State.RUNNING.value, self._campaign),
+                (_plan_text(plan), CampaignState.RUNNING.value, self._campaign),
             )
             deaths, statistics, edges = connection.execute(
                 "SELECT deaths, statistics, edges FROM campaigns WHERE id = ?", key
@@ -190,9 +189,9 @@ class Store:
                 " WHERE campaign = ? ORDER BY id",
                 key,
             ).fetchall()
-        result = Result(
+        result = CampaignResult(
             decode(Statistics, json.loads(statistics)),
-            [self._record(*row) for row in findings],
+            [self._summary(*row) for row in findings],
             edges=sum(byte.bit_count() for byte in edges),
             covered=bytearray(edges),
             grew_at=grew_at,
@@ -200,10 +199,12 @@ class Store:
             deaths=deaths,
         )
         self._written = len(findings)
-        return result, {number: JobState(at, set(json.loads(skip))) for number, at, skip in jobs}
+        return result, {number: WorkerState(at, set(json.loads(skip))) for number, at, skip in jobs}
 
-    def _record(self, kind: str, bucket: str, isa: str, file: str, known: int, case: int) -> Record:
-        return Record(kind, bucket, isa, str(self.directory / file), bool(known), case)
+    def _summary(
+        self, kind: str, bucket: str, isa: str, file: str, known: int, case: int
+    ) -> FindingSummary:
+        return FindingSummary(kind, bucket, isa, str(self.directory / file), bool(known), case)
 
     def files(self) -> set[str]:
         """The names of the files of all findings of all campaigns of the folder."""
@@ -215,8 +216,8 @@ class Store:
 
     def save(
         self,
-        result: Result,
-        states: Mapping[int, JobState],
+        result: CampaignResult,
+        states: Mapping[int, WorkerState],
         corpus: Iterable[CorpusCase] = (),
         *,
         sample: bool,
@@ -235,9 +236,9 @@ class Store:
             connection.executemany(
                 "INSERT OR IGNORE INTO findings VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    (self._campaign, *_finding_row(record), now, result.seconds)
-                    for record in new
-                    if record.file
+                    (self._campaign, *_finding_row(summary), now, result.seconds)
+                    for summary in new
+                    if summary.file
                 ),
             )
             connection.executemany(
@@ -251,8 +252,8 @@ class Store:
     def _update(
         self,
         connection: sqlite3.Connection,
-        result: Result,
-        states: Mapping[int, JobState],
+        result: CampaignResult,
+        states: Mapping[int, WorkerState],
         now: float,
     ) -> None:
         connection.execute(
@@ -275,8 +276,8 @@ class Store:
             ),
         )
 
-    def _sample(self, connection: sqlite3.Connection, result: Result, now: float) -> None:
-        counts, alarming = result.statistics, result.alarming
+    def _sample(self, connection: sqlite3.Connection, result: CampaignResult, now: float) -> None:
+        counts, unexplained = result.statistics, result.unexplained
         connection.execute(
             f"INSERT OR REPLACE INTO samples VALUES ({', '.join(14 * '?')})",
             (
@@ -289,15 +290,15 @@ class Store:
                 sum(counts.compile_ns.values()) / 1e9,
                 counts.rejected.total(),
                 counts.hangs,
-                len(alarming),
-                len({record.bucket for record in alarming}),
+                len(unexplained),
+                len({summary.bucket for summary in unexplained}),
                 result.edges,
                 result.deaths,
                 max(result.memory_mib.values(), default=0.0),
             ),
         )
 
-    def end(self, state: State, error: str = "") -> None:
+    def end(self, state: CampaignState, error: str = "") -> None:
         """Notes how the campaign ended."""
         with self._transaction() as connection:
             connection.execute(
@@ -317,7 +318,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     try:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version not in (0, _VERSION):
-            raise StoreError(f"{path}: made by another version of clif-fuzz (schema {version})")
+            raise DatabaseError(f"{path}: made by another version of clif-fuzz (schema {version})")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")  # a commit survives a loss of power
         if version == 0:
@@ -336,7 +337,7 @@ def _lock(directory: Path) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(lock)
-        raise StoreError(f"{directory}: another campaign is running here") from error
+        raise DatabaseError(f"{directory}: another campaign is running here") from error
     return lock
 
 
@@ -346,14 +347,14 @@ def _explained(where: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreError(f"{where}: {error.strerror}") from error
+        raise DatabaseError(f"{where}: {error.strerror}") from error
     except sqlite3.Error as error:
-        raise StoreError(f"{where / DATABASE}: {error}") from error
+        raise DatabaseError(f"{where / DATABASE}: {error}") from error
     except (ValueError, TypeError) as error:
-        raise StoreError(f"{where / DATABASE}: not a campaign's database: {error}") from error
+        raise DatabaseError(f"{where / DATABASE}: not a campaign's database: {error}") from error
 
 
-def _plan_text(plan: Plan) -> str:
+def _plan_text(plan: CampaignPlan) -> str:
     return json.dumps(encode(plan))
 
 
@@ -361,6 +362,6 @@ def _build_row(build: Build) -> tuple[str, str, int]:
     return build.cranelift, build.clif_fuzz, build.edges_total
 
 
-def _finding_row(record: Record) -> tuple[int, str, str, str, bool, str]:
-    name = Path(record.file).name
-    return record.case, record.kind, record.bucket, record.isa, record.known, name
+def _finding_row(summary: FindingSummary) -> tuple[int, str, str, str, bool, str]:
+    name = Path(summary.file).name
+    return summary.case, summary.kind, summary.bucket, summary.isa, summary.known, name

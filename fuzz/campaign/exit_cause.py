@@ -1,4 +1,4 @@
-"""What a worker died of: by its exit code, its last words, and what was done to it."""
+"""Why a worker process ended, told by its exit code, its stderr, and whether it was killed."""
 
 from __future__ import annotations
 
@@ -9,51 +9,58 @@ from pathlib import Path
 
 from fuzz.campaign.process_limits import EXIT_OUT_OF_MEMORY
 
-_MAX_WORDS = 4096
+_MAX_BYTES = 4096
 _MAX_LINES = 6
-#: Rust's runtime says this and aborts.
+#: Rust's runtime prints this and aborts.
 _ALLOCATION_FAILED = "memory allocation of "
 
 
-class Ending(Enum):
-    """How a worker ended."""
+class ExitKind(Enum):
+    """In which way a worker process ended."""
 
-    DIED = auto()
-    TOO_LONG = auto()
+    CRASHED = auto()
+    TIMED_OUT = auto()
     OUT_OF_MEMORY = auto()
 
 
 @dataclass(frozen=True, slots=True)
-class Autopsy:
-    """How a worker ended, in words, and the last lines that it said on stderr."""
+class ExitCause:
+    """Why a worker process ended.
 
-    ending: Ending
-    cause: str
-    said: tuple[str, ...] = ()
-
-
-def examine(exit_code: int | None, errors: Path, *, too_long: bool) -> Autopsy:
-    """Args:
-    exit_code: as ``multiprocessing`` gives it, negative for a signal.
-    errors: the file that the worker's stderr went to.
-    too_long: it was killed for the time that its case took.
+    Attributes:
+        text: the cause in words, to follow a subject: ``was ended by SIGABRT``.
+        last_lines: the last lines that the process wrote to stderr.
     """
-    said = _last_words(errors)
-    if too_long:
-        return Autopsy(Ending.TOO_LONG, "took too long", said)
-    failed = exit_code == -signal.SIGABRT and any(_ALLOCATION_FAILED in line for line in said)
+
+    kind: ExitKind
+    text: str
+    last_lines: tuple[str, ...] = ()
+
+
+def find_exit_cause(exit_code: int | None, errors: Path, *, timed_out: bool) -> ExitCause:
+    """Return why a worker process ended.
+
+    Args:
+        exit_code: as ``multiprocessing`` reports it, negative for a signal.
+        errors: the file that the process's stderr went to.
+        timed_out: the process was killed because its case took too long.
+    """
+    lines = _last_lines(errors)
+    if timed_out:
+        return ExitCause(ExitKind.TIMED_OUT, "took too long", lines)
+    failed = exit_code == -signal.SIGABRT and any(_ALLOCATION_FAILED in line for line in lines)
     if failed or exit_code == EXIT_OUT_OF_MEMORY:
-        return Autopsy(Ending.OUT_OF_MEMORY, "ran out of memory", said)
+        return ExitCause(ExitKind.OUT_OF_MEMORY, "ran out of memory", lines)
     if exit_code is not None and exit_code < 0:
         name = signal.Signals(-exit_code).name
-        return Autopsy(Ending.DIED, f"was ended by {name}", said)
-    return Autopsy(Ending.DIED, f"ended with exit code {exit_code}", said)
+        return ExitCause(ExitKind.CRASHED, f"was ended by {name}", lines)
+    return ExitCause(ExitKind.CRASHED, f"ended with exit code {exit_code}", lines)
 
 
-def _last_words(errors: Path) -> tuple[str, ...]:
+def _last_lines(errors: Path) -> tuple[str, ...]:
     try:
         with errors.open("rb") as file:
-            file.seek(max(0, errors.stat().st_size - _MAX_WORDS))
+            file.seek(max(0, errors.stat().st_size - _MAX_BYTES))
             text = file.read().decode("utf-8", "replace")
     except OSError:
         return ()

@@ -1,6 +1,6 @@
-"""Which case each worker has in hand, in memory that outlives the worker.
+"""Which case each worker process is running, in shared memory that outlives the process.
 
-Plain shared arrays without locks: a lock held by a process that is killed is never released.
+The shared arrays have no locks: a lock that is held by a killed process is never released.
 """
 
 from __future__ import annotations
@@ -13,52 +13,60 @@ from multiprocessing.context import SpawnContext
 from fuzz.differential.stage import Stage
 
 _INDEX, _STAGE, _SINCE, _STOP = range(4)
-_NOTHING = -1
+_NO_CASE = -1
 
 
 @dataclass(frozen=True, slots=True)
-class InFlight:
-    """A case that was begun and not finished, and how long ago in seconds."""
+class InFlightCase:
+    """A case that is begun and not finished.
+
+    Attributes:
+        stage: the stage that it is in.
+        seconds: how long ago it was begun.
+    """
 
     index: int
     stage: Stage
     seconds: float
 
 
-class Flight:
-    """One worker's slot. Passed to the worker when it is started."""
+class InFlightSlot:
+    """The shared memory of one worker process. It is passed to the process at its start."""
 
     def __init__(self, context: SpawnContext) -> None:
-        self._slots: MutableSequence[int] = context.RawArray("q", [_NOTHING, 0, 0, 0])
+        self._fields: MutableSequence[int] = context.RawArray("q", [_NO_CASE, 0, 0, 0])
 
-    # --- the worker's side ---
+    # --- called by the worker ---
 
     def begin(self, index: int) -> None:
-        """A case is taken up; its first stage is making it."""
-        self._slots[_SINCE] = time.monotonic_ns()
-        self._slots[_STAGE] = Stage.GENERATE
-        self._slots[_INDEX] = index
+        """Note that a case is begun; its first stage is to generate it."""
+        self._fields[_SINCE] = time.monotonic_ns()
+        self._fields[_STAGE] = Stage.GENERATE
+        self._fields[_INDEX] = index
 
     def enter(self, stage: Stage) -> None:
-        self._slots[_STAGE] = stage
+        """Note that the case enters a stage."""
+        self._fields[_STAGE] = stage
 
     def end(self) -> None:
-        """The case is done with."""
-        self._slots[_INDEX] = _NOTHING
+        """Note that the case is finished."""
+        self._fields[_INDEX] = _NO_CASE
 
     @property
     def stop_requested(self) -> bool:
-        return bool(self._slots[_STOP])
+        """Whether the worker should exit before the next case."""
+        return bool(self._fields[_STOP])
 
-    # --- the supervisor's side ---
+    # --- called by the process that started the worker ---
 
     def request_stop(self) -> None:
-        self._slots[_STOP] = 1
+        """Ask the worker to exit before its next case."""
+        self._fields[_STOP] = 1
 
-    def look(self) -> InFlight | None:
-        """The case in hand, None between two cases."""
-        index = self._slots[_INDEX]
-        if index == _NOTHING:
+    def read(self) -> InFlightCase | None:
+        """Return the case that the worker is running; None between two cases."""
+        index = self._fields[_INDEX]
+        if index == _NO_CASE:
             return None
-        seconds = (time.monotonic_ns() - self._slots[_SINCE]) / 1e9
-        return InFlight(index, Stage(self._slots[_STAGE]), seconds)
+        seconds = (time.monotonic_ns() - self._fields[_SINCE]) / 1e9
+        return InFlightCase(index, Stage(self._fields[_STAGE]), seconds)

@@ -1,4 +1,7 @@
-"""What a campaign is asked to do. Cheap to import: the supervisor needs no more than this."""
+"""What a campaign has to do, what one worker process has to do of it, and how far a worker is.
+
+Cheap to import: the supervisor and the command line start with this.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +9,26 @@ from dataclasses import dataclass, field
 
 from fuzz.cases.case_options import CaseOptions
 
-#: Those of ``fuzz.differential.oracle``; with both, the first is the reference and compared with
-#: the second.
+#: The oracles of ``fuzz.differential.oracle``. With ``both``, the project's own interpreter is the
+#: reference, and Cranelift's interpreter is compared with it like a compiled program.
 ORACLE_NAMES = ("interp", "cranelift", "both")
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """One campaign.
+class CampaignPlan:
+    """What one campaign has to do.
 
     Attributes:
+        options: how cases are made.
+        seed: case ``i`` of a seed is the same in every campaign with the same options.
         cases: how many cases; None for no limit.
-        seconds: how long by the clock, setting up not counted; None for no limit.
-        jobs: worker processes. Job j takes the cases whose index is j modulo ``jobs``, so the
-            cases are the same for any number of them.
+        seconds: how long by the clock, without the time to set up; None for no limit.
+        jobs: number of worker processes. Worker ``n`` takes the cases whose index is ``n`` modulo
+            ``jobs``, so a campaign has the same cases for any number of workers.
         oracle: one of ``ORACLE_NAMES``.
-        out: directory for findings.
-        case_seconds: how long one case may take by the clock before its worker is stopped.
-        memory_mb: mebibytes of address space that a worker may take for its cases.
+        out: directory of the findings and the database.
+        case_seconds: how long one case may take by the clock before its worker is killed.
+        memory_mb: by how many mebibytes a worker's address space may grow for its cases.
     """
 
     options: CaseOptions = field(default_factory=CaseOptions)
@@ -35,3 +40,38 @@ class Plan:
     out: str = "findings"
     case_seconds: float = 30.0
     memory_mb: int = 4096
+
+
+@dataclass(slots=True)
+class WorkerState:
+    """How far one worker is; what its successor needs after a crash, or after ``--resume``.
+
+    Attributes:
+        next_case: index of the first case of the worker that is not counted yet.
+        skip: later cases that are counted all the same, because a worker process crashed on them.
+    """
+
+    next_case: int
+    skip: set[int] = field(default_factory=set)
+
+    def advance(self, next_case: int) -> None:
+        """Note that all cases before ``next_case`` are counted."""
+        self.next_case = next_case
+        self.skip = {index for index in self.skip if index >= next_case}
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What one worker process has to do, beside the campaign's plan.
+
+    Attributes:
+        first: index of its first case.
+        skip: cases that it must not run.
+        known: buckets of known faults that have a file as an example already.
+        seconds: how long it may run; None for no limit.
+    """
+
+    first: int
+    skip: frozenset[int] = frozenset()
+    known: frozenset[str] = frozenset()
+    seconds: float | None = None

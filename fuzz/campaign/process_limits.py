@@ -1,4 +1,4 @@
-"""What a worker process may take, and what becomes of it with its supervisor."""
+"""Limits and settings that a worker process gives itself at its start."""
 
 from __future__ import annotations
 
@@ -11,22 +11,26 @@ from pathlib import Path
 
 _PAGE = resource.getpagesize()
 _PR_SET_PDEATHSIG = 1
-#: What libFuzzer ends with for want of memory.
+#: The exit code of a process that ran out of memory, the same as libFuzzer's.
 EXIT_OUT_OF_MEMORY = 71
 
 
 def die_with_parent() -> None:
-    """Has the kernel kill this process when its parent dies, whatever it is doing: nobody else
-    would end an endless compile. Elsewhere than on Linux a worker ends after its case."""
+    """Ask the kernel to kill this process when its parent exits, whatever it is doing then.
+
+    Otherwise nobody would end a compilation that never ends. Only Linux can do this; elsewhere a
+    worker notices after its case that its parent is gone.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def limit_memory(mebibytes: int) -> None:
-    """Allows this process so much more address space than it has now.
+    """Limit this process's address space to its present size and so many mebibytes more.
 
-    So it is the allocation that is too much that fails, whether its memory is used or not, and what
-    the emulators have reserved does not count. No core is dumped for what dies of it.
+    With a limit on address space the allocation that is too large fails, whether its memory is
+    touched or not. Because it is relative to the present size, what the emulators have reserved
+    does not count. Core dumps are switched off, since processes are expected to abort.
     """
     size, _ = _pages()
     soft, hard = size * _PAGE + (mebibytes << 20), resource.getrlimit(resource.RLIMIT_AS)[1]
@@ -37,13 +41,15 @@ def limit_memory(mebibytes: int) -> None:
 
 
 def memory_mib() -> float:
-    """Resident memory of this process."""
+    """Return the resident memory of this process in mebibytes."""
     return _pages()[1] * _PAGE / (1 << 20)
 
 
 def _pages() -> tuple[int, int]:
-    """Pages of address space, and of resident memory; the highest so far where that is all that
-    the system tells."""
+    """Return the pages of address space and of resident memory.
+
+    Where the system has no ``/proc``, both are the highest resident memory so far.
+    """
     try:
         size, resident, *_ = Path("/proc/self/statm").read_text().split()
     except OSError:
@@ -54,7 +60,7 @@ def _pages() -> tuple[int, int]:
 
 
 def send_errors_to(path: str) -> None:
-    """Whatever is said on stderr goes to a file: the last words of an abort are part of it."""
+    """Redirect this process's stderr to a file, so that an abort's message can be quoted."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(descriptor, 2)
     os.close(descriptor)

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, write_to_textfile
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from fuzz.campaign.result import Result
+from fuzz.campaign.result import CampaignResult
 from fuzz.campaign.statistics import Statistics
 from fuzz.differential.stage import Stage
 
@@ -35,12 +35,12 @@ class MetricsFile:
         self._registry.register(self._collector)
         self._written = 0.0
 
-    def show(self, result: Result) -> None:
+    def show(self, result: CampaignResult) -> None:
         """Writes it, if it is time to."""
         if time.monotonic() - self._written >= _EVERY_SECONDS:
             self.write(result)
 
-    def write(self, result: Result) -> None:
+    def write(self, result: CampaignResult) -> None:
         self._written = time.monotonic()
         self._collector.result = result
         try:
@@ -53,7 +53,7 @@ class MetricsFile:
 
 class _Collector(Collector):
     def __init__(self) -> None:
-        self.result = Result()
+        self.result = CampaignResult()
 
     def collect(self) -> Iterable[Metric]:
         result, statistics = self.result, self.result.statistics
@@ -76,7 +76,9 @@ class _Collector(Collector):
             "stage",
         )
         yield _counter("seconds", "How long the campaign has run.", [((), result.seconds)])
-        findings = Counter((record.bucket, record.kind, record.isa) for record in result.alarming)
+        findings = Counter(
+            (summary.bucket, summary.kind, summary.isa) for summary in result.unexplained
+        )
         yield _gauge("findings", "By bucket.", findings.items(), "bucket", "kind", "isa")
         yield _gauge("edges", "Edges of Cranelift covered.", [((), result.edges)])
         yield _gauge("corpus", "Cases that covered a new edge.", [((), result.corpus)])

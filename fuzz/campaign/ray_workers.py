@@ -1,10 +1,10 @@
-"""The workers of many machines, with Ray as the engine: ``clif-fuzz run --ray ADDRESS``.
+"""The worker pool of a Ray cluster: ``clif-fuzz run --ray ADDRESS``.
 
-Each job is an *agent*, an actor that Ray places somewhere. An agent is a crew of one: it looks
-after its worker as a supervisor on one machine does, deaths and limits included, and hands on what
-it hears when it is asked, findings with the text of their files. All that is known of a campaign is
-with the supervisor; a machine that goes takes along what its workers have not reported, which is
-done again elsewhere.
+Each worker of the campaign is a Ray actor, an *agent*, which Ray places on some machine. An agent
+has a ``LocalWorkers`` pool with one worker process, so crashes and limits are handled where they
+happen. When the supervisor asks, it hands on the messages, with the text of the findings' files.
+The state of the campaign is kept by the supervisor alone. When a machine is lost, so is what its
+workers had not reported; that is run again on another machine.
 """
 
 from __future__ import annotations
@@ -23,26 +23,39 @@ import ray
 
 from fuzz.campaign.build_id import present_build
 from fuzz.campaign.database import Build
-from fuzz.campaign.local_workers import Event, LocalCrew
-from fuzz.campaign.messages import Death, Failed, Found, Message, Progress
-from fuzz.campaign.plan import Plan
-from fuzz.campaign.result import JobState
+from fuzz.campaign.local_workers import LocalWorkers
+from fuzz.campaign.plan import CampaignPlan, WorkerState
 from fuzz.campaign.resume import ResumeError, check_build
+from fuzz.campaign.worker_pool import (
+    FindingReport,
+    WorkerEvent,
+    WorkerExit,
+    WorkerFailure,
+    WorkerMessage,
+    WorkerProgress,
+)
 
-#: How long an agent listens before it answers with what it has.
-_LISTEN_SECONDS = 0.5
-#: An agent that has not ended so long after it was told to is given up.
+#: How long an agent waits for messages before it answers with those that it has.
+_POLL_SECONDS = 0.5
+#: An agent that has not ended so long after it was told to is killed.
 _PATIENCE_SECONDS = 20.0
-#: Agents of a job that were lost without a case counted in between, before it is given up.
+#: A worker is given up after more agents than this were lost without a case counted in between.
 _MAX_LOSSES = 5
 
 
 class ClusterError(Exception):
-    """Why there is no cluster to work on, in one line."""
+    """Why there is no cluster to run on, in one line."""
 
 
 def connect(address: str) -> int:
-    """Joins a cluster; how many CPUs it has. Raises ClusterError."""
+    """Connect this process to a cluster.
+
+    Returns:
+        How many CPUs the cluster has.
+
+    Raises:
+        ClusterError: there is no cluster at the address.
+    """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         ray.init(
@@ -57,29 +70,29 @@ def connect(address: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What an agent has heard, and whether more may come."""
+class AgentReply:
+    """What an agent's worker sent, and whether more may come."""
 
-    events: list[Event]
+    events: list[WorkerEvent]
     pending: bool
 
 
 class Agent:
-    """One job, on the machine where it runs.
+    """One worker of the campaign, on the machine where it runs.
 
     Args:
-        plan: its directory is the supervisor's, and not written to.
-        build: what the supervisor's is; cases of another would be other cases.
+        plan: its directory is on the supervisor's machine, and not written to.
+        build: the supervisor's build; with another one the cases would be others.
     """
 
-    #: Makes what looks after the worker.
-    crew: Callable[[Plan], LocalCrew] = LocalCrew
+    #: Makes the pool of the one worker.
+    make_pool: Callable[[CampaignPlan], LocalWorkers] = LocalWorkers
 
     def __init__(
         self,
-        plan: Plan,
+        plan: CampaignPlan,
         number: int,
-        state: JobState,
+        state: WorkerState,
         known: frozenset[str],
         seconds: float | None,
         build: Build,
@@ -87,169 +100,183 @@ class Agent:
         self.number = number
         self.problem = ""
         self._directory = tempfile.TemporaryDirectory(prefix="clif-fuzz-")
-        self._crew = self.crew(replace(plan, out=self._directory.name))
+        self._pool = self.make_pool(replace(plan, out=self._directory.name))
         try:
             check_build(build, present_build())
         except ResumeError as error:
             self.problem = f"{platform.node()}: {error}"
         else:
-            self._crew.start({number: state}, known, seconds)
+            self._pool.start({number: state}, known, seconds)
 
-    def listen(self, *, stop: bool) -> Answer:
-        """What the worker has said of late."""
+    def poll(self, *, stop: bool) -> AgentReply:
+        """Return what the worker has sent since the last call.
+
+        Args:
+            stop: let the worker finish its case and exit.
+        """
         if self.problem:
-            return Answer([Event(self.number, Failed(self.problem))], pending=False)
+            failure = WorkerEvent(self.number, WorkerFailure(self.problem))
+            return AgentReply([failure], pending=False)
         if stop:
-            self._crew.stop()
+            self._pool.stop()
         events = [
-            Event(event.job, _with_text(event.message))
-            for event in self._crew.pump(_LISTEN_SECONDS)
+            WorkerEvent(event.worker, _with_text(event.message))
+            for event in self._pool.poll(_POLL_SECONDS)
         ]
-        pending = self._crew.pending
+        pending = self._pool.pending
         if not pending:
-            self._crew.end()
+            self._pool.close()
             self._directory.cleanup()
-        return Answer(events, pending)
+        return AgentReply(events, pending)
 
 
-def _with_text(message: Message) -> Message:
-    """A finding's file is of no use where it is: its text goes along."""
-    if not isinstance(message, Found):
+def _with_text(message: WorkerMessage) -> WorkerMessage:
+    """Put a finding's text in place of its file, which the supervisor cannot read."""
+    if not isinstance(message, FindingReport):
         return message
-    path = Path(message.record.file)
+    path = Path(message.summary.file)
     text = path.read_text(encoding="utf-8")
     path.unlink()
-    return Found(replace(message.record, file=""), text)
+    return FindingReport(replace(message.summary, file=""), text)
 
 
 @dataclass(slots=True)
-class _Job:
-    """A job as the supervisor sees it.
+class _RemoteWorker:
+    """A worker as the supervisor's machine sees it.
 
     Attributes:
-        agent: a handle of Ray's.
-        started: seconds between the crew's beginning and that of the agent.
-        losses: of agents, without a case counted in between.
+        agent: Ray's handle of the actor.
+        started: seconds between the start of the pool and that of the agent.
+        losses: agents that were lost since a case was last counted.
     """
 
     number: int
-    state: JobState
+    state: WorkerState
     agent: Any = None
     started: float = 0.0
     losses: int = 0
 
 
-class RayCrew:
-    """Has the jobs done on the cluster that this process is connected to (``connect``).
+class RayWorkers:
+    """A ``WorkerPool`` on the cluster that this process is connected to (``connect``).
 
     Args:
-        agent: what does a job.
+        agent: the class of the actors.
     """
 
-    def __init__(self, plan: Plan, agent: type[Agent] = Agent) -> None:
+    def __init__(self, plan: CampaignPlan, agent: type[Agent] = Agent) -> None:
         self.plan = plan
         self._remote = ray.remote(agent)
         self._build = present_build()
-        self._waiting: dict[Any, _Job] = {}
+        self._replies: dict[Any, _RemoteWorker] = {}
         self._known: set[str] = set()
         self._seconds: float | None = None
         self._began = 0.0
         self._stopping_since: float | None = None
-        self._events: list[Event] = []
+        self._events: list[WorkerEvent] = []
 
     def start(
-        self, states: Mapping[int, JobState], known: frozenset[str], seconds: float | None
+        self, states: Mapping[int, WorkerState], known: frozenset[str], seconds: float | None
     ) -> None:
+        """Start an agent for each worker."""
         self._began = time.monotonic()
         self._known, self._seconds = set(known), seconds
         for number, state in states.items():
-            self._place(_Job(number, JobState(state.next_case, set(state.skip))))
+            self._place(_RemoteWorker(number, WorkerState(state.next_case, set(state.skip))))
 
     @property
     def pending(self) -> bool:
-        return bool(self._waiting or self._events)
+        """Whether ``poll`` may still return events."""
+        return bool(self._replies or self._events)
 
-    def pump(self, timeout: float) -> list[Event]:
-        waiting = list(self._waiting)
-        ready, _ = ray.wait(waiting, num_returns=1, timeout=timeout)
-        if ready:  # and whatever else is there by now
-            ready, _ = ray.wait(waiting, num_returns=len(waiting), timeout=0)
-        for answer in ready:
-            self._receive(answer)
-        self._give_up_stragglers()
+    def poll(self, timeout: float) -> list[WorkerEvent]:
+        """Return what the workers sent, after ``timeout`` seconds at the latest."""
+        replies = list(self._replies)
+        ready, _ = ray.wait(replies, num_returns=1, timeout=timeout)
+        if ready:  # take all others that have arrived, too
+            ready, _ = ray.wait(replies, num_returns=len(replies), timeout=0)
+        for reply in ready:
+            self._receive(reply)
+        self._kill_stragglers()
         events, self._events = self._events, []
         return events
 
     def stop(self) -> None:
+        """Let every worker finish its case; kill the agents that take too long."""
         if self._stopping_since is None:
             self._stopping_since = time.monotonic()
 
-    def end(self) -> None:
-        for job in self._waiting.values():
-            ray.kill(job.agent)
-        self._waiting.clear()
+    def close(self) -> None:
+        """Kill the agents that are left, and leave the cluster."""
+        for worker in self._replies.values():
+            ray.kill(worker.agent)
+        self._replies.clear()
         ray.shutdown()
 
     # --- agents ---
 
-    def _place(self, job: _Job) -> None:
-        """Sets an agent going somewhere. One that takes another's place takes no CPU of its own as
-        Ray counts them: the machine that is missing has left none."""
-        job.started = time.monotonic() - self._began
-        left = None if self._seconds is None else max(0.0, self._seconds - job.started)
-        options = {"num_cpus": 0 if job.losses else 1, "scheduling_strategy": "SPREAD"}
-        job.agent = self._remote.options(**options).remote(
-            self.plan, job.number, job.state, frozenset(self._known), left, self._build
-        )
-        self._listen(job)
+    def _place(self, worker: _RemoteWorker) -> None:
+        """Start an agent somewhere.
 
-    def _listen(self, job: _Job) -> None:
+        The successor of a lost agent asks Ray for no CPU: the lost machine took its own along, and
+        no other may be free.
+        """
+        worker.started = time.monotonic() - self._began
+        left = None if self._seconds is None else max(0.0, self._seconds - worker.started)
+        options = {"num_cpus": 0 if worker.losses else 1, "scheduling_strategy": "SPREAD"}
+        worker.agent = self._remote.options(**options).remote(
+            self.plan, worker.number, worker.state, frozenset(self._known), left, self._build
+        )
+        self._request_reply(worker)
+
+    def _request_reply(self, worker: _RemoteWorker) -> None:
         stop = self._stopping_since is not None
-        self._waiting[job.agent.listen.remote(stop=stop)] = job
+        self._replies[worker.agent.poll.remote(stop=stop)] = worker
 
     def _receive(self, reference: Any) -> None:
-        job = self._waiting.pop(reference)
+        worker = self._replies.pop(reference)
         try:
-            answer: Answer = ray.get(reference)
+            reply: AgentReply = ray.get(reference)
         except ray.exceptions.RayError as error:
-            self._lose(job, error)
+            self._handle_loss(worker, error)
             return
-        for event in answer.events:
-            self._take(job, event)
-        if answer.pending:
-            self._listen(job)
+        for event in reply.events:
+            self._take(worker, event)
+        if reply.pending:
+            self._request_reply(worker)
         else:
-            ray.kill(job.agent)
+            ray.kill(worker.agent)
 
-    def _take(self, job: _Job, event: Event) -> None:
+    def _take(self, worker: _RemoteWorker, event: WorkerEvent) -> None:
+        """Keep track of what a message says, and hand it on."""
         match event.message:
-            case Progress() as progress:
-                progress.statistics.wall_ns += int(job.started * 1e9)
-                if progress.next_case > job.state.next_case:
-                    job.state.advance(progress.next_case)
-                    job.losses = 0
-            case Death(case=int(index)):
-                job.state.skip.add(index)
-            case Found(record=record) if record.known:
-                self._known.add(record.bucket)
+            case WorkerProgress() as progress:
+                progress.statistics.wall_ns += int(worker.started * 1e9)
+                if progress.next_case > worker.state.next_case:
+                    worker.state.advance(progress.next_case)
+                    worker.losses = 0
+            case WorkerExit(case=int(index)):
+                worker.state.skip.add(index)
+            case FindingReport(summary=summary) if summary.known:
+                self._known.add(summary.bucket)
         self._events.append(event)
 
-    def _lose(self, job: _Job, error: Exception) -> None:
-        """The agent is gone, mostly with its machine: another takes its place."""
-        job.losses += 1
-        self._events.append(Event(job.number, Death()))
-        if job.losses > _MAX_LOSSES:
+    def _handle_loss(self, worker: _RemoteWorker, error: Exception) -> None:
+        """Start a successor of an agent that is gone, mostly with its machine."""
+        worker.losses += 1
+        self._events.append(WorkerEvent(worker.number, WorkerExit()))
+        if worker.losses > _MAX_LOSSES:
             reason = " ".join(str(error).split())[-300:]
-            text = f"job {job.number} was lost time and again without a case done: {reason}"
-            self._events.append(Event(job.number, Failed(text)))
+            text = f"worker {worker.number} was lost time and again without a case done: {reason}"
+            self._events.append(WorkerEvent(worker.number, WorkerFailure(text)))
         elif self._stopping_since is None:
-            self._place(job)
+            self._place(worker)
 
-    def _give_up_stragglers(self) -> None:
+    def _kill_stragglers(self) -> None:
         since = self._stopping_since
         if since is None or time.monotonic() - since < _PATIENCE_SECONDS:
             return
-        for job in self._waiting.values():
-            ray.kill(job.agent)
-            self._events.append(Event(job.number, Death()))
-        self._waiting.clear()
+        for worker in self._replies.values():
+            ray.kill(worker.agent)
+            self._events.append(WorkerEvent(worker.number, WorkerExit()))
+        self._replies.clear()

@@ -1,59 +1,63 @@
-"""What a campaign amounts to, and how far its jobs are: what is shown, and what is saved."""
+"""What a campaign has found and counted so far: what is shown, and what is saved."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from fuzz.campaign.messages import Record
 from fuzz.campaign.statistics import Statistics
 
 
-@dataclass(slots=True)
-class JobState:
-    """How far a job is.
+@dataclass(frozen=True, slots=True)
+class FindingSummary:
+    """A finding as lists and reports show it.
 
     Attributes:
-        next_case: index of the first of its cases that is not counted.
-        skip: cases behind it that are dealt with all the same: a worker died of them.
+        kind: the value of a ``FindingKind``.
+        file: path of the finding's file; empty if it could not be written.
+        known: whether a table of known faults explains it.
+        case: index of the case that shows it.
     """
 
-    next_case: int
-    skip: set[int] = field(default_factory=set)
+    kind: str
+    bucket: str
+    isa: str
+    file: str
+    known: bool = False
+    case: int = 0
 
-    def advance(self, next_case: int) -> None:
-        """All cases before this one are counted."""
-        self.next_case = next_case
-        self.skip = {index for index in self.skip if index >= next_case}
+    def to_json(self) -> dict[str, str]:
+        """Return the fields that ``run --json`` lists."""
+        return {"kind": self.kind, "bucket": self.bucket, "isa": self.isa, "file": self.file}
 
 
 @dataclass(frozen=True, slots=True)
 class CorpusCase:
-    """A case that was the first to cover so many edges of Cranelift."""
+    """A case that was the first of the campaign to cover ``new_edges`` edges of Cranelift."""
 
     index: int
     new_edges: int
 
 
 @dataclass(slots=True)
-class Result:
-    """What a campaign amounted to; it grows while the campaign runs.
+class CampaignResult:
+    """What a campaign has found and counted; it grows while the campaign runs.
 
     Attributes:
-        edges: how many of Cranelift's edges the cases covered.
-        covered: the bit set of these (``backend.cranelift.edge_counters.unpack``).
-        grew_at: seconds that the campaign had run when the last edge was new.
-        corpus: how many cases covered an edge that no other had before.
-        deaths: workers that died or had to be stopped.
-        memory_mib: resident memory of each job's worker, as it last said.
-        sample: the text of some case, now and then.
-        interrupted: a signal ended it.
-        error: why it ended early, empty otherwise.
+        edges: how many edges of Cranelift the cases covered.
+        covered: these edges as a bit set (``backend.cranelift.edge_counters.unpack``).
+        grew_at: seconds that the campaign had run when the last new edge was covered.
+        corpus: number of cases that were the first to cover some edge.
+        deaths: worker processes that crashed or were killed.
+        memory_mib: resident memory of each worker, by number, as last reported.
+        sample: the text of a recent case.
+        interrupted: a signal ended the campaign.
+        error: why the campaign ended early; otherwise empty.
         unwritten: the text of findings that could not be written.
     """
 
     statistics: Statistics = field(default_factory=Statistics)
-    findings: list[Record] = field(default_factory=list)
+    findings: list[FindingSummary] = field(default_factory=list)
     edges: int = 0
     covered: bytearray = field(default_factory=bytearray)
     grew_at: float = 0.0
@@ -67,16 +71,20 @@ class Result:
 
     @property
     def seconds(self) -> float:
-        """For how long the campaign has run by the clock, earlier runs of it included."""
+        """How long the campaign has run by the clock, including the runs before ``--resume``."""
         return self.statistics.wall_ns / 1e9
 
     @property
-    def alarming(self) -> list[Record]:
+    def unexplained(self) -> list[FindingSummary]:
         """The findings that no known fault explains."""
-        return [record for record in self.findings if not record.known]
+        return [summary for summary in self.findings if not summary.known]
 
     def cover(self, edges: Iterable[int]) -> int:
-        """Adds edges; how many of them are new."""
+        """Add edges to those covered.
+
+        Returns:
+            How many of them are new.
+        """
         new = 0
         for edge in edges:
             place, bit = edge >> 3, 0x80 >> (edge & 7)

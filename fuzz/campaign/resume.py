@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from fuzz.campaign.database import Build
-from fuzz.campaign.messages import Record
-from fuzz.campaign.plan import Plan
-from fuzz.campaign.result import JobState
+from fuzz.campaign.plan import CampaignPlan, WorkerState
+from fuzz.campaign.result import FindingSummary
 from fuzz.cases.case_options import CASE_FIELDS
 
 #: What may be another with every run: it does not decide what a case is.
 _LIMITS = frozenset({"cases", "seconds", "case_seconds", "memory_mb", "out"})
-_PLAN_FIELDS = frozenset(field.name for field in fields(Plan))
+_PLAN_FIELDS = frozenset(field.name for field in fields(CampaignPlan))
 _NOTE = re.compile(r"; (finding|isa|bucket|origin): ?(.*)")
 _ORIGIN = re.compile(r"seed (\d+) case (\d+)\b.*")
 
@@ -26,12 +25,14 @@ class ResumeError(Exception):
     """Why a campaign cannot go on as asked, in one line."""
 
 
-def resumed_plan(saved: Plan, asked: Mapping[str, Any], labels: Mapping[str, str]) -> Plan:
+def resumed_plan(
+    saved: CampaignPlan, asked: Mapping[str, Any], labels: Mapping[str, str]
+) -> CampaignPlan:
     """The plan to go on with.
 
     Args:
-        asked: what the user has said this time, by the names of the fields of ``Plan`` and of
-            ``CaseOptions``. Limits replace the saved ones; the rest must be the same.
+        asked: what the user has said this time, by the names of the fields of ``CampaignPlan`` and
+            of ``CaseOptions``. Limits replace the saved ones; the rest must be the same.
         labels: what these are called on the command line.
     """
     limits = {}
@@ -46,7 +47,7 @@ def resumed_plan(saved: Plan, asked: Mapping[str, Any], labels: Mapping[str, str
     return replace(saved, **limits)
 
 
-def fields_of_plan(params: Mapping[str, Any]) -> dict[str, Any]:
+def plan_fields(params: Mapping[str, Any]) -> dict[str, Any]:
     """Those of a command's parameters that a plan is made of."""
     return {n: v for n, v in params.items() if n in CASE_FIELDS or n in _PLAN_FIELDS}
 
@@ -73,7 +74,7 @@ def _show(value: Any) -> str:
 # --- what is on the disk ---
 
 
-def tidy(directory: Path) -> None:
+def remove_temporary_files(directory: Path) -> None:
     """Removes what a process that was killed left half written."""
     for pattern in (".crash-*.tmp", ".try-*"):
         for path in directory.glob(pattern):
@@ -81,9 +82,9 @@ def tidy(directory: Path) -> None:
                 path.unlink()
 
 
-def orphans(
-    directory: Path, plan: Plan, states: Mapping[int, JobState], files: set[str]
-) -> Iterator[Record]:
+def unrecorded_findings(
+    directory: Path, plan: CampaignPlan, states: Mapping[int, WorkerState], files: set[str]
+) -> Iterator[FindingSummary]:
     """Findings that were written and, for the supervisor was killed, not entered.
 
     Most of them would be found again, since their case is done again: not those that some accident
@@ -95,15 +96,15 @@ def orphans(
     for path in sorted(directory.glob("crash-*.clif")):
         if path.name in files:
             continue
-        record, seed = _read(path)
-        if record is None or seed != plan.seed:
+        summary, seed = _read(path)
+        if summary is None or seed != plan.seed:
             continue
-        state = states.get(record.case % plan.jobs)
-        if state is None or (record.case >= state.next_case and record.case not in state.skip):
-            yield record
+        state = states.get(summary.case % plan.jobs)
+        if state is None or (summary.case >= state.next_case and summary.case not in state.skip):
+            yield summary
 
 
-def _read(path: Path) -> tuple[Record | None, int]:
+def _read(path: Path) -> tuple[FindingSummary | None, int]:
     """The finding in a file and the seed of its case; None for a file that says neither."""
     from fuzz.differential.finding import KNOWN
 
@@ -119,8 +120,8 @@ def _read(path: Path) -> tuple[Record | None, int]:
     origin = _ORIGIN.fullmatch(notes.get("origin", ""))
     if origin is None or "bucket" not in notes:
         return None, 0
-    record = Record(
+    summary = FindingSummary(
         notes.get("finding", ""), notes["bucket"], notes.get("isa", ""), str(path), known,
         int(origin[2]),
     )  # fmt: skip
-    return record, int(origin[1])
+    return summary, int(origin[1])

@@ -1,7 +1,7 @@
-"""The supervisor of a campaign: adds up what the workers report, and saves it.
+"""The supervisor of a campaign: merges what the workers report, and saves it.
 
-What is counted is counted in the database as well, a few seconds later; what is not is done again
-by whoever resumes it. Findings are files before they are records.
+What is counted is in the database a few seconds later; what is not in the database is run again by
+``--resume``. A finding's file is written before the finding is counted.
 """
 
 from __future__ import annotations
@@ -14,128 +14,140 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from fuzz.campaign.database import State, Store, StoreError
-from fuzz.campaign.local_workers import Crew, Event, LocalCrew
-from fuzz.campaign.messages import Death, Failed, Found, NewEdges, Progress, Record
-from fuzz.campaign.plan import Plan
-from fuzz.campaign.result import CorpusCase, JobState, Result
+from fuzz.campaign.database import CampaignDatabase, CampaignState, DatabaseError
+from fuzz.campaign.local_workers import LocalWorkers
+from fuzz.campaign.plan import CampaignPlan, WorkerState
+from fuzz.campaign.result import CampaignResult, CorpusCase, FindingSummary
+from fuzz.campaign.worker_pool import (
+    FindingReport,
+    NewEdges,
+    WorkerEvent,
+    WorkerExit,
+    WorkerFailure,
+    WorkerPool,
+    WorkerProgress,
+)
 
 _TICK_SECONDS = 0.25
-#: Between two savings, while the campaign is young and afterwards: so much work is done again after
-#: the supervisor was killed.
+#: Seconds between two savings while the campaign is young, and later. So much work is done again
+#: after the supervisor was killed.
 _SAVE_SECONDS = (1.0, 5.0)
 _YOUNG_SECONDS = 60.0
 _SAMPLE_SECONDS = 10.0
 
 
-class Campaign:
-    """Runs a plan to its end, or until a signal.
+class Supervisor:
+    """Runs a campaign until its plan is done or a signal ends it.
 
     Args:
         on_tick: called a few times a second with the result so far.
-        store: where it is saved, already told which campaign; nowhere without one.
-        result, states: what an earlier run left, to go on with.
-        crew: who does the jobs; workers on this machine if nobody is named.
+        database: where the campaign is saved; it must have been told which campaign that is
+            (``begin`` or ``resume``). Without one nothing is saved.
+        result, states: what earlier runs of the campaign left, to go on with.
+        pool: runs the cases; by default worker processes on this machine.
     """
 
     def __init__(
         self,
-        plan: Plan,
-        on_tick: Callable[[Result], None] | None = None,
+        plan: CampaignPlan,
+        on_tick: Callable[[CampaignResult], None] | None = None,
         *,
-        store: Store | None = None,
-        result: Result | None = None,
-        states: Mapping[int, JobState] | None = None,
-        crew: Crew | None = None,
+        database: CampaignDatabase | None = None,
+        result: CampaignResult | None = None,
+        states: Mapping[int, WorkerState] | None = None,
+        pool: WorkerPool | None = None,
     ) -> None:
         self.plan = plan
         self.on_tick = on_tick
-        self.store = store
-        self.result = result or Result()
-        self.states = {n: JobState(n) for n in range(plan.jobs)} | dict(states or {})
-        self.crew = crew or LocalCrew(plan)
-        self._recorded = {(record.case, record.bucket) for record in self.result.findings}
+        self.database = database
+        self.result = result or CampaignResult()
+        self.states = {n: WorkerState(n) for n in range(plan.jobs)} | dict(states or {})
+        self.pool = pool or LocalWorkers(plan)
+        self._seen = {(summary.case, summary.bucket) for summary in self.result.findings}
         self._corpus: list[CorpusCase] = []
         self._before_ns = self.result.statistics.wall_ns
         self._stopping = False
         self._saved = self._sampled = 0.0
 
-    def run(self) -> Result:
-        """Returns when every worker has ended. Never raises for what a worker did."""
+    def run(self) -> CampaignResult:
+        """Run the campaign, and return its result when every worker has exited.
+
+        Never raises for what a worker did.
+        """
         with self._signals():
             known = frozenset(r.bucket for r in self.result.findings if r.known)
             try:
-                self.crew.start(self.states, known, self._seconds())
+                self.pool.start(self.states, known, self._seconds_left())
                 self._saved = self._sampled = time.monotonic()
-                while self.crew.pending:
+                while self.pool.pending:
                     self._step()
             finally:
-                self.crew.end()
+                self.pool.close()
         self._finish()
         return self.result
 
     def stop(self) -> None:
-        """Lets every worker finish its case, and end."""
+        """Let every worker finish its case and exit."""
         self._stopping = True
 
-    def _seconds(self) -> float | None:
-        """How long it may run now."""
+    def _seconds_left(self) -> float | None:
         if self.plan.seconds is None:
             return None
         return max(0.0, self.plan.seconds - self.result.seconds)
 
     def _step(self) -> None:
-        for event in self.crew.pump(_TICK_SECONDS):
+        for event in self.pool.poll(_TICK_SECONDS):
             self._take(event)
         if self._stopping:
-            self.crew.stop()
+            self.pool.stop()
         self._save_if_due()
         if self.on_tick is not None:
             self.on_tick(self.result)
 
     # --- messages ---
 
-    def _take(self, event: Event) -> None:
+    def _take(self, event: WorkerEvent) -> None:
         match event.message:
-            case Progress() as progress:
-                self._count(event.job, progress)
-            case Found() as found:
-                self._keep(found)
-            case Failed() as failed:
-                self._fail(failed.message)
-                if failed.record is not None:
-                    self._add(failed.record)
-                    self.result.unwritten.append(failed.text)
-            case Death() as death:
-                self._bury(event.job, death)
+            case WorkerProgress() as progress:
+                self._count(event.worker, progress)
+            case FindingReport() as report:
+                self._keep(report)
+            case WorkerFailure() as failure:
+                self._fail(failure.message)
+                if failure.summary is not None:
+                    self._add(failure.summary)
+                    self.result.unwritten.append(failure.text)
+            case WorkerExit() as worker_exit:
+                self._handle_exit(event.worker, worker_exit)
 
-    def _count(self, job: int, progress: Progress) -> None:
+    def _count(self, worker: int, progress: WorkerProgress) -> None:
         progress.statistics.wall_ns += self._before_ns
         self.result.statistics.add(progress.statistics)
         for new in progress.edges:
             self._cover(new)
-        self.result.memory_mib[job] = progress.memory_mib
+        self.result.memory_mib[worker] = progress.memory_mib
         self.result.sample = progress.sample or self.result.sample
-        state = self.states[job]
+        state = self.states[worker]
         if progress.next_case > state.next_case:
             state.advance(progress.next_case)
 
     def _cover(self, new: NewEdges) -> None:
-        """Of edges that are new to a worker most have been covered by others."""
+        """Add edges that are new to one worker; other workers have covered most of them."""
         number = self.result.cover(new.edges)
         if number:
             self.result.corpus += 1
             self.result.grew_at = self.result.seconds
             self._corpus.append(CorpusCase(new.case, number))
 
-    def _keep(self, found: Found) -> None:
-        """Takes up a finding; one from another machine gets its file here."""
-        record = found.record
-        if found.text:
-            record = replace(record, file=self._write(found.text))
-        self._add(record)
+    def _keep(self, report: FindingReport) -> None:
+        """Add a finding; if it comes from another machine, write its file here first."""
+        summary = report.summary
+        if report.text:
+            summary = replace(summary, file=self._write(report.text))
+        self._add(summary)
 
     def _write(self, text: str) -> str:
+        # Imports what the supervisor needs for nothing else: the generator's parts of a case.
         from fuzz.differential.finding_file import write_finding
 
         try:
@@ -145,24 +157,24 @@ class Campaign:
             self.result.unwritten.append(text)
             return ""
 
-    def _add(self, record: Record) -> None:
-        """A case that is done a second time, after a death, finds the same once more."""
-        key = (record.case, record.bucket)
-        if key not in self._recorded:
-            self._recorded.add(key)
-            self.result.findings.append(record)
+    def _add(self, summary: FindingSummary) -> None:
+        """Add a finding unless it is there: a case that is run again finds the same again."""
+        key = (summary.case, summary.bucket)
+        if key not in self._seen:
+            self._seen.add(key)
+            self.result.findings.append(summary)
 
-    def _bury(self, job: int, death: Death) -> None:
+    def _handle_exit(self, worker: int, worker_exit: WorkerExit) -> None:
         self.result.deaths += 1
-        if death.case is None:
+        if worker_exit.case is None:
             return
-        self.states[job].skip.add(death.case)
+        self.states[worker].skip.add(worker_exit.case)
         self.result.statistics.cases += 1
-        if death.reason:
-            self.result.statistics.note_rejected(death.reason, death.case)
+        if worker_exit.reason:
+            self.result.statistics.note_rejected(worker_exit.reason, worker_exit.case)
 
     def _fail(self, message: str) -> None:
-        """The first thing that goes wrong is what is said."""
+        """Stop the campaign; the first error is the one that is reported."""
         self.result.error = self.result.error or message
         self.stop()
 
@@ -180,28 +192,34 @@ class Campaign:
         self._save(sample=sample)
 
     def _save(self, *, sample: bool) -> None:
-        if self.store is None:
+        if self.database is None:
             return
         try:
-            self.store.save(self.result, self.states, self._corpus, sample=sample)
-        except StoreError as error:
-            self.store = None  # what is on the disk stays a whole; the rest is done again
+            self.database.save(self.result, self.states, self._corpus, sample=sample)
+        except DatabaseError as error:
+            # What was saved before is consistent; the rest is run again by --resume.
+            self.database = None
             self._fail(str(error))
         else:
             self._corpus = []
 
     def _finish(self) -> None:
         self._save(sample=True)
-        if self.store is None:
+        if self.database is None:
             return
-        state = State.INTERRUPTED if self.result.interrupted else State.FINISHED
+        interrupted = self.result.interrupted
+        state = CampaignState.INTERRUPTED if interrupted else CampaignState.FINISHED
+        if self.result.error:
+            state = CampaignState.FAILED
         try:
-            self.store.end(State.FAILED if self.result.error else state, self.result.error)
-        except StoreError as error:
+            self.database.end(state, self.result.error)
+        except DatabaseError as error:
             self._fail(str(error))
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
+        """Stop the campaign on SIGINT and SIGTERM while this context is entered."""
+
         def interrupt(number: int, frame: FrameType | None) -> None:
             self.result.interrupted = True
             self.stop()

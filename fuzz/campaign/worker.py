@@ -18,12 +18,13 @@ from backend.cranelift.fired_rules import RuleWatch, watch_rules
 from backend.cranelift.isle import IsleError
 from clif.printer import print_functions
 from fuzz.campaign.case_source import CaseSource
-from fuzz.campaign.counters import RuleTally, note_case
-from fuzz.campaign.in_flight import Flight
-from fuzz.campaign.messages import Assignment, Failed, Found, NewEdges, Progress, Record
-from fuzz.campaign.plan import Plan
+from fuzz.campaign.counters import RuleCounters, count_case
+from fuzz.campaign.in_flight import InFlightSlot
+from fuzz.campaign.plan import Assignment, CampaignPlan
 from fuzz.campaign.process_limits import EXIT_OUT_OF_MEMORY, limit_memory, memory_mib
+from fuzz.campaign.result import FindingSummary
 from fuzz.campaign.statistics import Statistics
+from fuzz.campaign.worker_pool import FindingReport, NewEdges, WorkerFailure, WorkerProgress
 from fuzz.cases.case import Case
 from fuzz.differential.finding import Finding
 from fuzz.differential.finding_file import finding_text, write_finding
@@ -46,29 +47,33 @@ def tune() -> None:
     gc.set_threshold(*_GARBAGE_THRESHOLDS)
 
 
-def run_worker(plan: Plan, assignment: Assignment, flight: Flight, connection: Connection) -> None:
+def run_worker(
+    plan: CampaignPlan, assignment: Assignment, in_flight: InFlightSlot, connection: Connection
+) -> None:
     """Does the assignment, and tells whoever listens at the other end of the connection."""
     tune()
     try:
-        _Worker(plan, assignment, flight, connection).run()
+        _Worker(plan, assignment, in_flight, connection).run()
     except (SettingsError, IsleError) as error:
-        connection.send(Failed(str(error)))
+        connection.send(WorkerFailure(str(error)))
     except BrokenPipeError:
         sys.exit(1)  # the supervisor is gone
     except OSError as error:
-        connection.send(Failed(f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")))
+        connection.send(
+            WorkerFailure(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
+        )
     except MemoryError:
-        # Nothing that needs memory can be said; the flight names the case and its stage.
+        # Nothing that needs memory can be said; the in-flight slot names the case and its stage.
         os._exit(EXIT_OUT_OF_MEMORY)
     except Exception as error:
-        connection.send(Failed(f"internal: {_place(error)}"))
+        connection.send(WorkerFailure(f"internal: {_place(error)}"))
 
 
 @dataclass(slots=True)
 class _Worker:
-    plan: Plan
+    plan: CampaignPlan
     assignment: Assignment
-    flight: Flight
+    in_flight: InFlightSlot
     connection: Connection
     statistics: Statistics = field(default_factory=Statistics)
     began_ns: int = 0
@@ -80,10 +85,10 @@ class _Worker:
     edges: CoveredEdges = field(default_factory=CoveredEdges)
     new_edges: list[NewEdges] = field(default_factory=list)
     watch: RuleWatch | None = field(default_factory=watch_rules)
-    rules: RuleTally = field(init=False)
+    rules: RuleCounters = field(init=False)
 
     def __post_init__(self) -> None:
-        self.rules = RuleTally(() if self.watch is None else self.watch.names)
+        self.rules = RuleCounters(() if self.watch is None else self.watch.names)
 
     def run(self) -> None:
         plan = self.plan
@@ -94,7 +99,7 @@ class _Worker:
             oracle=ORACLES.get(plan.oracle, interpreter),
             second=plan.oracle == BOTH,
             watch=self.watch,
-            on_stage=self.flight.enter,
+            on_stage=self.in_flight.enter,
         )
         limit_memory(plan.memory_mb)
         self.edges.restart()  # what setting up covered is no case's
@@ -112,7 +117,7 @@ class _Worker:
 
     def _is_over(self, index: int) -> bool:
         plan, seconds = self.plan, self.assignment.seconds
-        if self.flight.stop_requested or (plan.cases is not None and index >= plan.cases):
+        if self.in_flight.stop_requested or (plan.cases is not None and index >= plan.cases):
             return True
         elapsed = (monotonic_ns() - self.began_ns) / 1e9
         return seconds is not None and elapsed >= seconds
@@ -123,13 +128,15 @@ class _Worker:
         self.statistics.total_ns = cpu - self.reported_cpu_ns
         self.statistics.wall_ns = now - self.began_ns
         edges = tuple(self.new_edges)
-        progress = Progress(self.statistics, next_case, edges, memory_mib(), self.sample, done)
+        progress = WorkerProgress(
+            self.statistics, next_case, edges, memory_mib(), self.sample, done
+        )
         self.connection.send(progress)
         self.statistics, self.new_edges, self.sample = Statistics(), [], ""
         self.reported_ns, self.reported_cpu_ns = now, cpu
 
     def _one_case(self, source: CaseSource, pipeline: Pipeline, index: int) -> None:
-        self.flight.begin(index)
+        self.in_flight.begin(index)
         start = process_time_ns()
         try:
             case, mutant = source.make(index)
@@ -143,7 +150,7 @@ class _Worker:
             self.statistics.cases += 1
             self.statistics.note_rejected(f"internal: {_place(error)}", index)
         else:
-            note_case(self.statistics, case, verdict, index)
+            count_case(self.statistics, case, verdict, index)
             for run in verdict.runs:
                 if run.outcomes is not None:
                     self.rules.note(run.isa, run.fired, case.inputs.count)
@@ -153,7 +160,7 @@ class _Worker:
         new = self.edges.collect()
         if len(new):
             self.new_edges.append(NewEdges(index, tuple(new.tolist())))
-        self.flight.end()
+        self.in_flight.end()
 
     def _take_sample(self, case: Case) -> None:
         """A case now and then, for people to look at."""
@@ -174,14 +181,16 @@ class _Worker:
         try:
             path = write_finding(text, Path(self.plan.out))
         except OSError as error:
-            record = _record(finding, "", index)
-            self.connection.send(Failed(f"{self.plan.out}: {error.strerror}", record, text))
+            summary = _summary(finding, "", index)
+            self.connection.send(WorkerFailure(f"{self.plan.out}: {error.strerror}", summary, text))
             sys.exit(1)
-        self.connection.send(Found(_record(finding, str(path), index)))
+        self.connection.send(FindingReport(_summary(finding, str(path), index)))
 
 
-def _record(finding: Finding, file: str, index: int) -> Record:
-    return Record(finding.kind.value, finding.bucket, finding.isa, file, finding.known, index)
+def _summary(finding: Finding, file: str, index: int) -> FindingSummary:
+    return FindingSummary(
+        finding.kind.value, finding.bucket, finding.isa, file, finding.known, index
+    )
 
 
 def _place(error: Exception) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fuzz.campaign.plan import Plan
+from fuzz.campaign.plan import CampaignPlan
 from fuzz.cases.case_options import CaseOptions, Source
 from fuzz.cli.errors import EXIT_CLEAN, EXIT_FINDINGS, BadInput
 from fuzz.cli.options import (
@@ -23,7 +23,7 @@ from fuzz.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from fuzz.campaign.result import Result
+    from fuzz.campaign.result import CampaignResult
     from fuzz.survey.rules import RuleState, RunCounts
 
 
@@ -85,7 +85,7 @@ def command(
     if run_file is not None:
         counts = _counts_of_run(run_file)
     elif run_here:
-        plan = Plan(
+        plan = CampaignPlan(
             CaseOptions(isas, source=Source.RULES if walk else Source.GENERATOR),
             seed=secrets.randbits(32) if seed is None else seed,
             cases=cases,
@@ -144,23 +144,23 @@ def _counts_of_run(run_file: str) -> RunCounts:
         raise BadInput(f"{run_file}: not the facts of a run (clif-fuzz run --json)") from error
 
 
-def _run(plan: Plan, *, quiet: bool) -> tuple[int, RunCounts]:
+def _run(plan: CampaignPlan, *, quiet: bool) -> tuple[int, RunCounts]:
     """Runs a campaign; its exit code, and what fired in it."""
-    from fuzz.campaign.supervisor import Campaign
+    from fuzz.campaign.supervisor import Supervisor
     from fuzz.cli.files import check_out
     from fuzz.cli.status import open_view
     from fuzz.survey.rules import RunCounts
 
     check_out(plan.out)
     with open_view(plan) as view:
-        result = Campaign(plan, view.show).run()
+        result = Supervisor(plan, view.show).run()
     if result.error:
         raise BadInput(result.error)
     if not quiet:
         _print_run(plan, result)
     statistics = result.statistics
     counts = RunCounts(statistics.rule_cases, statistics.rule_inputs)
-    return EXIT_FINDINGS if result.alarming else EXIT_CLEAN, counts
+    return EXIT_FINDINGS if result.unexplained else EXIT_CLEAN, counts
 
 
 def _to_json(states: list[RuleState], isas: tuple[str, ...]) -> dict[str, Any]:
@@ -178,15 +178,15 @@ def _to_json(states: list[RuleState], isas: tuple[str, ...]) -> dict[str, Any]:
 # --- for people ---
 
 
-def _print_run(plan: Plan, result: Result) -> None:
+def _print_run(plan: CampaignPlan, result: CampaignResult) -> None:
     statistics = result.statistics
     click.echo(
         f"seed {plan.seed}: {statistics.cases} cases, {statistics.executions} executions, "
         f"{statistics.total_ns / 1e9:.1f} s of CPU time, rejected {statistics.rejected.total()}, "
-        f"findings {len(result.alarming)}"
+        f"findings {len(result.unexplained)}"
     )
-    for record in result.alarming:
-        click.echo(f"  {record.bucket}\n    {record.file or 'not written'}")
+    for summary in result.unexplained:
+        click.echo(f"  {summary.bucket}\n    {summary.file or 'not written'}")
 
 
 def _print(

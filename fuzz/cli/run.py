@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from fuzz.campaign.database import Store
-from fuzz.campaign.plan import ORACLE_NAMES, Plan
-from fuzz.campaign.result import Result
-from fuzz.campaign.resume import fields_of_plan
-from fuzz.campaign.supervisor import Campaign
+from fuzz.campaign.database import CampaignDatabase
+from fuzz.campaign.plan import ORACLE_NAMES, CampaignPlan
+from fuzz.campaign.result import CampaignResult
+from fuzz.campaign.resume import plan_fields
+from fuzz.campaign.supervisor import Supervisor
 from fuzz.cases.case_options import Source
 from fuzz.cli.errors import (
     EXIT_CLEAN,
@@ -39,8 +39,8 @@ from fuzz.cli.status import open_view
 from fuzz.cli.summary import print_summary, to_json
 
 if TYPE_CHECKING:
-    from fuzz.campaign.local_workers import Crew
     from fuzz.campaign.prometheus import MetricsFile
+    from fuzz.campaign.worker_pool import WorkerPool
 
 
 @click.command(
@@ -80,14 +80,14 @@ Without --seconds and --cases it runs until Ctrl-C.
 @click.option(
     "--case-seconds",
     type=click.FloatRange(0, min_open=True),
-    default=Plan().case_seconds,
+    default=CampaignPlan().case_seconds,
     show_default=True,
     help="How long a case may take by the clock.",
 )
 @click.option(
     "--memory-mb",
     type=click.IntRange(64),
-    default=Plan().memory_mb,
+    default=CampaignPlan().memory_mb,
     show_default=True,
     help="Memory that a worker may take for its cases.",
 )
@@ -122,14 +122,14 @@ def command(context: click.Context, /, **params: Any) -> int:
         cpus = _connect(cluster)
         params["jobs"] = params["jobs"] if "jobs" in asked else cpus
     metrics = _metrics(params["prometheus"])
-    with open_folder(Path(resumed or params["out"]), new=resumed is None) as store:
+    with open_folder(Path(resumed or params["out"]), new=resumed is None) as database:
         if resumed is None:
-            beginning = begin(store, _new_plan(params))
+            beginning = begin(database, _new_plan(params))
         else:
             labels = {option.name or "": option.opts[0] for option in context.command.params}
-            beginning = resume(store, asked | {"out": resumed}, labels)
+            beginning = resume(database, asked | {"out": resumed}, labels)
         plan = beginning.plan
-        result = _run(beginning, store, None if cluster is None else _ray_crew(plan), metrics)
+        result = _run(beginning, database, None if cluster is None else _ray_workers(plan), metrics)
     _say_problems(result, metrics)
     if json_file is not None:
         write_json(to_json(plan, result), json_file)
@@ -139,23 +139,26 @@ def command(context: click.Context, /, **params: Any) -> int:
 
 
 def _run(
-    beginning: Beginning, store: Store, crew: Crew | None, metrics: MetricsFile | None
-) -> Result:
+    beginning: Beginning,
+    database: CampaignDatabase,
+    pool: WorkerPool | None,
+    metrics: MetricsFile | None,
+) -> CampaignResult:
     """The campaign, from its beginning to its end, watched."""
     with open_view(beginning.plan) as view:
 
-        def on_tick(result: Result) -> None:
+        def on_tick(result: CampaignResult) -> None:
             view.show(result)
             if metrics is not None:
                 metrics.show(result)
 
-        result = Campaign(
+        result = Supervisor(
             beginning.plan,
             on_tick,
-            store=store,
+            database=database,
             result=beginning.result,
             states=beginning.states,
-            crew=crew,
+            pool=pool,
         ).run()
     if metrics is not None:
         metrics.write(result)
@@ -174,10 +177,10 @@ def _connect(address: str) -> int:
         raise BadInput(str(error)) from error
 
 
-def _ray_crew(plan: Plan) -> Crew:
-    from fuzz.campaign.ray_workers import RayCrew
+def _ray_workers(plan: CampaignPlan) -> WorkerPool:
+    from fuzz.campaign.ray_workers import RayWorkers
 
-    return RayCrew(plan)
+    return RayWorkers(plan)
 
 
 def _metrics(path: str | None) -> MetricsFile | None:
@@ -187,7 +190,7 @@ def _metrics(path: str | None) -> MetricsFile | None:
     from fuzz.campaign.prometheus import MetricsFile
 
     metrics = MetricsFile(Path(path))
-    metrics.write(Result())
+    metrics.write(CampaignResult())
     if metrics.problem:
         raise BadInput(metrics.problem)
     return metrics
@@ -200,17 +203,17 @@ def _said(context: click.Context) -> dict[str, Any]:
         for name, value in context.params.items()
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
     }
-    return fields_of_plan(given)
+    return plan_fields(given)
 
 
-def _new_plan(params: dict[str, Any]) -> Plan:
-    values = fields_of_plan(params)
+def _new_plan(params: dict[str, Any]) -> CampaignPlan:
+    values = plan_fields(params)
     options = take_case(values)
     values["seed"] = secrets.randbits(32) if values["seed"] is None else values["seed"]
-    return Plan(options, **values)
+    return CampaignPlan(options, **values)
 
 
-def _say_problems(result: Result, metrics: MetricsFile | None) -> None:
+def _say_problems(result: CampaignResult, metrics: MetricsFile | None) -> None:
     """On stderr, which is also the last resort for a finding that no disk takes."""
     for text in result.unwritten:
         sys.stderr.write(text)
@@ -219,9 +222,9 @@ def _say_problems(result: Result, metrics: MetricsFile | None) -> None:
             complain(problem)
 
 
-def _exit_code(result: Result) -> int:
+def _exit_code(result: CampaignResult) -> int:
     if result.error:
         return EXIT_USAGE
     if result.interrupted:
         return EXIT_INTERRUPTED
-    return EXIT_FINDINGS if result.alarming else EXIT_CLEAN
+    return EXIT_FINDINGS if result.unexplained else EXIT_CLEAN

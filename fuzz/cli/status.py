@@ -7,8 +7,8 @@ import time
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from fuzz.campaign.plan import Plan
-from fuzz.campaign.result import Result
+from fuzz.campaign.plan import CampaignPlan
+from fuzz.campaign.result import CampaignResult
 
 _EVERY_SECONDS = 10.0
 
@@ -16,11 +16,11 @@ _EVERY_SECONDS = 10.0
 class View(Protocol):
     """What shows a campaign."""
 
-    def show(self, result: Result) -> None:
+    def show(self, result: CampaignResult) -> None:
         """Shows how it stands, if it is time to."""
 
 
-def open_view(plan: Plan) -> AbstractContextManager[View]:
+def open_view(plan: CampaignPlan) -> AbstractContextManager[View]:
     """What suits stderr."""
     from rich.console import Console
 
@@ -44,7 +44,7 @@ class PlainLines:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def show(self, result: Result) -> None:
+    def show(self, result: CampaignResult) -> None:
         now = time.monotonic()
         if now - self._shown >= _EVERY_SECONDS:
             self._shown = now
@@ -52,14 +52,14 @@ class PlainLines:
             sys.stderr.flush()
 
 
-def status_text(result: Result) -> str:
+def status_text(result: CampaignResult) -> str:
     """Time, cases, rates, and whatever is not as it should be."""
     statistics, seconds = result.statistics, result.seconds
     rate = statistics.executions / max(seconds, 1e-9)
     text = (
         f"{seconds:5.0f} s  {statistics.cases} cases  {statistics.executions} executions  "
         f"{rate:.0f}/s  {statistics.executions_per_second:.0f}/s of CPU time  "
-        f"edges {result.edges}  findings {len(result.alarming)}"
+        f"edges {result.edges}  findings {len(result.unexplained)}"
     )
     for label, number in (
         ("rejected", statistics.rejected.total()),

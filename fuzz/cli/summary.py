@@ -7,20 +7,20 @@ from typing import Any
 
 import click
 
-from fuzz.campaign.plan import Plan
-from fuzz.campaign.result import Result
+from fuzz.campaign.plan import CampaignPlan
+from fuzz.campaign.result import CampaignResult
 from fuzz.campaign.statistics import Statistics
 from fuzz.differential.stage import Stage
 
 _SHOWN = 10
 
 
-def to_json(plan: Plan, result: Result) -> dict[str, Any]:
+def to_json(plan: CampaignPlan, result: CampaignResult) -> dict[str, Any]:
     """The facts of a run, under the names that programs rely on."""
     from backend.cranelift.compiler import version
 
     return result.statistics.to_json() | {
-        "findings": [record.to_json() for record in result.findings],
+        "findings": [summary.to_json() for summary in result.findings],
         "isa": list(plan.options.isas),
         "cranelift": version(),
         "seed": plan.seed,
@@ -36,7 +36,7 @@ def to_json(plan: Plan, result: Result) -> dict[str, Any]:
     }
 
 
-def _rules(result: Result) -> dict[str, list[int]] | None:
+def _rules(result: CampaignResult) -> dict[str, list[int]] | None:
     """Rules that fired, and all, by group; None where this build cannot tell."""
     from fuzz.survey.coverage import rule_counts_of_run
 
@@ -44,7 +44,7 @@ def _rules(result: Result) -> dict[str, list[int]] | None:
     return None if counts is None else {group: list(pair) for group, pair in counts.items()}
 
 
-def print_summary(plan: Plan, result: Result) -> None:
+def print_summary(plan: CampaignPlan, result: CampaignResult) -> None:
     statistics = result.statistics
     from backend.cranelift.compiler import version
 
@@ -66,7 +66,7 @@ def print_summary(plan: Plan, result: Result) -> None:
     _print_findings(result)
 
 
-def _print_isas(plan: Plan, statistics: Statistics) -> None:
+def _print_isas(plan: CampaignPlan, statistics: Statistics) -> None:
     for isa in plan.options.isas:
         per_case = 1e6 * max(1, statistics.cases)
         click.echo(
@@ -86,7 +86,7 @@ def _print_stages(statistics: Statistics) -> None:
         click.echo(f"      {statistics.total_ns / compiling:.2f} times Cranelift's compile time")
 
 
-def _print_quality(statistics: Statistics, result: Result) -> None:
+def _print_quality(statistics: Statistics, result: CampaignResult) -> None:
     cases = max(1, statistics.cases)
     median = statistics.liveness_median
     live = "" if median is None else f", {100 * median:.0f}% of them live after optimising (median)"
@@ -127,7 +127,7 @@ def _print_cross_check(statistics: Statistics) -> None:
         click.echo(f"  unsupported {number}: {reason}")
 
 
-def _print_rules(result: Result) -> None:
+def _print_rules(result: CampaignResult) -> None:
     from fuzz.survey.coverage import rule_counts_of_run
 
     counts, problem = rule_counts_of_run(bytes(result.covered))
@@ -138,17 +138,17 @@ def _print_rules(result: Result) -> None:
     click.echo(f"ISLE rules fired: {', '.join(shares)}")
 
 
-def _print_findings(result: Result) -> None:
+def _print_findings(result: CampaignResult) -> None:
     for bucket, number in result.statistics.known_faults.most_common(_SHOWN):
         click.echo(f"known: {number} {bucket}")
-    unknown = [record for record in result.findings if not record.known]
+    unknown = [summary for summary in result.findings if not summary.known]
     if not unknown:
         click.echo("findings: none")
         return
-    buckets = Counter(record.bucket for record in unknown)
+    buckets = Counter(summary.bucket for summary in unknown)
     click.echo(f"findings: {len(unknown)} in {len(buckets)} buckets")
     for bucket, number in buckets.most_common(_SHOWN):
-        files = [record.file for record in unknown if record.bucket == bucket]
+        files = [summary.file for summary in unknown if summary.bucket == bucket]
         click.echo(f"  {number} {bucket}\n    {files[0] or 'not written'}")
     if len(buckets) > _SHOWN:
         click.echo(f"  and {len(buckets) - _SHOWN} more buckets")

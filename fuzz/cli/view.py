@@ -14,8 +14,8 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from fuzz.campaign.plan import Plan
-from fuzz.campaign.result import Result
+from fuzz.campaign.plan import CampaignPlan
+from fuzz.campaign.result import CampaignResult
 from fuzz.campaign.statistics import Statistics
 from fuzz.differential.stage import Stage
 
@@ -42,7 +42,7 @@ _COLOURS = {
 class LiveView:
     """Draws the page until it is closed; then the terminal is as if there had been none."""
 
-    def __init__(self, plan: Plan, console: Console) -> None:
+    def __init__(self, plan: CampaignPlan, console: Console) -> None:
         self.plan = plan
         self.console = console
         self._rates = Rates()
@@ -51,13 +51,13 @@ class LiveView:
 
     def __enter__(self) -> LiveView:
         self._live.start()
-        self.show(Result())
+        self.show(CampaignResult())
         return self
 
     def __exit__(self, *_: object) -> None:
         self._live.stop()
 
-    def show(self, result: Result) -> None:
+    def show(self, result: CampaignResult) -> None:
         """Draws it, if it is time to."""
         now = time.monotonic()
         if now - self._shown >= _EVERY_SECONDS:
@@ -93,11 +93,11 @@ class Rates:
         return (last[column] - first[column]) / max(last[0] - first[0], 1e-9)
 
 
-def page(plan: Plan, result: Result, rates: Rates, height: int) -> RenderableType:
+def page(plan: CampaignPlan, result: CampaignResult, rates: Rates, height: int) -> RenderableType:
     """The page, for a terminal of so many lines."""
     parts: list[RenderableType] = [_counts(result, rates), *_shares(result.statistics)]
     parts += [Rule(style="bright_black"), *_findings(result)]
-    used = len(parts) + 6 + min(_MAX_BUCKETS, len({r.bucket for r in result.alarming}))
+    used = len(parts) + 6 + min(_MAX_BUCKETS, len({r.bucket for r in result.unexplained}))
     room = height - used - 3
     if result.sample and room >= _MIN_SAMPLE_LINES:
         parts += [Rule("a case", style="bright_black"), _sample(result.sample, room)]
@@ -106,7 +106,7 @@ def page(plan: Plan, result: Result, rates: Rates, height: int) -> RenderableTyp
     return Panel(Group(*parts), title=title, subtitle=_clock(plan, result), padding=(0, 1))
 
 
-def _counts(result: Result, rates: Rates) -> Table:
+def _counts(result: CampaignResult, rates: Rates) -> Table:
     statistics = result.statistics
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold")
@@ -169,10 +169,10 @@ def _shares(statistics: Statistics) -> Iterator[Text]:
     yield Text.assemble("       ", legend)
 
 
-def _findings(result: Result) -> Iterator[RenderableType]:
-    buckets = Counter(record.bucket for record in result.alarming)
+def _findings(result: CampaignResult) -> Iterator[RenderableType]:
+    buckets = Counter(summary.bucket for summary in result.unexplained)
     known = result.statistics.known_faults.total()
-    title = f"{len(result.alarming):,} in {len(buckets):,} buckets" if buckets else "none"
+    title = f"{len(result.unexplained):,} in {len(buckets):,} buckets" if buckets else "none"
     yield Text.assemble(
         ("findings  ", "bold"),
         (title, "bold red" if buckets else "green"),
@@ -192,7 +192,7 @@ def _sample(text: str, lines: int) -> Syntax:
     return Syntax("\n".join(shown), "llvm", theme="ansi_dark", background_color="default")
 
 
-def _clock(plan: Plan, result: Result) -> str:
+def _clock(plan: CampaignPlan, result: CampaignResult) -> str:
     text = _span(result.seconds)
     if plan.seconds is not None:
         text += f" of {_span(plan.seconds)}"

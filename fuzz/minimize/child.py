@@ -14,10 +14,10 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Final
 
-from fuzz.campaign.crash_finding import KINDS
-from fuzz.campaign.exit_cause import examine
-from fuzz.campaign.in_flight import Flight
-from fuzz.campaign.plan import Plan
+from fuzz.campaign.crash_finding import CRASH_KINDS
+from fuzz.campaign.exit_cause import find_exit_cause
+from fuzz.campaign.in_flight import InFlightSlot
+from fuzz.campaign.plan import CampaignPlan
 from fuzz.campaign.process_limits import die_with_parent, limit_memory, send_errors_to
 from fuzz.cases.case import Case
 from fuzz.cases.casefile import print_case, read_case
@@ -27,18 +27,18 @@ from fuzz.minimize.interestingness import TrialJudge
 _CONTEXT: Final = multiprocessing.get_context("spawn")
 
 
-def _serve(judge: TrialJudge, flight: Flight, errors: str, connection: Connection) -> None:
+def _serve(judge: TrialJudge, in_flight: InFlightSlot, errors: str, connection: Connection) -> None:
     """The process's main function: a symptom for each text, until there are no more."""
     die_with_parent()
     send_errors_to(errors)
-    limit_memory(Plan().memory_mb)
+    limit_memory(CampaignPlan().memory_mb)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; we are told
-    judge.stages = flight.enter
+    judge.stages = in_flight.enter
     connection.send(None)
     for index, text in enumerate(iter(connection.recv, None)):
-        flight.begin(index)
+        in_flight.begin(index)
         found = judge(read_case(text).case)
-        flight.end()
+        in_flight.end()
         connection.send(found)
 
 
@@ -55,7 +55,7 @@ class ChildJudge:
     seconds: float
     _process: BaseProcess | None = None
     _connection: Connection | None = None
-    _flight: Flight = field(default_factory=lambda: Flight(_CONTEXT))
+    _in_flight: InFlightSlot = field(default_factory=lambda: InFlightSlot(_CONTEXT))
     _folder: tempfile.TemporaryDirectory[str] | None = None
 
     def __call__(self, case: Case) -> Symptom | None:
@@ -67,9 +67,9 @@ class ChildJudge:
             if self._connection.poll(self.seconds):
                 found: Symptom | None = self._connection.recv()
                 return found
-            return self._post_mortem(too_long=True)
+            return self._post_mortem(timed_out=True)
         except (EOFError, OSError):
-            return self._post_mortem(too_long=False)
+            return self._post_mortem(timed_out=False)
 
     def fixed_on(self, symptom: Symptom) -> ChildJudge:
         """A judge that looks for one symptom. This one's process ends."""
@@ -96,9 +96,9 @@ class ChildJudge:
 
     def _start(self) -> None:
         self._connection, theirs = _CONTEXT.Pipe()
-        self._flight = Flight(_CONTEXT)
+        self._in_flight = InFlightSlot(_CONTEXT)
         self._folder = tempfile.TemporaryDirectory(prefix="clif-fuzz-")
-        arguments = (self.judge, self._flight, str(self._errors), theirs)
+        arguments = (self.judge, self._in_flight, str(self._errors), theirs)
         self._process = _CONTEXT.Process(target=_serve, args=arguments)
         self._process.start()
         theirs.close()
@@ -110,15 +110,15 @@ class ChildJudge:
         assert self._folder is not None
         return Path(self._folder.name) / "stderr"
 
-    def _post_mortem(self, *, too_long: bool) -> Symptom | None:
+    def _post_mortem(self, *, timed_out: bool) -> Symptom | None:
         """What the process died of, as a symptom; the next case gets another process."""
-        process, last = self._process, self._flight.look()
+        process, last = self._process, self._in_flight.read()
         assert process is not None
-        if not too_long:
+        if not timed_out:
             process.join()
-        autopsy = examine(process.exitcode, self._errors, too_long=too_long)
+        exit_cause = find_exit_cause(process.exitcode, self._errors, timed_out=timed_out)
         self.close()
-        kind = None if last is None else KINDS[autopsy.ending].get(last.stage)
+        kind = None if last is None else CRASH_KINDS[exit_cause.kind].get(last.stage)
         if last is None or kind is None:
             return None
-        return Symptom(kind, (), f"{autopsy.cause} in {last.stage.label}")
+        return Symptom(kind, (), f"{exit_cause.text} in {last.stage.label}")

@@ -12,7 +12,7 @@ from typing import Any
 
 from fuzz.campaign.database import DATABASE
 from fuzz.campaign.json_codec import decode
-from fuzz.campaign.plan import Plan
+from fuzz.campaign.plan import CampaignPlan
 from fuzz.campaign.statistics import Statistics
 from fuzz.differential.finding import KNOWN
 from reports.model import Sample
@@ -59,7 +59,7 @@ class Campaign:
     clif_fuzz: str
     edges_total: int
     covered: bytes
-    plan: Plan
+    plan: CampaignPlan
     statistics: Statistics
     samples: tuple[Sample, ...]
 
@@ -129,7 +129,7 @@ def _read_campaign(folder: Path, connection: sqlite3.Connection, number: int | N
     chosen = numbers[-1] if number is None else number
     facts = connection.execute(_CAMPAIGN, (chosen,)).fetchone()
     samples = tuple(Sample(*row) for row in connection.execute(_SAMPLES, (chosen,)))
-    plan = decode(Plan, json.loads(facts[-2]))
+    plan = decode(CampaignPlan, json.loads(facts[-2]))
     statistics = decode(Statistics, json.loads(facts[-1]))
     fields: list[Any] = [*facts[:-2], plan, statistics, samples]
     campaign = Campaign(*fields)

@@ -9,7 +9,7 @@ import pytest
 from fuzz.bench.cases import cost
 from fuzz.bench.growth import _growth, by_inputs
 from fuzz.bench.scaling import _Meter
-from fuzz.campaign.result import Result
+from fuzz.campaign.result import CampaignResult
 from fuzz.campaign.statistics import Statistics
 from fuzz.differential.stage import Stage
 from tests.fuzz.command import Command
@@ -52,7 +52,7 @@ def test_growth_is_measured() -> None:
 
 def test_jobs_count_when_they_are_warm(monkeypatch: pytest.MonkeyPatch) -> None:
     meter = _Meter(10.0)
-    result = Result()
+    result = CampaignResult()
     for clock, cases in ((2, 5), (6, 100), (8, 250), (10, 500)):
         monkeypatch.setattr("time.monotonic", lambda clock=clock: float(clock))
         result.statistics.wall_ns = clock * 1_000_000_000

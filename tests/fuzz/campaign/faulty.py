@@ -2,7 +2,7 @@
 
 They stand in for a campaign's workers::
 
-    LocalCrew(plan, partial(run_faulty_worker, faults={7: "abort"}))
+    LocalWorkers(plan, partial(run_faulty_worker, faults={7: "abort"}))
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from typing import Any
 
-from fuzz.campaign.in_flight import Flight
-from fuzz.campaign.messages import Assignment
-from fuzz.campaign.plan import Plan
+from fuzz.campaign.in_flight import InFlightSlot
+from fuzz.campaign.plan import Assignment, CampaignPlan
 from fuzz.campaign.worker_process import start_worker
 
 TEN_GIGABYTES = 10 << 30
@@ -70,9 +69,9 @@ EMULATOR_FAULTS: dict[str, Callable[[], None]] = {"crash": touch_nothing, "endle
 
 
 def run_faulty_worker(
-    plan: Plan,
+    plan: CampaignPlan,
     assignment: Assignment,
-    flight: Flight,
+    in_flight: InFlightSlot,
     errors: str,
     connection: Connection,
     *,
@@ -86,22 +85,22 @@ def run_faulty_worker(
     from backend.cranelift.compiler import Target
     from backend.emulator.executor import Executor
 
-    _inject(Target, "compile", COMPILER_FAULTS, flight, faults)
-    _inject(Executor, "run", EMULATOR_FAULTS, flight, faults)
-    start_worker(plan, assignment, flight, errors, connection)
+    _inject(Target, "compile", COMPILER_FAULTS, in_flight, faults)
+    _inject(Executor, "run", EMULATOR_FAULTS, in_flight, faults)
+    start_worker(plan, assignment, in_flight, errors, connection)
 
 
 def _inject(
     owner: type,
     name: str,
     kinds: Mapping[str, Callable[[], None]],
-    flight: Flight,
+    in_flight: InFlightSlot,
     faults: Mapping[int, str],
 ) -> None:
     original = getattr(owner, name)
 
     def faulty(*args: Any, **kwargs: Any) -> Any:
-        last = flight.look()
+        last = in_flight.read()
         fault = kinds.get(faults.get(last.index, "")) if last is not None else None
         if fault is not None:
             fault()

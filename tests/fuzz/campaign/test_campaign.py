@@ -13,17 +13,17 @@ from pathlib import Path
 import pytest
 
 from fuzz.campaign.case_source import CaseSource
-from fuzz.campaign.counters import note_case
-from fuzz.campaign.crash_finding import report_death
-from fuzz.campaign.exit_cause import Autopsy, Ending
-from fuzz.campaign.in_flight import InFlight
-from fuzz.campaign.local_workers import Event, LocalCrew
-from fuzz.campaign.messages import Death, Found, Message, Record
-from fuzz.campaign.plan import Plan
-from fuzz.campaign.result import Result
+from fuzz.campaign.counters import count_case
+from fuzz.campaign.crash_finding import report_crash
+from fuzz.campaign.exit_cause import ExitCause, ExitKind
+from fuzz.campaign.in_flight import InFlightCase
+from fuzz.campaign.local_workers import LocalWorkers
+from fuzz.campaign.plan import CampaignPlan
+from fuzz.campaign.result import CampaignResult, FindingSummary
 from fuzz.campaign.statistics import Statistics
-from fuzz.campaign.supervisor import Campaign
-from fuzz.campaign.worker_process import Job
+from fuzz.campaign.supervisor import Supervisor
+from fuzz.campaign.worker_pool import FindingReport, WorkerEvent, WorkerExit, WorkerMessage
+from fuzz.campaign.worker_process import WorkerProcess
 from fuzz.cases.case_options import CaseOptions
 from fuzz.cases.casefile import read_case
 from fuzz.differential.finding import Finding, FindingKind
@@ -33,12 +33,12 @@ from fuzz.differential.stage import Stage
 OPTIONS = CaseOptions(inputs=2, instructions=10)
 
 
-def plan(tmp_path: Path, **changes: object) -> Plan:
-    base = Plan(OPTIONS, seed=3, cases=60, out=str(tmp_path))
+def plan(tmp_path: Path, **changes: object) -> CampaignPlan:
+    base = CampaignPlan(OPTIONS, seed=3, cases=60, out=str(tmp_path))
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
-def facts(result: Result) -> dict[str, object]:
+def facts(result: CampaignResult) -> dict[str, object]:
     """What may not depend on times."""
     table = result.statistics.to_json()
     return {
@@ -47,14 +47,14 @@ def facts(result: Result) -> dict[str, object]:
     }
 
 
-def news(result: Result) -> list[Record]:
+def news(result: CampaignResult) -> list[FindingSummary]:
     """What was found, but for what is known, of which any seed may have some."""
-    return [record for record in result.findings if not record.known]
+    return [summary for summary in result.findings if not summary.known]
 
 
-def jobs_of(campaign: Campaign) -> list[Job]:
-    assert isinstance(campaign.crew, LocalCrew)
-    return campaign.crew.jobs
+def workers_of(campaign: Supervisor) -> list[WorkerProcess]:
+    assert isinstance(campaign.pool, LocalWorkers)
+    return campaign.pool.workers
 
 
 class Killer:
@@ -67,26 +67,26 @@ class Killer:
         self.index = index
         self.hit: list[int] = []
 
-    def __call__(self, campaign: Campaign) -> None:
-        job = jobs_of(campaign)[0]
-        last = job.flight.look()
+    def __call__(self, campaign: Supervisor) -> None:
+        worker = workers_of(campaign)[0]
+        last = worker.in_flight.read()
         if last is None or last.index in self.hit:
             return
-        if self.left and job.process.pid is not None:
+        if self.left and worker.process.pid is not None:
             self.left -= 1
             self.hit.append(last.index)
-            os.kill(job.process.pid, self.number)
-            job.process.join()
+            os.kill(worker.process.pid, self.number)
+            worker.process.join()
 
 
-def run(plan: Plan, action: Callable[[Campaign], None] | None = None) -> Result:
-    campaign = Campaign(plan)
+def run(plan: CampaignPlan, action: Callable[[Supervisor], None] | None = None) -> CampaignResult:
+    campaign = Supervisor(plan)
     if action is not None:
         campaign.on_tick = lambda _: action(campaign)
     return campaign.run()
 
 
-def check_executions(result: Result) -> None:
+def check_executions(result: CampaignResult) -> None:
     """Two inputs of each case, on both ISAs or on the one that it is for."""
     statistics = result.statistics
     on_x64, on_arm = (statistics.executions_by_isa[isa] for isa in ("x86_64", "aarch64"))
@@ -130,21 +130,21 @@ def test_a_crashed_worker_is_a_finding_with_its_case(tmp_path: Path) -> None:
     result = run(plan(tmp_path, cases=600), killer)
     assert result.deaths == 1
     assert result.statistics.cases == 600
-    found = [record.bucket for record in news(result)]
+    found = [summary.bucket for summary in news(result)]
     reasons = [reason for reason in result.statistics.rejected if "SIGSEGV" in reason]
     # By the stage that it was in: Cranelift or the emulator is to blame, or code of ours.
     assert len(found) + len(reasons) == 1
-    for record in news(result):
-        assert "was ended by SIGSEGV in " in record.bucket
-        case = read_case(Path(record.file).read_text()).case
+    for summary in news(result):
+        assert "was ended by SIGSEGV in " in summary.bucket
+        case = read_case(Path(summary.file).read_text()).case
         assert case.origin == f"seed 3 case {killer.hit[0]}"
 
 
 def test_a_stopped_worker_is_noticed_and_its_case_tried_again(tmp_path: Path) -> None:
-    def freeze(campaign: Campaign) -> None:
-        job = jobs_of(campaign)[0]
-        if not campaign.result.deaths and job.flight.look() and job.process.pid:
-            os.kill(job.process.pid, signal.SIGSTOP)
+    def freeze(campaign: Supervisor) -> None:
+        worker = workers_of(campaign)[0]
+        if not campaign.result.deaths and worker.in_flight.read() and worker.process.pid:
+            os.kill(worker.process.pid, signal.SIGSTOP)
 
     result = run(plan(tmp_path, cases=400, case_seconds=3.0), freeze)
     assert result.deaths == 1
@@ -153,9 +153,9 @@ def test_a_stopped_worker_is_noticed_and_its_case_tried_again(tmp_path: Path) ->
 
 
 def test_a_worker_that_never_gets_anywhere_ends_the_campaign(tmp_path: Path) -> None:
-    def at_once(campaign: Campaign) -> None:
-        for job in jobs_of(campaign):
-            job.kill()
+    def at_once(campaign: Supervisor) -> None:
+        for worker in workers_of(campaign):
+            worker.kill()
 
     result = run(plan(tmp_path, cases=100_000), at_once)
     assert "was ended by SIGKILL, time and again" in result.error
@@ -164,7 +164,7 @@ def test_a_worker_that_never_gets_anywhere_ends_the_campaign(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_end_it_with_everything_counted(tmp_path: Path, number: signal.Signals) -> None:
-    def interrupt(campaign: Campaign) -> None:
+    def interrupt(campaign: Supervisor) -> None:
         if campaign.result.statistics.cases:
             os.kill(os.getpid(), number)
 
@@ -183,9 +183,9 @@ def test_a_bad_setting_is_said_in_one_line(tmp_path: Path) -> None:
 
 
 def test_no_process_is_left(tmp_path: Path) -> None:
-    campaign = Campaign(plan(tmp_path, cases=4, jobs=2))
+    campaign = Supervisor(plan(tmp_path, cases=4, jobs=2))
     campaign.run()
-    assert [job.process.exitcode for job in jobs_of(campaign)] == [0, 0]
+    assert [worker.process.exitcode for worker in workers_of(campaign)] == [0, 0]
 
 
 # --- parts ---
@@ -195,53 +195,56 @@ class Mailbox:
     """The end of a pipe that a process writes to."""
 
     def __init__(self) -> None:
-        self.messages: list[Message] = []
+        self.messages: list[WorkerMessage] = []
 
-    def send(self, message: Message) -> None:
+    def send(self, message: WorkerMessage) -> None:
         self.messages.append(message)
 
 
 @pytest.mark.parametrize(
     ("stage", "ending", "kind"),
     [
-        (Stage.COMPILE, Ending.DIED, FindingKind.COMPILER_PANIC),
-        (Stage.READ, Ending.DIED, FindingKind.COMPILER_PANIC),
-        (Stage.EMULATE, Ending.DIED, FindingKind.EMULATOR_FAULT),
-        (Stage.COMPILE, Ending.TOO_LONG, FindingKind.COMPILE_TIMEOUT),
-        (Stage.EMULATE, Ending.TOO_LONG, FindingKind.HANG),
-        (Stage.COMPILE, Ending.OUT_OF_MEMORY, FindingKind.COMPILE_MEMORY),
+        (Stage.COMPILE, ExitKind.CRASHED, FindingKind.COMPILER_PANIC),
+        (Stage.READ, ExitKind.CRASHED, FindingKind.COMPILER_PANIC),
+        (Stage.EMULATE, ExitKind.CRASHED, FindingKind.EMULATOR_FAULT),
+        (Stage.COMPILE, ExitKind.TIMED_OUT, FindingKind.COMPILE_TIMEOUT),
+        (Stage.EMULATE, ExitKind.TIMED_OUT, FindingKind.HANG),
+        (Stage.COMPILE, ExitKind.OUT_OF_MEMORY, FindingKind.COMPILE_MEMORY),
     ],
 )
 def test_what_a_death_is_called(
-    tmp_path: Path, stage: Stage, ending: Ending, kind: FindingKind
+    tmp_path: Path, stage: Stage, ending: ExitKind, kind: FindingKind
 ) -> None:
     mailbox = Mailbox()
-    autopsy = Autopsy(ending, "was ended by SIGABRT", ("memory", "gone"))
-    report_death(plan(tmp_path), InFlight(7, stage, 1.0), autopsy, mailbox)  # type: ignore[arg-type]
+    exit_cause = ExitCause(ending, "was ended by SIGABRT", ("memory", "gone"))
+    report_crash(plan(tmp_path), InFlightCase(7, stage, 1.0), exit_cause, mailbox)  # type: ignore[arg-type]
     (message,) = mailbox.messages
-    assert isinstance(message, Found)
-    assert message.record.kind == kind.value
-    text = Path(message.record.file).read_text()
+    assert isinstance(message, FindingReport)
+    assert message.summary.kind == kind.value
+    text = Path(message.summary.file).read_text()
     assert text.startswith(f"; finding: {kind.value}\n")
     assert ";   it said: memory\n;   it said: gone\n" in text
-    assert message.record.case == 7
+    assert message.summary.case == 7
     assert read_case(text).case.origin == "seed 3 case 7"
 
 
 def test_a_death_in_our_own_code_is_no_finding(tmp_path: Path) -> None:
     mailbox = Mailbox()
-    last, autopsy = InFlight(7, Stage.GENERATE, 1.0), Autopsy(Ending.DIED, "was ended by SIGSEGV")
-    report_death(plan(tmp_path), last, autopsy, mailbox)  # type: ignore[arg-type]
-    assert mailbox.messages == [Death(7, "internal: worker was ended by SIGSEGV in generate")]
+    last, exit_cause = (
+        InFlightCase(7, Stage.GENERATE, 1.0),
+        ExitCause(ExitKind.CRASHED, "was ended by SIGSEGV"),
+    )
+    report_crash(plan(tmp_path), last, exit_cause, mailbox)  # type: ignore[arg-type]
+    assert mailbox.messages == [WorkerExit(7, "internal: worker was ended by SIGSEGV in generate")]
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_found_twice_is_listed_once(tmp_path: Path) -> None:
-    campaign = Campaign(plan(tmp_path))
-    record = Record("miscompile", "b", "x86_64", "crash-1.clif")
+    campaign = Supervisor(plan(tmp_path))
+    summary = FindingSummary("miscompile", "b", "x86_64", "crash-1.clif")
     for _ in range(2):
-        campaign._take(Event(0, Found(record)))
-    assert campaign.result.findings == [record]
+        campaign._take(WorkerEvent(0, FindingReport(summary)))
+    assert campaign.result.findings == [summary]
 
 
 def test_statistics_add_up() -> None:
@@ -252,8 +255,8 @@ def test_statistics_add_up() -> None:
         case = source.case(index)
         verdict = Verdict(rejected=["reason"] if index == 4 else [], executions=index)
         verdict.findings = [Finding(FindingKind.HANG, "x86_64", "d")]
-        note_case(parts[index % 2], case, verdict, index)
-        note_case(whole, case, verdict, index)
+        count_case(parts[index % 2], case, verdict, index)
+        count_case(whole, case, verdict, index)
     parts[0].wall_ns, parts[1].wall_ns = 5, 3
     total = Statistics()
     for part in parts:
@@ -277,16 +280,16 @@ def test_median_liveness() -> None:
 def test_flight_knows_for_how_long() -> None:
     from multiprocessing import get_context
 
-    from fuzz.campaign.in_flight import Flight
+    from fuzz.campaign.in_flight import InFlightSlot
 
-    flight = Flight(get_context("spawn"))
-    assert flight.look() is None
-    flight.begin(5)
-    flight.enter(Stage.COMPILE)
+    in_flight = InFlightSlot(get_context("spawn"))
+    assert in_flight.read() is None
+    in_flight.begin(5)
+    in_flight.enter(Stage.COMPILE)
     time.sleep(0.02)
-    last = flight.look()
+    last = in_flight.read()
     assert last is not None
     assert (last.index, last.stage) == (5, Stage.COMPILE)
     assert 0.02 <= last.seconds < 5
-    flight.end()
-    assert flight.look() is None
+    in_flight.end()
+    assert in_flight.read() is None

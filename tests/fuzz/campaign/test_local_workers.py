@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from fuzz.campaign.local_workers import LocalCrew
-from fuzz.campaign.plan import Plan
-from fuzz.campaign.supervisor import Campaign
+from fuzz.campaign.local_workers import LocalWorkers
+from fuzz.campaign.plan import CampaignPlan
+from fuzz.campaign.supervisor import Supervisor
 from fuzz.cases.case_options import INGREDIENTS, CaseOptions
 from fuzz.cases.casefile import read_case
 from tests.fuzz.campaign.faulty import COMPILER_FAULTS, EMULATOR_FAULTS, run_faulty_worker
@@ -33,21 +33,23 @@ WANTED = {
 
 def test_what_ends_a_worker_is_one_finding_and_the_campaign_goes_on(tmp_path: Path) -> None:
     assert WANTED.keys() == COMPILER_FAULTS.keys() | EMULATOR_FAULTS.keys()
-    plan = Plan(PLAIN, seed=3, cases=60, out=str(tmp_path), case_seconds=5.0, memory_mb=1024)
+    plan = CampaignPlan(
+        PLAIN, seed=3, cases=60, out=str(tmp_path), case_seconds=5.0, memory_mb=1024
+    )
     faults = {5 * (number + 1): fault for number, fault in enumerate(WANTED)}
-    crew = LocalCrew(plan, partial(run_faulty_worker, faults=faults))
-    result = Campaign(plan, crew=crew).run()
+    pool = LocalWorkers(plan, partial(run_faulty_worker, faults=faults))
+    result = Supervisor(plan, pool=pool).run()
     assert result.error == ""
-    assert [record.case for record in result.findings] == list(faults)
-    for record in result.findings:
-        kind, detail, said = WANTED[faults[record.case]]
-        assert (record.kind, record.known) == (kind, False)
-        assert detail in record.bucket
-        text = Path(record.file).read_text()
-        assert read_case(text).case.origin == f"seed 3 case {record.case}"
+    assert [summary.case for summary in result.findings] == list(faults)
+    for summary in result.findings:
+        kind, detail, said = WANTED[faults[summary.case]]
+        assert (summary.kind, summary.known) == (kind, False)
+        assert detail in summary.bucket
+        text = Path(summary.file).read_text()
+        assert read_case(text).case.origin == f"seed 3 case {summary.case}"
         assert said in text
     assert {path.name for path in tmp_path.iterdir()} == {
-        Path(record.file).name for record in result.findings
+        Path(summary.file).name for summary in result.findings
     }
     # All others are done, and every case is counted once.
     assert result.statistics.cases == 60

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from fuzz.campaign.build_id import present_build
-from fuzz.campaign.database import Store
-from fuzz.campaign.local_workers import LocalCrew
-from fuzz.campaign.plan import Plan
-from fuzz.campaign.result import Result
-from fuzz.campaign.supervisor import Campaign
+from fuzz.campaign.database import CampaignDatabase
+from fuzz.campaign.local_workers import LocalWorkers
+from fuzz.campaign.plan import CampaignPlan
+from fuzz.campaign.result import CampaignResult
+from fuzz.campaign.supervisor import Supervisor
 from fuzz.cases.case_options import INGREDIENTS, CaseOptions
 from tests.fuzz.campaign.torture import EVERY, run_noisy_worker
 from tests.fuzz.command import Command
@@ -47,7 +47,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     cluster.shutdown()
 
 
-def facts(result: Result) -> dict[str, object]:
+def facts(result: CampaignResult) -> dict[str, object]:
     table = result.statistics.to_json()
     names = ("cases", "executions", "traps", "instructions", "opcodes", "pairs", "rejected")
     return {name: table[name] for name in names} | {
@@ -56,37 +56,37 @@ def facts(result: Result) -> dict[str, object]:
 
 
 def test_a_lost_node_loses_nothing(cluster: Any, tmp_path: Path) -> None:
-    from fuzz.campaign.ray_workers import Agent, RayCrew, connect
+    from fuzz.campaign.ray_workers import Agent, RayWorkers, connect
 
     class NoisyAgent(Agent):
         """Finds something every few cases."""
 
-        crew = staticmethod(partial(LocalCrew, main=run_noisy_worker))
+        make_pool = staticmethod(partial(LocalWorkers, main=run_noisy_worker))
 
     assert connect(cluster.address) == 2
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()
     there.mkdir()
-    plan = Plan(PLAIN, seed=3, cases=CASES, jobs=2, out=str(there))
+    plan = CampaignPlan(PLAIN, seed=3, cases=CASES, jobs=2, out=str(there))
     lost: list[Any] = []
 
-    def lose_a_node(result: Result) -> None:
+    def lose_a_node(result: CampaignResult) -> None:
         if not lost and result.statistics.cases > 500:
             lost.append(cluster.nodes[0])
             cluster.remove_node(cluster.nodes[0], allow_graceful=False)
 
-    with closing(Store(there)) as store:
-        store.begin(plan, present_build())
-        crew = RayCrew(plan, NoisyAgent)
-        result = Campaign(plan, lose_a_node, store=store, crew=crew).run()
+    with closing(CampaignDatabase(there)) as database:
+        database.begin(plan, present_build())
+        pool = RayWorkers(plan, NoisyAgent)
+        result = Supervisor(plan, lose_a_node, database=database, pool=pool).run()
     assert result.error == ""
     assert lost
     assert result.deaths >= 1
-    assert {record.case for record in result.findings} == set(range(0, CASES, EVERY))
-    assert all(Path(record.file).parent == there for record in result.findings)
-    assert all(Path(record.file).exists() for record in result.findings)
-    noisy = LocalCrew(replace(plan, out=str(here)), run_noisy_worker)
-    assert facts(result) == facts(Campaign(noisy.plan, crew=noisy).run())
+    assert {summary.case for summary in result.findings} == set(range(0, CASES, EVERY))
+    assert all(Path(summary.file).parent == there for summary in result.findings)
+    assert all(Path(summary.file).exists() for summary in result.findings)
+    noisy = LocalWorkers(replace(plan, out=str(here)), run_noisy_worker)
+    assert facts(result) == facts(Supervisor(noisy.plan, pool=noisy).run())
     assert result.corpus > 0
 
 

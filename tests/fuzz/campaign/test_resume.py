@@ -18,14 +18,13 @@ import pytest
 
 from fuzz.campaign.build_id import present_build
 from fuzz.campaign.case_source import CaseSource
-from fuzz.campaign.database import DATABASE, Build, State, Store, StoreError
+from fuzz.campaign.database import DATABASE, Build, CampaignDatabase, CampaignState, DatabaseError
 from fuzz.campaign.json_codec import decode, encode
-from fuzz.campaign.messages import Record
-from fuzz.campaign.plan import Plan
-from fuzz.campaign.result import CorpusCase, JobState, Result
-from fuzz.campaign.resume import orphans, tidy
+from fuzz.campaign.plan import CampaignPlan, WorkerState
+from fuzz.campaign.result import CampaignResult, CorpusCase, FindingSummary
+from fuzz.campaign.resume import remove_temporary_files, unrecorded_findings
 from fuzz.campaign.statistics import Statistics
-from fuzz.campaign.supervisor import Campaign
+from fuzz.campaign.supervisor import Supervisor
 from fuzz.cases.case_options import INGREDIENTS, CaseOptions
 from fuzz.differential.finding import Finding, FindingKind
 from fuzz.differential.finding_file import finding_text, write_finding
@@ -37,9 +36,9 @@ BUILD = Build("0.135.8", "0.1.0", 1000)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with closing(Store(tmp_path)) as store:
-        yield store
+def database(tmp_path: Path) -> Iterator[CampaignDatabase]:
+    with closing(CampaignDatabase(tmp_path)) as database:
+        yield database
 
 
 def rows(directory: Path, query: str) -> list[tuple[Any, ...]]:
@@ -47,8 +46,8 @@ def rows(directory: Path, query: str) -> list[tuple[Any, ...]]:
         return connection.execute(query).fetchall()
 
 
-def some_result() -> Result:
-    result = Result()
+def some_result() -> CampaignResult:
+    result = CampaignResult()
     statistics = result.statistics
     statistics.cases, statistics.wall_ns = 7, 2_500_000_000
     statistics.live_ratios[93] = 4
@@ -56,10 +55,10 @@ def some_result() -> Result:
     statistics.note_rejected("reason", 5)
     statistics.compile_ns["x86_64"] = 3_000_000_000
     result.findings = [
-        Record("miscompile", "miscompile x86_64 result", "x86_64", "crash-1.clif", case=4),
-        Record("miscompile", "miscompile x86_64 result", "x86_64", "crash-2.clif", case=6),
-        Record("emulator-fault", "emulator-fault q", "aarch64", "crash-3.clif", True, 6),
-        Record("hang", "hang", "", "", case=3),
+        FindingSummary("miscompile", "miscompile x86_64 result", "x86_64", "crash-1.clif", case=4),
+        FindingSummary("miscompile", "miscompile x86_64 result", "x86_64", "crash-2.clif", case=6),
+        FindingSummary("emulator-fault", "emulator-fault q", "aarch64", "crash-3.clif", True, 6),
+        FindingSummary("hang", "hang", "", "", case=3),
     ]
     result.cover([0, 9, 9, 70])
     result.deaths = 2
@@ -73,19 +72,21 @@ def some_result() -> Result:
 def test_statistics_are_saved_without_loss() -> None:
     statistics = some_result().statistics
     assert decode(Statistics, json.loads(json.dumps(encode(statistics)))) == statistics
-    plan = Plan(replace(PLAIN, mutant_share=0.3), seed=1 << 80, cases=None, seconds=3.5, jobs=2)
-    assert decode(Plan, json.loads(json.dumps(encode(plan)))) == plan
+    plan = CampaignPlan(
+        replace(PLAIN, mutant_share=0.3), seed=1 << 80, cases=None, seconds=3.5, jobs=2
+    )
+    assert decode(CampaignPlan, json.loads(json.dumps(encode(plan)))) == plan
 
 
-def test_what_is_saved_is_there_again(store: Store, tmp_path: Path) -> None:
-    plan = Plan(PLAIN, seed=3, cases=100, jobs=2, out=str(tmp_path))
-    store.begin(plan, BUILD)
-    result, states = some_result(), {0: JobState(8, {10}), 1: JobState(5)}
-    store.save(result, states, [CorpusCase(4, 3)], sample=True)
-    store.save(result, states, sample=False)  # adds nothing
-    store.end(State.INTERRUPTED)
-    assert store.latest() == (plan, BUILD)
-    again, states_again = store.resume(plan)
+def test_what_is_saved_is_there_again(database: CampaignDatabase, tmp_path: Path) -> None:
+    plan = CampaignPlan(PLAIN, seed=3, cases=100, jobs=2, out=str(tmp_path))
+    database.begin(plan, BUILD)
+    result, states = some_result(), {0: WorkerState(8, {10}), 1: WorkerState(5)}
+    database.save(result, states, [CorpusCase(4, 3)], sample=True)
+    database.save(result, states, sample=False)  # adds nothing
+    database.end(CampaignState.INTERRUPTED)
+    assert database.latest() == (plan, BUILD)
+    again, states_again = database.resume(plan)
     assert states_again == states
     assert again.statistics == result.statistics
     assert (again.covered, again.edges, again.corpus) == (result.covered, 3, 1)
@@ -106,43 +107,45 @@ def test_what_is_saved_is_there_again(store: Store, tmp_path: Path) -> None:
     ) == [(7, 3.0, 1, 3, 2, 3, 130.5)]
 
 
-def test_a_second_campaign_goes_into_the_same_database(store: Store, tmp_path: Path) -> None:
+def test_a_second_campaign_goes_into_the_same_database(
+    database: CampaignDatabase, tmp_path: Path
+) -> None:
     for seed in (1, 2):
-        store.begin(Plan(PLAIN, seed=seed), BUILD)
-        store.save(some_result(), {0: JobState(seed)}, sample=True)
-    assert store.latest()[0].seed == 2
+        database.begin(CampaignPlan(PLAIN, seed=seed), BUILD)
+        database.save(some_result(), {0: WorkerState(seed)}, sample=True)
+    assert database.latest()[0].seed == 2
     assert rows(tmp_path, "SELECT campaign, count(*) FROM findings GROUP BY 1") == [(1, 3), (2, 3)]
 
 
-def test_one_supervisor_at_a_time(store: Store, tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="another campaign is running here"):
-        Store(tmp_path)
+def test_one_supervisor_at_a_time(database: CampaignDatabase, tmp_path: Path) -> None:
+    with pytest.raises(DatabaseError, match="another campaign is running here"):
+        CampaignDatabase(tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"no database at all" * 100, b""])
 def test_a_foreign_file_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
     (tmp_path / DATABASE).write_bytes(content)
     if not content:  # as a loss of power may leave it: made, and nothing in it
-        Store(tmp_path).close()
+        CampaignDatabase(tmp_path).close()
         return
-    with pytest.raises(StoreError, match="file is not a database"):
-        Store(tmp_path)
+    with pytest.raises(DatabaseError, match="file is not a database"):
+        CampaignDatabase(tmp_path)
     (tmp_path / DATABASE).unlink()
-    Store(tmp_path).close()  # the folder was let go of
+    CampaignDatabase(tmp_path).close()  # the folder was let go of
 
 
 def test_a_full_disk_ends_the_campaign_with_what_was_saved(tmp_path: Path) -> None:
-    plan = Plan(PLAIN, seed=3, cases=100_000, out=str(tmp_path))
-    with closing(Store(tmp_path)) as store:
-        store.begin(plan, BUILD)
-        (pages,) = store._connection.execute("PRAGMA page_count").fetchone()
-        store._connection.execute(f"PRAGMA max_page_count = {pages + 2}")
-        result = Campaign(plan, store=store).run()
+    plan = CampaignPlan(PLAIN, seed=3, cases=100_000, out=str(tmp_path))
+    with closing(CampaignDatabase(tmp_path)) as database:
+        database.begin(plan, BUILD)
+        (pages,) = database._connection.execute("PRAGMA page_count").fetchone()
+        database._connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+        result = Supervisor(plan, database=database).run()
     assert "database or disk is full" in result.error
     assert rows(tmp_path, "PRAGMA integrity_check") == [("ok",)]
-    with closing(Store(tmp_path)) as store:
-        saved, _ = store.latest()
-        again, states = store.resume(replace(saved, cases=50))
+    with closing(CampaignDatabase(tmp_path)) as database:
+        saved, _ = database.latest()
+        again, states = database.resume(replace(saved, cases=50))
     # What is in there is a campaign of so many cases, each of them counted.
     assert again.statistics.cases == (states[0].next_case if states else 0)
 
@@ -150,7 +153,7 @@ def test_a_full_disk_ends_the_campaign_with_what_was_saved(tmp_path: Path) -> No
 # --- going on ---
 
 
-def facts(result: Result) -> dict[str, object]:
+def facts(result: CampaignResult) -> dict[str, object]:
     """What a campaign amounts to, without times."""
     table = result.statistics.to_json()
     names = ("cases", "executions", "traps", "instructions", "opcodes", "pairs", "known_faults")
@@ -160,15 +163,15 @@ def facts(result: Result) -> dict[str, object]:
 
 
 def test_in_several_parts_it_is_the_same_campaign(tmp_path: Path) -> None:
-    whole = Campaign(Plan(PLAIN, seed=3, cases=90, jobs=2, out=str(tmp_path))).run()
-    with closing(Store(tmp_path)) as store:
-        store.begin(Plan(PLAIN, seed=3, cases=30, jobs=2, out=str(tmp_path)), BUILD)
-        result = Result()
-        states: dict[int, JobState] = {}
+    whole = Supervisor(CampaignPlan(PLAIN, seed=3, cases=90, jobs=2, out=str(tmp_path))).run()
+    with closing(CampaignDatabase(tmp_path)) as database:
+        database.begin(CampaignPlan(PLAIN, seed=3, cases=30, jobs=2, out=str(tmp_path)), BUILD)
+        result = CampaignResult()
+        states: dict[int, WorkerState] = {}
         for cases in (30, 60, 90):
-            plan = Plan(PLAIN, seed=3, cases=cases, jobs=2, out=str(tmp_path))
-            Campaign(plan, store=store, result=result, states=states).run()
-            result, states = store.resume(plan)
+            plan = CampaignPlan(PLAIN, seed=3, cases=cases, jobs=2, out=str(tmp_path))
+            Supervisor(plan, database=database, result=result, states=states).run()
+            result, states = database.resume(plan)
     assert facts(result) == facts(whole)
     # What a worker compiles when it starts, drivers among it, is covered again by its successors.
     assert abs(result.edges - whole.edges) < 0.02 * whole.edges
@@ -223,17 +226,19 @@ def test_findings_that_were_written_and_not_entered(tmp_path: Path) -> None:
         write_finding(finding_text(finding, source.case(index), None, PLAIN.isas), tmp_path)
     (tmp_path / "crash-by-hand.clif").write_text("function %f() {\nblock0:\n  return\n}\n")
     (tmp_path / ".crash-x.tmp").touch()
-    plan = Plan(PLAIN, seed=3, jobs=2)
+    plan = CampaignPlan(PLAIN, seed=3, jobs=2)
     # Case 1 is counted, and so is 12, which a worker died of.
-    states = {0: JobState(6, {12}), 1: JobState(5)}
-    found = sorted(orphans(tmp_path, plan, states, set()), key=lambda record: record.case)
+    states = {0: WorkerState(6, {12}), 1: WorkerState(5)}
+    found = sorted(
+        unrecorded_findings(tmp_path, plan, states, set()), key=lambda summary: summary.case
+    )
     assert [(r.case, r.bucket, r.isa, r.known) for r in found] == [
         (8, "hang x86_64 d8", "x86_64", False),
         (9, "hang x86_64 d9", "x86_64", True),
     ]
-    assert not list(orphans(tmp_path, plan, states, {Path(r.file).name for r in found}))
-    assert not list(orphans(tmp_path, replace(plan, seed=4), states, set()))
-    tidy(tmp_path)
+    assert not list(unrecorded_findings(tmp_path, plan, states, {Path(r.file).name for r in found}))
+    assert not list(unrecorded_findings(tmp_path, replace(plan, seed=4), states, set()))
+    remove_temporary_files(tmp_path)
     assert not (tmp_path / ".crash-x.tmp").exists()
 
 
@@ -250,21 +255,23 @@ def test_findings_that_were_written_and_not_entered(tmp_path: Path) -> None:
 def test_other_cases_are_refused(
     command: Command, tmp_path: Path, arguments: tuple[object, ...], message: str
 ) -> None:
-    with closing(Store(tmp_path)) as store:
-        store.begin(Plan(PLAIN, seed=3, out=str(tmp_path)), present_build())
+    with closing(CampaignDatabase(tmp_path)) as database:
+        database.begin(CampaignPlan(PLAIN, seed=3, out=str(tmp_path)), present_build())
     assert message in command.complaint("run", "--resume", tmp_path, *arguments)
 
 
 def test_another_build_is_refused(command: Command, tmp_path: Path) -> None:
-    with closing(Store(tmp_path)) as store:
-        store.begin(Plan(PLAIN, seed=3, out=str(tmp_path)), replace(present_build(), edges_total=7))
+    with closing(CampaignDatabase(tmp_path)) as database:
+        database.begin(
+            CampaignPlan(PLAIN, seed=3, out=str(tmp_path)), replace(present_build(), edges_total=7)
+        )
     assert "of another build: edges 7, here" in command.complaint("run", "--resume", tmp_path)
 
 
 def test_there_must_be_something_to_go_on_with(command: Command, tmp_path: Path) -> None:
     assert "no campaign to go on with" in command.complaint("run", "--resume", tmp_path / "no")
     assert not (tmp_path / "no").exists()
-    Store(tmp_path).close()
+    CampaignDatabase(tmp_path).close()
     assert "no campaign to go on with" in command.complaint("run", "--resume", tmp_path)
 
 

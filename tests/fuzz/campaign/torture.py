@@ -31,9 +31,8 @@ from typing import Any
 import click
 
 from fuzz.campaign.database import DATABASE
-from fuzz.campaign.in_flight import Flight
-from fuzz.campaign.messages import Assignment
-from fuzz.campaign.plan import Plan
+from fuzz.campaign.in_flight import InFlightSlot
+from fuzz.campaign.plan import Assignment, CampaignPlan
 from fuzz.campaign.worker_process import start_worker
 from fuzz.cases.case_options import INGREDIENTS
 from tests.paths import ROOT
@@ -63,7 +62,11 @@ _COMPARED = (
 
 
 def run_noisy_worker(
-    plan: Plan, assignment: Assignment, flight: Flight, errors: str, connection: Connection
+    plan: CampaignPlan,
+    assignment: Assignment,
+    in_flight: InFlightSlot,
+    errors: str,
+    connection: Connection,
 ) -> None:
     """A worker's main function that finds something every few cases."""
     from fuzz.cases.case import Case
@@ -74,7 +77,7 @@ def run_noisy_worker(
     log = os.open(Path(plan.out) / _LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def noisy(self: Pipeline, case: Case) -> Verdict:
-        last = flight.look()
+        last = in_flight.read()
         assert last is not None
         os.write(log, b"%d\n" % last.index)
         verdict = check(self, case)
@@ -84,16 +87,16 @@ def run_noisy_worker(
         return verdict
 
     Pipeline.check = noisy  # type: ignore[method-assign, assignment]
-    start_worker(plan, assignment, flight, errors, connection)
+    start_worker(plan, assignment, in_flight, errors, connection)
 
 
 def supervise(arguments: Sequence[str]) -> None:
     """``clif-fuzz run`` with such workers."""
     import fuzz.campaign.supervisor
-    from fuzz.campaign.local_workers import LocalCrew
+    from fuzz.campaign.local_workers import LocalWorkers
     from fuzz.cli import main
 
-    vars(fuzz.campaign.supervisor)["LocalCrew"] = partial(LocalCrew, main=run_noisy_worker)
+    vars(fuzz.campaign.supervisor)["LocalWorkers"] = partial(LocalWorkers, main=run_noisy_worker)
     sys.argv = ["clif-fuzz", "run", *arguments]
     main()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fuzz.campaign.messages import Record
+from fuzz.campaign.result import FindingSummary
 from fuzz.cases.casefile import read_case
 from fuzz.mutate import MUTATIONS, RollbackReason
 from tests.fuzz.command import Command
@@ -139,18 +139,21 @@ def test_a_json_file_that_cannot_be_written(command: Command, tmp_path: Path) ->
 def test_findings_are_listed_by_bucket(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fuzz.campaign.result import Result
-    from fuzz.campaign.supervisor import Campaign
+    from fuzz.campaign.result import CampaignResult
+    from fuzz.campaign.supervisor import Supervisor
 
-    def run(campaign: Campaign) -> Result:
-        records = [
-            Record("miscompile", "miscompile x86_64 result", "x86_64", f"crash-{n}.clif")
+    def run(campaign: Supervisor) -> CampaignResult:
+        summaries = [
+            FindingSummary("miscompile", "miscompile x86_64 result", "x86_64", f"crash-{n}.clif")
             for n in range(3)
         ]
-        campaign.result.findings = [*records, Record("hang", "hang aarch64", "aarch64", "h.clif")]
+        campaign.result.findings = [
+            *summaries,
+            FindingSummary("hang", "hang aarch64", "aarch64", "h.clif"),
+        ]
         return campaign.result
 
-    monkeypatch.setattr(Campaign, "run", run)
+    monkeypatch.setattr(Supervisor, "run", run)
     output = command("run", "--out", tmp_path)
     assert output.code == 1
     assert "findings: 4 in 2 buckets" in output.out
@@ -160,18 +163,18 @@ def test_findings_are_listed_by_bucket(
 def test_known_faults_of_the_emulator_are_no_alarm(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fuzz.campaign.result import Result
-    from fuzz.campaign.supervisor import Campaign
+    from fuzz.campaign.result import CampaignResult
+    from fuzz.campaign.supervisor import Supervisor
 
     bucket = "emulator-fault x86_64 round-from-memory"
 
-    def run(campaign: Campaign) -> Result:
-        record = Record("emulator-fault", bucket, "x86_64", "crash-1.clif", known=True)
-        campaign.result.findings = [record]
+    def run(campaign: Supervisor) -> CampaignResult:
+        summary = FindingSummary("emulator-fault", bucket, "x86_64", "crash-1.clif", known=True)
+        campaign.result.findings = [summary]
         campaign.result.statistics.known_faults[bucket] = 7
         return campaign.result
 
-    monkeypatch.setattr(Campaign, "run", run)
+    monkeypatch.setattr(Supervisor, "run", run)
     output = command("run", "--out", tmp_path)
     assert output.code == 0
     assert f"known: 7 {bucket}\nfindings: none\n" in output.out
@@ -183,15 +186,15 @@ def test_known_faults_of_the_emulator_are_no_alarm(
 def test_what_cannot_be_written_goes_to_stderr(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fuzz.campaign.result import Result
-    from fuzz.campaign.supervisor import Campaign
+    from fuzz.campaign.result import CampaignResult
+    from fuzz.campaign.supervisor import Supervisor
 
-    def run(campaign: Campaign) -> Result:
+    def run(campaign: Supervisor) -> CampaignResult:
         campaign.result.error = "findings: No space left on device"
         campaign.result.unwritten = ["function %lost() {\n"]
         return campaign.result
 
-    monkeypatch.setattr(Campaign, "run", run)
+    monkeypatch.setattr(Supervisor, "run", run)
     output = command("run", "--out", tmp_path)
     assert output.code == 2
     assert output.err == "function %lost() {\nclif-fuzz: findings: No space left on device\n"
@@ -199,26 +202,26 @@ def test_what_cannot_be_written_goes_to_stderr(
 
 def test_a_disk_that_fills_up_loses_nothing(tmp_path: Path) -> None:
     """The directory goes away while it runs; a worker that crashes then has nowhere to write."""
-    from fuzz.campaign.local_workers import LocalCrew
-    from fuzz.campaign.plan import Plan
-    from fuzz.campaign.supervisor import Campaign
+    from fuzz.campaign.local_workers import LocalWorkers
+    from fuzz.campaign.plan import CampaignPlan
+    from fuzz.campaign.supervisor import Supervisor
     from fuzz.cases.case_options import CaseOptions
 
     out = tmp_path / "out"
     out.mkdir()
-    plan = Plan(CaseOptions(inputs=2, instructions=8), seed=2, cases=100_000, out=str(out))
-    crew = LocalCrew(plan)
-    campaign = Campaign(plan, crew=crew)
+    plan = CampaignPlan(CaseOptions(inputs=2, instructions=8), seed=2, cases=100_000, out=str(out))
+    pool = LocalWorkers(plan)
+    campaign = Supervisor(plan, pool=pool)
 
     def crash(_: object) -> None:
-        (job,) = crew.jobs
-        if job.done:
+        (worker,) = pool.workers
+        if worker.done:
             return
         if campaign.result.statistics.cases and out.exists():
             out.rmdir()
-        last = job.flight.look()
+        last = worker.in_flight.read()
         if not out.exists() and last is not None and last.stage.label == "compile":
-            os.kill(job.process.pid or 0, signal.SIGABRT)
+            os.kill(worker.process.pid or 0, signal.SIGABRT)
 
     campaign.on_tick = crash
     result = campaign.run()

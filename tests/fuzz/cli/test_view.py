@@ -9,20 +9,19 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from fuzz.campaign.messages import Record
-from fuzz.campaign.plan import Plan
+from fuzz.campaign.plan import CampaignPlan
 from fuzz.campaign.prometheus import MetricsFile
-from fuzz.campaign.result import Result
+from fuzz.campaign.result import CampaignResult, FindingSummary
 from fuzz.cli.status import PlainLines, open_view, status_text
 from fuzz.cli.view import LiveView, Rates, page
 from fuzz.differential.stage import Stage
 from tests.fuzz.command import Command
 
-PLAN = Plan(seed=8, jobs=2, seconds=3600.0, out="findings")
+PLAN = CampaignPlan(seed=8, jobs=2, seconds=3600.0, out="findings")
 
 
-def some_result() -> Result:
-    result = Result()
+def some_result() -> CampaignResult:
+    result = CampaignResult()
     statistics = result.statistics
     statistics.cases, statistics.executions = 1234, 79_000
     statistics.executions_by_isa.update({"x86_64": 40_000, "aarch64": 39_000})
@@ -32,10 +31,12 @@ def some_result() -> Result:
     statistics.traps["heap_oob"] = 17
     statistics.rejected['say "no"'] = 2
     result.findings = [
-        Record("miscompile", "miscompile x86_64 iadd.i32", "x86_64", f"crash-{n}.clif", case=n)
+        FindingSummary(
+            "miscompile", "miscompile x86_64 iadd.i32", "x86_64", f"crash-{n}.clif", case=n
+        )
         for n in range(3)
     ]
-    result.findings.append(Record("hang", "hang known", "", "crash-9.clif", True, 9))
+    result.findings.append(FindingSummary("hang", "hang known", "", "crash-9.clif", True, 9))
     result.cover(range(100))
     result.grew_at, result.corpus, result.deaths = 53.0, 12, 1
     result.memory_mib = {0: 150.0, 1: 201.4}
@@ -43,9 +44,9 @@ def some_result() -> Result:
     return result
 
 
-def drawn(result: Result, height: int = 40, width: int = 100) -> str:
+def drawn(result: CampaignResult, height: int = 40, width: int = 100) -> str:
     rates = Rates()
-    rates.note(10.0, Result().statistics)
+    rates.note(10.0, CampaignResult().statistics)
     rates.note(20.0, result.statistics)
     console = Console(file=io.StringIO(), width=width, height=height)
     with console.capture() as capture:
@@ -84,7 +85,7 @@ def test_the_page_fits() -> None:
 
 
 def test_before_anything_is_known() -> None:
-    assert "findings  none" in drawn(Result())
+    assert "findings  none" in drawn(CampaignResult())
 
 
 def test_the_terminal_is_left_as_it_was() -> None:
@@ -131,7 +132,7 @@ def test_a_file_for_prometheus(tmp_path: Path) -> None:
     assert sum(n for (name, *_), n in samples.items() if name == "clif_fuzz_findings") == 3
     assert samples["clif_fuzz_edges",] == 100
     assert [path.name for path in tmp_path.iterdir()] == [file.name]
-    metrics.show(Result())  # too soon
+    metrics.show(CampaignResult())  # too soon
     assert "1234" in file.read_text()
 
 

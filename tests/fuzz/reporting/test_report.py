@@ -16,10 +16,9 @@ import pytest
 from backend.cranelift.compiler import version
 from backend.cranelift.edge_counters import counters
 from clif.types import F32, I8, I16, I128, by_name
-from fuzz.campaign.database import DATABASE, Build, Store
-from fuzz.campaign.messages import Record
-from fuzz.campaign.plan import Plan
-from fuzz.campaign.result import Result
+from fuzz.campaign.database import DATABASE, Build, CampaignDatabase
+from fuzz.campaign.plan import CampaignPlan
+from fuzz.campaign.result import CampaignResult, FindingSummary
 from fuzz.campaign.statistics import Statistics
 from fuzz.cases.case_options import CaseOptions
 from fuzz.cases.casefile import read_case
@@ -220,9 +219,9 @@ def folder(tmp_path: Path) -> Path:
     for name in ("fpromote-f16-f64", "isub-self-i8x8", "atomic-cas-i32"):
         names[name] = f"crash-{name}.clif"
         shutil.copy(CRANELIFT / f"{name}.clif", tmp_path / names[name])
-    store = Store(tmp_path)
-    plan = Plan(CaseOptions(), seed=7, cases=20, out=str(tmp_path))
-    store.begin(plan, Build(version(), "0.1.0", len(counters())))
+    database = CampaignDatabase(tmp_path)
+    plan = CampaignPlan(CaseOptions(), seed=7, cases=20, out=str(tmp_path))
+    database.begin(plan, Build(version(), "0.1.0", len(counters())))
     statistics = Statistics(cases=20, executions=640, hangs=2)
     statistics.rejected["oracle: nothing"] = 3
     statistics.traps["heap_oob"] = 5
@@ -230,17 +229,17 @@ def folder(tmp_path: Path) -> Path:
     statistics.pairs["x86_64"]["iadd.i32"] = 11
     statistics.stage_ns[Stage.COMPILE] = 2_000_000_000
     statistics.total_ns, statistics.wall_ns = 3_000_000_000, 4_000_000_000
-    result = Result(statistics)
-    store.save(result, {}, sample=True)
+    result = CampaignResult(statistics)
+    database.save(result, {}, sample=True)
     wrong, panic = "miscompile aarch64 result: ...", "compiler-panic aarch64 optimize"
     result.findings += [
-        Record("compiler-panic", panic, "aarch64", names["isub-self-i8x8"], True, 1),
-        Record("miscompile", wrong, "aarch64", names["atomic-cas-i32"], False, 2),
-        Record("miscompile", wrong, "aarch64", names["fpromote-f16-f64"], False, 3),
+        FindingSummary("compiler-panic", panic, "aarch64", names["isub-self-i8x8"], True, 1),
+        FindingSummary("miscompile", wrong, "aarch64", names["atomic-cas-i32"], False, 2),
+        FindingSummary("miscompile", wrong, "aarch64", names["fpromote-f16-f64"], False, 3),
     ]
     statistics.wall_ns = 8_000_000_000
-    store.save(result, {}, sample=True)
-    store.close()
+    database.save(result, {}, sample=True)
+    database.close()
     return tmp_path
 
 
@@ -250,7 +249,7 @@ def test_a_campaign_from_its_database(folder: Path) -> None:
     # The smallest file stands for its bucket.
     sizes = [(folder / file).stat().st_size for file in page.buckets[0].files]
     assert sizes == sorted(sizes)
-    tallies = {tally.title: dict(tally.counts) for tally in page.tallies}
+    tallies = {counters.title: dict(counters.counts) for counters in page.tallies}
     assert tallies["rejected cases by reason"] == {"oracle: nothing": 3}
     assert tallies["inputs that trapped, by trap code"] == {"heap_oob": 5}
     assert tallies["hangs"] == {"inputs that the interpreter stopped": 2}
