@@ -1,7 +1,7 @@
-"""Where the generator's decisions come from: one small interface, three sources.
+"""Sources of random decisions: a pseudorandom generator, a fuzzer's bytes, or Hypothesis.
 
-Convention: the lowest draw is the simplest choice (``chance`` is False, ``choice`` takes the first
-item), so that exhausted bytes and Hypothesis's shrinking both end in small cases.
+The lowest draw is always the simplest choice (``chance`` is False, ``choice`` takes the first
+item): bytes that are used up, and Hypothesis's shrinking, then lead to small cases.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ _BUFFER = 512
 
 
 class Entropy(ABC):
-    """A stream of decisions. Everything derives from ``below`` and ``bits``."""
+    """A stream of decisions; everything derives from ``below`` and ``bits``."""
 
     @abstractmethod
     def below(self, n: int) -> int:
-        """An integer of ``range(n)``; ``n`` is at least 1 and at most ``2**32``."""
+        """Draw an integer of ``range(n)``, with ``n`` from 1 to ``2**32``."""
 
     @abstractmethod
     def bits(self, n: int) -> int:
-        """An integer of ``range(2**n)``; ``n`` is at least 1."""
+        """Draw an integer of ``range(2**n)``, with ``n`` at least 1."""
 
     @property
     def exhausted(self) -> bool:
@@ -37,29 +37,34 @@ class Entropy(ABC):
         return False
 
     def between(self, low: int, high: int) -> int:
-        """An integer from ``low`` to ``high``, both included."""
+        """Draw an integer from ``low`` to ``high``, both included."""
         return low + self.below(high - low + 1)
 
     def chance(self, p: float) -> bool:
-        """True with probability ``p``."""
+        """Draw True with probability ``p``."""
         return self.below(1024) >= 1024 - int(1024 * p)
 
     def choice(self, items: Sequence[T]) -> T:
+        """Draw one of the items, each with the same probability."""
         return items[self.below(len(items))]
 
     def weighted(self, items: Sequence[T], cumulative: Sequence[int]) -> T:
-        """One of ``items``; ``cumulative`` are their running sums of weights, as long as they."""
+        """Draw one of the items, whose weights' running sums are ``cumulative``."""
         return items[bisect_right(cumulative, self.below(cumulative[-1]))]
 
     def shuffle(self, items: MutableSequence[Any]) -> None:
-        """Fisher-Yates in place; the lowest draws leave the order as it is."""
+        """Shuffle in place (Fisher-Yates); the lowest draws leave the order as it is."""
         for last in range(len(items) - 1, 0, -1):
             other = last - self.below(last + 1)
             items[last], items[other] = items[other], items[last]
 
 
 class PrngEntropy(Entropy):
-    """NumPy's PCG64, words buffered as Python integers: the source of local campaigns."""
+    """Pseudorandom decisions, from NumPy's PCG64: the source of campaigns.
+
+    Words are fetched in bulk and kept as Python integers, since a call of NumPy for each decision
+    would take most of the time.
+    """
 
     def __init__(self, seed: int | tuple[int, ...]) -> None:
         self._source = np.random.PCG64(np.random.SeedSequence(seed))
@@ -88,7 +93,7 @@ class PrngEntropy(Entropy):
 
 
 class BytesEntropy(Entropy):
-    """A fuzzer's bytes. Once they are used up every draw is 0, so generation always ends."""
+    """Decisions from a fuzzer's bytes. Once these are used up every draw is 0."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -119,7 +124,7 @@ class BytesEntropy(Entropy):
 
 
 class HypothesisEntropy(Entropy):
-    """Draws of a Hypothesis test, through the ``draw`` of ``@composite`` or ``data.draw``."""
+    """Decisions of a Hypothesis test, by the ``draw`` of ``@composite`` or ``data.draw``."""
 
     def __init__(self, draw: Callable[[st.SearchStrategy[int]], int]) -> None:
         self._draw = draw

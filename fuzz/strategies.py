@@ -1,10 +1,11 @@
-"""Hypothesis strategies over the generator and the mutator, for our own properties and for users'.
+"""Hypothesis strategies for cases, functions and mutants.
 
     @given(cases())
     def test_prints(case): ...
 
-They draw choice by choice, so that Hypothesis shrinks them; keep the cases small, since it is some
-hundred times slower than ``PrngEntropy``. docs/strategies.md has an example.
+Every decision of the generator is a draw of its own, so that Hypothesis can shrink the case. That
+is some hundred times slower than ``PrngEntropy``: keep the cases small. docs/strategies.md has an
+example.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from fuzz.entropy import HypothesisEntropy
 from fuzz.generate import Generator, Options
 from fuzz.mutate import Mutator
 
-#: Small enough for Hypothesis's bound on the choices of one example.
+#: Cases small enough for Hypothesis's bound on the draws of one example.
 SMALL = Options(instructions=12, inputs=4, callees=1)
 
 
@@ -35,12 +36,12 @@ def _mutator(options: Options) -> Mutator:
 
 @st.composite
 def cases(draw: st.DrawFn, options: Options = SMALL) -> Case:
-    """Valid cases: functions, inputs and settings."""
+    """Draw valid cases: functions, inputs and settings."""
     return _generator(options).generate(HypothesisEntropy(draw))
 
 
 def functions(options: Options = SMALL) -> st.SearchStrategy[list[Function]]:
-    """The functions of valid cases, main first."""
+    """Draw the functions of valid cases, main first."""
     return cases(options).map(lambda case: case.functions)
 
 
@@ -48,9 +49,11 @@ def functions(options: Options = SMALL) -> st.SearchStrategy[list[Function]]:
 def mutants(
     draw: st.DrawFn, base: st.SearchStrategy[Case] | None = None, options: Options = SMALL
 ) -> Case:
-    """Mutants of the cases of ``base``, by default of drawn ones; as valid as these.
+    """Draw mutants, as valid as the cases that they are made of.
 
-    ``options`` names the ISAs, and what mutants may be made of.
+    Args:
+        base: draws the cases to mutate; ``cases(options)`` by default.
+        options: the ISAs, and what new instructions may be.
     """
     case = draw(cases(options) if base is None else base)
     return _mutator(options).mutate(case, HypothesisEntropy(draw)).case

@@ -1,4 +1,4 @@
-"""Loads and stores: which bytes of what they touch."""
+"""Which bytes of which objects a memory access may touch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fuzz.analysis.ranges import Ranges
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Bytes ``low`` to ``high``, the last one not included, of an object that an access touches."""
+    """The bytes from ``low`` up to but not including ``high`` of the object ``base``."""
 
     base: StackSlot | RegionBase
     low: int
@@ -21,7 +21,11 @@ class Span:
 
 
 def spans(access: Access, ranges: Ranges) -> list[Span] | None:
-    """Where an access may lie, object by object; None where its address is not known."""
+    """Return where an access may lie, one span per interval of its address.
+
+    Returns:
+        None if the address may be anything.
+    """
     found = ranges.of(access.address)
     if found is None:
         return None
@@ -36,18 +40,19 @@ def spans(access: Access, ranges: Ranges) -> list[Span] | None:
 
 
 def is_within(span: Span, region_size: int) -> bool:
-    """Whether all of it lies in its object."""
+    """Return whether a span lies inside its object."""
     size = span.base.size if isinstance(span.base, StackSlot) else region_size
     return span.low >= 0 and span.high <= size
 
 
 def region_size(ranges: Ranges) -> int:
+    """Return the size of the case's region in bytes, 0 if it has none."""
     region = ranges.graph.case.inputs.region
     return 0 if region is None else region.size
 
 
 def is_region_store(access: Access | None, ranges: Ranges) -> bool:
-    """Whether it is a plain store that never goes to a stack slot."""
+    """Return whether an access is a plain store that can only go to the case's region."""
     if access is None or access.inst.opcode.format is not Format.STORE:
         return False
     found = spans(access, ranges)

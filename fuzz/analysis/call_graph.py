@@ -1,4 +1,4 @@
-"""The functions of a case together: an index of each, and who calls whom with what."""
+"""The call graph of a case, with an index of each function."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _INDIRECT = (Format.CALL_INDIRECT, Format.TRY_CALL_INDIRECT)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CallSite:
-    """A call of a function of the case. ``args`` are those of its parameters."""
+    """A call of a function of the case; ``args`` are the arguments, without a callee's address."""
 
     caller: Function
     inst: Inst
@@ -23,17 +23,18 @@ class CallSite:
 
 
 class CallGraph:
-    """A snapshot of a case's functions.
+    """Who calls whom in a case. It is a snapshot: a changed case needs another one.
 
     Attributes:
-        index: by function.
-        owner: by value, the function that defines it.
-        calls: by callee, the places that call it.
-        escaping: functions whose address goes where it cannot be followed.
-        callee: by the instruction of a call, the function of the case that it calls.
-        recursive: whether a function can come to call itself.
-        reachable: main and what it calls, directly or not. The other functions are compiled only:
-            nothing that they do can go wrong.
+        index: the definitions and uses of each function.
+        owner: for each value, the function that defines it.
+        calls: for each function, the calls of it.
+        escaping: functions whose address is used for anything else than a direct call of it.
+        callee: by the identity of a call's instruction, the function that it calls. A call that is
+            not in it may call anything.
+        recursive: whether main can reach a function that can call itself.
+        reachable: the functions that can be called, main among them. The others are compiled but
+            never run, so nothing that they do is a hazard.
     """
 
     def __init__(self, case: Case) -> None:
@@ -52,11 +53,16 @@ class CallGraph:
         self.reachable = self._find_reachable()
 
     def definition(self, value: Value) -> Inst | None:
-        """The instruction that defines a value; None for parameters."""
+        """Return the instruction that defines a value, None for a parameter."""
         return self.index[self.owner[value]].definition.get(value)
 
     def arguments(self, param: Value) -> list[Value | str] | None:
-        """What comes in for a parameter of a block or of a function; None if that is unknown."""
+        """Return everything that is passed for a parameter of a block or of a function.
+
+        Returns:
+            The values, and for results of a ``try_call`` the names ``ret0``, ``exn0``...; None if
+            there may be others.
+        """
         function = self.owner[param]
         index = self.index[function]
         block = index.place[param][0]
@@ -84,11 +90,13 @@ class CallGraph:
                 self._follow_address(function, index, inst, callee)
 
     def _named(self, inst: Inst) -> Function | None:
+        """Return the function of the case whose name an instruction has."""
         return self._by_name.get(inst.ref.name) if isinstance(inst.ref, External) else None
 
     def _follow_address(
         self, function: Function, index: Index, inst: Inst, callee: Function
     ) -> None:
+        """Note the indirect calls of a function's address, or that it escapes."""
         for use in index.uses[inst.result]:
             called = use.inst.opcode.format in _INDIRECT and use.position == 0
             if called and use.target is None and use.inst.ref == callee.signature:
@@ -127,7 +135,12 @@ class CallGraph:
 
 
 def try_call_arguments(inst: Inst) -> Iterator[tuple[BlockCall, int, str]]:
-    """Of a ``try_call``: the block arguments that are words, ``ret0`` or ``exn0``."""
+    """Iterate over the block arguments of a ``try_call`` that are results of the call.
+
+    Yields:
+        The target that passes the argument, the argument's position, and its name: ``ret0`` is the
+        first result, ``exn0`` the first part of an exception.
+    """
     for target in targets(inst):
         for position, arg in enumerate(target.args):
             if isinstance(arg, str):

@@ -1,7 +1,8 @@
-"""Bounds of floats, for conversions to integers that trap outside of a range.
+"""Bounds of floats, to prove that conversions to integers do not trap.
 
-Only what guards such conversions is followed: constants, conversions from integers, minima and
-maxima, rounding to integers, and the selection that takes NaNs out.
+Only the operations with which the generator guards such conversions are understood: constants,
+conversions from integers, minima and maxima, rounding to integers, and a selection that replaces
+NaNs.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ _ROUNDING = frozenset({"trunc", "ceil", "floor", "nearest"})
 
 
 class Bounds(NamedTuple):
-    """No NaN, and between these; None is infinity."""
+    """The bounds of a float that is no NaN, both included; None stands for infinity."""
 
     low: Fraction | None
     high: Fraction | None
 
 
 def of_bits(bits: int, type_: Type) -> Bounds | None:
-    """A constant; None for a NaN."""
+    """Return the bounds of a constant, None if it is a NaN."""
     if is_nan(bits, type_):
         return None
     width = fraction_bits(type_)
@@ -32,7 +33,7 @@ def of_bits(bits: int, type_: Type) -> Bounds | None:
     fraction, exponent = bits & ((1 << width) - 1), bits >> width & exponent_mask
     sign = -1 if bits & type_.sign_bit else 1
     if exponent == exponent_mask:
-        # Infinity: beyond every finite bound on its side.
+        # An infinity lies beyond every finite bound, so nothing finite bounds it.
         return Bounds(None, None)
     bias = exponent_mask >> 1
     if exponent:
@@ -42,9 +43,12 @@ def of_bits(bits: int, type_: Type) -> Bounds | None:
 
 
 def of_integers(low: int, high: int, type_: Type) -> Bounds | None:
-    """What a conversion from integers between two bounds gives: rounded outwards.
+    """Return the bounds of integers from ``low`` to ``high`` after a conversion to a float type.
 
-    None where it may be infinite.
+    Bounds are rounded away from zero: the conversion may round in either direction.
+
+    Returns:
+        None if the result may be infinite.
     """
     greatest_exponent = (1 << (type_.lane_bits - 2 - fraction_bits(type_))) - 1
     if max(abs(low), abs(high)).bit_length() > greatest_exponent:
@@ -53,13 +57,14 @@ def of_integers(low: int, high: int, type_: Type) -> Bounds | None:
 
 
 def _outwards(value: int, type_: Type) -> int:
+    """Return the nearest integer away from zero that the float type represents."""
     excess = max(0, abs(value).bit_length() - fraction_bits(type_) - 1)
     size = -(-abs(value) >> excess) << excess
     return -size if value < 0 else size
 
 
 def maximum(a: Bounds | None, b: Bounds | None) -> Bounds | None:
-    """``fmax``, a NaN if either operand is one."""
+    """Return the bounds of ``fmax``, whose result is a NaN if either operand is one."""
     if a is None or b is None:
         return None
     lows = [low for low in (a.low, b.low) if low is not None]
@@ -68,7 +73,7 @@ def maximum(a: Bounds | None, b: Bounds | None) -> Bounds | None:
 
 
 def minimum(a: Bounds | None, b: Bounds | None) -> Bounds | None:
-    """``fmin``, a NaN if either operand is one."""
+    """Return the bounds of ``fmin``, whose result is a NaN if either operand is one."""
     if a is None or b is None:
         return None
     highs = [high for high in (a.high, b.high) if high is not None]
@@ -77,7 +82,7 @@ def minimum(a: Bounds | None, b: Bounds | None) -> Bounds | None:
 
 
 def rounded(name: str, operand: Bounds | None) -> Bounds | None:
-    """Rounding to an integer, one outwards at most."""
+    """Return the bounds after rounding to an integer, None for opcodes that do something else."""
     if operand is None or name not in _ROUNDING:
         return None
     low = None if operand.low is None else Fraction(floor(operand.low))
@@ -93,7 +98,7 @@ def _towards_zero(operand: Bounds) -> Bounds:
 
 
 def fits(operand: Bounds | None, type_: Type, *, signed: bool) -> bool:
-    """Whether such a float, truncated, is an integer of the type."""
+    """Return whether every float in the bounds, truncated, is an integer of the type."""
     if operand is None or operand.low is None or operand.high is None:
         return False
     low, high = int(operand.low), int(operand.high)

@@ -34,12 +34,12 @@ _SOURCES = frozenset(
         "get_exception_handler_address",
     }
 )
-#: Whether a value is in the set when these of the instruction's operands are.
+#: Whether an instruction's results are in a set if the operand at a position is.
 Passes = Callable[[Inst, int], bool]
 
 
 def _spread(graph: CallGraph, found: set[Value], passes: Passes) -> None:
-    """Grow a set along everything that a value flows through."""
+    """Add all values to a set that the values in it flow to."""
     todo = list(found)
 
     def add(value: Value) -> None:
@@ -55,6 +55,7 @@ def _spread(graph: CallGraph, found: set[Value], passes: Passes) -> None:
 
 
 def _reached(graph: CallGraph, use: Use, passes: Passes) -> Iterator[Value]:
+    """Iterate over the values that a value flows to by one use of it."""
     if use.target is not None:
         yield use.target.block.params[use.position]
         return
@@ -72,7 +73,7 @@ def _reached(graph: CallGraph, use: Use, passes: Passes) -> Iterator[Value]:
 
 
 def _call_results(graph: CallGraph, function: Function, position: int) -> Iterator[Value]:
-    """What a returned value becomes in the callers, and behind tail calls in theirs."""
+    """Iterate over what a returned value is in the callers: for a tail call, in their callers."""
     seen: set[Function] = set()
     todo = [function]
     while todo:
@@ -94,7 +95,7 @@ def _call_results(graph: CallGraph, function: Function, position: int) -> Iterat
 
 
 def addresses(graph: CallGraph) -> set[Value]:
-    """Values that depend on where something lies."""
+    """Return the values that depend on where an object or a function lies in memory."""
     found: set[Value] = set()
     region = graph.case.inputs.region
     if region is not None:
@@ -114,15 +115,18 @@ def addresses(graph: CallGraph) -> set[Value]:
     return found
 
 
-#: What makes an address of an address: nothing of where it lies shows.
+#: Opcodes that compute an address of an address, and reveal nothing of it.
 _ADDRESSING: Final = frozenset(
     {"iadd", "isub", "ishl", "imul", "uextend", "sextend", "ireduce", "select"}
 )
 
 
 def address_constraints(graph: CallGraph, found: set[Value]) -> Iterator[Value]:
-    """What addresses are compared with, or masked by: these make a fact that holds wherever
-    something lies, and another value might not."""
+    """Iterate over the values that addresses are compared with or masked by.
+
+    In a valid case such an instruction has the same result wherever the object lies (the low bits
+    of an aligned address, say); with another value it might not.
+    """
     for function in graph.functions:
         for _, _, inst in graph.index[function].instructions():
             if inst.opcode.flags or inst.opcode.name in _ADDRESSING:
@@ -132,7 +136,7 @@ def address_constraints(graph: CallGraph, found: set[Value]) -> Iterator[Value]:
 
 
 def _are_stored(graph: CallGraph, found: set[Value]) -> bool:
-    """Whether an address gets into memory: then any load may give it back."""
+    """Return whether an address is stored, so that any load may read it."""
     return any(
         inst.opcode.format in (Format.STORE, Format.STORE_NO_OFFSET) and inst.args[0] in found
         for function in graph.functions
@@ -152,7 +156,8 @@ def _computes(inst: Inst, _: int) -> bool:
 
 
 def _unknown_results(graph: CallGraph, inst: Inst) -> Iterator[Value]:
-    """What an exception brings along, and what a callee returns that is not known."""
+    """Iterate over the results of a call that may be anything: an exception's, and those of an
+    unknown callee."""
     known = id(inst) in graph.callee
     if not known:
         yield from inst.results

@@ -1,8 +1,9 @@
-"""What may go wrong in a case, and the proofs that it does not.
+"""Hazards: instructions that could trap or access memory out of bounds, and proofs that they do
+not.
 
-A hazard is *proved* where the ranges of its operands rule out the trap whatever the rest of the
-case does. Of others nothing is known but that the case is a good one: what they depend on must
-stay as it is.
+A hazard is *proved* if the ranges of its operands rule the trap out, whatever the rest of the case
+does. Of the others nothing is known but that the case does not trap as it is, so everything that
+they depend on must stay as it is.
 """
 
 from __future__ import annotations
@@ -17,15 +18,21 @@ from fuzz.analysis import float_ranges, intervals
 from fuzz.analysis.access import Span, is_within, region_size, spans
 from fuzz.analysis.ranges import Ranges
 
-#: How far from a region an address lies that is meant to trap, in bytes.
+#: The least and the greatest distance from the region, in bytes, at which the generator puts
+#: accesses that are meant to trap.
 NEAREST, FARTHEST = 4096, 60000
-#: Bytes around the region that may be mapped.
+#: The most bytes of such an access below the region.
 _MARGIN = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Hazard:
-    """An instruction that could trap, or access what it must not, and the operands that decide."""
+    """An instruction that could trap or access what it must not.
+
+    Attributes:
+        operands: those that decide whether it does.
+        proved: whether their ranges show that it does not.
+    """
 
     function: Function
     inst: Inst
@@ -34,7 +41,8 @@ class Hazard:
 
 
 def find_hazards(ranges: Ranges) -> Iterator[Hazard]:
-    """All of a case. In trapping cases traps are no hazards, but accesses still are."""
+    """Iterate over the hazards of a case: in a trapping case memory accesses and calls only, since
+    traps are allowed there."""
     graph = ranges.graph
     readonly = readonly_end(ranges)
     trapping = graph.case.trapping
@@ -60,9 +68,9 @@ def _memory_hazard(function: Function, inst: Inst, ranges: Ranges, readonly: int
 
 
 def is_safe(access: Access, ranges: Ranges, readonly: int) -> bool:
-    """Whether an access stays in its objects, and off what is never written.
+    """Return whether an access stays in its objects, and out of the read-only bytes if it writes.
 
-    In trapping cases it may also lie where nothing is mapped for sure.
+    In a trapping case it may also lie where certainly nothing is mapped: then it traps.
     """
     found = spans(access, ranges)
     if found is None:
@@ -79,6 +87,7 @@ def _is_safe(span: Span, access: Access, ranges: Ranges, readonly: int) -> bool:
 
 
 def _is_unmapped(span: Span, size: int) -> bool:
+    """Return whether a span lies where the generator puts accesses that are meant to trap."""
     if isinstance(span.base, StackSlot):
         return False
     above = span.low >= NEAREST + size and span.high <= FARTHEST
@@ -87,7 +96,8 @@ def _is_unmapped(span: Span, size: int) -> bool:
 
 
 def readonly_end(ranges: Ranges) -> int:
-    """Bytes at the region's start that loads rely on not being written."""
+    """Return how many bytes at the region's start loads with the flag ``readonly`` rely on not
+    being written."""
     end = 0
     for function in ranges.graph.reachable:
         for _, _, inst in ranges.graph.index[function].instructions():
@@ -108,7 +118,7 @@ def _readonly_span(inst: Inst, ranges: Ranges) -> int:
 
 
 def _call_hazard(function: Function, inst: Inst, ranges: Ranges) -> Iterator[Hazard]:
-    """A callee that is not of the case, or not known; and what is reached by a known address."""
+    """Return the hazard of a call whose callee is unknown, or no function of the case."""
     if id(inst) not in ranges.graph.callee:
         yield Hazard(function, inst, tuple(inst.args), False)
 
@@ -134,6 +144,7 @@ def _excludes_zero(inst: Inst, ranges: Ranges) -> bool:
 
 
 def _excludes(value: Value, number: int, ranges: Ranges) -> bool:
+    """Return whether a value is certainly another number."""
     if value.type.is_vector:
         return False
     found = ranges.of(value)
@@ -168,7 +179,8 @@ def _converts(inst: Inst, ranges: Ranges) -> bool:
     return float_ranges.fits(ranges.float_of(operand), result.type, signed=signed)
 
 
-#: By opcode: its proof, and which operands that looks at (None for all).
+#: For each opcode that may trap: the proof that it does not, and the operands that the proof looks
+#: at (None for all).
 PROOFS: Final[dict[str, tuple[Proof, tuple[int, ...] | None]]] = {
     "udiv": (_excludes_zero, (1,)),
     "urem": (_excludes_zero, (1,)),

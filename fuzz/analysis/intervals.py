@@ -1,7 +1,7 @@
-"""Sets of integers as a few intervals, and what opcodes make of them.
+"""Sets of integers as a few intervals, and the results of opcodes on them.
 
-An interval may be relative to an object (a stack slot, the case's region): then it is an address.
-Bounds are unsigned and do not wrap; what would wrap counts as anything.
+An interval may be relative to an object (a stack slot, or the case's region): then its values are
+addresses. Bounds are unsigned and never wrap around: a result that may wrap is taken for unknown.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from clif.types import Type
 
 
 class RegionBase:
-    """Stands for the case's region; there is one, ``REGION``."""
+    """The base of addresses in the case's region; ``REGION`` is the only instance."""
 
     def __repr__(self) -> str:
         return "region"
@@ -25,37 +25,39 @@ REGION: Final = RegionBase()
 
 
 class Interval(NamedTuple):
-    """``low`` to ``high``, both included, from ``base`` on where there is one."""
+    """The integers from ``low`` to ``high``, both included, relative to ``base`` if not None."""
 
     base: StackSlot | RegionBase | None
     low: int
     high: int
 
 
-#: At least one interval; None for anything at all.
+#: A union of at least one interval; None means that nothing is known.
 Intervals = tuple[Interval, ...] | None
 
+#: A union of more intervals is widened to one for each base.
 _MOST = 4
 
 
 def full(type_: Type) -> Intervals:
-    """Every integer of a scalar type; of other types nothing is known ever."""
+    """Return all integers of a scalar integer type; None for other types."""
     if type_.is_float or type_.is_vector:
         return None
     return (Interval(None, 0, type_.mask),)
 
 
 def is_full(found: Intervals, type_: Type) -> bool:
-    """Whether nothing is known."""
+    """Return whether the intervals say nothing about a value of the type."""
     return found is None or any(i.base is None and i.high - i.low >= type_.mask for i in found)
 
 
 def constant(value: int) -> Intervals:
+    """Return the set of one integer."""
     return (Interval(None, value, value),)
 
 
 def join(alternatives: Sequence[Intervals]) -> Intervals:
-    """What one of several may be."""
+    """Return the union of several sets."""
     found: list[Interval] = []
     for one in alternatives:
         if one is None:
@@ -65,6 +67,7 @@ def join(alternatives: Sequence[Intervals]) -> Intervals:
 
 
 def _few(found: list[Interval]) -> Intervals:
+    """Return the intervals, widened if there are too many of them."""
     if len(found) <= _MOST:
         return tuple(found)
     bases = list(dict.fromkeys(interval.base for interval in found))
@@ -81,14 +84,15 @@ def _few(found: list[Interval]) -> Intervals:
 
 
 def hull(found: Intervals) -> tuple[int, int] | None:
-    """The least and the greatest; None for addresses and for anything."""
+    """Return the least and the greatest integer; None if addresses are among them, or if nothing is
+    known."""
     if found is None or any(interval.base is not None for interval in found):
         return None
     return min(i.low for i in found), max(i.high for i in found)
 
 
 def signed_hull(found: Intervals, type_: Type) -> tuple[int, int] | None:
-    """The same of the values taken as signed ones."""
+    """Return the least and the greatest integer, read as signed; None as for ``hull``."""
     if hull(found) is None:
         return None
     assert found is not None
@@ -101,6 +105,7 @@ def signed_hull(found: Intervals, type_: Type) -> tuple[int, int] | None:
 
 
 def signed_bounds(interval: Interval, type_: Type) -> tuple[int, int]:
+    """Return the bounds of an interval whose integers are read as signed."""
     sign, modulus = type_.sign_bit, type_.mask + 1
     if interval.high < sign:
         return interval.low, interval.high
@@ -109,14 +114,14 @@ def signed_bounds(interval: Interval, type_: Type) -> tuple[int, int]:
     return -sign, sign - 1
 
 
-# --- what opcodes make of them: functions of the result's type and of the operands ---
+# --- results of binary opcodes: from the result's type and one interval of each operand ---
 
 _Bounds = tuple[int, int]
 _Rule = Callable[[Type, Interval, Interval], Interval | None]
 
 
 def _reduced(low: int, high: int, type_: Type) -> _Bounds | None:
-    """Bounds modulo the type, if that does not tear them apart."""
+    """Return bounds modulo the type's size; None if only one of them wraps around."""
     if low >> type_.bits != high >> type_.bits:
         return None
     return low & type_.mask, high & type_.mask
@@ -134,7 +139,7 @@ def _add(type_: Type, a: Interval, b: Interval) -> Interval | None:
 
 
 def _offset(interval: Interval, type_: Type) -> _Bounds:
-    """What is added to an address counts as signed."""
+    """Return the bounds of a summand of an address: an offset is signed."""
     if interval.base is not None:
         return interval.low, interval.high
     return signed_bounds(interval, type_)
@@ -163,6 +168,7 @@ def _xor(_: Type, a: Interval, b: Interval) -> Interval:
 
 
 def _ones(value: int) -> int:
+    """Return the least number of ones only that is not below ``value``."""
     return (1 << value.bit_length()) - 1
 
 
@@ -237,7 +243,11 @@ _ADDRESSES = frozenset({"iadd", "isub"})
 
 
 def binary(name: str, type_: Type, left: Intervals, right: Intervals) -> Intervals:
-    """The result of a binary opcode; anything where it is not known."""
+    """Return the result of a binary opcode.
+
+    Returns:
+        None if nothing is known of the result, or nothing of an operand.
+    """
     rule = _BINARY.get(name)
     if rule is None or left is None or right is None:
         return None
@@ -254,12 +264,12 @@ def binary(name: str, type_: Type, left: Intervals, right: Intervals) -> Interva
 
 
 def _number(interval: Interval, type_: Type) -> Interval:
-    """An address as a number: any."""
+    """Return the interval of a plain number: an address may be any number."""
     return interval if interval.base is None else Interval(None, 0, type_.mask)
 
 
 def resize(name: str, type_: Type, from_: Type, operand: Intervals) -> Intervals:
-    """``uextend``, ``sextend`` and ``ireduce``."""
+    """Return the result of ``uextend``, ``sextend`` or ``ireduce``."""
     bounds = hull(operand)
     if bounds is None:
         return None
@@ -276,11 +286,15 @@ def resize(name: str, type_: Type, from_: Type, operand: Intervals) -> Intervals
     return tuple(found)
 
 
+#: Results of comparing integers from ranges that do not overlap.
 _DISJOINT = {"eq": 0, "ne": 1}
 
 
 def compare(cond: str, type_: Type, left: Intervals, right: Intervals) -> Intervals:
-    """``icmp``: 0, 1 or either; decided only where two known ranges do not overlap."""
+    """Return the result of ``icmp``, which is 0, 1 or either.
+
+    Only equality is decided, and only of ranges that do not overlap.
+    """
     a, b = hull(left), hull(right)
     if cond in _DISJOINT and a is not None and b is not None and (a[1] < b[0] or b[1] < a[0]):
         return constant(_DISJOINT[cond])

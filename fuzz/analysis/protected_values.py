@@ -1,8 +1,10 @@
-"""What must stay as it is, for traps, accesses, loops and NaN payloads that rest on it.
+"""The values that a mutation must leave alone, so that the case stays free of traps, bad accesses,
+endless loops and observable nondeterministic NaNs.
 
-Of a proved hazard that is the part of its operands' computation that the proof looks at: it ends
-where nothing is known of a value, for then nothing is needed of it. Of the others it is all that
-they depend on, branches included. Where that leaves the function, everything is locked.
+For a proved hazard these are the values that its proof looks at: it goes back from the operands to
+values of which nothing is known, since it cannot depend on those. For a hazard that is not proved
+they are everything that it depends on, branches included. Where that leaves the main function, the
+whole case is protected.
 """
 
 from __future__ import annotations
@@ -17,13 +19,17 @@ from fuzz.analysis.termination import FunctionLoops
 
 
 class ProtectedValues:
-    """The values that must not change.
+    """The parts of a case that must not change.
 
     Attributes:
         values: neither their definitions nor their uses may be changed.
         control_flow: functions whose branches must stay.
         inputs: parameters of main whose arguments must stay.
-        everything: nothing of the functions and inputs may be changed at all.
+        everything: no function and no input may be changed at all.
+
+    Args:
+        leaks: instructions that may make a nondeterministic NaN observable.
+        address_constraints: values that addresses are compared with or masked by.
     """
 
     def __init__(
@@ -40,19 +46,15 @@ class ProtectedValues:
         self.control_flow: set[Function] = set()
         self.inputs: set[Value] = set()
         self.everything = self.graph.recursive
-        self._whole: set[Value] = set()
+        self._sliced: set[Value] = set()
         for hazard in hazards:
             self._protect_hazard(hazard)
-        for facts in loops:
-            self._protect_loops(facts)
+        for each in loops:
+            self._protect_loops(each)
         self._protect_slice(address_constraints)
-        # In a good case these payloads are closed after all, in a way that is not known here: by
-        # instructions behind the leak as well as before it.
+        # A valid case makes these NaNs canonical in some way that the analysis does not understand,
+        # before the leak or after it.
         self.everything = self.everything or any(True for _ in leaks)
-
-    def fixes(self, inst: Inst) -> bool:
-        """Whether the instruction computes something that is locked."""
-        return self.everything or any(result in self.values for result in inst.results)
 
     def _protect_hazard(self, hazard: Hazard) -> None:
         if hazard.proved:
@@ -61,15 +63,15 @@ class ProtectedValues:
         else:
             self._protect_all(hazard.function, hazard.operands)
 
-    def _protect_loops(self, facts: FunctionLoops) -> None:
-        if not facts.proved:
-            self._protect_all(facts.function, ())
-        for proof in facts.proofs:
+    def _protect_loops(self, loops: FunctionLoops) -> None:
+        if not loops.proved:
+            self._protect_all(loops.function, ())
+        for proof in loops.proofs:
             if proof.condition is not None:
                 self._protect_counter(proof.condition)
 
     def _protect_counter(self, condition: Value) -> None:
-        """The comparison, both of its operands, the step: as far as the proof looks."""
+        """Protect what the proof of a loop looks at: the comparison, its operands, and the step."""
         self.values.add(condition)
         test = self.graph.definition(condition)
         assert test is not None
@@ -85,15 +87,17 @@ class ProtectedValues:
                 todo += [a for a in arguments if isinstance(a, Value)]
             elif self.ranges.is_known(value) or self._steps(inst):
                 self.values.add(value)
-                todo += [a for a in inst.args if self.ranges.is_known(a) or self._is_carried(a)]
+                todo += [a for a in inst.args if self.ranges.is_known(a) or self._is_parameter(a)]
 
     def _steps(self, inst: Inst) -> bool:
-        return inst.opcode.name in ("iadd", "isub") and self._is_carried(inst.args[0])
+        """Return whether an instruction may be the step of a loop counter."""
+        return inst.opcode.name in ("iadd", "isub") and self._is_parameter(inst.args[0])
 
-    def _is_carried(self, value: Value) -> bool:
+    def _is_parameter(self, value: Value) -> bool:
         return self.graph.definition(value) is None
 
     def _protect_known(self, value: Value) -> None:
+        """Protect the values that the range of a value follows from."""
         todo = [value]
         while todo:
             value = todo.pop()
@@ -103,14 +107,16 @@ class ProtectedValues:
             todo += self._sources(value)
 
     def _sources(self, value: Value) -> list[Value]:
+        """Return the values that a value is computed of, or that are passed for a parameter."""
         inst = self.graph.definition(value)
         if inst is not None:
             return inst.args
         return [a for a in self.graph.arguments(value) or () if isinstance(a, Value)]
 
-    # --- what is not proved ---
+    # --- hazards and loops that are not proved ---
 
     def _protect_all(self, function: Function, operands: Iterable[Value]) -> None:
+        """Protect what operands depend on, and what decides whether they are used."""
         if function is not self.graph.case.main:
             self.everything = True
             return
@@ -119,21 +125,24 @@ class ProtectedValues:
             self.control_flow.add(function)
             for block in self.graph.index[function].order:
                 last = block.instructions[-1]
-                # Where calls go back to does not depend on their operands: nothing throws.
+                # The operands of a try_call do not decide which of its targets is next: no callee
+                # throws.
                 if last.opcode.name in ("brif", "br_table"):
                     self._protect_slice(last.args)
 
     def _protect_slice(self, operands: Iterable[Value]) -> None:
+        """Protect operands and everything that they are computed of."""
         todo = list(operands)
         while todo and not self.everything:
             value = todo.pop()
-            if value in self._whole:
+            if value in self._sliced:
                 continue
-            self._whole.add(value)
+            self._sliced.add(value)
             self.values.add(value)
-            todo += self._behind(value)
+            todo += self._dependencies(value)
 
-    def _behind(self, value: Value) -> list[Value]:
+    def _dependencies(self, value: Value) -> list[Value]:
+        """Return what a value is computed of; protect the whole case if that is not only values."""
         inst = self.graph.definition(value)
         if inst is None:
             if value in self.graph.case.main.entry.params:

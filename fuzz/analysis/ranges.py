@@ -1,4 +1,4 @@
-"""What is known of integers, addresses and floats of a case, found by looking back."""
+"""Ranges of integers, addresses and floats, found by following definitions backwards."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from fuzz.analysis.call_graph import CallGraph
 from fuzz.analysis.float_ranges import Bounds
 from fuzz.analysis.intervals import REGION, Interval, Intervals
 
+#: Definitions that are followed from one value on.
 _DEPTH = 60
 _COUNTS = frozenset({"clz", "cls", "ctz", "popcnt"})
 _SELECTS = frozenset({"select", "select_spectre_guard"})
@@ -18,7 +19,7 @@ _NARROW: Final = {"uload8": 0xFF, "uload16": 0xFFFF, "uload32": 0xFFFF_FFFF}
 
 
 class Ranges:
-    """Of the values of a case; computed when asked for, then kept."""
+    """The ranges of the values of a case, computed when they are asked for and then kept."""
 
     def __init__(self, graph: CallGraph) -> None:
         self.graph = graph
@@ -31,10 +32,11 @@ class Ranges:
             self._ints[param] = (Interval(REGION, 0, 0),)
 
     def of(self, value: Value) -> Intervals:
-        """The intervals that an integer lies in."""
+        """Return the intervals that an integer lies in."""
         if value in self._ints:
             return self._ints[value]
-        # Around a loop nothing is known; neither is it at the end of a very long chain.
+        # A value that depends on itself, around a loop, may be anything; so may one at the end of a
+        # very long chain of definitions.
         self._ints[value] = intervals.full(value.type)
         if self._depth > _DEPTH:
             return self._ints.pop(value)
@@ -47,7 +49,7 @@ class Ranges:
         return found
 
     def is_known(self, value: Value) -> bool:
-        """Whether anything is known of a value: what rests on it must not change then."""
+        """Return whether anything is known of a value, so that a proof may depend on it."""
         if value.type.is_float:
             return self.float_of(value) is not None
         return not intervals.is_full(self.of(value), value.type)
@@ -94,7 +96,11 @@ class Ranges:
     # --- floats ---
 
     def float_of(self, value: Value) -> Bounds | None:
-        """Bounds of a float that is no NaN; None where they are unknown."""
+        """Return the bounds of a float.
+
+        Returns:
+            None if the float may be a NaN, or if nothing is known of it.
+        """
         if value in self._floats:
             return self._floats[value]
         self._floats[value] = None
@@ -115,7 +121,7 @@ class Ranges:
             return self._from_integer(name, args[0], value)
         if name in _EXTREMES:
             return _EXTREMES[name](self.float_of(args[0]), self.float_of(args[1]))
-        if name in _SELECTS and self._takes_nans_out(inst):
+        if name in _SELECTS and self._replaces_nans(inst):
             return Bounds(None, None) if self.float_of(args[1]) is not None else None
         if len(args) == 1:
             return float_ranges.rounded(name, self.float_of(args[0]))
@@ -129,8 +135,8 @@ class Ranges:
             return None
         return float_ranges.of_integers(*bounds, value.type)
 
-    def _takes_nans_out(self, inst: Inst) -> bool:
-        """``select(fcmp uno x, x; y; x)``."""
+    def _replaces_nans(self, inst: Inst) -> bool:
+        """Return whether an instruction replaces NaNs: ``select(fcmp uno x, x; y; x)``."""
         test = self.graph.definition(inst.args[0])
         return (
             test is not None

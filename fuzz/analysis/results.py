@@ -1,4 +1,4 @@
-"""All that is known of a case between two mutations."""
+"""The results of all analyses of a case."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from fuzz.cases.case import Case
 
 
 class AnalysisResults:
-    """A snapshot; a changed case has other analysis.
+    """What the analyses found in a case. It is a snapshot: a changed case needs another one.
 
     Attributes:
-        unproved: identities of the instructions whose harmlessness is not proved.
-        endless: headers of the loops whose end is not proved.
+        unproved: instructions that are not proved free of traps and bad accesses.
+        endless: headers of the loops that are not proved to end.
+        irreducible: functions with cycles that are no natural loops.
     """
 
     def __init__(self, case: Case) -> None:
@@ -35,43 +36,46 @@ class AnalysisResults:
         self.unproved: set[Inst] = {h.inst for h in self.hazards if not h.proved}
         self.endless: set[Block] = {
             proof.loop.header
-            for analysis in self.loops
-            for proof in analysis.proofs
+            for loops in self.loops
+            for proof in loops.proofs
             if proof.condition is None
         }
         self.irreducible: set[Function] = {f.function for f in self.loops if f.irreducible}
 
     @cached_property
     def protected(self) -> ProtectedValues:
-        analysis = address_constraints(self.graph, self.addresses)
-        return ProtectedValues(self.ranges, self.hazards, self.loops, self.nans.leaks, analysis)
+        """What a mutation must leave alone."""
+        constraints = address_constraints(self.graph, self.addresses)
+        return ProtectedValues(self.ranges, self.hazards, self.loops, self.nans.leaks, constraints)
 
     @cached_property
     def addresses(self) -> set[Value]:
+        """The values that depend on where an object lies in memory."""
         return addresses(self.graph)
 
     @cached_property
     def readonly(self) -> int:
-        """Where writing to the region may begin."""
+        """The offset in the region below which nothing may be written."""
         return readonly_end(self.ranges)
 
     @cached_property
     def cyclic(self) -> set[Block]:
-        """The blocks that may run more than once per call."""
+        """The blocks that may run more than once in a call of their function."""
         found: set[Block] = set()
-        for analysis in self.loops:
-            for proof in analysis.proofs:
+        for loops in self.loops:
+            for proof in loops.proofs:
                 found |= proof.loop.blocks
-            if analysis.irreducible:
-                found.update(analysis.function.blocks)
+            if loops.irreducible:
+                found.update(loops.function.blocks)
         return found
 
     def index(self, function: Function) -> Index:
+        """Return the definitions and uses of a function."""
         return self.graph.index[function]
 
     def exits(self) -> set[Inst]:
-        """The branches that end loops."""
-        return {p.exit for analysis in self.loops for p in analysis.proofs if p.exit is not None}
+        """Return the branches that the proofs of loops rest on."""
+        return {p.exit for loops in self.loops for p in loops.proofs if p.exit is not None}
 
 
 class AnalysedCase:

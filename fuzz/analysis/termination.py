@@ -1,7 +1,8 @@
-"""Loops that end: the counter, and the branch that leaves when it is done.
+"""Proofs that loops end.
 
-A loop is *proved* to end when a branch that every round goes through leaves it, for a counter that
-each way back moves by the same constant, within a known number of rounds.
+A loop is *proved* to end if every iteration passes a branch that leaves it depending on a counter,
+if every back edge changes that counter by the same constant, and if the counter reaches its bound
+within ``MOST_ITERATIONS``.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from clif.uses import Index
 from fuzz.analysis import intervals
 from fuzz.analysis.ranges import Ranges
 
-#: Rounds that are looked at, and allowed.
-MOST_ROUNDS = 1024
+#: The most iterations of a loop that counts as proved to end.
+MOST_ITERATIONS = 1024
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoopProof:
-    """A loop with the values that its end rests on; ``condition`` None where it is not proved."""
+    """A loop, and the condition and branch that end it; both are None if its end is not proved."""
 
     function: Function
     loop: Loop
@@ -33,7 +34,7 @@ class LoopProof:
 
 @dataclass(slots=True, eq=False)
 class FunctionLoops:
-    """The loops of one function; ``irreducible`` if there are cycles that are none."""
+    """The natural loops of a function; ``irreducible`` says whether it has other cycles as well."""
 
     function: Function
     proofs: list[LoopProof]
@@ -41,11 +42,12 @@ class FunctionLoops:
 
     @property
     def proved(self) -> bool:
+        """Whether the function's cycles are all proved to end."""
         return not self.irreducible and all(proof.condition for proof in self.proofs)
 
 
 def prove_loops(function: Function, ranges: Ranges) -> FunctionLoops:
-    """Every loop of a function."""
+    """Return the loops of a function, each proved to end if possible."""
     index = ranges.graph.index[function]
     found, irreducible = loops(function, index.order, index.dominator)
     return FunctionLoops(function, [_prove(loop, index, ranges) for loop in found], irreducible)
@@ -63,6 +65,7 @@ def _prove(loop: Loop, index: Index, ranges: Ranges) -> LoopProof:
 
 
 def _ends(loop: Loop, branch: Inst, index: Index, ranges: Ranges) -> bool:
+    """Return whether a branch that every iteration passes is sure to leave the loop."""
     stays = [target.block in loop.blocks for target in branch.targets]
     test = index.definition.get(branch.args[0])
     if stays.count(True) != 1 or test is None or test.opcode.name != "icmp":
@@ -88,7 +91,7 @@ def _ends(loop: Loop, branch: Inst, index: Index, ranges: Ranges) -> bool:
 
 
 def _may_vary(cond: str, bound: intervals.Intervals) -> bool:
-    """Whether the bound may be another one each round: not if it could be stepped over."""
+    """Return whether the bound may differ between iterations: not if the counter could miss it."""
     bounds = intervals.hull(bound)
     return bounds is not None and (cond != "ne" or bounds[0] == bounds[1])
 
@@ -103,7 +106,11 @@ def _back_edges(loop: Loop) -> list[BlockCall]:
 
 
 def _step(loop: Loop, at: int, param: Value, index: Index) -> tuple[Value, int] | None:
-    """What every way back passes on for a parameter, and by how much it differs from it."""
+    """Return what all back edges pass for a parameter of the header, and the difference.
+
+    Returns:
+        None if it is not the parameter plus or minus a constant.
+    """
     if param.type.is_float or param.type.is_vector:
         return None
     passed = {edge.args[at] for edge in _back_edges(loop)}
@@ -122,6 +129,7 @@ def _step(loop: Loop, at: int, param: Value, index: Index) -> tuple[Value, int] 
 
 
 def _start(loop: Loop, at: int, index: Index, ranges: Ranges) -> intervals.Intervals:
+    """Return what is passed for a parameter of the header when the loop is entered."""
     back = [id(edge) for edge in _back_edges(loop)]
     entries = [e.args[at] for e in index.incoming[loop.header] if id(e) not in back]
     if loop.header is index.function.entry or not entries:
@@ -137,28 +145,37 @@ def _is_bounded(
     cond: str,
     bound: intervals.Intervals,
 ) -> bool:
+    """Return whether a counter is sure to fail a comparison after few iterations.
+
+    Args:
+        start: the counter when the loop is entered.
+        by: what every iteration adds to it.
+        first: what has been added to it where it is first compared.
+        cond: the condition under which the loop goes on.
+        bound: what the counter is compared with.
+    """
     starts, bounds = intervals.hull(start), intervals.hull(bound)
     if starts is None or bounds is None or by == 0:
         return False
     if starts[0] == starts[1] and bounds[0] == bounds[1]:
         return _runs_out(type_, starts[0] + first, by, cond, bounds[0])
     if cond == "ne" and by == 1:
-        return bounds[0] > starts[1] and bounds[1] - starts[0] <= MOST_ROUNDS
+        return bounds[0] > starts[1] and bounds[1] - starts[0] <= MOST_ITERATIONS
     if cond == "ne" and by == -1:
-        return bounds[1] < starts[0] and starts[1] - bounds[0] <= MOST_ROUNDS
+        return bounds[1] < starts[0] and starts[1] - bounds[0] <= MOST_ITERATIONS
     most = {"ult": type_.mask, "slt": type_.sign_bit - 1}.get(cond)
     return (
         most is not None
         and by > 0
         and max(bounds[1], starts[1]) + by <= most
-        and (bounds[1] - starts[0]) // by <= MOST_ROUNDS
+        and (bounds[1] - starts[0]) // by <= MOST_ITERATIONS
     )
 
 
 def _runs_out(type_: Type, value: int, by: int, cond: str, bound: int) -> bool:
-    """Whether counting on from a number ends soon: it is simply done."""
+    """Return whether counting from a number ends soon, by counting."""
     test = _TESTS[cond]
-    for _ in range(MOST_ROUNDS):
+    for _ in range(MOST_ITERATIONS):
         if not test(*_operands(type_, value, bound, cond)):
             return True
         value += by
