@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from clif.function import Inst, Value
@@ -38,8 +39,13 @@ def accessed_bytes(opcode: Opcode, type_: Type) -> int:
     Args:
         type_: the type of the value that is stored, or of the result.
     """
-    sized = _SIZED.fullmatch(opcode.name)
-    return int(sized[1]) * int(sized[2] or 1) // 8 if sized else type_.bytes
+    return _bytes_of_name(opcode.name) or type_.bytes
+
+
+@cache
+def _bytes_of_name(name: str) -> int | None:
+    sized = _SIZED.fullmatch(name)
+    return int(sized[1]) * int(sized[2] or 1) // 8 if sized else None
 
 
 @dataclass(frozen=True, slots=True)

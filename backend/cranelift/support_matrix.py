@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+import clif.typed_instructions
 from backend.cranelift import _cranelift, disk_cache, edge_counters, probes
 from backend.cranelift.compiler import (
     CompileError,
@@ -25,8 +26,10 @@ from backend.cranelift.compiler import (
     VerifierError,
     version,
 )
+from backend.cranelift.opcodes import OPCODES
 from backend.cranelift.probes import Probe, all_probes, probe_text
 from backend.emulator.isa import ISAS
+from clif.typed_instructions import InstructionName, variants_of
 from clif.types import Type
 
 
@@ -38,9 +41,6 @@ class Support(Enum):
     PANICS = "panics"
     INVALID = "invalid"  # no such instruction: the verifier or the parser refuses it
 
-
-#: Opcode, controlling type or "", types of open operands, variant ("" where there is none).
-Key = tuple[str, str, tuple[str, ...], str]
 
 # Change nothing about what is lowered: one matrix does for all of their values.
 _IRRELEVANT: Final = (
@@ -69,7 +69,7 @@ _IRRELEVANT: Final = (
 class SupportMatrix:
     """What one ISA compiles under given settings."""
 
-    def __init__(self, isa: str, entries: Mapping[Key, Support]) -> None:
+    def __init__(self, isa: str, entries: Mapping[InstructionName, Support]) -> None:
         self.isa = isa
         self.entries = entries
 
@@ -92,12 +92,13 @@ class SupportMatrix:
         return Support.INVALID if variant else self._of_variants(key[:3])
 
     def _of_variants(self, instruction: tuple[str, str, tuple[str, ...]]) -> Support:
-        variants = probes.variants(instruction[0])
+        opcode = OPCODES.get(instruction[0])
+        variants = variants_of(opcode) if opcode is not None else ()
         found = [self.entries.get((*instruction, v), Support.INVALID) for v in variants]
         failing = (s for s in found if s is not Support.SUPPORTED)
         return next(failing, Support.SUPPORTED) if found else Support.INVALID
 
-    def pairs(self) -> Iterator[Key]:
+    def pairs(self) -> Iterator[InstructionName]:
         """Every instruction that compiles."""
         return (key for key, status in self.entries.items() if status is Support.SUPPORTED)
 
@@ -161,22 +162,17 @@ def probed_target(
     )
 
 
-def _key(probe_: Probe) -> Key:
-    type_ = probe_.type.name if probe_.type is not None else ""
-    return probe_.opcode.name, type_, tuple(t.name for t in probe_.operands), probe_.variant
-
-
 @lru_cache(maxsize=1)
-def _programs() -> tuple[tuple[Key, Functions | None], ...]:
+def _programs() -> tuple[tuple[InstructionName, Functions | None], ...]:
     """Every probe's function, read once for all targets."""
-    return tuple((_key(probe_), _parsed(probe_)) for probe_ in all_probes())
+    return tuple((probe_.name, _parsed(probe_)) for probe_ in all_probes())
 
 
 def _parsed(probe_: Probe) -> Functions | None:
-    """None for what no text can be made of, or none that Cranelift reads."""
+    """None for what Cranelift does not read."""
     try:
         return Functions(probe_text(probe_))
-    except (ReadError, KeyError):
+    except ReadError:
         return None
 
 
@@ -246,7 +242,7 @@ def _learn(plain: Target, known: frozenset[str]) -> frozenset[str]:
 @lru_cache(maxsize=1)
 def _build() -> bytes:
     """Stands for the extension and for the probes."""
-    return disk_cache.fingerprint(probes.__file__, __file__)
+    return disk_cache.fingerprint(probes.__file__, clif.typed_instructions.__file__, __file__)
 
 
 def _fingerprint(target: Target) -> str:
@@ -255,7 +251,7 @@ def _fingerprint(target: Target) -> str:
     return digest.hexdigest()[:20]
 
 
-def _load(file: Path) -> dict[Key, Support] | None:
+def _load(file: Path) -> dict[InstructionName, Support] | None:
     """None for a file that is missing, unreadable or damaged."""
     try:
         return {
@@ -266,7 +262,7 @@ def _load(file: Path) -> dict[Key, Support] | None:
         return None
 
 
-def _save(file: Path, entries: Mapping[Key, Support]) -> None:
+def _save(file: Path, entries: Mapping[InstructionName, Support]) -> None:
     rows = [[*key[:2], list(key[2]), key[3], status.value] for key, status in entries.items()]
     disk_cache.save(file, json.dumps({"cranelift": version(), "entries": rows}))
 

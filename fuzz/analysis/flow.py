@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from clif.function import Function, Inst, Value
-from clif.nan_payload import Payload, may_be_open, payload_of
+from clif.nan_payload import NanEffect, has_nondeterministic_nans, nan_effect_of
 from clif.opcodes import Format
 from clif.uses import Use
 from fuzz.analysis.call_graph import CallGraph, try_call_arguments
@@ -171,9 +171,9 @@ def _unknown_results(graph: CallGraph, inst: Inst) -> Iterator[Value]:
 
 def _float_results(inst: Inst) -> Iterator[Value]:
     """Of a call."""
-    yield from (result for result in inst.results if may_be_open(result.type))
+    yield from (result for result in inst.results if has_nondeterministic_nans(result.type))
     for target, at, _ in try_call_arguments(inst):
-        if may_be_open(target.block.params[at].type):
+        if has_nondeterministic_nans(target.block.params[at].type):
             yield target.block.params[at]
 
 
@@ -194,7 +194,9 @@ class NondeterministicNans:
     def _collect(self) -> None:
         for function in self.graph.functions:
             if function in self.graph.escaping:
-                self.values.update(p for p in function.entry.params if may_be_open(p.type))
+                self.values.update(
+                    p for p in function.entry.params if has_nondeterministic_nans(p.type)
+                )
             for _, _, inst in self.graph.index[function].instructions():
                 self.values.update(self._sources(inst))
 
@@ -204,20 +206,20 @@ class NondeterministicNans:
             if id(inst) not in self.graph.callee:
                 yield from _float_results(inst)
             return
-        floats = not flags and inst.results and may_be_open(inst.results[0].type)
-        if floats and self._payload(inst) is Payload.ARITHMETIC:
+        floats = not flags and inst.results and has_nondeterministic_nans(inst.results[0].type)
+        if floats and self._payload(inst) is NanEffect.PRODUCES:
             yield from inst.results
 
-    def _payload(self, inst: Inst) -> Payload:
-        return payload_of(inst.opcode, tuple(arg.type for arg in inst.args))
+    def _payload(self, inst: Inst) -> NanEffect:
+        return nan_effect_of(inst.opcode, tuple(arg.type for arg in inst.args))
 
     def _passes(self, inst: Inst, position: int) -> bool:
-        if not any(may_be_open(result.type) for result in inst.results):
+        if not any(has_nondeterministic_nans(result.type) for result in inst.results):
             return False
         payload = self._payload(inst)
-        if payload is Payload.SIGN:
+        if payload is NanEffect.EXPOSES_SIGN:
             return position == 0
-        return payload is Payload.PASS and not self.canonicalises(inst)
+        return payload is NanEffect.PROPAGATES and not self.canonicalises(inst)
 
     def _find_leaks(self) -> None:
         for function in self.graph.functions:
@@ -235,9 +237,9 @@ class NondeterministicNans:
         if "can_store" in flags:
             return True
         payload = self._payload(inst)
-        if payload is Payload.SIGN:
+        if payload is NanEffect.EXPOSES_SIGN:
             return open_at[-1] > 0
-        return payload is Payload.EXPOSE and not self.canonicalises(inst)
+        return payload is NanEffect.EXPOSES and not self.canonicalises(inst)
 
     def canonicalises(self, inst: Inst) -> bool:
         """Whether the instruction replaces NaNs by a known one: a selection by ``fcmp uno x, x``,

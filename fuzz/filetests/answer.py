@@ -15,7 +15,7 @@ from enum import Enum
 from typing import Final
 
 from clif.function import Function
-from clif.nan_payload import Payload, payload_of
+from clif.nan_payload import NanEffect, nan_effect_of
 from clif.outcome import Status
 from fuzz.cases.compare import Observed
 from fuzz.cases.expectation import Expectation
@@ -66,7 +66,7 @@ def makes_open_nans(functions: Iterable[Function]) -> bool:
     return any(
         not function.blocks
         or any(
-            payload_of(inst.opcode, tuple(arg.type for arg in inst.args)) is Payload.ARITHMETIC
+            nan_effect_of(inst.opcode, tuple(arg.type for arg in inst.args)) is NanEffect.PRODUCES
             for inst in function.instructions()
         )
         for function in functions

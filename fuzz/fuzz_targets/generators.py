@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from clif.typed_instructions import OpcodeType
 from clif.types import Type
 from fuzz.entropy import Entropy
 from fuzz.generate import Generator
 from fuzz.generate.calls import call
 from fuzz.generate.control import table
-from fuzz.generate.instruction_set import Pair, Repertoire
+from fuzz.generate.instruction_set import Repertoire
 from fuzz.generate.machine_dependent import ADDRESSES, emit_rarity
 from fuzz.generate.unstructured import pressure
 from fuzz.generate.writer import Writer
@@ -35,7 +36,9 @@ class OneVectorInstruction(Generator):
     Every pair of vector opcode and type is equally likely.
     """
 
-    def _focuses(self, entropy: Entropy, repertoire: Repertoire, *, alone: bool) -> list[Pair]:
+    def _focuses(
+        self, entropy: Entropy, repertoire: Repertoire, *, alone: bool
+    ) -> list[OpcodeType]:
         pairs = (alone and self.repertoires.own(repertoire)) or repertoire.pairs
         vectors = [pair for pair in pairs if _is_vector(pair[1])]
         return [entropy.choice(vectors or pairs)]

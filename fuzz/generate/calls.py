@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clif.function import BlockCall, External, GlobalValue, Handler, Inst, StackSlot, Value
-from clif.nan_payload import may_be_open
+from clif.nan_payload import has_nondeterministic_nans
 from clif.types import I8, I64
 from fuzz.generate import conventions
 from fuzz.generate.control import join, leave
@@ -32,7 +32,7 @@ def call(w: Writer) -> bool:
     else:
         inst = _emit(w, "call", callee, args, keep=True)
         for result in inst.results:
-            if may_be_open(result.type) and not w.plan.canonical:
+            if has_nondeterministic_nans(result.type) and not w.plan.canonical:
                 w.open.add(result)
             w.keep(result)
     if area is not None:

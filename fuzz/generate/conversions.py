@@ -66,7 +66,7 @@ def _lane(w: Writer, value: Value, type_: Type) -> Value | None:
     """Any lane of the value, seen as a vector of ``type_``; None where there is no way."""
     lanes = value.type.bits // type_.bits
     form = w.repertoire.forms.get(("extractlane", type_.by(lanes), (type_.by(lanes),)))
-    if form is None or len(form.conditions) < 2:
+    if form is None or len(form.variants) < 2:
         return None
     if value.type is not form.operands[0]:
         value = w.op("bitcast", value, type=form.operands[0])

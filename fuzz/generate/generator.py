@@ -7,11 +7,12 @@ from dataclasses import replace
 from math import ceil
 
 from backend.cranelift.isle import LOWERING, MID_END
+from clif.typed_instructions import OpcodeType
 from fuzz.cases.case import Case
 from fuzz.entropy import Entropy
 from fuzz.generate.function import write_function
 from fuzz.generate.inputs import draw_inputs
-from fuzz.generate.instruction_set import Pair, Repertoire
+from fuzz.generate.instruction_set import Repertoire
 from fuzz.generate.instruction_sets import Repertoires
 from fuzz.generate.options import Options
 from fuzz.generate.settings import draw_chaos, draw_isa_settings, draw_settings
@@ -155,7 +156,9 @@ class Generator:
             return (entropy.choice(isas),)
         return isas
 
-    def _focuses(self, entropy: Entropy, repertoire: Repertoire, *, alone: bool) -> list[Pair]:
+    def _focuses(
+        self, entropy: Entropy, repertoire: Repertoire, *, alone: bool
+    ) -> list[OpcodeType]:
         """Pairs that the case is to have, so that rare ones get their turn. A case for one ISA
         alone is mostly about what only that one has."""
         if self.options.opcodes is not None or not (

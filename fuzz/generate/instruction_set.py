@@ -1,4 +1,4 @@
-"""What a case may be made of: every supported (opcode, types) as a ``Form``, found by tables.
+"""What a case may be made of: every supported ``TypedInstruction``, found by tables.
 
 Built from the opcode table and a support predicate, once for each set of instructions that the ISAs
 and settings of a case come down to. Producers look forms up by what they need; none of them lists
@@ -8,66 +8,24 @@ opcodes that the constraints already describe.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import product
 
-from clif.builder import resolve
-from clif.function import DEFAULT_FLAGS, MemFlags
-from clif.memory_access import accessed_bytes
-from clif.nan_payload import Payload, payload_of
-from clif.opcodes import Constraint, Format, Opcode
-from clif.types import I8, I32, I64, Type, by_name
+from clif.nan_payload import NanEffect
+from clif.opcodes import Format, Opcode
+from clif.typed_instructions import (
+    InstructionKey,
+    InstructionName,
+    OpcodeType,
+    TypedInstruction,
+    has_settled_meaning,
+    typed_instructions,
+)
+from clif.types import I8, I64, Type
 from fuzz.generate.options import PLAIN_TYPES
 
-#: Keys as those of ``backend.cranelift.support_matrix``: opcode; controlling type, empty where
-#: there is none; the open operands, which the controlling type does not determine (a conversion's
-#: source, a shift's amount, a select's condition; addresses do not count); the condition code of a
-#: comparison, the operation of an ``atomic_rmw``, or ``first`` and ``last`` for lanes, otherwise
-#: empty.
-Supported = Set[tuple[str, str, tuple[str, ...], str]]
-
-INT_CONDITIONS = ("eq", "ne", "slt", "sge", "sgt", "sle", "ult", "uge", "ugt", "ule")
-FLOAT_CONDITIONS = (
-    "eq",
-    "ne",
-    "lt",
-    "le",
-    "gt",
-    "ge",
-    "ord",
-    "uno",
-    "one",
-    "ueq",
-    "ult",
-    "ule",
-    "ugt",
-    "uge",
-)
-RMW_OPERATIONS = (
-    "add",
-    "sub",
-    "and",
-    "nand",
-    "or",
-    "xor",
-    "xchg",
-    "umin",
-    "umax",
-    "smin",
-    "smax",
-)
-LAST_LANE = "last"
-#: Whose immediate is a lane.
-LANE_FORMATS = frozenset({Format.BINARY_IMM8, Format.TERNARY_IMM8})
-_LANES = ("first", LAST_LANE)
-_CONDITIONS = {
-    Format.INT_COMPARE: INT_CONDITIONS,
-    Format.FLOAT_COMPARE: FLOAT_CONDITIONS,
-    Format.ATOMIC_RMW: RMW_OPERATIONS,
-    Format.BINARY_IMM8: _LANES,
-    Format.TERNARY_IMM8: _LANES,
-}
+#: What is supported, by the names of ``TypedInstruction.names``.
+Supported = Set[InstructionName]
 
 _PURE_FORMATS = frozenset(
     {
@@ -104,167 +62,40 @@ _CONVERSIONS = (
 _MOST_KEPT = 16
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Form:
-    """An opcode at fixed types: everything about an instruction but values and immediates.
-
-    ``floats`` says whether a result is a float, whose NaN payload may be open; ``conditions`` are
-    what is supported of a comparison's condition codes, of the operations of ``atomic_rmw``, or of
-    ``first`` and ``last`` lane. ``signature`` are the types of operands and results.
-    """
-
-    opcode: Opcode
-    type: Type | None
-    operands: tuple[Type, ...]
-    results: tuple[Type, ...]
-    payload: Payload
-    floats: bool
-    flags: MemFlags = DEFAULT_FLAGS
-    conditions: tuple[str, ...] = ()
-    signature: tuple[Type, ...] = field(init=False, compare=False, repr=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "signature", self.operands + self.results)
-
-    @property
-    def name(self) -> str:
-        return self.opcode.name
-
-    @property
-    def accessed_bytes(self) -> int:
-        """How many bytes of memory a load, a store or an atomic operation touches."""
-        return accessed_bytes(self.opcode, (self.results or self.operands)[0])
-
-    def allows(self, imm: int, variant: str) -> bool:
-        """Whether a lane, or a condition code or operation of ``atomic_rmw``, is supported."""
-        if self.opcode.format in LANE_FORMATS:
-            return imm == 0 or LAST_LANE in self.conditions
-        return not variant or variant in self.conditions
-
-
-Key = tuple[str, Type | None, tuple[Type, ...]]
-#: An opcode and its controlling type, None where it has none.
-Pair = tuple[str, Type | None]
-
-
-_ACCESSES = frozenset({"can_load", "can_store"})
-
-
-def _operand_types(
-    constraint: Constraint, ctrl: Type | None, types: Sequence[Type]
-) -> tuple[Type, ...]:
-    if constraint.kind == "Free":
-        return tuple(t for t in types if t.name in constraint.types)
-    if constraint.kind in ("Narrower", "Wider"):
-        assert ctrl is not None
-        wider = constraint.kind == "Wider"
-        return tuple(
-            t
-            for t in types
-            if (t.is_int, t.lanes) == (ctrl.is_int, ctrl.lanes)
-            and (t.lane_bits > ctrl.lane_bits if wider else t.lane_bits < ctrl.lane_bits)
-        )
-    found = resolve(constraint, ctrl)
-    return (found,) if found in types else ()
-
-
-def _free(opcode: Opcode, operands: tuple[Type, ...]) -> list[Type]:
-    """The operands that the controlling type leaves open: of memory accesses, the address."""
-    return [t for c, t in zip(opcode.args, operands, strict=True) if c.kind == "Free"]
-
-
-def _meaningless(opcode: Opcode, ctrl: Type | None, operands: tuple[Type, ...]) -> bool:
-    """Accepted by the verifier without having a settled meaning: conversions that change the lanes,
-    in number or, from integers to floats, in width (docs/findings.md). Or without being accepted:
-    bitcasts that change the size."""
-    if opcode.name == "bitcast" and ctrl is not None:
-        return operands[0].bits != ctrl.bits
-    if ctrl is None or not opcode.name.startswith(("fcvt_", "x86_cvt")):
-        return False
-    widths = ctrl.is_vector and opcode.name.startswith("fcvt_from_")
-    return any(
-        operand.lanes != ctrl.lanes or (widths and operand.lane_bits != ctrl.lane_bits)
-        for operand in operands
-    )
-
-
-def _forms_of(opcode: Opcode, types: Sequence[Type]) -> Iterator[Form]:
-    """Every form of an opcode over ``types``, supported or not."""
-    named = (by_name(name) for name in opcode.ctrl_types)
-    controls: list[Type | None] = [t for t in named if t in types] if opcode.polymorphic else [None]
-    for ctrl in controls:
-        try:
-            results = tuple(resolve(constraint, ctrl) for constraint in opcode.results)
-            choices = [_operand_types(constraint, ctrl, types) for constraint in opcode.args]
-        except KeyError:  # no such type in CLIF: half of an i8
-            continue
-        if not all(result in types for result in results):
-            continue
-        for operands in product(*choices):
-            narrow = opcode.flags & _ACCESSES and I32 in _free(opcode, operands)
-            if not narrow and not _meaningless(opcode, ctrl, operands):
-                yield _form(opcode, ctrl, operands, results)
-
-
-def _form(
-    opcode: Opcode, ctrl: Type | None, operands: tuple[Type, ...], results: tuple[Type, ...]
-) -> Form:
-    flags = DEFAULT_FLAGS
-    if opcode.name == "bitcast" and results[0].lanes != operands[0].lanes:
-        flags = MemFlags(endianness="little")  # the verifier wants it said
-    floats = any(result.is_float for result in results)
-    return Form(opcode, ctrl, operands, results, payload_of(opcode, operands), floats, flags)
-
-
 def _is_pure(opcode: Opcode) -> bool:
     return opcode.format in _PURE_FORMATS and not opcode.flags and bool(opcode.results)
 
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """A form that may be supported, by its keys; the conditions that the keys stand for."""
+    """A typed instruction that may be supported, with the names of its variants."""
 
-    form: Form
-    keys: tuple[tuple[str, str, tuple[str, ...], str], ...]
-    conditions: tuple[str, ...]
+    instruction: TypedInstruction
+    names: tuple[InstructionName, ...]
 
-    def narrowed(self, supported: Supported) -> Form | None:
-        """The form with the conditions that are supported; None if nothing of it is."""
-        if not self.conditions:
-            return self.form if self.keys[0] in supported else None
-        usable = tuple(key[3] for key in self.keys if key in supported)
-        return replace(self.form, conditions=usable) if usable else None
-
-
-_OPEN = ("Free", "Narrower", "Wider")
-
-
-def _candidate(form: Form, conditions: tuple[str, ...]) -> _Candidate:
-    opcode = form.opcode
-    memory = opcode.flags & _ACCESSES
-    constraints = zip(opcode.args, form.operands, strict=True)
-    operands = tuple(t.name for c, t in constraints if c.kind in _OPEN and not memory)
-    ctrl = form.type.name if form.type is not None else ""
-    keys = tuple((opcode.name, ctrl, operands, code) for code in conditions or ("",))
-    return _Candidate(form, keys, conditions)
+    def narrowed(self, supported: Supported) -> TypedInstruction | None:
+        """The instruction with the variants that are supported; None if nothing of it is."""
+        if not self.instruction.variants:
+            return self.instruction if self.names[0] in supported else None
+        usable = tuple(name[3] for name in self.names if name in supported)
+        return replace(self.instruction, variants=usable) if usable else None
 
 
 @lru_cache(maxsize=8)
 def _candidates(opcodes: tuple[Opcode, ...], types: tuple[Type, ...]) -> tuple[_Candidate, ...]:
-    """Every form of every opcode over ``types``: the same for all repertoires of a run."""
+    """Every instruction with a settled meaning: the same for all repertoires of a run."""
     return tuple(
-        _candidate(form, _CONDITIONS.get(opcode.format, ()))
+        _Candidate(instruction, instruction.names())
         for opcode in opcodes
-        for form in _forms_of(opcode, types)
+        for instruction in typed_instructions(opcode, types)
+        if has_settled_meaning(instruction)
     )
 
 
-def all_keys(
-    opcodes: Mapping[str, Opcode], types: Sequence[Type]
-) -> Iterator[tuple[str, str, tuple[str, ...], str]]:
-    """The keys of every form over ``types``, supported or not."""
+def all_names(opcodes: Mapping[str, Opcode], types: Sequence[Type]) -> Iterator[InstructionName]:
+    """The name of everything over ``types`` that has a settled meaning, supported or not."""
     for candidate in _candidates(tuple(opcodes.values()), tuple(types)):
-        yield from candidate.keys
+        yield from candidate.names
 
 
 def _bits(types: Sequence[Type], bit: Mapping[Type, int]) -> int:
@@ -282,15 +113,15 @@ def _bit_of(types: Sequence[Type]) -> dict[Type, int]:
 class _Choice:
     """The forms of one opcode, to choose from by the types that are about."""
 
-    def __init__(self, forms: Sequence[Form], types: Sequence[Type]) -> None:
+    def __init__(self, forms: Sequence[TypedInstruction], types: Sequence[Type]) -> None:
         bit = _bit_of(types)
         self._needs = [(_bits(form.signature, bit), form) for form in forms]
         self._concerned = 0
         for bits, _ in self._needs:
             self._concerned |= bits
-        self._over: dict[int, tuple[Form, ...]] = {}
+        self._over: dict[int, tuple[TypedInstruction, ...]] = {}
 
-    def over(self, active: int) -> tuple[Form, ...]:
+    def over(self, active: int) -> tuple[TypedInstruction, ...]:
         """Those whose types are all in a set."""
         active &= self._concerned
         found = self._over.get(active)
@@ -303,7 +134,7 @@ class _Choice:
 
 
 @lru_cache(maxsize=4096)
-def _choice(forms: tuple[Form, ...], types: tuple[Type, ...]) -> _Choice:
+def _choice(forms: tuple[TypedInstruction, ...], types: tuple[Type, ...]) -> _Choice:
     """One for all repertoires that have the same forms of an opcode, as most have."""
     return _Choice(forms, types)
 
@@ -330,13 +161,13 @@ class Repertoire:
         only: frozenset[str] | None = None,
     ) -> None:
         self.opcodes = opcodes
-        self.forms: dict[Key, Form] = {}
-        by_name: dict[str, list[Form]] = {}
+        self.forms: dict[InstructionKey, TypedInstruction] = {}
+        by_name: dict[str, list[TypedInstruction]] = {}
         for candidate in _candidates(tuple(opcodes.values()), tuple(types)):
             form = candidate.narrowed(supported)
             if form is None:
                 continue
-            self.forms[form.name, form.type, form.operands] = form
+            self.forms[form.key] = form
             by_name.setdefault(form.name, []).append(form)
         self._settle_unclosable(by_name)
         self.by_name = {name: tuple(forms) for name, forms in by_name.items()}
@@ -345,7 +176,7 @@ class Repertoire:
             for name, forms in self.by_name.items()
             if _is_pure(opcodes[name]) and (only is None or name in only)
         }
-        self.pairs: tuple[Pair, ...] = tuple(dict.fromkeys((f[0], f[1]) for f in self.forms))
+        self.pairs: tuple[OpcodeType, ...] = tuple(dict.fromkeys((f[0], f[1]) for f in self.forms))
         self.types = tuple(t for t in types if self._makeable(t))
         self.conversions = self._conversions()
         self.pure_opcodes = tuple(self.pure)
@@ -356,13 +187,15 @@ class Repertoire:
             name for name, choice in self._choices.items() if choice.over(plain)
         )
 
-    def _settle_unclosable(self, by_name: dict[str, list[Form]]) -> None:
+    def _settle_unclosable(self, by_name: dict[str, list[TypedInstruction]]) -> None:
         """What cannot be compared cannot be closed: nothing open may get into it."""
         for forms in by_name.values():
             for at, form in enumerate(forms):
-                if form.payload is Payload.PASS and not all(map(self._closable, form.results)):
-                    forms[at] = exposing = replace(form, payload=Payload.EXPOSE)
-                    self.forms[form.name, form.type, form.operands] = exposing
+                if form.nan_effect is NanEffect.PROPAGATES and not all(
+                    map(self._closable, form.results)
+                ):
+                    forms[at] = exposing = replace(form, nan_effect=NanEffect.EXPOSES)
+                    self.forms[form.key] = exposing
 
     def _closable(self, type_: Type) -> bool:
         return not type_.is_float or ("fcmp", type_, (type_, type_)) in self.forms
@@ -371,8 +204,8 @@ class Repertoire:
         """Whether a value of the type can be loaded; without that there is no use for it."""
         return ("load", type_, (I64,)) in self.forms
 
-    def _conversions(self) -> dict[Type, tuple[Form, ...]]:
-        found: dict[Type, list[Form]] = {type_: [] for type_ in self.types}
+    def _conversions(self) -> dict[Type, tuple[TypedInstruction, ...]]:
+        found: dict[Type, list[TypedInstruction]] = {type_: [] for type_ in self.types}
         for name in _CONVERSIONS:
             for form in self.by_name.get(name, ()):
                 (result,) = form.results
@@ -384,11 +217,11 @@ class Repertoire:
         """A set of types as an integer. i8 never counts: comparisons make it everywhere."""
         return _bits(types, self._bit)
 
-    def pure_over(self, name: str, active: int) -> tuple[Form, ...]:
+    def pure_over(self, name: str, active: int) -> tuple[TypedInstruction, ...]:
         """The pure forms of an opcode whose types are all in the set ``active``."""
         return self._choices[name].over(active)
 
-    def form(self, name: str, ctrl: Type | None, *operands: Type) -> Form | None:
+    def form(self, name: str, ctrl: Type | None, *operands: Type) -> TypedInstruction | None:
         """The form, or None where not every target lowers it."""
         return self.forms.get((name, ctrl, operands))
 

@@ -11,10 +11,11 @@ from functools import cache, lru_cache
 
 from backend.cranelift import known_faults
 from backend.cranelift.opcodes import OPCODES
-from backend.cranelift.support_matrix import Key, probe, probed_target
+from backend.cranelift.support_matrix import probe, probed_target
 from backend.emulator.isa import ISAS
+from clif.typed_instructions import InstructionName, OpcodeType
 from fuzz.cases.case import DEFAULT_SETTINGS
-from fuzz.generate.instruction_set import Pair, Repertoire, all_keys
+from fuzz.generate.instruction_set import Repertoire, all_names
 from fuzz.generate.options import EVERY_TYPE, Options
 from interp import MEANINGS
 
@@ -31,8 +32,8 @@ class Repertoires:
     def __init__(self, options: Options) -> None:
         self.options = options
         self._known: dict[tuple[int, ...], Repertoire] = {}
-        self._own: dict[int, tuple[Pair, ...]] = {}
-        self._common: frozenset[Pair] | None = None
+        self._own: dict[int, tuple[OpcodeType, ...]] = {}
+        self._common: frozenset[OpcodeType] | None = None
 
     def of(
         self,
@@ -58,11 +59,11 @@ class Repertoires:
         sets = [supported_keys(isa, settings, flags[isa]) for isa in self.options.isas]
         return self._make([frozenset.union(*sets)])
 
-    def _make(self, sets: Sequence[frozenset[Key]]) -> Repertoire:
+    def _make(self, sets: Sequence[frozenset[InstructionName]]) -> Repertoire:
         keys = frozenset.intersection(*sets)
         return Repertoire(keys, OPCODES, self.options.types, self.options.opcodes)
 
-    def own(self, repertoire: Repertoire) -> tuple[Pair, ...]:
+    def own(self, repertoire: Repertoire) -> tuple[OpcodeType, ...]:
         """The pairs of a repertoire that cases for all ISAs never have."""
         found = self._own.get(id(repertoire))
         if found is None:
@@ -71,7 +72,7 @@ class Repertoires:
             self._own[id(repertoire)] = found
         return found
 
-    def _common_pairs(self) -> frozenset[Pair]:
+    def _common_pairs(self) -> frozenset[OpcodeType]:
         if self._common is None:
             isas = self.options.isas
             flags = {isa: emulated_flags(isa) for isa in isas}
@@ -80,11 +81,11 @@ class Repertoires:
 
 
 @cache
-def _meant() -> frozenset[Key]:
-    return frozenset(all_keys(OPCODES, EVERY_TYPE))
+def _meant() -> frozenset[InstructionName]:
+    return frozenset(all_names(OPCODES, EVERY_TYPE))
 
 
-def is_meant(key: Key) -> bool:
+def is_meant(key: InstructionName) -> bool:
     """Whether the generator takes an instruction for one that has a meaning at all."""
     return key in _meant()
 
@@ -96,11 +97,11 @@ def emulated_flags(isa: str) -> dict[str, str]:
     return {flag: "true" for flag in sorted(ISAS[isa].has) if flag.startswith("has_")}
 
 
-_KEPT: dict[frozenset[Key], frozenset[Key]] = {}
+_KEPT: dict[frozenset[InstructionName], frozenset[InstructionName]] = {}
 
 
 @lru_cache(maxsize=8192)  # flags are drawn freely: many combinations come once
-def supported_keys(isa: str, settings: _Settings, flags: _Settings) -> frozenset[Key]:
+def supported_keys(isa: str, settings: _Settings, flags: _Settings) -> frozenset[InstructionName]:
     """What an ISA lowers, the interpreter knows, and no known fault spoils. Equal sets are the
     same object. Raises SettingsError."""
     shared, own = DEFAULT_SETTINGS | dict(settings), dict(flags)
@@ -114,7 +115,7 @@ def supported_keys(isa: str, settings: _Settings, flags: _Settings) -> frozenset
 @cache
 def _sound_keys(
     isa: str, settings: _Settings, flags: _Settings, faults: tuple[known_faults.KnownFault, ...]
-) -> frozenset[Key]:
+) -> frozenset[InstructionName]:
     suspects = {name for fault in faults for name in fault.instructions.opcodes}
     keys = frozenset(
         key

@@ -6,9 +6,10 @@ Addresses never enter the pool, so that no result depends on where an object lie
 from __future__ import annotations
 
 from clif.function import MemFlags, StackSlot, Value
+from clif.memory_access import address_operand
+from clif.typed_instructions import TypedInstruction
 from clif.types import I8, I16, I32, I64, Type
 from fuzz.generate.conversions import close
-from fuzz.generate.instruction_set import Form
 from fuzz.generate.operands import pick
 from fuzz.generate.options import TRAP_CODES
 from fuzz.generate.writer import MemoryObject, Writer
@@ -47,7 +48,7 @@ def load(w: Writer, target: MemoryObject) -> None:
     w.keep(load_form(w, target, w.repertoire.forms[name, ctrl, (I64,)], size))
 
 
-def load_form(w: Writer, target: MemoryObject, form: Form, size: int) -> Value:
+def load_form(w: Writer, target: MemoryObject, form: TypedInstruction, size: int) -> Value:
     """Load by a form of any of the loads, which reads ``size`` bytes."""
     address, offset, aligned = place(w, target, size, 0)
     readonly = offset >= 0 and address is target.base and offset + size <= target.writable
@@ -157,14 +158,12 @@ def atomic(w: Writer, target: MemoryObject) -> bool:
     forms = [
         form
         for form in w.repertoire.by_name.get(name, ())
-        if form.operands[-1 if name == "atomic_store" else 0] is I64
-        and form.type in w.swarm.types
-        and form.type.bytes <= room
+        if form.type in w.swarm.types and form.type.bytes <= room
     ]
     return bool(forms) and atomic_form(w, target, w.entropy.choice(forms))
 
 
-def atomic_form(w: Writer, target: MemoryObject, form: Form) -> bool:
+def atomic_form(w: Writer, target: MemoryObject, form: TypedInstruction) -> bool:
     """Emit an atomic access. False where no aligned place for it can be written."""
     assert form.type is not None
     size = form.type.bytes
@@ -182,20 +181,14 @@ def atomic_form(w: Writer, target: MemoryObject, form: Form) -> bool:
         endianness="little" if bits & 8 else None,
         alias_region=target.region,
     )
-    operands = [
-        address if t is I64 and n == _address_at(form) else pick(w, t)
-        for n, t in enumerate(form.operands)
-    ]
+    where = address_operand(form.opcode)
+    operands = [address if n == where else pick(w, t) for n, t in enumerate(form.operands)]
     inst = w.emit(form.name, *operands, type=form.type, results=form.results, flags=flags)
-    if form.conditions:
-        inst.rmw = w.entropy.choice(form.conditions)
+    if form.variants:
+        inst.rmw = w.entropy.choice(form.variants)
     for result in inst.results:
         w.keep(result)
     return True
-
-
-def _address_at(form: Form) -> int:
-    return 1 if form.name == "atomic_store" else 0
 
 
 def place(w: Writer, target: MemoryObject, size: int, low: int) -> tuple[Value, int, bool]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from clif.function import Value
+from clif.typed_instructions import FLOAT_CONDITIONS, INT_CONDITIONS
 from clif.types import I8, I32, I64, I128, Type
 from fuzz.generate.constants import draw_bits
 from fuzz.generate.conversions import as_type, close
-from fuzz.generate.instruction_set import FLOAT_CONDITIONS, INT_CONDITIONS
 from fuzz.generate.options import PLAIN_TYPES
 from fuzz.generate.writer import Writer
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from clif.function import Value
-from clif.nan_payload import Payload
+from clif.nan_payload import NanEffect
 from clif.opcodes import Format
+from clif.typed_instructions import LAST_LANE, TypedInstruction
 from clif.types import Type
 from fuzz.generate.constants import draw_bits
 from fuzz.generate.conversions import close
-from fuzz.generate.instruction_set import LAST_LANE, Form
 from fuzz.generate.operands import (
     constant,
     convert,
@@ -36,7 +36,7 @@ def pure_operation(w: Writer) -> None:
     emit_form(w, form)
 
 
-def emit_form(w: Writer, form: Form) -> None:
+def emit_form(w: Writer, form: TypedInstruction) -> None:
     """Emit a form with drawn operands and immediates, and keep its results."""
     args = _operands(w, form)
     imm, cond = _immediates(w, form)
@@ -44,7 +44,7 @@ def emit_form(w: Writer, form: Form) -> None:
         w.pool.add(result)
 
 
-def _draw_form(w: Writer) -> Form | None:
+def _draw_form(w: Writer) -> TypedInstruction | None:
     """A form whose operands are at hand, or after a few tries any."""
     form = None
     for _ in range(4):
@@ -62,22 +62,22 @@ def _fallback(w: Writer) -> None:
     w.keep(w.op("iadd", pick(w, type_), pick(w, type_)))
 
 
-def _operands(w: Writer, form: Form) -> list[Value]:
+def _operands(w: Writer, form: TypedInstruction) -> list[Value]:
     constant_at = _constant_position(w, form)
-    exposing = form.payload is Payload.EXPOSE
+    exposing = form.nan_effect is NanEffect.EXPOSES
     args: list[Value] = []
     for position, type_ in enumerate(form.operands):
         if position == constant_at:
             value = _constant_operand(w, form, type_)
         else:
             value = _variable_operand(w, form, type_, args)
-        if exposing or (form.payload is Payload.SIGN and position == 1):
+        if exposing or (form.nan_effect is NanEffect.EXPOSES_SIGN and position == 1):
             value = close(w, value)
         args.append(value)
     return args
 
 
-def _constant_position(w: Writer, form: Form) -> int:
+def _constant_position(w: Writer, form: TypedInstruction) -> int:
     """Which operand is a constant, usually the last; -1 for none."""
     if form.opcode.format not in _WITH_CONSTANT or not w.entropy.chance(w.swarm.constant):
         return -1
@@ -87,7 +87,7 @@ def _constant_position(w: Writer, form: Form) -> int:
     return last if w.entropy.below(6) < 5 else 0
 
 
-def _variable_operand(w: Writer, form: Form, type_: Type, args: list[Value]) -> Value:
+def _variable_operand(w: Writer, form: TypedInstruction, type_: Type, args: list[Value]) -> Value:
     value = pick(w, type_)
     if value not in args or (form.name in _REPEATABLE and w.entropy.chance(0.3)):
         return value
@@ -100,7 +100,7 @@ def _variable_operand(w: Writer, form: Form, type_: Type, args: list[Value]) -> 
     return convert(w, type_) if w.entropy.chance(0.5) else _solid(w, form, type_)
 
 
-def _constant_operand(w: Writer, form: Form, type_: Type) -> Value:
+def _constant_operand(w: Writer, form: TypedInstruction, type_: Type) -> Value:
     if form.name in _SHIFTS and type_ is form.operands[1] and not type_.is_vector:
         assert form.type is not None
         if w.entropy.below(8):
@@ -110,7 +110,7 @@ def _constant_operand(w: Writer, form: Form, type_: Type) -> Value:
     return _solid(w, form, type_)
 
 
-def _solid(w: Writer, form: Form, type_: Type) -> Value:
+def _solid(w: Writer, form: TypedInstruction, type_: Type) -> Value:
     """A constant, but not one that the operation would fold with."""
     bits = draw_bits(w.entropy, type_)
     if type_.is_int and not type_.is_vector and bits in (0, 1, type_.mask, type_.sign_bit):
@@ -118,14 +118,14 @@ def _solid(w: Writer, form: Form, type_: Type) -> Value:
     return w.constant(type_, bits)
 
 
-def _immediates(w: Writer, form: Form) -> tuple[int, str]:
+def _immediates(w: Writer, form: TypedInstruction) -> tuple[int, str]:
     """The integer immediate and the condition code that the format asks for."""
     format_ = form.opcode.format
     if format_ is Format.BINARY_IMM8 or format_ is Format.TERNARY_IMM8:
-        lanes = form.operands[0].lanes if LAST_LANE in form.conditions else 1
+        lanes = form.operands[0].lanes if LAST_LANE in form.variants else 1
         return w.entropy.below(lanes), ""
-    if form.conditions:
-        return 0, w.entropy.choice(form.conditions)
+    if form.variants:
+        return 0, w.entropy.choice(form.variants)
     if format_ is Format.SHUFFLE:
         return _shuffle_mask(w), ""
     return 0, ""

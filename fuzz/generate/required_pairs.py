@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from clif.typed_instructions import OpcodeType, TypedInstruction
 from clif.types import F32, F64, I64, Type
 from fuzz.generate.constants import draw_bits
 from fuzz.generate.control import Body, branch, early_return
-from fuzz.generate.instruction_set import Form, Pair
 from fuzz.generate.machine_dependent import ADDRESSES, BARRIERS, PINNED, emit_rarity
 from fuzz.generate.memory import atomic_form, load_form, object_of, store_as
 from fuzz.generate.operands import pick
@@ -23,7 +23,7 @@ _ARM = 6
 _DIVISIONS = ("udiv", "sdiv", "urem", "srem")
 
 
-def focus(w: Writer, pair: Pair, body: Body) -> bool:
+def focus(w: Writer, pair: OpcodeType, body: Body) -> bool:
     """Emit the pair. False for those that belong to other parts of a function: calls, jumps,
     returns, traps."""
     name, type_ = pair
@@ -49,7 +49,7 @@ def _branch(w: Writer, type_: Type | None, body: Body) -> bool:
     return True
 
 
-def _load(w: Writer, form: Form) -> bool:
+def _load(w: Writer, form: TypedInstruction) -> bool:
     size = form.accessed_bytes
     if form.operands[0] is not I64:
         return False
@@ -57,30 +57,30 @@ def _load(w: Writer, form: Form) -> bool:
     return True
 
 
-def _store(w: Writer, form: Form) -> bool:
+def _store(w: Writer, form: TypedInstruction) -> bool:
     size = form.accessed_bytes
     target = object_of(w, size, writable=True)
     store_as(w, target, pick(w, form.operands[0]), form.name, size)
     return True
 
 
-def _atomic(w: Writer, form: Form) -> bool:
+def _atomic(w: Writer, form: TypedInstruction) -> bool:
     assert form.type is not None
     return atomic_form(w, object_of(w, form.type.bytes, writable=True), form)
 
 
-def _constant(w: Writer, form: Form) -> bool:
+def _constant(w: Writer, form: TypedInstruction) -> bool:
     type_ = form.results[0]
     w.keep(w.constant(type_, draw_bits(w.entropy, type_)))
     return True
 
 
-def _divide(w: Writer, form: Form) -> bool:
+def _divide(w: Writer, form: TypedInstruction) -> bool:
     divide(w, form.name, form.operands[0])
     return True
 
 
-def _convert(w: Writer, form: Form) -> bool:
+def _convert(w: Writer, form: TypedInstruction) -> bool:
     """A vector's or an f16's has no guard: only what was an integer is in range."""
     if form.operands[0] not in (F32, F64):
         return False
@@ -88,17 +88,17 @@ def _convert(w: Writer, form: Form) -> bool:
     return True
 
 
-def _add(w: Writer, form: Form) -> bool:
+def _add(w: Writer, form: TypedInstruction) -> bool:
     add_in_range(w, form.operands[0])
     return True
 
 
-def _check(w: Writer, form: Form) -> bool:
+def _check(w: Writer, form: TypedInstruction) -> bool:
     check_condition(w, form.name, form.operands[0])
     return True
 
 
-def _rarity(w: Writer, form: Form) -> bool:
+def _rarity(w: Writer, form: TypedInstruction) -> bool:
     return emit_rarity(w, form.name, form.type)
 
 
@@ -118,7 +118,7 @@ _LOADS = [
     "sload32x2",
 ]
 
-_EMIT: dict[str, Callable[[Writer, Form], bool]] = {
+_EMIT: dict[str, Callable[[Writer, TypedInstruction], bool]] = {
     **dict.fromkeys(_LOADS, _load),
     **dict.fromkeys(("store", "istore8", "istore16", "istore32"), _store),
     **dict.fromkeys(("atomic_rmw", "atomic_cas", "atomic_load", "atomic_store"), _atomic),

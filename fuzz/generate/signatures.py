@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from clif.function import AbiParam, Signature, Value
-from clif.nan_payload import may_be_open
+from clif.nan_payload import has_nondeterministic_nans
 from clif.types import I64
 from fuzz.generate import conventions
 from fuzz.generate.signature_pool import Shape, abi_param, pick_shape
@@ -58,7 +58,7 @@ def declare(w: Writer, *, main: bool) -> Profile:
 
 
 def _take(w: Writer, param: Value, main: bool) -> None:
-    if may_be_open(param.type) and not main and not w.plan.canonical:
+    if has_nondeterministic_nans(param.type) and not main and not w.plan.canonical:
         w.open.add(param)
     w.pool.add(param)
 

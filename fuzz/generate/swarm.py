@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from itertools import accumulate
 
+from clif.typed_instructions import TypedInstruction
 from clif.types import F32, F64, I8, I16, I32, I64, I128, Type
 from fuzz.entropy import Entropy
-from fuzz.generate.instruction_set import Form, Repertoire
+from fuzz.generate.instruction_set import Repertoire
 from fuzz.generate.options import PLAIN_TYPES
 
 #: Out of 16 cases, how many have the type.
@@ -32,14 +33,14 @@ class Swarm:
         plain = all(type_ in PLAIN_TYPES for type_ in self.types)
         names = repertoire.plain_opcodes if plain else repertoire.pure_opcodes
         self._names, self._cumulative = _draw_opcodes(entropy, names)
-        self._forms: dict[str, tuple[Form, ...]] = {}
+        self._forms: dict[str, tuple[TypedInstruction, ...]] = {}
         self.unused = 0.45 + 0.05 * entropy.below(8)
         self.constant = 0.05 + 0.05 * entropy.below(6)
 
     def type(self, entropy: Entropy) -> Type:
         return entropy.choice(self.types)
 
-    def pure_form(self, entropy: Entropy) -> Form | None:
+    def pure_form(self, entropy: Entropy) -> TypedInstruction | None:
         """A pure operation of this case: an opcode by its weight, then any of its forms."""
         name = entropy.weighted(self._names, self._cumulative)
         forms = self._forms.get(name)

@@ -21,10 +21,11 @@ from clif.function import (
     StackSlot,
     Value,
 )
-from clif.nan_payload import Payload, may_be_open
+from clif.nan_payload import NanEffect, has_nondeterministic_nans
+from clif.typed_instructions import OpcodeType, TypedInstruction
 from clif.types import I64, I128, INTS, Type
 from fuzz.entropy import Entropy
-from fuzz.generate.instruction_set import Form, Pair, Repertoire
+from fuzz.generate.instruction_set import Repertoire
 from fuzz.generate.options import Options
 from fuzz.generate.swarm import Swarm
 from fuzz.generate.value_pool import Pool
@@ -128,7 +129,7 @@ class Plan:
     sites: int = 0
     trapped: bool = False
     callees: list[Callee] = field(default_factory=list)
-    focuses: list[Pair] = field(default_factory=list)
+    focuses: list[OpcodeType] = field(default_factory=list)
     condition: Type | None = None
     recipes: Recipes | None = None
     aims: list[Aim] = field(default_factory=list)
@@ -173,7 +174,7 @@ class Writer:
         self.memory: list[MemoryObject] = []
         self.returns: list[Edge] = []
         self.loops: list[Loop] = []
-        self.focuses: list[Pair] = []
+        self.focuses: list[OpcodeType] = []
         self.tails: list[Callee] = []
         self.fields: list[Field] = []
         self.count = 0
@@ -206,7 +207,7 @@ class Writer:
     def keep_params(self, block: Block) -> None:
         """Parameters of blocks: floats among them count as open."""
         for param in block.params:
-            if may_be_open(param.type) and not self.plan.canonical:
+            if has_nondeterministic_nans(param.type) and not self.plan.canonical:
                 self.open.add(param)
             self.pool.add(param)
 
@@ -231,7 +232,12 @@ class Writer:
         return value
 
     def apply(
-        self, form: Form, args: list[Value], imm: int = 0, cond: str = "", trap: str = ""
+        self,
+        form: TypedInstruction,
+        args: list[Value],
+        imm: int = 0,
+        cond: str = "",
+        trap: str = "",
     ) -> list[Value]:
         """Emit a form. Operands of exposing ones must be closed."""
         results: list[Value] = []
@@ -244,14 +250,14 @@ class Writer:
         self.block.instructions.append(inst)
         self.count += 1
         self.steps += self.weight
-        if form.floats and self._is_open(form.payload, args):
+        if form.floats and self._is_open(form.nan_effect, args):
             self.open.update(results)
         return results
 
-    def _is_open(self, payload: Payload, args: list[Value]) -> bool:
-        if payload is Payload.ARITHMETIC:
+    def _is_open(self, payload: NanEffect, args: list[Value]) -> bool:
+        if payload is NanEffect.PRODUCES:
             return not self.plan.canonical
-        if payload is Payload.BLIND or payload is Payload.EXPOSE:
+        if payload is NanEffect.IGNORES or payload is NanEffect.EXPOSES:
             return False
         return any(arg in self.open for arg in args)
 
@@ -293,7 +299,7 @@ class Writer:
         """Emit a form with one result by its opcode. Raises KeyError if it is not supported."""
         return self.apply(self._lookup(name, args, type), list(args), imm, cond, trap)[0]
 
-    def _lookup(self, name: str, args: tuple[Value, ...], type_: Type | None) -> Form:
+    def _lookup(self, name: str, args: tuple[Value, ...], type_: Type | None) -> TypedInstruction:
         operand = self.repertoire.opcodes[name].typevar_operand
         ctrl = args[operand].type if operand is not None else type_
         return self.repertoire.forms[name, ctrl, tuple(arg.type for arg in args)]

@@ -8,13 +8,13 @@ from typing import Final
 
 from clif.function import MemFlags, Value
 from clif.memory_access import address_operand
-from clif.nan_payload import Payload
+from clif.nan_payload import NanEffect
 from clif.opcodes import Format
+from clif.typed_instructions import TypedInstruction
 from clif.types import I8, I32, I64, Type
 from fuzz.generate.constants import draw_bits
 from fuzz.generate.control import branch_on, table_on, trap_arm_on
 from fuzz.generate.conversions import as_type, close
-from fuzz.generate.instruction_set import Form
 from fuzz.generate.memory import base, place
 from fuzz.generate.operands import compare, constant, pick, solid
 from fuzz.generate.options import TRAP_CODES
@@ -186,7 +186,7 @@ class _Place:
     flags: MemFlags
 
 
-def _accesses(fragment: Fragment, number: int) -> list[Form]:
+def _accesses(fragment: Fragment, number: int) -> list[TypedInstruction]:
     """The accesses of one place."""
     return [
         step.form
@@ -209,7 +209,7 @@ def _targets(w: Writer, fragment: Fragment, number: int) -> list[MemoryObject]:
     ]
 
 
-def _atomic(form: Form) -> bool:
+def _atomic(form: TypedInstruction) -> bool:
     return form.name.startswith("atomic_")
 
 
@@ -304,9 +304,9 @@ def _write(w: Writer, step: Step, values: list[Value]) -> list[Value]:
     if form.opcode.format is Format.COND_TRAP:
         code = w.entropy.choice(TRAP_CODES)
         return w.emit(form.name, values[0], type=values[0].type, trap=code).results
-    if form.payload is Payload.EXPOSE:
+    if form.nan_effect is NanEffect.EXPOSES:
         values = [close(w, value) for value in values]
-    elif form.payload is Payload.SIGN:
+    elif form.nan_effect is NanEffect.EXPOSES_SIGN:
         values[1] = close(w, values[1])
     trap = w.entropy.choice(TRAP_CODES) if form.opcode.format is Format.INT_ADD_TRAP else ""
     return w.apply(form, values, step.imm, step.cond, trap)

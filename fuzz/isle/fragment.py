@@ -8,9 +8,10 @@ from typing import Final
 
 from backend.cranelift.isle import Expr, Let, Rule, Term, Unit
 from clif.memory_access import address_operand
+from clif.typed_instructions import TypedInstruction
 from clif.types import I64, Type
 from fuzz.entropy import Entropy
-from fuzz.generate.instruction_set import Form, Repertoire
+from fuzz.generate.instruction_set import Repertoire
 from fuzz.isle import externals as externals  # its extractors enter themselves
 from fuzz.isle.matcher import Env, Matcher
 from fuzz.isle.operand_constraints import Demand, demands
@@ -34,7 +35,7 @@ class Step:
     the constant may as well be another one.
     """
 
-    form: Form
+    form: TypedInstruction
     args: tuple[int | None, ...]
     imm: int = 0
     cond: str = ""
@@ -59,14 +60,14 @@ class Fragment:
     unused: bool = False
 
 
-def traps(form: Form) -> bool:
+def traps(form: TypedInstruction) -> bool:
     """Whether the instruction may trap, accesses to memory aside."""
     return "can_trap" in form.opcode.flags and address_operand(form.opcode) is None
 
 
 def forms_of(repertoire: Repertoire) -> Forms:
     """The supported forms by opcode, those with an address of 32 bits left out."""
-    found: dict[str, list[Form]] = {}
+    found: dict[str, list[TypedInstruction]] = {}
     for form in repertoire.forms.values():
         position = address_operand(form.opcode)
         if position is None or form.operands[position] is I64:

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from backend.cranelift import disk_cache
+from clif.typed_instructions import InstructionKey, TypedInstruction
 from clif.types import Type, by_name
-from fuzz.generate.instruction_set import Form, Key
 from fuzz.isle.fragment import Fragment, Step
 from fuzz.isle.operand_constraints import demands
 
@@ -62,7 +62,9 @@ class Shelf:
         self._connection: sqlite3.Connection | None = None
         self._waiting: list[tuple[str, int, str]] = []
 
-    def take(self, recipe: str, slot: int, forms: Mapping[Key, Form]) -> Choice | None:
+    def take(
+        self, recipe: str, slot: int, forms: Mapping[InstructionKey, TypedInstruction]
+    ) -> Choice | None:
         """What was put there; None for nothing."""
         rows = self._run("select text from fragments where recipe = ? and slot = ?", [recipe, slot])
         return _decode(json.loads(rows[0][0]), forms) if rows else None
@@ -152,7 +154,7 @@ def _encode_step(step: Step) -> list[Any]:
     return [own, step.args, step.imm, step.cond, step.rmw, step.place, step.free]
 
 
-def _decode(value: Any, forms: Mapping[Key, Form]) -> Choice:
+def _decode(value: Any, forms: Mapping[InstructionKey, TypedInstruction]) -> Choice:
     if value is None:
         return Choice(None, None)
     target, operands, steps, unused = value
@@ -161,7 +163,7 @@ def _decode(value: Any, forms: Mapping[Key, Form]) -> Choice:
     return Choice(Fragment(types, made, demands(types, made), unused), target)
 
 
-def _decode_step(value: Any, forms: Mapping[Key, Form]) -> Step:
+def _decode_step(value: Any, forms: Mapping[InstructionKey, TypedInstruction]) -> Step:
     (name, type_, operands), args, *rest = value
     form = forms[name, type_ and by_name(type_), tuple(map(by_name, operands))]
     return Step(form, tuple(args), *rest)

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from clif.opcodes import Format
+from clif.typed_instructions import FLOAT_CONDITIONS, INT_CONDITIONS, TypedInstruction
 from fuzz.entropy import Entropy
 from fuzz.generate.constants import draw_bits
-from fuzz.generate.instruction_set import FLOAT_CONDITIONS, INT_CONDITIONS, Form
 from fuzz.isle.matcher import Relation
 from fuzz.isle.unifier import Cell, Conflict, Op, Store
 
@@ -59,7 +59,7 @@ CONDITIONS: Final = {f"IntCC.{name}": code for name, code in _INT_CODES.items()}
 _RMW: Final = ("Add", "Sub", "And", "Nand", "Or", "Xor", "Xchg", "Umin", "Umax", "Smin", "Smax")
 RMW_OPERATIONS: Final = tuple(f"AtomicRmwOp.{name}" for name in _RMW)
 #: The supported forms of each opcode.
-Forms = Mapping[str, Sequence[Form]]
+Forms = Mapping[str, Sequence[TypedInstruction]]
 #: Fields that are integers of an instruction.
 _NUMBERS: Final = frozenset(
     {"Imm64", "Uimm8", "Immediate", "Constant", "Ieee16", "Ieee32", "Ieee64"}
@@ -88,7 +88,7 @@ class Solver:
         self._supported = forms
         self.entropy = entropy
         self._budget = _BUDGET
-        self.forms: dict[Op, Form] = {}
+        self.forms: dict[Op, TypedInstruction] = {}
         self.free: set[Cell] = set()
 
     def solve(self) -> None:
@@ -137,8 +137,8 @@ class Solver:
         try:
             for op, form in self.forms.items():
                 field = op.fields.get("IntCC") or op.fields.get("FloatCC")
-                if field is not None and form.conditions:
-                    codes = [name for name, code in CONDITIONS.items() if code in form.conditions]
+                if field is not None and form.variants:
+                    codes = [name for name, code in CONDITIONS.items() if code in form.variants]
                     self.store.restrict(field, [c for c in codes if _of_kind(c, op)])
         except Conflict:
             return False
@@ -150,7 +150,7 @@ class Solver:
         for _ in range(min(_TRIES, len(items))):
             yield items.pop(self.entropy.below(len(items)))
 
-    def _fix(self, op: Op, form: Form) -> None:
+    def _fix(self, op: Op, form: TypedInstruction) -> None:
         for cell, type_ in zip(self._type_cells(op), form.signature, strict=False):
             self.store.set(cell, type_)
 
@@ -158,10 +158,10 @@ class Solver:
         """Of the operands, then of the first result."""
         return [self.store.type_of(cell) for cell in (*op.args, op.result)]
 
-    def _consistent(self) -> list[tuple[Op, Sequence[Form]]]:
+    def _consistent(self) -> list[tuple[Op, Sequence[TypedInstruction]]]:
         """The forms that each instruction may still have, and types that allow for no others."""
         changed = True
-        options: dict[Op, Sequence[Form]] = {}
+        options: dict[Op, Sequence[TypedInstruction]] = {}
         while changed:
             changed = False
             for op in self.store.ops:
@@ -175,7 +175,7 @@ class Solver:
                         changed |= self.store.restrict(cell, {type_ for (type_,) in types})
         return list(options.items())
 
-    def _possible(self, op: Op, forms: Sequence[Form]) -> Sequence[Form]:
+    def _possible(self, op: Op, forms: Sequence[TypedInstruction]) -> Sequence[TypedInstruction]:
         """Those of the forms that what is known of the types and of the condition allows."""
         for n, cell in enumerate(self._type_cells(op)):
             cell = self.store.find(cell)
@@ -186,7 +186,7 @@ class Solver:
         code = self.store.value(field) if field is not None else None
         if code is not None:
             condition = CONDITIONS[code]
-            forms = [f for f in forms if not f.conditions or condition in f.conditions]
+            forms = [f for f in forms if not f.variants or condition in f.variants]
         return forms
 
     # --- values ---
@@ -304,7 +304,7 @@ def _of_kind(code: str, op: Op) -> bool:
     return code.partition(".")[0] in op.fields
 
 
-def _in_range(value: int | None, op: Op, form: Form) -> bool:
+def _in_range(value: int | None, op: Op, form: TypedInstruction) -> bool:
     if value is None:
         return True
     if op.opcode.format in (Format.BINARY_IMM8, Format.TERNARY_IMM8):

@@ -13,12 +13,12 @@ def change_condition(context: MutationContext) -> bool:
     places = [
         (place, form)
         for place, form in context.pure_places(context.function())
-        if len(form.conditions) > 1
+        if len(form.variants) > 1
     ]
     choice = context.pick(places)
     if choice is None:
         return False
     place, form = choice
     inst = place.inst
-    inst.cond = context.entropy.choice([code for code in form.conditions if code != inst.cond])
+    inst.cond = context.entropy.choice([code for code in form.variants if code != inst.cond])
     return True

@@ -9,13 +9,13 @@ from typing import TypeVar
 from clif.function import Function, Inst, Value
 from clif.memory_access import access_of
 from clif.place import Place
+from clif.typed_instructions import TypedInstruction
 from clif.types import I64, I128, Type
 from clif.uses import Index, Use, fresh_number
 from fuzz.analysis.access import is_region_store
 from fuzz.analysis.results import AnalysedCase, AnalysisResults
 from fuzz.cases.case import Case
 from fuzz.entropy import Entropy
-from fuzz.generate.instruction_set import Form
 from fuzz.generate.options import Options
 from fuzz.generate.writer import SCALAR_OF_BITS
 from fuzz.mutate.instruction_index import InstructionIndex, draw_immediates
@@ -81,7 +81,7 @@ class MutationContext:
             if not any(result in protected.values for result in inst.results):
                 yield Place(function, block, index)
 
-    def pure_places(self, function: Function) -> list[tuple[Place, Form]]:
+    def pure_places(self, function: Function) -> list[tuple[Place, TypedInstruction]]:
         """Those of pure forms that compute with no addresses."""
         addresses = self.analysis.addresses
         found = []
@@ -140,7 +140,7 @@ class MutationContext:
         self._next[function] = number + 1
         return Value(type_, number)
 
-    def make(self, function: Function, form: Form, args: list[Value]) -> Inst:
+    def make(self, function: Function, form: TypedInstruction, args: list[Value]) -> Inst:
         """An instruction of a form, its immediates drawn, its results fresh."""
         imm, cond = draw_immediates(self.entropy, form)
         results = [self.fresh(function, type_) for type_ in form.results]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from clif.function import Inst, Value
-from clif.nan_payload import Payload
+from clif.nan_payload import NanEffect
 from clif.place import Place
+from clif.typed_instructions import TypedInstruction
 from clif.types import Type
 from clif.uses import Use
 from fuzz.generate.constants import draw_bits
-from fuzz.generate.instruction_set import Form
 from fuzz.mutate.context import MutationContext
 
 _CONSTANT = 0.15
@@ -41,7 +41,7 @@ def insert_instruction(context: MutationContext) -> bool:
 
 
 def _operands(
-    context: MutationContext, place: Place, form: Form, use: Use, before: list[Inst]
+    context: MutationContext, place: Place, form: TypedInstruction, use: Use, before: list[Inst]
 ) -> list[Value] | None:
     """The old operand in one of the places that have its type, others of what is in scope."""
     old = use.value
@@ -51,7 +51,7 @@ def _operands(
         old if n == at else operand_of(context, place, type_, before)
         for n, type_ in enumerate(form.operands)
     ]
-    exposed = form.payload in (Payload.EXPOSE, Payload.SIGN)
+    exposed = form.nan_effect in (NanEffect.EXPOSES, NanEffect.EXPOSES_SIGN)
     return None if exposed and any(context.is_nondeterministic_nan(arg) for arg in args) else args
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from clif.function import Inst
 from clif.opcodes import Format
+from clif.typed_instructions import LANE_FORMATS, LAST_LANE, TypedInstruction
 from clif.types import Type
 from fuzz.cases.case import Case
 from fuzz.entropy import Entropy
-from fuzz.generate.instruction_set import LANE_FORMATS, LAST_LANE, Form, Repertoire
+from fuzz.generate.instruction_set import Repertoire
 
 #: Instructions whose types need no support: control flow, calls, and what has no operand.
 _ALWAYS = frozenset(
@@ -41,8 +42,8 @@ class InstructionIndex:
 
     def __init__(self, repertoire: Repertoire) -> None:
         self.repertoire = repertoire
-        signatures: dict[tuple[tuple[Type, ...], tuple[Type, ...]], list[Form]] = {}
-        results: dict[Type, list[Form]] = {}
+        signatures: dict[tuple[tuple[Type, ...], tuple[Type, ...]], list[TypedInstruction]] = {}
+        results: dict[Type, list[TypedInstruction]] = {}
         for forms in repertoire.pure.values():
             for form in forms:
                 signatures.setdefault((form.operands, form.results), []).append(form)
@@ -52,16 +53,16 @@ class InstructionIndex:
         self.by_result = {key: tuple(forms) for key, forms in results.items()}
         self._pure = frozenset(form for forms in repertoire.pure.values() for form in forms)
 
-    def find(self, inst: Inst) -> Form | None:
+    def find(self, inst: Inst) -> TypedInstruction | None:
         """The instruction's form, None where it is not in the repertoire."""
         return self.repertoire.form(inst.opcode.name, inst.type, *(arg.type for arg in inst.args))
 
-    def find_pure(self, inst: Inst) -> Form | None:
+    def find_pure(self, inst: Inst) -> TypedInstruction | None:
         """The same, of instructions without effects only."""
         form = self.find(inst)
         return form if form in self._pure else None
 
-    def same_signature(self, form: Form) -> tuple[Form, ...]:
+    def same_signature(self, form: TypedInstruction) -> tuple[TypedInstruction, ...]:
         """The forms with the same types of operands and results, itself included."""
         return self.by_signature[form.operands, form.results]
 
@@ -78,14 +79,14 @@ class InstructionIndex:
         return form is not None and form.allows(inst.imm, inst.cond or inst.rmw)
 
 
-def draw_immediates(entropy: Entropy, form: Form) -> tuple[int, str]:
+def draw_immediates(entropy: Entropy, form: TypedInstruction) -> tuple[int, str]:
     """The integer immediate and the condition code that a form asks for."""
     format_ = form.opcode.format
     if format_ in LANE_FORMATS:
-        lanes = form.operands[0].lanes if LAST_LANE in form.conditions else 1
+        lanes = form.operands[0].lanes if LAST_LANE in form.variants else 1
         return entropy.below(lanes), ""
-    if form.conditions:
-        return 0, entropy.choice(form.conditions)
+    if form.variants:
+        return 0, entropy.choice(form.variants)
     if format_ is Format.SHUFFLE:
         return int.from_bytes(bytes(entropy.below(32) for _ in range(16)), "little"), ""
     return 0, ""

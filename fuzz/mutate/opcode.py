@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from clif.function import Function, Inst
-from clif.nan_payload import Payload
+from clif.nan_payload import NanEffect
 from clif.place import Place
-from fuzz.generate.instruction_set import Form
+from clif.typed_instructions import TypedInstruction
 from fuzz.mutate.context import MutationContext
 from fuzz.mutate.instruction_index import draw_immediates
 
@@ -35,13 +35,17 @@ def change_opcode(context: MutationContext) -> bool:
     return True
 
 
-def _places(context: MutationContext, found: list[tuple[Place, Form]]) -> list[tuple[Place, Form]]:
+def _places(
+    context: MutationContext, found: list[tuple[Place, TypedInstruction]]
+) -> list[tuple[Place, TypedInstruction]]:
     return [
         (place, form) for place, form in found if len(context.instructions.same_signature(form)) > 1
     ]
 
 
-def _divisions(context: MutationContext, function: Function) -> list[tuple[Place, Form]]:
+def _divisions(
+    context: MutationContext, function: Function
+) -> list[tuple[Place, TypedInstruction]]:
     found = []
     for place in context.places(function):
         form = context.instructions.find(place.inst)
@@ -54,7 +58,7 @@ def _divisions(context: MutationContext, function: Function) -> list[tuple[Place
     return found
 
 
-def _alike(context: MutationContext, form: Form) -> list[Form]:
+def _alike(context: MutationContext, form: TypedInstruction) -> list[TypedInstruction]:
     if form.name not in _DIVISIONS:
         return list(context.instructions.same_signature(form))
     repertoire = context.instructions.repertoire
@@ -62,7 +66,7 @@ def _alike(context: MutationContext, form: Form) -> list[Form]:
     return [found for found in forms if found is not None]
 
 
-def _keeps_payloads(context: MutationContext, form: Form, inst: Inst) -> bool:
-    if form.payload not in (Payload.EXPOSE, Payload.SIGN):
+def _keeps_payloads(context: MutationContext, form: TypedInstruction, inst: Inst) -> bool:
+    if form.nan_effect not in (NanEffect.EXPOSES, NanEffect.EXPOSES_SIGN):
         return True
     return not any(context.is_nondeterministic_nan(arg) for arg in inst.args)

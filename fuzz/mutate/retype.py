@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from clif.function import Block, Function, Inst, Value
 from clif.opcodes import Format
 from clif.place import Place
+from clif.typed_instructions import TypedInstruction
 from clif.types import FLOATS, INTS, Type
-from fuzz.generate.instruction_set import Form
 from fuzz.mutate.context import MutationContext
 
 _MOST = 8
@@ -22,7 +22,7 @@ class _Web:
     old: Type
     new: Type
     members: list[Inst] = field(default_factory=list)
-    forms: list[Form] = field(default_factory=list)
+    forms: list[TypedInstruction] = field(default_factory=list)
     home: dict[int, Block] = field(default_factory=dict)
 
     def has(self, inst: Inst | None) -> bool:
@@ -67,7 +67,7 @@ def _same_operands(inst: Inst) -> list[int]:
 
 
 def _grow(
-    context: MutationContext, web: _Web, start: Place, places: list[tuple[Place, Form]]
+    context: MutationContext, web: _Web, start: Place, places: list[tuple[Place, TypedInstruction]]
 ) -> None:
     """From one instruction on to those that it takes from and gives to."""
     index = context.index(web.function)
@@ -90,12 +90,12 @@ def _grow(
         todo += [use.inst for result in _same_results(inst) for use in index.uses[result]]
 
 
-def _form_at(context: MutationContext, inst: Inst, new: Type) -> Form | None:
+def _form_at(context: MutationContext, inst: Inst, new: Type) -> TypedInstruction | None:
     operands = [arg.type for arg in inst.args]
     for n in _same_operands(inst):
         operands[n] = new
     form = context.instructions.repertoire.form(inst.opcode.name, new, *operands)
-    if form is None or (form.conditions and inst.cond not in form.conditions):
+    if form is None or (form.variants and inst.cond not in form.variants):
         return None
     for constraint, old, result in zip(
         inst.opcode.results, inst.results, form.results, strict=True

@@ -11,7 +11,8 @@ import interp
 from backend.cranelift import known_faults
 from backend.cranelift.compiler import version
 from backend.cranelift.opcodes import OPCODES
-from backend.cranelift.support_matrix import Key, Support, SupportMatrix, probe
+from backend.cranelift.support_matrix import Support, SupportMatrix, probe
+from clif.typed_instructions import InstructionName
 from fuzz.cases.case import DEFAULT_SETTINGS
 from fuzz.generate.instruction_sets import emulated_flags, is_meant
 
@@ -96,7 +97,7 @@ ENOUGH: Final = 20
 def reach(isa: str, cases: Mapping[str, int]) -> Reach:
     """Compares a run's ``pairs`` on an ISA with all that it lowers, with every flag that the
     emulated CPU has or with none. Raises SettingsError."""
-    wanted: dict[str, list[Key]] = defaultdict(list)
+    wanted: dict[str, list[InstructionName]] = defaultdict(list)
     for flags in (emulated_flags(isa), {}):
         for key in probe(isa, DEFAULT_SETTINGS, flags).pairs():
             if key[0] in interp.MEANINGS:
@@ -109,7 +110,7 @@ def reach(isa: str, cases: Mapping[str, int]) -> Reach:
     return Reach(isa, len(wanted), rest)
 
 
-def _reason(isa: str, keys: Sequence[Key]) -> str:
+def _reason(isa: str, keys: Sequence[InstructionName]) -> str:
     """Why none of these is generated, or only under some settings; empty if they should be."""
     for fault in known_faults.current():
         if isa in fault.isas and all(fault.instructions.include(*key) for key in keys):

@@ -4,10 +4,10 @@ selects with a meaning, extensions of extensions, bit fields."""
 from __future__ import annotations
 
 from clif.function import Value
+from clif.typed_instructions import INT_CONDITIONS
 from clif.types import I8, I16, I32, I64, I128, Type
 from fuzz.generate.constants import draw_immediate
 from fuzz.generate.idioms.fragment import Fragment, Idiom, Unfit, constant, op
-from fuzz.generate.instruction_set import INT_CONDITIONS
 from fuzz.generate.operands import compare, pick, pick_other
 from fuzz.generate.writer import Writer
 

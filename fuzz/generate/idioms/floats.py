@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from clif.floats import fraction_bits
 from clif.function import Value
+from clif.typed_instructions import FLOAT_CONDITIONS
 from clif.types import F32, F64, I32, I64, Type
 from fuzz.generate.constants import draw_bits
 from fuzz.generate.idioms.fragment import Fragment, Idiom, op
-from fuzz.generate.instruction_set import FLOAT_CONDITIONS
 from fuzz.generate.operands import pick, pick_other
 from fuzz.generate.writer import Writer
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from clif.function import Value
-from clif.nan_payload import Payload
+from clif.nan_payload import NanEffect
+from clif.typed_instructions import LAST_LANE
 from clif.types import I128, Type
 from fuzz.entropy import Entropy
 from fuzz.generate.conversions import close
-from fuzz.generate.instruction_set import LAST_LANE
 from fuzz.generate.writer import Writer
 
 #: Emits at the writer's place, keeps what others may use, and says whether it fits there. Where it
@@ -30,14 +30,14 @@ def op(
     operand = w.repertoire.opcodes[name].typevar_operand
     ctrl = args[operand].type if operand is not None else type
     form = w.repertoire.form(name, ctrl, *(arg.type for arg in args))
-    if form is None or (cond and form.conditions and cond not in form.conditions):
+    if form is None or (cond and form.variants and cond not in form.variants):
         raise Unfit
-    if imm and form.conditions and LAST_LANE not in form.conditions:
+    if imm and form.variants and LAST_LANE not in form.variants:
         imm = 0  # of some vectors only the first lane can be taken out
     operands = list(args)
-    if form.payload is Payload.EXPOSE:
+    if form.nan_effect is NanEffect.EXPOSES:
         operands = [close(w, value) for value in operands]
-    elif form.payload is Payload.SIGN:
+    elif form.nan_effect is NanEffect.EXPOSES_SIGN:
         operands[1] = close(w, operands[1])
     return w.apply(form, operands, imm, cond)[0]
 

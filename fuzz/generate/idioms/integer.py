@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from clif.function import Value
+from clif.typed_instructions import INT_CONDITIONS
 from clif.types import I8, I16, I32, I64, I128, Type
 from fuzz.generate.idioms.fragment import Fragment, Idiom
-from fuzz.generate.instruction_set import INT_CONDITIONS
 from fuzz.generate.operands import compare, pick, pick_other, solid
 from fuzz.generate.writer import Writer
 

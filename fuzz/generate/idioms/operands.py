@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from clif.function import Value
+from clif.typed_instructions import INT_CONDITIONS
 from clif.types import F32, F64, I8, I16, I32, I64, I128, Type
 from fuzz.entropy import Entropy
 from fuzz.generate.constants import draw_immediate
 from fuzz.generate.idioms.fragment import Fragment, Idiom, Unfit, constant, op
-from fuzz.generate.instruction_set import INT_CONDITIONS
 from fuzz.generate.memory import base, load_at, load_value
 from fuzz.generate.operands import compare, condition, pick
 from fuzz.generate.writer import Writer

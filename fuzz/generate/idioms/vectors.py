@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from clif.function import Value
+from clif.typed_instructions import FLOAT_CONDITIONS, INT_CONDITIONS
 from clif.types import F32, F64, I8, I16, I32, I64, VECTORS_128, Type
 from fuzz.entropy import Entropy
 from fuzz.generate.idioms.fragment import Fragment, Idiom, Unfit, constant, op
 from fuzz.generate.idioms.operands import special_operand
-from fuzz.generate.instruction_set import FLOAT_CONDITIONS, INT_CONDITIONS
 from fuzz.generate.memory import load_value
 from fuzz.generate.operands import pick, pick_other
 from fuzz.generate.writer import Writer

@@ -10,11 +10,11 @@ from backend.cranelift import _cranelift
 from backend.cranelift.compiler import Functions, version
 from backend.cranelift.interpreter import Interpretation, interpret_functions
 from backend.cranelift.interpreter_faults import KnownFault, known_faults, without_faults
-from backend.cranelift.probes import FLOAT_CONDITIONS
 from backend.cranelift.reader import read_functions
 from clif.floats import is_nan
 from clif.function import Function
 from clif.outcome import Inputs, Region, Status, ints_from_words, words_from_ints
+from clif.typed_instructions import FLOAT_CONDITIONS
 from clif.types import F16, F64, F128, Type
 from tests.interp import exact
 

@@ -13,15 +13,17 @@ import pytest
 from backend.cranelift import support_matrix
 from backend.cranelift.compiler import SettingsError, Target
 from backend.cranelift.opcodes import OPCODES
-from backend.cranelift.probes import (
+from backend.cranelift.probes import all_probes, probe_text
+from backend.cranelift.support_matrix import Support, SupportMatrix, probe
+from backend.emulator.isa import ISAS as EMULATED
+from clif.typed_instructions import (
+    FIRST_LANE,
     FLOAT_CONDITIONS,
     INT_CONDITIONS,
-    all_probes,
-    probe_text,
-    variants,
+    LAST_LANE,
+    InstructionName,
+    variants_of,
 )
-from backend.cranelift.support_matrix import Key, Support, SupportMatrix, probe
-from backend.emulator.isa import ISAS as EMULATED
 from clif.types import F32, F64, I8, I16, I32, I64, I128, by_name
 from tests.backend.emulator.machine import BOTH, ISAS
 
@@ -101,7 +103,9 @@ def test_conditions_are_probed_each(matrices, isa):
 
 
 def test_one_condition_that_fails_makes_the_whole_fail():
-    entries: dict[Key, Support] = {("icmp", "i8", (), c): Support.SUPPORTED for c in INT_CONDITIONS}
+    entries: dict[InstructionName, Support] = {
+        ("icmp", "i8", (), c): Support.SUPPORTED for c in INT_CONDITIONS
+    }
     assert SupportMatrix("x", entries).status("icmp", I8) is Support.SUPPORTED
     entries["icmp", "i8", (), "ult"] = Support.PANICS
     assert SupportMatrix("x", entries).status("icmp", I8) is Support.PANICS
@@ -119,7 +123,7 @@ def test_instructions_of_every_kind_are_probed(matrices, isa):
 def test_addresses_are_always_of_64_bits():
     for one in all_probes():
         if one.opcode.name in ("load", "store", "stack_addr", "atomic_load", "istore8"):
-            assert not one.operands
+            assert not one.instruction.open_operands
         if one.opcode.name in ("uload32", "stack_addr", "call_indirect"):
             assert one.type is I64
 
@@ -190,7 +194,7 @@ def test_combinations_of_flags_lower_what_their_matrix_says(tmp_path):
         target = Target.of("x86_64", {**SETTINGS, "enable_verifier": "true"}, flags)
         for one in random.sample(list(all_probes()), 300):
             status = support_matrix._try(support_matrix._parsed(one), target)
-            assert matrix.entries.get(support_matrix._key(one), Support.INVALID) is status
+            assert matrix.entries.get(one.name, Support.INVALID) is status
 
 
 def test_unknown_settings_are_an_error(tmp_path):
@@ -276,22 +280,22 @@ def test_the_users_cache_folder_is_the_default(tmp_path):
 
 def test_every_probe_has_a_text_and_no_two_are_alike():
     probes = list(all_probes())
-    assert len(probes) == len(set(probes)) > 2000
+    assert len(probes) == len({one.name for one in probes}) > 2000
     for one in probes:
         text = probe_text(one)
         assert one.opcode.name in text
-        if one.variant in ("first", "last"):
+        if one.variant in (FIRST_LANE, LAST_LANE):
             assert one.type is not None
-            lane = 0 if one.variant == "first" else one.type.lanes - 1
+            lane = 0 if one.variant == FIRST_LANE else one.type.lanes - 1
             assert f", {lane}\n" in text
         else:
             assert one.variant in text
 
 
 def test_variants_are_those_of_the_format():
-    assert variants("icmp") == INT_CONDITIONS
-    assert variants("iadd") == variants("no_such_opcode") == ()
-    assert {name for name in OPCODES if variants(name)} == {
+    assert variants_of(OPCODES["icmp"]) == INT_CONDITIONS
+    assert variants_of(OPCODES["iadd"]) == ()
+    assert {name for name, opcode in OPCODES.items() if variants_of(opcode)} == {
         "icmp",
         "fcmp",
         "atomic_rmw",
@@ -299,4 +303,4 @@ def test_variants_are_those_of_the_format():
         "extract_vector",
         "insertlane",
     }
-    assert variants("insertlane") == ("first", "last")
+    assert variants_of(OPCODES["insertlane"]) == (FIRST_LANE, LAST_LANE)

@@ -21,12 +21,13 @@ from backend.cranelift.compiler import Compiled, Functions, Target, version
 from clif.function import Function, Inst
 from clif.outcome import Outcomes, Status
 from clif.printer import print_functions
+from clif.typed_instructions import OpcodeType
 from clif.types import F16, F64, I8, I32, I64, by_name
 from fuzz.cases.case import DEFAULT_SETTINGS, Case
 from fuzz.entropy import BytesEntropy, PrngEntropy
 from fuzz.generate import Generator, Options
 from fuzz.generate.function import write_function
-from fuzz.generate.instruction_set import Pair, Repertoire
+from fuzz.generate.instruction_set import Repertoire
 from fuzz.generate.instruction_sets import emulated_flags
 from fuzz.generate.options import EVERY_TYPE, PLAIN_TYPES
 from fuzz.generate.swarm import Swarm
@@ -129,7 +130,7 @@ OF_OTHER_PARTS = {
 }  # fmt: skip
 
 
-def generate_with(made: Generator, pair: Pair, seed: int) -> list[Function]:
+def generate_with(made: Generator, pair: OpcodeType, seed: int) -> list[Function]:
     """The functions of a case that is about one pair, whatever the case draws by itself."""
     entropy = PrngEntropy(seed)
     isa = made.options.isas[0]
@@ -139,7 +140,7 @@ def generate_with(made: Generator, pair: Pair, seed: int) -> list[Function]:
     return [write_function(plan, "main", 3, 3000, main=True).function]
 
 
-def has_pair(functions: list[Function], pair: Pair) -> bool:
+def has_pair(functions: list[Function], pair: OpcodeType) -> bool:
     return any((i.opcode.name, i.type) == pair for f in functions for i in f.instructions())
 
 
@@ -152,10 +153,10 @@ def test_known_faults_of_cranelift_are_left_out() -> None:
     if version() == known_faults.VERSION:
         assert not speed.has("isub", I8X8, I8X8, I8X8)
         assert not speed.has("fpromote", F64, F16)
-        assert "umin" not in speed.forms["atomic_rmw", I8, (I64, I8)].conditions
+        assert "umin" not in speed.forms["atomic_rmw", I8, (I64, I8)].variants
     assert plain.has("isub", I8X8, I8X8, I8X8)
-    assert "umin" in with_lse.forms["atomic_rmw", I8, (I64, I8)].conditions
-    assert "umin" in speed.forms["atomic_rmw", I32, (I64, I32)].conditions
+    assert "umin" in with_lse.forms["atomic_rmw", I8, (I64, I8)].variants
+    assert "umin" in speed.forms["atomic_rmw", I32, (I64, I32)].variants
 
 
 def test_every_known_fault_has_its_case() -> None:
