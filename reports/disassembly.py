@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cache
-from typing import Any, Final, Protocol
+from typing import Protocol
 
-import capstone
-
+from backend.emulator.disassembly import disassembler
+from backend.isa.registry import ISAS
 from reports.model import CodeLine
 
 
@@ -24,19 +23,6 @@ class Compiled(Protocol):
     def relocations(self) -> Sequence[tuple[int, str, str, int]]: ...
 
 
-_MODES: Final = {
-    "x86_64": (capstone.CS_ARCH_X86, capstone.CS_MODE_64),
-    "aarch64": (capstone.CS_ARCH_ARM64, capstone.CS_MODE_LITTLE_ENDIAN),
-}
-
-
-@cache
-def _disassembler(isa: str) -> Any:
-    engine = capstone.Cs(*_MODES[isa])
-    engine.skipdata = True  # constant pools and jump tables stand between the instructions
-    return engine
-
-
 def instructions(
     isa: str, function: Compiled, locations: Sequence[tuple[int, int, int]] = ()
 ) -> Iterator[CodeLine]:
@@ -45,7 +31,7 @@ def instructions(
     ``locations`` are ``(start, end, line)`` of code that came of a line of CLIF. Raises KeyError
     for an ISA without a disassembler here.
     """
-    engine = _disassembler(isa)
+    engine = disassembler(ISAS[isa])
     traps = dict(function.traps)
     lines = {at: line for start, end, line in locations for at in range(start, end)}
     for address, size, mnemonic, operands in engine.disasm_lite(function.code, 0):

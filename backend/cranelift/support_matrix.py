@@ -28,7 +28,6 @@ from backend.cranelift.compiler import (
 )
 from backend.cranelift.opcodes import OPCODES
 from backend.cranelift.probes import Probe, all_probes, probe_text
-from backend.emulator.isa import ISAS
 from clif.typed_instructions import InstructionName, variants_of
 from clif.types import Type
 
@@ -112,14 +111,19 @@ def probe(
     settings: Mapping[str, str] | None = None,
     flags: Mapping[str, str] | None = None,
     *,
+    switches: frozenset[str] = frozenset(),
     cache: Path | None = None,
 ) -> SupportMatrix:
-    """The matrix of an ISA under shared settings and ISA flags, from the cache where possible.
+    """Return the matrix of an ISA under shared settings and ISA flags, from the cache if possible.
 
-    ``cache`` is the folder of the cached matrices, the user's cache folder by default. Raises
-    SettingsError for an unknown ISA or setting.
+    Args:
+        switches: see ``probed_target``.
+        cache: the folder of the cached matrices, the user's cache folder by default.
+
+    Raises:
+        SettingsError: an unknown ISA or setting.
     """
-    target = probed_target(isa, settings, flags, cache=cache)
+    target = probed_target(isa, settings, flags, switches=switches, cache=cache)
     target.handle  # noqa: B018 - an unknown setting is an error even where the cache knows it
     return _matrix(target, cache or disk_cache.folder())
 
@@ -141,11 +145,16 @@ def probed_target(
     settings: Mapping[str, str] | None = None,
     flags: Mapping[str, str] | None = None,
     *,
+    switches: frozenset[str] = frozenset(),
     cache: Path | None = None,
 ) -> Target:
-    """The target that is probed for these: equal for all that share a matrix.
+    """Return the target that is probed for these: equal for all that share a matrix.
 
-    The first call for an ISA with flags may take some seconds, since it learns which flags count.
+    Args:
+        switches: flags of the ISA that will be switched on and off often. It is learnt which of
+            them change what is lowered, and combinations that differ only in the others share a
+            matrix. Learning takes some seconds, once.
+        cache: the folder of the cached matrices, the user's cache folder by default.
     """
     relevant = {n: value for n, value in (settings or {}).items() if n not in _IRRELEVANT}
     # The verifier tells what is no instruction at all from what the ISA lacks.
@@ -153,12 +162,12 @@ def probed_target(
     plain = Target.of(isa, relevant)
     if not flags:
         return plain
-    switches = {name: value for name, value in flags.items() if value in ("true", "false")}
-    if len(switches) < len(flags) or not switches.keys() <= _known_flags(isa):
-        return Target.of(isa, relevant, flags)  # a preset, a mistake, a flag that was not learnt
-    counting = _counting_flags(plain, cache or disk_cache.folder())
+    known = _boolean_flags(isa) & switches
+    if not flags.keys() <= known or not _VALUES.issuperset(flags.values()):
+        return Target.of(isa, relevant, flags)  # a preset, a mistake, a flag that is not learnt
+    counting = _counting_flags(plain, known, cache or disk_cache.folder())
     return Target.of(
-        isa, relevant, {f: v for f, v in switches.items() if v == "true" and f in counting}
+        isa, relevant, {f: v for f, v in flags.items() if v == "true" and f in counting}
     )
 
 
@@ -192,21 +201,24 @@ def _try(program: Functions | None, target: Target) -> Support:
 
 # --- which flags count ---
 
+_VALUES: Final = frozenset(["true", "false"])
+
 
 @lru_cache(maxsize=8)
-def _known_flags(isa: str) -> frozenset[str]:
-    """The ISA's switches that the emulated CPU has; none for an ISA that is not emulated."""
-    if isa not in ISAS or isa not in _cranelift.isas():
+def _boolean_flags(isa: str) -> frozenset[str]:
+    """Return the flags of an ISA that are on or off; none for an ISA that is not in this build."""
+    if isa not in _cranelift.isas():
         return frozenset()
-    switches = {row["name"] for row in _cranelift.settings(isa) if row["kind"] == "bool"}
-    return ISAS[isa].has & switches
+    return frozenset(row["name"] for row in _cranelift.settings(isa) if row["kind"] == "bool")
 
 
 @lru_cache(maxsize=64)
-def _counting_flags(plain: Target, folder: Path) -> frozenset[str]:
-    """The flags that change what is lowered, for a target without any, from the cache."""
-    file = folder / f"flags-{plain.isa}-{_fingerprint(plain)}.json"
-    known = _known_flags(plain.isa)
+def _counting_flags(plain: Target, known: frozenset[str], folder: Path) -> frozenset[str]:
+    """Return those of the known flags that change what is lowered, from the cache if possible.
+
+    ``plain`` is the target without any flags.
+    """
+    file = folder / f"flags-{plain.isa}-{_fingerprint(plain, sorted(known))}.json"
     found = _read_json(file)
     if isinstance(found, dict) and isinstance(found.get("flags"), list):
         flags = frozenset(found["flags"])
@@ -245,9 +257,9 @@ def _build() -> bytes:
     return disk_cache.fingerprint(probes.__file__, clif.typed_instructions.__file__, __file__)
 
 
-def _fingerprint(target: Target) -> str:
+def _fingerprint(target: Target, known: Iterable[str] = ()) -> str:
     digest = hashlib.sha256(_build())
-    digest.update(repr((target.settings, target.flags)).encode())
+    digest.update(repr((target.settings, target.flags, tuple(known))).encode())
     return digest.hexdigest()[:20]
 
 

@@ -1,4 +1,4 @@
-"""What a thunk looks at for one convention: registers, and the words that they should equal."""
+"""What a thunk compares for one calling convention: registers, and the words they should equal."""
 
 from __future__ import annotations
 
@@ -6,36 +6,40 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from backend.emulator import control_block
-from backend.emulator.isa import Convention, Isa
+from backend.emulator.convention import Convention
+from backend.emulator.isa import Isa
 
 
 @dataclass(frozen=True, slots=True)
-class Preserved:
-    """The registers that one convention preserves.
+class CalleeSaved:
+    """The registers that a callee preserves under one convention.
 
     Attributes:
-        slots: by register, its first word in ``control_block.SAVED`` and
-        ``control_block.PATTERNS``.
-        kept: those that come with an argument instead of a pattern.
-        stack_pointer: whether it is compared as well.
+        words: by register, its first word in ``control_block.SAVED`` and
+            ``control_block.PATTERNS``.
+        arguments: those that hold an argument at the call instead of a pattern.
+        stack_pointer: whether the thunk compares the stack pointer as well.
         no_scratch: see ``Convention``.
-        patterned: all hold patterns from the start, so that a driver which uses none of them need
-            not have them saved.
+        patterned: all hold patterns from the start, so that they need not be saved for a driver
+            that uses none of them.
     """
 
-    slots: Mapping[str, int]
-    kept: frozenset[str]
+    words: Mapping[str, int]
+    arguments: frozenset[str]
     stack_pointer: bool
     no_scratch: bool
     patterned: bool
 
     @classmethod
-    def by(cls, isa: Isa, convention: Convention, pinned: str | None) -> Preserved:
-        """``pinned`` is a register that the settings take out of the callee-saved ones."""
+    def of(cls, isa: Isa, convention: Convention, pinned: str | None) -> CalleeSaved:
+        """Make the registers of a convention.
+
+        ``pinned`` is a register that the settings take out of the callee-saved ones.
+        """
         names = [name for name in convention.preserved if name != pinned]
         return cls(
-            slots={name: isa.slots[name] for name in names},
-            kept=convention.arguments,
+            words={name: isa.preserved_words[name] for name in names},
+            arguments=convention.arguments,
             stack_pointer=not convention.pops_arguments,
             no_scratch=convention.no_scratch,
             patterned=set(names) <= set(isa.preserved),
@@ -43,13 +47,14 @@ class Preserved:
 
     @property
     def patterns(self) -> dict[str, int]:
-        """The registers that are given a pattern, each with its first word."""
-        return {r: control_block.PATTERNS + n for r, n in self.slots.items() if r not in self.kept}
+        """The registers that are given a pattern, each with the pattern's first word."""
+        patterns = control_block.PATTERNS
+        return {r: patterns + n for r, n in self.words.items() if r not in self.arguments}
 
     @property
     def saved(self) -> dict[str, int]:
         """All registers, each with the first word that its value before the call is saved in."""
-        return {register: control_block.SAVED + slot for register, slot in self.slots.items()}
+        return {register: control_block.SAVED + n for register, n in self.words.items()}
 
     @property
     def expected(self) -> dict[str, int]:

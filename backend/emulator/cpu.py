@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import numpy as np
 from unicorn.unicorn_const import UC_HOOK_MEM_INVALID
 
 from backend.emulator import control_block
 from backend.emulator.guest_memory import EXIT, STACK_FILL, STACK_TOP, GuestMemory, garbage
-from backend.emulator.isa import Isa
+from backend.emulator.isa import Isa, Part
 from backend.emulator.unicorn_engine import Uc, UcError, add_hook
 from backend.emulator.watchdog import Watched
 
 #: Seconds of CPU time after which a run counts as hung.
 TIME_LIMIT: Final = 2.0
 
-#: What the driver is given above its stack pointer, so that stray writes hit mapped memory.
+#: Garbage above the driver's stack pointer, so that stray writes there hit mapped memory.
 _ABOVE_STACK: Final = 256
 
 
@@ -49,35 +50,60 @@ class Stop:
 
 
 class Cpu(ABC):
-    """One engine, its memory, and the context that every start begins with.
+    """One engine, its memory, and the register context that every start begins with.
 
-    A fresh context each time is more than poison: on x86-64 the emulator reports divide faults
-    only twice if the engine is started again without.
+    Every start restores the context. That undoes what code did to registers, and it is needed for
+    correctness: on some ISAs the emulator reports only the first divide faults of an engine that
+    is started again without.
+
+    What differs between ISAs is in the subclasses, ``backend/isa/<name>/cpu.py``.
     """
-
-    #: An instruction that traps.
-    padding: ClassVar[bytes]
-    context: Any
 
     def __init__(self, isa: Isa, uc: Uc) -> None:
         self.isa = isa
         self.uc = uc
         self.memory = GuestMemory(uc)
         self.fill_control()
-        self.stack_pointer = STACK_TOP - _ABOVE_STACK
+        self.stack_pointer = (STACK_TOP - _ABOVE_STACK) // isa.stack_alignment * isa.stack_alignment
         self.stack_bottom = garbage(seed=4, size=STACK_FILL).copy()
         self.stack_fill = self.memory.stack[-STACK_FILL:]
         self.watched = Watched(uc, TIME_LIMIT)
         self.invalid = ""
         add_hook(uc, UC_HOOK_MEM_INVALID, self._on_invalid_access)
-        self.prime_stack()
+        self.fill_registers(iter(garbage(seed=3, size=8 * 128).view("<u8").tolist()))
+        self._call_from_exit()
+        self.context: Any = uc.context_save()
 
     @abstractmethod
-    def prime_stack(self) -> None:
-        """Prepare the garbage that the stack is filled with."""
+    def number(self, register: str) -> int:
+        """Return the engine's number of a register."""
+
+    @abstractmethod
+    def program_counter(self) -> int:
+        """Return the address of the instruction that the engine stopped at."""
+
+    @abstractmethod
+    def fill_registers(self, words: Iterator[int]) -> None:
+        """Put ``patterns`` into the callee-saved registers, and garbage words into the others."""
+
+    def _call_from_exit(self) -> None:
+        """Set the stack pointer and the return address as if EXIT had called the driver."""
+        pointer = self.stack_pointer
+        if self.isa.return_register:
+            self.write(self.isa.return_register, EXIT)
+        else:
+            pointer -= self.isa.pointer_bytes
+            self._write_stack(pointer, EXIT)
+        self.write(self.isa.stack_pointer, pointer)
+
+    def _write_stack(self, address: int, word: int) -> None:
+        """Put an address into the garbage that the stack is filled with."""
+        data = word.to_bytes(self.isa.pointer_bytes, self.isa.byte_order)
+        start = address - STACK_TOP + STACK_FILL
+        self.stack_bottom[start : start + len(data)] = np.frombuffer(data, np.uint8)
 
     def fill_control(self) -> None:
-        """What the host alone writes there. Code gone wild may have written over it."""
+        """Write all words that only the host writes. Code gone wild may have overwritten them."""
         words, last = self.memory.control, control_block.GARBAGE + control_block.GARBAGE_WORDS
         patterns = garbage(5, 8 * control_block.PATTERN_WORDS).view(np.uint64)
         words[control_block.PATTERNS : control_block.PATTERNS + control_block.PATTERN_WORDS] = (
@@ -88,28 +114,28 @@ class Cpu(ABC):
         )
 
     def patterns(self) -> dict[str, int]:
-        """What the callee-saved registers hold at every start."""
+        """Return what the callee-saved registers hold at every start."""
         words = self.memory.control[control_block.PATTERNS :].tolist()
         return dict(zip(self.isa.preserved, words, strict=False))
 
-    @abstractmethod
     def register(self, name: str) -> int:
-        """What is in a register of 64 bits, in a vector register (``q8``) or its half (``d8``)."""
+        """Return what is in a register, or in the named part of it (``d8``)."""
+        return int(self.uc.reg_read(self.number(name)))
 
-    @abstractmethod
-    def program_counter(self) -> int:
-        """Address of the instruction that the engine stopped at."""
-
-    def write_stack(self, address: int, word: int) -> None:
-        """Put a 64-bit word into the garbage that the stack is filled with."""
-        end = address - STACK_TOP + STACK_FILL
-        self.stack_bottom[end : end + 8] = np.frombuffer(word.to_bytes(8, "little"), np.uint8)
+    def write(self, register: str, value: int) -> None:
+        """Write a register."""
+        self.uc.reg_write(self.number(register), value)
 
     def fill_stack(self) -> None:
+        """Fill the upper end of the stack with garbage."""
         self.stack_fill[:] = self.stack_bottom
 
     def above_stack(self) -> str:
-        """What was written to above the driver's frame since ``fill_stack``; empty for nothing."""
+        """Say what was written above the driver's frame since ``fill_stack``.
+
+        Returns:
+            A sentence, empty if nothing was.
+        """
         found, expected = self.stack_fill[-_ABOVE_STACK:], self.stack_bottom[-_ABOVE_STACK:]
         if found.tobytes() == expected.tobytes():
             return ""
@@ -117,9 +143,12 @@ class Cpu(ABC):
         return f"wrote above the stack, {offset:#x} bytes over the caller's frame"
 
     def start(self, driver: int, entry: int, position: int, end: int) -> Stop | None:
-        """Run a driver for the slots from ``position`` to ``end``; None if it got through them.
+        """Run a driver for the slots from ``position`` to ``end``.
 
         ``entry`` is the address of the function under test.
+
+        Returns:
+            Where it stopped; None if it got through all slots.
         """
         words = self.memory.control
         words[control_block.POSITION], words[control_block.END], words[control_block.ENTRY] = (
@@ -136,12 +165,12 @@ class Cpu(ABC):
             reason = f"{error}{self.invalid}"
         expired = self.watched.end()
         reached = int(words[control_block.POSITION])
-        # The proof that all went well is the driver's last store, not what emu_start says: it
-        # reports success for some faults.
+        # The proof that all went well is the driver's last store. emu_start's word is not enough:
+        # it reports success for some faults.
         if reached == end:
             return None
         self.invalid = ""
-        if not position <= reached < end:  # written over by code gone wild
+        if not position <= reached < end:  # overwritten by code gone wild
             reached = position
         why = End.EXPIRED if expired else End.FAULT if reason else End.STOPPED
         return Stop(why, reached, self.program_counter(), reason)
@@ -151,3 +180,7 @@ class Cpu(ABC):
     ) -> bool:
         self.invalid = f" at {address:#x}, {size} bytes"
         return False  # it stays an error
+
+
+#: Makes the emulated CPU of an ISA.
+CPU: Final = Part[Callable[[Isa], Cpu]]("cpu", "CPU")

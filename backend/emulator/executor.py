@@ -7,9 +7,8 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from time import perf_counter_ns
 from typing import Final
 
@@ -18,21 +17,17 @@ import numpy.typing as npt
 from unicorn.unicorn_const import UC_HOOK_CODE
 
 from backend.emulator import control_block
-from backend.emulator.cpu import Cpu, End, Stop
+from backend.emulator.cpu import CPU, End, Stop
 from backend.emulator.driver import Driver, Drivers
 from backend.emulator.guest_memory import RING, SLOTS, THUNKS
-from backend.emulator.isa import ISAS, Isa
+from backend.emulator.isa import Isa
 from backend.emulator.libcalls import LibraryCalls
 from backend.emulator.linker import Compiled, Linked, Linker
 from backend.emulator.regions import Regions
 from backend.emulator.thunk import Thunk, encode
 from backend.emulator.unicorn_engine import Uc, add_hook
-from backend.isa.aarch64.cpu import AArch64
-from backend.isa.x86_64.cpu import X64
 from clif.function import Signature
 from clif.outcome import Inputs, Outcomes, Status, Words
-
-_CPUS: Final[Mapping[str, Callable[[], Cpu]]] = {"x86_64": X64, "aarch64": AArch64}
 
 #: After so many inputs of a case that hang, the others are not tried.
 _MOST_HANGS: Final = 2
@@ -78,16 +73,15 @@ class Executor:
     """
 
     def __init__(self, isa: Isa) -> None:
-        self.description = isa
-        self.isa = isa.name
+        self.isa = isa
         self.nanoseconds = {"link": 0, "emulate": 0, "decode": 0}
-        self.cpu = _CPUS[isa.name]()
+        self.cpu = CPU.of(isa)(isa)
         memory = self.cpu.memory
-        self.library = LibraryCalls(memory, isa.name)
+        self.library = LibraryCalls(memory, isa)
         self.linker = Linker(
             memory.ring,
             RING,
-            padding=self.cpu.padding,
+            isa,
             external=self.library.address,
             on_wrap=self.cpu.uc.ctl_flush_tb,
         )
@@ -130,7 +124,7 @@ class Executor:
             entry: name of the function that is run, the program's first by default.
             settings: what it was compiled with, shared settings and ISA flags.
             guard_padding: leave padding between each region and its unmapped guard page, for code
-                in which the emulator reads too much (``Effect.FALSE_FAULT``).
+                in which the emulator reads too much (``Effect.SPURIOUS_FAULT``).
 
         Raises:
             LinkError: a relocation cannot be resolved.
@@ -139,7 +133,7 @@ class Executor:
             CompileError, CompilerPanic: from compiling the driver.
         """
         started = perf_counter_ns()
-        self.description.refuse_lacking(settings)
+        self.isa.refuse_lacking(settings)
         self.linked = linked = self.linker.link(program)
         driver = self.drivers.get(signature, settings)
         main = linked.by_name[entry or program[0].name].address
@@ -155,10 +149,10 @@ class Executor:
         key = convention, pinned
         found = self.thunks.get(key)
         if found is None:
-            described = self.description.convention(convention)
+            described = self.isa.convention(convention)
             start = self.thunks_end
-            reserved = self.description.pinned if pinned else None
-            found = encode(self.description, described, reserved, THUNKS + start)
+            reserved = self.isa.pinned if pinned else None
+            found = encode(self.isa, described, reserved, THUNKS + start)
             end = start + len(found.code)
             self.cpu.memory.thunks[start:end] = np.frombuffer(found.code, np.uint8)
             self.thunks_end = -(-end // 16) * 16
@@ -229,7 +223,7 @@ class Executor:
 
     def _deviations(self, thunk: Thunk) -> str:
         """What the last call did not preserve, in words."""
-        cpu, isa = self.cpu, self.description
+        cpu, isa = self.cpu, self.isa
         expected = {**thunk.preserved.expected, isa.frame_pointer: control_block.FRAME_POINTER}
         found = [
             f"callee-saved {name} clobbered"
@@ -243,10 +237,10 @@ class Executor:
     def _expected(self, register: str, word: int) -> int:
         """What the register should hold, by its first control word."""
         low, high = self.words[word : word + 2].tolist()
-        return int(low | high << 64 if register.startswith(("q", "xmm")) else low)
+        return int(low | high << 64 if register in self.isa.wide_registers else low)
 
     def _stack_deviation(self, word: int) -> list[str]:
-        off = self.cpu.register(self.description.stack_pointer) - int(self.words[word])
+        off = self.cpu.register(self.isa.stack_pointer) - int(self.words[word])
         return [f"stack pointer off by {off}"] if off else []
 
     # --- results ---
@@ -300,9 +294,3 @@ def _batches(count: int, traps: frozenset[int]) -> list[tuple[slice | Rows, int]
         rows = order[start : start + SLOTS]
         batches.append((np.array(rows), sum(row not in traps for row in rows)))
     return batches
-
-
-@cache
-def executor_for(isa: str) -> Executor:
-    """The process's executor for an ISA. Raises KeyError for one that is not emulated."""
-    return Executor(ISAS[isa])

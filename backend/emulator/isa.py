@@ -1,7 +1,8 @@
-"""ISAs: what distinguishes one from another for those who emulate its code.
+"""An ISA, as those are handed it who emulate its code or generate code for it.
 
-Everything here is data. Which settings an ISA is compiled with is
-``backend.cranelift.compiler.Target``.
+Nothing in ``backend.emulator`` knows an ISA by name. What is data is an attribute of ``Isa``; what
+is code is a ``Part``, which lies in a module of the ISA's own package, ``backend/isa/<name>/``.
+``docs/adding-an-isa.md`` lists both.
 """
 
 from __future__ import annotations
@@ -9,7 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Generic, Literal, TypeVar
+
+from backend.emulator.convention import Convention, ConventionError
+
+T = TypeVar("T")
 
 
 class UnemulatedFlagError(ValueError):
@@ -21,41 +28,47 @@ class UnemulatedFlagError(ValueError):
         self.flag = flag
 
 
-class ConventionError(ValueError):
-    """A calling convention that the executors have no description of."""
-
-    def __init__(self, isa: str, name: str) -> None:
-        super().__init__(
-            f"{isa}: calling convention '{name}' is not described in backend.emulator.isa"
-        )
+class MissingPartError(LookupError):
+    """An ISA lacks one of its parts. The message says which, and the file to add."""
 
 
 @dataclass(frozen=True, slots=True)
-class Convention:
-    """What a callee must preserve under a calling convention.
+class FlagWeights:
+    """How often each kind of choice among an ISA's flags is drawn, relative to the others.
 
     Attributes:
-        integers: callee-saved integer registers. The frame pointer always is one; neither it nor
-            the stack pointer is named.
-        floats: vector registers of which the low 64 bits are callee-saved (``d8``).
-        vectors: those that are callee-saved in full (``q8``, ``xmm6``).
-        arguments: those of the above that carry arguments, and must keep them.
-        pops_arguments: the callee frees its stack arguments, so where its stack pointer ends
-            depends on the signature: the driver compares its own instead.
-        no_scratch: registers that the thunk works with carry results, or are to be preserved.
+        all: every flag that may be drawn is on.
+        none: every flag is off.
+        levels: any flags, but of ``Flags.levels`` only a prefix.
+        any: any flags.
     """
 
-    integers: tuple[str, ...] = ()
-    floats: tuple[str, ...] = ()
-    vectors: tuple[str, ...] = ()
-    arguments: frozenset[str] = frozenset()
-    pops_arguments: bool = False
-    no_scratch: bool = False
+    all: int
+    none: int
+    levels: int
+    any: int
 
-    @property
-    def preserved(self) -> tuple[str, ...]:
-        """All that must be preserved."""
-        return self.integers + self.floats + self.vectors
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """Cranelift's flags for an ISA: which the emulated CPU can run, and how they are drawn.
+
+    Attributes:
+        has: flags and presets whose instructions the emulated CPU executes correctly.
+        lacks: flags whose instructions it lacks or silently executes wrongly.
+        drawn: the flags that cases draw. Cranelift takes none of them for implied by another.
+        weights: how often each kind of choice among ``drawn`` is made.
+        levels: those of ``drawn`` of which each generation of CPUs has one more, oldest first.
+        needs: flags of ``drawn`` that do nothing without another one, and that other one. They are
+            drawn only together with it.
+    """
+
+    has: frozenset[str]
+    lacks: frozenset[str]
+    drawn: tuple[str, ...]
+    weights: FlagWeights
+    levels: tuple[str, ...] = ()
+    needs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,23 +76,47 @@ class Isa:
     """One ISA as it is compiled for and emulated.
 
     Attributes:
-        name: the harness's name, as in ``--isa`` and in the ``target`` lines of a case.
-        triple: for Cranelift.
-        conventions: by CLIF's name of the calling convention.
+        name: as in ``--isa`` and in the ``target`` lines of a case.
+        aliases: other names that users and operating systems have for it.
+        package: the Python package of its parts.
+        triple: the default target triple, for Cranelift.
+        by_default: whether campaigns run it if no ISA is named.
+        pointer_bytes: the size of an address.
+        byte_order: of data in memory.
+        stack_alignment: of the stack pointer at a call, in bytes.
+        trap: an instruction that traps.
+        capstone: names of Capstone's architecture and mode, without ``CS_ARCH_`` and ``CS_MODE_``.
         frame_pointer, stack_pointer: names of these registers.
+        return_register: the register that a call leaves the return address in; empty where it
+            pushes the address onto the stack.
         pinned: the register that ``enable_pinned_reg`` takes out of the callee-saved ones.
-        has: ISA flags of Cranelift whose instructions the emulated CPU executes correctly.
-        lacks: those that it lacks, or worse, gets silently wrong.
+        conventions: by CLIF's name of the calling convention.
+        flags: the ISA's own settings.
+        settings: shared settings that every case needs, because Cranelift would otherwise refuse
+            generated functions on this ISA.
+        tail_call_settings: shared settings that functions with tail calls need.
+        probe_strategies: the values of ``probestack_strategy`` that Cranelift implements.
     """
 
     name: str
+    aliases: frozenset[str]
+    package: str
     triple: str
-    conventions: Mapping[str, Convention]
+    by_default: bool
+    pointer_bytes: int
+    byte_order: Literal["little", "big"]
+    stack_alignment: int
+    trap: bytes
+    capstone: tuple[str, str]
     frame_pointer: str
     stack_pointer: str
+    return_register: str
     pinned: str
-    has: frozenset[str]
-    lacks: frozenset[str] = field(default=frozenset())
+    conventions: Mapping[str, Convention]
+    flags: Flags
+    settings: Mapping[str, str]
+    tail_call_settings: Mapping[str, str]
+    probe_strategies: frozenset[str]
 
     @property
     def preserved(self) -> tuple[str, ...]:
@@ -87,39 +124,54 @@ class Isa:
         return self.conventions["system_v"].preserved
 
     @cached_property
-    def slots(self) -> Mapping[str, int]:
+    def wide_registers(self) -> frozenset[str]:
+        """The registers of 128 bits that some convention preserves in full."""
+        return frozenset(name for c in self.conventions.values() for name in c.vectors)
+
+    @cached_property
+    def preserved_words(self) -> Mapping[str, int]:
         """Each register that some convention preserves, and its word in a table of all of them.
 
-        Whole vector registers have two words, the first of them even.
+        Wide registers have two words, the first of them even.
         """
         every = [c.preserved for c in self.conventions.values()]
         names = dict.fromkeys((*self.preserved, *(name for each in every for name in each)))
-        vectors = {name for c in self.conventions.values() for name in c.vectors}
-        words = [name for name in names if name not in vectors]
-        first = -(-len(words) // 2) * 2
-        table = {name: number for number, name in enumerate(words)}
-        pairs = [name for name in names if name in vectors]
-        return table | {name: first + 2 * number for number, name in enumerate(pairs)}
+        narrow = [name for name in names if name not in self.wide_registers]
+        wide = [name for name in names if name in self.wide_registers]
+        first = -(-len(narrow) // 2) * 2
+        table = {name: number for number, name in enumerate(narrow)}
+        return table | {name: first + 2 * number for number, name in enumerate(wide)}
 
     def convention(self, name: str) -> Convention:
-        """Raises ConventionError for one that is not described."""
+        """Return the description of a calling convention.
+
+        Raises:
+            ConventionError: there is none.
+        """
         try:
             return self.conventions[name]
         except KeyError:
             raise ConventionError(self.name, name) from None
 
     def refuse_unemulated(self, isa_settings: Mapping[str, str]) -> None:
-        """Raise UnemulatedFlagError if any ISA flag is on that is not in ``has``.
+        """Refuse ISA flags that the emulated CPU is not known to have.
 
         Presets count as flags: ``haswell`` switches AVX on.
+
+        Raises:
+            UnemulatedFlagError: one is on that is not in ``flags.has``.
         """
         for flag, value in isa_settings.items():
-            if _is_on(value) and flag not in self.has:
+            if _is_on(value) and flag not in self.flags.has:
                 raise UnemulatedFlagError(self.name, flag)
 
     def refuse_lacking(self, settings: Mapping[str, str]) -> None:
-        """The same for settings of all kinds: only flags known to be lacking are refused."""
-        for flag in self.lacks & settings.keys():
+        """Refuse flags that the emulated CPU is known to lack, among settings of all kinds.
+
+        Raises:
+            UnemulatedFlagError: one is on that is in ``flags.lacks``.
+        """
+        for flag in self.flags.lacks & settings.keys():
             if _is_on(settings[flag]):
                 raise UnemulatedFlagError(self.name, flag)
 
@@ -128,76 +180,45 @@ def _is_on(value: str) -> bool:
     return value in ("true", "1", "on", "yes")
 
 
-_X64_SAVED: Final = ("rbx", "r12", "r13", "r14", "r15")
-_X64_ARGUMENTS: Final = ("rdi", "rsi", "rdx", "rcx", "r8", "r9")
-_X64_VECTORS: Final = tuple(f"xmm{n}" for n in range(16))
-_ARM_SAVED: Final = tuple(f"x{n}" for n in range(19, 29))
-_ARM_SAVED_FLOATS: Final = tuple(f"d{n}" for n in range(8, 16))
-_ARM_VECTORS: Final = tuple(f"q{n}" for n in range(32))
-# x16 and x17 belong to whoever stands between caller and callee, x18 to the platform.
-_ARM_VOLATILE: Final = tuple(f"x{n}" for n in range(16))
-_ARM_ARGUMENTS: Final = (*_ARM_VOLATILE[:9], *_ARM_VECTORS[:8])
+@dataclass(frozen=True)
+class Part(Generic[T]):
+    """Something that is code, or a table of code, and that every ISA has of its own.
 
-# 128-bit VEX forms run as their two-operand SSE relatives: wrong results without any error.
-# FMA, YMM and EVEX fail loudly.
-_X64_LACKS: Final = frozenset(
-    ["has_avx", "has_avx2", "has_fma", "has_avx_vnni"]
-    + [f"has_avx512{part}" for part in ("bitalg", "dq", "vl", "vbmi", "f", "vnni")]
-)
-_X64_HAS: Final = frozenset(
-    ["has_sse3", "has_ssse3", "has_sse41", "has_sse42", "has_cmpxchg16b", "has_popcnt"]
-    + ["has_lzcnt", "has_bmi1", "has_bmi2"]
-    + ["sse3", "ssse3", "sse41", "sse42", "baseline", "nehalem", "x86-64", "x86-64-v2"]
-)
+    It is imported when it is first asked for: descriptions of ISAs are read at the start of every
+    command, the emulator and the disassembler are not.
 
-X86_64: Final = Isa(
-    name="x86_64",
-    triple="x86_64-unknown-linux-gnu",
-    conventions={
-        "system_v": Convention(_X64_SAVED),
-        "fast": Convention(_X64_SAVED),
-        "tail": Convention(_X64_SAVED, pops_arguments=True, no_scratch=True),  # results in r10
-        "windows_fastcall": Convention(("rdi", "rsi", *_X64_SAVED), vectors=_X64_VECTORS[6:]),
-        "winch": Convention(),
-        "preserve_all": Convention(
-            ("rax", *_X64_ARGUMENTS, "r10", "r11", *_X64_SAVED),
-            vectors=_X64_VECTORS,
-            arguments=frozenset((*_X64_ARGUMENTS, *_X64_VECTORS[:8])),
-            no_scratch=True,
-        ),
-    },
-    frame_pointer="rbp",
-    stack_pointer="rsp",
-    pinned="r15",
-    has=_X64_HAS,
-    lacks=_X64_LACKS,
-)
+    Attributes:
+        module: the module of the ISA's package that it lies in.
+        name: what it is called there.
+        optional: whether an ISA may lack it.
+    """
 
-AARCH64: Final = Isa(
-    name="aarch64",
-    triple="aarch64-unknown-linux-gnu",
-    conventions={
-        "system_v": Convention(_ARM_SAVED, _ARM_SAVED_FLOATS),
-        "fast": Convention(_ARM_SAVED, _ARM_SAVED_FLOATS),
-        "tail": Convention(_ARM_SAVED, _ARM_SAVED_FLOATS, pops_arguments=True),
-        "windows_fastcall": Convention(_ARM_SAVED, _ARM_SAVED_FLOATS),
-        "apple_aarch64": Convention(_ARM_SAVED, _ARM_SAVED_FLOATS),
-        "winch": Convention(("x28",)),  # where Winch keeps its own stack pointer
-        "preserve_all": Convention(
-            (*_ARM_VOLATILE, *_ARM_SAVED),
-            vectors=_ARM_VECTORS,
-            arguments=frozenset(_ARM_ARGUMENTS),
-            no_scratch=True,
-        ),
-    },
-    frame_pointer="x29",
-    stack_pointer="sp",
-    pinned="x21",
-    has=frozenset(
-        ["has_lse", "has_pauth", "has_fp16", "has_dotprod", "use_bti", "use_csdb"]
-        + ["sign_return_address", "sign_return_address_all", "sign_return_address_with_bkey"]
-    ),
-    lacks=frozenset(["has_i8mm"]),
-)
+    module: str
+    name: str
+    optional: bool = False
 
-ISAS: Final[Mapping[str, Isa]] = {isa.name: isa for isa in (X86_64, AARCH64)}
+    def of(self, isa: Isa) -> T:
+        """Return this part of an ISA.
+
+        Raises:
+            MissingPartError: the ISA lacks it.
+        """
+        found = self.of_any(isa)
+        if found is None:
+            raise MissingPartError(f"{isa.name} has no {self.name}: add it in {self.file(isa)}")
+        return found
+
+    def of_any(self, isa: Isa) -> T | None:
+        """Return this part of an ISA, or None if the ISA lacks it."""
+        try:
+            spec = find_spec(f"{isa.package}.{self.module}")
+        except ModuleNotFoundError:  # not even the package is there
+            return None
+        if spec is None:
+            return None
+        found: T | None = getattr(import_module(spec.name), self.name, None)
+        return found
+
+    def file(self, isa: Isa) -> str:
+        """Return the path of the file that it lies in."""
+        return f"{isa.package.replace('.', '/')}/{self.module}.py"

@@ -1,8 +1,8 @@
-"""Linking: a case's functions into the code ring, their relocations resolved.
+"""Linking: a case's functions are placed in the ring of code, and their relocations resolved.
 
-Every case gets fresh addresses: writing over executed code from the host leaves its translations
-in place, and the emulator would go on running the old code. Only when the ring wraps are all
-translations dropped.
+Every case gets fresh addresses. If the host writes over code that was executed, the emulator keeps
+its translations and goes on running the old code. So the ring is filled from start to end, and all
+translations are dropped only when it starts again.
 """
 
 from __future__ import annotations
@@ -12,14 +12,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from backend.emulator.isa import Isa
+from backend.emulator.relocation import RELOCATIONS
 from clif.outcome import Bytes
 
-#: Bytes that a function may take besides its code, for the padding before and behind it.
-_ROOM_PER_FUNCTION: Final = 64
+#: At least so much padding lies behind each function, and it starts at such an address.
+_PADDING: Final = 16
+#: Bytes that a function may take besides its code and its alignment.
+_EXTRA_BYTES: Final = 64
 
 
 class LinkError(Exception):
-    """A relocation that cannot be resolved: its kind is unknown, or its target, or too far away."""
+    """A relocation cannot be resolved: unknown kind, unknown target, or too far away."""
 
     def __init__(self, kind: str, target: str, reason: str) -> None:
         super().__init__(f"relocation {kind} against {target}: {reason}")
@@ -28,7 +32,7 @@ class LinkError(Exception):
 
 
 class Compiled(Protocol):
-    """One function's code as the linker needs it; the extension's ``Compiled`` is one."""
+    """The code of a function, as the linker needs it; the extension's ``Compiled`` is one."""
 
     @property
     def name(self) -> str: ...
@@ -47,7 +51,7 @@ class Compiled(Protocol):
 
 
 class CompiledCode(Compiled, Protocol):
-    """What any Cranelift makes of a function, besides: how much optimising left of it."""
+    """The code of a function, and how many of its instructions are left after optimising."""
 
     @property
     def instructions(self) -> int: ...
@@ -70,21 +74,21 @@ class Linked:
     by_name: dict[str, Placed] = field(default_factory=dict)
 
     def find(self, address: int) -> Placed | None:
-        """The function whose code is at an address."""
+        """Return the function whose code is at an address."""
         for placed in self.functions:
             if placed.address <= address < placed.address + placed.size:
                 return placed
         return None
 
     def trap_at(self, address: int) -> str | None:
-        """The trap code that Cranelift recorded for the instruction at an address."""
+        """Return the trap code that Cranelift recorded for the instruction at an address."""
         placed = self.find(address)
         if placed is None:
             return None
         return dict(placed.compiled.traps).get(address - placed.address)
 
     def describe(self, address: int) -> str:
-        """``%f+0x12``, or the bare address outside of the code."""
+        """Return ``%f+0x12``, or the bare address if no function is there."""
         placed = self.find(address)
         if placed is None:
             return f"{address:#x}"
@@ -92,36 +96,46 @@ class Linked:
 
 
 class Linker:
-    """Places functions into a ring of code and resolves their relocations.
+    """Places functions in a ring of code and resolves their relocations.
 
-    ``external`` gives the address of what is no function of the case (``LibCall:FmaF64``,
-    ``%symbol``) or raises LinkError; ``on_wrap`` drops all translations; ``padding`` is an
-    instruction that traps, put behind every function so that running off its end does.
+    Args:
+        ring: the memory of the code, and ``base`` its address in the guest.
+        isa: whose code it is. Its trapping instruction is put behind every function, so that
+            running off a function's end traps.
+        external: returns the address of what is no function of the case (``LibCall:FmaF64``,
+            ``%symbol``) for a relocation's kind and target, or raises LinkError.
+        on_wrap: drops all translations.
     """
 
     def __init__(
         self,
         ring: Bytes,
         base: int,
+        isa: Isa,
         *,
-        padding: bytes,
         external: Callable[[str, str], int],
         on_wrap: Callable[[], None],
     ) -> None:
         self.ring = memoryview(ring)  # type: ignore[arg-type]
         self.base = base
-        self.padding = padding * (16 // len(padding))
+        self.isa = isa
+        self.relocations = RELOCATIONS.of(isa)
+        self.padding = isa.trap * (_PADDING // len(isa.trap))
         self.external = external
         self.on_wrap = on_wrap
         self.position = 0
         self.got: dict[int, int] = {}
 
     def link(self, program: Sequence[Compiled]) -> Linked:
-        """Raises LinkError, also for a program that is larger than the ring."""
+        """Place a program and resolve its relocations.
+
+        Raises:
+            LinkError: a relocation cannot be resolved, or the program is larger than the ring.
+        """
         codes = [compiled.code for compiled in program]
         self.got.clear()
-        aligned = sum(compiled.alignment + _ROOM_PER_FUNCTION for compiled in program)
-        self._make_room(sum(map(len, codes)) + aligned)
+        extra = sum(compiled.alignment + _EXTRA_BYTES for compiled in program)
+        self._reserve(sum(map(len, codes)) + extra)
         functions = [self._place(c, code) for c, code in zip(program, codes, strict=True)]
         linked = Linked(functions, {placed.compiled.name: placed for placed in functions})
         for placed in functions:
@@ -129,7 +143,8 @@ class Linker:
                 self._relocate(linked, placed, relocation)
         return linked
 
-    def _make_room(self, size: int) -> None:
+    def _reserve(self, size: int) -> None:
+        """Go back to the ring's start if less than ``size`` bytes are left of it."""
         if size > len(self.ring):
             raise LinkError("none", "the program", f"{size} bytes do not fit into the ring")
         if self.position + size > len(self.ring):
@@ -137,12 +152,12 @@ class Linker:
             self.on_wrap()
 
     def _place(self, compiled: Compiled, code: bytes) -> Placed:
-        alignment = max(compiled.alignment, 16)
+        alignment = max(compiled.alignment, _PADDING)
         start = -(-self.position // alignment) * alignment
         end = start + len(code)
         self.ring[start:end] = code
-        self.ring[end : end + 16] = self.padding
-        self.position = end + 16
+        self.ring[end : end + len(self.padding)] = self.padding
+        self.position = end + len(self.padding)
         return Placed(compiled, self.base + start, len(code))
 
     def _relocate(
@@ -150,15 +165,14 @@ class Linker:
     ) -> None:
         offset, kind, target, addend = relocation
         place = placed.address + offset
-        try:
-            apply = _APPLY[kind]
-        except KeyError:
-            raise LinkError(kind, target, "unknown kind") from None
+        known = self.relocations.get(kind)
+        if known is None:
+            raise LinkError(kind, target, "unknown kind")
         value = self._target(linked, placed, kind, target)
-        if kind in _THROUGH_GOT:
+        if known.through_got:
             value = self._got_entry(value)
         try:
-            apply(self.ring, place - self.base, value + addend, place)
+            known.apply(self.ring, place - self.base, value + addend, place)
         except struct.error:
             raise LinkError(kind, target, "out of reach") from None
 
@@ -172,74 +186,19 @@ class Linker:
         return self.external(kind, target)
 
     def _got_entry(self, value: int) -> int:
-        """A word of a global offset table that holds ``value``, behind the code.
+        """Return the address of a word behind the code that holds ``value``.
 
-        One for all relocations against it: aarch64 names its page and its place there apart.
+        All relocations against one value share a word: some ISAs refer to the word's page in one
+        relocation, and to its place in the page in another.
         """
         known = self.got.get(value)
         if known is not None:
             return known
-        start = -(-self.position // 8) * 8
-        if start + 8 > len(self.ring):
+        size = self.isa.pointer_bytes
+        start = -(-self.position // size) * size
+        if start + size > len(self.ring):
             raise LinkError("GOT", "an entry", "the ring is full")
-        struct.pack_into("<Q", self.ring, start, value)
-        self.position = start + 8
+        self.ring[start : start + size] = value.to_bytes(size, self.isa.byte_order)
+        self.position = start + size
         self.got[value] = self.base + start
         return self.base + start
-
-
-# Each takes the ring, the offset of the place in it, S + A (or G + A), and P.
-
-_Ring = memoryview
-
-
-def _abs8(ring: _Ring, at: int, value: int, place: int) -> None:
-    struct.pack_into("<Q", ring, at, value)
-
-
-def _pc_relative_4(ring: _Ring, at: int, value: int, place: int) -> None:
-    struct.pack_into("<i", ring, at, value - place)
-
-
-def _patch(ring: _Ring, at: int, bits: int) -> None:
-    (word,) = struct.unpack_from("<I", ring, at)
-    struct.pack_into("<I", ring, at, word | bits)
-
-
-def _signed(value: int, bits: int) -> int:
-    """``value`` as a field of ``bits`` bits. Raises struct.error if it does not fit."""
-    if not -(1 << bits - 1) <= value < 1 << bits - 1:
-        raise struct.error
-    return value & (1 << bits) - 1
-
-
-def _branch_26(ring: _Ring, at: int, value: int, place: int) -> None:
-    _patch(ring, at, _signed(value - place >> 2, 26))
-
-
-def _page_21(ring: _Ring, at: int, value: int, place: int) -> None:
-    pages = _signed((value >> 12) - (place >> 12), 21)
-    _patch(ring, at, (pages & 3) << 29 | pages >> 2 << 5)
-
-
-def _add_low_12(ring: _Ring, at: int, value: int, place: int) -> None:
-    _patch(ring, at, (value & 0xFFF) << 10)
-
-
-def _load_low_12(ring: _Ring, at: int, value: int, place: int) -> None:
-    _patch(ring, at, (value & 0xFFF) >> 3 << 10)
-
-
-_APPLY: Final[dict[str, Callable[[_Ring, int, int, int], None]]] = {
-    "Abs8": _abs8,
-    "X86PCRel4": _pc_relative_4,
-    "X86CallPCRel4": _pc_relative_4,
-    "X86CallPLTRel4": _pc_relative_4,
-    "X86GOTPCRel4": _pc_relative_4,
-    "Arm64Call": _branch_26,
-    "Aarch64AdrPrelPgHi21": _page_21,
-    "Aarch64AddAbsLo12Nc": _add_low_12,
-    "Aarch64AdrGotPage21": _page_21,
-    "Aarch64Ld64GotLo12Nc": _load_low_12,
-}
-_THROUGH_GOT: Final = frozenset({"X86GOTPCRel4", "Aarch64AdrGotPage21", "Aarch64Ld64GotLo12Nc"})

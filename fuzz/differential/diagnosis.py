@@ -15,8 +15,9 @@ from backend.cranelift.compiler import (
 )
 from backend.cranelift.interpreter import NAME as SECOND
 from backend.cranelift.interpreter_faults import KnownFault
-from backend.emulator.emulator_faults import Effect, Quirk, find_quirks
+from backend.emulator.emulator_faults import Effect, EmulatorFault, find_faults
 from backend.emulator.linker import Compiled
+from backend.isa.registry import ISAS
 from fuzz.cases.case import Case, has_canonical_nans
 from fuzz.cases.compare import Difference, DifferenceKind, Observed
 from fuzz.differential.explain import explain_differences
@@ -86,10 +87,10 @@ def difference(
 
 
 def emulator_fault(
-    case: Case, isa: str, quirks: Sequence[Quirk], differences: Sequence[Difference]
+    case: Case, isa: str, faults: Sequence[EmulatorFault], differences: Sequence[Difference]
 ) -> Finding:
     """The finding of differences that known faults of the emulator explain."""
-    detail = " ".join(quirks)
+    detail = " ".join(fault.name for fault in faults)
     return _finding(case, FindingKind.EMULATOR_FAULT, isa, detail, differences, known=True)
 
 
@@ -109,18 +110,19 @@ def oracle_fault(
     return replace(finding, explanation=(*reasons, *finding.explanation))
 
 
-def false_faults(isa: str, compiled: Sequence[Compiled]) -> list[Quirk]:
-    """The forms in this code that the emulator has read more memory than they do."""
-    return [q for q in _quirks(isa, compiled) if q.effect is Effect.FALSE_FAULT]
+def spurious_faults(isa: str, compiled: Sequence[Compiled]) -> list[EmulatorFault]:
+    """Return the forms in this code for which the emulator reads more memory than they do."""
+    return [f for f in _faults(isa, compiled) if f.effect is Effect.SPURIOUS_FAULT]
 
 
-def wrong_forms(isa: str, compiled: Sequence[Compiled]) -> list[Quirk]:
-    """The forms in this code that the emulator gets wrong."""
-    return [q for q in _quirks(isa, compiled) if q.effect is not Effect.FALSE_FAULT]
+def wrong_forms(isa: str, compiled: Sequence[Compiled]) -> list[EmulatorFault]:
+    """Return the forms in this code for which the emulator computes wrong results."""
+    return [f for f in _faults(isa, compiled) if f.effect is not Effect.SPURIOUS_FAULT]
 
 
-def _quirks(isa: str, compiled: Sequence[Compiled]) -> list[Quirk]:
-    return sorted({quirk for code in compiled for quirk in find_quirks(isa, code.code)})
+def _faults(isa: str, compiled: Sequence[Compiled]) -> list[EmulatorFault]:
+    found = {fault for code in compiled for fault in find_faults(ISAS[isa], code.code)}
+    return sorted(found, key=lambda fault: fault.name)
 
 
 def breaks_the_abi(actual: Observed) -> bool:

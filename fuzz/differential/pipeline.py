@@ -18,12 +18,13 @@ from backend.cranelift.compiler import (
 )
 from backend.cranelift.fired_rules import RuleWatch
 from backend.cranelift.interpreter import NAME as SECOND
+from backend.emulator.convention import ConventionError
 from backend.emulator.driver import SignatureError
-from backend.emulator.executor import executor_for
-from backend.emulator.isa import ConventionError, UnemulatedFlagError
+from backend.emulator.isa import UnemulatedFlagError
 from backend.emulator.linker import Compiled as Code
 from backend.emulator.linker import CompiledCode, LinkError
 from backend.emulator.regions import RegionError
+from backend.isa.executors import executor_for
 from clif.function import Function
 from clif.outcome import Outcomes, Status
 from clif.printer import print_functions
@@ -316,12 +317,12 @@ class Pipeline:
         self, case: Case, run: IsaRun, code: Sequence[Code], expected: Outcomes
     ) -> Finding:
         """Whose fault the differences are. A false fault is proved: with room it does not occur."""
-        false_faults = diagnosis.false_faults(run.isa, run.compiled)
-        if false_faults:
+        spurious_faults = diagnosis.spurious_faults(run.isa, run.compiled)
+        if spurious_faults:
             roomy = self._outcomes(case, run, code, expected, guard_padding=True)
             remaining = compare(expected, roomy, canonical_nans=has_canonical_nans(case))
             if not remaining:
-                return diagnosis.emulator_fault(case, run.isa, false_faults, run.differences)
+                return diagnosis.emulator_fault(case, run.isa, spurious_faults, run.differences)
             run.outcomes, run.differences = roomy, remaining
         return diagnosis.difference(case, run.isa, run.compiled, run.differences)
 

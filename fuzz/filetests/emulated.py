@@ -14,11 +14,13 @@ from backend.cranelift.compiler import (
     UnsupportedError,
     VerifierError,
 )
+from backend.emulator.convention import ConventionError
 from backend.emulator.driver import SignatureError
-from backend.emulator.executor import executor_for
 from backend.emulator.guest_memory import STACK_SIZE
-from backend.emulator.isa import ISAS, ConventionError, UnemulatedFlagError
+from backend.emulator.isa import UnemulatedFlagError
 from backend.emulator.linker import LinkError
+from backend.isa.executors import executor_for
+from backend.isa.registry import ISAS
 from clif.function import Function
 from clif.outcome import Status
 from fuzz.cases.compare import Observed, observe
@@ -165,7 +167,7 @@ def _excuse(
         return ""
     faults = wrong_forms(isa, code)
     if faults:
-        return f"known fault of the emulator: {' '.join(faults)}"
+        return f"known fault of the emulator: {' '.join(fault.name for fault in faults)}"
     used = sum(function.frame_size or 0 for function in code)
     if actual.status is Status.VIOLATED and used > STACK_SIZE - _STACK_RESERVE:
         return f"needs more stack than the emulated {STACK_SIZE >> 10} KiB"

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from backend.cranelift.compiler import Compiled, Functions
-from backend.emulator.executor import executor_for
+from backend.isa.executors import executor_for
 from clif.outcome import Outcomes, Status
 from clif.printer import print_functions
 from fuzz.cases.case import Case, effective_settings

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
-from backend.emulator.isa import ISAS
+from backend.isa.registry import ISAS
 from clif.function import AbiParam
 from clif.types import I128, Type
 from fuzz.entropy import Entropy

@@ -12,7 +12,7 @@ from functools import cache, lru_cache
 from backend.cranelift import known_faults
 from backend.cranelift.opcodes import OPCODES
 from backend.cranelift.support_matrix import probe, probed_target
-from backend.emulator.isa import ISAS
+from backend.isa.registry import ISAS
 from clif.typed_instructions import InstructionName, OpcodeType
 from fuzz.cases.case import DEFAULT_SETTINGS
 from fuzz.generate.instruction_set import Repertoire, all_names
@@ -94,7 +94,12 @@ def emulated_flags(isa: str) -> dict[str, str]:
     """All the flags of an ISA that its emulated CPU has, switched on."""
     if isa not in ISAS:
         return {}
-    return {flag: "true" for flag in sorted(ISAS[isa].has) if flag.startswith("has_")}
+    return {flag: "true" for flag in sorted(ISAS[isa].flags.has) if flag.startswith("has_")}
+
+
+def switches(isa: str) -> frozenset[str]:
+    """Return the flags and presets of an ISA that its emulated CPU has."""
+    return ISAS[isa].flags.has if isa in ISAS else frozenset()
 
 
 _KEPT: dict[frozenset[InstructionName], frozenset[InstructionName]] = {}
@@ -108,7 +113,7 @@ def supported_keys(isa: str, settings: _Settings, flags: _Settings) -> frozenset
     faults = tuple(known_faults.striking(isa, shared, own))
     lowering = DEFAULT_SETTINGS | {name: v for name, v in settings if name in _LOWERING}
     # Most flags change nothing: their hundreds of combinations come down to a handful of targets.
-    target = probed_target(isa, lowering, own)
+    target = probed_target(isa, lowering, own, switches=switches(isa))
     return _sound_keys(isa, target.settings, target.flags, faults)
 
 

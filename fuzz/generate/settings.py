@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import accumulate
 
-from backend.emulator.isa import ISAS
+from backend.isa.registry import ISAS
 from fuzz.entropy import Entropy
 from fuzz.generate.options import Options
 
@@ -128,7 +128,7 @@ def draw_isa_settings(entropy: Entropy, options: Options) -> dict[str, dict[str,
     for isa in options.isas:
         if isa in FLAGS and options.settings:
             flags = _draw_x64(entropy) if isa == "x86_64" else _draw_aarch64(entropy)
-            assert ISAS[isa].has.issuperset(flags)
+            assert ISAS[isa].flags.has.issuperset(flags)
             drawn[isa] = dict.fromkeys(flags, "true")
     return drawn
 

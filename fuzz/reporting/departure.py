@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import interp
-from backend.emulator.executor import executor_for
+from backend.isa.executors import executor_for
 from clif.function import Function, Inst, Value
 from clif.outcome import Words, ints_from_words
 from clif.printer import print_function

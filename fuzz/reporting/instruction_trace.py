@@ -5,31 +5,25 @@ A hundred times as slow as a plain run: for looking at one input of one case.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
-import capstone
 from unicorn.unicorn_const import UC_HOOK_CODE
 
+from backend.emulator.disassembly import disassembler
 from backend.emulator.executor import Executor
 from backend.emulator.guest_memory import RING, RING_SIZE
+from backend.emulator.isa import Isa
 from backend.emulator.linker import Compiled
 from backend.emulator.unicorn_engine import Uc, add_hook, remove_hook
+from backend.isa.parts import WHOLE_REGISTER
 from clif.function import Signature
 from clif.outcome import Inputs
 
-_MODES: Final = {
-    "x86_64": (capstone.CS_ARCH_X86, capstone.CS_MODE_64),
-    "aarch64": (capstone.CS_ARCH_ARM64, capstone.CS_MODE_ARM),
-}
 #: What is run beyond is not recorded.
 MAX_STEPS: Final = 20_000
-
-_X64_PARTS: Final = re.compile(r"[er]?([abcd])(?:[xlh])|[er]?(si|di|bp)l?")
-_ARM_PARTS: Final = re.compile(r"([wxbhsdqv])(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,34 +104,12 @@ class _Hooked:
 
 
 @cache
-def _disassembler(isa: str) -> Any:
-    engine = capstone.Cs(*_MODES[isa])
-    engine.detail = True
-    return engine
-
-
-@cache
-def _written(isa: str, code: bytes) -> tuple[str, ...]:
-    """The registers that hold values and that an instruction writes, by their whole names."""
-    instruction = next(_disassembler(isa).disasm(code, 0), None)
+def _written(isa: Isa, code: bytes) -> tuple[str, ...]:
+    """Return the registers that hold values and that an instruction writes, by their whole
+    names."""
+    instruction = next(disassembler(isa, detail=True, skipdata=False).disasm(code, 0), None)
     if instruction is None:
         return ()
+    whole = WHOLE_REGISTER.of(isa)
     names = map(instruction.reg_name, instruction.regs_access()[1])
-    return tuple(dict.fromkeys(filter(None, (whole_register(isa, name) for name in names))))
-
-
-def whole_register(isa: str, name: str) -> str:
-    """``rax`` for ``al``, ``q3`` for ``s3``; empty for flags and stack pointers."""
-    if isa == "aarch64":
-        match = _ARM_PARTS.fullmatch(name)
-        if match is None:
-            return ""
-        return ("x" if match[1] in "wx" else "q") + match[2]
-    if name.startswith("xmm"):
-        return name
-    if re.fullmatch(r"r\d+[bwd]?", name):
-        return name.rstrip("bwd")
-    match = _X64_PARTS.fullmatch(name)
-    if match is None:
-        return ""
-    return f"r{match[1]}x" if match[1] else f"r{match[2]}"
+    return tuple(dict.fromkeys(filter(None, map(whole, names))))

@@ -14,7 +14,7 @@ from backend.cranelift.opcodes import OPCODES
 from backend.cranelift.support_matrix import Support, SupportMatrix, probe
 from clif.typed_instructions import InstructionName
 from fuzz.cases.case import DEFAULT_SETTINGS
-from fuzz.generate.instruction_sets import emulated_flags, is_meant
+from fuzz.generate.instruction_sets import emulated_flags, is_meant, switches
 
 _UNTYPED = "-"
 #: One type of an opcode may have several operand types or conditions: the best result counts, and
@@ -42,7 +42,7 @@ class IsaSupport:
 
 def isa_support(isa: str, flags: Mapping[str, str]) -> IsaSupport:
     """Probes an ISA, or reads what was probed before. Raises SettingsError."""
-    matrix: SupportMatrix = probe(isa, DEFAULT_SETTINGS, flags)
+    matrix: SupportMatrix = probe(isa, DEFAULT_SETTINGS, flags, switches=switches(isa))
     types: dict[str, dict[str, Support]] = defaultdict(dict)
     for (opcode, type_, _, _), status in matrix.entries.items():
         name = type_ or _UNTYPED
@@ -99,7 +99,7 @@ def reach(isa: str, cases: Mapping[str, int]) -> Reach:
     emulated CPU has or with none. Raises SettingsError."""
     wanted: dict[str, list[InstructionName]] = defaultdict(list)
     for flags in (emulated_flags(isa), {}):
-        for key in probe(isa, DEFAULT_SETTINGS, flags).pairs():
+        for key in probe(isa, DEFAULT_SETTINGS, flags, switches=switches(isa)).pairs():
             if key[0] in interp.MEANINGS:
                 wanted[f"{key[0]}.{key[1]}" if key[1] else key[0]].append(key)
     rest = {

@@ -11,7 +11,7 @@ from functools import cache
 from backend.cranelift import known_faults
 from backend.cranelift.isle import LOWERING, And, Bind, Bool, Const, Pattern, Rule, Term, Unit, unit
 from backend.cranelift.opcodes import OPCODES
-from backend.emulator.isa import ISAS
+from backend.isa.registry import ISAS
 from fuzz.isle import integer_functions, typesets
 from fuzz.isle.fragment import Fragment
 from fuzz.isle.matcher import CONSTRUCTORS, EXTERNALS, is_variant
@@ -192,7 +192,7 @@ def lacking_flags(unit_name: str, rule: Rule) -> frozenset[str]:
 
 
 def _lacking(unit_name: str, isa: str, rule: Rule, way: tuple[Rule, ...]) -> frozenset[str]:
-    own = flags_of(rule) & ISAS[isa].lacks
+    own = flags_of(rule) & ISAS[isa].flags.lacks
     if own or rule.left.name in ("lower", "lower_branch") or rule in way:
         return own
     callers = [c for c in _paths(unit_name).callers(rule.left.name) if c not in way]

@@ -27,6 +27,7 @@ from backend.cranelift.compiler import (
     VerifierError,
 )
 from backend.emulator.linker import Linker, LinkError
+from backend.isa.registry import ISAS, find_isa
 from clif.function import Function
 from clif.outcome import Region, Status, ints_from_words
 from clif.printer import print_functions
@@ -38,8 +39,7 @@ from fuzz.differential.pipeline import target_of
 from fuzz.triage.attribution import Executor
 
 _CONTEXT: Final = multiprocessing.get_context("spawn")
-_ISAS: Final = {"x86_64": "x86_64", "AMD64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
-_PADDING: Final = {"x86_64": b"\xcc", "aarch64": b"\0\0\0\0"}
+_HOST: Final = find_isa(platform.machine())
 _SLOT: Final = 16
 _CODE_BYTES: Final = 1 << 20
 _SECONDS: Final = 20.0
@@ -53,7 +53,7 @@ _NAME: Final = "clif_fuzz_host"
 class HostExecutor(Executor):
     """Runs cases on the CPU of this machine. Each call takes a second: a process is started."""
 
-    isa: str = _ISAS.get(platform.machine(), "")
+    isa: str = _HOST.name if _HOST is not None else ""
     name: str = f"host {isa}"
 
     def outcomes(self, case: Case, rows: Sequence[int]) -> list[Observed] | None:
@@ -110,7 +110,7 @@ def _link(case: Case, isa: str) -> tuple[int, mmap.mmap]:
     memory = mmap.mmap(-1, _CODE_BYTES, prot=rights)
     ring = np.frombuffer(memory, np.uint8)
     base = int(ring.ctypes.data)
-    linker = Linker(ring, base, padding=_PADDING[isa], external=_no_external, on_wrap=lambda: None)
+    linker = Linker(ring, base, ISAS[isa], external=_no_external, on_wrap=lambda: None)
     return linker.link(compiled).by_name[_NAME].address, memory
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from backend.emulator import control_block
-from backend.emulator.callee_saved import Preserved
+from backend.emulator.callee_saved import CalleeSaved
 from backend.emulator.guest_memory import CONTROL
 
 _BASE: Final = 16
@@ -127,7 +127,7 @@ def _differences(expected: Mapping[str, int], kept: Mapping[str, int]) -> list[i
     return words
 
 
-def _check(preserved: Preserved) -> list[int]:
+def _check(preserved: CalleeSaved) -> list[int]:
     """Compare all that was to be preserved; where need be, all registers are as they were."""
     kept = _WORK if preserved.no_scratch else {}
     words = load_base() + [str_(_number(r), word) for r, word in kept.items()]
@@ -142,13 +142,13 @@ def _difference(register: int, word: int) -> list[int]:
     return [ldr(9, word), _eor(9, 9, register), _orr(_DIFFERENCE, _DIFFERENCE, 9)]
 
 
-def _go(address: int, return_to: int, preserved: Preserved) -> list[int]:
+def _go(address: int, return_to: int, preserved: CalleeSaved) -> list[int]:
     """Replace the return address, poison, and jump to the function; lies at ``address``."""
     words = [str_(_X30, control_block.RETURN), str_(_X29, control_block.FRAME_POINTER)]
     words += [_mov_sp(17, _SP), str_(17, control_block.STACK_POINTER)]
     poisoned = [f"x{n}" for n in range(9, 16)], [f"q{n}" for n in range(16, 32)]
     for size, names in enumerate(poisoned, 1):
-        free = [name for name in names if name not in preserved.slots]
+        free = [name for name in names if name not in preserved.words]
         words += [_load(name, control_block.GARBAGE + size * _number(name)) for name in free]
     words.append(_adr(_X30, return_to - (address + 4 * len(words))))
     return [*words, ldr(17, control_block.ENTRY), br(17)]
@@ -162,7 +162,7 @@ def _pack(words: Sequence[int]) -> bytes:
     return struct.pack(f"<{len(words)}I", *words)
 
 
-def blocks(preserved: Preserved, labels: Mapping[str, int]) -> dict[str, bytes]:
+def blocks(preserved: CalleeSaved, labels: Mapping[str, int]) -> dict[str, bytes]:
     """The blocks of ``backend.emulator.thunk.LABELS``, for these addresses of theirs."""
 
     def differ(at: str, words: list[int], target: str) -> list[int]:

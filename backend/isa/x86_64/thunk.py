@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from backend.emulator import control_block
-from backend.emulator.callee_saved import Preserved
+from backend.emulator.callee_saved import CalleeSaved
 
 _NUMBERS: Final = {
     name: number
@@ -98,7 +98,7 @@ def _differences(expected: Mapping[str, int], kept: Mapping[str, int]) -> bytes:
     return code
 
 
-def _check(preserved: Preserved) -> bytes:
+def _check(preserved: CalleeSaved) -> bytes:
     """Compare all that was to be preserved; where need be, all registers are as they were."""
     expected = {**preserved.expected, "rbp": control_block.FRAME_POINTER}
     if preserved.stack_pointer:
@@ -110,7 +110,7 @@ def _check(preserved: Preserved) -> bytes:
     return keep + _differences(expected, _WORK) + restore
 
 
-def _go(return_to: int, preserved: Preserved) -> bytes:
+def _go(return_to: int, preserved: CalleeSaved) -> bytes:
     """Replace the return address, poison, and jump to the function."""
     return (
         memory(b"\x8f", 0, control_block.RETURN, wide=False)  # pop [RETURN]
@@ -119,8 +119,8 @@ def _go(return_to: int, preserved: Preserved) -> bytes:
         + b"\x68"
         + struct.pack("<I", return_to)  # push return_to
         + poison(
-            [r for r in _SCRATCH if r not in preserved.slots],
-            [n for n in _VECTORS if f"xmm{n}" not in preserved.slots],
+            [r for r in _SCRATCH if r not in preserved.words],
+            [n for n in _VECTORS if f"xmm{n}" not in preserved.words],
         )
         + memory(b"\xff", 4, control_block.ENTRY, wide=False)  # jmp [ENTRY]
     )
@@ -129,7 +129,7 @@ def _go(return_to: int, preserved: Preserved) -> bytes:
 _BACK: Final = memory(b"\xff", 4, control_block.RETURN, wide=False)  # jmp [RETURN]
 
 
-def blocks(preserved: Preserved, labels: Mapping[str, int]) -> dict[str, bytes]:
+def blocks(preserved: CalleeSaved, labels: Mapping[str, int]) -> dict[str, bytes]:
     """The blocks of ``backend.emulator.thunk.LABELS``, for these addresses of theirs."""
     patterns = preserved.patterns
     if preserved.patterned:

@@ -15,7 +15,7 @@ from backend.cranelift.compiler import SettingsError, Target
 from backend.cranelift.opcodes import OPCODES
 from backend.cranelift.probes import all_probes, probe_text
 from backend.cranelift.support_matrix import Support, SupportMatrix, probe
-from backend.emulator.isa import ISAS as EMULATED
+from backend.isa.registry import ISAS as EMULATED
 from clif.typed_instructions import (
     FIRST_LANE,
     FLOAT_CONDITIONS,
@@ -146,7 +146,8 @@ def test_settings_that_do_not_matter_share_a_matrix(tmp_path):
 
 
 COUNTING = {"has_ssse3", "has_sse41", "has_bmi2", "has_cmpxchg16b"}
-X64_FLAGS = sorted(f for f in EMULATED["x86_64"].has if f.startswith("has_"))
+X64, ARM = EMULATED["x86_64"].flags.has, EMULATED["aarch64"].flags.has
+X64_FLAGS = sorted(f for f in EMULATED["x86_64"].flags.has if f.startswith("has_"))
 
 
 def test_flags_that_do_not_matter_share_a_matrix(tmp_path):
@@ -154,34 +155,42 @@ def test_flags_that_do_not_matter_share_a_matrix(tmp_path):
 
     def target(*flags: str) -> Target:
         return support_matrix.probed_target(
-            "x86_64", SETTINGS, dict.fromkeys(flags, "true"), cache=tmp_path
+            "x86_64", SETTINGS, dict.fromkeys(flags, "true"), switches=X64, cache=tmp_path
         )
 
     assert target("has_lzcnt", "has_popcnt", "has_sse42") == target()
     assert {flag for flag in X64_FLAGS if target(flag) != target()} == COUNTING
     assert dict(target(*X64_FLAGS).flags) == dict.fromkeys(COUNTING, "true")
     off = {"has_bmi2": "false", "has_lzcnt": "true"}
-    assert support_matrix.probed_target("x86_64", SETTINGS, off, cache=tmp_path) == target()
+    assert (
+        support_matrix.probed_target("x86_64", SETTINGS, off, switches=X64, cache=tmp_path)
+        == target()
+    )
 
 
 def test_what_was_not_learnt_about_keeps_its_own_matrix(tmp_path):
     """Presets, and flags that the emulated CPU lacks."""
     for flags in ({"has_avx": "true", "has_lzcnt": "true"}, {"sse42": "true"}):
-        target = support_matrix.probed_target("x86_64", SETTINGS, flags, cache=tmp_path)
+        target = support_matrix.probed_target(
+            "x86_64", SETTINGS, flags, switches=X64, cache=tmp_path
+        )
         assert dict(target.flags) == flags
 
 
 def test_which_flags_count_is_kept(tmp_path, monkeypatch):
     flags = {"has_lse": "true"}
-    first = support_matrix.probed_target("aarch64", SETTINGS, flags, cache=tmp_path)
+    first = support_matrix.probed_target("aarch64", SETTINGS, flags, switches=ARM, cache=tmp_path)
     (file,) = tmp_path.iterdir()
     support_matrix._counting_flags.cache_clear()
     monkeypatch.setattr(support_matrix, "_learn", lambda *_: pytest.fail("learnt again"))
-    assert support_matrix.probed_target("aarch64", SETTINGS, flags, cache=tmp_path) == first
+    assert (
+        support_matrix.probed_target("aarch64", SETTINGS, flags, switches=ARM, cache=tmp_path)
+        == first
+    )
     support_matrix._counting_flags.cache_clear()
     file.write_text('{"flags": ["has_wings"]}')
     monkeypatch.setattr(support_matrix, "_learn", lambda *_: frozenset({"has_lse"}))
-    again = support_matrix.probed_target("aarch64", SETTINGS, flags, cache=tmp_path)
+    again = support_matrix.probed_target("aarch64", SETTINGS, flags, switches=ARM, cache=tmp_path)
     assert dict(again.flags) == flags
 
 
@@ -190,7 +199,7 @@ def test_combinations_of_flags_lower_what_their_matrix_says(tmp_path):
     random = Random(4)
     for _ in range(6):
         flags = {flag: "true" for flag in X64_FLAGS if random.random() < 0.5}
-        matrix = probe("x86_64", SETTINGS, flags, cache=tmp_path)
+        matrix = probe("x86_64", SETTINGS, flags, switches=X64, cache=tmp_path)
         target = Target.of("x86_64", {**SETTINGS, "enable_verifier": "true"}, flags)
         for one in random.sample(list(all_probes()), 300):
             status = support_matrix._try(support_matrix._parsed(one), target)

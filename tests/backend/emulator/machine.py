@@ -10,8 +10,8 @@ import pytest
 
 from backend.cranelift.compiler import Target, compile_text
 from backend.cranelift.reader import read_functions
-from backend.emulator.executor import executor_for
 from backend.emulator.linker import Compiled
+from backend.isa.executors import executor_for
 from clif.function import AbiParam, Signature
 from clif.outcome import Inputs, Outcomes, Region, ints_from_words, words_from_ints
 from clif.types import Type

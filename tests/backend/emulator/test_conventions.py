@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from backend.emulator.driver import driver_text
-from backend.emulator.isa import ISAS
 from backend.emulator.thunk import encode
+from backend.isa.registry import ISAS
 from clif.outcome import Status
 from clif.types import I64
 from tests.backend.emulator.machine import (
@@ -74,7 +74,7 @@ def test_every_register_that_is_to_be_preserved_is_looked_at(isa, convention):
 def test_what_need_not_be_preserved_may_be_destroyed(isa, convention):
     isa_ = ISAS[isa]
     described = isa_.conventions[convention]
-    others = set(isa_.slots) - set(described.preserved)
+    others = set(isa_.preserved_words) - set(described.preserved)
     if isa == "aarch64":
         # Half of a register is another name of the whole; the high half is free.
         others = {r for r in others if r[0] == "x" or (r[0] == "q" and f"d{r[1:]}" not in others)}

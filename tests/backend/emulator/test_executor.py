@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from backend.cranelift.compiler import Target, compile_text
+from backend.emulator.convention import ConventionError
 from backend.emulator.driver import SignatureError
-from backend.emulator.executor import executor_for
 from backend.emulator.guest_memory import SLOTS
-from backend.emulator.isa import ConventionError, UnemulatedFlagError
+from backend.emulator.isa import UnemulatedFlagError
 from backend.emulator.linker import LinkError
 from backend.emulator.regions import LARGEST, RegionError
+from backend.isa.executors import executor_for
 from clif.outcome import Region, Status
 from clif.types import F32, F64, I8, I16, I32, I64, I128, by_name
 from tests.backend.emulator.machine import (
@@ -329,8 +330,8 @@ def test_flags_of_instructions_that_the_emulator_gets_wrong_are_refused(flag):
     with pytest.raises(UnemulatedFlagError):
         run_code("x86_64", program, signature([], []), [[]], settings={flag: "true"})
     with pytest.raises(UnemulatedFlagError):
-        executor.description.refuse_unemulated({"haswell": "true"})
-    executor.description.refuse_unemulated({"has_sse42": "true", flag: "false"})
+        executor.isa.refuse_unemulated({"haswell": "true"})
+    executor.isa.refuse_unemulated({"has_sse42": "true", flag: "false"})
 
 
 def test_an_unknown_isa_has_no_executor():

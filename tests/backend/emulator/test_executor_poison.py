@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from backend.cranelift.compiler import Target, compile_text
-from backend.emulator.executor import executor_for
 from backend.emulator.guest_memory import STACK_TOP
-from backend.emulator.isa import ISAS
+from backend.isa.executors import executor_for
+from backend.isa.registry import ISAS
 from clif.function import AbiParam, Signature
 from clif.outcome import Region, Status
 from clif.types import F32, F64, I8, I16, I32, I64, by_name

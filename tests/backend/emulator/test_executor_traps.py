@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backend.emulator.executor import executor_for
+from backend.isa.executors import executor_for
 from clif.outcome import Region, Status
 from clif.types import I64
 from tests.backend.emulator.machine import BOTH, Code, arm, run_code, run_text, signature, values

@@ -1,6 +1,6 @@
 """The emulator's silent hazards: that they are there, and that the executor avoids them.
 
-Those that concern single instructions are in ``test_quirks``.
+Those that concern single instructions are in ``test_emulator_faults``.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from unicorn.arm64_const import UC_ARM64_REG_SP
 from unicorn.unicorn_const import UC_ARCH_ARM64, UC_MODE_ARM
 from unicorn.x86_const import UC_CPU_X86_QEMU64, UC_X86_REG_RDI, UC_X86_REG_RIP, UC_X86_REG_RSP
 
-from backend.emulator.executor import Executor, executor_for
+from backend.emulator.executor import Executor
 from backend.emulator.guest_memory import host_memory
-from backend.emulator.isa import ISAS
 from backend.emulator.unicorn_engine import Uc, UcError
+from backend.isa.executors import executor_for
+from backend.isa.registry import ISAS
 from clif.outcome import Region, Status
 from clif.types import F64, I64
 from tests.backend.emulator.machine import (

@@ -7,6 +7,7 @@ import struct
 import numpy as np
 
 from backend.emulator.linker import Linker
+from backend.isa.registry import ISAS
 from tests.backend.emulator.machine import Code, arm
 
 BASE = 0x3B1C_4000_0000
@@ -20,7 +21,7 @@ def test_an_entry_of_the_offset_table_has_one_place():
     """AArch64 names it twice, its page and its place in the page: at a page's end as well."""
     ring = np.zeros(1 << 16, np.uint8)
     linker = Linker(
-        ring, BASE, padding=b"\0\0\0\0", external=lambda kind, name: SYMBOL, on_wrap=lambda: None
+        ring, BASE, ISAS["aarch64"], external=lambda kind, name: SYMBOL, on_wrap=lambda: None
     )
     relocations = [(0, "Aarch64AdrGotPage21", "%s", 0), (4, "Aarch64Ld64GotLo12Nc", "%s", 0)]
     for size in range(1, 600):
@@ -39,7 +40,7 @@ def test_every_program_has_its_own_entries():
     linker = Linker(
         ring,
         BASE,
-        padding=b"\0\0\0\0",
+        ISAS["x86_64"],
         external=lambda kind, name: next(targets),
         on_wrap=lambda: None,
     )

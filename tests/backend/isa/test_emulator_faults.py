@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import random
 import struct
+from importlib import import_module
 from time import process_time
 
 import pytest
 
 from backend.cranelift.compiler import Target, compile_text
-from backend.emulator.emulator_faults import Effect, Quirk, find_quirks
+from backend.emulator.emulator_faults import Effect, EmulatorFault, find_faults
 from backend.emulator.unicorn_engine import UcError
+from backend.isa.aarch64.emulator_faults import NARROW_SIGNED_ATOMIC
+from backend.isa.registry import ISAS
+from backend.isa.x86_64 import emulator_faults as x64
 from clif.outcome import ints_from_words
 from clif.types import I64
 from tests.backend.emulator.machine import Code, arm, run_code, signature
 from tests.backend.isa.host import BUFFER, PAGE, in_emulator, needs_host, on_host
+
+X86_64, AARCH64 = ISAS["x86_64"], ISAS["aarch64"]
 
 # movdqu xmm0, [rdi]; movdqu xmm1, [rdi + 16]; movdqu xmm2, [rdi + 32]; ...; movdqu [rdi], xmm0
 VECTORS = "f30f6f07 f30f6f4f10 f30f6f5720 {} f30f7f07 c3"
@@ -42,27 +48,27 @@ def nan_rows() -> list[bytes]:
 
 
 WRONG = [
-    (Quirk.HORIZONTAL_SAME_REGISTER, VECTORS, "660f3801c0"),  # phaddw xmm0, xmm0
-    (Quirk.HORIZONTAL_SAME_REGISTER, VECTORS, "660f3802c0"),  # phaddd
-    (Quirk.HORIZONTAL_SAME_REGISTER, VECTORS, "660f3803c0"),  # phaddsw
-    (Quirk.HORIZONTAL_SAME_REGISTER, VECTORS, "660f3805c0"),  # phsubw
-    (Quirk.HORIZONTAL_SAME_REGISTER, VECTORS, "660f3806c0"),  # phsubd
-    (Quirk.HORIZONTAL_SAME_REGISTER, VECTORS, "660f3807c0"),  # phsubsw
-    (Quirk.DOT_PRODUCT, VECTORS, "660f3a40c1f1"),  # dpps xmm0, xmm1, 0xf1
-    (Quirk.BEXTR, INTEGERS, "c4e2f0f7c0"),  # bextr rax, rax, rcx
-    (Quirk.BZHI_UNMASKED, INTEGERS, "c4e2f0f5c0"),  # bzhi rax, rax, rcx
-    (Quirk.VEX_SIMD, VECTORS, "c5f1fec2"),  # vpaddd xmm0, xmm1, xmm2
-    (Quirk.VEX_SIMD, VECTORS, "c5f358c2"),  # vaddsd xmm0, xmm1, xmm2
+    (x64.HORIZONTAL_SAME_REGISTER, VECTORS, "660f3801c0"),  # phaddw xmm0, xmm0
+    (x64.HORIZONTAL_SAME_REGISTER, VECTORS, "660f3802c0"),  # phaddd
+    (x64.HORIZONTAL_SAME_REGISTER, VECTORS, "660f3803c0"),  # phaddsw
+    (x64.HORIZONTAL_SAME_REGISTER, VECTORS, "660f3805c0"),  # phsubw
+    (x64.HORIZONTAL_SAME_REGISTER, VECTORS, "660f3806c0"),  # phsubd
+    (x64.HORIZONTAL_SAME_REGISTER, VECTORS, "660f3807c0"),  # phsubsw
+    (x64.DOT_PRODUCT, VECTORS, "660f3a40c1f1"),  # dpps xmm0, xmm1, 0xf1
+    (x64.BEXTR, INTEGERS, "c4e2f0f7c0"),  # bextr rax, rax, rcx
+    (x64.BZHI_UNMASKED, INTEGERS, "c4e2f0f5c0"),  # bzhi rax, rax, rcx
+    (x64.VEX_SIMD, VECTORS, "c5f1fec2"),  # vpaddd xmm0, xmm1, xmm2
+    (x64.VEX_SIMD, VECTORS, "c5f358c2"),  # vaddsd xmm0, xmm1, xmm2
 ]
 
 
 @needs_host
-@pytest.mark.parametrize(("quirk", "frame", "instruction"), WRONG)
-def test_the_emulator_is_wrong_and_the_form_is_recognised(quirk, frame, instruction):
+@pytest.mark.parametrize(("fault", "frame", "instruction"), WRONG)
+def test_the_emulator_is_wrong_and_the_form_is_recognised(fault, frame, instruction):
     code, rows = code_of(frame, instruction), rows_of(1)
     assert in_emulator(code, rows) != on_host(code, rows)
-    assert find_quirks("x86_64", code) == [quirk]
-    assert quirk.effect is Effect.WRONG_RESULT
+    assert find_faults(X86_64, code) == [fault]
+    assert fault.effect is Effect.WRONG_RESULT
 
 
 @needs_host
@@ -78,8 +84,8 @@ def test_the_emulator_is_wrong_and_the_form_is_recognised(quirk, frame, instruct
 def test_payloads_of_two_nans(instruction):
     code = code_of(VECTORS, instruction)
     assert in_emulator(code, nan_rows()) != on_host(code, nan_rows())
-    assert find_quirks("x86_64", code, nan_payloads=True) == [Quirk.NAN_OF_TWO]
-    assert find_quirks("x86_64", code) == []
+    assert find_faults(X86_64, code, nan_payloads=True) == [x64.NAN_OF_TWO]
+    assert find_faults(X86_64, code) == []
 
 
 ROUND = {"660f3a0a07 00": 4, "660f3a0b07 00": 8}  # roundss or roundsd xmm0, [rdi], 0
@@ -92,8 +98,8 @@ def test_rounding_from_memory_faults_at_the_end_of_a_page(instruction, size):
     with pytest.raises(UcError):
         in_emulator(code, [bytes(size)], buffer=BUFFER + PAGE - size)
     assert in_emulator(code, [bytes(16)], buffer=BUFFER + PAGE - 16)
-    assert find_quirks("x86_64", code) == [Quirk.ROUND_FROM_MEMORY]
-    assert Quirk.ROUND_FROM_MEMORY.effect is Effect.FALSE_FAULT
+    assert find_faults(X86_64, code) == [x64.ROUND_FROM_MEMORY]
+    assert x64.ROUND_FROM_MEMORY.effect is Effect.SPURIOUS_FAULT
 
 
 RIGHT = [
@@ -116,7 +122,7 @@ RIGHT = [
 def test_what_is_right_is_not_suspected(frame, instruction):
     code, rows = code_of(frame, instruction), rows_of(2)
     assert in_emulator(code, rows) == on_host(code, rows)
-    assert find_quirks("x86_64", code) == []
+    assert find_faults(X86_64, code) == []
 
 
 MASKED_WRONGLY = [
@@ -129,7 +135,7 @@ MASKED_WRONGLY = [
 
 @pytest.mark.parametrize("instruction", MASKED_WRONGLY)
 def test_an_index_must_be_masked_by_the_width(instruction):
-    assert find_quirks("x86_64", code_of(INTEGERS, instruction)) == [Quirk.BZHI_UNMASKED]
+    assert find_faults(X86_64, code_of(INTEGERS, instruction)) == [x64.BZHI_UNMASKED]
 
 
 # --- what Cranelift emits ---
@@ -152,7 +158,7 @@ def test_cranelift_emits_the_horizontal_form():
         has_ssse3="true",
         has_sse41="true",
     )
-    assert find_quirks("x86_64", code) == [Quirk.HORIZONTAL_SAME_REGISTER]
+    assert find_faults(X86_64, code) == [x64.HORIZONTAL_SAME_REGISTER]
 
 
 @pytest.mark.parametrize("type_", ["i32", "i64"])
@@ -173,7 +179,7 @@ def test_cranelift_masks_the_index_of_bzhi(type_):
         has_bmi2="true",
     )
     assert b"\xf5" in code  # bzhi's opcode
-    assert find_quirks("x86_64", code) == []
+    assert find_faults(X86_64, code) == []
 
 
 def test_cranelift_emits_vex_forms_only_with_their_flags():
@@ -184,14 +190,14 @@ def test_cranelift_emits_vex_forms_only_with_their_flags():
         return v2
     }"""
     sse = {f"has_{name}": "true" for name in ("sse3", "ssse3", "sse41", "sse42")}
-    assert find_quirks("x86_64", compiled(text, **sse)) == []
-    assert find_quirks("x86_64", compiled(text, **sse, has_avx="true")) == [Quirk.VEX_SIMD]
+    assert find_faults(X86_64, compiled(text, **sse)) == []
+    assert find_faults(X86_64, compiled(text, **sse, has_avx="true")) == [x64.VEX_SIMD]
 
 
 def test_data_between_instructions_is_no_obstacle():
     jump_table = bytes.fromhex("ffffffff 06060606")
     code = bytes.fromhex("ffe0") + jump_table + bytes.fromhex("90 660f3802c0 c3")
-    assert Quirk.HORIZONTAL_SAME_REGISTER in find_quirks("x86_64", code)
+    assert x64.HORIZONTAL_SAME_REGISTER in find_faults(X86_64, code)
 
 
 # ldsmaxal/ldsminal x1, x2, [x9] by size: b, h, w, x.
@@ -211,11 +217,11 @@ def test_narrow_signed_atomics_compare_unsigned_numbers(width, atomic, pick):
     outcomes = run_code("aarch64", [code], signature([I64, I64], [I64]), [(1, mask), (mask, 1)])
     right = pick(1, -1) & mask  # what the architecture says
     seen = ints_from_words(outcomes.results[0])
-    quirks = find_quirks("aarch64", code.code)
+    faults = find_faults(AARCH64, code.code)
     if width == 64:
-        assert (seen, quirks) == ([right, right], [])
+        assert (seen, faults) == ([right, right], [])
     else:
-        assert (seen, quirks) == ([mask + 1 - right] * 2, [Quirk.NARROW_SIGNED_ATOMIC])
+        assert (seen, faults) == ([mask + 1 - right] * 2, [NARROW_SIGNED_ATOMIC])
 
 
 @pytest.mark.parametrize(
@@ -230,13 +236,17 @@ def test_cranelift_emits_narrow_signed_atomics_with_lse(operation, suspect, type
     }}"""
     (lse,) = compile_text(text, Target.of("aarch64", {}, {"has_lse": "true"}))
     (loop,) = compile_text(text, Target.of("aarch64"))
-    assert bool(find_quirks("aarch64", lse.code)) is suspect
-    assert find_quirks("aarch64", loop.code) == []
+    assert bool(find_faults(AARCH64, lse.code)) is suspect
+    assert find_faults(AARCH64, loop.code) == []
 
 
-def test_every_quirk_has_its_explanation():
-    assert all(quirk.explanation.endswith(".") for quirk in Quirk)
-    assert str(Quirk.VEX_SIMD) == "vex-simd"
+@pytest.mark.parametrize("isa", ISAS.values(), ids=list(ISAS))
+def test_every_fault_has_its_name_and_explanation(isa):
+    module = import_module(f"{isa.package}.emulator_faults")
+    faults = [value for value in vars(module).values() if isinstance(value, EmulatorFault)]
+    assert all(fault.explanation.endswith(".") for fault in faults)
+    assert len({fault.name for fault in faults}) == len(faults)
+    assert x64.VEX_SIMD.name == "vex-simd"
 
 
 def test_padding_hides_nothing_and_costs_nothing():
@@ -246,5 +256,5 @@ def test_padding_hides_nothing_and_costs_nothing():
     # mov eax, 0x100, whose immediate ends in zeros, before the padding
     code = bytes.fromhex("b800010000") + padding + round_from_memory + padding + b"\xc3"
     started = process_time()
-    assert find_quirks("x86_64", code) == [Quirk.ROUND_FROM_MEMORY]
+    assert find_faults(X86_64, code) == [x64.ROUND_FROM_MEMORY]
     assert process_time() - started < 0.5

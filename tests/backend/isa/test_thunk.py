@@ -6,10 +6,11 @@ import capstone
 import pytest
 
 from backend.emulator import control_block
-from backend.emulator.executor import executor_for
+from backend.emulator.convention import Convention
 from backend.emulator.guest_memory import CONTROL
-from backend.emulator.isa import ISAS, Convention
 from backend.emulator.thunk import LABELS, Thunk, encode
+from backend.isa.executors import executor_for
+from backend.isa.registry import ISAS
 from clif.types import I8, I64
 from tests.backend.emulator.machine import BOTH, Code, arm, run_code, signature, values
 
@@ -69,9 +70,9 @@ def word_of(text: str) -> int:
 def test_every_callee_saved_register_is_compared_loaded_saved_and_restored(isa):
     isa_ = ISAS[isa]
     code = thunk(isa)
-    assert set(code.preserved.slots) == set(isa_.convention("system_v").preserved)
+    assert set(code.preserved.words) == set(isa_.convention("system_v").preserved)
     text = [f"{mnemonic} {operands}" for _, mnemonic, operands in disassemble(isa, code.code)]
-    for register, slot in code.preserved.slots.items():
+    for register, slot in code.preserved.words.items():
         saved, pattern = (
             8 * (base + slot) for base in (control_block.SAVED, control_block.PATTERNS)
         )
@@ -118,17 +119,17 @@ def test_all_memory_operands_are_words_of_the_control_block(isa):
 def test_a_pinned_register_is_not_checked(isa):
     pinned = ISAS[isa].pinned
     usual, without = thunk(isa), thunk(isa, pinned=pinned)
-    slots = usual.preserved.slots
-    assert set(slots) - set(without.preserved.slots) == {pinned}
+    slots = usual.preserved.words
+    assert set(slots) - set(without.preserved.words) == {pinned}
     # The others keep their words: the patterns are in the registers before any thunk runs.
-    assert all(slots[name] == slot for name, slot in without.preserved.slots.items())
+    assert all(slots[name] == slot for name, slot in without.preserved.words.items())
 
 
 @BOTH
 def test_any_convention_may_be_described(isa):
     some = ISAS[isa].preserved[1:3]
     code = encode(ISAS[isa], Convention(some), None, ADDRESS)
-    assert tuple(code.preserved.slots) == some
+    assert tuple(code.preserved.words) == some
     disassemble(isa, code.code)
 
 

@@ -164,7 +164,7 @@ def test_a_wrong_result_beside_a_false_fault_is_a_miscompile() -> None:
 
 
 class Code:
-    """Machine code as far as looking for quirks goes."""
+    """Machine code as far as looking for emulator faults goes."""
 
     code = bytes.fromhex("660f3802c0")  # phaddd xmm0, xmm0
 
@@ -177,7 +177,7 @@ class Code:
         (DifferenceKind.VIOLATION, "callee-saved rbx clobbered", FindingKind.MISCOMPILE),
     ],
 )
-def test_a_quirk_explains_wrong_values_but_not_lost_registers(
+def test_an_emulator_fault_explains_wrong_values_but_not_lost_registers(
     case: Case, kind: DifferenceKind, detail: str, found: FindingKind
 ) -> None:
     returned = Observed(Status.RETURNED, (), ())

@@ -8,7 +8,7 @@ import pytest
 
 from backend.cranelift import _cranelift
 from backend.cranelift.compiler import CompileError, Functions, Target
-from backend.emulator.isa import ISAS
+from backend.isa.registry import ISAS
 from clif.printer import print_functions
 from fuzz.cases.case import DEFAULT_SETTINGS, Case
 from fuzz.entropy import BytesEntropy, PrngEntropy
@@ -43,10 +43,10 @@ def test_every_shared_setting_is_drawn_or_there_is_a_reason() -> None:
 def test_every_flag_is_drawn_or_there_is_a_reason(isa: str) -> None:
     """A preset is a name for several flags; what the CPU lacks must not be on."""
     switches = {row["name"] for row in _cranelift.settings(isa) if row["kind"] != "preset"}
-    accounted = {*FLAGS[isa], *ISAS[isa].lacks, *NOT_DRAWN_FLAGS}
+    accounted = {*FLAGS[isa], *ISAS[isa].flags.lacks, *NOT_DRAWN_FLAGS}
     assert switches - accounted == set()
-    assert ISAS[isa].has >= set(FLAGS[isa])
-    assert not ISAS[isa].lacks & set(FLAGS[isa])
+    assert ISAS[isa].flags.has >= set(FLAGS[isa])
+    assert not ISAS[isa].flags.lacks & set(FLAGS[isa])
 
 
 def test_every_value_occurs_and_cranelift_takes_it() -> None:

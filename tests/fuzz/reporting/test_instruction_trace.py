@@ -5,10 +5,12 @@ import pytest
 
 from backend.cranelift.compiler import Target, compile_text
 from backend.cranelift.reader import read_functions
-from backend.emulator.executor import executor_for
+from backend.isa.executors import executor_for
+from backend.isa.parts import WHOLE_REGISTER
+from backend.isa.registry import ISAS
 from clif.outcome import Inputs
 from clif.types import I64
-from fuzz.reporting.instruction_trace import trace, whole_register
+from fuzz.reporting.instruction_trace import trace
 
 TEXT = """
 function %f(i64) -> i64 system_v {
@@ -64,4 +66,4 @@ def test_every_value_is_in_a_register_that_was_written(isa: str) -> None:
     ],
 )
 def test_whole_registers(isa: str, name: str, whole: str) -> None:
-    assert whole_register(isa, name) == whole
+    assert WHOLE_REGISTER.of(ISAS[isa])(name) == whole

@@ -1,0 +1,78 @@
+"""Calling conventions of an ISA, as data: what a callee preserves, and what signatures may hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+class ConventionError(ValueError):
+    """A calling convention that an ISA has no description of."""
+
+    def __init__(self, isa: str, name: str) -> None:
+        super().__init__(
+            f"{isa}: calling convention '{name}' is not described in the ISA's description.py"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRegisters:
+    """How many words of results come back in registers.
+
+    Attributes:
+        integers: in integer registers; an ``i128`` takes two.
+        others: in float and vector registers.
+        total: in registers of both kinds together.
+    """
+
+    integers: int
+    others: int
+    total: int
+
+
+_USUAL_RESULTS: Final = ResultRegisters(2, 2, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Convention:
+    """One calling convention on one ISA.
+
+    The frame pointer is preserved under every convention and is not listed; neither is the stack
+    pointer.
+
+    Attributes:
+        integers: callee-saved integer registers.
+        floats: vector registers of which the low 64 bits are callee-saved (``d8``).
+        vectors: vector registers that are callee-saved in full (``q8``, ``xmm6``).
+        arguments: those of the registers above that also carry arguments.
+        pops_arguments: the callee frees its stack arguments. Where its stack pointer ends then
+            depends on the signature, so the driver compares its own stack pointer instead.
+        no_scratch: the registers that the thunk computes with carry results or are callee-saved,
+            so the thunk restores them.
+        results: the registers that generated functions may return results in.
+        exceptions: Cranelift compiles ``try_call`` of such a function.
+        exception_payload: an exception arrives with a payload.
+        sret: Cranelift compiles an explicit ``sret`` argument, and the register that it is returned
+            in is not used for anything else.
+        stack_probes: probes leave preserved registers alone. False where Cranelift has a fault.
+        extends_stack_arguments: ``uext`` and ``sext`` work on stack arguments. False where
+            Cranelift has a fault.
+    """
+
+    integers: tuple[str, ...] = ()
+    floats: tuple[str, ...] = ()
+    vectors: tuple[str, ...] = ()
+    arguments: frozenset[str] = frozenset()
+    pops_arguments: bool = False
+    no_scratch: bool = False
+    results: ResultRegisters = _USUAL_RESULTS
+    exceptions: bool = False
+    exception_payload: bool = True
+    sret: bool = False
+    stack_probes: bool = True
+    extends_stack_arguments: bool = True
+
+    @property
+    def preserved(self) -> tuple[str, ...]:
+        """All registers that must be preserved, the frame and stack pointers left out."""
+        return self.integers + self.floats + self.vectors

@@ -1,0 +1,28 @@
+"""The ISAs that are emulated, one line each. ``docs/adding-an-isa.md`` says what each needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from backend.emulator.isa import Isa
+from backend.isa.aarch64.description import AARCH64
+from backend.isa.x86_64.description import X86_64
+
+#: By name, in the order in which cases are run.
+ISAS: Final[Mapping[str, Isa]] = {
+    isa.name: isa
+    for isa in (
+        X86_64,
+        AARCH64,
+    )
+}
+
+#: The ISAs that are run if none is named.
+DEFAULT_ISAS: Final = tuple(isa.name for isa in ISAS.values() if isa.by_default)
+
+
+def find_isa(name: str) -> Isa | None:
+    """Return the ISA of a name or alias, in any case; None if it is not emulated."""
+    wanted = name.lower()
+    return next((i for i in ISAS.values() if wanted == i.name or wanted in i.aliases), None)
