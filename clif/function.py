@@ -7,11 +7,20 @@ its opcode's format says which of the optional attributes count.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from clif.opcodes import Opcode
 from clif.types import Type
+
+#: How functions are named in a namespace of numbers, as in ``u0:3``; no test name reads like that.
+_USER_NAME = re.compile(r"u\d+:\d+")
+
+
+def format_name(name: str) -> str:
+    """Return a function's name as CLIF text has it: ``%name``, or ``u0:3`` as it is."""
+    return name if _USER_NAME.fullmatch(name) else f"%{name}"
 
 
 class Value:
@@ -99,11 +108,21 @@ class Signature:
 
 @dataclass(slots=True, eq=False)
 class StackSlot:
-    """``ss0 = explicit_slot 16, align = 8``; sizes in bytes."""
+    """``ss0 = explicit_slot 16, align = 8, key = 3``; sizes in bytes.
+
+    ``key`` is what debuggers find the slot by; it changes no code.
+    """
 
     size: int
     align: int = 1
     kind: str = "explicit_slot"
+    key: int | None = None
+
+    def __str__(self) -> str:
+        text = f"{self.kind} {self.size}"
+        if self.align > 1:
+            text += f", align = {self.align}"
+        return text if self.key is None else f"{text}, key = {self.key}"
 
 
 @dataclass(slots=True, eq=False)
@@ -113,6 +132,7 @@ class External:
     name: str
     signature: Signature
     colocated: bool = True
+    patchable: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -159,6 +179,35 @@ class Handler:
     target: BlockCall
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class StackMapEntry:
+    """A place of a stack slot where the garbage collector finds a reference: ``i32 @ ss0+4``."""
+
+    type: Type
+    slot: StackSlot
+    offset: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Annotations:
+    """What is said of an instruction beside what it does.
+
+    Attributes:
+        location: source location, as in ``@0030``; None for none.
+        tags: debug tags, as in ``<1, ss0>``.
+        stack_map: of a call, where references lie while it runs.
+    """
+
+    location: int | None = None
+    tags: tuple[int | StackSlot, ...] = ()
+    stack_map: tuple[StackMapEntry, ...] = ()
+
+    def slots(self) -> Iterator[StackSlot]:
+        """Yield the stack slots that are named."""
+        yield from (tag for tag in self.tags if isinstance(tag, StackSlot))
+        yield from (entry.slot for entry in self.stack_map)
+
+
 @dataclass(slots=True, eq=False)
 class Inst:
     """One instruction.
@@ -180,6 +229,7 @@ class Inst:
         handlers: exception table of ``try_call`` and ``try_call_indirect``.
         trap: trap code of ``trap``, ``trapz``, ``uadd_overflow_trap``...
         rmw: operation of ``atomic_rmw``.
+        annotations: None where there are none.
     """
 
     opcode: Opcode
@@ -195,6 +245,7 @@ class Inst:
     handlers: list[Handler] = field(default_factory=list)
     trap: str = ""
     rmw: str = ""
+    annotations: Annotations | None = None
 
     @property
     def result(self) -> Value:
@@ -224,7 +275,7 @@ class Function:
     stack_limit: str | None = None
 
     def __repr__(self) -> str:
-        return f"<function %{self.name}{self.signature}>"
+        return f"<function {format_name(self.name)}{self.signature}>"
 
     @property
     def entry(self) -> Block:
@@ -306,6 +357,18 @@ class _Cloner:
             new.targets = [self._target(target) for target in old.targets]
         if old.handlers:
             new.handlers = [Handler(h.tag, self._target(h.target)) for h in old.handlers]
+        if old.annotations is not None:
+            new.annotations = self._annotations(old.annotations)
+        return new
+
+    def _annotations(self, old: Annotations) -> Annotations:
+        tags = tuple(tag if isinstance(tag, int) else self._slot(tag) for tag in old.tags)
+        stack_map = tuple(replace(entry, slot=self._slot(entry.slot)) for entry in old.stack_map)
+        return Annotations(old.location, tags, stack_map)
+
+    def _slot(self, old: StackSlot) -> StackSlot:
+        new = self.entities[id(old)]
+        assert isinstance(new, StackSlot)
         return new
 
     def _ref(

@@ -9,7 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from clif.floats import format_float
-from clif.function import Block, BlockCall, External, Function, Inst, Signature, Value
+from clif.function import (
+    Block,
+    BlockCall,
+    External,
+    Function,
+    GlobalValue,
+    Inst,
+    Signature,
+    StackSlot,
+    Value,
+    format_name,
+)
 from clif.opcodes import Format
 from clif.types import F16, F32, F64, F128
 
@@ -63,22 +74,24 @@ class _Printer:
     def text(self) -> str:
         function = self.function
         body = [line for block in function.blocks for line in self._block(block)]
-        lines = [f"function %{function.name}{function.signature} {{", *self._preamble(), *body, "}"]
+        lines = [
+            f"function {format_name(function.name)}{function.signature} {{",
+            *self._preamble(),
+            *body,
+            "}",
+        ]
         return "\n".join(lines) + "\n"
 
     # --- the preamble; printed after the body, which asks for signatures ---
 
     def _preamble(self) -> list[str]:
         function = self.function
-        lines = [
-            f"    ss{n} = {slot.kind} {slot.size}" + (f", align = {slot.align}" * (slot.align > 1))
-            for n, slot in enumerate(function.stack_slots)
-        ]
+        lines = [f"    ss{n} = {slot}" for n, slot in enumerate(function.stack_slots)]
         lines += [f"    region{n} = {text}" for n, text in enumerate(function.alias_regions)]
         lines += [f"    gv{n} = {gv.text}" for n, gv in enumerate(function.global_values)]
         externals = [
-            f"    fn{n} = {'colocated ' * callee.colocated}%{callee.name} "
-            f"sig{self._signature(callee.signature)}"
+            f"    fn{n} = {'colocated ' * callee.colocated}{'patchable ' * callee.patchable}"
+            f"{format_name(callee.name)} sig{self._signature(callee.signature)}"
             for n, callee in enumerate(function.externals)
         ]
         lines += [f"    sig{n} = {signature}" for n, signature in enumerate(self.signatures)]
@@ -107,17 +120,40 @@ class _Printer:
         if opcode.polymorphic and inst.type is not None:
             head = f"{head}.{inst.type.name}"
         operands = _OPERANDS[opcode.format](self, inst)
+        if inst.annotations is not None:
+            return self._annotated(inst, head + operands)
         if inst.results:
             return f"    {_join(inst.results)} = {head}{operands}"
         return f"    {head}{operands}".rstrip()  # a return may be without operands
 
+    def _annotated(self, inst: Inst, text: str) -> str:
+        said = inst.annotations
+        assert said is not None
+        words = ["   "]
+        if said.tags:
+            tags = (str(tag) if isinstance(tag, int) else self._entity(tag) for tag in said.tags)
+            words.append(f"<{', '.join(tags)}>")
+        if said.location is not None:
+            words.append(f"@{said.location:04x}")
+        if inst.results:
+            words.append(f"{_join(inst.results)} =")
+        words.append(text.rstrip())
+        if said.stack_map:
+            entries = (f"{e.type} @ {self._entity(e.slot)}+{e.offset}" for e in said.stack_map)
+            words[-1] += f", stack_map=[{', '.join(entries)}]"
+        return " ".join(words)
+
     def name_of(self, inst: Inst) -> str:
         """The entity that the instruction names: ``ss0``, ``fn1``, ``gv0``, ``block2``."""
-        ref, function = inst.ref, self.function
+        ref = inst.ref
         if isinstance(ref, Signature):
             return f"sig{self._signature(ref)}"
         if isinstance(ref, Block):
             return f"block{ref.number}"
+        return self._entity(ref)
+
+    def _entity(self, ref: StackSlot | External | GlobalValue | None) -> str:
+        function = self.function
         if not self.entity:
             for prefix, entities in (
                 ("ss", function.stack_slots),

@@ -17,6 +17,7 @@ from clif import types
 from clif.function import (
     DEFAULT_FLAGS,
     AbiParam,
+    Annotations,
     Block,
     BlockCall,
     External,
@@ -26,12 +27,14 @@ from clif.function import (
     Inst,
     MemFlags,
     Signature,
+    StackMapEntry,
     StackSlot,
     Value,
 )
 from clif.testfile import Comment, Literal, RunCommand, TargetLine, TestFile
 from clif.types import Type
 
+_ANNOTATIONS = ("location", "tags", "stack_map")
 _FUNCTION = re.compile(r"^function\b", re.MULTILINE)
 
 
@@ -201,7 +204,7 @@ class _FunctionReader:
         for raw in self.raw["signatures"]:
             self.signatures[raw["name"]] = self._signature(raw)
         for raw in self.raw["stack_slots"]:
-            slot = StackSlot(raw["size"], raw["align"], raw["kind"])
+            slot = StackSlot(raw["size"], raw["align"], raw["kind"], raw["key"])
             function.stack_slots.append(slot)
             self.entities[raw["name"]] = slot
         for raw in self.raw["externals"]:
@@ -209,7 +212,7 @@ class _FunctionReader:
             if signature is None:
                 continue  # a gap: text may declare fn1 without fn0
             name = raw["target"].removeprefix("%")
-            external = External(name, signature, raw["colocated"])
+            external = External(name, signature, raw["colocated"], raw["patchable"])
             function.externals.append(external)
             self.entities[raw["name"]] = external
         for raw in self.raw["global_values"]:
@@ -259,7 +262,26 @@ class _FunctionReader:
             inst.flags = DEFAULT_FLAGS if flags == DEFAULT_FLAGS else flags
         inst.targets = [self._target(target) for target in raw.get("targets", ())]
         inst.handlers = [self._handler(entry) for entry in raw.get("handlers", ())]
+        if not raw.keys().isdisjoint(_ANNOTATIONS):
+            inst.annotations = self._annotations(raw)
         return inst
+
+    def _annotations(self, raw: dict[str, Any]) -> Annotations:
+        tags = (tag if isinstance(tag, int) else self._slot(tag) for tag in raw.get("tags", ()))
+        return Annotations(
+            raw.get("location"),
+            tuple(tags),
+            tuple(
+                StackMapEntry(self._type(type_), self._slot(slot), offset)
+                for type_, slot, offset in raw.get("stack_map", ())
+            ),
+        )
+
+    def _slot(self, name: str) -> StackSlot:
+        slot = self.entities.get(name)
+        if not isinstance(slot, StackSlot):
+            self._refuse(f"{name} is not defined")
+        return slot
 
     def _ref(
         self, raw: dict[str, Any]

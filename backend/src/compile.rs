@@ -4,6 +4,7 @@ use crate::bounds;
 use crate::errors::{self, Failure};
 use crate::isa::TargetIsa;
 use crate::panics;
+use crate::reader;
 use crate::timing::{self, Phase};
 use arbitrary::{Arbitrary, Unstructured};
 use cranelift_codegen::binemit::CodeOffset;
@@ -420,6 +421,6 @@ fn target_name(external: &ExternalName, function: &Function) -> String {
     match external {
         ExternalName::LibCall(call) => format!("LibCall:{call}"),
         ExternalName::KnownSymbol(symbol) => format!("KnownSymbol:{symbol}"),
-        named => named.display(Some(&function.params)).to_string(),
+        named => reader::external(named, function),
     }
 }

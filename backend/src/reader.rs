@@ -7,9 +7,9 @@ use crate::errors;
 use crate::panics;
 use crate::timing::{self, Phase};
 use cranelift_codegen::ir::{
-    AbiParam, ArgumentExtension, ArgumentPurpose, Block, BlockArg, BlockCall, ExceptionTable,
-    ExceptionTableItem, Function, GlobalValueData, Inst, InstructionData, MemFlagsData, Signature,
-    Value,
+    AbiParam, ArgumentExtension, ArgumentPurpose, Block, BlockArg, BlockCall, DebugTag,
+    ExceptionTable, ExceptionTableItem, Function, GlobalValueData, Inst, InstructionData,
+    MemFlagsData, Signature, Value,
 };
 use cranelift_codegen::ir::{Endianness, ExternalName};
 use cranelift_reader::{Comment, Details, Feature, ParseOptions, TestFile, TestOption};
@@ -17,10 +17,14 @@ use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
-/// Reads a CLIF file, with or without header lines.
+/// Reads a CLIF file, with or without header lines. What `target` lines say is returned as words;
+/// whether there are such ISAs and flags is for those to say who compile for them.
 #[pyfunction]
 pub fn read<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyDict>> {
     bounds::check(py, text)?;
+    let header = header_lines(text);
+    let blanked = without_targets(text);
+    let text = blanked.as_str();
     let file = py
         .detach(|| {
             panics::catch(|| {
@@ -30,12 +34,30 @@ pub fn read<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyDict>> {
         })
         .map_err(|panic| errors::compiler_panic(py, panic, ""))?
         .map_err(|error| errors::read_error(py, &error))?;
-    test_file(py, text, &file)
+    test_file(py, text, &header, &file)
+}
+
+/// The text with blanks in place of its `target` lines: Cranelift's reader refuses settings before one
+/// that names an ISA which this build lacks.
+fn without_targets(text: &str) -> String {
+    let mut blanked = String::with_capacity(text.len());
+    let mut inside = true;
+    for line in text.split_inclusive('\n') {
+        let word = line.split_whitespace().next().unwrap_or_default();
+        inside &= word != "function";
+        if inside && word == "target" {
+            blanked.extend(line.chars().map(|c| if c == '\n' { c } else { ' ' }));
+        } else {
+            blanked.push_str(line);
+        }
+    }
+    blanked
 }
 
 fn test_file<'py>(
     py: Python<'py>,
     text: &str,
+    header: &[Vec<&str>],
     file: &TestFile<'_>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let commands = PyList::empty(py);
@@ -50,7 +72,6 @@ fn test_file<'py>(
             .collect();
         commands.append((command.command, options))?;
     }
-    let header = header_lines(text);
     let words_of = |first: &str| -> Vec<Vec<&str>> {
         let lines = header.iter().filter(|line| line[0] == first);
         lines.map(|line| line[1..].to_vec()).collect()
@@ -227,8 +248,14 @@ fn preamble(py: Python<'_>, function: &Function, dict: &Bound<'_, PyDict>) -> Py
     dict.set_item("constants", constants)
 }
 
-fn external(name: &ExternalName, function: &Function) -> String {
-    name.display(Some(&function.params)).to_string()
+/// `userextname0` in a text that declares no such name is printed like that: Cranelift panics.
+pub fn external(name: &ExternalName, function: &Function) -> String {
+    let params = &function.params;
+    let declared = match name {
+        ExternalName::User(number) => params.user_named_funcs().get(*number).is_some(),
+        _ => true,
+    };
+    name.display(declared.then_some(params)).to_string()
 }
 
 fn global_value<'py>(
@@ -251,7 +278,17 @@ fn global_value<'py>(
             colocated,
             tls,
         } => {
-            dict.set_item("symbol", external(name, function))?;
+            // Cranelift's own text says `userextname0` for a name like `u0:1`.
+            let name = external(name, function);
+            let colocated_word = if *colocated { "colocated " } else { "" };
+            let tls_word = if *tls { "tls " } else { "" };
+            let offset_text = match offset.bits() {
+                0 => String::new(),
+                bits => format!("{bits:+}"),
+            };
+            let text = format!("symbol {colocated_word}{tls_word}{name}{offset_text}");
+            dict.set_item("text", text)?;
+            dict.set_item("symbol", name)?;
             dict.set_item("offset", offset.bits())?;
             dict.set_item("colocated", colocated)?;
             dict.set_item("tls", tls)?;
@@ -316,6 +353,7 @@ fn instruction<'py>(
         details.map.location(inst.into()).map(|at| at.line_number),
     )?;
     operands(py, function, data, &dict)?;
+    annotations(py, function, inst, &dict)?;
     let targets = data.branch_destination(&dfg.jump_tables, &dfg.exception_tables);
     if let Some(table) = data.exception_table() {
         exception_table(py, function, table, &dict)?;
@@ -327,6 +365,39 @@ fn instruction<'py>(
         dict.set_item("targets", list)?;
     }
     Ok(dict)
+}
+
+/// What is said of an instruction beside what it does, where there is any: its source location, its
+/// debug tags (numbers, or names of stack slots), its stack map (`(type, slot, offset)` each).
+fn annotations(
+    py: Python<'_>,
+    function: &Function,
+    inst: Inst,
+    dict: &Bound<'_, PyDict>,
+) -> PyResult<()> {
+    let location = function.srcloc(inst);
+    if !location.is_default() {
+        dict.set_item("location", location.bits())?;
+    }
+    let tags = function.debug_tags.get(inst);
+    if !tags.is_empty() {
+        let list = PyList::empty(py);
+        for tag in tags {
+            match tag {
+                DebugTag::User(number) => list.append(number)?,
+                DebugTag::StackSlot(slot) => list.append(slot.to_string())?,
+            }
+        }
+        dict.set_item("tags", list)?;
+    }
+    if let Some(entries) = function.dfg.user_stack_map_entries(inst) {
+        let entries: Vec<(String, String, u32)> = entries
+            .iter()
+            .map(|entry| (entry.ty.to_string(), entry.slot.to_string(), entry.offset))
+            .collect();
+        dict.set_item("stack_map", entries)?;
+    }
+    Ok(())
 }
 
 /// The operands that are not values: which there are follows from the format.

@@ -38,6 +38,8 @@ def _changes(function: Function) -> Iterator[Change]:
             yield partial(setattr, inst, "offset", 0)
         if inst.trap not in ("", "user1"):
             yield partial(setattr, inst, "trap", "user1")
+        if inst.annotations is not None:
+            yield partial(setattr, inst, "annotations", None)
     for block in function.blocks:
         if block.cold:
             yield partial(setattr, block, "cold", False)

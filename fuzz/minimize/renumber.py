@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from clif.function import AbiParam, GlobalValue
+from clif.function import AbiParam, GlobalValue, format_name
 from fuzz.cases.case import Case
 from fuzz.minimize.order import canonical_names, in_order, order_of_use
 from fuzz.minimize.subject import Change, Subject
@@ -53,7 +53,7 @@ def _names(case: Case) -> None:
 def _rename_symbol(value: GlobalValue, new: dict[str, str]) -> None:
     name = (value.symbol or "").lstrip("%")
     if name in new:
-        value.text = value.text.replace(f"%{name}", f"%{new[name]}")
+        value.text = value.text.replace(format_name(name), format_name(new[name]))
         value.symbol = f"%{new[name]}" if (value.symbol or "").startswith("%") else new[name]
 
 

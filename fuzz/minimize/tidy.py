@@ -27,6 +27,9 @@ def tidy(case: Case) -> None:
 
 def _drop_declarations(function: Function) -> None:
     named = {id(inst.ref) for inst in function.instructions() if inst.ref is not None}
+    for inst in function.instructions():
+        if inst.annotations is not None:
+            named |= set(map(id, inst.annotations.slots()))
 
     def used(entity: StackSlot | External | GlobalValue) -> bool:
         return id(entity) in named

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,6 +13,9 @@ from fuzz.differential.diagnosis import COMPILER_FAILURES
 from fuzz.differential.pipeline import target_of
 from reports.disassembly import instructions
 from reports.model import Code
+
+#: An instruction's debug tags, and the source location that the text gives it itself.
+_ANNOTATIONS = re.compile(r"(<[^>]*> )?(?:@[0-9a-f]+ )?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,10 @@ def _located(text: str) -> Iterator[str]:
             inside = line != "}"
             yield line
         elif inside and line.strip():
-            yield f"    @{number:x} {line.lstrip()}"
+            text = line.lstrip()
+            own = _ANNOTATIONS.match(text)
+            assert own is not None  # it matches nothing at all as well
+            yield f"    {own[1] or ''}@{number:x} {text[own.end() :]}"
         else:
             yield line
 

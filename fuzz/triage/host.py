@@ -28,7 +28,7 @@ from backend.cranelift.compiler import (
 )
 from backend.emulator.linker import Linker, LinkError
 from backend.isa.registry import ISAS, find_isa
-from clif.function import Function
+from clif.function import Function, format_name
 from clif.outcome import Region, Status, ints_from_words
 from clif.printer import print_functions
 from clif.types import F32, F64, Type
@@ -122,7 +122,7 @@ def _caller(main: Function) -> str:
     """Loads the arguments from one table, calls main, stores the results into another."""
     signature = main.signature
     lines = [f"function %{_NAME}(i64, i64) system_v {{", f"    sig0 = {signature}"]
-    lines += [f"    fn0 = colocated %{main.name} sig0", "block0(v0: i64, v1: i64):"]
+    lines += [f"    fn0 = colocated {format_name(main.name)} sig0", "block0(v0: i64, v1: i64):"]
     count = len(signature.params)
     for n, type_ in enumerate(signature.param_types):
         lines += _argument(type_, n, 2 + n, 2 + count + n)

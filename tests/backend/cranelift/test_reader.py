@@ -503,3 +503,70 @@ def test_a_file_is_read_in_part() -> None:
     assert caught.value is not None
     with pytest.raises(ReadError, match="iaddd"):
         read_file_in_part("function %f() { block0: v0 = iaddd v0, v0 }")
+
+
+NAMES = """\
+function u0:3(i32) -> i32 fast {
+    gv0 = symbol colocated u1:0+8
+    gv1 = symbol tls %tls_name
+    sig0 = (i32) -> i32 fast
+    fn0 = colocated u0:3 sig0
+    fn1 = patchable u42:7 sig0
+    fn2 = %FloorF64 sig0
+block0(v0: i32):
+    v1 = symbol_value.i64 gv0
+    v2 = call fn0(v0)
+    v3 = call fn1(v2)
+    return v3
+}
+"""
+
+
+def test_names_of_all_forms_survive() -> None:
+    (function,) = read_functions(NAMES)
+    assert function.name == "u0:3"
+    assert [callee.name for callee in function.externals] == ["u0:3", "u42:7", "FloorF64"]
+    assert [callee.patchable for callee in function.externals] == [False, True, False]
+    assert print_function(function) == NAMES
+    assert print_function(function.clone()) == NAMES
+
+
+ANNOTATED = """\
+function %f(i32) -> i32 system_v {
+    ss0 = explicit_slot 8, align = 4, key = 13
+    ss1 = explicit_slot 4
+    sig0 = (i32) -> i32 system_v
+    fn0 = %g sig0
+block0(v0: i32):
+    <7, ss1> sequence_point
+    @0030 v1 = iadd.i32 v0, v0
+    <1> @1a2b3c v2 = call fn0(v1), stack_map=[i32 @ ss0+4, i8 @ ss1+0]
+    return v2
+}
+"""
+
+
+def test_what_is_said_beside_the_code_survives() -> None:
+    (function,) = read_functions(ANNOTATED)
+    tagged, located, call, _ = function.instructions()
+    assert tagged.annotations is not None
+    assert tagged.annotations.tags == (7, function.stack_slots[1])
+    assert located.annotations is not None
+    assert located.annotations.location == 0x30
+    assert call.annotations is not None
+    first, second = call.annotations.stack_map
+    assert (first.type, first.slot, first.offset) == (types.I32, function.stack_slots[0], 4)
+    assert second.slot is function.stack_slots[1]
+    copy = function.clone()
+    assert print_function(copy) == print_function(function) == ANNOTATED
+    (_, _, copied, _) = copy.instructions()
+    assert copied.annotations is not None
+    assert copied.annotations.stack_map[0].slot is copy.stack_slots[0]
+
+
+def test_settings_before_a_target_that_is_not_built_in() -> None:
+    text = "test run\nset opt_level=speed\ntarget x86_64\nset preserve_frame_pointers\n"
+    file = read_file(f"{text}target no_such_isa has_it\nfunction %f() {{\nblock0:\n  return\n}}\n")
+    assert file.settings == ["opt_level=speed", "preserve_frame_pointers"]
+    assert file.targets == [TargetLine("x86_64"), TargetLine("no_such_isa", ("has_it",))]
+    assert file.functions[0][0].name == "f"
