@@ -1,7 +1,8 @@
-"""Mutating cases, on CLIF itself: valid cases out of valid cases.
+"""Mutations: changes to CLIF that make valid cases of valid cases.
 
-Nothing needs to be known of how a case was made: what must not be touched is found by analyses of
-its functions (``fuzz.analysis``), and after each step they say whether the case is still as safe.
+A case may come from anywhere: analyses of its functions (``fuzz.analysis``) find what must not
+change. They run again after each mutation, which is rolled back if the case has become less safe.
+A mutation is a function in a file of its own, and an entry in ``registry``.
 """
 
 from fuzz.mutate.mutator import Mutant, Mutator, RollbackReason, crossover, mutate, mutator_of

@@ -1,4 +1,4 @@
-"""Another way through the blocks."""
+"""The mutation ``branch``: other targets of a branch."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from fuzz.mutate.context import MutationContext
 
 
 def change_branch(context: MutationContext) -> bool:
-    """Sides of a branch change places, or one of them goes where another one goes.
+    """Swap the targets of a branch, or replace one by a copy of another.
 
-    Keeps: types, since a side takes the arguments of the one that it follows. No edge is new, so
-    that no cycle is; the branches that end loops stay. Blocks that nothing leads to any longer go.
+    A copied target brings its arguments along, so types are kept. There is no new edge between
+    blocks, hence no new cycle, and the branches that end loops are left alone. Blocks that have
+    become unreachable are removed.
     """
     function = context.function()
     if context.analysis.protected.everything or function in context.analysis.protected.control_flow:

@@ -1,4 +1,4 @@
-"""Bytes for Cranelift's chaos mode."""
+"""The mutation ``chaos``: other decisions of Cranelift's chaos mode."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from fuzz.mutate.context import MutationContext
 
 
 def change_chaos(context: MutationContext) -> bool:
-    """The decisions of chaos mode are others, or there are none any more.
+    """Draw other bytes for chaos mode, or turn it off.
 
-    Keeps: everything; chaos mode may change no outcome.
+    Chaos mode must not change any outcome, so every case allows this.
     """
     entropy, before = context.entropy, context.case.chaos
     if before and entropy.below(4) == 0:

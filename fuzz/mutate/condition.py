@@ -1,4 +1,4 @@
-"""Another condition code."""
+"""The mutation ``condition``: another condition code of a comparison."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from fuzz.mutate.context import MutationContext
 
 
 def change_condition(context: MutationContext) -> bool:
-    """A comparison asks for something else.
+    """Give a comparison another condition code that the case's ISAs lower.
 
-    Keeps: types; only codes that the case's ISAs lower. Comparisons that end a loop are locked.
+    Comparisons that end a loop are protected.
     """
     places = [
         (place, form)

@@ -1,4 +1,4 @@
-"""Another constant."""
+"""The mutation ``constant``: another constant, lane number or shuffle mask."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _LANES = frozenset({Format.BINARY_IMM8, Format.TERNARY_IMM8, Format.SHUFFLE})
 
 
 def change_constant(context: MutationContext) -> bool:
-    """A constant, a lane number or a shuffle's mask becomes another one.
+    """Change a constant, a lane number or the mask of a shuffle.
 
-    Keeps: the type. Constants that bounds, divisors, addresses and counters rest on are locked.
+    Constants that bounds, divisors, addresses and loop counters depend on are protected.
     """
     places = [
         place
@@ -46,7 +46,7 @@ def change_constant(context: MutationContext) -> bool:
 
 
 def _drawn(context: MutationContext, inst: Inst, type_: Type) -> int:
-    """A near one as often as any."""
+    """Draw another constant: half of the time one that is near or differs by one bit."""
     mask = (1 << type_.bits) - 1
     kind = context.entropy.below(6)
     if kind == 0:

@@ -1,4 +1,4 @@
-"""An instruction less."""
+"""The mutation ``delete``: one instruction less."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from fuzz.mutate.context import MutationContext
 
 
 def delete_instruction(context: MutationContext) -> bool:
-    """Users of an instruction's result use another value instead; or a store is left out.
+    """Delete a store, or an instruction whose users get another value of its type.
 
-    Keeps: dominance and types. What nobody uses any longer goes too. Stores to stack slots stay:
-    they may be what initialises them.
+    The other value is one that dominates the users. Instructions without users are removed
+    afterwards. Stores to stack slots stay, since a load may rely on the slot being initialised.
     """
     function = context.function()
     places = [place for place, _ in context.pure_places(function) if len(place.inst.results) == 1]
@@ -25,7 +25,7 @@ def delete_instruction(context: MutationContext) -> bool:
 
 
 def _replace(context: MutationContext, place: Place) -> bool:
-    """An operand of the same type where there is one, or anything in scope."""
+    """Replace an instruction's result by an operand of its type, or else by any value in scope."""
     result = place.inst.result
     uses = context.index(place.function).uses[result]
     operands = [arg for arg in place.inst.args if arg.type is result.type]

@@ -1,4 +1,4 @@
-"""An instruction twice."""
+"""The mutation ``duplicate``: a copy of an instruction."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from fuzz.mutate.context import MutationContext
 
 
 def duplicate_instruction(context: MutationContext) -> bool:
-    """A copy of an operation or load serves one of its users; or a store is made twice.
+    """Copy an operation or load for one of its users, or repeat a store.
 
-    Keeps: everything, or nearly: the copy stands right in front of its user, and a load gives there
-    what memory holds by then. What GVN, alias analysis and rematerialisation may merge is the idea.
+    This gives GVN, alias analysis and rematerialisation something to merge. Results stay the same,
+    except that a copied load, right in front of its user, reads what memory holds by then.
     """
     function = context.function()
     choice = context.pick(_loads_and_operations(context, _places(context, function)))
@@ -33,7 +33,7 @@ def duplicate_instruction(context: MutationContext) -> bool:
 
 
 def _places(context: MutationContext, function: Function) -> list[Place]:
-    """Where operations, loads and stores stand that may be made twice."""
+    """Return the operations, loads and stores that may be copied."""
     pure = [place for place, _ in context.pure_places(function)]
     memory = [
         place
@@ -48,7 +48,7 @@ def _places(context: MutationContext, function: Function) -> list[Place]:
 def _loads_and_operations(
     context: MutationContext, places: list[Place]
 ) -> list[tuple[Place, Use | None]]:
-    """Each with one of its users that may be changed; stores without."""
+    """Return the instructions each with a user that may get the copy's result, None for stores."""
     found: list[tuple[Place, Use | None]] = []
     for place in places:
         if not place.inst.results:
@@ -67,6 +67,6 @@ def _copy(context: MutationContext, place: Place) -> Inst:
 
 
 def _later(context: MutationContext, place: Place) -> int:
-    """Somewhere behind, in the same block."""
+    """Draw a position behind an instruction in its block."""
     last = len(place.block.instructions) - 1
     return context.entropy.between(place.index + 1, max(place.index + 1, last))

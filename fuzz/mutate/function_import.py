@@ -1,4 +1,4 @@
-"""Taking functions over from another case."""
+"""Importing functions of another case."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from fuzz.cases.case import Case, effective_settings
 from fuzz.generate.conventions import common, fits
 from fuzz.mutate.context import MutationContext
 
-#: Settings that functions are made for: they must agree.
+#: Settings that signatures and code depend on: both cases must have the same.
 _SHARED = ("enable_llvm_abi_extensions", "enable_pinned_reg")
-#: What the functions may rest on once it is on: tail calls need frame pointers.
+#: The setting that imported functions may need, since tail calls need frame pointers.
 _NEEDED = "preserve_frame_pointers"
 _MULTI = "enable_multi_ret_implicit_sret"
-#: Bytes that a region may grow to.
+#: The most bytes that a region may grow to.
 _LARGEST_REGION = 1024
-#: Functions of a case: crossing again and again must not make them grow without end.
+#: The most functions of a case, so that repeated crossover does not make cases grow without end.
 _MOST_FUNCTIONS = 12
 
 
 @dataclass(slots=True, eq=False)
 class ImportableFunction:
-    """A function of another case, with what it calls.
+    """A function of another case that may be imported, with the functions that it calls.
 
     Attributes:
-        functions: the function itself first; still those of the other case.
-        region: which parameters take the region's address.
+        functions: the function itself first. They are those of the other case, not copies.
+        region: the positions of the parameters that take the region's address.
     """
 
     functions: list[Function]
@@ -41,11 +41,11 @@ class ImportableFunction:
 
 
 def importable_functions(context: MutationContext) -> list[ImportableFunction]:
-    """What may be taken over: all that is proved to end and not to trap or go astray."""
-    donor = context.other
-    if donor is None or (donor.case.trapping and not context.case.trapping):
+    """Return the functions of the other case that are proved to end, not to trap, and to access
+    nothing out of bounds."""
+    if context.other is None or (context.other.case.trapping and not context.case.trapping):
         return []
-    analysis, other = donor.analysis, donor.case
+    analysis, other = context.other.analysis, context.other.case
     if analysis.graph.recursive or analysis.irreducible or not _agree(context.case, other):
         return []
     found = []
@@ -82,11 +82,12 @@ def _importable(analysis: AnalysisResults, function: Function) -> ImportableFunc
 
 
 def is_region(analysis: AnalysisResults, value: Value) -> bool:
-    """Whether a value is the region's address itself."""
+    """Return whether a value is the region's address itself."""
     return analysis.ranges.of(value) == (Interval(REGION, 0, 0),)
 
 
 def _closure(analysis: AnalysisResults, function: Function) -> list[Function]:
+    """Return a function and all functions that it calls, directly or not."""
     found = [function]
     for each in found:
         for callee, sites in analysis.graph.calls.items():
@@ -96,8 +97,8 @@ def _closure(analysis: AnalysisResults, function: Function) -> list[Function]:
 
 
 def _fits(context: MutationContext, other: Case, importable: ImportableFunction) -> bool:
-    """Whether signatures are callable under the case's settings, on all of its ISAs, and the region
-    is large enough."""
+    """Return whether the functions can be called in the case: its settings and ISAs allow their
+    signatures, and its region can be made large enough."""
     case = context.case
     if len(case.functions) + len(importable.functions) > _MOST_FUNCTIONS:
         return False
@@ -116,7 +117,11 @@ def _fits(context: MutationContext, other: Case, importable: ImportableFunction)
 
 
 def import_function(context: MutationContext, importable: ImportableFunction) -> Function:
-    """Add copies of the functions to the case; the copy of the root."""
+    """Add copies of an importable function and its callees to the case.
+
+    Returns:
+        The copy of the function itself.
+    """
     assert context.other is not None
     case, other = context.case, context.other.case
     names = _fresh_names(case, importable)
@@ -147,7 +152,8 @@ def _fresh_names(case: Case, importable: ImportableFunction) -> dict[str, str]:
 
 
 def _share_region(case: Case, other: Case) -> None:
-    """Room for both, and no promise that nobody writes where the other one does."""
+    """Enlarge the region to the larger one of both cases, and drop the flag ``readonly``: imported
+    functions may write anywhere in the region."""
     mine, theirs = case.inputs.region, other.inputs.region
     assert mine is not None
     assert theirs is not None
@@ -160,7 +166,7 @@ def _share_region(case: Case, other: Case) -> None:
 
 
 def declare(function: Function, callee: Function, *, colocated: bool) -> External:
-    """A declaration of a callee."""
+    """Add a declaration of a callee to a function, and return it."""
     external = External(callee.name, callee.signature, colocated)
     function.externals.append(external)
     return external

@@ -1,4 +1,4 @@
-"""Other arguments, other contents of the region."""
+"""The mutation ``inputs``: other arguments, or other contents of the region."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from fuzz.mutate.context import MutationContext
 
 
 def change_inputs(context: MutationContext) -> bool:
-    """All arguments of a parameter are drawn anew, or one of them, or some bytes of the region.
+    """Draw anew all arguments of a parameter, one of them, or some bytes of the region.
 
-    Keeps: the number of inputs and the region's size. Parameters that something unproved rests on
-    are locked.
+    The number of inputs and the region's size stay. Parameters that an unproved hazard depends on
+    are protected.
     """
     kind = context.entropy.below(4)
     if context.analysis.protected.everything:

@@ -1,4 +1,4 @@
-"""Other memory flags."""
+"""The mutation ``memory-flags``: other flags of a load or store."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _FORMATS = (Format.LOAD, Format.STORE)
 
 
 def change_memory_flags(context: MutationContext) -> bool:
-    """A load or store says something else of itself.
+    """Change the flags of a load or store, all of them still true.
 
-    Keeps: that the flags are true. Promises are only given where they are proved: ``notrap`` and
-    ``can_move`` of what stays in its bounds. The others are only taken back.
+    ``notrap`` and ``can_move`` are set only on accesses that are proved to be in bounds;
+    ``aligned`` and ``readonly`` are only dropped.
     """
     function = context.function()
     places = [

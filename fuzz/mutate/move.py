@@ -1,4 +1,4 @@
-"""An instruction elsewhere."""
+"""The mutation ``move``: an instruction in another place."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from fuzz.mutate.context import MutationContext
 
 
 def move_instruction(context: MutationContext) -> bool:
-    """An operation stands earlier or later, or in another block; a store later in its own.
+    """Move an operation between its operands and its users, or a store further down its block.
 
-    Keeps: dominance, since it stays between its operands and its users. Operations have no effects,
-    so that it does not matter how often they run. Stores to stack slots, and what may trap, stay.
+    Operations have no side effects, so it does not matter how often they run. Stores to stack slots
+    and instructions that may trap stay where they are.
     """
     function = context.function()
     index = context.index(function)
@@ -30,12 +30,12 @@ def move_instruction(context: MutationContext) -> bool:
     if target is None:
         return False
     del place.block.instructions[place.index]
-    target.instructions.insert(_slot(context, index, inst, target), inst)
+    target.instructions.insert(_position(context, index, inst, target), inst)
     return True
 
 
 def _move_within(context: MutationContext, place: Place, end: int) -> bool:
-    """In front of instruction ``end`` at most, and behind the operands."""
+    """Move an instruction within its block, behind its operands and at most to ``end``."""
     first = _after_operands(context.index(place.function), place.inst, place.block)
     start = first if place.inst.results else place.index
     choices = [n for n in range(start, end + 1) if n not in (place.index, place.index + 1)]
@@ -48,18 +48,20 @@ def _move_within(context: MutationContext, place: Place, end: int) -> bool:
 
 
 def _after_operands(index: Index, inst: Inst, block: Block) -> int:
+    """Return the first position in a block at which all operands are defined."""
     homes = [index.place[arg] for arg in inst.args]
     return max((at + 1 for home, at in homes if home is block), default=0)
 
 
 def _first_use(index: Index, inst: Inst, place: Place) -> int:
-    """The first instruction of the block that uses a result, or its terminator."""
+    """Return the index of the first instruction of the block that uses a result, or else of its
+    terminator."""
     uses = [use.at for r in inst.results for use in index.uses[r] if use.block is place.block]
     return min(uses, default=len(place.block.instructions) - 1)
 
 
 def _blocks(index: Index, place: Place) -> list[Block]:
-    """The other blocks that operands dominate and that dominate all users."""
+    """Return the other blocks that all operands dominate and that dominate all users."""
     inst = place.inst
     homes = [index.place[arg][0] for arg in inst.args]
     users = [use.block for result in inst.results for use in index.uses[result]]
@@ -72,8 +74,8 @@ def _blocks(index: Index, place: Place) -> list[Block]:
     ]
 
 
-def _slot(context: MutationContext, index: Index, inst: Inst, block: Block) -> int:
-    """A place in another block, behind operands and in front of users."""
+def _position(context: MutationContext, index: Index, inst: Inst, block: Block) -> int:
+    """Draw a position in another block, behind the operands and in front of the users."""
     start = _after_operands(index, inst, block)
     uses = [use.at for r in inst.results for use in index.uses[r] if use.block is block]
     end = min(uses, default=len(block.instructions) - 1)

@@ -1,4 +1,4 @@
-"""Making mutants: valid cases out of valid cases."""
+"""The mutator: applies drawn mutations to a case, and rolls back those that break it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from fuzz.mutate.context import MutationContext
 from fuzz.mutate.instruction_index import InstructionIndex
 from fuzz.mutate.registry import MUTATIONS, Mutation
 
-#: Draws of a mutation per step wanted; not every one finds a place.
+#: How often a mutation is drawn for each step that is wanted; not every one finds a place.
 _TRIES = 12
 
 
 class RollbackReason(Enum):
-    """Why a step was taken back: the change broke what keeps a case valid."""
+    """Why a step was rolled back."""
 
     INVALID = "not well-formed"
     HAZARD = "a trap or access is not ruled out any longer"
@@ -39,8 +39,8 @@ class Mutant:
     """A mutated case.
 
     Attributes:
-        steps: names of the mutations that made it, in order.
-        refused: steps taken back, by mutation and reason.
+        steps: the names of the mutations that made it, in order.
+        rolled_back: how many steps were rolled back, by mutation and reason.
     """
 
     case: Case
@@ -49,9 +49,10 @@ class Mutant:
 
 
 class Mutator:
-    """Mutates cases, those for one ISA alone with what that ISA lowers.
+    """Makes mutants. A case for one ISA alone gets instructions that this ISA lowers.
 
-    ``repertoires`` are those of a generator with the same options, where there is one.
+    Args:
+        repertoires: those of a generator with the same options, if there is one, to share them.
     """
 
     def __init__(self, options: Options, repertoires: Repertoires | None = None) -> None:
@@ -60,7 +61,7 @@ class Mutator:
         self._indexes: dict[int, InstructionIndex] = {}
 
     def instructions_of(self, case: Case) -> InstructionIndex:
-        """What a case may be made of, with the ISAs, settings and flags that it has."""
+        """Return the instructions that a case's ISAs lower under its settings and flags."""
         isas = case.isas or self.options.isas
         repertoire = self.repertoires.of(isas, case.settings, case.isa_settings)
         found = self._indexes.get(id(repertoire))
@@ -77,13 +78,13 @@ class Mutator:
         only: Iterable[str] = (),
         other: Case | None = None,
     ) -> Mutant:
-        """A mutant of a case, which stays as it is.
+        """Return a mutant of a case, which itself stays as it is.
 
         Args:
-            steps: how many mutations; drawn from 1 to 5 if not given. There may be fewer where
-                nothing fits.
-            only: names of the mutations to draw from; all if empty.
-            other: a case to take functions from.
+            steps: how many mutations to apply, drawn from 1 to 5 if None. Fewer are applied if too
+                few of those that are drawn find a place.
+            only: the names of the mutations to draw from, all if empty.
+            other: a case to import functions from.
         """
         wanted = steps if steps is not None else 1 + entropy.below(3) + entropy.below(3)
         work = _MutationRun(self, case, entropy, _choices(only, other), other)
@@ -94,7 +95,7 @@ class Mutator:
         return work.mutant
 
     def crossover(self, one: Case, other: Case, entropy: Entropy) -> Mutant:
-        """The first case with something of the second one in it; both stay as they are."""
+        """Return the first case with a function of the second one; both stay as they are."""
         names = [mutation.name for mutation in MUTATIONS.values() if mutation.needs_other]
         return self.mutate(one, entropy, steps=1, only=names, other=other)
 
@@ -107,7 +108,11 @@ def _choices(only: Iterable[str], other: Case | None) -> list[Mutation]:
 
 
 class _MutationRun:
-    """One case on its way, with a copy to go back to."""
+    """The making of one mutant.
+
+    Attributes:
+        snapshot: a copy of the case to roll back to; None after a step, until the next one.
+    """
 
     def __init__(
         self,
@@ -126,11 +131,11 @@ class _MutationRun:
         for function in self.mutant.case.functions:
             remove_unreachable(function)
         self.analysis = AnalysisResults(self.mutant.case)
-        #: As the mutant was before the step; the first one can go back to the case itself.
+        # The original itself serves the first step: it is never changed.
         self.snapshot: Case | None = case
 
     def step(self) -> None:
-        """Try one mutation."""
+        """Apply a drawn mutation, if it finds a place, and roll it back if it breaks the case."""
         mutation = self.entropy.weighted(self.choices, self.weights)
         mutator, case = self.mutator, self.mutant.case
         if self.snapshot is None:
@@ -145,7 +150,7 @@ class _MutationRun:
             self._roll_back(mutation, RollbackReason.INVALID, self.snapshot)
             return
         analysis = AnalysisResults(case)
-        reason = _judge(self.analysis, analysis)
+        reason = _regression(self.analysis, analysis)
         if reason is not None:
             self._roll_back(mutation, reason, self.snapshot)
             return
@@ -161,14 +166,14 @@ class _MutationRun:
 
 
 def remove_dead_code(case: Case) -> None:
-    """Drop what nothing leads to and what nobody uses."""
+    """Remove unreachable blocks, and instructions without effects whose results nobody uses."""
     for function in case.functions:
         remove_unreachable(function)
         remove_unused(function)
 
 
-def _judge(before: AnalysisResults, after: AnalysisResults) -> RollbackReason | None:
-    """Whether something is worse than it was."""
+def _regression(before: AnalysisResults, after: AnalysisResults) -> RollbackReason | None:
+    """Return what is no longer proved that was before, None if there is nothing."""
     if not after.unproved <= before.unproved or after.graph.recursive > before.graph.recursive:
         return RollbackReason.HAZARD
     if not (after.endless <= before.endless and after.irreducible <= before.irreducible):
@@ -180,18 +185,19 @@ def _judge(before: AnalysisResults, after: AnalysisResults) -> RollbackReason | 
 
 @cache
 def mutator_of(options: Options) -> Mutator:
-    """The mutator of some options, made once."""
+    """Return the mutator for some options, which is made once."""
     return Mutator(options)
 
 
 def mutate(case: Case, entropy: Entropy, options: Options | None = None) -> Case:
-    """A mutant of a valid case: valid, and another one where anything could be changed.
+    """Return a mutant of a valid case, which itself stays as it is.
 
-    The case itself stays as it is. It may come from the generator or from a file.
+    The mutant is valid too, and differs unless no mutation found a place. The case may come from
+    the generator or from a file.
     """
     return mutator_of(options or Options()).mutate(case, entropy).case
 
 
 def crossover(one: Case, other: Case, entropy: Entropy, options: Options | None = None) -> Case:
-    """A case with functions of both; each stays as it is."""
+    """Return the first case with a function of the second one; both stay as they are."""
     return mutator_of(options or Options()).crossover(one, other, entropy).case

@@ -1,4 +1,4 @@
-"""Another offset of a load or store."""
+"""The mutation ``offset``: another offset of a load or store."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from fuzz.analysis.access import Span, spans
 from fuzz.mutate.context import MutationContext
 
 _WITH_OFFSET = (Format.LOAD, Format.STORE)
-#: Nothing that a case asks for needs to lie farther off.
+#: Offsets that are larger stay as they are: the generator uses them to cancel what an address adds.
 _FARTHEST = 1 << 16
 
 
 def change_offset(context: MutationContext) -> bool:
-    """A load or store goes to another place of the object that it goes to.
+    """Move a load or store to another place in the object that it accesses.
 
-    Keeps: bounds, and what is never written. Of stack slots only loads are changed, and only where
-    the whole slot has been written before: fresh stack must not be read. Flags that may have become
-    untrue are dropped.
+    It stays in bounds, and a store stays out of the read-only bytes. In a stack slot only loads are
+    moved, and only if the whole slot has been written before, since fresh stack must not be read.
+    Flags that may no longer be true are dropped.
     """
     function = context.function()
     choice = context.pick(_movable(context, function))
@@ -29,8 +29,8 @@ def change_offset(context: MutationContext) -> bool:
         return False
     access, span = choice
     low = _lowest(context, access, span)
-    shift = low + context.entropy.below(_room(context, span) - (span.high - span.low) - low + 1)
-    shift -= span.low
+    highest = _object_size(context, span) - (span.high - span.low)
+    shift = low + context.entropy.below(highest - low + 1) - span.low
     if context.entropy.below(2):
         shift -= shift % access.size
     if shift == 0 or span.low + shift < low:
@@ -43,6 +43,7 @@ def change_offset(context: MutationContext) -> bool:
 
 
 def _movable(context: MutationContext, function: Function) -> list[tuple[Access, Span]]:
+    """Return the accesses that have another place to go to, with the bytes that they access."""
     found = []
     for block, at, inst in context.index(function).instructions():
         access = access_of(inst) if inst.opcode.format in _WITH_OFFSET else None
@@ -58,15 +59,17 @@ def _movable(context: MutationContext, function: Function) -> list[tuple[Access,
         if where is None or len(where) != 1 or abs(inst.offset) > _FARTHEST:
             continue
         (span,) = where
-        room = _room(context, span) - (span.high - span.low) - _lowest(context, access, span)
-        inside = span.low >= _lowest(context, access, span) and span.high <= _room(context, span)
+        low, size = _lowest(context, access, span), _object_size(context, span)
         place = Place(function, block, at)
-        if room > 0 and inside and _may_move(context, access, span, place):
+        inside = low <= span.low and span.high <= size
+        other_places = size - (span.high - span.low) > low
+        if inside and other_places and _may_move(context, access, span, place):
             found.append((access, span))
     return found
 
 
-def _room(context: MutationContext, span: Span) -> int:
+def _object_size(context: MutationContext, span: Span) -> int:
+    """Return the size of the object that a span lies in."""
     if isinstance(span.base, StackSlot):
         return span.base.size
     region = context.case.inputs.region
@@ -74,6 +77,7 @@ def _room(context: MutationContext, span: Span) -> int:
 
 
 def _lowest(context: MutationContext, access: Access, span: Span) -> int:
+    """Return the lowest offset in its object that an access may go to."""
     in_region = not isinstance(span.base, StackSlot)
     return context.analysis.readonly if access.writes and in_region else 0
 
@@ -85,7 +89,7 @@ def _may_move(context: MutationContext, access: Access, span: Span, place: Place
 
 
 def is_initialised(context: MutationContext, slot: StackSlot, place: Place) -> bool:
-    """Whether every byte of a slot is written on all ways to a place."""
+    """Return whether every byte of a slot has been written whenever control comes to a place."""
     index = context.index(place.function)
     written: set[int] = set()
     block, end = place.block, place.index
@@ -101,7 +105,7 @@ def is_initialised(context: MutationContext, slot: StackSlot, place: Place) -> b
 
 
 def _written(context: MutationContext, access: Access, slot: StackSlot) -> set[int]:
-    """The bytes of the slot that an access is sure to write."""
+    """Return the offsets of the bytes of a slot that an access is sure to write."""
     found = spans(access, context.analysis.ranges)
     if found is None or len(found) != 1:
         return set()

@@ -1,4 +1,4 @@
-"""Another operand of the same type."""
+"""The mutation ``operand``: another operand of the same type."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from fuzz.mutate.context import MutationContext
 
 
 def change_operand(context: MutationContext) -> bool:
-    """A use becomes one of another value: of an instruction, a branch argument, a condition...
+    """Replace an operand, a branch argument or a condition by another value of its type.
 
-    Keeps: dominance and types, since only values of the type that are defined in front of the place
-    are taken. Locked operands stay, and addresses are neither replaced nor used.
+    Only values that dominate the place are taken. Protected values and addresses are neither
+    replaced nor used.
     """
     function = context.function()
     use = context.pick(context.free_uses(function))

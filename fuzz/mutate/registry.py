@@ -1,4 +1,4 @@
-"""All mutations, by name."""
+"""The table of all mutations. A new one is added here."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from fuzz.mutate.swap import swap_callee
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """A step from one valid case to another.
+    """A mutation.
 
     Attributes:
-        change: changes a context's case and returns True, or returns False and leaves it.
-        weight: how often it is drawn.
-        needs_other: it takes something from another case.
+        change: changes the context's case and returns True, or returns False and leaves it alone.
+        weight: how often it is drawn, relative to the others.
+        needs_other: whether it imports a function of another case, as crossover does.
     """
 
     name: str

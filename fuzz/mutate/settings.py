@@ -1,4 +1,4 @@
-"""Other settings and ISA flags."""
+"""The mutations ``settings`` and ``isa-flags``: other settings and ISA flags."""
 
 from __future__ import annotations
 
@@ -7,19 +7,16 @@ from dataclasses import replace
 from fuzz.generate.settings import draw_isa_settings, draw_settings
 from fuzz.mutate.context import MutationContext
 
-#: Settings that say what a signature may be, or what code means: the case was made for them.
+#: Settings that decide which signatures are allowed or what code means: they stay.
 _KEPT = frozenset(
     {"enable_multi_ret_implicit_sret", "enable_llvm_abi_extensions", "enable_pinned_reg"}
 )
-#: Settings that something in the case may rest on once they are on: NaNs of known bits, tail calls.
+#: Settings that stay if they are on: with them NaNs have known bits, or tail calls are allowed.
 _STICKY = frozenset({"enable_nan_canonicalization", "preserve_frame_pointers"})
 
 
 def change_settings(context: MutationContext) -> bool:
-    """The case is compiled with other settings, drawn as the generator draws them.
-
-    Keeps: what signatures and code rest on.
-    """
+    """Draw other settings, as the generator does, except for those that the case depends on."""
     case = context.case
     isas = case.isas or context.options.isas
     drawn = draw_settings(context.entropy, replace(context.options, isas=isas))
@@ -42,11 +39,7 @@ def _stays(name: str, value: str) -> bool:
 
 
 def change_flags(context: MutationContext) -> bool:
-    """The case is compiled for other CPUs of its ISAs.
-
-    Keeps: that everything in the case is lowered: where something is not known to be so, the flags
-    stay.
-    """
+    """Draw other ISA flags, if everything in the case is known to be lowered with them."""
     case = context.case
     before = case.isa_settings
     isas = case.isas or context.options.isas

@@ -1,4 +1,4 @@
-"""A function of another case, called."""
+"""The mutation ``splice``: a call of a function of another case."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from fuzz.mutate.context import MutationContext
 from fuzz.mutate.function_import import declare, import_function, importable_functions, is_region
 from fuzz.mutate.insert import operand_of
 
-_FOLDS = ("bxor", "iadd", "isub", "fadd", "fsub")
+_COMBINATIONS = ("bxor", "iadd", "isub", "fadd", "fsub")
 
 
 def splice_function(context: MutationContext) -> bool:
-    """Main calls a function of the other case, with values of its own, and uses what it returns.
+    """Have main call a function of the other case, with values of its own, and use the results.
 
-    Keeps: termination and bounds, since only what is proved is taken, and called outside of loops;
-    the region grows to the larger one of both. Results are folded into later uses.
+    The function is proved to end and to stay in bounds, and it is called outside of loops. The
+    region becomes as large as the larger one of both cases. Each result is combined with an operand
+    of a later instruction.
     """
     importable = context.pick(importable_functions(context))
     place = context.pick(_call_places(context))
@@ -41,13 +42,13 @@ def splice_function(context: MutationContext) -> bool:
     callee = import_function(context, importable)
     call = _call(context, place.function, callee, args)
     place.block.instructions[place.index : place.index] = [*before, *call]
-    for use, fold in _fold_results(context, place, call[-1], uses):
-        use.block.instructions.insert(_position(use), fold)
+    for use, inst in _combine_results(context, place, call[-1], uses):
+        use.block.instructions.insert(_position(use), inst)
     return True
 
 
 def _call_places(context: MutationContext) -> list[Place]:
-    """Everywhere in main that runs at most once."""
+    """Return the places in main that run at most once."""
     main = context.case.main
     return [
         Place(main, block, at)
@@ -57,7 +58,7 @@ def _call_places(context: MutationContext) -> list[Place]:
 
 
 def _region_at(context: MutationContext, place: Place) -> Value | None:
-    """The region's address, where it is at hand."""
+    """Return a value at a place that is the region's address, None if there is none."""
     index = context.index(place.function)
     return next(
         (
@@ -70,7 +71,8 @@ def _region_at(context: MutationContext, place: Place) -> Value | None:
 
 
 def _argument(context: MutationContext, place: Place, type_: Type, before: list[Inst]) -> Value:
-    """Floats preferably closed: the other case's main has counted on that."""
+    """Choose an argument; if possible a float without nondeterministic NaNs, as the function may
+    expect from its own callers."""
     if type_.is_float:
         values = [
             v for v in context.candidates(place, type_) if not context.is_nondeterministic_nan(v)
@@ -83,6 +85,7 @@ def _argument(context: MutationContext, place: Place, type_: Type, before: list[
 def _call(
     context: MutationContext, caller: Function, callee: Function, args: list[Value]
 ) -> list[Inst]:
+    """Return a direct call, or an indirect one and the instruction that gets the address."""
     opcodes, entropy = context.instructions.repertoire.opcodes, context.entropy
     external = declare(caller, callee, colocated=entropy.chance(0.5))
     results = [context.fresh(caller, type_) for type_ in callee.signature.return_types]
@@ -95,7 +98,7 @@ def _call(
 
 
 def _later_uses(context: MutationContext, place: Place) -> list[Use]:
-    """Uses that the place dominates and that may be changed."""
+    """Return the uses that the place dominates and that may be changed."""
     index = context.index(place.function)
     found = []
     for use in context.free_uses(place.function):
@@ -107,30 +110,38 @@ def _later_uses(context: MutationContext, place: Place) -> list[Use]:
     return found
 
 
-def _fold_results(
+def _combine_results(
     context: MutationContext, place: Place, call: Inst, uses: list[Use]
 ) -> list[tuple[Use, Inst]]:
-    """For each result a use that becomes one of the old value and of it together."""
-    folds: list[tuple[Use, Inst]] = []
+    """Replace a use for each result by one of the old value and the result combined.
+
+    Returns:
+        The changed uses, each with the instruction that combines the two and is not inserted yet.
+    """
+    combined: list[tuple[Use, Inst]] = []
     left = list(uses)
     for result in call.results:
         use = context.pick([u for u in left if u.value.type is result.type])
-        fold = None if use is None else _fold(context, place.function, use.value, result)
-        if use is None or fold is None:
+        inst = None if use is None else _combine(context, place.function, use.value, result)
+        if use is None or inst is None:
             continue
         left.remove(use)
-        use.put(fold.result)
-        folds.append((use, fold))
-    return folds
+        use.put(inst.result)
+        combined.append((use, inst))
+    return combined
 
 
-def _fold(context: MutationContext, function: Function, old: Value, result: Value) -> Inst | None:
+def _combine(
+    context: MutationContext, function: Function, old: Value, result: Value
+) -> Inst | None:
     type_ = old.type
-    forms = [context.instructions.repertoire.form(name, type_, type_, type_) for name in _FOLDS]
+    forms = [
+        context.instructions.repertoire.form(name, type_, type_, type_) for name in _COMBINATIONS
+    ]
     form = context.pick([form for form in forms if form is not None])
     return None if form is None else context.make(function, form, [old, result])
 
 
 def _position(use: Use) -> int:
-    """Where the user stands by now."""
+    """Return the position of a use's instruction, which insertions may have changed."""
     return next(n for n, inst in enumerate(use.block.instructions) if inst is use.inst)

@@ -1,4 +1,4 @@
-"""A function of another case, in place of a callee."""
+"""The mutation ``swap-callee``: a function of another case in place of a callee."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from fuzz.mutate.function_import import (
 
 
 def swap_callee(context: MutationContext) -> bool:
-    """A call goes to a function of the other case that has the same signature.
+    """Have a call go to a function of the other case that has the same signature.
 
-    Keeps: types and the calling convention. Both take the region's address in the same places, or
-    not at all. Only what is proved to end is taken, and never another case's main, which may take
-    long, into a loop.
+    Both functions take the region's address in the same positions, or not at all. The function is
+    proved to end, and it is never the other case's main, which may run too long for a call in a
+    loop.
     """
     if context.analysis.protected.everything or context.other is None:
         return False
@@ -39,7 +39,7 @@ def swap_callee(context: MutationContext) -> bool:
 
 
 def _calls(context: MutationContext) -> list[tuple[Function, Inst]]:
-    """Direct calls."""
+    """Return the direct calls of the case, with their functions."""
     return [
         (function, inst)
         for function in context.analysis.graph.reachable
@@ -49,6 +49,7 @@ def _calls(context: MutationContext) -> list[tuple[Function, Inst]]:
 
 
 def _is_exchangeable(context: MutationContext, inst: Inst, importable: ImportableFunction) -> bool:
+    """Return whether a call may go to the importable function."""
     assert isinstance(inst.ref, External)
     if inst.ref.signature != importable.root.signature:
         return False
