@@ -5,10 +5,11 @@ from __future__ import annotations
 from clif.function import Value
 from clif.nan_payload import NanEffect
 from clif.opcodes import Format
-from clif.typed_instructions import LAST_LANE, TypedInstruction
+from clif.typed_instructions import TypedInstruction
 from clif.types import Type
 from fuzz.generate.constants import draw_bits
 from fuzz.generate.conversions import close
+from fuzz.generate.immediates import draw_immediates, patterned_shuffle_mask
 from fuzz.generate.operands import (
     constant,
     convert,
@@ -39,7 +40,7 @@ def pure_operation(w: Writer) -> None:
 def emit_form(w: Writer, form: TypedInstruction) -> None:
     """Emit a form with drawn operands and immediates, and keep its results."""
     args = _operands(w, form)
-    imm, cond = _immediates(w, form)
+    imm, cond = draw_immediates(w.entropy, form, patterned_shuffle_mask)
     for result in w.apply(form, args, imm, cond):
         w.pool.add(result)
 
@@ -116,38 +117,3 @@ def _solid(w: Writer, form: TypedInstruction, type_: Type) -> Value:
     if type_.is_int and not type_.is_vector and bits in (0, 1, type_.mask, type_.sign_bit):
         bits = 2 + w.entropy.below(min(type_.sign_bit - 3, 4096))
     return w.constant(type_, bits)
-
-
-def _immediates(w: Writer, form: TypedInstruction) -> tuple[int, str]:
-    """The integer immediate and the condition code that the format asks for."""
-    format_ = form.opcode.format
-    if format_ is Format.BINARY_IMM8 or format_ is Format.TERNARY_IMM8:
-        lanes = form.operands[0].lanes if LAST_LANE in form.variants else 1
-        return w.entropy.below(lanes), ""
-    if form.variants:
-        return 0, w.entropy.choice(form.variants)
-    if format_ is Format.SHUFFLE:
-        return _shuffle_mask(w), ""
-    return 0, ""
-
-
-def _shuffle_mask(w: Writer) -> int:
-    """16 lane numbers below 32: runs, broadcasts, interleavings or anything."""
-    entropy = w.entropy
-    kind = entropy.below(5)
-    start = entropy.below(17)
-    if kind == 0:
-        lanes = [start + n for n in range(16)]
-    elif kind == 1:
-        lanes = [start] * 16
-    elif kind == 2:
-        unit = 1 << entropy.below(4)
-        base = entropy.below(2) * 8
-        lanes = [base + n // 2 // unit * unit + n % unit + n // unit % 2 * 16 for n in range(16)]
-        lanes = [lane % 32 for lane in lanes]
-    elif kind == 3:
-        unit = 1 << entropy.below(4)
-        lanes = [n // unit * unit + (unit - 1 - n % unit) for n in range(16)]
-    else:
-        lanes = [entropy.below(32) for _ in range(16)]
-    return int.from_bytes(bytes(lanes), "little")

@@ -9,6 +9,7 @@ from clif.opcodes import Format
 from clif.typed_instructions import FLOAT_CONDITIONS, INT_CONDITIONS, TypedInstruction
 from fuzz.entropy import Entropy
 from fuzz.generate.constants import draw_bits
+from fuzz.generate.immediates import random_shuffle_mask
 from fuzz.isle.matcher import Relation
 from fuzz.isle.unifier import Cell, Conflict, Op, Store
 
@@ -285,7 +286,7 @@ class Solver:
         if name == "Uimm8":
             return entropy.below(form.operands[0].lanes)
         if name == "Immediate":
-            return int.from_bytes(bytes(entropy.below(32) for _ in range(16)), "little")
+            return random_shuffle_mask(entropy)
         if name == "Imm64" and entropy.below(2):
             return entropy.below(form.results[0].bits)  # a shift's amount
         return draw_bits(entropy, form.results[0])

@@ -6,8 +6,8 @@ from clif.function import Inst
 from clif.opcodes import Format
 from clif.types import Type
 from fuzz.generate.constants import draw_bits
+from fuzz.generate.immediates import draw_immediates
 from fuzz.mutate.context import MutationContext
-from fuzz.mutate.instruction_index import draw_immediates
 
 _CONSTANTS = frozenset(
     {

@@ -16,9 +16,10 @@ from fuzz.analysis.access import is_region_store
 from fuzz.analysis.results import AnalysedCase, AnalysisResults
 from fuzz.cases.case import Case
 from fuzz.entropy import Entropy
+from fuzz.generate.immediates import draw_immediates
 from fuzz.generate.options import Options
 from fuzz.generate.writer import SCALAR_OF_BITS
-from fuzz.mutate.instruction_index import InstructionIndex, draw_immediates
+from fuzz.mutate.instruction_index import InstructionIndex
 
 T = TypeVar("T")
 _ATOMICS = frozenset({"atomic_rmw", "atomic_cas", "atomic_load", "atomic_store"})

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from clif.function import Inst
 from clif.opcodes import Format
-from clif.typed_instructions import LANE_FORMATS, LAST_LANE, TypedInstruction
+from clif.typed_instructions import TypedInstruction
 from clif.types import Type
 from fuzz.cases.case import Case
-from fuzz.entropy import Entropy
 from fuzz.generate.instruction_set import Repertoire
 
 #: Instructions whose types need no support: control flow, calls, and what has no operand.
@@ -77,16 +76,3 @@ class InstructionIndex:
     def _lowers(self, inst: Inst) -> bool:
         form = self.find(inst)
         return form is not None and form.allows(inst.imm, inst.cond or inst.rmw)
-
-
-def draw_immediates(entropy: Entropy, form: TypedInstruction) -> tuple[int, str]:
-    """The integer immediate and the condition code that a form asks for."""
-    format_ = form.opcode.format
-    if format_ in LANE_FORMATS:
-        lanes = form.operands[0].lanes if LAST_LANE in form.variants else 1
-        return entropy.below(lanes), ""
-    if form.variants:
-        return 0, entropy.choice(form.variants)
-    if format_ is Format.SHUFFLE:
-        return int.from_bytes(bytes(entropy.below(32) for _ in range(16)), "little"), ""
-    return 0, ""

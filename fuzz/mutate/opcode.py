@@ -6,8 +6,8 @@ from clif.function import Function, Inst
 from clif.nan_payload import NanEffect
 from clif.place import Place
 from clif.typed_instructions import TypedInstruction
+from fuzz.generate.immediates import draw_immediates
 from fuzz.mutate.context import MutationContext
-from fuzz.mutate.instruction_index import draw_immediates
 
 _DIVISIONS = ("udiv", "urem", "sdiv", "srem")
 
