@@ -1,4 +1,4 @@
-"""Pictures over time, as SVG to be put into a page."""
+"""Charts over time, as SVG for a page."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from pygal.style import Style
 
 from reports.model import Sample
 
-# For plugins, of which there are none here; Python warns of this hook at every import after it.
+# pygal installs an import hook for plugins, which are not used here. Python warns of this hook at
+# every later import.
 sys.meta_path[:] = [hook for hook in sys.meta_path if type(hook).__module__ != "pygal"]
 
-#: More points than a picture is wide show nothing.
+#: The most points of a chart; more cannot be told apart at its width.
 _POINTS = 240
 _INK = "#7b8494"
-#: Readable on a light page and on a dark one.
+#: Readable on a light background and on a dark one.
 _STYLE = Style(
     background="transparent",
     plot_background="transparent",
@@ -37,7 +38,7 @@ _STYLE = Style(
 
 
 def over_time(samples: Sequence[Sample]) -> list[str]:
-    """The pictures of a campaign; none for fewer than two samples."""
+    """Return a campaign's charts as SVG; none for fewer than two samples."""
     if len(samples) < 2:
         return []
     few = _thinned(samples)
@@ -55,7 +56,7 @@ def _thinned(samples: Sequence[Sample]) -> list[Sample]:
 
 
 def _rates(samples: Sequence[Sample], count: Callable[[Sample], int]) -> list[tuple[float, float]]:
-    """What was counted in each second, at the end of each stretch."""
+    """Return the count per second between each sample and the one before, at the later time."""
     return [
         (after.seconds, (count(after) - count(before)) / (after.seconds - before.seconds))
         for before, after in pairwise(samples)
@@ -82,13 +83,13 @@ def _line(title: str, points: Sequence[tuple[float, float]]) -> str:
         disable_xml_declaration=True,
         pretty_print=False,
     )
-    chart.uuid = title.replace(" ", "-")  # not a random one: the page is a function of the campaign
+    chart.uuid = title.replace(" ", "-")  # else random: the same campaign must give the same page
     chart.add(title, [(round(x / size, 2), round(y, 1)) for x, y in points])
     return _without_scripts(chart.render_tree())
 
 
 def _without_scripts(svg: Element) -> str:
-    """The picture alone: it stands still."""
+    """Return the SVG without its scripts."""
     for parent in list(svg.iter()):
         for child in [child for child in parent if str(child.tag).endswith("script")]:
             parent.remove(child)
@@ -96,7 +97,7 @@ def _without_scripts(svg: Element) -> str:
 
 
 def _ticks(top: float) -> list[float]:
-    """Round numbers from 0 to ``top`` or a little more, about five of them."""
+    """Return about five round numbers from 0 to ``top`` or a little more."""
     top = max(top, 1e-9)
     power = 10.0 ** floor(log10(top / 4))
     step = next(n * power for n in (1, 2, 5, 10) if n * power * 5 >= top)
@@ -104,7 +105,7 @@ def _ticks(top: float) -> list[float]:
 
 
 def _unit(seconds: float) -> tuple[str, float]:
-    """The unit for a time that long, and its seconds."""
+    """Return the unit for a time of that length, and the seconds of one unit."""
     for name, size in (("hours", 3600.0), ("minutes", 60.0)):
         if seconds >= 2 * size:
             return name, size

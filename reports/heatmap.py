@@ -1,4 +1,4 @@
-"""Opcodes × types × ISA as a table whose cells are coloured by how many cases had them."""
+"""A heat map of opcodes, types and ISAs, coloured by the number of cases that had them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from math import log10
 from clif.types import ALL
 from reports.model import Coverage
 
-#: Shades, by powers of ten; the first is for what an ISA has but no case did.
+#: Number of shades: one for no case, then one for each power of ten.
 SHADES = 6
+#: Stands for the type of an opcode without a controlling type.
 UNTYPED = "-"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One ISA's part of a cell; ``shade`` is -1 where the ISA lacks it."""
+class CellPart:
+    """One ISA's part of a cell; ``shade`` is -1 if the ISA does not lower the opcode and type."""
 
     shade: int
     cases: int
@@ -24,15 +25,20 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An opcode; a cell per type, None where no ISA has it."""
+    """An opcode with a cell for each type; None for a type that no ISA lowers."""
 
     opcode: str
-    cells: tuple[tuple[Part, ...] | None, ...]
+    cells: tuple[tuple[CellPart, ...] | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """``covered`` and ``total`` count pairs of opcode and type by ISA."""
+    """A heat map.
+
+    Attributes:
+        covered: by ISA the number of pairs of opcode and type that a case had.
+        total: by ISA the number of all pairs.
+    """
 
     types: tuple[str, ...]
     rows: tuple[Row, ...]
@@ -41,7 +47,7 @@ class Table:
 
 
 def table(coverage: Coverage) -> Table:
-    """The heat map's cells, in the order of CLIF's types and of the alphabet."""
+    """Return the heat map: opcodes sorted by name, types in CLIF's order."""
     pairs = {(opcode, type_) for _, opcode, type_ in coverage.cases}
     used = {type_ for _, type_ in pairs}
     types = tuple(name for name in (UNTYPED, *(t.name for t in ALL)) if name in used)
@@ -60,7 +66,7 @@ def table(coverage: Coverage) -> Table:
 
 def _cells(
     coverage: Coverage, pairs: set[tuple[str, str]], opcode: str, types: tuple[str, ...]
-) -> Iterator[tuple[Part, ...] | None]:
+) -> Iterator[tuple[CellPart, ...] | None]:
     for type_ in types:
         if (opcode, type_) not in pairs:
             yield None
@@ -68,7 +74,7 @@ def _cells(
         yield tuple(_part(coverage.cases.get((isa, opcode, type_))) for isa in coverage.isas)
 
 
-def _part(cases: int | None) -> Part:
+def _part(cases: int | None) -> CellPart:
     if cases is None:
-        return Part(-1, 0)
-    return Part(min(SHADES - 1, 1 + int(log10(cases))) if cases else 0, cases)
+        return CellPart(-1, 0)
+    return CellPart(min(SHADES - 1, 1 + int(log10(cases))) if cases else 0, cases)

@@ -1,4 +1,4 @@
-"""A finding as Markdown, ready to be read over and put into an issue at Wasmtime."""
+"""Findings and campaigns as Markdown; a finding as the draft of an issue for Wasmtime."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from reports.page import environment
 
 
 def finding_markdown(page: FindingPage) -> str:
-    """The text of an issue, its title as the first line."""
+    """Return the draft of an issue, its title as the first line."""
     return environment().get_template("finding.md.j2").render(f=page).strip() + "\n"
 
 
 def campaign_markdown(page: CampaignPage) -> str:
-    """A campaign's figures and buckets."""
+    """Return a campaign's figures and buckets."""
     return environment().get_template("campaign.md.j2").render(page=page).strip() + "\n"

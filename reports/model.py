@@ -1,6 +1,6 @@
-"""What a report shows, as plain data: whoever knows campaigns and cases fills it in.
+"""The contents of report pages as plain data, which ``fuzz.reporting`` fills in.
 
-Texts are as they are shown; nothing in here is worked out from anything else in here.
+Texts are stored as they are shown, and nothing here is computed from anything else here.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A campaign at one moment, everything counted from its beginning."""
+    """A campaign's counters at one moment, counted from its start."""
 
     seconds: float
     cases: int
@@ -22,17 +22,18 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A figure with what it is called."""
+    """A name and a value."""
 
     name: str
     value: str
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
-    """How often each thing of a kind was counted, the most frequent first.
+class CountTable:
+    """A table of counts, the highest first.
 
-    ``none`` is what is said where there is nothing.
+    Attributes:
+        none: shown if the table is empty.
     """
 
     title: str
@@ -42,12 +43,12 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """Cases by opcode, controlling type (``-`` for none) and ISA.
+    """The number of cases with each opcode and controlling type, by ISA.
 
     Attributes:
-        isas: their order in each cell.
-        cases: by ISA, opcode and type; 0 where the ISA lowers it but no case had it. What is not
-            in there, the ISA lacks.
+        isas: in the order in which each cell of the heat map shows them.
+        cases: by ISA, opcode and type (``-`` for none). A pair that the ISA lowers but no case had
+            has 0; a pair that it does not lower is missing.
     """
 
     isas: tuple[str, ...] = ()
@@ -55,13 +56,13 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
-class Bucket:
-    """Findings that are taken for one fault.
+class BucketSummary:
+    """The findings of one bucket, which are taken to have one cause.
 
     Attributes:
-        known: explained by a known fault.
-        files: of these findings, the one that is shown in detail first.
-        first_seconds: when the first was found, None where that is not known.
+        known: whether a known fault explains them.
+        files: of the findings; the first one is shown in detail.
+        first_seconds: when the first one was found; None if unknown.
     """
 
     name: str
@@ -74,13 +75,13 @@ class Bucket:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """A value in every form that someone may want.
+class ShownValue:
+    """A value in several notations.
 
     Attributes:
-        bits: hexadecimal.
-        number: as CLIF writes it: signed, or a float; a vector's lanes in brackets.
-        more: other readings, by what they are: unsigned, hexadecimal float.
+        bits: in hexadecimal.
+        number: as CLIF writes it: signed, or a hexadecimal float; a vector's lanes in brackets.
+        more: other notations by name, such as unsigned.
     """
 
     name: str
@@ -91,27 +92,36 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What an executor did with an input: ``results``, or ``what`` where it did not return."""
+class ShownOutcome:
+    """What an executor did with an input.
 
-    results: tuple[Shown, ...] = ()
+    Attributes:
+        results: if it returned.
+        what: it did, if it did not return, or returned nothing.
+        memory: where it differs from the other executor's memory.
+    """
+
+    results: tuple[ShownValue, ...] = ()
     what: str = ""
     memory: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Failing:
-    """One input on one ISA that does not do as expected.
+class FailingInput:
+    """An input on which an ISA differs from the oracle.
 
-    ``differing`` are the indices of the results that differ.
+    Attributes:
+        number: of the input.
+        kind: of the difference.
+        differing: indices of the results that differ.
     """
 
     isa: str
     number: int
     kind: str
-    arguments: tuple[Shown, ...]
-    expected: Outcome
-    actual: Outcome
+    arguments: tuple[ShownValue, ...]
+    expected: ShownOutcome
+    actual: ShownOutcome
     differing: tuple[int, ...] = ()
 
 
@@ -120,20 +130,26 @@ class CodeLine:
     """A machine instruction.
 
     Attributes:
-        clif: the line of the CLIF text that it came of, counted from 1; 0 for none.
-        notes: traps, relocations.
+        notes: its traps and relocations.
+        clif: the line of the CLIF text that it was compiled from, counted from 1; 0 for none.
+        diverges: whether the run diverges here from the interpreter.
     """
 
     offset: int
     text: str
     notes: str = ""
     clif: int = 0
-    departs: bool = False
+    diverges: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """One function on one ISA. ``optimised`` is the CLIF that its code was made of."""
+    """The machine code of a function on one ISA.
+
+    Attributes:
+        size: in bytes.
+        optimised: the CLIF after the mid-end.
+    """
 
     isa: str
     function: str
@@ -143,15 +159,15 @@ class Code:
 
 
 @dataclass(frozen=True, slots=True)
-class Departure:
-    """The first place where emulated state is not as the interpreter says.
+class Divergence:
+    """The first machine instruction after which a run differs from the interpreter.
 
     Attributes:
         number: of the input.
-        instruction: the machine instruction, with its offset.
-        clif: the CLIF instruction that it ends, with its line.
-        expected: the value that should be in a register then.
-        found: what the registers hold that this CLIF instruction's code wrote.
+        function, offset, instruction: the machine instruction.
+        clif_line, clif: the CLIF instruction whose code ends there.
+        expected: the value that a register should hold.
+        found: the values of the registers that the code of the CLIF instruction wrote.
     """
 
     isa: str
@@ -161,13 +177,13 @@ class Departure:
     instruction: str
     clif_line: int
     clif: str
-    expected: Shown
+    expected: ShownValue
     found: tuple[Fact, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
-    """A command to copy, and what it is for."""
+class ShellCommand:
+    """A command for the user to run, and its purpose."""
 
     purpose: str
     text: str
@@ -179,14 +195,16 @@ class FindingPage:
 
     Attributes:
         detail: the bucket without kind and ISA.
-        explanation: lines of the finding's file.
-        says: what came of it this time, where it did not get as far as outcomes.
-        clif: the functions as text; ``Code`` refers to its lines.
-        filetest: a whole file for Cranelift's own tools; empty where the case has none.
+        explanation: comment lines of the finding's file.
+        says: messages of failures in this run that are not about single inputs, such as panics.
+        clif: the functions as text; ``CodeLine.clif`` counts its lines.
+        filetest: the case as a filetest for Cranelift's own tools; empty if that is not possible.
+        inputs: how many the file has; ``failing`` are the first that fail.
         settings: shared settings, then flags by ISA.
-        left_out: functions whose code is too long to be read.
-        alone: who stands alone, empty for nobody.
-        blame: lines.
+        left_out: functions whose code is too long to be shown.
+        outlier: the one executor that all others disagree with; empty if there is none.
+        attribution: which part is at fault, as lines; empty if it was not tried.
+        problem: why the finding could not be run again; empty if it was.
     """
 
     file: str
@@ -199,32 +217,33 @@ class FindingPage:
     clif: str = ""
     filetest: str = ""
     inputs: int = 0
-    failing: tuple[Failing, ...] = ()
+    failing: tuple[FailingInput, ...] = ()
     settings: tuple[Fact, ...] = ()
     codes: tuple[Code, ...] = ()
     left_out: tuple[str, ...] = ()
-    departures: tuple[Departure, ...] = ()
-    alone: str = ""
-    blame: tuple[str, ...] = ()
+    divergences: tuple[Divergence, ...] = ()
+    outlier: str = ""
+    attribution: tuple[str, ...] = ()
     versions: tuple[Fact, ...] = ()
-    commands: tuple[Command, ...] = ()
+    commands: tuple[ShellCommand, ...] = ()
     problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class CampaignPage:
-    """A campaign in full, but for the details of its findings.
+    """A campaign in full, without the details of its findings.
 
     Attributes:
-        title: of the folder.
-        state: how it ended.
-        facts: what was asked for, and what came of it.
+        title: the folder's name.
+        state: a sentence on how it ended.
+        headline: the most important figures.
+        facts: its options, and further figures.
         stages: CPU seconds by stage.
-        tallies: rejected cases, traps...
-        samples: over time; empty where none were kept.
-        rules: ISLE rules fired and all, by group.
-        commands: to see or to go on with it.
-        notes: what is missing on this page, and why.
+        count_tables: of rejected cases, traps and so on.
+        samples: its counters over time; empty if none were kept.
+        rules: by group the number of ISLE rules that fired, and of all rules.
+        commands: for using the folder further.
+        notes: what is missing on the page, and why.
     """
 
     title: str
@@ -232,10 +251,10 @@ class CampaignPage:
     headline: tuple[Fact, ...] = ()
     facts: tuple[Fact, ...] = ()
     stages: tuple[tuple[str, float], ...] = ()
-    tallies: tuple[Tally, ...] = ()
+    count_tables: tuple[CountTable, ...] = ()
     samples: tuple[Sample, ...] = ()
     coverage: Coverage = Coverage()
     rules: tuple[tuple[str, int, int], ...] = ()
-    buckets: tuple[Bucket, ...] = ()
-    commands: tuple[Command, ...] = ()
+    buckets: tuple[BucketSummary, ...] = ()
+    commands: tuple[ShellCommand, ...] = ()
     notes: tuple[str, ...] = ()

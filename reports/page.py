@@ -1,4 +1,4 @@
-"""A campaign, or a single finding, as one HTML page that needs nothing else to be looked at."""
+"""Self-contained HTML pages of a campaign or of a single finding."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from markupsafe import Markup
 
 from reports.charts import over_time
 from reports.heatmap import table
-from reports.model import Bucket, CampaignPage, Code, CodeLine, FindingPage
+from reports.model import BucketSummary, CampaignPage, Code, CodeLine, FindingPage
 
-#: Bytes of a page that details of findings may take.
+#: The most bytes of a page for the details of findings.
 DETAILS_BYTES = 1_600_000
-#: Buckets that are shown in detail: each takes up to a second.
+#: The most buckets that are shown in detail: running each again takes up to a second.
 DETAILS = 80
-#: Files of a bucket that are named.
+#: The most files of a bucket that are named.
 _FILES = 8
-#: Buckets that have a row of their own.
+#: The most buckets that are listed.
 _ROWS = 1_200
 
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """A bucket with the rendered details of one of its findings; empty where there was no room."""
+    """A bucket with the rendered details of one of its findings; empty if the page was full."""
 
-    bucket: Bucket
+    bucket: BucketSummary
     html: Markup
 
 
 @cache
 def environment() -> jinja2.Environment:
-    """The templates, escaping what goes into HTML and nothing else."""
+    """Return the templates; values are escaped in HTML, but not in Markdown."""
     found = jinja2.Environment(
         loader=jinja2.PackageLoader("reports"),
         autoescape=lambda name: name is not None and ".html" in name,
@@ -48,12 +48,13 @@ def environment() -> jinja2.Environment:
 
 
 def campaign_html(
-    page: CampaignPage, detail: Callable[[Bucket], FindingPage], room: int = DETAILS_BYTES
+    page: CampaignPage, detail: Callable[[BucketSummary], FindingPage], room: int = DETAILS_BYTES
 ) -> str:
-    """The page of a campaign.
+    """Return the page of a campaign.
 
-    ``detail`` gives the finding that stands for a bucket. It is asked for one bucket after the
-    other, until ``room`` bytes are used up: the others are listed without details.
+    Args:
+        detail: returns the finding that is shown for a bucket. It is called for one bucket after
+            the other until the details fill ``room`` bytes; the other buckets are only listed.
     """
     details = list(_details(page.buckets, detail, room))
     shown = sum(bool(entry.html) for entry in details)
@@ -71,18 +72,18 @@ def campaign_html(
 
 
 def finding_html(page: FindingPage) -> str:
-    """A page of one finding."""
+    """Return the page of a single finding."""
     template = environment().get_template("single.html.j2")
     return template.render(title=page.file, finding=finding_part(page), page=page)
 
 
 def finding_part(page: FindingPage) -> Markup:
-    """The details of a finding, to be put into a page."""
+    """Return the details of a finding, as a part of a page."""
     return Markup(environment().get_template("finding.html.j2").render(f=page))
 
 
 def _details(
-    buckets: Iterable[Bucket], detail: Callable[[Bucket], FindingPage], room: int
+    buckets: Iterable[BucketSummary], detail: Callable[[BucketSummary], FindingPage], room: int
 ) -> Iterable[Detail]:
     full = False
     for number, bucket in enumerate(buckets):
@@ -97,5 +98,5 @@ def _details(
 
 
 def groups(code: Code) -> list[tuple[int, Sequence[CodeLine]]]:
-    """The instructions of a function, those together that came of the same CLIF line."""
+    """Group consecutive instructions by the CLIF line that they were compiled from."""
     return [(line, list(lines)) for line, lines in groupby(code.lines, key=lambda at: at.clif)]

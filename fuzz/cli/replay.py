@@ -1,4 +1,4 @@
-"""``clif-fuzz replay``: case files through everything again."""
+"""``clif-fuzz replay``: run case files again."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from fuzz.cli.options import json_option, split_isas, write_json
     default=None,
     callback=lambda c, p, value: None if value is None else split_isas(c, p, value),
     metavar="ISA,...",
-    help="ISAs to run on, instead of those that the file names.",
+    help="ISAs to compile for, instead of those that the file names.",
 )
 @click.option(
     "--oracle",
     type=click.Choice(["interp", "both"]),
     default="interp",
     show_default=True,
-    help="With both, Cranelift's interpreter has its say as one more executor.",
+    help="The reference interpreter alone, or Cranelift's own interpreter as well.",
 )
-@click.option("--code", is_flag=True, help="Show the machine code of each ISA as well.")
-@click.option("--rules", is_flag=True, help="Show which ISLE rules fired for each ISA as well.")
+@click.option("--code", is_flag=True, help="Print the machine code of each ISA, too.")
+@click.option("--rules", is_flag=True, help="Print the ISLE rules that fired for each ISA, too.")
 @json_option
 def command(
     files: tuple[str, ...],
@@ -44,9 +44,11 @@ def command(
     rules: bool,
     json_file: str | None,
 ) -> int:
-    """Run case files again; say who agrees with whom. A folder stands for the .clif files in it.
+    """Run case files again, and print which executors agree.
 
-    Exit code 1 if anybody disagrees, 2 for a file that cannot be run.
+    Each case is run by the reference interpreter (the oracle) and as emulated machine code of each
+    ISA. FILE may be a folder, which stands for the .clif files below it. The exit code is 1 if
+    executors disagree or a case fails, 2 for a file that cannot be run.
     """
     worst = EXIT_CLEAN
     facts = []
@@ -75,7 +77,11 @@ def _replay_file(
     *,
     quiet: bool,
 ) -> tuple[list[dict[str, object]], int]:
-    """The facts of each case in a file, and its exit code."""
+    """Replay a file; return its cases' results as JSON, and the exit code.
+
+    Raises:
+        BadInput: the file cannot be read, or its settings do not exist.
+    """
     from backend.cranelift.compiler import SettingsError
     from fuzz.cli.files import emulated_isas
     from fuzz.differential.pipeline import Pipeline
@@ -86,22 +92,22 @@ def _replay_file(
     facts: list[dict[str, object]] = []
     worst = EXIT_CLEAN
     for case_file in load_cases(path):
-        if isas:  # those are asked for, whatever the file is for
+        if isas:  # run on these even if the file names others
             case_file.case.isas = ()
         named = isas or emulated_isas(case_file, path)
         pipeline = Pipeline(named, second=second, watch=watch)
         try:
-            result = replay(case_file, pipeline)
+            replayed = replay(case_file, pipeline)
         except (SettingsError, ValueError) as error:
             raise BadInput(f"{path}: {error}") from error
-        if not result.agrees:
-            worst = max(worst, EXIT_FINDINGS if result.disputed else EXIT_USAGE)
-        facts.append({"file": str(path)} | to_json(result))
+        if not replayed.agrees:
+            worst = max(worst, EXIT_FINDINGS if replayed.disputed else EXIT_USAGE)
+        facts.append({"file": str(path)} | to_json(replayed))
         if watch is not None:
-            facts[-1]["rules"] = fired_to_json(watch, result.runs)
+            facts[-1]["rules"] = fired_to_json(watch, replayed.runs)
         if not quiet:
-            first, *rest = lines(result)
-            fired = (f"  {line}" for line in fired_notes(watch, result.runs))
-            more = disassembly(result) if code else ()
+            first, *rest = lines(replayed)
+            fired = (f"  {line}" for line in fired_notes(watch, replayed.runs))
+            more = disassembly(replayed) if code else ()
             click.echo("\n".join([f"{path}: {first}", *rest, *fired, *more]))
     return facts, worst

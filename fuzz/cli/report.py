@@ -1,4 +1,4 @@
-"""``clif-fuzz report``: a page to look at."""
+"""``clif-fuzz report``: HTML pages and Markdown of campaigns and findings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     epilog="""\b
   clif-fuzz report findings                     findings/report.html
   clif-fuzz report findings -o page.html --markdown issues
-  clif-fuzz report crash.clif --markdown -      a finding, as the text of an issue
+  clif-fuzz report crash.clif --markdown -      a finding, as the draft of an issue
 """
 )
 @click.argument("path", metavar="DIR|FILE", type=click.Path(path_type=Path))
@@ -27,19 +27,23 @@ if TYPE_CHECKING:
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="The page; report.html in DIR, or beside FILE, if not given.",
+    help="The page to write; by default report.html in DIR, or beside FILE.",
 )
-@click.option("--campaign", type=click.IntRange(1), help="Number of the campaign, if not the last.")
+@click.option(
+    "--campaign",
+    type=click.IntRange(1),
+    help="The campaign's number; by default the folder's last one.",
+)
 @click.option(
     "--markdown",
     metavar="PATH",
-    help="Also as Markdown: a folder for a campaign's buckets, a file or - for a finding.",
+    help="Write Markdown, too: a folder for a campaign; for a finding a file, or - for stdout.",
 )
 def command(path: Path, output: Path | None, campaign: int | None, markdown: str | None) -> int:
     """Make one self-contained HTML page of a campaign's folder, or of a single finding.
 
-    Each bucket's smallest case is run again for it, and shown with the inputs that fail, the
-    machine code beside its CLIF, and the commands that show it again.
+    The smallest case of each bucket is run again, and shown with the inputs that fail, the machine
+    code beside its CLIF, and the commands that reproduce the failure.
     """
     if not path.exists():
         raise BadInput(f"{path}: no such file or folder")
@@ -48,7 +52,7 @@ def command(path: Path, output: Path | None, campaign: int | None, markdown: str
         _campaign(path, output, campaign, markdown)
     else:
         if campaign is not None:
-            raise BadInput("--campaign goes with a folder")
+            raise BadInput("--campaign needs a folder, not a file")
         output = output or path.with_suffix(".html")
         _finding(path, output, markdown)
     if markdown != "-":
@@ -57,12 +61,12 @@ def command(path: Path, output: Path | None, campaign: int | None, markdown: str
 
 
 def _finding(path: Path, output: Path, markdown: str | None) -> None:
-    from fuzz.reporting.child import Child
+    from fuzz.reporting.child import PageProcess
     from reports.markdown import finding_markdown
     from reports.page import finding_html
 
     read_text(path)
-    with Child() as child:
+    with PageProcess() as child:
         page = child.page(path)
     _write(output, finding_html(page))
     if markdown == "-":
@@ -75,22 +79,22 @@ def _campaign(path: Path, output: Path, number: int | None, markdown: str | None
     from rich.console import Console
 
     from fuzz.reporting.campaign import campaign_page
-    from fuzz.reporting.child import Child
-    from reports.model import Bucket, FindingPage
+    from fuzz.reporting.child import PageProcess
+    from reports.model import BucketSummary, FindingPage
     from reports.page import campaign_html
 
     if markdown == "-":
-        raise BadInput("--markdown of a folder needs a folder")
+        raise BadInput("--markdown - is for a single finding; name a folder for a campaign")
     archive = _archive(path, number)
-    child = Child()
+    child = PageProcess()
     status = Console(stderr=True).status("reading the campaign")
     page = campaign_page(archive)
     details: dict[str, FindingPage] = {}
 
-    def detail(bucket: Bucket) -> FindingPage:
+    def detail(bucket: BucketSummary) -> FindingPage:
         if not bucket.files:
             return FindingPage(
-                "", bucket.kind, bucket.name, (bucket.isa,), problem="No file of it is there."
+                "", bucket.kind, bucket.name, (bucket.isa,), problem="None of its files exists."
             )
         status.update(f"finding {len(details) + 1}: {bucket.name[:60]}")
         details[bucket.name] = child.page(archive.folder / bucket.files[0])
@@ -104,7 +108,7 @@ def _campaign(path: Path, output: Path, number: int | None, markdown: str | None
 
 
 def _write_markdown(folder: Path, archive: Archive, details: dict[str, FindingPage]) -> None:
-    """``campaign.md``, and a file for each bucket that the page has details of."""
+    """Write ``campaign.md``, and a file for each bucket that the page shows in detail."""
     from fuzz.reporting.campaign import campaign_page
     from reports.markdown import campaign_markdown, finding_markdown
 

@@ -1,1 +1,1 @@
-"""From a campaign's folder and its findings to what ``reports`` shows."""
+"""Collects the data of campaigns and findings that the package ``reports`` turns into pages."""

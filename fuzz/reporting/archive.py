@@ -1,4 +1,4 @@
-"""What a campaign's folder holds: its database, or the files of findings alone."""
+"""Reading a campaign's folder: its database, or the files of findings if there is none."""
 
 from __future__ import annotations
 
@@ -17,17 +17,21 @@ from fuzz.campaign.statistics import Statistics
 from fuzz.differential.finding import KNOWN
 from reports.model import Sample
 
-#: The schema that is understood (``fuzz.campaign.database``).
+#: The version of the database's schema that can be read (``fuzz.campaign.database``).
 _SCHEMA = 1
 
 
 class ArchiveError(Exception):
-    """A folder that no report can be made of, in one line."""
+    """A folder cannot be read; the message is one line."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A finding as the folder lists it. ``seconds`` is None where that is not known."""
+class FindingEntry:
+    """A finding, as the database or the head of its file describes it.
+
+    Attributes:
+        seconds: from the campaign's start to the finding; None if unknown.
+    """
 
     kind: str
     bucket: str
@@ -38,14 +42,16 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Campaign:
+class ArchivedCampaign:
     """One campaign of the database.
 
     Attributes:
         state, error: how it ended.
-        began: seconds since 1970.
-        seconds: that it ran.
-        covered: the bit set of edges.
+        began: in seconds since 1970.
+        seconds: how long it ran.
+        resumed: how often it was resumed.
+        deaths: how many workers died.
+        covered: the edges that it covered, as a bit set.
     """
 
     number: int
@@ -66,18 +72,24 @@ class Campaign:
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A folder. ``campaign`` is None where there is no database."""
+    """A campaign's folder.
+
+    Attributes:
+        campaign: the chosen one; None if there is no database.
+        others: how many more campaigns the database has.
+    """
 
     folder: Path
-    entries: tuple[Entry, ...] = ()
-    campaign: Campaign | None = None
+    entries: tuple[FindingEntry, ...] = ()
+    campaign: ArchivedCampaign | None = None
     others: int = field(default=0)
 
 
 def read_archive(folder: Path, number: int | None = None) -> Archive:
-    """The folder's latest campaign, or the one of that number; without a database the files.
+    """Read a folder: its latest campaign or the one of that number; without a database the files.
 
-    Raises ArchiveError.
+    Raises:
+        ArchiveError: there is no such folder or campaign, or it cannot be read.
     """
     if not folder.is_dir():
         raise ArchiveError(f"{folder}: no such folder")
@@ -132,10 +144,10 @@ def _read_campaign(folder: Path, connection: sqlite3.Connection, number: int | N
     plan = decode(CampaignPlan, json.loads(facts[-2]))
     statistics = decode(Statistics, json.loads(facts[-1]))
     fields: list[Any] = [*facts[:-2], plan, statistics, samples]
-    campaign = Campaign(*fields)
+    campaign = ArchivedCampaign(*fields)
     rows: Iterable[Any] = connection.execute(_ENTRIES, (chosen,))
     entries = tuple(
-        Entry(kind, bucket, isa, bool(known), file, seconds)
+        FindingEntry(kind, bucket, isa, bool(known), file, seconds)
         for kind, bucket, isa, known, file, seconds in rows
     )
     return Archive(folder, entries, campaign, len(numbers) - 1)
@@ -144,7 +156,7 @@ def _read_campaign(folder: Path, connection: sqlite3.Connection, number: int | N
 # --- files alone ---
 
 
-def _read_headers(paths: Iterable[Path]) -> Iterator[Entry]:
+def _read_headers(paths: Iterable[Path]) -> Iterator[FindingEntry]:
     for path in paths:
         try:
             yield read_header(path)
@@ -152,8 +164,13 @@ def _read_headers(paths: Iterable[Path]) -> Iterator[Entry]:
             raise ArchiveError(f"{path}: {error}") from error
 
 
-def read_header(path: Path) -> Entry:
-    """What the comments at a finding's top say; a case without them is a bucket of its own."""
+def read_header(path: Path) -> FindingEntry:
+    """Read the comments at the head of a finding's file; without them, the file is its own bucket.
+
+    Raises:
+        OSError: the file cannot be read.
+        UnicodeDecodeError: it is not a text.
+    """
     words: dict[str, str] = {}
     with path.open(encoding="utf-8") as file:
         for line in file:
@@ -163,4 +180,4 @@ def read_header(path: Path) -> Entry:
             words.setdefault(name.strip(), value.strip())
     kind = words.get("finding", "").partition(" ")[0] or "case"
     bucket = words.get("bucket") or path.stem
-    return Entry(kind, bucket, words.get("isa", ""), KNOWN in words, path.name)
+    return FindingEntry(kind, bucket, words.get("isa", ""), KNOWN in words, path.name)

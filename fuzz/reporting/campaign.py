@@ -1,4 +1,4 @@
-"""A campaign as ``reports`` shows it."""
+"""The data for a campaign's page."""
 
 from __future__ import annotations
 
@@ -14,25 +14,26 @@ from backend.cranelift.support_matrix import Support
 from fuzz.campaign.statistics import Statistics
 from fuzz.differential.stage import Stage
 from fuzz.generate.instruction_sets import emulated_flags
-from fuzz.reporting.archive import Archive, Campaign, Entry
+from fuzz.reporting.archive import Archive, ArchivedCampaign, FindingEntry
+from fuzz.survey.coverage import rule_counts_of_run
 from fuzz.survey.support import isa_support
-from reports.model import Bucket, CampaignPage, Command, Coverage, Fact, Tally
+from reports.model import BucketSummary, CampaignPage, CountTable, Coverage, Fact, ShellCommand
 
 _UNTYPED = "-"
-#: Reasons that have a line of their own.
-_MOST_REASONS = 40
+#: The most rows of a table; the rest is summed up in one.
+_MOST_ROWS = 40
 
 
 def campaign_page(archive: Archive) -> CampaignPage:
-    """All but the details of its findings."""
+    """Return the page of a folder's campaign, without the details of findings."""
     buckets = tuple(_buckets(archive))
     if archive.campaign is None:
         return CampaignPage(
             title=archive.folder.resolve().name,
-            state="Findings alone: the folder has no campaign database.",
+            state="Findings only: the folder has no campaign database.",
             headline=_headline_of_findings(archive.entries, buckets),
             buckets=buckets,
-            tallies=(_kinds(archive.entries),),
+            count_tables=(_kinds(archive.entries),),
         )
     campaign = archive.campaign
     statistics = campaign.statistics
@@ -43,7 +44,7 @@ def campaign_page(archive: Archive) -> CampaignPage:
         headline=_headline(campaign, archive.entries, buckets),
         facts=tuple(_facts(archive, campaign)),
         stages=_stages(statistics),
-        tallies=tuple(_tallies(statistics, archive.entries)),
+        count_tables=tuple(_count_tables(statistics, archive.entries)),
         samples=campaign.samples,
         coverage=_coverage(campaign.plan.options.isas, statistics),
         rules=rules,
@@ -56,9 +57,9 @@ def campaign_page(archive: Archive) -> CampaignPage:
 # --- findings ---
 
 
-def _buckets(archive: Archive) -> Iterator[Bucket]:
-    """The unknown ones first, then by how many findings they have."""
-    by_name: dict[str, list[Entry]] = {}
+def _buckets(archive: Archive) -> Iterator[BucketSummary]:
+    """Yield the buckets: unknown ones first, then those with most findings."""
+    by_name: dict[str, list[FindingEntry]] = {}
     for entry in archive.entries:
         by_name.setdefault(entry.bucket, []).append(entry)
     order = sorted(by_name.items(), key=lambda item: (item[1][0].known, -len(item[1]), item[0]))
@@ -67,7 +68,7 @@ def _buckets(archive: Archive) -> Iterator[Bucket]:
         files = [entry.file for entry in entries if (archive.folder / entry.file).is_file()]
         files.sort(key=lambda file: ((archive.folder / file).stat().st_size, file))
         seconds = [entry.seconds for entry in entries if entry.seconds is not None]
-        yield Bucket(
+        yield BucketSummary(
             name,
             first.kind,
             first.isa,
@@ -78,15 +79,15 @@ def _buckets(archive: Archive) -> Iterator[Bucket]:
         )
 
 
-def _kinds(entries: Sequence[Entry]) -> Tally:
+def _kinds(entries: Sequence[FindingEntry]) -> CountTable:
     kinds = Counter(entry.kind + " (known)" * entry.known for entry in entries)
-    return Tally("findings by kind", tuple(kinds.most_common()))
+    return CountTable("findings by kind", tuple(kinds.most_common()))
 
 
 # --- figures ---
 
 
-def _state(campaign: Campaign) -> str:
+def _state(campaign: ArchivedCampaign) -> str:
     began = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(campaign.began))
     words = f"Campaign {campaign.number}, begun {began}, {campaign.state}"
     if campaign.error:
@@ -95,7 +96,7 @@ def _state(campaign: Campaign) -> str:
 
 
 def _headline(
-    campaign: Campaign, entries: Sequence[Entry], buckets: Sequence[Bucket]
+    campaign: ArchivedCampaign, entries: Sequence[FindingEntry], buckets: Sequence[BucketSummary]
 ) -> tuple[Fact, ...]:
     statistics = campaign.statistics
     return (
@@ -108,7 +109,9 @@ def _headline(
     )
 
 
-def _headline_of_findings(entries: Sequence[Entry], buckets: Sequence[Bucket]) -> tuple[Fact, ...]:
+def _headline_of_findings(
+    entries: Sequence[FindingEntry], buckets: Sequence[BucketSummary]
+) -> tuple[Fact, ...]:
     unknown = [entry for entry in entries if not entry.known]
     alarming = sum(not bucket.known for bucket in buckets)
     return (
@@ -123,7 +126,7 @@ def _duration(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-def _facts(archive: Archive, campaign: Campaign) -> Iterator[Fact]:
+def _facts(archive: Archive, campaign: ArchivedCampaign) -> Iterator[Fact]:
     plan, statistics = campaign.plan, campaign.statistics
     yield Fact("Cranelift", campaign.cranelift)
     yield Fact("clif-fuzz", campaign.clif_fuzz)
@@ -131,7 +134,7 @@ def _facts(archive: Archive, campaign: Campaign) -> Iterator[Fact]:
     yield Fact("ISAs", ", ".join(plan.options.isas))
     yield Fact("oracle", plan.oracle)
     yield Fact("inputs of a case", str(plan.options.inputs))
-    yield Fact("instructions of a case, about", str(plan.options.instructions))
+    yield Fact("instructions of a case (target)", str(plan.options.instructions))
     yield Fact("share of trapping cases", f"{plan.options.trapping_share:g}")
     yield Fact("share of mutants", f"{plan.options.mutant_share:g}")
     if plan.options.without:
@@ -142,7 +145,7 @@ def _facts(archive: Archive, campaign: Campaign) -> Iterator[Fact]:
     yield Fact("instructions generated", f"{statistics.instructions:,}")
     median = statistics.liveness_median
     if median is not None:
-        yield Fact("of them live after optimising, median", f"{100 * median:.0f}%")
+        yield Fact("of them live after optimising (median)", f"{100 * median:.0f}%")
     yield Fact("hangs", str(statistics.hangs))
     yield Fact("trapping cases", f"{statistics.trapping_cases:,}")
     yield Fact("traps in other cases", str(statistics.unintended_traps))
@@ -160,32 +163,35 @@ def _stages(statistics: Statistics) -> tuple[tuple[str, float], ...]:
     return tuple((name, value) for name, value in [*seconds, ("other", max(0.0, other))] if value)
 
 
-def _tallies(statistics: Statistics, entries: Sequence[Entry]) -> Iterator[Tally]:
+def _count_tables(statistics: Statistics, entries: Sequence[FindingEntry]) -> Iterator[CountTable]:
     yield _kinds(entries)
-    yield _tally("rejected cases by reason", statistics.rejected)
-    yield _tally("inputs that trapped, by trap code", statistics.traps)
+    yield _count_table("rejected cases by reason", statistics.rejected)
+    yield _count_table("inputs that trapped, by trap code", statistics.traps)
     hangs = ((("inputs that the interpreter stopped"), statistics.hangs),) * bool(statistics.hangs)
-    yield Tally("hangs", hangs)
-    yield _tally("known faults, findings by bucket", statistics.known_faults)
+    yield CountTable("hangs", hangs)
+    yield _count_table("known faults, findings by bucket", statistics.known_faults)
     if statistics.cross_checked:
-        yield _tally("unsupported by the second oracle, inputs", statistics.unsupported)
+        yield _count_table("unsupported by the second oracle, inputs", statistics.unsupported)
     if statistics.mutants:
-        yield _tally("mutations, steps", statistics.mutations)
-        yield _tally("mutations taken back", statistics.refused)
+        yield _count_table("mutations, steps", statistics.mutations)
+        yield _count_table("mutations undone", statistics.refused)
 
 
-def _tally(title: str, counts: Counter[str]) -> Tally:
-    most = counts.most_common(_MOST_REASONS)
+def _count_table(title: str, counts: Counter[str]) -> CountTable:
+    most = counts.most_common(_MOST_ROWS)
     rest = counts.total() - sum(number for _, number in most)
     others = [(f"{len(counts) - len(most)} more", rest)] if rest else []
-    return Tally(title, (*most, *others))
+    return CountTable(title, (*most, *others))
 
 
 # --- coverage ---
 
 
 def _coverage(isas: Sequence[str], statistics: Statistics) -> Coverage:
-    """What each ISA lowers and the interpreter knows, and what cases had besides."""
+    """Return the number of cases by ISA, opcode and type.
+
+    Every opcode and type that the ISA lowers and the interpreter knows is in it, even with no case.
+    """
     cases: dict[tuple[str, str, str], int] = {}
     for isa in isas:
         for opcode, type_ in _wanted(isa):
@@ -207,21 +213,19 @@ def _wanted(isa: str) -> Iterator[tuple[str, str]]:
                 yield opcode, type_
 
 
-def _rules(campaign: Campaign) -> tuple[tuple[tuple[str, int, int], ...], str]:
-    """Rules that fired, and all, by group; or why that cannot be said."""
-    from fuzz.survey.coverage import rule_counts_of_run
-
+def _rules(campaign: ArchivedCampaign) -> tuple[tuple[tuple[str, int, int], ...], str]:
+    """Return by group how many rules fired and how many there are, or a note why it is unknown."""
     if campaign.cranelift != version() or campaign.edges_total != len(edge_counters.counters()):
-        return (), "Which ISLE rules fired only the build can tell that the campaign ran with."
+        return (), "Only the build that the campaign ran with can tell which ISLE rules fired."
     counts, problem = rule_counts_of_run(campaign.covered)
     if counts is None:
-        return (), f"Which ISLE rules fired is not known: {problem}."
+        return (), f"Unknown which ISLE rules fired: {problem}."
     return tuple((group, fired, total) for group, (fired, total) in counts.items()), ""
 
 
-def _commands(archive: Archive, campaign: Campaign) -> tuple[Command, ...]:
+def _commands(archive: Archive, campaign: ArchivedCampaign) -> tuple[ShellCommand, ...]:
     folder = shlex.quote(str(archive.folder))
     return (
-        Command("To run all findings again", f"clif-fuzz replay {folder}"),
-        Command("To go on with the campaign", f"clif-fuzz run --resume {folder}"),
+        ShellCommand("Run all findings again", f"clif-fuzz replay {folder}"),
+        ShellCommand("Resume the campaign", f"clif-fuzz run --resume {folder}"),
     )

@@ -1,4 +1,4 @@
-"""Findings are run again in another process: what kills a compiler must not end a report."""
+"""Making pages of findings in another process, so that a crash does not end the report."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from fuzz.reporting.finding import finding_page
 from reports.model import FindingPage
 
 _CONTEXT = multiprocessing.get_context("spawn")
-#: For one finding, by the clock, on a machine that may be busy.
-PATIENCE_SECONDS = 120.0
+#: Wall-clock time for one finding, on a machine that may be busy.
+TIMEOUT_SECONDS = 120.0
 
 
-class Child:
-    """A context with a process that makes pages of findings; another one where it dies."""
+class PageProcess:
+    """A context with a process that makes pages of findings; it is restarted if it dies."""
 
-    def __init__(self, patience: float = PATIENCE_SECONDS) -> None:
-        self.patience = patience
+    def __init__(self, timeout: float = TIMEOUT_SECONDS) -> None:
+        self.timeout = timeout
 
-    def __enter__(self) -> Child:
+    def __enter__(self) -> PageProcess:
         self._start()
         return self
 
@@ -35,11 +35,11 @@ class Child:
         self._end()
 
     def page(self, path: Path) -> FindingPage:
-        """The page of a finding, or what is known of it without running it again."""
+        """Return the page of a finding; if running it again fails, one without its results."""
         self.connection.send(path)
-        problem = f"Running it again took longer than {self.patience:.0f} s."
+        problem = f"Running it again took longer than {self.timeout:.0f} s."
         try:
-            if self.connection.poll(self.patience):
+            if self.connection.poll(self.timeout):
                 page: FindingPage = self.connection.recv()
                 return page
         except (EOFError, OSError):
@@ -68,7 +68,7 @@ def _cause(code: int | None) -> str:
 
 
 def _serve(connection: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever asks
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
     while True:
         try:
             path: Path = connection.recv()

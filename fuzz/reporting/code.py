@@ -1,4 +1,4 @@
-"""Machine code beside the CLIF that it came of: each instruction's line is its source location."""
+"""Machine code with the line of CLIF that each instruction was compiled from."""
 
 from __future__ import annotations
 
@@ -19,27 +19,31 @@ _ANNOTATIONS = re.compile(r"(<[^>]*> )?(?:@[0-9a-f]+ )?")
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """A case's code on one ISA, with source locations that are lines of ``text``."""
+class CodeListing:
+    """A case's machine code for one ISA.
+
+    Attributes:
+        text: the CLIF; the code's source locations are line numbers of it.
+    """
 
     isa: str
     text: str
     compiled: list[Compiled]
 
 
-def compile_with_lines(case: Case, isa: str) -> Listed | None:
-    """The case's functions, main first; None where they do not compile."""
+def compile_with_lines(case: Case, isa: str) -> CodeListing | None:
+    """Compile a case, with line numbers as source locations; None if it does not compile."""
     text = print_functions(case.functions)
     functions = Functions("\n".join(_located(text)))
     try:
         compiled = target_of(case, isa).compile(functions, clif=True, chaos=case.chaos)
     except COMPILER_FAILURES:
         return None
-    return Listed(isa, text, compiled)
+    return CodeListing(isa, text, compiled)
 
 
 def _located(text: str) -> Iterator[str]:
-    """The lines of functions; each instruction gets its line's number as source location."""
+    """Yield the lines of functions, with each instruction's line number as its source location."""
     inside = False
     for number, line in enumerate(text.splitlines(), 1):
         if line.startswith(("block", "}")):
@@ -54,20 +58,20 @@ def _located(text: str) -> Iterator[str]:
             yield line
 
 
-def codes(listed: Listed) -> Iterator[Code]:
-    """Every function's code for a report."""
-    for function in listed.compiled:
+def codes(listing: CodeListing) -> Iterator[Code]:
+    """Yield every function's code for a page."""
+    for function in listing.compiled:
         yield Code(
-            listed.isa,
+            listing.isa,
             function.name,
             len(function.code),
-            tuple(instructions(listed.isa, function, function.source_locations)),
+            tuple(instructions(listing.isa, function, function.source_locations)),
             without_locations(function.clif or ""),
         )
 
 
 def without_locations(clif: str) -> str:
-    """CLIF as Cranelift prints it, the column of source locations taken out."""
+    """Return Cranelift's CLIF without the column of source locations."""
     lines = []
     for line in clif.splitlines():
         location, _, rest = line.partition(" ")

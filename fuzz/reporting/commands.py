@@ -1,4 +1,4 @@
-"""The commands that show a finding again: this harness's, and Cranelift's own."""
+"""Commands that reproduce a finding: with clif-fuzz, and with Cranelift's own tools."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from pathlib import Path
 
 from fuzz.cases.case import Case, effective_settings
 from fuzz.differential.finding import FindingKind
-from reports.model import Command
+from reports.model import ShellCommand
 
 _TEST = "test.clif"
-#: From a Wasmtime tree: clif-util is not published.
+#: Run in a Wasmtime checkout, as clif-util is not published.
 _CLIF_UTIL = "cargo run -p cranelift-tools --bin clif-util --"
-_NEVER_RUN = (
+#: Kinds of findings that occur before any code runs.
+_COMPILE_FAILURES = (
     FindingKind.COMPILER_PANIC.value,
     FindingKind.COMPILE_ERROR.value,
     FindingKind.VERIFIER_ERROR.value,
@@ -23,19 +24,21 @@ _NEVER_RUN = (
 )
 
 
-def commands(path: Path, case: Case, kind: str, isas: tuple[str, ...]) -> Iterator[Command]:
-    """For people with this harness, then for those with a Wasmtime tree alone."""
+def commands(path: Path, case: Case, kind: str, isas: tuple[str, ...]) -> Iterator[ShellCommand]:
+    """Yield commands with clif-fuzz, then those that need only a Wasmtime checkout."""
     file = shlex.quote(str(path))
-    yield Command("who agrees with whom", f"clif-fuzz replay --oracle both --code {file}")
-    yield Command("the smallest case", f"clif-fuzz minimize {file}")
-    yield Command("since which release", f"clif-fuzz bisect {file} --from 0.121")
-    if kind in _NEVER_RUN:
+    yield ShellCommand("which executors agree", f"clif-fuzz replay --oracle both --code {file}")
+    yield ShellCommand("the smallest case", f"clif-fuzz minimize {file}")
+    yield ShellCommand("the first release with the fault", f"clif-fuzz bisect {file} --from 0.121")
+    if kind in _COMPILE_FAILURES:
         for isa in isas:
-            yield Command(f"in a Wasmtime tree: compile it for {isa}", _compile(case, isa))
+            yield ShellCommand(f"in a Wasmtime checkout: compile it for {isa}", _compile(case, isa))
         return
-    yield Command("a file for Cranelift's own tools", f"clif-fuzz fmt --filetest {file} > {_TEST}")
+    yield ShellCommand(
+        "a file for Cranelift's own tools", f"clif-fuzz fmt --filetest {file} > {_TEST}"
+    )
     for isa in isas:
-        yield Command(*_test(isa))
+        yield ShellCommand(*_test(isa))
 
 
 def _compile(case: Case, isa: str) -> str:
@@ -50,9 +53,12 @@ def _target_words(case: Case, isa: str) -> str:
 
 
 def _test(isa: str) -> tuple[str, str]:
-    """``clif-util test`` runs code on the host only: elsewhere by way of user-mode QEMU."""
+    """Return what a command is for, and the command.
+
+    ``clif-util test`` runs code on the host; for another ISA it needs user-mode QEMU.
+    """
     if platform.machine() == isa:
-        return f"in a Wasmtime tree: run it on {isa}", f"{_CLIF_UTIL} test {_TEST}"
+        return f"in a Wasmtime checkout: run it on {isa}", f"{_CLIF_UTIL} test {_TEST}"
     triple = f"{isa}-unknown-linux-gnu"
     variable = f"CARGO_TARGET_{triple.upper().replace('-', '_')}"
     lines = [
@@ -62,4 +68,4 @@ def _test(isa: str) -> tuple[str, str]:
     ]
     packages = f"Debian: qemu-user gcc-{isa.replace('_', '-')}-linux-gnu"
     needs = f"{packages}; rustup target add {triple}"
-    return f"in a Wasmtime tree: run it on {isa} in user-mode QEMU ({needs})", "\n".join(lines)
+    return f"in a Wasmtime checkout: run it on {isa} in user-mode QEMU ({needs})", "\n".join(lines)

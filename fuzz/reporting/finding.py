@@ -1,4 +1,4 @@
-"""One finding as ``reports`` shows it: its case is run again, and looked at closely."""
+"""The data for a finding's page; most of it comes from running the case again."""
 
 from __future__ import annotations
 
@@ -16,33 +16,40 @@ from fuzz.cases.casefile import CaseFile, CaseFileError, read_cases
 from fuzz.cases.filetest_export import filetest_text
 from fuzz.differential.failure_signature import primary, symptoms
 from fuzz.differential.finding import KNOWN, Finding, FindingKind
+from fuzz.differential.oracle import OracleError, interpreter
 from fuzz.differential.pipeline import Pipeline
 from fuzz.differential.runner import PlainTrial
 from fuzz.reporting.archive import read_header
 from fuzz.reporting.code import codes, compile_with_lines
 from fuzz.reporting.commands import commands
-from fuzz.reporting.departure import departure
+from fuzz.reporting.divergence import divergence
 from fuzz.reporting.replay import ORACLE, Replay, replay
-from fuzz.reporting.values import failing
+from fuzz.reporting.values import failing_input
 from fuzz.triage.attribution import Assessor
-from reports.model import Code, Departure, Fact, Failing, FindingPage
+from reports.model import Code, Divergence, Fact, FailingInput, FindingPage
 
-#: Running these again would take as long as it took to find them, or kill this process.
-_LEFT_ALONE = frozenset(
+#: Kinds that are not run again: that would take until the time limit, or kill this process.
+_NOT_RERUN = frozenset(
     {FindingKind.COMPILE_TIMEOUT.value, FindingKind.COMPILE_MEMORY.value, FindingKind.HANG.value}
 )
+#: Failing inputs shown for each executor.
 _MOST_INPUTS = 3
-#: Instructions of a case that is small enough to be assessed.
-_MOST_BLAMED = 60
-#: Beyond these a case is not minimised, and nobody reads its code.
+#: The most instructions of a case that attribution is tried on.
+_MOST_ATTRIBUTED = 60
+#: The most bytes of a function's code, and characters of text, that are shown: longer ones belong
+#: to a case that is not minimised, and are not read by anybody.
 _MOST_CODE = 1_600
 _MOST_TEXT = 16_000
 
 
 def finding_page(path: Path, *, problem: str = "") -> FindingPage:
-    """The finding of a file; the page's ``problem`` says what could not be done with it.
+    """Return the page of a finding's file.
 
-    With a ``problem`` from outside it is not run again.
+    Args:
+        problem: a reason not to run the case again; it is shown on the page.
+
+    Returns:
+        The page. If the file cannot be read or run again, its ``problem`` says why.
     """
     header = read_header(path)
     page = FindingPage(
@@ -59,7 +66,7 @@ def finding_page(path: Path, *, problem: str = "") -> FindingPage:
     except (OSError, UnicodeDecodeError, CaseFileError) as error:
         return replace(page, problem=f"The file cannot be read: {error}.")
     page = _with_case(page, path, text, case_file.case)
-    if header.kind in _LEFT_ALONE:
+    if header.kind in _NOT_RERUN:
         problem = problem or f"Not run again for this page, as it is a {header.kind}."
     if problem:
         return replace(page, problem=problem)
@@ -106,16 +113,16 @@ def _cut(text: str) -> str:
 
 
 def _short(path: Path) -> Path:
-    """Relative to where one is, if it lies below."""
+    """Return a path below the working directory as a relative one."""
     relative = Path(os.path.relpath(path))
     return path if ".." in relative.parts else relative
 
 
 def _with_replay(page: FindingPage, case_file: CaseFile, isas: Sequence[str]) -> FindingPage:
     case = case_file.case
-    result = replay(case_file, Pipeline(isas, second=True))
-    failed = tuple(_failing(case, result))
-    found = tuple(result.findings)
+    replayed = replay(case_file, Pipeline(isas, second=True))
+    failed = tuple(_failing(case, replayed))
+    found = tuple(replayed.findings)
     blamed = tuple(dict.fromkeys(finding.isa for finding in found if finding.isa))
     problem = "" if found else "It does not fail with this build of Cranelift."
     page = replace(
@@ -125,35 +132,35 @@ def _with_replay(page: FindingPage, case_file: CaseFile, isas: Sequence[str]) ->
         says=_says(found, page.explanation),
         filetest=_filetest(case_file, isas),
         failing=failed,
-        alone=result.alone,
+        outlier=replayed.outlier,
         problem=problem,
     )
-    # Code for an ISA that the case is not for can be compared with, if there is any.
+    # The code for an ISA that the case is not for is shown for comparison, if it compiles.
     every = [compile_with_lines(case, isa) for isa in DEFAULT_ISAS]
-    listed = [entry for entry in every if entry is not None]
-    places = (departure(case, entry, _first_row(failed, entry.isa)) for entry in listed)
-    departures = tuple(place for place in places if place is not None)
-    shown = [code for entry in listed for code in codes(entry)]
+    listings = [listing for listing in every if listing is not None]
+    found_at = (divergence(case, each, _first_row(failed, each.isa)) for each in listings)
+    divergences = tuple(place for place in found_at if place is not None)
+    shown = [code for listing in listings for code in codes(listing)]
     big = [code for code in shown if code.size > _MOST_CODE]
     return replace(
         page,
-        departures=departures,
-        blame=_blame(case, isas),
-        codes=tuple(_marked(code, departures) for code in shown if code not in big),
+        divergences=divergences,
+        attribution=_attribution(case, isas),
+        codes=tuple(_marked(code, divergences) for code in shown if code not in big),
         left_out=tuple(f"%{code.function} on {code.isa}, {code.size} bytes" for code in big),
     )
 
 
 def _says(found: Sequence[Finding], known: Sequence[str]) -> tuple[str, ...]:
-    """What findings say that is neither in the file nor a matter of inputs."""
+    """Return what the new findings say, except for what the file says or single inputs show."""
     told = (f for f in found if not f.inputs and f.kind is not FindingKind.ORACLE_FAULT)
     lines = (f"{f.isa or f.kind.value}: {line}" for f in told for line in f.explanation)
     return tuple(line for line in lines if line.partition(": ")[2] not in known)
 
 
-def _blame(case: Case, isas: Sequence[str]) -> tuple[str, ...]:
-    """Who is to blame; nothing for a big case, of which trying things out says little."""
-    if sum(1 for f in case.functions for _ in f.instructions()) > _MOST_BLAMED:
+def _attribution(case: Case, isas: Sequence[str]) -> tuple[str, ...]:
+    """Return the attribution as lines; empty for a big case, where it is slow and says little."""
+    if sum(1 for f in case.functions for _ in f.instructions()) > _MOST_ATTRIBUTED:
         return ()
     trial = PlainTrial()
     symptom = primary(symptoms(trial(case, isas)))
@@ -162,24 +169,24 @@ def _blame(case: Case, isas: Sequence[str]) -> tuple[str, ...]:
     return tuple(Assessor(trial).assess(case, symptom).lines())
 
 
-def _first_row(failed: Sequence[Failing], isa: str) -> int | None:
+def _first_row(failed: Sequence[FailingInput], isa: str) -> int | None:
     return next((one.number for one in failed if one.isa == isa), None)
 
 
-def _failing(case: Case, result: Replay) -> Iterator[Failing]:
+def _failing(case: Case, replayed: Replay) -> Iterator[FailingInput]:
     canonical = has_canonical_nans(case)
-    for opinion in result.opinions:
-        if opinion.name == ORACLE:
+    types = case.main.signature.param_types
+    for result in replayed.results:
+        if result.name == ORACLE:
             continue
-        for difference in opinion.differences[:_MOST_INPUTS]:
-            types = case.main.signature.param_types
-            yield failing(opinion.name, difference, types, case.inputs, canonical_nans=canonical)
+        for difference in result.differences[:_MOST_INPUTS]:
+            yield failing_input(
+                result.name, difference, types, case.inputs, canonical_nans=canonical
+            )
 
 
 def _filetest(case_file: CaseFile, isas: Sequence[str]) -> str:
-    """A whole file that Cranelift's own tools take; empty where nothing can be made of it."""
-    from fuzz.differential.oracle import OracleError, interpreter
-
+    """Return the case as a filetest for Cranelift's own tools; empty if that is not possible."""
     case = case_file.case
     try:
         expected = interpreter(case)
@@ -189,10 +196,10 @@ def _filetest(case_file: CaseFile, isas: Sequence[str]) -> str:
     return text if len(text) <= _MOST_TEXT else ""
 
 
-def _marked(code: Code, departures: Sequence[Departure]) -> Code:
-    """The code, with the place marked where its state departs."""
-    places = {d.offset for d in departures if d.isa == code.isa and d.function == code.function}
+def _marked(code: Code, divergences: Sequence[Divergence]) -> Code:
+    """Return the code with the instructions marked where it diverges."""
+    places = {d.offset for d in divergences if d.isa == code.isa and d.function == code.function}
     if not places:
         return code
-    lines = (replace(line, departs=line.offset in places) for line in code.lines)
+    lines = (replace(line, diverges=line.offset in places) for line in code.lines)
     return replace(code, lines=tuple(lines))

@@ -1,6 +1,6 @@
-"""A run step by step: which registers each instruction wrote, and what it left in them.
+"""Traces of a run: the registers that each machine instruction wrote, and their values.
 
-A hundred times as slow as a plain run: for looking at one input of one case.
+Tracing is a hundred times as slow as a plain run: it is meant for one input of one case.
 """
 
 from __future__ import annotations
@@ -22,18 +22,19 @@ from backend.isa.parts import WHOLE_REGISTER
 from clif.function import Signature
 from clif.outcome import Inputs
 
-#: What is run beyond is not recorded.
+#: Instructions recorded of a run; those after them are not.
 MAX_STEPS: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TraceStep:
     """An instruction that was executed.
 
     Attributes:
-        function: its name.
-        offset: of the instruction in it.
-        written: whole registers afterwards, of those that it wrote.
+        function: name of the function that it is part of.
+        offset: of the instruction in the function.
+        written: the registers that it wrote, by the names of the whole registers, and their values
+            after it.
     """
 
     function: str
@@ -49,10 +50,10 @@ def trace(
     *,
     entry: str,
     settings: Mapping[str, str],
-) -> list[Step]:
-    """Runs a program as ``Executor.run`` does, and raises what that raises.
+) -> list[TraceStep]:
+    """Run a program as ``Executor.run`` does, and return the instructions that it executed.
 
-    The last instruction of a run that stops early is not among the steps.
+    If the run stops early, the last instruction is missing. Raises what ``Executor.run`` raises.
     """
     recorder = _Recorder(executor)
     with recorder.hooked():
@@ -63,12 +64,12 @@ def trace(
     for address, written in recorder.steps:
         placed = linked.find(address)
         if placed is not None:
-            steps.append(Step(placed.compiled.name, address - placed.address, written))
+            steps.append(TraceStep(placed.compiled.name, address - placed.address, written))
     return steps
 
 
 class _Recorder:
-    """Told of each instruction before it is executed: then the one before has done its work."""
+    """Records each instruction when the next one is about to run: then its results are there."""
 
     def __init__(self, executor: Executor) -> None:
         self.executor = executor
@@ -88,14 +89,15 @@ class _Recorder:
 
 
 class _Hooked:
-    """A context in which every instruction in the code ring is seen."""
+    """A context in which a hook is called before every instruction of the code ring."""
 
     def __init__(self, uc: Uc, before: Callable[[Uc, int, int, object], None]) -> None:
         self.uc = uc
         self.before = before
 
     def __enter__(self) -> None:
-        # Code is placed at fresh addresses, so that none of it was translated without the hook.
+        # Unicorn would not call the hook in code that it translated before. There is none, as code
+        # is placed at fresh addresses.
         end = RING + RING_SIZE
         self.hook = add_hook(self.uc, UC_HOOK_CODE, self.before, RING, end)
 
@@ -105,8 +107,7 @@ class _Hooked:
 
 @cache
 def _written(isa: Isa, code: bytes) -> tuple[str, ...]:
-    """Return the registers that hold values and that an instruction writes, by their whole
-    names."""
+    """Return the registers that an instruction writes, without flags, by whole registers' names."""
     instruction = next(disassembler(isa, detail=True, skipdata=False).disasm(code, 0), None)
     if instruction is None:
         return ()

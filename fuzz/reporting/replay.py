@@ -1,4 +1,4 @@
-"""A case file through everything again: what each executor says, and who stands alone."""
+"""Replaying a case file: what each executor does with it, and which one is the outlier."""
 
 from __future__ import annotations
 
@@ -23,104 +23,116 @@ FILE = "the file"
 
 
 @dataclass(slots=True)
-class Opinion:
-    """What one executor says of a case.
+class ExecutorResult:
+    """What one executor (an interpreter or an ISA) did with a case.
 
-    ``differences`` are against the oracle; the oracle's own are against what the file expects.
-    ``problem`` says why it has no outcomes, ``remark`` what else there is to know of them. One that
-    ``abstains`` has no say on any input; the remark says why.
+    Attributes:
+        name: of the executor.
+        differences: from the oracle; for the oracle itself, from what the file expects.
+        problem: why there are no outcomes; empty if there are.
+        remark: a limitation of the comparison, such as inputs that the executor does not support.
+        inconclusive: not one input could be compared; the remark says why.
     """
 
     name: str
     differences: list[Difference] = field(default_factory=list)
     problem: str = ""
     remark: str = ""
-    abstains: bool = False
+    inconclusive: bool = False
 
     @property
     def agrees(self) -> bool:
+        """Whether there are outcomes, and no differences."""
         return not self.differences and not self.problem
 
 
 @dataclass(slots=True)
 class Replay:
-    """One case replayed.
+    """The result of replaying one case.
 
-    ``alone`` is the executor that stands alone on every input in dispute, empty if none does.
-    ``runs`` is what each ISA made of the case.
+    Attributes:
+        runs: the code and outcomes of each ISA.
+        outlier: the one executor that the others agree against on every input with a difference;
+            empty if there is none.
     """
 
     case_file: CaseFile
-    opinions: list[Opinion]
+    results: list[ExecutorResult]
     findings: list[Finding]
     rejected: list[str]
     runs: list[IsaRun] = field(default_factory=list)
-    alone: str = ""
+    outlier: str = ""
 
     @property
     def agrees(self) -> bool:
-        """Whether everybody ran the case and said the same."""
-        return all(opinion.agrees for opinion in self.opinions)
+        """Whether every executor ran the case, with the same outcomes."""
+        return all(result.agrees for result in self.results)
 
     @property
     def disputed(self) -> bool:
-        """Whether there is a difference or a finding; a case that nobody ran is not disputed."""
-        return bool(self.findings) or any(opinion.differences for opinion in self.opinions)
+        """Whether there is a difference or a finding; a case that no executor ran has neither."""
+        return bool(self.findings) or any(result.differences for result in self.results)
 
 
 def replay(case_file: CaseFile, pipeline: Pipeline) -> Replay:
-    """Runs one case. Raises SettingsError for settings that an ISA does not have."""
+    """Run a case through the pipeline, and collect what each executor did.
+
+    Raises:
+        SettingsError: an ISA does not have a setting of the case.
+    """
     case = case_file.case
     canonical = has_canonical_nans(case)
     verdict = pipeline.check(case)
-    opinions = [_oracle_opinion(case_file, verdict, canonical_nans=canonical)]
-    opinions += _isa_opinions(verdict, pipeline.isas)
+    results = [_oracle_result(case_file, verdict, canonical_nans=canonical)]
+    results += _isa_results(verdict, pipeline.isas)
     if verdict.second is not None:
-        opinions.append(_second_opinion(verdict.second))
-    result = Replay(case_file, opinions, verdict.findings, verdict.rejected, verdict.runs)
-    result.alone = _alone(case_file, verdict, opinions, canonical_nans=canonical)
-    return result
+        results.append(_second_result(verdict.second))
+    replayed = Replay(case_file, results, verdict.findings, verdict.rejected, verdict.runs)
+    replayed.outlier = _outlier(case_file, verdict, results, canonical_nans=canonical)
+    return replayed
 
 
-def disassembly(result: Replay) -> Iterator[str]:
-    """The machine code of every function on every ISA, line by line."""
-    for run in result.runs:
+def disassembly(replayed: Replay) -> Iterator[str]:
+    """Yield the machine code of every function on every ISA, line by line."""
+    for run in replayed.runs:
         for function in run.compiled:
             yield from listing(run.isa, function)
 
 
-def _oracle_opinion(case_file: CaseFile, verdict: Verdict, *, canonical_nans: bool) -> Opinion:
-    opinion = Opinion(ORACLE)
+def _oracle_result(
+    case_file: CaseFile, verdict: Verdict, *, canonical_nans: bool
+) -> ExecutorResult:
+    result = ExecutorResult(ORACLE)
     if verdict.expected is None:
-        opinion.problem = "; ".join(verdict.rejected) or "not asked"
-        return opinion
+        result.problem = "; ".join(verdict.rejected) or "not run"
+        return result
     if verdict.hangs:
-        opinion.problem = f"{verdict.hangs} inputs ran out of fuel"
-        return opinion
+        result.problem = f"{verdict.hangs} inputs ran out of fuel"
+        return result
     for row, expectation in enumerate(case_file.expectations):
         if expectation is None:
             continue
         actual = observe(verdict.expected, row)
         kind = expectation.refuted_by(actual, canonical_nans=canonical_nans)
         if kind is not None:
-            opinion.differences.append(Difference(kind, row, expectation.observed, actual))
-    return opinion
+            result.differences.append(Difference(kind, row, expectation.observed, actual))
+    return result
 
 
-def _isa_opinions(verdict: Verdict, isas: Sequence[str]) -> list[Opinion]:
+def _isa_results(verdict: Verdict, isas: Sequence[str]) -> list[ExecutorResult]:
     runs = {run.isa: run for run in verdict.runs}
-    opinions = []
+    results = []
     for isa in isas:
-        opinion = Opinion(isa)
+        result = ExecutorResult(isa)
         run = runs.get(isa)
         if run is None:
-            opinion.problem = "not run"
+            result.problem = "not run"
         elif run.outcomes is None:
-            opinion.problem = _compile_problem(verdict, isa)
+            result.problem = _compile_problem(verdict, isa)
         else:
-            opinion.differences = run.differences
-        opinions.append(opinion)
-    return opinions
+            result.differences = run.differences
+        results.append(result)
+    return results
 
 
 def _compile_problem(verdict: Verdict, isa: str) -> str:
@@ -131,18 +143,25 @@ def _compile_problem(verdict: Verdict, isa: str) -> str:
     return "; ".join(reason.removeprefix(f"{isa}: ") for reason in reasons)
 
 
-def _second_opinion(check: CrossCheck) -> Opinion:
-    """That it has no say on an input is no disagreement."""
-    remarks = [f"no say on {count}: {reason}" for reason, count in check.reasons().items()]
+def _second_result(check: CrossCheck) -> ExecutorResult:
+    """Return the second oracle's result; inputs that it does not support are no differences."""
+    remarks = [
+        f"no result on {count} input{'s' * (count != 1)}: {reason}"
+        for reason, count in check.reasons().items()
+    ]
     remarks += [f"known fault: {' '.join(faults)}" for faults in check.known]
-    abstains = check.compared == 0
-    return Opinion(SECOND, check.differences, remark="; ".join(remarks), abstains=abstains)
+    inconclusive = check.compared == 0
+    return ExecutorResult(SECOND, check.differences, "", "; ".join(remarks), inconclusive)
 
 
-def _alone(
-    case_file: CaseFile, verdict: Verdict, opinions: Sequence[Opinion], *, canonical_nans: bool
+def _outlier(
+    case_file: CaseFile,
+    verdict: Verdict,
+    results: Sequence[ExecutorResult],
+    *,
+    canonical_nans: bool,
 ) -> str:
-    rows = {difference.input for opinion in opinions for difference in opinion.differences}
+    rows = {difference.input for result in results for difference in result.differences}
     if verdict.expected is None:
         return ""
 
@@ -156,71 +175,70 @@ def _alone(
     return stands_alone_on_all(rows, observed, canonical_nans=canonical_nans)
 
 
-# --- for people and programs ---
+# --- as text and JSON ---
 
 
-def lines(result: Replay) -> list[str]:
-    """The replay in words, a line per executor and the differences below it."""
-    case = result.case_file.case
+def lines(replayed: Replay) -> list[str]:
+    """Return a replay as text: a line per executor, the differences below it."""
+    case = replayed.case_file.case
     text = [
         f"%{case.main.name}, {case.inputs.count} inputs" + f", {case.origin}" * bool(case.origin)
     ]
-    stated = any(expectation is not None for expectation in result.case_file.expectations)
-    width = max(len(opinion.name) for opinion in result.opinions)
-    for opinion in result.opinions:
-        text.append(
-            f"  {opinion.name:{width}}  {_verdict_text(opinion, case.inputs.count, stated)}"
-        )
+    stated = any(expectation is not None for expectation in replayed.case_file.expectations)
+    width = max(len(result.name) for result in replayed.results)
+    for result in replayed.results:
+        text.append(f"  {result.name:{width}}  {_result_text(result, case.inputs.count, stated)}")
         region = case.inputs.region
         text += [
             f"    {line}"
             for line in explain_differences(
-                opinion.differences,
+                result.differences,
                 canonical_nans=has_canonical_nans(case),
                 initial=region.contents if region else None,
             )
         ]
-    if result.alone:
-        text.append(f"  {result.alone} stands alone")
-    text += [f"  {finding.bucket}" for finding in result.findings]
+    if replayed.outlier:
+        text.append(f"  outlier: {replayed.outlier}")
+    text += [f"  {finding.bucket}" for finding in replayed.findings]
     return text
 
 
-def _verdict_text(opinion: Opinion, count: int, stated: bool) -> str:
-    if opinion.problem:
-        return opinion.problem
-    if opinion.abstains:
-        return opinion.remark
-    if opinion.name == ORACLE and not stated:
+def _result_text(result: ExecutorResult, count: int, stated: bool) -> str:
+    if result.problem:
+        return result.problem
+    if result.inconclusive:
+        return result.remark
+    if result.name == ORACLE and not stated:
         return "the file expects nothing"
-    other = FILE if opinion.name == ORACLE else ORACLE
-    remark = f" ({opinion.remark})" if opinion.remark else ""
-    if opinion.agrees:
+    other = FILE if result.name == ORACLE else ORACLE
+    remark = f" ({result.remark})" if result.remark else ""
+    if result.agrees:
         return f"agrees with {other}{remark}"
-    return f"differs from {other} on {len(opinion.differences)} of {count} inputs{remark}"
+    return f"differs from {other} on {len(result.differences)} of {count} inputs{remark}"
 
 
-def to_json(result: Replay) -> dict[str, Any]:
-    case = result.case_file.case
+def to_json(replayed: Replay) -> dict[str, Any]:
+    """Return a replay as JSON, each difference in full."""
+    case = replayed.case_file.case
     return {
         "function": case.main.name,
         "inputs": case.inputs.count,
         "origin": case.origin,
-        "agrees": result.agrees,
-        "stands_alone": result.alone or None,
-        "rejected": result.rejected,
+        "agrees": replayed.agrees,
+        "outlier": replayed.outlier or None,
+        "rejected": replayed.rejected,
         "executors": {
-            opinion.name: {
-                "agrees": opinion.agrees,
-                "problem": opinion.problem or None,
-                "remark": opinion.remark or None,
-                "differences": [_difference_json(d) for d in opinion.differences],
+            result.name: {
+                "agrees": result.agrees,
+                "problem": result.problem or None,
+                "remark": result.remark or None,
+                "differences": [_difference_json(d) for d in result.differences],
             }
-            for opinion in result.opinions
+            for result in replayed.results
         },
         "findings": [
             {"kind": finding.kind.value, "bucket": finding.bucket, "isa": finding.isa}
-            for finding in result.findings
+            for finding in replayed.findings
         ],
     }
 

@@ -1,4 +1,4 @@
-"""Values and outcomes in every form that someone may want."""
+"""Values and outcomes in several notations, for pages."""
 
 from __future__ import annotations
 
@@ -12,22 +12,20 @@ from fuzz.cases.compare import Difference, Observed, differing_results
 from fuzz.cases.literals import format_value
 from fuzz.cases.run_lines import changes
 from fuzz.differential.explain import describe
-from reports.model import Fact, Failing, Outcome, Shown
+from reports.model import Fact, FailingInput, ShownOutcome, ShownValue
 
 _STRUCT = {F16: ("<H", "<e"), F32: ("<I", "<f"), F64: ("<Q", "<d")}
 _MOST_CHANGES = 8
-#: Below, a number reads the same in every form.
-_SMALL = 10
 
 
-def shown(name: str, type_: Type, bits: int) -> Shown:
-    """A value: hexadecimal, as CLIF writes it, and other readings."""
+def show_value(name: str, type_: Type, bits: int) -> ShownValue:
+    """Return a value in hexadecimal, as CLIF writes it, and in other notations."""
     digits = f"0x{bits:0{2 * type_.bytes}x}"
     if type_.is_vector:
         lanes = [bits >> n * type_.lane_bits & type_.mask for n in range(type_.lanes)]
         text = " ".join(format_value(type_.lane, lane) for lane in lanes)
-        return Shown(name, type_.name, digits, f"[{text}]", _lanes(type_.lane, lanes))
-    return Shown(name, type_.name, digits, format_value(type_, bits), _readings(type_, bits))
+        return ShownValue(name, type_.name, digits, f"[{text}]", _lanes(type_.lane, lanes))
+    return ShownValue(name, type_.name, digits, format_value(type_, bits), _readings(type_, bits))
 
 
 def _lanes(lane: Type, lanes: Sequence[int]) -> tuple[Fact, ...]:
@@ -47,15 +45,15 @@ def _readings(type_: Type, bits: int) -> tuple[Fact, ...]:
     return ()
 
 
-def outcome(observed: Observed, before: bytes | None, other: Observed) -> Outcome:
-    """What an executor did; of its memory what differs from another's."""
+def show_outcome(observed: Observed, before: bytes | None, other: Observed) -> ShownOutcome:
+    """Return what an executor did; of its memory only what differs from ``other``."""
     if observed.status is not Status.RETURNED:
-        return Outcome(what=describe(observed), memory=_memory(observed, before, other))
+        return ShownOutcome(what=describe(observed), memory=_memory(observed, before, other))
     results = (
-        shown(f"result {number}", type_, bits)
+        show_value(f"result {number}", type_, bits)
         for number, (type_, bits) in enumerate(zip(observed.types, observed.results, strict=True))
     )
-    return Outcome(
+    return ShownOutcome(
         tuple(results), "" if observed.types else "returns", _memory(observed, before, other)
     )
 
@@ -72,30 +70,30 @@ def _memory(observed: Observed, before: bytes | None, other: Observed) -> tuple[
     return tuple(lines)
 
 
-def failing(
+def failing_input(
     isa: str, difference: Difference, types: Sequence[Type], inputs: Inputs, *, canonical_nans: bool
-) -> Failing:
-    """One input that an ISA gets wrong."""
+) -> FailingInput:
+    """Return an input on which an ISA differs from the oracle."""
     expected, actual = difference.expected, difference.actual
     before = inputs.region.contents if inputs.region else None
-    return Failing(
+    return FailingInput(
         isa,
         difference.input,
         difference.kind.value,
         tuple(_arguments(difference.input, types, inputs)),
-        outcome(expected, before, actual),
-        outcome(actual, before, expected),
+        show_outcome(expected, before, actual),
+        show_outcome(actual, before, expected),
         tuple(differing_results(expected, actual, canonical_nans=canonical_nans)),
     )
 
 
-def _arguments(row: int, types: Sequence[Type], inputs: Inputs) -> list[Shown]:
+def _arguments(row: int, types: Sequence[Type], inputs: Inputs) -> list[ShownValue]:
     found = []
     for number, (type_, words) in enumerate(zip(types, inputs.args, strict=True)):
         if inputs.region is not None and number == inputs.region.param:
             size = f"the region of {inputs.region.size} bytes"
-            found.append(Shown(f"argument {number}", type_.name, size, size))
+            found.append(ShownValue(f"argument {number}", type_.name, size, size))
             continue
         (bits,) = ints_from_words(words[row : row + 1])
-        found.append(shown(f"argument {number}", type_, bits))
+        found.append(show_value(f"argument {number}", type_, bits))
     return found

@@ -51,7 +51,7 @@ def isas_of(case_file: CaseFile) -> list[str]:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_the_oracle_agrees_with_the_file(path: Path) -> None:
     for case_file in read_cases(path.read_text()):
-        oracle, *_ = replay(case_file, Pipeline(isas_of(case_file))).opinions
+        oracle, *_ = replay(case_file, Pipeline(isas_of(case_file))).results
         assert oracle.agrees, oracle
 
 

@@ -11,24 +11,24 @@ from reports.charts import over_time
 from reports.heatmap import table
 from reports.markdown import campaign_markdown, finding_markdown
 from reports.model import (
-    Bucket,
+    BucketSummary,
     CampaignPage,
     Code,
     CodeLine,
-    Command,
+    CountTable,
     Coverage,
-    Departure,
+    Divergence,
     Fact,
-    Failing,
+    FailingInput,
     FindingPage,
-    Outcome,
     Sample,
-    Shown,
-    Tally,
+    ShellCommand,
+    ShownOutcome,
+    ShownValue,
 )
 from reports.page import campaign_html, finding_html
 
-VALUE = Shown("result 0", "i8", "0xff", "-1", (Fact("unsigned", "255"),))
+VALUE = ShownValue("result 0", "i8", "0xff", "-1", (Fact("unsigned", "255"),))
 FINDING = FindingPage(
     file="crash-1.clif",
     kind="miscompile",
@@ -40,13 +40,13 @@ FINDING = FindingPage(
     filetest="test run\n",
     inputs=3,
     failing=(
-        Failing(
+        FailingInput(
             "x86_64",
             2,
             "result",
-            (Shown("argument 0", "i8", "0x01", "1"),),
-            Outcome((VALUE,)),
-            Outcome((replace(VALUE, bits="0x02", number="2"),)),
+            (ShownValue("argument 0", "i8", "0x01", "1"),),
+            ShownOutcome((VALUE,)),
+            ShownOutcome((replace(VALUE, bits="0x02", number="2"),)),
             (0,),
         ),
     ),
@@ -57,13 +57,13 @@ FINDING = FindingPage(
         ),
         Code("aarch64", "main", 4, (CodeLine(0, "ret", "", 4),), "v1 = optimised"),
     ),
-    departures=(
-        Departure("x86_64", 2, "main", 1, "add eax, eax", 3, "v1 = iadd v0, v0", VALUE, ()),
+    divergences=(
+        Divergence("x86_64", 2, "main", 1, "add eax, eax", 3, "v1 = iadd v0, v0", VALUE, ()),
     ),
-    alone="x86_64",
-    blame=("blame: one ISA",),
+    outlier="x86_64",
+    attribution=("blame: one ISA",),
     versions=(Fact("Cranelift", "0.1.2"),),
-    commands=(Command("run it", "clif-util test test.clif"),),
+    commands=(ShellCommand("run it", "clif-util test test.clif"),),
 )
 CAMPAIGN = CampaignPage(
     title="findings",
@@ -71,7 +71,7 @@ CAMPAIGN = CampaignPage(
     headline=(Fact("cases", "12"),),
     facts=(Fact("seed", "7"),),
     stages=(("compile", 2.0), ("emulate", 1.0)),
-    tallies=(Tally("traps", (("heap_oob", 5),)), Tally("rejected")),
+    count_tables=(CountTable("traps", (("heap_oob", 5),)), CountTable("rejected")),
     samples=tuple(Sample(10.0 * n, 100 * n, 900 * n, 9.0 * n, n, 50 * n) for n in range(30)),
     coverage=Coverage(
         ("x86_64", "aarch64"),
@@ -85,17 +85,19 @@ CAMPAIGN = CampaignPage(
 )
 
 
-def bucket(number: int, *, known: bool = False) -> Bucket:
-    return Bucket(f"bucket {number}", "miscompile", "x86_64", known, (f"crash-{number}.clif",), 1)
+def bucket(number: int, *, known: bool = False) -> BucketSummary:
+    return BucketSummary(
+        f"bucket {number}", "miscompile", "x86_64", known, (f"crash-{number}.clif",), 1
+    )
 
 
-def never(_: Bucket) -> FindingPage:
+def never(_: BucketSummary) -> FindingPage:
     raise AssertionError
 
 
 def test_a_finding_shows_everything() -> None:
     html = finding_html(FINDING)
-    for text in ("0xff", "unsigned 255", "departs here", "stands alone", "v1 = optimised"):
+    for text in ("0xff", "unsigned 255", "diverges here", "Outlier: x86_64", "v1 = optimised"):
         assert text in html
     assert "clif-util test test.clif" in html
     assert "&lt;b&gt;with&lt;/b&gt;" in html
@@ -147,14 +149,14 @@ def test_a_thousand_buckets_fit() -> None:
     page = replace(CAMPAIGN, buckets=tuple(map(bucket, range(1000))))
     asked = []
 
-    def detail(bucket: Bucket) -> FindingPage:
+    def detail(bucket: BucketSummary) -> FindingPage:
         asked.append(bucket)
         return big
 
     html = campaign_html(page, detail)
     assert len(html.encode()) < 3_000_000
     assert 10 < len(asked) < 100
-    assert "of 1000 buckets have room for details" in html
+    assert "of 1000 buckets are shown in detail" in html
     assert len(set(re.findall(r"bucket \d+", html))) == 1000
 
 

@@ -53,7 +53,7 @@ def test_seeds_are_what_they_say(path: Path) -> None:
     assert len(case_file.expectations) == case_file.case.inputs.count
     assert None not in case_file.expectations
     found = replay(case_file, Pipeline(case_file.isas))
-    assert found.agrees, found.opinions
+    assert found.agrees, found.results
     assert not found.findings
     assert not found.rejected
 

@@ -77,14 +77,14 @@ def test_the_file_may_stand_alone(command: Command, tmp_path: Path) -> None:
     assert "interp   differs from the file on 1 of 1 inputs" in output.out
     assert "expected result 0: 0x00000007 (7)" in output.out
     assert "actual   result 0: 0xffffffff (-1)" in output.out
-    assert "the file stands alone" in output.out
+    assert "outlier: the file" in output.out
 
 
 def test_a_fault_of_the_emulator_is_called_so(command: Command, tmp_path: Path) -> None:
     output = command("replay", write(tmp_path, PAIRWISE), "--json", "-")
     (facts,) = json.loads(output.out)["files"]
     assert output.code == 1
-    assert facts["stands_alone"] == "x86_64"
+    assert facts["outlier"] == "x86_64"
     (finding,) = facts["findings"]
     assert finding["kind"] == "emulator-fault"
     assert finding["bucket"] == "emulator-fault x86_64 horizontal-same-register"
@@ -231,10 +231,10 @@ def test_an_oracle_may_have_no_say(command: Command, tmp_path: Path) -> None:
     (facts,) = json.loads(output.out)["files"]
     assert output.code == 0
     second = facts["executors"]["cranelift-interpreter"]
-    assert second["remark"] == "no say on 1: avg_round.i32x4: not implemented"
+    assert second["remark"] == "no result on 1 input: avg_round.i32x4: not implemented"
     assert (second["agrees"], second["problem"], second["differences"]) == (True, None, [])
     text = command(*arguments).out
-    assert "cranelift-interpreter  no say on 1: avg_round" in text
+    assert "cranelift-interpreter  no result on 1 input: avg_round" in text
     assert "cranelift-interpreter  agrees" not in text
 
 
@@ -242,4 +242,4 @@ def test_both_oracles_stand_against_the_emulator(command: Command, tmp_path: Pat
     path = write(tmp_path, PAIRWISE.replace("target aarch64\n", ""))
     output = command("replay", "--oracle", "both", path)
     assert output.code == 1
-    assert "  x86_64 stands alone" in output.out
+    assert "  outlier: x86_64" in output.out

@@ -25,10 +25,10 @@ from fuzz.cases.casefile import read_case
 from fuzz.differential.stage import Stage
 from fuzz.reporting.archive import ArchiveError, read_archive, read_header
 from fuzz.reporting.campaign import campaign_page
-from fuzz.reporting.child import Child
+from fuzz.reporting.child import PageProcess
 from fuzz.reporting.code import codes, compile_with_lines
 from fuzz.reporting.finding import finding_page
-from fuzz.reporting.values import shown
+from fuzz.reporting.values import show_value
 from reports.model import Fact
 from tests.fuzz.command import Command
 from tests.paths import CORPUS
@@ -88,7 +88,7 @@ def test_code_that_does_not_compile() -> None:
     assert compile_with_lines(case, "aarch64") is None
 
 
-# --- where it departs ---
+# --- where it diverges ---
 
 
 @pytest.mark.parametrize(
@@ -106,11 +106,11 @@ def test_the_first_wrong_place_is_the_culprit(
     name: str, isa: str, clif: str, instruction: str
 ) -> None:
     page = finding_page(CRANELIFT / f"{name}.clif")
-    (place,) = [place for place in page.departures if place.isa == isa]
+    (place,) = [place for place in page.divergences if place.isa == isa]
     assert re.sub(r"v\d+", "v", place.clif) == re.sub(r"v\d+", "v", clif)
     assert place.instruction.startswith(instruction)
     (code,) = [code for code in page.codes if code.isa == isa]
-    (marked,) = [line for line in code.lines if line.departs]
+    (marked,) = [line for line in code.lines if line.diverges]
     assert (marked.offset, marked.text) == (place.offset, place.instruction)
 
 
@@ -118,7 +118,7 @@ def test_right_code_departs_nowhere(tmp_path: Path) -> None:
     file = tmp_path / "right.clif"
     file.write_text(TWICE)
     page = finding_page(file)
-    assert page.departures == ()
+    assert page.divergences == ()
     assert page.failing == ()
     assert "does not fail" in page.problem
 
@@ -132,8 +132,8 @@ def test_a_finding_in_full() -> None:
     assert (first.isa, first.kind, first.differing) == ("aarch64", "result", (0,))
     assert first.expected.results[0].bits == "0x3ff0000000000000"
     assert first.expected.results[0].more == (Fact("≈", "1"),)
-    assert page.alone == "aarch64"
-    assert any("aarch64 opt_level=speed: something else" in line for line in page.blame)
+    assert page.outlier == "aarch64"
+    assert any("aarch64 opt_level=speed: something else" in line for line in page.attribution)
     assert page.filetest.count("; run: ") == 2
     assert Fact("Cranelift", version()) in page.versions
     texts = "\n".join(command.text for command in page.commands)
@@ -177,12 +177,12 @@ def test_what_kills_the_process_is_reported_all_the_same(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("fuzz.reporting.child._serve", dying)
-    with Child() as child:
+    with PageProcess() as child:
         page = child.page(CRANELIFT / "fpromote-f16-f64.clif")
         assert page.problem == "Running it again ended the process (SIGSEGV)."
         assert "fpromote" in page.clif
     monkeypatch.setattr("fuzz.reporting.child._serve", sleeping)
-    with Child(patience=0.2) as child:
+    with PageProcess(timeout=0.2) as child:
         page = child.page(CRANELIFT / "fpromote-f16-f64.clif")
         assert "took longer" in page.problem
 
@@ -200,11 +200,11 @@ def sleeping(connection: Connection) -> None:
 
 
 def test_values_in_every_form() -> None:
-    assert shown("a", I8, 0xFF).more == (Fact("unsigned", "255"),)
-    assert shown("a", I16, 7).more == ()
-    assert shown("a", F32, 0x3FC00000).more == (Fact("≈", "1.5"),)
-    assert shown("a", I128, 1 << 127).number == str(-(1 << 127))
-    vector = shown("a", by_name("f32x2"), 0xC0000000_3F800000)
+    assert show_value("a", I8, 0xFF).more == (Fact("unsigned", "255"),)
+    assert show_value("a", I16, 7).more == ()
+    assert show_value("a", F32, 0x3FC00000).more == (Fact("≈", "1.5"),)
+    assert show_value("a", I128, 1 << 127).number == str(-(1 << 127))
+    vector = show_value("a", by_name("f32x2"), 0xC0000000_3F800000)
     assert (vector.bits, vector.number) == ("0xc00000003f800000", "[0x1.000000p0 -0x1.000000p1]")
     assert vector.more == (Fact("≈", "[1 -2]"),)
 
@@ -249,10 +249,10 @@ def test_a_campaign_from_its_database(folder: Path) -> None:
     # The smallest file stands for its bucket.
     sizes = [(folder / file).stat().st_size for file in page.buckets[0].files]
     assert sizes == sorted(sizes)
-    tallies = {counters.title: dict(counters.counts) for counters in page.tallies}
-    assert tallies["rejected cases by reason"] == {"oracle: nothing": 3}
-    assert tallies["inputs that trapped, by trap code"] == {"heap_oob": 5}
-    assert tallies["hangs"] == {"inputs that the interpreter stopped": 2}
+    count_tables = {table.title: dict(table.counts) for table in page.count_tables}
+    assert count_tables["rejected cases by reason"] == {"oracle: nothing": 3}
+    assert count_tables["inputs that trapped, by trap code"] == {"heap_oob": 5}
+    assert count_tables["hangs"] == {"inputs that the interpreter stopped": 2}
     assert page.coverage.cases["x86_64", "iadd", "i32"] == 11
     assert page.coverage.cases["aarch64", "iadd", "i32"] == 0
     assert ("aarch64", "x86_pmaddubsw", "i16x8") not in page.coverage.cases
@@ -266,7 +266,7 @@ def test_the_page_of_a_campaign(command: Command, folder: Path) -> None:
     assert output.code == 0
     html = (folder / "report.html").read_text()
     assert html.count('<details class="finding"') == 2
-    assert "departs first" in html
+    assert "diverges first" in html
     assert sorted(path.name for path in issues.iterdir()) == [
         "campaign.md",
         "crash-fpromote-f16-f64.md",

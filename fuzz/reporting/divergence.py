@@ -1,10 +1,10 @@
-"""The first place where what an emulated CPU computes is not what the interpreter says.
+"""The first instruction after which an emulated run diverges from the interpreter.
 
-Each machine instruction has the line of the CLIF instruction that it came of. Once the code of a
-line has run, some register that it wrote should hold the value that the interpreter has for that
-line. Lines whose value no register ever holds (it went into flags, or became part of another
-instruction) say nothing, and neither do values that depend on where something lies. Of code that
-runs several times the last time counts: that is what the interpreter remembers.
+Each machine instruction has the line of the CLIF instruction that it was compiled from. Once the
+code of a line has run, a register that it wrote should hold the value that the interpreter computed
+for that line. Lines whose value is never in a register are skipped: it may be in flags, or folded
+into another instruction. Values that depend on addresses are skipped, too. If code runs several
+times, the last time counts, since the interpreter's trace keeps the last value only.
 """
 
 from __future__ import annotations
@@ -23,81 +23,84 @@ from fuzz.analysis.flow import addresses
 from fuzz.cases.case import Case, effective_settings, has_canonical_nans
 from fuzz.cases.compare import same_but_for_nans
 from fuzz.differential.pipeline import NOT_EXECUTABLE
-from fuzz.reporting.code import Listed
-from fuzz.reporting.instruction_trace import Step, trace
-from fuzz.reporting.values import shown
+from fuzz.reporting.code import CodeListing
+from fuzz.reporting.instruction_trace import TraceStep, trace
+from fuzz.reporting.values import show_value
 from reports.disassembly import instructions
-from reports.model import Departure, Fact
+from reports.model import Divergence, Fact
 
 _HALF = (1 << 64) - 1
 
 
 @dataclass(slots=True)
-class _Ran:
-    """The last time that a line's code ran: its steps in order."""
+class _LineRun:
+    """The last run of a line's code: its steps in order."""
 
-    steps: list[Step]
+    steps: list[TraceStep]
 
     @property
     def written(self) -> dict[str, int]:
-        """What the registers held that it wrote, the last value of each."""
+        """The registers that it wrote, with the last value of each."""
         return {name: value for step in self.steps for name, value in step.written.items()}
 
 
-def departure(case: Case, listed: Listed, row: int | None) -> Departure | None:
-    """Where main departs on an input; None where it cannot be told, or ``row`` is None."""
+def divergence(case: Case, listing: CodeListing, row: int | None) -> Divergence | None:
+    """Return where the main function diverges on an input.
+
+    None if no divergence can be found, or if ``row`` is None.
+    """
     if row is None:
         return None
     expected = _expected(case, row)
-    steps = _steps(case, listed, row)
+    steps = _steps(case, listing, row)
     lines = _lines(case.main)
-    main = listed.compiled[0]
+    main = listing.compiled[0]
     locations = {at: line for start, end, line in main.source_locations for at in range(start, end)}
     own = (step for step in steps if step.function == case.main.name)
     canonical = has_canonical_nans(case)
-    elsewhere = addresses(CallGraph(case))
+    address_values = addresses(CallGraph(case))
     for line, ran in _in_order(own, locations):
         inst = lines.get(line)
         if inst is None or len(inst.results) != 1 or inst.results[0] not in expected:
             continue
         value = inst.results[0]
-        if value in elsewhere:
+        if value in address_values:
             continue
         (bits,) = ints_from_words(expected[value])
         if _holds(value.type, bits, ran, canonical_nans=canonical):
             continue
         if not _is_whole(value.type, ran):
             continue
-        texts = {at.offset: at.text for at in instructions(listed.isa, main)}
+        texts = {at.offset: at.text for at in instructions(listing.isa, main)}
         last = _last_but_moves(ran, texts)
-        return Departure(
-            listed.isa,
+        return Divergence(
+            listing.isa,
             row,
             case.main.name,
             last.offset,
             texts.get(last.offset, "?"),
             line,
-            listed.text.splitlines()[line - 1].strip(),
-            shown(f"v{value.number}", value.type, bits),
+            listing.text.splitlines()[line - 1].strip(),
+            show_value(f"v{value.number}", value.type, bits),
             tuple(Fact(name, f"{word:#x}") for name, word in ran.written.items()),
         )
     return None
 
 
 def _expected(case: Case, row: int) -> Mapping[Value, Words]:
-    """Every value of the case, of the only input."""
+    """Return every value that the interpreter computes for an input."""
     found: dict[Value, Words] = {}
     options = interp.Options(canonical_nans=has_canonical_nans(case))
     interp.run(case.functions, case.inputs.select([row]), options, trace=found)
     return found
 
 
-def _steps(case: Case, listed: Listed, row: int) -> Sequence[Step]:
-    settings = effective_settings(case) | case.isa_settings.get(listed.isa, {})
+def _steps(case: Case, listing: CodeListing, row: int) -> Sequence[TraceStep]:
+    settings = effective_settings(case) | case.isa_settings.get(listing.isa, {})
     try:
         return trace(
-            executor_for(listed.isa),
-            listed.compiled,
+            executor_for(listing.isa),
+            listing.compiled,
             case.main.signature,
             case.inputs.select([row]),
             entry=case.main.name,
@@ -108,7 +111,7 @@ def _steps(case: Case, listed: Listed, row: int) -> Sequence[Step]:
 
 
 def _lines(main: Function) -> dict[int, Inst]:
-    """Main's instructions by the line of the text, in which it comes first."""
+    """Return the main function's instructions by line number; it comes first in the text."""
     insts = list(main.instructions())
     lines: dict[int, Inst] = {}
     inside, number = False, 0
@@ -121,27 +124,29 @@ def _lines(main: Function) -> dict[int, Inst]:
     return lines
 
 
-def _in_order(steps: Iterator[Step], locations: Mapping[int, int]) -> list[tuple[int, _Ran]]:
-    """The last run of each line's code, in the order in which these ended.
+def _in_order(
+    steps: Iterator[TraceStep], locations: Mapping[int, int]
+) -> list[tuple[int, _LineRun]]:
+    """Return the last run of each line's code, in the order in which these ended.
 
-    Code of a line that other lines interrupt (a constant that is loaded late, a move that the
-    register allocator put in between) is one run as long as it does not begin anew.
+    A run may be interrupted by code of other lines, such as a constant that is loaded late or a
+    move of the register allocator. It is one run as long as the offsets increase.
     """
-    runs: dict[int, _Ran] = {}
+    runs: dict[int, _LineRun] = {}
     for step in steps:
         line = locations.get(step.offset)
         if line is None:
             continue
         ran = runs.pop(line, None)
         if ran is None or step.offset <= ran.steps[-1].offset:
-            ran = _Ran([])
+            ran = _LineRun([])
         ran.steps.append(step)
-        runs[line] = ran  # at the end again
+        runs[line] = ran  # moves it to the end
     return list(runs.items())
 
 
-def _last_but_moves(ran: _Ran, texts: Mapping[int, str]) -> Step:
-    """The last step that is more than the register allocator's copy of what came before."""
+def _last_but_moves(ran: _LineRun, texts: Mapping[int, str]) -> TraceStep:
+    """Return the last step that is not a move of the register allocator."""
     own = (s for s in reversed(ran.steps) if not texts.get(s.offset, "").startswith("mov"))
     return next(own, ran.steps[-1])
 
@@ -150,8 +155,8 @@ def _is_vector(register: str) -> bool:
     return register.startswith(("q", "xmm"))
 
 
-def _is_whole(type_: Type, ran: _Ran) -> bool:
-    """Whether registers were written that could hold the value at all."""
+def _is_whole(type_: Type, ran: _LineRun) -> bool:
+    """Return whether registers of the right class were written, enough for the whole value."""
     names = ran.written
     vectors = [name for name in names if _is_vector(name)]
     if type_.is_float or type_.is_vector:
@@ -160,8 +165,8 @@ def _is_whole(type_: Type, ran: _Ran) -> bool:
     return len(names) - len(vectors) >= needed
 
 
-def _holds(type_: Type, bits: int, ran: _Ran, *, canonical_nans: bool) -> bool:
-    """Whether the value was in a register at any time of the run; both its halves, in two."""
+def _holds(type_: Type, bits: int, ran: _LineRun, *, canonical_nans: bool) -> bool:
+    """Return whether a register held the value during the run, or two registers its halves."""
     vectors = type_.is_float or type_.is_vector
     written = [
         word
