@@ -1,35 +1,25 @@
-"""Machine code as text, with Cranelift's traps and relocations beside the instructions."""
+"""Disassembly, with Cranelift's traps and relocations beside the instructions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
 
 from backend.emulator.disassembly import disassembler
+from backend.emulator.linker import Compiled
 from backend.isa.registry import ISAS
 from reports.model import CodeLine
-
-
-class Compiled(Protocol):
-    """What is needed of a compiled function (``backend.cranelift._cranelift.Compiled``)."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def code(self) -> bytes: ...
-    @property
-    def traps(self) -> Sequence[tuple[int, str]]: ...
-    @property
-    def relocations(self) -> Sequence[tuple[int, str, str, int]]: ...
 
 
 def instructions(
     isa: str, function: Compiled, locations: Sequence[tuple[int, int, int]] = ()
 ) -> Iterator[CodeLine]:
-    """The machine instructions, with what Cranelift says of each.
+    """Yield the machine instructions of a function, with their traps and relocations.
 
-    ``locations`` are ``(start, end, line)`` of code that came of a line of CLIF. Raises KeyError
-    for an ISA without a disassembler here.
+    Args:
+        locations: ``(start, end, line)``: code in that range was compiled from that line of CLIF.
+
+    Raises:
+        KeyError: the ISA is not registered.
     """
     engine = disassembler(ISAS[isa])
     traps = dict(function.traps)
@@ -46,9 +36,10 @@ def instructions(
 
 
 def listing(isa: str, function: Compiled) -> Iterator[str]:
-    """A line per instruction: offset, text, and what Cranelift says of it.
+    """Yield a headline, then a line per instruction: offset, text, traps and relocations.
 
-    Raises KeyError for an ISA without a disassembler here.
+    Raises:
+        KeyError: the ISA is not registered.
     """
     yield f"%{function.name} on {isa}, {len(function.code)} bytes"
     for line in instructions(isa, function):
