@@ -1,12 +1,14 @@
-"""Sees to an environment: virtual environment, packages, extension. Called by ``scripts/setup``.
+"""Make an environment and keep it up to date: Python packages and the extension.
+
+Called by ``scripts/setup``::
 
     python scripts/environment check|setup [--cranelift DIR] [--assertions on|off]
 
-Both print the environment's folder if all went well. ``check`` does nothing slow: it exits with 1
-where anything is missing or out of date. ``setup`` brings it up to date, and exits with 2 and one
-line on stderr where it cannot.
+Both print the environment's folder on success. ``check`` does nothing slow; it exits with 1 if
+anything is missing or out of date. ``setup`` brings the environment up to date; if it cannot, it
+exits with 2 after one line on stderr.
 
-It runs on whatever Python the machine has, so it uses the standard library only.
+This runs on whatever Python the machine has, so it uses the standard library only.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from variant import ROOT, Variant
 
 
 def main() -> int:
+    """Carry out the command line, and return the exit code."""
     parser = argparse.ArgumentParser(prog="scripts/environment")
     parser.add_argument("action", choices=("check", "setup"))
     parser.add_argument("--cranelift", default="")
@@ -45,12 +48,20 @@ def main() -> int:
 
 
 def up_to_date(variant: Variant) -> bool:
-    """Whether nothing is to be done. A local Cranelift may have changed: there cargo decides."""
+    """Return whether nothing is to be done.
+
+    Never true for a local Cranelift: only cargo knows whether its files have changed.
+    """
     stamps = Stamps(variant)
     return stamps.packages_current() and not _need_extension(stamps)
 
 
 def set_up(variant: Variant) -> None:
+    """Bring an environment up to date, one process at a time.
+
+    Raises:
+        SetupError: it cannot be done.
+    """
     with exclusive(ROOT / f"{variant.folder.name}.lock"):
         stamps = Stamps(variant)
         need_packages = not stamps.packages_current()

@@ -1,4 +1,4 @@
-"""Builds the extension with cargo and puts it where the environment's Python finds it."""
+"""Build the extension with cargo, and install it where the environment's Python finds it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,14 @@ from variant import ROOT, Variant
 
 
 def build_extension(variant: Variant) -> None:
-    """Builds what is out of date. A changed file of a local Cranelift counts, so this is called
-    for one even where nothing of ours changed: then it takes a moment."""
+    """Build what is out of date, and install the extension.
+
+    For a local Cranelift this is called every time, since its files may have changed; if they have
+    not, cargo takes a second.
+
+    Raises:
+        SetupError: cargo failed; the message is its first error.
+    """
     command = ["cargo", "build", "--release", "--message-format=json-render-diagnostics"]
     command += ["--manifest-path", str(manifest_for(variant))]
     command += ["--target-dir", str(variant.target_dir)]
@@ -38,7 +44,7 @@ def _profile(variant: Variant) -> list[str]:
 
 
 def _cargo(variant: Variant, command: list[str]) -> Path:
-    """Runs cargo, shows that it goes on, and returns the library that it made."""
+    """Run cargo, show progress, and return the library that it made."""
     library = None
     with variant.log.open("w") as log, Progress("building Cranelift and the extension") as progress:
         process = subprocess.Popen(
@@ -71,11 +77,14 @@ def _cargo(variant: Variant, command: list[str]) -> Path:
 
 
 def _variables(variant: Variant) -> dict[str, str]:
-    """The flags of ``.cargo/config.toml`` and the user's: by itself the one replaces the other."""
+    """Return cargo's environment, with the user's flags and those of ``.cargo/config.toml``.
+
+    Cargo alone would let the one replace the other.
+    """
     config = tomllib.loads((ROOT / ".cargo" / "config.toml").read_text())
     flags: list[str] = [*os.environ.get("RUSTFLAGS", "").split(), *config["build"]["rustflags"]]
     if variant.cranelift and not variant.whole_tree:
-        # So that a panic's location is the same wherever the folder lies.
+        # A panic's location must not depend on where the folder lies: buckets are made of it.
         flags.append(f"--remap-path-prefix={variant.cranelift}=cranelift-codegen")
     environment = {key: value for key, value in os.environ.items() if key != "RUSTFLAGS"}
     return {**environment, "CARGO_ENCODED_RUSTFLAGS": "\x1f".join(flags)}
@@ -97,7 +106,7 @@ def _reason(variant: Variant) -> str:
 
 
 def _first_error(lines: list[str]) -> str:
-    """What went wrong and where, as far as one line can say it."""
+    """Return what went wrong and where, as far as one line can say it."""
     for number, line in enumerate(lines):
         if not line.startswith("error"):
             continue
@@ -113,14 +122,17 @@ def _first_error(lines: list[str]) -> str:
 
 
 def _install(variant: Variant, library: Path) -> None:
-    """Each environment has its own copy, outside of the sources (see
-    ``backend/cranelift/__init__.py``)."""
+    """Copy the library into the environment.
+
+    Each environment has its own copy, outside the sources; ``backend/cranelift/__init__.py`` adds
+    that folder to the package.
+    """
     folder = site_packages(variant) / "backend" / "cranelift"
     folder.mkdir(parents=True, exist_ok=True)
     module = folder / "_cranelift.abi3.so"
     if module.exists() and module.stat().st_mtime_ns == library.stat().st_mtime_ns:
         return
-    # Replaced as a whole: a process may be running with the old one.
+    # Replace the file instead of writing into it: a process may be running with the old one.
     temporary = folder / f".{os.getpid()}.so"
     shutil.copy2(library, temporary)
     temporary.replace(module)

@@ -1,4 +1,4 @@
-"""Two setups at once must not meet in one environment."""
+"""A lock, so that two setups at once do not work in one environment."""
 
 from __future__ import annotations
 
@@ -12,9 +12,13 @@ from messages import SetupError, say
 
 @contextmanager
 def exclusive(path: Path) -> Iterator[None]:
-    """Holds the lock of that file; waits for another process that does.
+    """Hold the lock of a file, waiting for another process that holds it.
 
-    The file stays behind: removing it would let a third process lock a new one meanwhile.
+    The file stays behind. If it were removed, a process waiting for it and one that creates it anew
+    would both hold the lock.
+
+    Raises:
+        SetupError: the file cannot be written.
     """
     try:
         file = path.open("w")

@@ -1,9 +1,9 @@
 """The crate's manifest for a local Cranelift.
 
-A lone ``cranelift-codegen`` replaces that of the pinned release: a patch does. A Wasmtime tree has
-another version, which no patch may bring in: there our dependencies become paths. Either is written
-next to the environment's other things, and names the checkout's sources; the checkout's own
-manifest stays as it is.
+A lone ``cranelift-codegen`` has the pinned version, so one ``[patch]`` is enough. A Wasmtime tree
+has another version, which a patch cannot replace, so the dependencies become paths into the tree.
+The manifest is written into the environment and refers to the checkout's sources; the checkout's
+own manifest is not changed.
 """
 
 from __future__ import annotations
@@ -22,17 +22,21 @@ _BACKEND = ROOT / "backend"
 
 
 def manifest_for(variant: Variant) -> Path:
-    """The manifest that cargo is to build for this environment."""
+    """Return the manifest to build for an environment, written if needed.
+
+    Raises:
+        SetupError: a lone ``cranelift-codegen`` has another version than the pinned one.
+    """
     if variant.cranelift is None:
         return _BACKEND / "Cargo.toml"
     folder = variant.folder / "crate"
     folder.mkdir(parents=True, exist_ok=True)
     manifest = folder / "Cargo.toml"
     text = _adapted(variant, variant.cranelift)
-    # An unchanged file keeps its time, so that cargo sees no reason to build.
+    # An unchanged file keeps its modification time, so that cargo does not build again.
     if not manifest.exists() or manifest.read_text() != text:
         manifest.write_text(text)
-        # What the tree does not change stays at the versions that were tried.
+        # All other dependencies stay at the tested versions.
         shutil.copyfile(_BACKEND / "Cargo.lock", folder / "Cargo.lock")
     return manifest
 
@@ -48,7 +52,7 @@ def _adapted(variant: Variant, cranelift: Path) -> str:
         for needed in (dependencies, data["build-dependencies"]):
             for name in [name for name in needed if name in local]:
                 needed[name] = _local(needed[name], local[name])
-        # For trees whose crates ask the registry for each other.
+        # Some trees name their own crates by version: these, too, must come from the tree.
         data["patch"] = {"crates-io": {name: {"path": str(path)} for name, path in local.items()}}
     else:
         _require_pinned_version(cranelift, dependencies)
@@ -58,7 +62,7 @@ def _adapted(variant: Variant, cranelift: Path) -> str:
 
 
 def _local(given: str | dict[str, Any], crate: Path) -> dict[str, Any]:
-    """A dependency on a folder instead of a release."""
+    """Return a dependency on a folder instead of a release."""
     options = dict(given) if isinstance(given, dict) else {}
     options.pop("version", None)
     if "features" in options:
@@ -68,6 +72,7 @@ def _local(given: str | dict[str, Any], crate: Path) -> dict[str, Any]:
 
 
 def _crates(tree: Path) -> dict[str, Path]:
+    """Return the folders of the Cranelift crates in a Wasmtime tree, by name."""
     crates = {}
     for manifest in sorted(tree.glob("cranelift/**/Cargo.toml")):
         if "target" in manifest.relative_to(tree).parts:
@@ -82,7 +87,7 @@ def _crates(tree: Path) -> dict[str, Path]:
 
 
 def _features(crate: Path) -> set[str]:
-    """What a tree of another version lacks, such as a feature for faster builds, is left out."""
+    """Return the features that a crate has: another version may lack one that we ask for."""
     data = tomllib.loads((crate / "Cargo.toml").read_text())
     return set(data.get("features", {}))
 
@@ -99,7 +104,7 @@ def _require_pinned_version(folder: Path, dependencies: dict[str, Any]) -> None:
 
 
 def _to_toml(data: dict[str, Any]) -> str:
-    """Enough of TOML for a manifest: JSON's strings, numbers and lists are TOML's as well."""
+    """Return a manifest as text. Strings, numbers and lists are written alike in JSON and TOML."""
     lines: list[str] = []
     _table(lines, (), data)
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""What the user is told, always on stderr: stdout is for the environment's folder."""
+"""Messages to the user, on stderr; stdout is for the environment's folder."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def _who() -> str:
 
 
 def say(text: str) -> None:
-    """One line of progress."""
+    """Print one line of progress."""
     print(f"{_who()}: {text}", file=sys.stderr, flush=True)
 
 
 def fail(text: str) -> int:
-    """One line about what is wrong; returns the exit code that goes with it."""
+    """Print one line about what is wrong, and return the exit code for it."""
     say(text)
     return 2

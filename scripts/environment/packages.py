@@ -1,4 +1,4 @@
-"""The virtual environment with its Python packages, and ``clif-fuzz`` in it."""
+"""The virtual environment, its Python packages, and the command ``clif-fuzz``."""
 
 from __future__ import annotations
 
@@ -24,12 +24,16 @@ if __name__ == "__main__":  # worker processes import this file
     sys.exit(main())
 """
 
-#: Extras for whoever asks for them: Ray brings along a quarter of a gigabyte.
+#: Extras that are not installed by default: Ray and what it needs take a quarter of a gigabyte.
 _LEFT_OUT = frozenset({"ray"})
 
 
 def install_packages(variant: Variant, *, fresh: bool) -> None:
-    """Installs what ``pyproject.toml`` lists, into an environment made anew if ``fresh``."""
+    """Install what ``pyproject.toml`` lists; if ``fresh``, make the virtual environment anew first.
+
+    Raises:
+        SetupError: there is no virtual environment to be had, or pip failed.
+    """
     say(f"installing Python packages into {variant.folder.name}")
     if fresh:
         _make_venv(variant)
@@ -39,7 +43,7 @@ def install_packages(variant: Variant, *, fresh: bool) -> None:
 
 
 def _make_venv(variant: Variant) -> None:
-    # Cargo's folder may be in there and is worth keeping.
+    # All but cargo's folder, which is worth keeping.
     for name in ("bin", "include", "lib", "lib64", "share", "pyvenv.cfg", "stamps.json"):
         path = variant.folder / name
         if path.is_symlink() or path.is_file():
@@ -79,9 +83,9 @@ def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
 
 
 def _install_checkout(variant: Variant, project: dict[str, Any]) -> None:
-    """Installs the checkout itself, in place: its path, its metadata and its command.
+    """Install the checkout itself, in place: its path, its metadata and its command.
 
-    pip could do it, but only along with a build of the extension.
+    Done by hand, since ``pip install -e`` would build the extension as well.
     """
     site = site_packages(variant)
     (site / "clif-fuzz.pth").write_text(f"{ROOT}\n")
@@ -100,7 +104,7 @@ def _install_checkout(variant: Variant, project: dict[str, Any]) -> None:
 
 
 def site_packages(variant: Variant) -> Path:
-    """The environment's folder of packages."""
+    """Return the environment's folder of packages."""
     try:
         return next(variant.folder.glob("lib/python*/site-packages"))
     except StopIteration:

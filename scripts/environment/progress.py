@@ -1,4 +1,4 @@
-"""Shows that a long step goes on: on a terminal in place, elsewhere by a line now and then."""
+"""Progress of a long step: a line drawn anew on a terminal, elsewhere a line every 20 seconds."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from types import TracebackType
 from messages import say
 
 _EVERY_SECONDS = 20.0
-#: Up to here nothing is shown: an incremental build need not be mentioned.
+#: Steps that end sooner show nothing, such as a build with nothing to do.
 _PATIENCE_SECONDS = 1.0
 
 
 class Progress:
-    """A context in which a thread reports elapsed time and crates done."""
+    """A context manager whose thread reports elapsed time and compiled crates."""
 
     def __init__(self, what: str) -> None:
         self.what = what
@@ -25,7 +25,7 @@ class Progress:
         self.thread = threading.Thread(target=self._report, daemon=True)
 
     def crate_done(self, *, fresh: bool) -> None:
-        """A crate is compiled, or was ``fresh`` and had not to be."""
+        """Count a crate that was compiled; not one that was ``fresh`` already."""
         if not fresh:
             self.crates += 1
 

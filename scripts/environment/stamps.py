@@ -1,6 +1,6 @@
-"""What an environment was made from, so that nothing is done twice.
+"""Records of what an environment was made from, so that nothing is done twice.
 
-A stamp is written after its step succeeded: an interrupted step leaves none and is done again.
+A stamp is written after its step has succeeded, so an interrupted step is done again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from variant import ROOT, Variant
 
 
 class Stamps:
-    """The two stamps of an environment."""
+    """The two stamps of an environment, in its ``stamps.json``."""
 
     def __init__(self, variant: Variant) -> None:
         self.variant = variant
@@ -28,9 +28,11 @@ class Stamps:
             self.data = {}
 
     def packages_current(self) -> bool:
+        """Return whether the Python packages are up to date."""
         return self._current("packages", _package_inputs()) and self.variant.python.exists()
 
     def extension_current(self) -> bool:
+        """Return whether the extension is there and was built from the present sources."""
         module = self.data.get("module")
         return (
             isinstance(module, str)
@@ -39,8 +41,10 @@ class Stamps:
         )
 
     def usable(self) -> bool:
-        """Whether the virtual environment was finished once, for this place: then packages can be
-        brought up to date in it, under the eyes of whoever is using it."""
+        """Return whether the virtual environment was finished once, for this checkout.
+
+        Then its packages can be updated in place, even while somebody is using it.
+        """
         stamp = self.data.get("packages")
         return (
             isinstance(stamp, dict)
@@ -49,9 +53,11 @@ class Stamps:
         )
 
     def mark_packages(self) -> None:
+        """Record that the packages are installed."""
         self._mark("packages", _package_inputs())
 
     def mark_extension(self) -> None:
+        """Record that the extension is built and installed."""
         found = self.variant.folder.glob("lib/python*/site-packages/backend/cranelift/_cranelift.*")
         self.data["module"] = str(next(found).relative_to(self.variant.folder))
         self._mark("extension", _extension_inputs())
@@ -82,7 +88,7 @@ class Stamps:
             temporary.write_text(json.dumps(self.data))
             temporary.replace(self.path)
         except OSError:
-            return  # a checkout that is read-only works all the same, only slower
+            return  # a read-only checkout works all the same, only slower
 
 
 def _package_inputs() -> list[Path]:
@@ -132,7 +138,7 @@ def _digest(paths: Iterable[Path]) -> str:
 
 
 def _contents(path: Path) -> bytes:
-    """What counts in a file. In ``pyproject.toml`` that is not the configuration of the tools."""
+    """Return what matters of a file: of ``pyproject.toml`` all but the settings of the tools."""
     contents = path.read_bytes()
     if path.name != "pyproject.toml":
         return contents

@@ -1,4 +1,4 @@
-"""What the machine must have."""
+"""The tools that the machine must have."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ import sys
 
 from messages import SetupError
 
-#: What Cranelift's pinned release and pyo3 ask for.
+#: The oldest Rust that the pinned Cranelift and pyo3 build with.
 RUST = (1, 95)
 
 
 def require(*, extension: bool) -> None:
-    """Raises SetupError with one line that names everything that is missing."""
+    """Check that everything is there; cargo and a C compiler only if the extension is to be built.
+
+    Raises:
+        SetupError: something is missing; the message names all of it.
+    """
     missing = []
     if sys.platform not in ("linux", "darwin"):
         missing.append("Linux or macOS")

@@ -1,4 +1,4 @@
-"""Which environments there are, and where: one for each Cranelift and build option."""
+"""The environments: one for each Cranelift and build option, each in a folder of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from messages import SetupError
 
 ROOT = Path(__file__).resolve().parents[2]
 
-#: The crate that a folder must hold to be taken for a Cranelift.
+#: The crate that a folder must contain to count as a Cranelift.
 CODEGEN = "cranelift-codegen"
 
 
@@ -33,10 +33,10 @@ class Variant:
 
     @classmethod
     def of(cls, cranelift: str, assertions: str) -> Variant:
-        """The environment of these options; an empty string is the default of either.
+        """Return the environment of these options; an empty string is the default of either.
 
         Raises:
-            SetupError: no such thing.
+            SetupError: there is no such folder, it is no Cranelift, or an option has another value.
         """
         if assertions not in ("", "on", "off"):
             raise SetupError(f"--assertions is on or off, not '{assertions}'")
@@ -54,18 +54,19 @@ class Variant:
 
     @property
     def python(self) -> Path:
+        """The environment's Python."""
         return self.folder / "bin" / "python"
 
     @property
     def target_dir(self) -> Path:
-        """Cargo's folder. The default's is where a developer's cargo puts it as well."""
+        """Cargo's target folder; for the default environment the one that plain cargo uses, too."""
         if self.folder.name == ".venv":
             return ROOT / "backend" / "target"
         return self.folder / "target"
 
     @property
     def log(self) -> Path:
-        """What cargo said last."""
+        """The output of the last run of cargo."""
         return self.folder / "build.log"
 
 

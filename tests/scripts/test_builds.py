@@ -38,27 +38,34 @@ print(version(), "return v0" in compiled.clif)
 
 
 def registry() -> Path:
-    """Where cargo unpacked the published crates."""
+    """Return where cargo unpacked the published crates."""
     home = Path(os.environ.get("CARGO_HOME", Path.home() / ".cargo"))
     (codegen,) = home.glob("registry/src/*/cranelift-codegen-0.135.8")
     return codegen.parent
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    """An empty folder; the environments made for what is put into it are removed again."""
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Yield an empty folder; remove the environments made for what is put into it."""
     before = set(ROOT.glob(".venv-*"))
-    yield tmp_path
+    yield tmp_path_factory.mktemp("cranelift")
     for path in set(ROOT.glob(".venv-*")) - before:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def copy_crate(name: str, target: Path) -> None:
-    shutil.copytree(registry() / f"{name}-0.135.8", target)
+@pytest.fixture
+def codegen(folder: Path) -> Path:
+    """Return a fresh copy of the pinned crate, in one place: the tests share its environment."""
+    path = folder / "changed"
+    shutil.rmtree(path, ignore_errors=True)
+    # New times: to cargo a file with an older time than the last build is one that it has built.
+    source = registry() / "cranelift-codegen-0.135.8"
+    shutil.copytree(source, path, copy_function=shutil.copy)
+    return path
 
 
 def break_rule(codegen: Path) -> None:
-    """Lets the mid-end's first rule turn ``x + 0`` into 0."""
+    """Make the mid-end's first rule turn ``x + 0`` into 0."""
     path = codegen / "src" / "opts" / "arithmetic.isle"
     head, rule, tail = path.read_text().partition("(rule iadd_x_plus_zero")
     assert rule
@@ -66,7 +73,7 @@ def break_rule(codegen: Path) -> None:
 
 
 def run(cranelift: Path) -> subprocess.CompletedProcess[str]:
-    """Sets up the environment and runs ``SUM`` in it."""
+    """Set up the environment and run ``SUM`` in it."""
     setup = subprocess.run(
         ["sh", "-c", '. "$0" && printf %s "$environment"', ROOT / "scripts" / "setup"],
         env={**os.environ, "CLIF_FUZZ_CRANELIFT": str(cranelift)},
@@ -80,9 +87,7 @@ def run(cranelift: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([python, "-c", SUM], cwd=ROOT, capture_output=True, text=True, check=True)
 
 
-def test_a_changed_codegen_and_then_another_change(folder: Path) -> None:
-    codegen = folder / "changed"
-    copy_crate("cranelift-codegen", codegen)
+def test_a_changed_codegen_and_then_another_change(codegen: Path) -> None:
     assert run(codegen).stdout.endswith("True\n")
     break_rule(codegen)
     assert run(codegen).stdout.endswith("False\n")
@@ -106,9 +111,7 @@ def test_a_tree_of_another_version(folder: Path) -> None:
     assert run(tree).stdout == "0.136.0 False\n"
 
 
-def test_an_api_that_differs(folder: Path) -> None:
-    codegen = folder / "changed"
-    copy_crate("cranelift-codegen", codegen)
+def test_an_api_that_differs(codegen: Path) -> None:
     path = codegen / "src" / "context.rs"
     path.write_text(path.read_text().replace("optimize(", "optimise("))
     result = run(codegen)
@@ -118,9 +121,7 @@ def test_an_api_that_differs(folder: Path) -> None:
     assert "optimize" in last
 
 
-def test_another_version_alone(folder: Path) -> None:
-    codegen = folder / "changed"
-    copy_crate("cranelift-codegen", codegen)
+def test_another_version_alone(codegen: Path) -> None:
     manifest = codegen / "Cargo.toml"
     manifest.write_text(manifest.read_text().replace('"0.135.8"', '"0.134.0"', 1))
     result = run(codegen)
