@@ -21,7 +21,7 @@ from clif.types import I8, I64, I128, Type, by_name
 _ALIGNED = 64
 
 
-class KnownFault(StrEnum):
+class InterpreterFault(StrEnum):
     """What it gets wrong."""
 
     NEGATIVE_OFFSET = "negative-offset"
@@ -41,30 +41,30 @@ class KnownFault(StrEnum):
 
 
 _EXPLANATIONS: Final = {
-    KnownFault.NEGATIVE_OFFSET: (
+    InterpreterFault.NEGATIVE_OFFSET: (
         "The offset of a load or store is zero-extended from 32 bits: a negative one leads 4 GiB "
         "too far, to a trap or a panic."
     ),
-    KnownFault.BIG_ENDIAN_LANES: (
+    InterpreterFault.BIG_ENDIAN_LANES: (
         "A big-endian access turns a whole vector around, not each lane: lane 0 comes last."
     ),
-    KnownFault.STACK_SLOT_ALIGNMENT: (
+    InterpreterFault.STACK_SLOT_ALIGNMENT: (
         "Stack slots lie one behind the other whatever alignment they ask for; `aligned` accesses "
         "trap then."
     ),
-    KnownFault.SREM_OF_MINIMUM: "srem of the least integer by -1 traps; it is 0.",
-    KnownFault.SIGNED_CARRY: (
+    InterpreterFault.SREM_OF_MINIMUM: "srem of the least integer by -1 traps; it is 0.",
+    InterpreterFault.SIGNED_CARRY: (
         "sadd_overflow_cin and ssub_overflow_bin report an overflow that the carry undoes."
     ),
-    KnownFault.ZERO_EQUALS_ALL: (
+    InterpreterFault.ZERO_EQUALS_ALL: (
         "f16 and f128 are compared by an order in which a zero equals every number; the conditions "
         "that include unordered panic."
     ),
-    KnownFault.BITCAST_TO_LANES: (
+    InterpreterFault.BITCAST_TO_LANES: (
         "bitcast of an integer to a vector of narrower lanes keeps lane 0 only, as a scalar."
     ),
-    KnownFault.NARROW_ISPLIT: "isplit makes two i64 of every type, not only of i128.",
-    KnownFault.I128_FROM_FLOAT: (
+    InterpreterFault.NARROW_ISPLIT: "isplit makes two i64 of every type, not only of i128.",
+    InterpreterFault.I128_FROM_FLOAT: (
         "Floats beyond the range of a signed i128 saturate to it before they are looked at."
     ),
 }
@@ -84,52 +84,52 @@ def _is_compare_by_bits(inst: Inst) -> bool:
     return inst.type is not None and not inst.type.is_vector and inst.type.bits in (16, 128)
 
 
-_SHOWN_BY: Final[dict[str, tuple[KnownFault, Callable[[Inst], bool]]]] = {
-    "srem": (KnownFault.SREM_OF_MINIMUM, lambda inst: True),
-    "sadd_overflow_cin": (KnownFault.SIGNED_CARRY, lambda inst: True),
-    "ssub_overflow_bin": (KnownFault.SIGNED_CARRY, lambda inst: True),
-    "fcmp": (KnownFault.ZERO_EQUALS_ALL, _is_compare_by_bits),
-    "bitcast": (KnownFault.BITCAST_TO_LANES, _has_lanes_of_an_integer),
-    "isplit": (KnownFault.NARROW_ISPLIT, lambda inst: inst.type is not I128),
-    "fcvt_to_uint": (KnownFault.I128_FROM_FLOAT, lambda inst: inst.type is I128),
-    "fcvt_to_sint": (KnownFault.I128_FROM_FLOAT, lambda inst: inst.type is I128),
-    "fcvt_to_uint_sat": (KnownFault.I128_FROM_FLOAT, lambda inst: inst.type is I128),
-    "fcvt_to_sint_sat": (KnownFault.I128_FROM_FLOAT, lambda inst: inst.type is I128),
+_SHOWN_BY: Final[dict[str, tuple[InterpreterFault, Callable[[Inst], bool]]]] = {
+    "srem": (InterpreterFault.SREM_OF_MINIMUM, lambda inst: True),
+    "sadd_overflow_cin": (InterpreterFault.SIGNED_CARRY, lambda inst: True),
+    "ssub_overflow_bin": (InterpreterFault.SIGNED_CARRY, lambda inst: True),
+    "fcmp": (InterpreterFault.ZERO_EQUALS_ALL, _is_compare_by_bits),
+    "bitcast": (InterpreterFault.BITCAST_TO_LANES, _has_lanes_of_an_integer),
+    "isplit": (InterpreterFault.NARROW_ISPLIT, lambda inst: inst.type is not I128),
+    "fcvt_to_uint": (InterpreterFault.I128_FROM_FLOAT, lambda inst: inst.type is I128),
+    "fcvt_to_sint": (InterpreterFault.I128_FROM_FLOAT, lambda inst: inst.type is I128),
+    "fcvt_to_uint_sat": (InterpreterFault.I128_FROM_FLOAT, lambda inst: inst.type is I128),
+    "fcvt_to_sint_sat": (InterpreterFault.I128_FROM_FLOAT, lambda inst: inst.type is I128),
 }
 
 
-def _fault_of(inst: Inst) -> KnownFault | None:
+def _fault_of(inst: Inst) -> InterpreterFault | None:
     if inst.opcode.format in _OFFSETS:
         if inst.flags.endianness == "big" and inst.type is not None and inst.type.is_vector:
-            return KnownFault.BIG_ENDIAN_LANES
-        return KnownFault.NEGATIVE_OFFSET if inst.offset < 0 else None
+            return InterpreterFault.BIG_ENDIAN_LANES
+        return InterpreterFault.NEGATIVE_OFFSET if inst.offset < 0 else None
     fault, shows = _SHOWN_BY.get(inst.opcode.name, (None, None))
     return fault if shows is not None and shows(inst) else None
 
 
-def known_faults(functions: Sequence[Function]) -> list[KnownFault]:
+def possible_faults(functions: Sequence[Function]) -> list[InterpreterFault]:
     """The faults that these functions may show, each once, in the order of the table."""
     found = {_fault_of(inst) for function in functions for inst in function.instructions()}
     if any(slot.align > 1 for function in functions for slot in function.stack_slots):
-        found.add(KnownFault.STACK_SLOT_ALIGNMENT)
-    return [fault for fault in KnownFault if fault in found]
+        found.add(InterpreterFault.STACK_SLOT_ALIGNMENT)
+    return [fault for fault in InterpreterFault if fault in found]
 
 
 # --- saying the same without them ---
 
 
 def without_faults(
-    functions: Sequence[Function], faults: Sequence[KnownFault]
+    functions: Sequence[Function], faults: Sequence[InterpreterFault]
 ) -> list[Function] | None:
     """Copies that mean the same and do not show these faults; None where there is no such way."""
-    if KnownFault.I128_FROM_FLOAT in faults:
+    if InterpreterFault.I128_FROM_FLOAT in faults:
         return None
     return [_rewritten(function, faults) for function in functions]
 
 
-def _rewritten(function: Function, faults: Sequence[KnownFault]) -> Function:
+def _rewritten(function: Function, faults: Sequence[InterpreterFault]) -> Function:
     function = function.clone()
-    if KnownFault.STACK_SLOT_ALIGNMENT in faults:
+    if InterpreterFault.STACK_SLOT_ALIGNMENT in faults:
         for slot in function.stack_slots:
             slot.size += -slot.size % _ALIGNED
     builder = FunctionBuilder(function, OPCODES)
@@ -145,7 +145,7 @@ def _rewritten(function: Function, faults: Sequence[KnownFault]) -> Function:
     return function
 
 
-def _rewrite(builder: FunctionBuilder, inst: Inst, fault: KnownFault) -> None:
+def _rewrite(builder: FunctionBuilder, inst: Inst, fault: InterpreterFault) -> None:
     """Append what means the same; the last instructions define the same values."""
     values = _REWRITES[fault](builder, inst)
     defining = {result: new for new in builder.block.instructions for result in new.results}
@@ -274,12 +274,12 @@ def _two_halves(builder: FunctionBuilder, inst: Inst) -> list[Value]:
     return [low, builder.value("ireduce", shifted, type=half)]
 
 
-_REWRITES: Final[dict[KnownFault, Callable[[FunctionBuilder, Inst], list[Value]]]] = {
-    KnownFault.NEGATIVE_OFFSET: _offset_added,
-    KnownFault.BIG_ENDIAN_LANES: _lane_by_lane,
-    KnownFault.SREM_OF_MINIMUM: _srem_by_one,
-    KnownFault.SIGNED_CARRY: _carry_in_two_steps,
-    KnownFault.ZERO_EQUALS_ALL: _compare_as_integers,
-    KnownFault.BITCAST_TO_LANES: _through_memory,
-    KnownFault.NARROW_ISPLIT: _two_halves,
+_REWRITES: Final[dict[InterpreterFault, Callable[[FunctionBuilder, Inst], list[Value]]]] = {
+    InterpreterFault.NEGATIVE_OFFSET: _offset_added,
+    InterpreterFault.BIG_ENDIAN_LANES: _lane_by_lane,
+    InterpreterFault.SREM_OF_MINIMUM: _srem_by_one,
+    InterpreterFault.SIGNED_CARRY: _carry_in_two_steps,
+    InterpreterFault.ZERO_EQUALS_ALL: _compare_as_integers,
+    InterpreterFault.BITCAST_TO_LANES: _through_memory,
+    InterpreterFault.NARROW_ISPLIT: _two_halves,
 }

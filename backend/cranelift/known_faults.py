@@ -1,10 +1,12 @@
-"""Known faults of one version of Cranelift, so that a campaign does not find them over and over.
+"""Known faults of Cranelift: instructions that are compiled wrongly, or not at all.
 
-Each has a case in ``corpus/cranelift`` that shows it. The generator leaves such forms out where
-the fault would strike, and only there; ``clif-fuzz support --missing`` lists them. What several
-innocent instructions bring about together cannot be left out: such a *failure* is recognised when
-it is found, by its words and by what the case contains, and then counted without an alarm. Another
-version is under suspicion of everything again.
+Each entry has a case in ``corpus/cranelift`` that shows the fault. The generator leaves out the
+instructions where the fault applies, and only there, so that a campaign does not find it over and
+over; ``clif-fuzz support --missing`` lists them. Two more tables are about what several faultless
+instructions bring about together: ``backend.cranelift.known_failures`` recognises a failure when it
+has been found, ``fuzz.isle.known_shapes`` keeps fragments of rules from running into one.
+
+``has_fault`` decides for all tables whether their entries hold.
 """
 
 from __future__ import annotations
@@ -14,19 +16,36 @@ from dataclasses import dataclass
 from typing import Final
 
 from backend.cranelift.compiler import version
+from clif.function import Inst
 from clif.types import ALL
 
-VERSION: Final = "0.135.8"
+#: The release whose faults the tables list.
+RELEASE: Final = "0.135.8"
 
-_BOTH: Final = ("x86_64", "aarch64")
+BOTH_ISAS: Final = ("x86_64", "aarch64")
+
+
+def has_fault(case: str = "") -> bool:
+    """Return whether the Cranelift under test has a fault of the tables.
+
+    Every table asks this function and nothing else. It goes by the version: another release may
+    have mended anything, so it is tested without exceptions. A patched build of ``RELEASE``
+    (version ``0.135.8-`` and a digest) keeps the tables. If the patch mends one fault, the
+    instructions that it covered stay excluded; that is better than reporting all others again.
+
+    Args:
+        case: the name of the fault's case in ``corpus/cranelift``; empty for a fault without one.
+    """
+    return version().partition("-")[0] == RELEASE
 
 
 @dataclass(frozen=True, slots=True)
-class Instructions:
-    """Instructions that a fault concerns; an empty field stands for any.
+class InstructionPattern:
+    """A set of typed instructions, by their names; an empty field stands for any.
 
-    ``operands`` are those that the controlling type leaves open; ``variants`` are condition codes
-    or operations of ``atomic_rmw``.
+    Attributes:
+        operands: types of which one operand at least has one.
+        variants: condition codes or operations of ``atomic_rmw``.
     """
 
     opcodes: frozenset[str]
@@ -35,11 +54,12 @@ class Instructions:
     variants: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
-        """What is not open, in words: ``atomic_rmw i16 i8 umin``."""
+        """Return the fields that are not empty, in words: ``atomic_rmw i16 i8 umin``."""
         parts = (self.opcodes, self.types, self.operands, self.variants)
         return " ".join(word for part in parts for word in sorted(part))
 
-    def include(self, opcode: str, type_: str, operands: tuple[str, ...], variant: str) -> bool:
+    def matches(self, opcode: str, type_: str, operands: tuple[str, ...], variant: str) -> bool:
+        """Return whether a typed instruction of this name (``InstructionName``) is in the set."""
         return (
             (not self.opcodes or opcode in self.opcodes)
             and (not self.types or type_ in self.types)
@@ -47,29 +67,35 @@ class Instructions:
             and (not self.variants or variant in self.variants)
         )
 
+    def matches_inst(self, inst: Inst) -> bool:
+        """Return whether an instruction of a function is in the set. All its operands count."""
+        type_ = "" if inst.type is None else inst.type.name
+        operands = tuple(arg.type.name for arg in inst.args)
+        return self.matches(inst.opcode.name, type_, operands, inst.cond or inst.rmw)
+
 
 @dataclass(frozen=True, slots=True)
 class KnownFault:
-    """One fault.
+    """A fault of single instructions.
 
     Attributes:
         name: of its case in ``corpus/cranelift``.
         reason: what goes wrong, in a few words.
-        unless_flag: an ISA flag that keeps the fault away.
-        setting: a shared setting and the value with which the fault strikes, None for any.
-        unless_setting: the same the other way round.
+        unless_flag: an ISA flag with which the fault does not apply.
+        setting: a shared setting and the value that the fault takes; None if it takes none.
+        unless_setting: a shared setting and the value with which the fault does not apply.
     """
 
     name: str
     isas: tuple[str, ...]
-    instructions: Instructions
+    instructions: InstructionPattern
     reason: str
     unless_flag: str = ""
     setting: tuple[str, str] | None = None
     unless_setting: tuple[str, str] | None = None
 
-    def strikes(self, isa: str, settings: Mapping[str, str], flags: Mapping[str, str]) -> bool:
-        """Whether the fault is there under these settings and ISA flags."""
+    def applies(self, isa: str, settings: Mapping[str, str], flags: Mapping[str, str]) -> bool:
+        """Return whether the instructions are compiled wrongly under settings and ISA flags."""
         return (
             isa in self.isas
             and flags.get(self.unless_flag) != "true"
@@ -81,12 +107,13 @@ class KnownFault:
         )
 
 
-def _words(text: str) -> frozenset[str]:
+def words(text: str) -> frozenset[str]:
+    """Return the words of a text as a set: the entries of the tables read better so."""
     return frozenset(text.split())
 
 
-#: What Cranelift's NaN canonicalisation treats (``nan_canonicalization.rs``), on vectors.
-_CANONICALIZED: Final = _words("fadd fsub fmul fdiv sqrt fma fmin fmax ceil floor trunc nearest")
+#: The opcodes whose results Cranelift canonicalises (``nan_canonicalization.rs``).
+_CANONICALIZED: Final = words("fadd fsub fmul fdiv sqrt fma fmin fmax ceil floor trunc nearest")
 
 _NARROW_VECTORS: Final = frozenset(t.name for t in ALL if t.is_vector and t.bits < 128)
 
@@ -94,90 +121,90 @@ FAULTS: Final[tuple[KnownFault, ...]] = (
     KnownFault(
         "atomic-rmw-umin-i8",
         ("aarch64",),
-        Instructions(_words("atomic_rmw"), _words("i8 i16"), variants=_words("umin")),
+        InstructionPattern(words("atomic_rmw"), words("i8 i16"), variants=words("umin")),
         "compares with the operand's upper bits too",
         unless_flag="has_lse",
     ),
     KnownFault(
         "atomic-rmw-umax-i16",
         ("aarch64",),
-        Instructions(_words("atomic_rmw"), _words("i8 i16"), variants=_words("umax")),
+        InstructionPattern(words("atomic_rmw"), words("i8 i16"), variants=words("umax")),
         "compares with the operand's upper bits too",
         unless_flag="has_lse",
     ),
     KnownFault(
         "atomic-cas-i32",
         ("aarch64",),
-        Instructions(_words("atomic_cas"), _words("i32")),
+        InstructionPattern(words("atomic_cas"), words("i32")),
         "compares with the expected value's upper bits too",
         unless_flag="has_lse",
     ),
     KnownFault(
         "atomic-store-i128-halves",
         ("x86_64",),
-        Instructions(_words("atomic_store"), _words("i128")),
+        InstructionPattern(words("atomic_store"), words("i128")),
         "stores another value where both halves are the same",
     ),
     KnownFault(
         "atomic-store-i128-halves",
         ("x86_64",),
-        Instructions(_words("atomic_rmw"), _words("i128"), variants=_words("xchg")),
+        InstructionPattern(words("atomic_rmw"), words("i128"), variants=words("xchg")),
         "stores another value where both halves are the same",
     ),
     KnownFault(
         "fpromote-f16-f64",
         ("aarch64",),
-        Instructions(_words("fpromote"), _words("f64"), _words("f16")),
+        InstructionPattern(words("fpromote"), words("f64"), words("f16")),
         "converts from single precision",
     ),
     KnownFault(
         "fdemote-f128-f32",
         ("aarch64",),
-        Instructions(_words("fdemote"), _words("f32"), _words("f128")),
+        InstructionPattern(words("fdemote"), words("f32"), words("f128")),
         "converts from double precision",
     ),
     KnownFault(
         "bxor-self-f16",
-        _BOTH,
-        Instructions(_words("bxor"), _words("f16 f128 f16x4 f16x8")),
+        BOTH_ISAS,
+        InstructionPattern(words("bxor"), words("f16 f128 f16x4 f16x8")),
         "the optimiser panics where both operands are the same",
         unless_setting=("opt_level", "none"),
     ),
     KnownFault(
         "nan-canonicalization-f32x2",
         ("aarch64",),
-        Instructions(_CANONICALIZED, _words("f32x2")),
+        InstructionPattern(_CANONICALIZED, words("f32x2")),
         "canonicalising NaNs panics",
         setting=("enable_nan_canonicalization", "true"),
     ),
     KnownFault(
         "swiden-high-i8x4",
         ("aarch64",),
-        Instructions(_words("swiden_high uwiden_high"), _words("i8x4")),
+        InstructionPattern(words("swiden_high uwiden_high"), words("i8x4")),
         "takes lanes of the upper half of 64 bits",
     ),
     KnownFault(
         "vany-true-i8x4",
         ("x86_64",),
-        Instructions(_words("vany_true"), _NARROW_VECTORS),
+        InstructionPattern(words("vany_true"), _NARROW_VECTORS),
         "tests what lies above the vector in its register too",
     ),
     KnownFault(
         "sextend-extractlane-i16x2",
         ("aarch64",),
-        Instructions(_words("extractlane"), _words("i8x2 i8x4 i16x2")),
+        InstructionPattern(words("extractlane"), words("i8x2 i8x4 i16x2")),
         "panics where the lane is extended",
     ),
     KnownFault(
         "fma-splat-f32x2",
         ("aarch64",),
-        Instructions(_words("fma"), _words("f32x2")),
+        InstructionPattern(words("fma"), words("f32x2")),
         "panics where an operand is a splat",
     ),
     KnownFault(
         "isub-self-i8x8",
         ("aarch64",),
-        Instructions(_words("isub iadd icmp"), _words("i8x8 i16x4 i32x2")),
+        InstructionPattern(words("isub iadd icmp"), words("i8x8 i16x4 i32x2")),
         "the optimiser panics where the result is a constant",
         unless_setting=("opt_level", "none"),
     ),
@@ -185,21 +212,12 @@ FAULTS: Final[tuple[KnownFault, ...]] = (
 
 
 def current() -> tuple[KnownFault, ...]:
-    """The faults of the Cranelift under test."""
-    return FAULTS if _is_known() else ()
+    """Return the faults that the Cranelift under test has."""
+    return tuple(fault for fault in FAULTS if has_fault(fault.name))
 
 
-def _is_known() -> bool:
-    """A changed copy of the release (``0.135.8-`` and a digest) is taken to have its faults still:
-    who mends one rather misses its forms than is told of all the others."""
-    return version().partition("-")[0] == VERSION
-
-
-def striking(
+def applying(
     isa: str, settings: Mapping[str, str], flags: Mapping[str, str]
 ) -> Iterator[KnownFault]:
-    """The faults that are there under these settings and ISA flags."""
-    return (fault for fault in current() if fault.strikes(isa, settings, flags))
-
-
-# --- failures ---
+    """Yield the faults that apply under settings and ISA flags."""
+    return (fault for fault in current() if fault.applies(isa, settings, flags))

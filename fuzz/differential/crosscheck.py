@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from backend.cranelift.compiler import Functions
 from backend.cranelift.interpreter import Interpretation, interpret, interpret_functions
-from backend.cranelift.interpreter_faults import KnownFault, known_faults, without_faults
+from backend.cranelift.interpreter_faults import InterpreterFault, possible_faults, without_faults
 from clif.outcome import Outcomes, Status
 from fuzz.cases.case import Case, has_canonical_nans
 from fuzz.cases.compare import Difference, DifferenceKind, compare
@@ -38,7 +38,7 @@ class CrossCheck:
 
     outcomes: Outcomes
     unsupported: dict[int, str] = field(default_factory=dict)
-    known: dict[tuple[KnownFault, ...], list[Difference]] = field(default_factory=dict)
+    known: dict[tuple[InterpreterFault, ...], list[Difference]] = field(default_factory=dict)
     differences: list[Difference] = field(default_factory=list)
 
     @property
@@ -74,7 +74,7 @@ class CrossChecker:
         first = self._ask(()) if functions is None else self._ask_read(functions)
         differences = self._differences(first)
         check = CrossCheck(first.outcomes, first.unsupported, {}, differences)
-        faults = known_faults(self.case.functions)
+        faults = possible_faults(self.case.functions)
         if faults and (differences or first.unsupported):
             self._explain(check, faults)
         self._leave_out_astray(check)
@@ -94,7 +94,7 @@ class CrossChecker:
         check.differences = [d for d in check.differences if d.input not in astray]
         check.unsupported = check.unsupported | dict.fromkeys(astray, _ASTRAY)
 
-    def _explain(self, check: CrossCheck, faults: Sequence[KnownFault]) -> None:
+    def _explain(self, check: CrossCheck, faults: Sequence[InterpreterFault]) -> None:
         """Tell known faults from what is left without them."""
         if without_faults(self.case.functions, faults) is None:
             reason = f"has the known fault {', '.join(faults)}"
@@ -111,7 +111,9 @@ class CrossChecker:
             culprits = self._culprits(faults, explained.keys())
             check.known[culprits] = [d for d in explained.values() if d is not None]
 
-    def _culprits(self, faults: Sequence[KnownFault], rows: Set[int]) -> tuple[KnownFault, ...]:
+    def _culprits(
+        self, faults: Sequence[InterpreterFault], rows: Set[int]
+    ) -> tuple[InterpreterFault, ...]:
         """The one fault that explains all these inputs, or all faults."""
         for fault in faults if len(faults) > 1 else ():
             alone = self._ask([fault])
@@ -120,7 +122,7 @@ class CrossChecker:
                 return (fault,)
         return tuple(faults)
 
-    def _ask(self, faults: Sequence[KnownFault]) -> Interpretation:
+    def _ask(self, faults: Sequence[InterpreterFault]) -> Interpretation:
         """Asks about the case without these faults."""
         functions = without_faults(self.case.functions, faults)
         assert functions is not None

@@ -14,10 +14,12 @@ from backend.cranelift.compiler import (
     VerifierError,
 )
 from backend.cranelift.interpreter import NAME as SECOND
-from backend.cranelift.interpreter_faults import KnownFault
+from backend.cranelift.interpreter_faults import InterpreterFault
+from backend.cranelift.known_failures import known_failure
 from backend.emulator.emulator_faults import Effect, EmulatorFault, find_faults
 from backend.emulator.linker import Compiled
 from backend.isa.registry import ISAS
+from clif.function import Function
 from fuzz.cases.case import Case, has_canonical_nans
 from fuzz.cases.compare import Difference, DifferenceKind, Observed
 from fuzz.differential.explain import explain_differences
@@ -64,6 +66,18 @@ def unsupported(case: Case, isa: str, error: UnsupportedError) -> Finding | str:
     return Finding(FindingKind.COMPILE_ERROR, isa, detail, explanation)
 
 
+def mark_known(finding: Finding, functions: Sequence[Function]) -> Finding:
+    """Return a finding, marked as known if a known failure of Cranelift explains it."""
+    if finding.known:
+        return finding
+    name = known_failure(finding.isa, (finding.bucket, *finding.explanation), functions)
+    return (
+        finding
+        if name is None
+        else replace(finding, detail=f"{finding.detail}: {name}", known=True)
+    )
+
+
 def _contains(case: Case, opcode: str, type_: str) -> bool:
     return any(
         inst.opcode.name == opcode and inst.type is not None and inst.type.name == type_
@@ -101,7 +115,7 @@ def oracles_disagree(case: Case, differences: Sequence[Difference]) -> Finding:
 
 
 def oracle_fault(
-    case: Case, faults: Sequence[KnownFault], differences: Sequence[Difference]
+    case: Case, faults: Sequence[InterpreterFault], differences: Sequence[Difference]
 ) -> Finding:
     """The finding of what known faults of the second oracle explain."""
     detail = f"{SECOND} {' '.join(faults)}"

@@ -8,7 +8,7 @@ from typing import Final
 import interp
 from backend.cranelift.compiler import CompileError, CompilerPanic
 from backend.cranelift.interpreter import NAME, interpret_functions
-from backend.cranelift.interpreter_faults import known_faults, without_faults
+from backend.cranelift.interpreter_faults import possible_faults, without_faults
 from clif.outcome import Outcomes, Status
 from fuzz.cases.case import Case, has_canonical_nans
 
@@ -41,7 +41,7 @@ def cranelift_interpreter(case: Case, fuel: int = DEFAULT_FUEL) -> Outcomes:
     Raises:
         OracleError: it does not know something, fails, or has a fault that cannot be avoided.
     """
-    faults = known_faults(case.functions)
+    faults = possible_faults(case.functions)
     functions = without_faults(case.functions, faults)
     if functions is None:
         raise OracleError(f"{NAME}: has the known fault {', '.join(faults)}")

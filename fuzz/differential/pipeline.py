@@ -33,8 +33,8 @@ from fuzz.cases.compare import Difference, Observed, compare, observe
 from fuzz.differential import diagnosis
 from fuzz.differential.agreement import stands_alone_on_all
 from fuzz.differential.crosscheck import CrossCheck, CrossChecker
+from fuzz.differential.diagnosis import mark_known
 from fuzz.differential.finding import Finding
-from fuzz.differential.known_failures import recognise
 from fuzz.differential.oracle import DEFAULT_FUEL, Oracle, OracleError, interpreter
 from fuzz.differential.stage import Stage
 
@@ -234,12 +234,12 @@ class Pipeline:
         except UnsupportedError as error:
             match diagnosis.unsupported(case, run.isa, error):
                 case Finding() as finding:
-                    verdict.findings.append(recognise(finding, case.functions))
+                    verdict.findings.append(mark_known(finding, case.functions))
                 case reason:
                     verdict.rejected.append(reason)
         except diagnosis.COMPILER_FAILURES as error:
             finding = diagnosis.compiler_failure(run.isa, error)
-            verdict.findings.append(recognise(finding, case.functions))
+            verdict.findings.append(mark_known(finding, case.functions))
         finally:
             run.compile_ns = process_time_ns() - start
             verdict.stage_ns[Stage.COMPILE] += run.compile_ns

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from backend.cranelift.compiler import version
-from backend.cranelift.known_faults import VERSION
+from backend.cranelift.known_faults import has_fault
 from backend.isa.aarch64 import landing_pads
 from backend.isa.aarch64.landing_pads import LandingPadSite
 from clif.function import Function
@@ -63,10 +62,10 @@ class ControlFlowIntegrity(Differential):
 
 def _is_known(site: LandingPadSite, what: str, convention: str) -> bool:
     """Return whether it is tail-bti or br-table-default-bti of docs/findings.md."""
-    if version() != VERSION:
-        return False
+    if site is LandingPadSite.DEFAULT:
+        return has_fault("br-table-default-bti")
     signed = site is LandingPadSite.FUNCTION and convention == "tail" and what in _NO_PADS
-    return signed or site is LandingPadSite.DEFAULT
+    return signed and has_fault("tail-bti")
 
 
 def _with_flags(case: Case) -> Case:

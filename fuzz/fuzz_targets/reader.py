@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 from dataclasses import replace
 
-from backend.cranelift.compiler import CompilerPanic, Functions, ReadError, version
+from backend.cranelift.compiler import CompilerPanic, Functions, ReadError
 from backend.cranelift.compiler import Target as CompilerTarget
-from backend.cranelift.known_faults import VERSION
+from backend.cranelift.known_failures import is_known_reader_panic
 from fuzz.differential import diagnosis
 from fuzz.differential.finding import Finding, FindingKind
 from fuzz.fuzz_targets.options import TargetOptions, refuse_fault
@@ -17,13 +17,6 @@ from fuzz.generate import Generator
 
 #: Share of the mutations that mutate CLIF; the others are libFuzzer's own, of bytes.
 _CLIF_SHARE = 0.25
-#: Source location and start of the message of known panics (docs/findings.md): of the reader for a
-#: ``vconst`` with more bytes than its type, of the verifier for an operand whose type cannot be
-#: halved, doubled or split into such lanes.
-_KNOWN_PANICS = (
-    ("cranelift-codegen/src/ir/constant.rs:110:", ""),
-    ("cranelift-codegen/src/ir/instructions.rs:", "invalid type for "),
-)
 _VERIFIER = CompilerTarget.of("x86_64", {"enable_llvm_abi_extensions": "true"})
 
 
@@ -45,7 +38,9 @@ class Reader(FuzzTarget):
             self.statistics.facts["refused"] += 1
             return None
         except CompilerPanic as panic:
-            finding = replace(diagnosis.compiler_failure("", panic), known=_is_known(panic))
+            finding = replace(
+                diagnosis.compiler_failure("", panic), known=is_known_reader_panic(panic)
+            )
             return None if self.first_unknown([finding]) is None else UnitFailure(finding, text)
         if not valid:
             # An invalid function may print as anything.
@@ -77,13 +72,6 @@ def _refuses(functions: Functions) -> bool:
         if isinstance(error, CompilerPanic):
             raise error
     return any(errors)
-
-
-def _is_known(panic: CompilerPanic) -> bool:
-    return version() == VERSION and any(
-        panic.location.startswith(place) and panic.message.startswith(words)
-        for place, words in _KNOWN_PANICS
-    )
 
 
 def _reread(text: str, printed: str) -> UnitFailure | None:

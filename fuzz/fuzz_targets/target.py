@@ -13,9 +13,9 @@ from backend.cranelift.compiler import CompileError, CompilerPanic, UnsupportedE
 from clif.outcome import Outcomes
 from fuzz.cases.case import Case
 from fuzz.differential import diagnosis
+from fuzz.differential.diagnosis import mark_known
 from fuzz.differential.finding import Finding
 from fuzz.differential.finding_file import finding_text
-from fuzz.differential.known_failures import recognise
 from fuzz.differential.pipeline import NO_INJECTION, Injection, Verdict
 from fuzz.fuzz_targets.options import FaultError, TargetOptions
 from fuzz.fuzz_targets.units import Units
@@ -213,6 +213,6 @@ class CaseTarget(FuzzTarget):
         else:
             found = diagnosis.compiler_failure(isa, error)
         if isinstance(found, Finding):
-            return [recognise(found, case.functions)]
+            return [mark_known(found, case.functions)]
         self.statistics.rejected[found] += 1
         return []

@@ -110,7 +110,7 @@ def supported_keys(isa: str, settings: _Settings, flags: _Settings) -> frozenset
     """What an ISA lowers, the interpreter knows, and no known fault spoils. Equal sets are the
     same object. Raises SettingsError."""
     shared, own = DEFAULT_SETTINGS | dict(settings), dict(flags)
-    faults = tuple(known_faults.striking(isa, shared, own))
+    faults = tuple(known_faults.applying(isa, shared, own))
     lowering = DEFAULT_SETTINGS | {name: v for name, v in settings if name in _LOWERING}
     # Most flags change nothing: their hundreds of combinations come down to a handful of targets.
     target = probed_target(isa, lowering, own, switches=switches(isa))
@@ -126,6 +126,6 @@ def _sound_keys(
         key
         for key in probe(isa, dict(settings), dict(flags)).pairs()
         if key[0] in MEANINGS
-        and not (key[0] in suspects and any(f.instructions.include(*key) for f in faults))
+        and not (key[0] in suspects and any(f.instructions.matches(*key) for f in faults))
     )
     return _KEPT.setdefault(keys, keys)

@@ -149,13 +149,9 @@ def faults_of(case: Case) -> frozenset[str]:
     found = set()
     for isa in filter(case.is_for, DEFAULT_ISAS):
         settings, flags = effective_settings(case), case.isa_settings.get(isa, {})
-        for fault in known_faults.striking(isa, settings, flags):
-            if any(_includes(fault, i) for f in case.functions for i in f.instructions()):
+        for fault in known_faults.applying(isa, settings, flags):
+            if any(
+                fault.instructions.matches_inst(i) for f in case.functions for i in f.instructions()
+            ):
                 found.add(fault.name)
     return frozenset(found)
-
-
-def _includes(fault: known_faults.KnownFault, inst: Inst) -> bool:
-    operands = tuple(arg.type.name for arg in inst.args)
-    type_ = "" if inst.type is None else inst.type.name
-    return fault.instructions.include(inst.opcode.name, type_, operands, inst.cond or inst.rmw)

@@ -113,7 +113,7 @@ def reach(isa: str, cases: Mapping[str, int]) -> Reach:
 def _reason(isa: str, keys: Sequence[InstructionName]) -> str:
     """Why none of these is generated, or only under some settings; empty if they should be."""
     for fault in known_faults.current():
-        if isa in fault.isas and all(fault.instructions.include(*key) for key in keys):
+        if isa in fault.isas and all(fault.instructions.matches(*key) for key in keys):
             return f"known fault: {fault.name}"
     return "no settled meaning" if not any(map(is_meant, keys)) else ""
 

@@ -9,7 +9,7 @@ import pytest
 from backend.cranelift import _cranelift
 from backend.cranelift.compiler import Functions, version
 from backend.cranelift.interpreter import Interpretation, interpret_functions
-from backend.cranelift.interpreter_faults import KnownFault, known_faults, without_faults
+from backend.cranelift.interpreter_faults import InterpreterFault, possible_faults, without_faults
 from backend.cranelift.reader import read_functions
 from clif.floats import is_nan
 from clif.function import Function
@@ -183,24 +183,24 @@ _OVER = "v3, v4 = {} v0, v1, v2\n    return v3, v4"
 _LOAD = "v1 = iconst.i64 16\n    v2 = iadd v0, v1\n    v3 = load.i16 v2-14\n    return v3"
 
 #: A function, a row, the right results by hand.
-SHOWN: dict[str, tuple[KnownFault, str, tuple[int, ...], tuple[int, ...]]] = {
-    "load": (KnownFault.NEGATIVE_OFFSET, one("(i64) -> i16", _LOAD), (0,), (0x0403,)),
+SHOWN: dict[str, tuple[InterpreterFault, str, tuple[int, ...], tuple[int, ...]]] = {
+    "load": (InterpreterFault.NEGATIVE_OFFSET, one("(i64) -> i16", _LOAD), (0,), (0x0403,)),
     "big load": (
-        KnownFault.BIG_ENDIAN_LANES,
+        InterpreterFault.BIG_ENDIAN_LANES,
         one("(i64) -> i16x4", "v1 = load.i16x4 big v0+8\n    return v1"),
         (0,),
         (0x0F10_0D0E_0B0C_090A,),
     ),
     "big store": (
-        KnownFault.BIG_ENDIAN_LANES,
+        InterpreterFault.BIG_ENDIAN_LANES,
         one("(i64, i16x8) -> i64", "store.i16x8 big v1, v0\n    v2 = load.i64 v0\n    return v2"),
         (0, 0x0003_0002_0001),
         (0x0300_0200_0100,),
     ),
-    "slots": (KnownFault.STACK_SLOT_ALIGNMENT, _TWO_SLOTS, (9,), (9,)),
+    "slots": (InterpreterFault.STACK_SLOT_ALIGNMENT, _TWO_SLOTS, (9,), (9,)),
     **{
         f"srem {type_}": (
-            KnownFault.SREM_OF_MINIMUM,
+            InterpreterFault.SREM_OF_MINIMUM,
             one(f"({type_}, {type_}) -> {type_}", "v2 = srem v0, v1\n    return v2"),
             (1 << bits - 1, (1 << bits) - 1),
             (0,),
@@ -209,38 +209,38 @@ SHOWN: dict[str, tuple[KnownFault, str, tuple[int, ...], tuple[int, ...]]] = {
     },
     # -128 - 1 + 1
     "carry": (
-        KnownFault.SIGNED_CARRY,
+        InterpreterFault.SIGNED_CARRY,
         one("(i8, i8, i8) -> i8, i8", _OVER.format("sadd_overflow_cin")),
         (0x80, 0xFF, 2),
         (0x80, 0),
     ),
     # 0 - -128 - 1
     "borrow": (
-        KnownFault.SIGNED_CARRY,
+        InterpreterFault.SIGNED_CARRY,
         one("(i128, i128, i8) -> i128, i8", _OVER.format("ssub_overflow_bin")),
         (0, 1 << 127, 1),
         ((1 << 127) - 1, 0),
     ),
     "fcmp f16": (
-        KnownFault.ZERO_EQUALS_ALL,
+        InterpreterFault.ZERO_EQUALS_ALL,
         one("(f16, f16) -> i8", "v2 = fcmp eq v0, v1\n    return v2"),
         (0, 0x3C00),
         (0,),
     ),
     "fcmp f128": (
-        KnownFault.ZERO_EQUALS_ALL,
+        InterpreterFault.ZERO_EQUALS_ALL,
         one("(f128, f128) -> i8", "v2 = fcmp lt v0, v1\n    return v2"),
         (0, 0x3FFF << 112),
         (1,),
     ),
     "bitcast": (
-        KnownFault.BITCAST_TO_LANES,
+        InterpreterFault.BITCAST_TO_LANES,
         one("(i64) -> i16x4", "v1 = bitcast.i16x4 little v0\n    return v1"),
         (0x1122334455667788,),
         (0x1122334455667788,),
     ),
     "isplit": (
-        KnownFault.NARROW_ISPLIT,
+        InterpreterFault.NARROW_ISPLIT,
         one("(i32) -> i16, i16", "v1, v2 = isplit v0\n    return v1, v2"),
         (0x12345678,),
         (0x5678, 0x1234),
@@ -254,31 +254,33 @@ def test_a_known_fault_and_the_way_around_it(name: str) -> None:
     fault, text, row, right = SHOWN[name]
     region = Region(0, bytes(range(1, 17))) if name in ("load", "big load", "big store") else None
     functions = read_functions(text)
-    assert known_faults(functions) == [fault]
+    assert possible_faults(functions) == [fault]
     wrong = ask(functions, row, region=region)
     assert wrong.outcomes.status.any() or results(wrong) != [right]
     around = without_faults(functions, [fault])
     assert around is not None
     assert results(ask(around, row, region=region)) == [right]
-    assert known_faults(around) == [fault] * (fault in _STAY)
+    assert possible_faults(around) == [fault] * (fault in _STAY)
 
 
 #: Their forms are still there: harmless now.
-_STAY = (KnownFault.STACK_SLOT_ALIGNMENT, KnownFault.SREM_OF_MINIMUM)
+_STAY = (InterpreterFault.STACK_SLOT_ALIGNMENT, InterpreterFault.SREM_OF_MINIMUM)
 
 
 @pytest.mark.skipif(version() != "0.135.8", reason="faults of this release")
 def test_the_fault_without_a_way_around() -> None:
     functions = read_functions(one("(f64) -> i128", "v1 = fcvt_to_uint_sat.i128 v0\n    return v1"))
-    assert known_faults(functions) == [KnownFault.I128_FROM_FLOAT]
+    assert possible_faults(functions) == [InterpreterFault.I128_FROM_FLOAT]
     asked = ask(functions, (0x47E0 << 48,))  # 2 to the power of 127
     assert results(asked) == [((1 << 127) - 1,)]
-    assert without_faults(functions, [KnownFault.I128_FROM_FLOAT]) is None
+    assert without_faults(functions, [InterpreterFault.I128_FROM_FLOAT]) is None
 
 
 def test_every_known_fault_is_shown() -> None:
-    assert {entry[0] for entry in SHOWN.values()} | {KnownFault.I128_FROM_FLOAT} == {*KnownFault}
-    assert all(fault.explanation.endswith(".") for fault in KnownFault)
+    assert {entry[0] for entry in SHOWN.values()} | {InterpreterFault.I128_FROM_FLOAT} == {
+        *InterpreterFault
+    }
+    assert all(fault.explanation.endswith(".") for fault in InterpreterFault)
 
 
 @pytest.mark.parametrize("condition", FLOAT_CONDITIONS)
@@ -286,7 +288,7 @@ def test_every_known_fault_is_shown() -> None:
 def test_floats_compared_as_integers(type_: Type, condition: str) -> None:
     compare = f"v2 = fcmp {condition} v0, v1\n    return v2"
     functions = read_functions(one(f"({type_}, {type_}) -> i8", compare))
-    around = without_faults(functions, [KnownFault.ZERO_EQUALS_ALL])
+    around = without_faults(functions, [InterpreterFault.ZERO_EQUALS_ALL])
     assert around is not None
     values = exact.special_floats(type_)[:24]
     rows = [(x, y) for x in values for y in values]

@@ -13,7 +13,7 @@ import fuzz.differential.crosscheck
 import interp
 from backend.cranelift.compiler import version
 from backend.cranelift.interpreter import Interpretation, interpret, interpret_functions
-from backend.cranelift.interpreter_faults import KnownFault
+from backend.cranelift.interpreter_faults import InterpreterFault
 from backend.cranelift.probes import Probe, all_probes, probe_text
 from backend.cranelift.reader import read_functions
 from clif.memory_access import address_operand
@@ -132,7 +132,7 @@ def test_known_faults_are_proved_and_counted(pipeline: Pipeline) -> None:
     only = BEHIND.replace("-9223372036854775808, -1) == 0", "7, 4) == 3")
     (finding,) = pipeline.check(case_of(only)).findings
     assert finding.bucket == "oracle-fault cranelift-interpreter negative-offset"
-    assert finding.explanation[0] == KnownFault.NEGATIVE_OFFSET.explanation
+    assert finding.explanation[0] == InterpreterFault.NEGATIVE_OFFSET.explanation
 
 
 @pytest.mark.skipif(version() != "0.135.8", reason="faults of this release")

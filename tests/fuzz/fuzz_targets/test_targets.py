@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from backend.cranelift.compiler import Compiled, Functions, TargetIsa, version
-from backend.cranelift.known_faults import VERSION
+from backend.cranelift.known_faults import RELEASE
 from backend.cranelift.reader import read_file
 from backend.isa.aarch64 import landing_pads
 from backend.isa.aarch64.landing_pads import LandingPadSite
@@ -178,7 +178,7 @@ def code_of(text: str) -> bytes:
     return compiled.code
 
 
-@pytest.mark.skipif(version() != VERSION, reason="another Cranelift")
+@pytest.mark.skipif(version() != RELEASE, reason="another Cranelift")
 @pytest.mark.parametrize(
     ("text", "expected"),
     [(TAIL, (LandingPadSite.FUNCTION, "paciaz")), (TABLE, (LandingPadSite.DEFAULT, "mov"))],
@@ -316,7 +316,7 @@ def test_the_reader_takes_any_bytes() -> None:
     assert target.statistics.facts == {"refused": 2, "read": 2}
 
 
-@pytest.mark.skipif(version() != VERSION, reason="another Cranelift")
+@pytest.mark.skipif(version() != RELEASE, reason="another Cranelift")
 def test_a_constant_that_is_too_long_is_known() -> None:
     text = (
         "function %f() -> i32x2 {\nblock0:\n v0 = vconst.i32x2 0x000102030405060708\n return v0\n}"
@@ -327,7 +327,7 @@ def test_a_constant_that_is_too_long_is_known() -> None:
     assert bucket.startswith("compiler-panic read cranelift-codegen/src/ir/constant.rs")
 
 
-@pytest.mark.skipif(version() != VERSION, reason="another Cranelift")
+@pytest.mark.skipif(version() != RELEASE, reason="another Cranelift")
 def test_a_panic_of_the_verifier_is_known() -> None:
     text = (
         "function %f(i8, i64x2) -> i32x4 {\nblock0(v0: i8, v1: i64x2):\n"

@@ -1,0 +1,118 @@
+"""Known failures of Cranelift to compile, which several faultless instructions bring about.
+
+They cannot be left out of generation as single instructions can. A failure is recognised when it
+has been found, by its message and by what the case contains; then it is counted, and no alarm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from backend.cranelift.compiler import CompilerPanic
+from backend.cranelift.known_faults import BOTH_ISAS, InstructionPattern, has_fault, words
+from clif.function import Function
+from clif.types import VECTORS_64
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFailure:
+    """A failure that a case of ``corpus/cranelift`` shows.
+
+    Attributes:
+        name: of the case.
+        says: what the message contains.
+        instructions: the functions contain one of these; its operands are all that it has.
+        isas: the ISAs for which compiling fails.
+    """
+
+    name: str
+    says: str
+    instructions: InstructionPattern
+    isas: tuple[str, ...] = BOTH_ISAS
+
+    def explains(self, isa: str, messages: Sequence[str], functions: Sequence[Function]) -> bool:
+        """Return whether messages of a failure to compile functions for an ISA are this one's."""
+        return (
+            isa in self.isas
+            and any(self.says in message for message in messages)
+            and any(
+                self.instructions.matches_inst(inst)
+                for function in functions
+                for inst in function.instructions()
+            )
+        )
+
+
+_HALF_VECTORS: Final = frozenset(t.name for t in VECTORS_64)
+
+
+FAILURES: Final[tuple[KnownFailure, ...]] = (
+    *(
+        KnownFailure(
+            "select-icmp-i128",
+            f"{name}.i128, which is not in the case",
+            InstructionPattern(words("select"), words("i128")),
+            ("x86_64",),
+        )
+        for name in ("smin", "smax", "umin", "umax")
+    ),
+    KnownFailure(
+        "select-icmp-i128",
+        "isa/aarch64/lower/isle.rs",
+        InstructionPattern(words("select"), words("i128")),
+        ("aarch64",),
+    ),
+    KnownFailure(
+        "bzhi-i128-amount",
+        "isa/x64/lower/isle.rs:289",
+        InstructionPattern(words("ishl"), words("i32 i64"), words("i128")),
+        ("x86_64",),
+    ),
+    KnownFailure(
+        "bxor-self-f16",
+        "no rule matched for term all_zero",
+        InstructionPattern(words("bxor band"), words("f16 f128 f16x2 f16x4 f16x8")),
+    ),
+    KnownFailure(
+        "isub-self-i8x8",
+        "no rule matched for term iconst_u",
+        InstructionPattern(frozenset(), _HALF_VECTORS),
+    ),
+    KnownFailure(
+        "icmp-self-i8x8",
+        "no rule matched for term cmp_",
+        InstructionPattern(words("icmp"), _HALF_VECTORS),
+    ),
+    KnownFailure(
+        "ineg-i32x2",
+        "isa/aarch64/inst/emit.rs:98",
+        InstructionPattern(words("isub"), _HALF_VECTORS),
+        ("aarch64",),
+    ),
+)
+
+#: Panics of the reader and of the verifier (docs/findings.md), by the beginning of their location
+#: and of their message: for a ``vconst`` with more bytes than its type, and for an operand whose
+#: type cannot be halved, doubled or split as the opcode's constraints say.
+_READER_PANICS: Final = (
+    ("cranelift-codegen/src/ir/constant.rs:110:", ""),
+    ("cranelift-codegen/src/ir/instructions.rs:", "invalid type for "),
+)
+
+
+def known_failure(isa: str, messages: Sequence[str], functions: Sequence[Function]) -> str | None:
+    """Return the name of the known failure that explains messages; None if there is none."""
+    for failure in FAILURES:
+        if failure.explains(isa, messages, functions) and has_fault(failure.name):
+            return failure.name
+    return None
+
+
+def is_known_reader_panic(panic: CompilerPanic) -> bool:
+    """Return whether a panic of the reader or the verifier is a known one."""
+    return has_fault() and any(
+        panic.location.startswith(place) and panic.message.startswith(message)
+        for place, message in _READER_PANICS
+    )
