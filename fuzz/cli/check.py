@@ -1,4 +1,4 @@
-"""``clif-fuzz check``: filetests through the interpreter and the compiled code."""
+"""``clif-fuzz check``: run filetests."""
 
 from __future__ import annotations
 
@@ -37,25 +37,24 @@ def _split_executors(_: click.Context, __: click.Parameter, value: str) -> tuple
     show_default=True,
     callback=_split_executors,
     metavar="NAME,...",
-    help="Who carries out the run commands.",
+    help="What runs the commands: interp (the reference interpreter) and emulated ISAs.",
 )
 @json_option
 def command(paths: tuple[str, ...], executors: tuple[str, ...], json_file: str | None) -> int:
-    """Carry out the run commands of Cranelift's filetests; say which results are as stated.
+    """Run the run commands of Cranelift's filetests, and report which results are as expected.
 
-    A folder stands for all .clif files below it. An ISA runs what 'test run' and a target line for
-    it ask for, with the flags and settings of that line; a file without target lines is run on all
-    ISAs. The interpreter runs every command of 'test run' and 'test interpret'.
+    A folder stands for all .clif files below it. Compiled code is run for files with 'test run', on
+    each ISA with a target line, with the line's settings and flags; without target lines, on all
+    ISAs. The interpreter runs the commands of 'test run' and 'test interpret'.
 
-    Results are counted per run command and executor. A result is skipped, with the reason, where
-    an executor lacks something: the target, a flag of the CPU, an instruction, a meaning. A file
-    that cannot be read, and a run command that cannot be understood, are a failure each.
+    Each run command on each executor is one result. It is skipped, with the reason, if the executor
+    does not support something: the target, a CPU feature, an instruction. A file that cannot be
+    read, and a run command that cannot be parsed, are one failure each.
 
-    NaNs: where a function does float arithmetic, whose NaNs have an open payload, any NaN passes
-    for any other. Elsewhere, and with enable_nan_canonicalization, every bit counts; so it does
-    behind '!='.
+    If a function does float arithmetic, any NaN equals any other, as CLIF does not define the bits
+    of a NaN. In other functions, with enable_nan_canonicalization, and for '!=', all bits count.
 
-    Exit code 1 if anything failed, 2 if nothing could be read.
+    The exit code is 1 if anything failed, 2 if no file could be read.
     """
     from fuzz.filetests.report import lines, summary, to_json
 
@@ -77,7 +76,7 @@ def command(paths: tuple[str, ...], executors: tuple[str, ...], json_file: str |
 
 
 def _expand(paths: tuple[str, ...]) -> list[Path]:
-    """The files that the paths stand for; a folder without any stands for itself."""
+    """Return the files that paths stand for; a folder without any stands for itself."""
     files = []
     for name in paths:
         path = Path(name)
@@ -86,7 +85,7 @@ def _expand(paths: tuple[str, ...]) -> list[Path]:
 
 
 def _check(path: Path, executors: tuple[str, ...]) -> FileReport:
-    from fuzz.filetests.report import check_text, unreadable
+    from fuzz.filetests.check import check_text, unreadable
 
     if path.is_dir():
         return unreadable(str(path), "no .clif files in this folder", executors)

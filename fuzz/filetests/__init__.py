@@ -1,1 +1,1 @@
-"""Filetests: run commands against what the interpreter and the compiled code do."""
+"""Checks the run commands of Cranelift's filetests with the interpreter and with compiled code."""

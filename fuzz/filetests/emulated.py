@@ -1,4 +1,4 @@
-"""Run commands through compiled code in the emulator."""
+"""Runs run commands as compiled code in the emulator."""
 
 from __future__ import annotations
 
@@ -25,81 +25,84 @@ from clif.function import Function
 from clif.outcome import Status
 from fuzz.cases.compare import Observed, observe
 from fuzz.differential.diagnosis import breaks_the_abi, wrong_forms
-from fuzz.filetests.answer import (
-    CANONICAL,
-    Answer,
-    Result,
-    failed,
-    judge,
-    makes_open_nans,
-    missing_part,
-    skipped,
-    worst,
-)
-from fuzz.filetests.header import TargetSpec
-from fuzz.filetests.program import (
-    Command,
-    Program,
+from fuzz.filetests.filetest import (
+    Filetest,
+    FiletestCommand,
     Translation,
     inputs_of,
     involved,
-    not_in_the_file,
+    undefined_names,
+)
+from fuzz.filetests.header import TargetSpec
+from fuzz.filetests.results import (
+    CANONICAL,
+    CommandResult,
+    CommandStatus,
+    check_result,
+    combine,
+    failed,
+    makes_nondeterministic_nans,
+    missing_part,
+    skipped,
 )
 
-#: What driver and thunk, and the callees' small change, may take of the stack.
+#: Bytes of stack for the driver, the thunk, and what callees use besides their frames.
 _STACK_RESERVE: Final = 16 << 10
 
 
-def emulated(program: Program, isa: str, name: str, commands: list[Command]) -> list[Answer]:
-    """The answers to run commands of one function, in order.
+def emulate(
+    filetest: Filetest, isa: str, name: str, commands: list[FiletestCommand]
+) -> list[CommandResult]:
+    """Run commands of one function on an ISA, with each of the file's target lines for it.
 
-    Every target line of the ISA counts; a command fails if it fails with one of them.
+    Returns:
+        A result for each command, in order; failed if it failed with one of the target lines.
     """
-    tests, targets = program.header.tests, program.header.targets
+    tests, targets = filetest.header.tests, filetest.header.targets
     if tests and "run" not in tests:
         return [skipped("no 'test run' line")] * len(commands)
     specs = [spec for spec in targets if spec.architecture == isa]
     if not targets:
-        specs = [TargetSpec(isa, settings=program.header.settings)]
+        specs = [TargetSpec(isa, settings=filetest.header.settings)]
     if not specs:
         names = ", ".join(dict.fromkeys(spec.name for spec in targets))
         return [skipped(f"only for {names}")] * len(commands)
-    columns = [_on_target(program, spec, isa, name, commands) for spec in dict.fromkeys(specs)]
-    return [worst(column) for column in zip(*columns, strict=True)]
+    columns = [_on_target(filetest, spec, isa, name, commands) for spec in dict.fromkeys(specs)]
+    return [combine(column) for column in zip(*columns, strict=True)]
 
 
 def _on_target(
-    program: Program, spec: TargetSpec, isa: str, name: str, commands: list[Command]
-) -> list[Answer]:
-    answer: Answer
+    filetest: Filetest, spec: TargetSpec, isa: str, name: str, commands: list[FiletestCommand]
+) -> list[CommandResult]:
+    result: CommandResult
     try:
         if spec.other_system:
-            return [skipped("a platform whose conventions are not emulated", str(spec))] * len(
-                commands
-            )
+            return [
+                skipped("a platform whose calling conventions are not emulated", str(spec))
+            ] * len(commands)
         ISAS[isa].refuse_unemulated(dict(spec.flags))
-        for function in involved(program, name):
-            # Cranelift panics on those of other ISAs.
+        for function in involved(filetest, name):
+            # Cranelift panics on calling conventions of other ISAs.
             ISAS[isa].convention(function.signature.call_conv)
         target = Target.of(isa, dict(spec.settings), dict(spec.flags))
-        closure = _closure(program.translations(target), name)
+        closure = _closure(filetest.translations(target), name)
         if isinstance(closure, list):
-            return _emulate(program, spec, isa, name, commands, closure)
-        answer = _not_compiled(closure, str(spec))
+            return _emulate(filetest, spec, isa, name, commands, closure)
+        result = _not_compiled(closure, str(spec))
     except (LinkError, SignatureError, ConventionError, UnemulatedFlagError) as error:
-        answer = skipped(str(error), str(spec))
+        result = skipped(str(error), str(spec))
     except SettingsError as error:
-        answer = failed(str(error), str(spec))
+        result = failed(str(error), str(spec))
     except (VerifierError, CompileError, CompilerPanic) as error:
-        # Of the driver that calls the function: such a call cannot be compiled either.
-        answer = _not_compiled(error, str(spec))
-    return [answer] * len(commands)
+        # The driver that calls the function does not compile either.
+        result = _not_compiled(error, str(spec))
+    return [result] * len(commands)
 
 
 def _closure(
     translations: dict[str, Translation], name: str
 ) -> list[Compiled] | VerifierError | CompileError | CompilerPanic:
-    """The code of a function and of all that its code refers to, or what came in the way."""
+    """Return the code of a function and of all that it refers to, or the first compile error."""
     closure: dict[str, Compiled] = {}
     todo = [name]
     while todo:
@@ -112,7 +115,9 @@ def _closure(
     return list(closure.values())
 
 
-def _not_compiled(error: VerifierError | CompileError | CompilerPanic, target: str) -> Answer:
+def _not_compiled(
+    error: VerifierError | CompileError | CompilerPanic, target: str
+) -> CommandResult:
     message = " ".join(error.message.split())
     match error:
         case UnsupportedError():
@@ -127,15 +132,15 @@ def _not_compiled(error: VerifierError | CompileError | CompilerPanic, target: s
 
 
 def _emulate(
-    program: Program,
+    filetest: Filetest,
     spec: TargetSpec,
     isa: str,
     name: str,
-    commands: list[Command],
+    commands: list[FiletestCommand],
     code: Sequence[Compiled],
-) -> list[Answer]:
-    function = program.functions[name]
-    functions = involved(program, name)
+) -> list[CommandResult]:
+    function = filetest.functions[name]
+    functions = involved(filetest, name)
     outcomes = executor_for(isa).run(
         code,
         function.signature,
@@ -143,26 +148,26 @@ def _emulate(
         entry=name,
         settings=dict(spec.settings) | dict(spec.flags),
     )
-    exact = CANONICAL in spec.settings or not makes_open_nans(functions)
+    exact = CANONICAL in spec.settings or not makes_nondeterministic_nans(functions)
     found = []
     for row, command in enumerate(commands):
         actual = observe(outcomes, row)
-        answer = judge(command.expectation, actual, str(spec), exact_nans=exact)
-        if answer.result is Result.FAILED:
-            excuse = _excuse(program, functions, isa, code, actual)
-            answer = skipped(excuse, str(spec)) if excuse else answer
-        found.append(answer)
+        result = check_result(command.expectation, actual, str(spec), exact_nans=exact)
+        if result.status is CommandStatus.FAILED:
+            excuse = _excuse(filetest, functions, isa, code, actual)
+            result = skipped(excuse, str(spec)) if excuse else result
+        found.append(result)
     return found
 
 
 def _excuse(
-    program: Program,
+    filetest: Filetest,
     functions: Sequence[Function],
     isa: str,
     code: Sequence[Compiled],
     actual: Observed,
 ) -> str:
-    """Why a failure is not the compiled code's, empty where it is."""
+    """Return why a failure is not a fault of the compiled code; empty if it may be one."""
     if breaks_the_abi(actual):
         return ""
     faults = wrong_forms(isa, code)
@@ -171,4 +176,4 @@ def _excuse(
     used = sum(function.frame_size or 0 for function in code)
     if actual.status is Status.VIOLATED and used > STACK_SIZE - _STACK_RESERVE:
         return f"needs more stack than the emulated {STACK_SIZE >> 10} KiB"
-    return missing_part(actual, *not_in_the_file(program, functions))
+    return missing_part(actual, *undefined_names(filetest, functions))

@@ -1,8 +1,9 @@
-"""The header of a filetest: what is tested, and for which targets with which settings.
+"""The header of a filetest: the kinds of test, and the targets with their settings.
 
-Cranelift's reader makes ISAs of ``set`` and ``target`` lines and forgets those that are not part
-of the build; where these are last it even takes the ``set`` line before them for a mistake. So the
-header is taken apart here, and the lines for other ISAs are hidden from the reader.
+Cranelift's reader turns ``set`` and ``target`` lines into ISAs, and drops ISAs that are not part of
+the build. If the last ``target`` line is such a one, the reader even reports the ``set`` line
+before it as an error. So the header is parsed here, and lines for other ISAs are hidden from the
+reader.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-#: Kinds of test whose run commands are carried out.
+#: Kinds of test that have run commands.
 RUNNING: Final = ("run", "interpret")
-#: Architectures on which CLIF means what the interpreter says: little-endian, 64-bit addresses.
+#: Architectures that match the interpreter: little-endian, with addresses of 64 bits.
 _LIKE_THE_INTERPRETER: Final = ("x86_64", "aarch64", "arm64", "riscv64", "riscv64gc", "pulley64")
 _SYSTEMS: Final = ("linux", "unknown", "none", "elf")
 
@@ -21,12 +22,12 @@ Words = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class TargetSpec:
-    """A ``target`` line, with the ``set`` lines before it.
+    """A ``target`` line, with the settings of the ``set`` lines before it.
 
     Attributes:
-        name: the triple as the line names it, mostly an architecture alone.
-        flags: the ISA's flags, by name and value, in the order of the line.
-        settings: the shared settings in force here, sorted.
+        name: the triple as it is in the line, often only an architecture.
+        flags: ISA flags with their values, in the order of the line.
+        settings: shared settings with their values, sorted by name.
     """
 
     name: str
@@ -39,7 +40,7 @@ class TargetSpec:
 
     @property
     def other_system(self) -> bool:
-        """Whether a platform is named whose calling convention is not that of Linux."""
+        """Whether it names a platform with other default calling conventions than Linux."""
         return "-" in self.name and not any(word in self.name for word in _SYSTEMS)
 
     def __str__(self) -> str:
@@ -49,13 +50,13 @@ class TargetSpec:
 
 @dataclass(slots=True)
 class Header:
-    """What the header lines say.
+    """The header of a filetest.
 
     Attributes:
         tests: the kinds of test, without their options.
-        targets: the ``target`` lines in order, those of other ISAs included.
-        settings: all ``set`` lines together.
-        text: the file with the lines for other ISAs hidden; lines keep their numbers.
+        targets: the ``target`` lines in order, those for other ISAs included.
+        settings: of all ``set`` lines.
+        text: the whole file, with the lines for other ISAs turned into comments.
     """
 
     tests: list[str] = field(default_factory=list)
@@ -65,13 +66,12 @@ class Header:
 
     @property
     def runs(self) -> bool:
-        """Whether run commands are carried out at all. A file without header says nothing
-        against it."""
+        """Whether run commands are run at all; they are in a file without header, too."""
         return not self.tests or any(test in RUNNING for test in self.tests)
 
     @property
     def fits_the_interpreter(self) -> bool:
-        """Whether the file speaks of a machine like the interpreter's, or says it is for one."""
+        """Whether the file is for the interpreter, or for a machine like it."""
         return (
             "interpret" in self.tests
             or not self.targets
@@ -80,7 +80,12 @@ class Header:
 
 
 def read_header(text: str, built: tuple[str, ...]) -> Header:
-    """Takes the header apart; ``built`` are the ISAs that Cranelift's reader knows."""
+    """Parse the header of a filetest.
+
+    Args:
+        text: the whole file.
+        built: names of the ISAs in this build of Cranelift.
+    """
     reader = _HeaderReader(text, built)
     for number, line in enumerate(reader.lines):
         first, *rest = line.partition(";")[0].split() or [""]
@@ -91,7 +96,11 @@ def read_header(text: str, built: tuple[str, ...]) -> Header:
 
 
 class _HeaderReader:
-    """Reads line by line. ``pending`` are ``set`` lines that no known target has followed yet."""
+    """Parses a header line by line.
+
+    Attributes:
+        pending: ``set`` lines that no ``target`` line for a built ISA has followed yet.
+    """
 
     def __init__(self, text: str, built: tuple[str, ...]) -> None:
         self.lines = text.split("\n")
@@ -134,5 +143,5 @@ class _HeaderReader:
 
 
 def _pairs(words: list[str]) -> dict[str, str]:
-    """``name=value`` words; a bare name is a flag or preset switched on."""
+    """Parse words like ``name=value``; a name without a value is a flag or preset that is on."""
     return {name: value or "true" for name, _, value in (word.partition("=") for word in words)}

@@ -1,4 +1,4 @@
-"""Run commands through the reference interpreter."""
+"""Runs run commands in the reference interpreter."""
 
 from __future__ import annotations
 
@@ -7,73 +7,81 @@ from clif.function import Function
 from clif.outcome import Outcomes, Status
 from fuzz.cases.compare import Observed, observe
 from fuzz.differential.oracle import DEFAULT_FUEL
-from fuzz.filetests.answer import (
+from fuzz.filetests.filetest import Filetest, FiletestCommand, inputs_of, involved, undefined_names
+from fuzz.filetests.results import (
     CANONICAL,
-    Answer,
-    Result,
+    CommandResult,
+    CommandStatus,
+    check_result,
     failed,
-    judge,
-    makes_open_nans,
+    makes_nondeterministic_nans,
     missing_part,
     skipped,
 )
-from fuzz.filetests.program import Command, Program, inputs_of, involved, not_in_the_file
 
 
-def interpreted(program: Program, name: str, commands: list[Command]) -> list[Answer]:
-    """The answers to run commands of one function, in order."""
-    if not program.header.fits_the_interpreter:
-        names = ", ".join(dict.fromkeys(t.name for t in program.header.targets))
+def interpret(
+    filetest: Filetest, name: str, commands: list[FiletestCommand]
+) -> list[CommandResult]:
+    """Run commands of one function in the interpreter.
+
+    Returns:
+        A result for each command, in order.
+    """
+    if not filetest.header.fits_the_interpreter:
+        names = ", ".join(dict.fromkeys(t.name for t in filetest.header.targets))
         return [skipped(f"only for {names}, whose memory may differ")] * len(commands)
-    functions = involved(program, name)
-    obstacle = _obstacle(program, functions)
+    functions = involved(filetest, name)
+    obstacle = _obstacle(filetest, functions)
     if obstacle is not None:
         return [obstacle] * len(commands)
     try:
-        outcomes = _interpret(program, functions, commands)
+        outcomes = _interpret(filetest, functions, commands)
     except interp.Unsupported as error:
         if len(commands) == 1:
             return [skipped(f"no meaning in the interpreter: {error}")]
-        # One input may go where others do not.
-        return [answer for c in commands for answer in interpreted(program, name, [c])]
-    exact = _canonical(program) or not makes_open_nans(functions)
-    missing = not_in_the_file(program, functions)
+        # Some inputs may not reach what is unsupported, so run each by itself.
+        return [result for c in commands for result in interpret(filetest, name, [c])]
+    exact = _canonical(filetest) or not makes_nondeterministic_nans(functions)
+    missing = undefined_names(filetest, functions)
     found = []
     for row, command in enumerate(commands):
         actual = observe(outcomes, row)
-        answer = judge(command.expectation, actual, exact_nans=exact)
-        if answer.result is Result.FAILED:
+        result = check_result(command.expectation, actual, exact_nans=exact)
+        if result.status is CommandStatus.FAILED:
             excuse = _limit(actual) or missing_part(actual, *missing)
-            answer = skipped(excuse) if excuse else answer
-        found.append(answer)
+            result = skipped(excuse) if excuse else result
+        found.append(result)
     return found
 
 
-def _obstacle(program: Program, functions: list[Function]) -> Answer | None:
-    """What keeps these functions from being interpreted."""
+def _obstacle(filetest: Filetest, functions: list[Function]) -> CommandResult | None:
+    """Return why the functions cannot be interpreted; None if they can."""
     for function in functions:
-        if function.name in program.refused:
-            return skipped(f"%{function.name}: {program.refused[function.name]}")
-        if function.name in program.invalid:
-            message = " ".join(program.invalid[function.name].split())
+        if function.name in filetest.refused:
+            return skipped(f"%{function.name}: {filetest.refused[function.name]}")
+        if function.name in filetest.invalid:
+            message = " ".join(filetest.invalid[function.name].split())
             return failed(f"the verifier refuses %{function.name}: {message}")
     return None
 
 
-def _interpret(program: Program, functions: list[Function], commands: list[Command]) -> Outcomes:
-    options = interp.Options(canonical_nans=_canonical(program), fuel=DEFAULT_FUEL)
+def _interpret(
+    filetest: Filetest, functions: list[Function], commands: list[FiletestCommand]
+) -> Outcomes:
+    options = interp.Options(canonical_nans=_canonical(filetest), fuel=DEFAULT_FUEL)
     return interp.run(functions, inputs_of(functions[0], commands), options)
 
 
-def _canonical(program: Program) -> bool:
-    """Whether NaNs are canonical on every target of the file."""
-    header = program.header
+def _canonical(filetest: Filetest) -> bool:
+    """Return whether NaNs are canonical on every target of the file."""
+    header = filetest.header
     settings = [target.settings for target in header.targets] or [header.settings]
     return all(CANONICAL in words for words in settings)
 
 
 def _limit(actual: Observed) -> str:
-    """A limit of the interpreter refutes nothing."""
+    """Return the interpreter's limit that ended a run; reaching it is no failure."""
     if actual.status is not Status.HUNG:
         return ""
     return f"the interpreter gave up: {actual.detail or 'too many instructions'}"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from backend.cranelift import _cranelift
-from fuzz.filetests.answer import Answer, Result
-from fuzz.filetests.report import FileReport, check_text, lines
+from fuzz.filetests.check import check_text
+from fuzz.filetests.report import FileReport, lines
+from fuzz.filetests.results import CommandResult, CommandStatus
 
 ALL = ("interp", "x86_64", "aarch64")
 BOTH_ISAS = "test interpret\ntest run\ntarget x86_64\ntarget aarch64\n"
-PASSED, FAILED, SKIPPED = Result.PASSED, Result.FAILED, Result.SKIPPED
+PASSED, FAILED, SKIPPED = CommandStatus.PASSED, CommandStatus.FAILED, CommandStatus.SKIPPED
 
 ADD = """
 function %add(i32, i32) -> i32 {
@@ -25,17 +26,17 @@ def check(text: str) -> FileReport:
     return check_text("t.clif", text, ALL)
 
 
-def only(text: str) -> dict[str, Answer]:
-    """The answers to the only command."""
+def only(text: str) -> dict[str, CommandResult]:
+    """The results of the only command, by executor."""
     report = check(text)
     assert report.problems == []
-    ((_, answers),) = report.results
-    return answers
+    ((_, results),) = report.results
+    return results
 
 
-def results(text: str) -> list[Result]:
+def statuses(text: str) -> list[CommandStatus]:
     """The results of interp, x86_64, aarch64 of the only command."""
-    return [answer.result for answer in only(text).values()]
+    return [result.status for result in only(text).values()]
 
 
 def unary(text: str, type_: str = "i32", to: str = "", *, more: str = "") -> str:
@@ -64,21 +65,21 @@ block0(v0: {type_}):
         ("print: %add(1, 2)", PASSED),
     ],
 )
-def test_results(command: str, result: Result) -> None:
-    assert results(f"{BOTH_ISAS}{ADD}; {command}\n") == [result] * 3
+def test_results(command: str, result: CommandStatus) -> None:
+    assert statuses(f"{BOTH_ISAS}{ADD}; {command}\n") == [result] * 3
 
 
 def test_a_failure_says_what_was_expected_and_what_came() -> None:
     report = check(f"{BOTH_ISAS}{ADD}; run: %add(1, 2) == 4\n")
-    ((command, answers),) = report.results
+    ((command, results),) = report.results
     assert (command.line, command.expected) == (11, "== 4")
-    assert answers["aarch64"] == Answer(FAILED, "wrong result", "3", "aarch64")
+    assert results["aarch64"] == CommandResult(FAILED, "wrong result", "3", "aarch64")
 
 
 @pytest.mark.parametrize(("value", "result"), [(256, PASSED), (0, FAILED)])
-def test_a_bare_run_wants_what_is_not_zero(value: int, result: Result) -> None:
+def test_a_bare_run_wants_what_is_not_zero(value: int, result: CommandStatus) -> None:
     text = f"function %f() -> i16 {{\nblock0:\nv0 = iconst.i16 {value}\nreturn v0\n}}\n; run\n"
-    assert results(BOTH_ISAS + text) == [result] * 3
+    assert statuses(BOTH_ISAS + text) == [result] * 3
 
 
 def test_several_results_and_lane_lists() -> None:
@@ -90,22 +91,22 @@ block0(v0: i32x4, v1: i128):
 ; run: %two([1 2 3 -1], -5) == [-5, 0xffffffff000000030000000200000001]
 """
     settings = "test interpret\ntest run\nset enable_llvm_abi_extensions\ntarget x86_64\n"
-    assert results(f"{settings}target aarch64\n{text}") == [PASSED] * 3
+    assert statuses(f"{settings}target aarch64\n{text}") == [PASSED] * 3
 
 
 def test_a_command_runs_the_function_that_it_names() -> None:
     other = unary("v9 = ineg v0")
-    assert results(f"{BOTH_ISAS}{other}{ADD}; run: %f(3) == -3\n") == [PASSED] * 3
+    assert statuses(f"{BOTH_ISAS}{other}{ADD}; run: %f(3) == -3\n") == [PASSED] * 3
 
 
 def test_commands_of_one_function_do_not_mix() -> None:
     text = unary("v1 = iconst.i32 12\nv9 = udiv v1, v0")
     commands = "; run: %f(3) == 4\n; run: %f(0) == 4\n; run: %f(4) == 3\n"
     report = check(BOTH_ISAS + text + commands)
-    for _, answers in (report.results[0], report.results[2]):
-        assert all(answer.result is PASSED for answer in answers.values())
+    for _, results in (report.results[0], report.results[2]):
+        assert all(result.status is PASSED for result in results.values())
     trapped = report.results[1][1]
-    assert {answer.reason for answer in trapped.values()} == {"trapped: int_divz"}
+    assert {result.reason for result in trapped.values()} == {"trapped: int_divz"}
 
 
 @pytest.mark.parametrize(
@@ -120,10 +121,10 @@ def test_commands_of_one_function_do_not_mix() -> None:
         ("v9 = fadd v0, v0", "set enable_nan_canonicalization\n", "== +NaN:0x7", FAILED),
     ],
 )
-def test_nans(body: str, settings: str, expected: str, result: Result) -> None:
+def test_nans(body: str, settings: str, expected: str, result: CommandStatus) -> None:
     header = f"test interpret\ntest run\n{settings}target x86_64\ntarget aarch64\n"
     text = unary(body, "f32") + f"; run: %f(+NaN:0x5) {expected}\n"
-    assert results(header + text) == [result] * 3
+    assert statuses(header + text) == [result] * 3
 
 
 # --- who carries out what ---
@@ -146,24 +147,24 @@ def test_nans(body: str, settings: str, expected: str, result: Result) -> None:
         ('test run\ntarget x86_64\nfeature ! "pulley"\n', [PASSED, PASSED, SKIPPED]),
     ],
 )
-def test_headers(header: str, expected: list[Result]) -> None:
-    answers = only(f"{header}{ADD}; run: %add(1, 2) == 3\n")
-    assert [answer.result for answer in answers.values()] == expected
-    assert all(answer.reason for answer in answers.values() if answer.result is SKIPPED)
+def test_headers(header: str, expected: list[CommandStatus]) -> None:
+    results = only(f"{header}{ADD}; run: %add(1, 2) == 3\n")
+    assert [result.status for result in results.values()] == expected
+    assert all(result.reason for result in results.values() if result.status is SKIPPED)
 
 
 def test_a_set_line_for_isas_that_are_not_built_is_no_mistake() -> None:
     header = "test run\ntarget x86_64\nset opt_level=speed\ntarget riscv64 has_v\n"
-    assert results(f"{header}{ADD}; run: %add(1, 2) == 3\n") == [PASSED, PASSED, SKIPPED]
+    assert statuses(f"{header}{ADD}; run: %add(1, 2) == 3\n") == [PASSED, PASSED, SKIPPED]
 
 
 def test_every_target_line_counts_with_the_settings_before_it() -> None:
     # Only with the pinned register switched on does the verifier accept the function.
     text = unary("set_pinned_reg v0\nv9 = get_pinned_reg.i64", "i64") + "; run: %f(5) == 5\n"
     on = "test run\nset enable_pinned_reg=true\ntarget x86_64\n"
-    assert results(on + text)[1] is PASSED
+    assert statuses(on + text)[1] is PASSED
     mixed = only(f"{on}set enable_pinned_reg=false\ntarget x86_64\n{text}")["x86_64"]
-    assert mixed.result is FAILED
+    assert mixed.status is FAILED
     assert "verifier" in mixed.reason
 
 
@@ -200,9 +201,9 @@ CONVENTION = unary("v9 = iadd v0, v0").replace("i32 {", "i32 apple_aarch64 {")
     ],
 )
 def test_what_an_isa_cannot_do_is_skipped(text: str, expected: str) -> None:
-    answer = only(f"test run\ntarget x86_64\n{text}")["x86_64"]
-    assert answer.result is SKIPPED
-    assert expected in answer.reason
+    result = only(f"test run\ntarget x86_64\n{text}")["x86_64"]
+    assert result.status is SKIPPED
+    assert expected in result.reason
 
 
 def test_what_has_no_meaning_is_skipped_by_the_interpreter_alone() -> None:
@@ -217,7 +218,7 @@ block0(v0: i8):
 }
 ; run: %dynamic(1) == 0x01010101010101010101010101010101
 """
-    assert results(f"test run\ntarget aarch64\n{text}{ADD}") == [SKIPPED, SKIPPED, PASSED]
+    assert statuses(f"test run\ntarget aarch64\n{text}{ADD}") == [SKIPPED, SKIPPED, PASSED]
 
 
 def test_limits_of_the_interpreter_refute_nothing() -> None:
@@ -233,9 +234,9 @@ block2:
     v9 = iconst.i32 0""",
         more="fn0 = colocated %f(i32) -> i32",
     )
-    answers = only(f"{BOTH_ISAS}{text}; run: %f(1000) == 1000\n")
-    assert [answer.result for answer in answers.values()] == [SKIPPED, PASSED, PASSED]
-    assert "gave up" in answers["interp"].reason
+    results = only(f"{BOTH_ISAS}{text}; run: %f(1000) == 1000\n")
+    assert [result.status for result in results.values()] == [SKIPPED, PASSED, PASSED]
+    assert "gave up" in results["interp"].reason
 
 
 def test_a_known_fault_of_the_emulator_is_no_failure() -> None:
@@ -245,8 +246,8 @@ def test_a_known_fault_of_the_emulator_is_no_failure() -> None:
         more="ss0 = explicit_slot 4, align = 4",
     )
     header = "test run\ntarget aarch64 has_lse\n"
-    answer = only(f"{header}{text}; run: %f(1) == -1\n")["aarch64"]
-    assert (answer.result, answer.reason.partition(":")[0]) == (
+    result = only(f"{header}{text}; run: %f(1) == -1\n")["aarch64"]
+    assert (result.status, result.reason.partition(":")[0]) == (
         SKIPPED,
         "known fault of the emulator",
     )
@@ -255,18 +256,18 @@ def test_a_known_fault_of_the_emulator_is_no_failure() -> None:
 def test_data_that_the_file_does_not_define_is_no_failure() -> None:
     more = "gv0 = symbol colocated %data"
     text = unary("v1 = symbol_value.i64 gv0\nv9 = load.i64 v1", "i64", more=more)
-    answers = only(f"{BOTH_ISAS}{text}; run: %f(1) == 77\n")
-    assert {answer.result for answer in answers.values()} == {SKIPPED}
-    assert {answer.reason for answer in answers.values()} == {
+    results = only(f"{BOTH_ISAS}{text}; run: %f(1) == 77\n")
+    assert {result.status for result in results.values()} == {SKIPPED}
+    assert {result.reason for result in results.values()} == {
         "needs %data, which the file does not define"
     }
     same = unary("v1 = symbol_value.i64 gv0\nv9 = isub v1, v1", "i64", more=more)
-    assert results(f"{BOTH_ISAS}{same}; run: %f(1) == 0\n") == [PASSED] * 3
+    assert statuses(f"{BOTH_ISAS}{same}; run: %f(1) == 0\n") == [PASSED] * 3
 
 
 def test_other_pointer_widths_are_not_looked_at() -> None:
     text = unary("v9 = load.i32 v0")
-    assert results(f"test run\ntarget pulley32\n{text}; run: %f(1) == 0\n") == [SKIPPED] * 3
+    assert statuses(f"test run\ntarget pulley32\n{text}; run: %f(1) == 0\n") == [SKIPPED] * 3
 
 
 def test_input_lines_of_cases_are_skipped() -> None:
@@ -326,9 +327,9 @@ def test_what_the_verifier_refuses_fails_and_the_rest_runs() -> None:
 def test_a_panic_fails_with_its_place_and_the_rest_runs() -> None:
     bad = unary("v9 = fadd v0, v0", "f16") + "; run: %f(0x1.0) == 0x2.0\n"
     report = check(f"test run\ntarget aarch64\n{bad}{ADD}; run: %add(1, 2) == 3\n")
-    assert report.results[0][1]["interp"].result is PASSED
+    assert report.results[0][1]["interp"].status is PASSED
     panicked = report.results[0][1]["aarch64"]
-    assert panicked.result is FAILED
+    assert panicked.status is FAILED
     assert "panicked at cranelift-codegen/" in panicked.reason
     assert "in %f" in panicked.reason
-    assert report.results[1][1]["aarch64"].result is PASSED
+    assert report.results[1][1]["aarch64"].status is PASSED

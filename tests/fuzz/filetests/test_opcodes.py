@@ -14,8 +14,9 @@ from backend.cranelift import _cranelift
 from backend.cranelift.opcodes import OPCODES
 from backend.cranelift.reader import read_functions
 from clif.types import by_name
-from fuzz.filetests.answer import Result
-from fuzz.filetests.report import FileReport, check_text
+from fuzz.filetests.check import check_text
+from fuzz.filetests.report import FileReport
+from fuzz.filetests.results import CommandStatus
 from tests.paths import CORPUS
 
 FOLDER = CORPUS / "opcodes"
@@ -37,19 +38,19 @@ def test_everything_passes(topic: str) -> None:
     for report in reports(topic):
         assert report.problems == []
         failures = [
-            (report.path, command.text, executor, answer.reason)
+            (report.path, command.text, executor, result.reason)
             for command, row in report.results
-            for executor, answer in row.items()
-            if answer.result is Result.FAILED
+            for executor, result in row.items()
+            if result.status is CommandStatus.FAILED
         ]
         assert failures == []
-        assert report.count(Result.PASSED, "interp") == report.commands > 0
+        assert report.count(CommandStatus.PASSED, "interp") == report.commands > 0
 
 
 def test_the_opposite_fails() -> None:
     text = (FOLDER / "integer" / "iadd.clif").read_text()
     report = check_text("", text.replace(" == ", " != "), EXECUTORS)
-    assert (report.count(Result.PASSED), report.failed) == (0, 3 * report.commands)
+    assert (report.count(CommandStatus.PASSED), report.failed) == (0, 3 * report.commands)
 
 
 @pytest.mark.parametrize("topic", TOPICS)

@@ -1,4 +1,4 @@
-"""A filetest as it is checked: its functions, their run commands, and what is wrong with it."""
+"""Parsing a filetest: its functions, their run commands, and errors in the file."""
 
 from __future__ import annotations
 
@@ -36,8 +36,13 @@ _CASE_INPUT: Final = re.compile(r";+\s*input\s*:")
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """Something wrong with the file itself; counts as one failure."""
+class FiletestProblem:
+    """An error in the file itself, or a run command that no executor can run.
+
+    Attributes:
+        line: counted from 1; 0 if unknown.
+        text: of the run command.
+    """
 
     line: int
     reason: str
@@ -45,11 +50,11 @@ class Problem:
 
 
 @dataclass(slots=True, eq=False)
-class Command:
-    """One run command.
+class FiletestCommand:
+    """A run command.
 
     Attributes:
-        text: as it stands in the file, without the semicolons.
+        text: as it is in the file, without the semicolons.
         expectation: None for ``print:``.
     """
 
@@ -60,24 +65,24 @@ class Command:
 
     @property
     def expected(self) -> str:
-        """What is stated: ``== 3``, ``!= 3``, empty for ``print:``."""
+        """The comparison as text, such as ``== 3``; empty for ``print:``."""
         comparison = self.parsed.comparison
         _, found, stated = self.text.partition(comparison) if comparison else ("", "", "")
         return f"{comparison}{stated}" if found else "!= 0" * bool(comparison)
 
 
 @dataclass(slots=True, eq=False)
-class Program:
-    """One file.
+class Filetest:
+    """A parsed file.
 
     Attributes:
         functions: by name; those in ``refused`` have no blocks.
-        refused: why a function cannot be interpreted, by name: it has no place in ``clif``.
-        invalid: what the verifier says of a function that cannot be interpreted, by name.
-        commands: by the name of the function that they run.
-        problems: what is wrong with the file.
-        idle: run commands that nobody can carry out, with the reason.
-        features: Cargo features that the file asks for.
+        refused: by name, why a function cannot be represented in ``clif``, and so not interpreted.
+        invalid: by name, the verifier's error of a function that it refuses.
+        commands: by the name of the function that they call.
+        problems: errors in the file.
+        ignored: run commands that no executor can run, each with the reason.
+        features: Cargo features that the file requires.
         heap: functions with a ``heap:`` directive, which gave them memory in older Cranelifts.
     """
 
@@ -85,16 +90,20 @@ class Program:
     functions: dict[str, Function] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     invalid: dict[str, str] = field(default_factory=dict)
-    commands: dict[str, list[Command]] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-    idle: list[Problem] = field(default_factory=list)
+    commands: dict[str, list[FiletestCommand]] = field(default_factory=dict)
+    problems: list[FiletestProblem] = field(default_factory=list)
+    ignored: list[FiletestProblem] = field(default_factory=list)
     features: list[str] = field(default_factory=list)
     heap: frozenset[str] = frozenset()
     _read: Functions | None = None
     _translations: dict[Target, dict[str, Translation]] = field(default_factory=dict)
 
     def translations(self, target: Target) -> dict[str, Translation]:
-        """Every function compiled, or why not. Raises SettingsError."""
+        """Compile every function for a target; for each its code, or the error.
+
+        Raises:
+            SettingsError: the target does not have one of its settings.
+        """
         found = self._translations.get(target)
         if found is None:
             assert self._read is not None
@@ -102,8 +111,11 @@ class Program:
             self._translations[target] = found
         return found
 
-    def why_not_called(self, name: str) -> str:
-        """Why no executor can call a function, empty if each can: it wants memory from outside."""
+    def uncallable_reason(self, name: str) -> str:
+        """Return why no executor can call a function; empty if all can.
+
+        A function that needs memory from outside cannot be called.
+        """
         if name in self.heap:
             return "needs a heap"
         signature = self.functions[name].signature
@@ -113,8 +125,8 @@ class Program:
         return ""
 
 
-def inputs_of(function: Function, commands: list[Command]) -> Inputs:
-    """The arguments of all commands of a function."""
+def inputs_of(function: Function, commands: list[FiletestCommand]) -> Inputs:
+    """Return the arguments of the commands as inputs of the function, one per command."""
     args = [
         words_from_ints(type_, [command.parsed.args[index].bits for command in commands])
         for index, type_ in enumerate(function.signature.param_types)
@@ -122,15 +134,15 @@ def inputs_of(function: Function, commands: list[Command]) -> Inputs:
     return Inputs(len(commands), args)
 
 
-def involved(program: Program, name: str) -> list[Function]:
-    """A function and all that it calls or takes the address of, as far as the file has them."""
-    main = program.functions[name]
-    others = [function for function in program.functions.values() if function is not main]
+def involved(filetest: Filetest, name: str) -> list[Function]:
+    """Return a function and all functions of the file that it can reach by calls or addresses."""
+    main = filetest.functions[name]
+    others = [function for function in filetest.functions.values() if function is not main]
     return [main, *reachable(main, others)]
 
 
-def not_in_the_file(program: Program, functions: Sequence[Function]) -> tuple[set[str], set[str]]:
-    """The functions and the data that these functions name but the file does not define."""
+def undefined_names(filetest: Filetest, functions: Sequence[Function]) -> tuple[set[str], set[str]]:
+    """Return the names of functions and of data that are used but not defined in the file."""
     called = {
         inst.ref.name
         for function in functions
@@ -138,104 +150,121 @@ def not_in_the_file(program: Program, functions: Sequence[Function]) -> tuple[se
         if isinstance(inst.ref, External)
     }
     data = {value.symbol for function in functions for value in function.global_values}
-    known = program.functions.keys()
+    known = filetest.functions.keys()
     return called - known, {name for name in data if name is not None} - known
 
 
-def read_program(text: str) -> Program:
-    """Reads a file. What is wrong with it is in ``problems``; a file that does not parse has
-    nothing else."""
-    program = Program(read_header(text, tuple(isas())))
+def read_filetest(text: str) -> Filetest:
+    """Parse a filetest.
+
+    Returns:
+        The file, with errors in its ``problems``. If it cannot be parsed, it has nothing else.
+    """
+    filetest = Filetest(read_header(text, tuple(isas())))
     try:
-        file, refused = read_file_in_part(program.header.text)
-        program._read = Functions(program.header.text)
+        file, refused = read_file_in_part(filetest.header.text)
+        filetest._read = Functions(filetest.header.text)
     except ReadError as error:
-        program.problems.append(Problem(error.line, error.message))
-        return program
+        filetest.problems.append(FiletestProblem(error.line, error.message))
+        return filetest
     except CompilerPanic as error:
         reason = f"Cranelift's reader panicked at {error.location}: {error.message}"
-        program.problems.append(Problem(0, reason))
-        return program
-    program.features = [name for name in file.features if not name.startswith("!")]
-    program.functions = {function.name: function for function, _ in file.functions}
-    program.refused = {name: error.message for name, error in refused.items()}
-    program.invalid = _verify(program._read, program.header)
-    program.heap = frozenset(
+        filetest.problems.append(FiletestProblem(0, reason))
+        return filetest
+    filetest.features = [name for name in file.features if not name.startswith("!")]
+    filetest.functions = {function.name: function for function, _ in file.functions}
+    filetest.refused = {name: error.message for name, error in refused.items()}
+    filetest.invalid = _verify(filetest._read, filetest.header)
+    filetest.heap = frozenset(
         function.name
         for function, comments in file.functions
         if any(_HEAP.match(comment.text) for comment in comments)
     )
     for function, comments in file.functions:
         for comment in comments:
-            _read_comment(program, function, comment)
-    return program
+            _read_comment(filetest, function, comment)
+    return filetest
 
 
 def _verify(functions: Functions, header: Header) -> dict[str, str]:
-    """What the verifier says of each function that it refuses, by name."""
+    """Return the verifier's error for each function that it refuses, by name."""
     verified = zip(functions.names, functions.verify(_any_target(header).handle), strict=True)
     return {name: error.message for name, error in verified if error is not None}
 
 
 def _any_target(header: Header) -> Target:
-    """What the verifier needs a target for hardly depends on which one."""
+    """Return one of the file's targets; what the verifier checks hardly depends on which one."""
     known = (spec for spec in header.targets if spec.architecture in isas())
     spec = next(known, TargetSpec(isas()[0], settings=header.settings))
     return Target(spec.architecture, spec.settings, tuple(sorted(spec.flags)))
 
 
-def _read_comment(program: Program, function: Function, comment: Comment) -> None:
+def _read_comment(filetest: Filetest, function: Function, comment: Comment) -> None:
     text = comment.text.lstrip("; ").rstrip()
     if _CASE_INPUT.match(comment.text):
-        program.idle.append(Problem(comment.line, "an input line of a case: see replay", text))
+        filetest.ignored.append(
+            FiletestProblem(comment.line, "an input line of a case: see replay", text)
+        )
         return
     try:
         line = split_line(comment.text)
         if line is not None:
-            named = _named(program, line, function)
+            named = _named(filetest, line, function)
             command = _command(comment.line, text, line, named)
             if command is not None:
-                program.commands.setdefault(named.name, []).append(command)
+                filetest.commands.setdefault(named.name, []).append(command)
     except _UnreadSignatureError as error:
-        program.idle.append(Problem(comment.line, str(error), text))
+        filetest.ignored.append(FiletestProblem(comment.line, str(error), text))
     except (ReadError, InputLineError) as error:
-        # Elsewhere a comment that begins like a run command is prose, or output of the compiler.
-        if program.header.runs:
+        # In other kinds of tests, a comment that begins like a run command may be anything.
+        if filetest.header.runs:
             reason = getattr(error, "message", str(error))
-            program.problems.append(Problem(comment.line, reason, text))
+            filetest.problems.append(FiletestProblem(comment.line, reason, text))
 
 
 class _UnreadSignatureError(InputLineError):
-    """The function's signature has no place in ``clif``."""
+    """The function's signature cannot be represented in ``clif``."""
 
 
-def _named(program: Program, line: InputLine, function: Function) -> Function:
-    """The function that a command runs: the one it names, else the one that it stands behind."""
+def _named(filetest: Filetest, line: InputLine, function: Function) -> Function:
+    """Return the function that a command calls: the one that it names, else the one before it.
+
+    Raises:
+        InputLineError: there is no such function.
+    """
     name = line.function.strip('"') or function.name
-    named = program.functions.get(name)
+    named = filetest.functions.get(name)
     if named is None:
         raise InputLineError(f"no function named %{name}")
-    if name in program.refused and named.signature == Signature():
-        raise _UnreadSignatureError(program.refused[name])
+    if name in filetest.refused and named.signature == Signature():
+        raise _UnreadSignatureError(filetest.refused[name])
     return named
 
 
-def _command(number: int, text: str, line: InputLine, function: Function) -> Command | None:
-    """None for a comment that is no run command."""
+def _command(number: int, text: str, line: InputLine, function: Function) -> FiletestCommand | None:
+    """Parse a run command; None for any other comment.
+
+    Raises:
+        ReadError: Cranelift cannot read it.
+        InputLineError: it has too many results.
+    """
     parsed = read_run_command(line.command, function.signature)
     if parsed is None:
         return None
     types = function.signature.return_types
     if line.function:
-        _refuse_leftovers(line.command, len(types))
+        _refuse_further_results(line.command, len(types))
     stated = Observed(Status.RETURNED, types, tuple(literal.bits for literal in parsed.expected))
     expectation = Expectation(stated, negated=parsed.comparison == "!=")
-    return Command(number, text, parsed, expectation if parsed.comparison else None)
+    return FiletestCommand(number, text, parsed, expectation if parsed.comparison else None)
 
 
-def _refuse_leftovers(command: str, results: int) -> None:
-    """Cranelift's reader stops where it has all that it wants: ``== 1, 2`` is as good as ``== 1``
-    to it."""
+def _refuse_further_results(command: str, results: int) -> None:
+    """Refuse ``== 1, 2`` for one result: Cranelift's reader stops after the first and accepts it.
+
+    Raises:
+        InputLineError: there are further results.
+    """
     match = _EXPECTED.search(command)
     if match is not None and results == 1 and _ONE_VALUE.fullmatch(match.group(1)) is None:
         raise InputLineError("expected one result")
