@@ -18,6 +18,7 @@ from clif.function import Function
 from fuzz.cases.case import Case
 from fuzz.entropy import HypothesisEntropy
 from fuzz.generate import Generator, Options
+from fuzz.isle.director import directed_generator
 from fuzz.mutate import Mutator
 
 #: Cases small enough for Hypothesis's bound on the draws of one example.
@@ -26,7 +27,7 @@ SMALL = Options(instructions=12, inputs=4, callees=1)
 
 @cache
 def _generator(options: Options) -> Generator:
-    return Generator(options)
+    return directed_generator(options)
 
 
 @cache

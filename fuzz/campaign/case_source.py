@@ -5,9 +5,9 @@ from __future__ import annotations
 from fuzz.cases.case import Case
 from fuzz.cases.case_options import CaseOptions, Source
 from fuzz.entropy import PrngEntropy
-from fuzz.generate import Generator
 from fuzz.generate.options import Options
-from fuzz.isle.rule_sweep import RuleWalk
+from fuzz.isle.director import directed_generator
+from fuzz.isle.rule_sweep import RuleSweep
 from fuzz.mutate import Mutant, Mutator
 
 #: Told apart from what a case itself is drawn from, which is seeded by seed and index.
@@ -43,8 +43,8 @@ class CaseSource:
         self.seed = seed
         self.mutant_share = options.mutant_share
         drawing = generator_options(options)
-        self._generator = Generator(drawing)
-        self._walk = RuleWalk(drawing, seed) if options.source is Source.RULES else None
+        self._generator = directed_generator(drawing)
+        self._sweep = RuleSweep(drawing, seed) if options.source is Source.RULES else None
         self._mutator = Mutator(drawing, self._generator.repertoires)
 
     def case(self, index: int) -> Case:
@@ -53,9 +53,9 @@ class CaseSource:
 
     def _first(self, index: int) -> Case:
         """The case that is not mutated yet."""
-        if self._walk is not None:
-            return self._walk.case(index)
-        case = self._generator.generate(PrngEntropy((self.seed, index)), turn=index)
+        if self._sweep is not None:
+            return self._sweep.case(index)
+        case = self._generator.generate(PrngEntropy((self.seed, index)), index)
         case.origin = f"seed {self.seed} case {index}"
         return case
 

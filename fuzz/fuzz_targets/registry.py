@@ -23,6 +23,7 @@ from fuzz.fuzz_targets.regalloc import RegisterAllocators
 from fuzz.fuzz_targets.settings import TwoSettings
 from fuzz.fuzz_targets.target import FuzzTarget
 from fuzz.generate import Generator, Options
+from fuzz.isle.director import rule_director
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,8 @@ def load(name: str, isas: tuple[str, ...], options: TargetOptions | None = None)
         FaultError: the fault of the options is unknown, or the target cannot inject it.
     """
     entry = TARGETS[name]
-    target = entry.make(entry.generator(replace(entry.cases, isas=isas)))
+    cases = replace(entry.cases, isas=isas)
+    target = entry.make(entry.generator(cases, rule_director(cases)))
     if options is not None:
         target.configure(options)
     return target

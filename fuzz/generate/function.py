@@ -8,6 +8,7 @@ from clif.function import Function, Signature
 from fuzz.generate import frames, unstructured
 from fuzz.generate.calls import call, symbol_distance, tail_call
 from fuzz.generate.control import branch, early_return, leave_loop, table
+from fuzz.generate.director import CaseDirector
 from fuzz.generate.idioms import idiom
 from fuzz.generate.loops import loop
 from fuzz.generate.machine_dependent import rarity
@@ -19,7 +20,6 @@ from fuzz.generate.signatures import declare
 from fuzz.generate.trap_guards import guarded_operation
 from fuzz.generate.traps import ensure_trap, trap_site
 from fuzz.generate.writer import Callee, Plan, Writer
-from fuzz.isle.director import directed, use_up_aims
 
 #: Parts of a body: their weights where nothing speaks against them.
 _PARTS = (
@@ -30,45 +30,94 @@ _WEIGHTS = (52, 12, 14, 5, 9, 5, 2, 1, 3, 1)
 _CUMULATIVE = tuple(accumulate(_WEIGHTS))
 
 
-def write_body(w: Writer, budget: int) -> None:
-    """Emit about ``budget`` instructions, control flow of their own included."""
-    end = w.count + budget
-    share = w.plan.options.directed_share
-    while w.count < end and w.room(40):
-        if share and w.entropy.chance(share) and directed(w):
-            continue
-        part = w.entropy.weighted(_PARTS, _CUMULATIVE)
-        if w.plan.sites and w.entropy.below(10) == 0:
-            part = "trap"
-        elif w.plan.depth > w.depth > 0 and w.plan.depth > 3 and w.entropy.below(3) == 0:
-            part = "control"  # else the budget rarely lasts for the depth
-        if w.focuses and w.entropy.below(6) == 0:
-            focus(w, w.focuses.pop(), write_body)
-        if part == "pure" or not _write_part(w, part, end - w.count):
-            pure_operation(w)
+class _Body:
+    """Writes bodies of drawn parts, and of those that a director decides on.
 
+    It is the ``Body`` of everything nested in them.
+    """
 
-def _write_part(w: Writer, part: str, budget: int) -> bool:
-    """Emit one part other than a pure operation; False where it does not fit here."""
-    if part == "idiom":
-        return w.plan.options.idioms and idiom(w)
-    if part == "memory":
-        return _write_access(w)
-    if part == "guarded":
-        return guarded_operation(w)
-    if part == "control" and budget >= 6 and w.depth < w.plan.depth:
-        return _write_control(w, budget)
-    if part == "flow" and budget >= 6 and w.depth < w.plan.depth:
-        return _write_flow(w, budget)
-    if part == "call":
-        return symbol_distance(w) if w.entropy.below(40) == 0 else call(w)
-    if part == "break":
-        return leave_loop(w)
-    if part == "rare":
-        return rarity(w)
-    if part == "return" and w.depth < 2:
-        return _write_early_return(w)
-    return part == "trap" and trap_site(w)
+    def __init__(self, director: CaseDirector | None, share: float) -> None:
+        self._director = director
+        self._share = share if director is not None else 0.0
+
+    def __call__(self, w: Writer, budget: int) -> None:
+        """Emit about ``budget`` instructions, control flow of their own included."""
+        end = w.count + budget
+        while w.count < end and w.room(40):
+            if self._share and w.entropy.chance(self._share) and self._emit_directed(w):
+                continue
+            part = w.entropy.weighted(_PARTS, _CUMULATIVE)
+            if w.plan.sites and w.entropy.below(10) == 0:
+                part = "trap"
+            elif w.plan.depth > w.depth > 0 and w.plan.depth > 3 and w.entropy.below(3) == 0:
+                part = "control"  # else the budget rarely lasts for the depth
+            if w.focuses and w.entropy.below(6) == 0:
+                focus(w, w.focuses.pop(), self)
+            if part == "pure" or not self._emit_part(w, part, end - w.count):
+                pure_operation(w)
+
+    def _emit_directed(self, w: Writer) -> bool:
+        return self._director is not None and self._director.emit_part(w)
+
+    def _emit_part(self, w: Writer, part: str, budget: int) -> bool:
+        """Emit one part other than a pure operation; False where it does not fit here."""
+        if part == "idiom":
+            return w.plan.options.idioms and idiom(w)
+        if part == "memory":
+            return _write_access(w)
+        if part == "guarded":
+            return guarded_operation(w)
+        if part == "control" and budget >= 6 and w.depth < w.plan.depth:
+            return self._control(w, budget)
+        if part == "flow" and budget >= 6 and w.depth < w.plan.depth:
+            return self._flow(w, budget)
+        if part == "call":
+            return symbol_distance(w) if w.entropy.below(40) == 0 else call(w)
+        if part == "break":
+            return leave_loop(w)
+        if part == "rare":
+            return rarity(w)
+        if part == "return" and w.depth < 2:
+            return _write_early_return(w)
+        return part == "trap" and trap_site(w)
+
+    def _control(self, w: Writer, budget: int) -> bool:
+        share = 3 + w.entropy.below(budget - 3)
+        if w.plan.depth > 3:
+            share = max(share, budget * 3 // 4)
+        kind = w.entropy.below(8)
+        if kind < 3:
+            branch(w, share, self)
+            return True
+        if kind < 4:
+            table(w, share, self)
+            return True
+        return loop(w, min(share, 20), self)
+
+    def _flow(self, w: Writer, budget: int) -> bool:
+        """The rarer kinds of control flow."""
+        share = 3 + w.entropy.below(budget - 3)
+        kind = w.entropy.below(8)
+        if kind < 2:
+            unstructured.diamond(w)
+        elif kind < 3:
+            unstructured.chain(w, share, self)
+        elif kind < 4:
+            unstructured.unreached(w)
+        elif kind < 6:
+            return unstructured.irreducible(w, min(share, 16), self)
+        elif w.room(150):
+            unstructured.pressure(w, lambda: self._across(w, min(share, 12)))
+        else:
+            return False
+        return True
+
+    def _across(self, w: Writer, budget: int) -> None:
+        """What many values are live across: a call, a loop, or a branch."""
+        w.depth += 1
+        if not (w.entropy.below(2) and call(w)) and not loop(w, budget, self):
+            branch(w, budget, self)
+        w.depth -= 1
 
 
 def _write_access(w: Writer) -> bool:
@@ -88,48 +137,9 @@ def _write_early_return(w: Writer) -> bool:
     return True
 
 
-def _write_control(w: Writer, budget: int) -> bool:
-    share = 3 + w.entropy.below(budget - 3)
-    if w.plan.depth > 3:
-        share = max(share, budget * 3 // 4)
-    kind = w.entropy.below(8)
-    if kind < 3:
-        branch(w, share, write_body)
-        return True
-    if kind < 4:
-        table(w, share, write_body)
-        return True
-    return loop(w, min(share, 20), write_body)
-
-
-def _write_flow(w: Writer, budget: int) -> bool:
-    """The rarer kinds of control flow."""
-    share = 3 + w.entropy.below(budget - 3)
-    kind = w.entropy.below(8)
-    if kind < 2:
-        unstructured.diamond(w)
-    elif kind < 3:
-        unstructured.chain(w, share, write_body)
-    elif kind < 4:
-        unstructured.unreached(w)
-    elif kind < 6:
-        return unstructured.irreducible(w, min(share, 16), write_body)
-    elif w.room(150):
-        unstructured.pressure(w, lambda: _write_across(w, min(share, 12)))
-    else:
-        return False
-    return True
-
-
-def _write_across(w: Writer, budget: int) -> None:
-    """What many values are live across: a call, a loop, or a branch."""
-    w.depth += 1
-    if not (w.entropy.below(2) and call(w)) and not loop(w, budget, write_body):
-        branch(w, budget, write_body)
-    w.depth -= 1
-
-
-def write_function(plan: Plan, name: str, budget: int, limit: int, main: bool) -> Callee:
+def write_function(
+    plan: Plan, director: CaseDirector | None, name: str, budget: int, limit: int, *, main: bool
+) -> Callee:
     """A function of about ``budget`` instructions that executes at most about ``limit``."""
     function = Function(name, Signature())
     w = Writer(plan, function, limit)
@@ -139,11 +149,13 @@ def write_function(plan: Plan, name: str, budget: int, limit: int, main: bool) -
     if main:
         w.focuses = plan.focuses
     frames.enlarge(w, profile.convention)
-    write_body(w, max(1, budget - w.count))
+    body = _Body(director, plan.options.directed_share)
+    body(w, max(1, budget - w.count))
     while w.focuses:
-        focus(w, w.focuses.pop(), write_body)
+        focus(w, w.focuses.pop(), body)
     if main:
-        use_up_aims(w)
+        if director is not None:
+            director.finish(w)
         ensure_trap(w)
     write_returns(w, profile)
     return Callee(function, profile.shape.memory, w.steps, profile.sret, profile.area)

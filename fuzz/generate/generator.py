@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from math import ceil
 
-from backend.cranelift.isle import LOWERING, MID_END
 from clif.typed_instructions import OpcodeType
 from fuzz.cases.case import Case
 from fuzz.entropy import Entropy
+from fuzz.generate.director import CaseDirector, Director
 from fuzz.generate.function import write_function
 from fuzz.generate.inputs import draw_inputs
 from fuzz.generate.instruction_set import Repertoire
@@ -18,8 +17,6 @@ from fuzz.generate.options import Options
 from fuzz.generate.settings import draw_chaos, draw_isa_settings, draw_settings
 from fuzz.generate.swarm import Swarm
 from fuzz.generate.writer import Plan
-from fuzz.isle.fragment_cache import users_shelf
-from fuzz.isle.rule_fragments import Aim, Recipes, recipes
 
 _REGION_SHARE = 0.6
 _CALLEE_STEPS = 300
@@ -28,10 +25,6 @@ _ALONE = 6
 #: One case in so many has pairs that it is about; those for one ISA alone all have.
 _FOCUSED = 4
 _MOST_FOCUSES = 3
-#: Parts of a function that a rule may be aimed at, for each instruction.
-_PARTS = 0.4
-#: How many times as many the first cases have, until all rules have had their turn.
-_HURRY = 3
 #: Instructions that a case has beside those that are budgeted for.
 _ON_TOP = 40
 #: About how many instructions one takes, with what it needs.
@@ -39,73 +32,60 @@ _FOCUS_COST = 4
 
 
 class Generator:
-    """Makes cases. A case is a function of the entropy, the options and what is supported.
+    """Makes cases: a case is a function of the entropy, the options and what is supported.
 
     It first draws what a case is compiled for, and then makes it of what exactly these ISAs lower
-    under exactly these settings and flags. Raises IsleError where parts are to be aimed at
-    Cranelift's rules, and these are not known.
+    under exactly these settings and flags.
 
     Args:
-        shelved: take fragments from the user's cache folder, and keep those that are made there.
+        director: decides what some parts of the cases are, by the share that the options ask for;
+            every part is drawn without one.
     """
 
-    def __init__(self, options: Options, *, shelved: bool = True) -> None:
+    def __init__(self, options: Options, director: Director | None = None) -> None:
         self.options = options
-        self._shelved = shelved
         self.repertoires = Repertoires(options)
-        self._recipes: dict[tuple[str, ...], Recipes] = {}
-        if options.directed_share:
-            self._recipes_for(options.isas)
+        self._director = director
 
-    def generate(self, entropy: Entropy, turn: int | None = None) -> Case:
-        """One case. It ends for every entropy, exhausted bytes included.
+    def generate(
+        self,
+        entropy: Entropy,
+        index: int | None = None,
+        *,
+        isas: tuple[str, ...] | None = None,
+        director: Director | None = None,
+    ) -> Case:
+        """Make a case. This ends for every entropy, exhausted bytes included.
 
-        Cases with consecutive numbers as their ``turn`` are aimed at all rules one after the other;
-        without one, rules are drawn.
+        Args:
+            index: cases with consecutive indices are directed at everything that the director has,
+                one after the other; what a case without an index is directed at is drawn.
+            isas: the ISAs that the case is for; drawn if not given.
+            director: takes the place of the generator's own.
         """
-        isas = self._isas(entropy)
+        isas = self._isas(entropy) if isas is None else isas
         options = replace(self.options, isas=isas)
         settings, flags = draw_settings(entropy, options), draw_isa_settings(entropy, options)
+        directed = None
+        director = director or self._director
+        if director is not None:
+            directed = director.begin_case(entropy, isas, settings, flags, index)
+            if directed.trapping:
+                options = replace(options, trapping_share=1.0)
         plan = self._plan(entropy, options, settings, flags)
-        if turn is not None:
-            plan.aims = self._aims(plan.recipes, turn, settings)
-        return self._write(plan, flags)
+        return self._write(plan, flags, directed)
 
-    def aimed_at(self, aim: Aim, entropy: Entropy, isas: tuple[str, ...]) -> Case | None:
-        """A case for these ISAs that has a fragment of a rule; None where one so drawn has not what
-        the fragment is made of.
-
-        What the mid-end does is compiled with optimisations, what an ISA does half of the time as
-        the fragment alone was.
-        """
-        options = replace(self.options, isas=isas)
-        if aim.fragment is not None and aim.fragment.demands is None:
-            options = replace(options, trapping_share=1.0)  # it may trap
-        settings, flags = draw_settings(entropy, options), draw_isa_settings(entropy, options)
-        target = aim.recipe.target(aim.slot)
-        if aim.recipe.unit.name == MID_END and settings.get("opt_level") == "none":
-            settings["opt_level"] = "speed"
-        elif options.settings and target and target.isa in isas and entropy.below(2):
-            settings["opt_level"] = dict(target.settings)["opt_level"]
-            flags[target.isa] = dict(target.flags)
-        plan = self._plan(entropy, options, settings, flags)
-        plan.aims = [aim]
-        case = self._write(plan, flags)
-        return case if plan.hits else None
-
-    def recipes(self) -> Recipes | None:
-        """What aims at rules for all ISAs of the options, if anything is to."""
-        return self._recipes_for(self.options.isas)
-
-    def _write(self, plan: Plan, flags: dict[str, dict[str, str]]) -> Case:
+    def _write(
+        self, plan: Plan, flags: dict[str, dict[str, str]], directed: CaseDirector | None
+    ) -> Case:
         entropy, isas = plan.entropy, plan.options.isas
         plan.focuses = self._focuses(entropy, plan.repertoire, alone=isas != self.options.isas)
         budgets = self._budgets(entropy)
         budgets[0] = max(3, budgets[0] - _FOCUS_COST * len(plan.focuses))
         for number, budget in enumerate(budgets[1:], 1):
-            callee = write_function(plan, f"f{number}", budget, _CALLEE_STEPS, main=False)
+            callee = write_function(plan, directed, f"f{number}", budget, _CALLEE_STEPS, main=False)
             plan.callees.append(callee)
-        main = write_function(plan, "main", budgets[0], self.options.steps, main=True)
+        main = write_function(plan, directed, "main", budgets[0], self.options.steps, main=True)
         types = main.function.signature.param_types
         region = None if main.memory is None else (main.memory, plan.region_size)
         return Case(
@@ -117,37 +97,6 @@ class Generator:
             draw_chaos(entropy, self.options),
             isas=() if isas == self.options.isas else isas,
         )
-
-    def _recipes_for(self, isas: tuple[str, ...]) -> Recipes | None:
-        """What aims at the rules of the mid-end and of these ISAs, if anything is to."""
-        options = self.options
-        if options.directed_share <= 0.0 or options.opcodes is not None:
-            return None
-        found = self._recipes.get(isas)
-        if found is None:
-            # Made once, for all that any ISA lowers at its best, since that takes time: whether a
-            # case has what a fragment is made of is looked at when it is emitted.
-            every = self._recipes.get(options.isas)
-            if every is None:
-                shelf = users_shelf(options.isas, options.types) if self._shelved else None
-                widest = self.repertoires.widest
-                every = recipes(options.isas, widest("none"), widest("speed"), shelf)
-            units = {MID_END, *(LOWERING[isa] for isa in isas if isa in LOWERING)}
-            found = self._recipes[isas] = every.of(units)
-        return found
-
-    def _aims(self, recipes: Recipes | None, turn: int, settings: Mapping[str, str]) -> list[Aim]:
-        """What a case is aimed at that has its turn."""
-        if recipes is None:
-            return []
-        optimised = settings.get("opt_level") != "none"
-        count = ceil(self.options.directed_share * self.options.instructions * _PARTS)
-        # The first time round goes faster: a short run sees most rules too.
-        hurry = min(turn, len(recipes.main) // (_HURRY * count))
-        first = (turn + hurry * (_HURRY - 1)) * count
-        numbers = range(first, first + count * (_HURRY if hurry == turn else 1))
-        aims = [recipes.in_turn(number, optimised=optimised) for number in numbers]
-        return [aim for aim in aims if aim is not None]
 
     def _isas(self, entropy: Entropy) -> tuple[str, ...]:
         """What the case is for: all ISAs, or one of them."""
@@ -195,7 +144,6 @@ class Generator:
             sites=1 + entropy.below(3) if trapping else 0,
             settings=settings,
             depth=3 if entropy.below(16) else 7,
-            recipes=self._recipes_for(options.isas),
         )
         if entropy.chance(_REGION_SHARE) or trapping:
             plan.region_size = 16 * (1 + entropy.below(4 if entropy.below(4) else 16))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from clif.floats import canonical_nan
 from clif.function import (
@@ -29,9 +28,6 @@ from fuzz.generate.instruction_set import Repertoire
 from fuzz.generate.options import Options
 from fuzz.generate.swarm import Swarm
 from fuzz.generate.value_pool import Pool
-
-if TYPE_CHECKING:
-    from fuzz.isle.rule_fragments import Aim, Recipes
 
 #: The integer type of so many bits.
 SCALAR_OF_BITS = {type_.bits: type_ for type_ in INTS}
@@ -113,8 +109,6 @@ class Plan:
         frames: bytes that big stack frames may yet take.
         focuses: pairs that main is to have yet.
         condition: the type that the next condition must have, None for any.
-        recipes: the rules that parts of functions may be aimed at; ``aims`` those that must be,
-            ``hits`` how many of these there are by now.
     """
 
     entropy: Entropy
@@ -131,9 +125,6 @@ class Plan:
     callees: list[Callee] = field(default_factory=list)
     focuses: list[OpcodeType] = field(default_factory=list)
     condition: Type | None = None
-    recipes: Recipes | None = None
-    aims: list[Aim] = field(default_factory=list)
-    hits: int = 0
     settings: Mapping[str, str] = field(default_factory=dict)
     demands: dict[str, str] = field(default_factory=dict)
     depth: int = 3

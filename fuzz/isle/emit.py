@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from clif.function import MemFlags, Value
 from clif.memory_access import address_operand
 from clif.nan_payload import NanEffect
 from clif.opcodes import Format
-from clif.typed_instructions import TypedInstruction
 from clif.types import I8, I32, I64, Type
 from fuzz.generate.constants import draw_bits
 from fuzz.generate.control import branch_on, table_on, trap_arm_on
 from fuzz.generate.conversions import as_type, close
-from fuzz.generate.memory import base, place
+from fuzz.generate.memory import place
 from fuzz.generate.operands import compare, constant, pick, solid
 from fuzz.generate.options import TRAP_CODES
 from fuzz.generate.pure import pure_operation
 from fuzz.generate.trap_guards import clamped, nonzero, positive
-from fuzz.generate.writer import MemoryObject, Writer
-from fuzz.isle.fragment import CONSTANTS, Fragment, Step
-from fuzz.isle.operand_constraints import Demand
+from fuzz.generate.writer import Writer
+from fuzz.isle.access_places import Place, find_place, has_object
+from fuzz.isle.fragment import CONSTANTS, Fragment, Precondition, Step
 
 _PLAIN: Final = frozenset({"fence", "nop", "sequence_point"})
 #: What needs more than operands: callees, slots, frames. The generator's other parts do these.
@@ -54,7 +53,6 @@ _CONSTANT_OPERAND: Final = 14
 _LOADED_OPERAND: Final = 12
 #: How often to look for another operand among those that are there.
 _LOOKS: Final = 3
-_VECTOR: Final = 16
 
 #: Makes an operand of a type.
 Operand = Callable[[Writer, Type, list[Value]], Value]
@@ -112,19 +110,18 @@ def emit(w: Writer, fragment: Fragment, operand: Operand = pick_operand) -> bool
         return False
     fragment = own
     operands: list[Value] = []
-    demands = fragment.demands or (Demand.NOTHING,) * len(fragment.operands)
-    for number, type_ in enumerate(fragment.operands):
-        operands.append(_demanded(w, fragment, number, type_, demands[number], operands, operand))
-    if fragment.demands is None:
+    for number in range(len(fragment.operands)):
+        operands.append(_make_operand(w, fragment, number, operands, operand))
+    if fragment.preconditions is None:
         w.plan.sites -= 1
         w.plan.trapped = True
     results: list[Value] = []
-    places: dict[int, _Place] = {}
+    places: dict[int, Place] = {}
     for number, step in enumerate(fragment.steps):
         args = [_argument(results, operands, ref) for ref in step.args]
         if address_operand(step.form.opcode) is not None:
             if step.place not in places:
-                places[step.place] = _find_place(w, fragment, step.place)
+                places[step.place] = find_place(w, fragment, step.place)
             values = _access(w, step, args, places[step.place])
         else:
             values = _write(w, step, [arg for arg in args if arg is not None])
@@ -149,12 +146,12 @@ def _argument(results: Sequence[Value], operands: Sequence[Value], ref: int | No
 
 
 def _fits(w: Writer, fragment: Fragment) -> bool:
-    if fragment.demands is None and w.plan.sites <= 0:
+    if fragment.preconditions is None and w.plan.sites <= 0:
         return False
     if not w.room(4 * len(fragment.steps) + 20):
         return False
     return all(
-        address_operand(step.form.opcode) is None or _targets(w, fragment, step.place)
+        address_operand(step.form.opcode) is None or has_object(w, fragment, step.place)
         for step in fragment.steps
     )
 
@@ -174,77 +171,7 @@ def _in_case(w: Writer, fragment: Fragment) -> Fragment | None:
     return replace(fragment, steps=tuple(steps))
 
 
-# --- memory ---
-
-
-@dataclass(slots=True)
-class _Place:
-    """Where the accesses of one place go."""
-
-    address: Value
-    offset: int
-    flags: MemFlags
-
-
-def _accesses(fragment: Fragment, number: int) -> list[TypedInstruction]:
-    """The accesses of one place."""
-    return [
-        step.form
-        for step in fragment.steps
-        if step.place == number and address_operand(step.form.opcode) is not None
-    ]
-
-
-def _targets(w: Writer, fragment: Fragment, number: int) -> list[MemoryObject]:
-    """The objects that are large enough for a place's accesses, and suit them otherwise."""
-    forms = _accesses(fragment, number)
-    size = max(form.accessed_bytes for form in forms)
-    writes = any("can_store" in form.opcode.flags for form in forms)
-    atomic = any(_atomic(form) for form in forms)
-    return [
-        target
-        for target in w.memory
-        if size <= target.size - (_aligned_up(target.writable, size) if writes else 0)
-        and (not atomic or target.base is not None)
-    ]
-
-
-def _atomic(form: TypedInstruction) -> bool:
-    return form.name.startswith("atomic_")
-
-
-def _aligned_up(at: int, size: int) -> int:
-    return -(-at // size) * size
-
-
-def _find_place(w: Writer, fragment: Fragment, number: int) -> _Place:
-    forms = _accesses(fragment, number)
-    target = w.entropy.choice(_targets(w, fragment, number))
-    size = max(form.accessed_bytes for form in forms)
-    writes = any("can_store" in form.opcode.flags for form in forms)
-    low = target.writable if writes else 0
-    if any(_atomic(form) for form in forms):
-        address, offset, aligned = _aligned_place(w, target, size, low), 0, True
-    else:
-        address, offset, aligned = place(w, target, size, low)
-    flags = MemFlags(
-        trap=None if w.entropy.below(2) else w.entropy.choice(TRAP_CODES),
-        # Instructions of SSE take operands of 16 bytes from memory only where they are aligned.
-        aligned=aligned and (size == _VECTOR or w.entropy.below(2) == 0),
-        alias_region=target.region,
-    )
-    return _Place(address, offset, flags)
-
-
-def _aligned_place(w: Writer, target: MemoryObject, size: int, low: int) -> Value:
-    """An address as atomic operations want it: a multiple of the size, without an offset."""
-    first = _aligned_up(low, size) // size
-    at = size * w.entropy.between(first, target.size // size - 1)
-    address = base(w, target)
-    return w.op("iadd", address, w.constant(I64, at)) if at else address
-
-
-def _access(w: Writer, step: Step, args: list[Value | None], where: _Place) -> list[Value]:
+def _access(w: Writer, step: Step, args: list[Value | None], where: Place) -> list[Value]:
     form = step.form
     values = [where.address if arg is None else close(w, arg) for arg in args]
     inst = w.emit(
@@ -262,27 +189,26 @@ def _access(w: Writer, step: Step, args: list[Value | None], where: _Place) -> l
 # --- operands ---
 
 
-def _demanded(
-    w: Writer,
-    fragment: Fragment,
-    number: int,
-    type_: Type,
-    demand: Demand,
-    taken: list[Value],
-    operand: Operand,
+def _make_operand(
+    w: Writer, fragment: Fragment, number: int, taken: list[Value], operand: Operand
 ) -> Value:
-    if demand is Demand.NOTHING:
+    """Return a value that satisfies the precondition of an operand."""
+    type_ = fragment.operands[number]
+    precondition = Precondition.NOTHING
+    if fragment.preconditions is not None:
+        precondition = fragment.preconditions[number]
+    if precondition is Precondition.NOTHING:
         return operand(w, type_, taken)
-    if demand is Demand.NONZERO:
+    if precondition is Precondition.NONZERO:
         return nonzero(w, type_)
-    if demand is Demand.POSITIVE:
+    if precondition is Precondition.POSITIVE:
         return positive(w, type_)
-    if demand is Demand.ZERO:
+    if precondition is Precondition.ZERO:
         zero = w.op("icmp", nonzero(w, type_), w.constant(type_, 0), cond="eq")
         return zero if type_ is I8 else w.op("uextend", zero, type=type_)
-    if demand is Demand.HALF:
+    if precondition is Precondition.HALF:
         return w.op("ushr", operand(w, type_, taken), w.constant(type_, 1 + w.entropy.below(3)))
-    signed = demand is Demand.SIGNED_RANGE
+    signed = precondition is Precondition.SIGNED_RANGE
     to = next(s.form.results[0] for s in fragment.steps if ~number in s.args)
     return clamped(w, to, type_, signed)
 

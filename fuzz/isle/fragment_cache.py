@@ -1,7 +1,9 @@
-"""Fragments on disk: which attempt of a recipe fires takes half a minute to find out for all rules,
-and is a function of the build and of this project's sources, so it is found out once for both.
+"""Fragments on disk.
 
-A shelf may be empty, missing or spoilt: then fragments are made anew, and are the same ones.
+Finding out which candidate of each rule fires it takes half a minute. The answer is a function of
+the build and of this project's sources, so it is computed once for both.
+
+A cache may be empty, missing or corrupt: then fragments are made again, and are the same.
 """
 
 from __future__ import annotations
@@ -21,36 +23,37 @@ from backend.cranelift import disk_cache
 from clif.typed_instructions import InstructionKey, TypedInstruction
 from clif.types import Type, by_name
 from fuzz.isle.fragment import Fragment, Step
-from fuzz.isle.operand_constraints import demands
+from fuzz.isle.operand_constraints import preconditions
 
 _SOURCES: Final = ("backend", "clif", "fuzz", "interp")
-#: Shelves of other builds and versions that are left in the folder.
+#: How many caches of other builds and versions stay in the folder.
 _KEPT: Final = 4
-#: How many fragments are written at once: a process that is killed makes so many again.
+#: How many fragments are written at once. A process that is killed loses fewer than this.
 _BATCH: Final = 64
-#: How long another process may take to write its own, in seconds.
+#: How long a lock of another process is waited for, in seconds.
 _PATIENCE: Final = 0.5
 _SCHEMA: Final = """
     create table if not exists fragments
-    (recipe text, slot integer, text text, primary key (recipe, slot)) without rowid
+    (rule text, variant integer, text text, primary key (rule, variant)) without rowid
 """
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """What a recipe came to for one of its slots.
+class ChosenFragment:
+    """Which candidate was chosen for a variant of a rule's fragments.
 
     Attributes:
-        fragment: None where no attempt came to one.
-        target: the number of the target for which it fires its rule by itself; None for none.
+        fragment: None if there is no candidate.
+        target: the number of the target for which the fragment fires its rule by itself; None if
+            there is none.
     """
 
     fragment: Fragment | None
     target: int | None
 
 
-class Shelf:
-    """The choices of one build, shared by all processes that use it.
+class FragmentCache:
+    """The chosen fragments of one build, shared by all processes that use it.
 
     Args:
         file: need not exist, nor be writable.
@@ -62,27 +65,28 @@ class Shelf:
         self._connection: sqlite3.Connection | None = None
         self._waiting: list[tuple[str, int, str]] = []
 
-    def take(
-        self, recipe: str, slot: int, forms: Mapping[InstructionKey, TypedInstruction]
-    ) -> Choice | None:
-        """What was put there; None for nothing."""
-        rows = self._run("select text from fragments where recipe = ? and slot = ?", [recipe, slot])
+    def get(
+        self, rule: str, variant: int, forms: Mapping[InstructionKey, TypedInstruction]
+    ) -> ChosenFragment | None:
+        """Return what was put there, made of these instructions; None if nothing was."""
+        values = [rule, variant]
+        rows = self._run("select text from fragments where rule = ? and variant = ?", values)
         return _decode(json.loads(rows[0][0]), forms) if rows else None
 
-    def put(self, recipe: str, slot: int, choice: Choice) -> None:
-        """Keep it; on disk once there are some."""
-        text = json.dumps(_encode(choice), separators=(",", ":"))
-        self._waiting.append((recipe, slot, text))
+    def put(self, rule: str, variant: int, chosen: ChosenFragment) -> None:
+        """Keep a chosen fragment. It is written to disk together with others."""
+        text = json.dumps(_encode(chosen), separators=(",", ":"))
+        self._waiting.append((rule, variant, text))
         if len(self._waiting) >= _BATCH:
             self.flush()
 
     def flush(self) -> None:
-        """Write what waits."""
+        """Write everything to disk."""
         rows, self._waiting = self._waiting, []
         self._run("insert or ignore into fragments values (?, ?, ?)", rows, many=True)
 
     def _run(self, statement: str, values: Sequence[Any], *, many: bool = False) -> list[Any]:
-        """The rows that come of it. A shelf that fails is as good as an empty one from then on."""
+        """Return the rows of a statement. A cache that fails counts as empty from then on."""
         try:
             connection = self._connect()
             if connection is None:
@@ -92,15 +96,15 @@ class Shelf:
                 return run(statement, values).fetchall()
         except sqlite3.DatabaseError as error:
             self._connection = None
-            # Those of its subclasses say that it is locked for long, read-only, or that disks are
-            # full; this one, that it is not a database, or no longer one.
+            # Its subclasses say that the file is locked, read-only, or that the disk is full; the
+            # class itself says that the file is no database, or no longer one.
             if type(error) is sqlite3.DatabaseError:
                 with suppress(OSError):
                     self._file.unlink()
         return []
 
     def _connect(self) -> sqlite3.Connection | None:
-        # A connection must not be used by a child of the process that opened it.
+        # A child process must not use the connection of its parent.
         if self._owner != os.getpid():
             self._owner, self._waiting = os.getpid(), []
             self._connection = None
@@ -113,13 +117,13 @@ class Shelf:
 
 
 @cache
-def users_shelf(isas: tuple[str, ...], types: tuple[Type, ...]) -> Shelf:
-    """The one in the user's cache folder, for cases of these types for these ISAs."""
+def user_cache(isas: tuple[str, ...], types: tuple[Type, ...]) -> FragmentCache:
+    """Return the cache in the user's cache folder, for cases of these types for these ISAs."""
     digest = hashlib.sha256(disk_cache.fingerprint(*_source_files()))
     digest.update(" ".join([*isas, *(type_.name for type_ in types)]).encode())
     file = disk_cache.folder() / f"fragments-{digest.hexdigest()[:16]}.sqlite"
-    _forget_old(file)
-    return Shelf(file)
+    _remove_old(file)
+    return FragmentCache(file)
 
 
 def _source_files() -> list[str]:
@@ -127,25 +131,25 @@ def _source_files() -> list[str]:
     return [str(file) for name in _SOURCES for file in sorted((root / name).rglob("*.py"))]
 
 
-def _forget_old(kept: Path) -> None:
+def _remove_old(kept: Path) -> None:
     try:
         others = [file for file in kept.parent.glob("fragments-*.sqlite") if file != kept]
         others.sort(key=lambda file: file.stat().st_mtime, reverse=True)
         for file in others[_KEPT:]:
             file.unlink()
     except OSError:
-        return  # another process was faster, or the folder is not ours
+        return  # another process was faster, or the folder is not writable
 
 
 # --- as JSON ---
 
 
-def _encode(choice: Choice) -> Any:
-    fragment = choice.fragment
+def _encode(chosen: ChosenFragment) -> Any:
+    fragment = chosen.fragment
     if fragment is None:
         return None
     steps = [_encode_step(step) for step in fragment.steps]
-    return [choice.target, [type_.name for type_ in fragment.operands], steps, fragment.unused]
+    return [chosen.target, [type_.name for type_ in fragment.operands], steps, fragment.unused]
 
 
 def _encode_step(step: Step) -> list[Any]:
@@ -154,13 +158,13 @@ def _encode_step(step: Step) -> list[Any]:
     return [own, step.args, step.imm, step.cond, step.rmw, step.place, step.free]
 
 
-def _decode(value: Any, forms: Mapping[InstructionKey, TypedInstruction]) -> Choice:
+def _decode(value: Any, forms: Mapping[InstructionKey, TypedInstruction]) -> ChosenFragment:
     if value is None:
-        return Choice(None, None)
+        return ChosenFragment(None, None)
     target, operands, steps, unused = value
     types = tuple(map(by_name, operands))
     made = tuple(_decode_step(step, forms) for step in steps)
-    return Choice(Fragment(types, made, demands(types, made), unused), target)
+    return ChosenFragment(Fragment(types, made, preconditions(types, made), unused), target)
 
 
 def _decode_step(value: Any, forms: Mapping[InstructionKey, TypedInstruction]) -> Step:

@@ -1,7 +1,7 @@
-"""Trying a fragment by itself: which rules fire when nothing else is compiled with it.
+"""Compiling a fragment by itself, to see which rules fire when nothing else is compiled with it.
 
-This is the feedback of the coverage counters. It is taken of fragments, not of cases, so that it is
-a function of the fragment and of the build: a case stays a function of its seed, whatever was made
+This is the feedback of the coverage counters. It is about fragments, not cases, so that it is a
+function of the fragment and of the build. So a case stays a function of its seed, whatever was made
 before it, and in however many processes.
 """
 
@@ -35,7 +35,7 @@ from fuzz.generate.writer import Plan
 from fuzz.isle.fragment import Fragment
 from fuzz.isle.standalone import standalone
 
-#: The verifier has its say in cases; any number of results must do.
+#: The verifier is off, since it checks every case later; fragments may have any number of results.
 _SETTINGS: Final = DEFAULT_SETTINGS | {
     "enable_verifier": "false",
     "enable_multi_ret_implicit_sret": "true",
@@ -44,8 +44,8 @@ _SETTINGS: Final = DEFAULT_SETTINGS | {
 _FAILURES: Final = (CompileError, CompilerPanic, ReadError, VerifierError)
 
 
-class Trials:
-    """Compiles fragments, for the ISAs that cases are for.
+class FragmentCompiler:
+    """Compiles fragments for the ISAs that cases are for.
 
     Args:
         repertoire: what the fragments are made of.
@@ -61,16 +61,19 @@ class Trials:
         self._numbers: Final = names
 
     def number(self, unit: Unit, rule: Rule) -> int | None:
-        """What the rule has in ``fired``; None where no counter tells whether it fires."""
+        """Return the rule's number in ``fired``; None if no counter shows whether it fires."""
         return self._numbers.get(placed(unit.name, rule))
 
     def fires(self, unit: Unit, rule: Rule, fragment: Fragment) -> bool:
-        """Whether the rule fires for one of the targets; yes where that cannot be told."""
+        """Return whether the rule fires for one of the targets; True if that cannot be known."""
         return self.first_target(unit, rule, fragment) is not None
 
     def first_target(self, unit: Unit, rule: Rule, fragment: Fragment) -> int | None:
-        """The number of the first target for which the rule fires, or for which that cannot be
-        told; None where there is none."""
+        """Return the number of the first target for which the rule fires, or may fire unseen.
+
+        Returns:
+            None if there is none.
+        """
         number = self.number(unit, rule)
         if number is None:
             return 0
@@ -78,18 +81,17 @@ class Trials:
         return next((target for target, numbers in fired if number in numbers), None)
 
     def targets(self, unit: Unit) -> tuple[Target, ...]:
-        """What the rules of a unit are tried for."""
+        """Return the targets that the rules of a unit are tried for."""
         return _targets(unit.name, self._isas)
 
     def names(self, numbers: Sequence[int]) -> list[str]:
-        """Group and place of rules."""
+        """Return group and place of rules."""
         return [] if self._watch is None else [self._watch.names[number] for number in numbers]
 
     def fired(self, unit: Unit, fragment: Fragment) -> Iterator[list[int]]:
-        """The numbers of the rules that fire, for one target after the other.
+        """Yield the numbers of the rules that fire, one list per target.
 
-        Nothing is for a target that does not take the fragment, though what fired before it
-        failed counts.
+        If compiling fails for a target, the list holds the rules that fired before the failure.
         """
         if self._watch is None:
             return
@@ -110,9 +112,9 @@ class Trials:
 
 @cache
 def _targets(unit: str, isas: tuple[str, ...]) -> tuple[Target, ...]:
-    """What the rules of a unit are tried for: the likeliest to fire them first.
+    """Return the targets that the rules of a unit are tried for, the likeliest to fire them first.
 
-    Some rules are for CPUs that lack something, so each ISA is tried without any flags too.
+    Some rules are for CPUs that lack something, so each ISA is tried without any flags, too.
     """
     fast, slow = ({**_SETTINGS, "opt_level": level} for level in ("speed", "none"))
     if unit == MID_END:

@@ -1,15 +1,15 @@
 """A rule's left-hand side turned round: what must hold of a function for the rule to match.
 
-The result is a store of cells, instructions among them, and relations between integers and types
-that are still to be satisfied; ``fuzz.isle.solver`` does that. Where a pattern can be met in
+The result is a unifier of variables, instructions among them, and relations between integers and
+types that are still to be satisfied; ``fuzz.isle.solver`` does that. Where a pattern can be met in
 several ways one is drawn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from backend.cranelift.isle import (
     And,
@@ -27,32 +27,50 @@ from backend.cranelift.isle import (
 )
 from backend.cranelift.opcodes import OPCODES
 from clif.opcodes import Opcode
-from clif.types import Type, by_name
 from fuzz.entropy import Entropy
 from fuzz.isle import integer_functions, typesets
-from fuzz.isle.unifier import Cell, Conflict, Store
+from fuzz.isle.rule_terms import is_enum_variant, substitute, type_constant
+from fuzz.isle.unifier import Conflict, LogicVariable, Unifier
 
-Env = dict[str, Cell]
+Env = dict[str, LogicVariable]
+#: Matches a term that is a Rust function of Cranelift. Returns False if nothing is known of it.
+Extractor: TypeAlias = "Callable[[Matcher, Term, LogicVariable, Env], bool]"
+#: Returns the result of a constructor that is a Rust function of Cranelift.
+Constructor: TypeAlias = "Callable[[Matcher, list[LogicVariable]], LogicVariable]"
 #: Values of the arguments to the results' values; None where it does not match.
 Forward = Callable[..., Any]
 #: ``(entropy, results, arguments)``, None in them for what is not known, one argument at least:
 #: values for that argument to try.
 Backward = Callable[[Entropy, list[Any], list[Any]], list[Any]]
 
-_DEPTH: Final = 12
 #: How deep internal constructors of conditions are resolved.
 _RESOLVED: Final = 5
 
 
 @dataclass(slots=True, eq=False)
 class Relation:
-    """Something between cells that is computed, as soon as the arguments are known."""
+    """Something between variables that is computed, as soon as the arguments are known."""
 
-    args: list[Cell]
-    results: list[Cell]
+    args: list[LogicVariable]
+    results: list[LogicVariable]
     forward: Forward
     backward: Backward | None = None
     done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Externals:
+    """The extractors and constructors that are Rust functions of Cranelift and known here.
+
+    Attributes:
+        extractors: by name.
+        numeric: the extractor that is tried for every other name.
+        constructors: constructors of conditions, by name.
+    """
+
+    extractors: Mapping[str, Extractor]
+    numeric: Extractor
+    constructors: Mapping[str, Constructor]
 
 
 def _camel(name: str) -> str:
@@ -63,102 +81,110 @@ _OPCODES: Final[dict[str, Opcode]] = {f"Opcode.{_camel(n)}": o for n, o in OPCOD
 
 
 class Matcher:
-    """Collects what a left-hand side demands. Methods raise Conflict where it cannot be met.
+    """Collects what a left-hand side preconditions. Methods raise Conflict where it cannot be met.
 
     ``forced`` names rules of internal constructors that are to be taken in conditions. ``unused``
     tells whether the first result must have no user.
     """
 
-    def __init__(self, unit: Unit, store: Store, entropy: Entropy) -> None:
+    def __init__(
+        self, unit: Unit, unifier: Unifier, entropy: Entropy, externals: Externals
+    ) -> None:
         self.unit = unit
-        self.store = store
+        self.unifier = unifier
         self.entropy = entropy
         self.relations: list[Relation] = []
         self.forced: dict[str, Rule] = {}
         self.unused = False
+        self._externals = externals
         self._resolving = 0
         self._rules = _by_term(unit)
 
     # --- rules ---
 
-    def enter(self, rule: Rule, args: list[Cell]) -> Env:
+    def enter(self, rule: Rule, args: list[LogicVariable]) -> Env:
         """Match the arguments of a rule's left-hand side, and its conditions."""
         env: Env = {}
-        for pattern, cell in zip(rule.left.args, args, strict=True):
-            self.match(pattern, cell, env)
+        for pattern, variable in zip(rule.left.args, args, strict=True):
+            self.match(pattern, variable, env)
         for pattern, expr in rule.conditions:
             self.match(pattern, self.evaluate(expr, env), env)
         return env
 
     # --- patterns ---
 
-    def match(self, pattern: Pattern, cell: Cell, env: Env) -> None:
-        """Make the cell such that the pattern matches."""
-        store = self.store
+    def match(self, pattern: Pattern, variable: LogicVariable, env: Env) -> None:
+        """Make the variable such that the pattern matches."""
+        unifier = self.unifier
         if isinstance(pattern, Var):
             bound = env.get(pattern.name)
             if bound is None:
-                env[pattern.name] = cell
+                env[pattern.name] = variable
             else:
-                store.unify(bound, cell)
+                unifier.unify(bound, variable)
         elif isinstance(pattern, Bind):
-            self.match(Var(pattern.name), cell, env)
-            self.match(pattern.pattern, cell, env)
+            self.match(Var(pattern.name), variable, env)
+            self.match(pattern.pattern, variable, env)
         elif isinstance(pattern, And):
             for part in pattern.patterns:
-                self.match(part, cell, env)
+                self.match(part, variable, env)
         elif isinstance(pattern, Int | Bool):
-            store.set(cell, pattern.value)
+            unifier.set(variable, pattern.value)
         elif isinstance(pattern, Const):
-            store.set(store.as_type(cell), constant(pattern.name))
+            unifier.set(unifier.as_type(variable), type_constant(pattern.name))
         elif isinstance(pattern, Term):
-            self._match_term(pattern, cell, env)
+            self._match_term(pattern, variable, env)
 
-    def _match_term(self, term: Term, cell: Cell, env: Env) -> None:
+    def _match_term(self, term: Term, variable: LogicVariable, env: Env) -> None:
         extractor = self.unit.extractors.get(term.name)
         if extractor is not None:
             replacements = dict(zip(extractor.params, term.args, strict=True))
-            self.match(substitute(extractor.template, replacements), cell, env)
-        elif is_variant(term.name):
-            self._match_variant(term, cell, env)
+            self.match(substitute(extractor.template, replacements), variable, env)
+        elif is_enum_variant(term.name):
+            self._match_variant(term, variable, env)
         elif term.name in ("inst_data_value", "inst_data"):
-            self._match_instruction(term, cell, env)
-        elif not (EXTERNALS.get(term.name) or EXTERNALS[OTHERS])(self, term, cell, env):
+            self._match_instruction(term, variable, env)
+        elif not self._extract(term, variable, env):
             self.opaque(term, env)
+
+    def _extract(self, term: Term, variable: LogicVariable, env: Env) -> bool:
+        externals = self._externals
+        extractor = externals.extractors.get(term.name, externals.numeric)
+        return extractor(self, term, variable, env)
 
     def opaque(self, term: Term, env: Env) -> None:
         """Bind what an extractor that we know nothing of would; the match is left to chance."""
         for arg in term.args:
-            self.match(arg, Cell(opaque=True), env)
+            self.match(arg, LogicVariable(opaque=True), env)
 
-    def _match_variant(self, term: Term, cell: Cell, env: Env) -> None:
-        store = self.store
-        store.set(cell, term.name)
-        cell = store.find(cell)
-        if term.args and cell.fields is None:
-            fields = tuple(Cell(opaque=cell.opaque) for _ in term.args)
-            store.write(cell, "fields", fields)
-        for arg, field in zip(term.args, cell.fields or (), strict=True):
+    def _match_variant(self, term: Term, variable: LogicVariable, env: Env) -> None:
+        unifier = self.unifier
+        unifier.set(variable, term.name)
+        variable = unifier.find(variable)
+        if term.args and variable.fields is None:
+            fields = tuple(LogicVariable(opaque=variable.opaque) for _ in term.args)
+            unifier.write(variable, "fields", fields)
+        for arg, field in zip(term.args, variable.fields or (), strict=True):
             self.match(arg, field, env)
 
     # --- instructions ---
 
-    def _match_instruction(self, term: Term, cell: Cell, env: Env) -> None:
+    def _match_instruction(self, term: Term, variable: LogicVariable, env: Env) -> None:
         """``(inst_data_value ty (InstructionData.Binary (Opcode.Iadd) (value_array_2 x y)))``."""
         if term.name == "inst_data_value":
-            self.match(term.args[0], self.store.type_of(cell), env)
+            self.match(term.args[0], self.unifier.type_of(variable), env)
         data = term.args[-1]
-        if not isinstance(data, Term) or not is_variant(data.name):
+        if not isinstance(data, Term) or not is_enum_variant(data.name):
             return
         opcode = data.args[0]
         if not isinstance(opcode, Term) or opcode.name not in _OPCODES:
             raise Conflict
         kinds = self.unit.enums["InstructionData"][data.name.partition(".")[2]]
         fields = dict(zip(kinds[1:], data.args[1:], strict=True))
-        self._match_operands(_OPCODES[opcode.name], fields, cell, env)
+        self._match_operands(_OPCODES[opcode.name], fields, variable, env)
 
     def _match_operands(
-        self, opcode: Opcode, fields: dict[str, Pattern], cell: Cell, env: Env
+        self, opcode: Opcode, fields: dict[str, Pattern], variable: LogicVariable, env: Env
     ) -> None:
         values: list[Pattern] = []
         rest = {}
@@ -169,27 +195,27 @@ class Matcher:
                 values.extend(pattern.args)
             elif not kind.startswith("Value"):  # lists of values are left open
                 rest[kind] = pattern
-        op = self.store.define(cell, opcode, len(values), rest)
+        op = self.unifier.define(variable, opcode, len(values), rest)
         for pattern, arg in zip(values, op.args, strict=True):
             self.match(pattern, arg, env)
         for kind, pattern in rest.items():
             self.match(pattern, op.fields[kind], env)
 
-    def define(self, cell: Cell, name: str, *fields: str) -> list[Cell]:
+    def define(self, variable: LogicVariable, name: str, *fields: str) -> list[LogicVariable]:
         """The value is the result of this opcode; its operands."""
         opcode = OPCODES[name]
-        return self.store.define(cell, opcode, len(opcode.args), fields).args
+        return self.unifier.define(variable, opcode, len(opcode.args), fields).args
 
     # --- expressions ---
 
-    def evaluate(self, expr: Expr, env: Env) -> Cell:
+    def evaluate(self, expr: Expr, env: Env) -> LogicVariable:
         """The value of a condition's expression."""
         if isinstance(expr, Var):
-            return env.get(expr.name) or Cell(opaque=True)
+            return env.get(expr.name) or LogicVariable(opaque=True)
         if isinstance(expr, Int | Bool):
-            return Cell(expr.value)
+            return LogicVariable(expr.value)
         if isinstance(expr, Const):
-            return Cell(constant(expr.name))
+            return LogicVariable(type_constant(expr.name))
         if isinstance(expr, Let):
             inner = dict(env)
             for name, _, value in expr.definitions:
@@ -197,31 +223,35 @@ class Matcher:
             return self.evaluate(expr.body, inner)
         return self._apply(expr, env)
 
-    def argument(self, expr: Expr, env: Env) -> Cell:
+    def argument(self, expr: Expr, env: Env) -> LogicVariable:
         """An argument of a constructor of a right-hand side: registers are not looked into."""
         if not isinstance(expr, Term):
-            return self.evaluate(expr, env) if not isinstance(expr, Let) else Cell(opaque=True)
-        if is_variant(expr.name):
-            cell = Cell(expr.name)
+            return (
+                self.evaluate(expr, env)
+                if not isinstance(expr, Let)
+                else LogicVariable(opaque=True)
+            )
+        if is_enum_variant(expr.name):
+            variable = LogicVariable(expr.name)
             if expr.args:
-                cell.fields = tuple(self.argument(arg, env) for arg in expr.args)
-            return cell
+                variable.fields = tuple(self.argument(arg, env) for arg in expr.args)
+            return variable
         if expr.name in typesets.FUNCTIONS or integer_functions.forward(expr.name) is not None:
             return self._apply(expr, env)
-        return Cell(opaque=True)
+        return LogicVariable(opaque=True)
 
-    def _apply(self, term: Term, env: Env) -> Cell:
+    def _apply(self, term: Term, env: Env) -> LogicVariable:
         name = term.name
-        if is_variant(name):
-            cell = Cell(name)
+        if is_enum_variant(name):
+            variable = LogicVariable(name)
             if term.args:
-                cell.fields = tuple(self.evaluate(arg, env) for arg in term.args)
-            return cell
+                variable.fields = tuple(self.evaluate(arg, env) for arg in term.args)
+            return variable
         args = [self.evaluate(arg, env) for arg in term.args]
         if name in typesets.SETS:
-            self.store.keep_if(self.store.as_type(args[0]), typesets.SETS[name])
+            self.unifier.keep_if(self.unifier.as_type(args[0]), typesets.SETS[name])
             return args[0]
-        constructor = CONSTRUCTORS.get(name)
+        constructor = self._externals.constructors.get(name)
         if constructor is not None:
             return constructor(self, args)
         if name in typesets.FUNCTIONS:
@@ -231,20 +261,22 @@ class Matcher:
             return self.relate(args, function, _backward(name))
         return self._resolve(name, args)
 
-    def relate(self, args: list[Cell], forward: Forward, backward: Backward | None = None) -> Cell:
+    def relate(
+        self, args: list[LogicVariable], forward: Forward, backward: Backward | None = None
+    ) -> LogicVariable:
         """The result of a function."""
-        result = Cell()
-        if any(self.store.find(arg).opaque for arg in args):
+        result = LogicVariable()
+        if any(self.unifier.find(arg).opaque for arg in args):
             result.opaque = True
             return result
         self.relations.append(Relation(args, [result], forward, backward))
         return result
 
-    def _resolve(self, name: str, args: list[Cell]) -> Cell:
+    def _resolve(self, name: str, args: list[LogicVariable]) -> LogicVariable:
         """Draw one of the rules of an internal constructor, as if it were the one that applies."""
         rules = self._rules.get(name, ())
         if not rules or self._resolving >= _RESOLVED:
-            return Cell(opaque=True)
+            return LogicVariable(opaque=True)
         self._resolving += 1
         rule = self.forced.get(name) or self.entropy.choice(rules)
         env = self.enter(rule, args)
@@ -275,39 +307,3 @@ def _by_term(unit: Unit) -> dict[str, tuple[Rule, ...]]:
             rules.setdefault(rule.left.name, []).append(rule)
         found = _cache[unit.name] = {name: tuple(each) for name, each in rules.items()}
     return found
-
-
-def constant(name: str) -> Type:
-    """The type that an external constant stands for. Raises Conflict for others."""
-    try:
-        return by_name(name.lower())
-    except KeyError:
-        raise Conflict from None
-
-
-def is_variant(name: str) -> bool:
-    """``IntCC.Equal``, in contrast to a term."""
-    return "." in name
-
-
-def substitute(pattern: Pattern, replacements: dict[str, Pattern]) -> Pattern:
-    """An extractor's template with the patterns that it was called with."""
-    if isinstance(pattern, Var):
-        return replacements.get(pattern.name, pattern)
-    if isinstance(pattern, Bind):
-        inner = substitute(pattern.pattern, replacements)
-        given = replacements.get(pattern.name)
-        return And((given, inner)) if given is not None else Bind(pattern.name, inner)
-    if isinstance(pattern, And):
-        return And(tuple(substitute(part, replacements) for part in pattern.patterns))
-    if isinstance(pattern, Term):
-        return Term(pattern.name, tuple(substitute(arg, replacements) for arg in pattern.args))
-    return pattern
-
-
-#: Extractors that are functions of Cranelift: ``fuzz.isle.externals`` enters them. They return
-#: False where they have nothing to say. The one called ``OTHERS`` is asked about all others.
-OTHERS: Final = ""
-EXTERNALS: Final[dict[str, Callable[[Matcher, Term, Cell, Env], bool]]] = {}
-#: Constructors of conditions that are such functions.
-CONSTRUCTORS: Final[dict[str, Callable[[Matcher, list[Cell]], Cell]]] = {}

@@ -1,42 +1,26 @@
-"""What a fragment demands of its operands so that it does not trap."""
+"""What a fragment preconditions of its operands so that it does not trap."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from clif.types import Type
-
-if TYPE_CHECKING:
-    from fuzz.isle.fragment import Step
-
-
-class Demand(Enum):
-    """Of an operand."""
-
-    NOTHING = "any value"
-    NONZERO = "never 0"
-    POSITIVE = "neither 0 nor -1"
-    ZERO = "0, without being a constant"
-    HALF = "the highest bit is 0"
-    SIGNED_RANGE = "converts to a signed integer of the step's type"
-    UNSIGNED_RANGE = "converts to an unsigned integer of the step's type"
-
+from fuzz.isle.fragment import Precondition, Step
 
 #: Opcodes whose first operand is 0 exactly if the result is.
 _SAME_TRUTH: Final = frozenset(
     ["uextend", "sextend", "bmask", "ineg", "iabs", "bswap", "bitrev", "rotl", "rotr", "popcnt"]
 )
 _DIVISIONS: Final = {
-    "udiv": Demand.NONZERO,
-    "urem": Demand.NONZERO,
-    "srem": Demand.NONZERO,
-    "sdiv": Demand.POSITIVE,
+    "udiv": Precondition.NONZERO,
+    "urem": Precondition.NONZERO,
+    "srem": Precondition.NONZERO,
+    "sdiv": Precondition.POSITIVE,
 }
 _CONVERSIONS: Final = {
-    "fcvt_to_sint": Demand.SIGNED_RANGE,
-    "fcvt_to_uint": Demand.UNSIGNED_RANGE,
+    "fcvt_to_sint": Precondition.SIGNED_RANGE,
+    "fcvt_to_uint": Precondition.UNSIGNED_RANGE,
 }
 
 
@@ -44,9 +28,9 @@ class _Unsafe(Exception):
     """It cannot be told, or the fragment always traps."""
 
 
-class _Demands:
+class _Preconditions:
     def __init__(self, operands: Sequence[Type], steps: Sequence[Step]) -> None:
-        self.of = [Demand.NOTHING] * len(operands)
+        self.of = [Precondition.NOTHING] * len(operands)
         self._steps = steps
 
     def check(self, step: Step) -> None:
@@ -62,13 +46,13 @@ class _Demands:
         elif name == "trap":
             raise _Unsafe
 
-    def _operand(self, number: int | None, demand: Demand) -> None:
-        """Demand it of one of the fragment's operands. Raises _Unsafe if that is no such."""
+    def _operand(self, number: int | None, precondition: Precondition) -> None:
+        """Precondition it of one of the fragment's operands. Raises _Unsafe if that is no such."""
         if number is None or number >= 0:
             raise _Unsafe
-        if self.of[~number] not in (Demand.NOTHING, demand):
+        if self.of[~number] not in (Precondition.NOTHING, precondition):
             raise _Unsafe
-        self.of[~number] = demand
+        self.of[~number] = precondition
 
     def _constant(self, number: int | None) -> int | None:
         if number is None or number < 0:
@@ -76,18 +60,18 @@ class _Demands:
         step = self._steps[number]
         return step.imm if step.form.name == "iconst" else None
 
-    def _divisor(self, number: int | None, demand: Demand) -> None:
+    def _divisor(self, number: int | None, precondition: Precondition) -> None:
         assert number is not None
         if number < 0:
-            self._operand(number, demand)
+            self._operand(number, precondition)
             return
         step = self._steps[number]
         if step.form.name == "select":
-            self._divisor(step.args[1], demand)
-            self._divisor(step.args[2], demand)
+            self._divisor(step.args[1], precondition)
+            self._divisor(step.args[2], precondition)
             return
         value = self._constant(number)
-        minus_one = demand is Demand.POSITIVE and value == step.form.results[0].mask
+        minus_one = precondition is Precondition.POSITIVE and value == step.form.results[0].mask
         if not value or minus_one:
             raise _Unsafe
 
@@ -100,7 +84,7 @@ class _Demands:
         for number, value in zip(step.args, constants, strict=True):
             assert number is not None
             if number < 0:
-                self._operand(number, Demand.HALF)
+                self._operand(number, Precondition.HALF)
             elif value is not None:
                 if value >= step.form.results[0].sign_bit:
                     raise _Unsafe
@@ -111,7 +95,7 @@ class _Demands:
         """See to it that a value is not 0, or that it is."""
         assert number is not None
         if number < 0:
-            self._operand(number, Demand.NONZERO if wanted else Demand.ZERO)
+            self._operand(number, Precondition.NONZERO if wanted else Precondition.ZERO)
             return
         step = self._steps[number]
         name = step.form.name
@@ -138,9 +122,11 @@ class _Demands:
             raise _Unsafe
 
 
-def demands(operands: Sequence[Type], steps: Sequence[Step]) -> tuple[Demand, ...] | None:
-    """One for each operand; None where no demand keeps the fragment from trapping."""
-    found = _Demands(operands, steps)
+def preconditions(
+    operands: Sequence[Type], steps: Sequence[Step]
+) -> tuple[Precondition, ...] | None:
+    """One for each operand; None where no precondition keeps the fragment from trapping."""
+    found = _Preconditions(operands, steps)
     check: Callable[[Step], None] = found.check
     try:
         for step in steps:

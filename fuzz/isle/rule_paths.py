@@ -3,17 +3,17 @@ constructors that right-hand sides and conditions call."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
-from backend.cranelift.isle import Expr, Let, Rule, Term, Unit
+from backend.cranelift.isle import Rule, Unit
 from fuzz.entropy import Entropy
+from fuzz.isle.rule_terms import terms
 
 #: Terms that Cranelift calls with an instruction, or its first result.
 ROOTS: Final = ("simplify", "simplify_skeleton", "lower", "lower_branch")
 
 
-class Paths:
+class RulePaths:
     """Callers of a unit's terms."""
 
     def __init__(self, unit: Unit) -> None:
@@ -64,15 +64,3 @@ def _called(rule: Rule) -> set[str]:
     for _, condition in rule.conditions:
         names |= {term.name for term in terms(condition)}
     return names
-
-
-def terms(expr: Expr) -> Iterator[Term]:
-    """Every term of an expression."""
-    if isinstance(expr, Let):
-        for _, _, value in expr.definitions:
-            yield from terms(value)
-        yield from terms(expr.body)
-    elif isinstance(expr, Term):
-        yield expr
-        for arg in expr.args:
-            yield from terms(arg)

@@ -1,68 +1,116 @@
-"""Cases that are about one rule each, for all rules in turn."""
+"""A sweep of the rules: cases that are directed at one rule each, at all rules one after the
+other."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from backend.cranelift.isle import LOWERING
+from backend.cranelift.isle import LOWERING, MID_END
 from fuzz.cases.case import Case
-from fuzz.entropy import PrngEntropy
+from fuzz.entropy import Entropy, PrngEntropy
 from fuzz.generate.generator import Generator
 from fuzz.generate.options import Options
-from fuzz.isle.rule_fragments import Aim
+from fuzz.isle.director import DirectedCase, RuleDirector
+from fuzz.isle.fragment_pool import Variant
 
 #: About how many instructions surround a fragment.
 _INSTRUCTIONS: Final = 10
-#: Draws of settings until the case has what the fragment is made of; the later ones are for the
-#: rule's own ISA alone.
+#: How often settings are drawn until the case supports the fragment's instructions, and how many of
+#: these draws are for all ISAs; the later ones are for the rule's own ISA alone.
 _TRIES, _TOGETHER = 12, 4
 
 
-class RuleWalk:
-    """The walk of a seed: case ``i`` is about rule ``i`` modulo their number, with another of its
-    fragments each time round.
+class _OneVariant:
+    """Directs a case at one fragment of a rule; implements ``Director``.
+
+    What the mid-end does is compiled with optimisations. What an ISA does is compiled half of the
+    time with the settings under which the fragment alone fires its rule.
+    """
+
+    def __init__(self, director: RuleDirector, variant: Variant, *, settings: bool) -> None:
+        fragment = variant.fragment
+        self._variant = variant
+        self._director = director
+        self._trapping = fragment is not None and fragment.preconditions is None
+        self._may_change_settings = settings
+        self.case: DirectedCase | None = None
+
+    def begin_case(
+        self,
+        entropy: Entropy,
+        isas: Sequence[str],
+        settings: dict[str, str],
+        isa_settings: dict[str, dict[str, str]],
+        index: int | None,
+    ) -> DirectedCase:
+        """Choose the settings, and direct the case at the fragment."""
+        target = self._variant.target
+        if self._variant.rule.unit.name == MID_END and settings.get("opt_level") == "none":
+            settings["opt_level"] = "speed"
+        elif self._may_change_settings and target and target.isa in isas and entropy.below(2):
+            settings["opt_level"] = dict(target.settings)["opt_level"]
+            isa_settings[target.isa] = dict(target.flags)
+        pool = self._director.pool_for(isas)
+        self.case = DirectedCase(pool, [self._variant], trapping=self._trapping)
+        return self.case
+
+
+class RuleSweep:
+    """The sweep of a seed.
+
+    Case ``i`` is directed at rule ``i`` modulo the number of rules, each time at another of its
+    fragments.
 
     Args:
-        options: of the cases; how many instructions they have is the walk's own affair.
+        options: of the cases, except for the number of instructions.
+
+    Raises:
+        ValueError: the options restrict the opcodes.
+        IsleError: Cranelift's rules are not known.
     """
 
     def __init__(self, options: Options, seed: int) -> None:
-        share = options.directed_share or Options().directed_share  # they are aimed in any case
-        self._generator = Generator(
-            replace(options, instructions=_INSTRUCTIONS, callees=0, directed_share=share)
-        )
-        recipes = self._generator.recipes()
-        if recipes is None:
-            raise ValueError("a walk through the rules needs all opcodes")
-        self._recipes = recipes
-        self._isas = options.isas
+        if options.opcodes is not None:
+            raise ValueError("a sweep of the rules needs all opcodes")
+        share = options.directed_share or Options().directed_share  # they are directed in any case
+        options = replace(options, instructions=_INSTRUCTIONS, callees=0, directed_share=share)
+        self._director = RuleDirector(options)
+        self._generator = Generator(options, self._director)
+        self._options = options
         self.seed = seed
 
     @property
     def rules(self) -> int:
-        """How many rules there are: the cases of one time round."""
-        return len(self._recipes.main)
+        """The number of rules, which is the length of a round of the sweep."""
+        return len(self._director.pool.main)
 
     def case(self, index: int) -> Case:
-        """Case ``index``. Where a rule's fragment does not come to be, it is an ordinary one."""
-        aim = self._recipes.in_turn(index, optimised=True)
-        assert aim is not None
-        for number in range(_TRIES if aim.fragment is not None else 0):
-            isas = self._isas if number < _TOGETHER else self._own(aim, number)
-            case = self._generator.aimed_at(aim, PrngEntropy((self.seed, index, number)), isas)
+        """Return case ``index``; an ordinary one if the rule's fragment cannot be emitted."""
+        variant = self._director.pool.round_robin(index, optimised=True)
+        assert variant is not None
+        for number in range(_TRIES if variant.fragment is not None else 0):
+            isas = self._options.isas if number < _TOGETHER else self._own(variant, number)
+            case = self._try(variant, PrngEntropy((self.seed, index, number)), isas)
             if case is not None:
-                case.isas = () if isas == self._isas else isas
-                return self._named(case, index, aim)
+                return self._named(case, index, variant)
         case = self._generator.generate(PrngEntropy((self.seed, index)))
         return self._named(case, index, None)
 
-    def _own(self, aim: Aim, number: int) -> tuple[str, ...]:
-        """The ISA that the rule is of; for one of the mid-end each of them by turns."""
-        own = tuple(isa for isa in self._isas if LOWERING.get(isa) == aim.recipe.unit.name)
-        return own or (self._isas[number % len(self._isas)],)
+    def _try(self, variant: Variant, entropy: Entropy, isas: tuple[str, ...]) -> Case | None:
+        """Make a case for these ISAs. Returns None if it does not have the fragment."""
+        director = _OneVariant(self._director, variant, settings=self._options.settings)
+        case = self._generator.generate(entropy, isas=isas, director=director)
+        return case if director.case is not None and director.case.emitted else None
 
-    def _named(self, case: Case, index: int, aim: Aim | None) -> Case:
-        about = f", about {aim.recipe.place}" if aim is not None else ""
-        case.origin = f"walk of seed {self.seed} case {index}{about}"
+    def _own(self, variant: Variant, number: int) -> tuple[str, ...]:
+        """Return the ISA of the rule; for a rule of the mid-end one of all, by turns."""
+        isas = self._options.isas
+        own = tuple(isa for isa in isas if LOWERING.get(isa) == variant.rule.unit.name)
+        return own or (isas[number % len(isas)],)
+
+    def _named(self, case: Case, index: int, variant: Variant | None) -> Case:
+        about = f", about {variant.rule.place}" if variant is not None else ""
+        case.origin = f"sweep of seed {self.seed} case {index}{about}"
         return case

@@ -6,65 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from clif.opcodes import Format
-from clif.typed_instructions import FLOAT_CONDITIONS, INT_CONDITIONS, TypedInstruction
+from clif.typed_instructions import TypedInstruction
 from fuzz.entropy import Entropy
 from fuzz.generate.constants import draw_bits
 from fuzz.generate.immediates import random_shuffle_mask
+from fuzz.isle.condition_codes import CONDITIONS, ENUM_FIELDS
 from fuzz.isle.matcher import Relation
-from fuzz.isle.unifier import Cell, Conflict, Op, Store
+from fuzz.isle.unifier import Conflict, LogicVariable, Op, Unifier
 
-_INT_CODES: Final = dict(
-    zip(
-        (
-            "Equal",
-            "NotEqual",
-            "SignedLessThan",
-            "SignedGreaterThanOrEqual",
-            "SignedGreaterThan",
-            "SignedLessThanOrEqual",
-            "UnsignedLessThan",
-            "UnsignedGreaterThanOrEqual",
-            "UnsignedGreaterThan",
-            "UnsignedLessThanOrEqual",
-        ),
-        INT_CONDITIONS,
-        strict=True,
-    )
-)
-_FLOAT_CODES: Final = dict(
-    zip(
-        (
-            "Equal",
-            "NotEqual",
-            "LessThan",
-            "LessThanOrEqual",
-            "GreaterThan",
-            "GreaterThanOrEqual",
-            "Ordered",
-            "Unordered",
-            "OrderedNotEqual",
-            "UnorderedOrEqual",
-            "UnorderedOrLessThan",
-            "UnorderedOrLessThanOrEqual",
-            "UnorderedOrGreaterThan",
-            "UnorderedOrGreaterThanOrEqual",
-        ),
-        FLOAT_CONDITIONS,
-        strict=True,
-    )
-)
-#: ISLE's names of condition codes, and CLIF's.
-CONDITIONS: Final = {f"IntCC.{name}": code for name, code in _INT_CODES.items()} | {
-    f"FloatCC.{name}": code for name, code in _FLOAT_CODES.items()
-}
-_RMW: Final = ("Add", "Sub", "And", "Nand", "Or", "Xor", "Xchg", "Umin", "Umax", "Smin", "Smax")
-RMW_OPERATIONS: Final = tuple(f"AtomicRmwOp.{name}" for name in _RMW)
 #: The supported forms of each opcode.
 Forms = Mapping[str, Sequence[TypedInstruction]]
-#: Fields that are integers of an instruction.
-_NUMBERS: Final = frozenset(
-    {"Imm64", "Uimm8", "Immediate", "Constant", "Ieee16", "Ieee32", "Ieee64"}
-)
+#: The fields of an instruction that are integers, by the names of their ISLE types.
+IMMEDIATES: Final = ("Imm64", "Uimm8", "Immediate", "Constant", "Ieee16", "Ieee32", "Ieee64")
 _TRIES: Final = 6
 _BUDGET: Final = 120
 
@@ -79,29 +32,25 @@ class Solver:
 
     def __init__(
         self,
-        store: Store,
+        unifier: Unifier,
         relations: list[Relation],
         forms: Forms,
         entropy: Entropy,
     ) -> None:
-        self.store = store
+        self.unifier = unifier
         self.relations = relations
         self._supported = forms
         self.entropy = entropy
         self._budget = _BUDGET
         self.forms: dict[Op, TypedInstruction] = {}
-        self.free: set[Cell] = set()
+        self.free: set[LogicVariable] = set()
 
     def solve(self) -> None:
         """Choose a form of each instruction, and each constant."""
-        for op in self.store.ops:
-            if "IntCC" in op.fields:
-                self.store.restrict(op.fields["IntCC"], [f"IntCC.{code}" for code in _INT_CODES])
-            if "FloatCC" in op.fields:
-                codes = [f"FloatCC.{code}" for code in _FLOAT_CODES]
-                self.store.restrict(op.fields["FloatCC"], codes)
-            if "AtomicRmwOp" in op.fields:
-                self.store.restrict(op.fields["AtomicRmwOp"], RMW_OPERATIONS)
+        for op in self.unifier.ops:
+            for name, values in ENUM_FIELDS.items():
+                if name in op.fields:
+                    self.unifier.restrict(op.fields[name], values)
         if not self._types() or not self._values():
             raise Conflict
 
@@ -121,14 +70,14 @@ class Solver:
         op, forms = min(open_, key=lambda item: len(item[1]))
         for form in self._some(forms):
             self._budget -= 1
-            mark = self.store.mark()
+            mark = self.unifier.mark()
             try:
                 self._fix(op, form)
                 if self._types():
                     return True
             except Conflict:
                 pass
-            self.store.undo(mark)
+            self.unifier.undo(mark)
             if self._budget <= 0:
                 return False
         return False
@@ -140,7 +89,7 @@ class Solver:
                 field = op.fields.get("IntCC") or op.fields.get("FloatCC")
                 if field is not None and form.variants:
                     codes = [name for name, code in CONDITIONS.items() if code in form.variants]
-                    self.store.restrict(field, [c for c in codes if _of_kind(c, op)])
+                    self.unifier.restrict(field, [c for c in codes if _of_kind(c, op)])
         except Conflict:
             return False
         return True
@@ -152,12 +101,12 @@ class Solver:
             yield items.pop(self.entropy.below(len(items)))
 
     def _fix(self, op: Op, form: TypedInstruction) -> None:
-        for cell, type_ in zip(self._type_cells(op), form.signature, strict=False):
-            self.store.set(cell, type_)
+        for variable, type_ in zip(self._type_variables(op), form.signature, strict=False):
+            self.unifier.set(variable, type_)
 
-    def _type_cells(self, op: Op) -> list[Cell]:
+    def _type_variables(self, op: Op) -> list[LogicVariable]:
         """Of the operands, then of the first result."""
-        return [self.store.type_of(cell) for cell in (*op.args, op.result)]
+        return [self.unifier.type_of(variable) for variable in (*op.args, op.result)]
 
     def _consistent(self) -> list[tuple[Op, Sequence[TypedInstruction]]]:
         """The forms that each instruction may still have, and types that allow for no others."""
@@ -165,26 +114,26 @@ class Solver:
         options: dict[Op, Sequence[TypedInstruction]] = {}
         while changed:
             changed = False
-            for op in self.store.ops:
+            for op in self.unifier.ops:
                 before = options.get(op) or self._supported.get(op.opcode.name, ())
                 options[op] = forms = self._possible(op, before)
                 if not forms:
                     raise Conflict
-                for n, cell in enumerate(self._type_cells(op)):
+                for n, variable in enumerate(self._type_variables(op)):
                     types = {form.signature[n : n + 1] for form in forms}
                     if () not in types:
-                        changed |= self.store.restrict(cell, {type_ for (type_,) in types})
+                        changed |= self.unifier.restrict(variable, {type_ for (type_,) in types})
         return list(options.items())
 
     def _possible(self, op: Op, forms: Sequence[TypedInstruction]) -> Sequence[TypedInstruction]:
         """Those of the forms that what is known of the types and of the condition allows."""
-        for n, cell in enumerate(self._type_cells(op)):
-            cell = self.store.find(cell)
-            allowed = cell.domain if cell.value is None else (cell.value,)
+        for n, variable in enumerate(self._type_variables(op)):
+            variable = self.unifier.find(variable)
+            allowed = variable.domain if variable.value is None else (variable.value,)
             if allowed is not None:
                 forms = [f for f in forms if n >= len(f.signature) or f.signature[n] in allowed]
         field = op.fields.get("IntCC") or op.fields.get("FloatCC")
-        code = self.store.value(field) if field is not None else None
+        code = self.unifier.value(field) if field is not None else None
         if code is not None:
             condition = CONDITIONS[code]
             forms = [f for f in forms if not f.variants or condition in f.variants]
@@ -203,22 +152,22 @@ class Solver:
 
     def _compute(self, relation: Relation) -> bool:
         args = []
-        for cell in relation.args:
-            cell = self.store.find(cell)
-            if cell.opaque:
-                self.store.write(relation, "done", True)
+        for variable in relation.args:
+            variable = self.unifier.find(variable)
+            if variable.opaque:
+                self.unifier.write(relation, "done", True)
                 return False
-            if cell.value is None:
+            if variable.value is None:
                 return False
-            args.append(cell.value)
+            args.append(variable.value)
         value = relation.forward(*args)
         if value is None or (not relation.results and not value):
             raise Conflict
-        self.store.write(relation, "done", True)
+        self.unifier.write(relation, "done", True)
         values = (value,) if len(relation.results) == 1 else value
         if relation.results:
-            for cell, each in zip(relation.results, values, strict=True):
-                self.store.set(cell, each)
+            for variable, each in zip(relation.results, values, strict=True):
+                self.unifier.set(variable, each)
         return True
 
     def _values(self) -> bool:
@@ -230,39 +179,39 @@ class Solver:
         found = self._next()
         if found is None:
             return self._valid()
-        cell, candidates = found
+        variable, candidates = found
         for candidate in candidates:
             self._budget -= 1
-            mark = self.store.mark()
+            mark = self.unifier.mark()
             try:
-                self.store.set(cell, candidate)
+                self.unifier.set(variable, candidate)
                 if self._values():
                     return True
             except Conflict:
                 pass
-            self.store.undo(mark)
+            self.unifier.undo(mark)
             if self._budget <= 0:
                 return False
         return False
 
-    def _next(self) -> tuple[Cell, list[Any]] | None:
+    def _next(self) -> tuple[LogicVariable, list[Any]] | None:
         """An unknown, and what to try for it: best one that a relation has something to say on."""
         for relation in self.relations:
             if relation.done or relation.backward is None:
                 continue
-            args = [self.store.value(cell) for cell in relation.args]
+            args = [self.unifier.value(variable) for variable in relation.args]
             if args.count(None) == 1:
-                results = [self.store.value(cell) for cell in relation.results]
+                results = [self.unifier.value(variable) for variable in relation.results]
                 values = relation.backward(self.entropy, results, args)
                 if values:
-                    return self.store.find(relation.args[args.index(None)]), self._known(values)
-        for op in self.store.ops:
-            for name, cell in op.fields.items():
-                cell = self.store.find(cell)
-                if cell.value is None and not cell.opaque:
-                    values = self._draws(op, name, cell)
+                    return self.unifier.find(relation.args[args.index(None)]), self._known(values)
+        for op in self.unifier.ops:
+            for name, variable in op.fields.items():
+                variable = self.unifier.find(variable)
+                if variable.value is None and not variable.opaque:
+                    values = self._draws(op, name, variable)
                     if values:
-                        return cell, values
+                        return variable, values
         return None
 
     def _known(self, values: list[Any]) -> list[Any]:
@@ -270,14 +219,14 @@ class Solver:
             raise Conflict
         return values
 
-    def _draws(self, op: Op, name: str, cell: Cell) -> list[Any]:
+    def _draws(self, op: Op, name: str, variable: LogicVariable) -> list[Any]:
         """Values for a field about which no relation says anything."""
-        if cell.domain is not None:
-            return list(self._some(sorted(cell.domain, key=str)))
-        if name not in _NUMBERS:
+        if variable.domain is not None:
+            return list(self._some(sorted(variable.domain, key=str)))
+        if name not in IMMEDIATES:
             return []
-        if not any(cell is self.store.find(arg) for r in self.relations for arg in r.args):
-            self.free.add(cell)
+        if not any(variable is self.unifier.find(arg) for r in self.relations for arg in r.args):
+            self.free.add(variable)
         return [self._number(op, name) for _ in range(_TRIES)]
 
     def _number(self, op: Op, name: str) -> int:
@@ -294,9 +243,9 @@ class Solver:
     def _valid(self) -> bool:
         """Whether all constants are ones of their types."""
         for op, form in self.forms.items():
-            for name, cell in op.fields.items():
-                value = self.store.value(cell)
-                if name in _NUMBERS and not _in_range(value, op, form):
+            for name, variable in op.fields.items():
+                value = self.unifier.value(variable)
+                if name in IMMEDIATES and not _in_range(value, op, form):
                     return False
         return True
 

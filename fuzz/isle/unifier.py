@@ -1,8 +1,8 @@
-"""What a pattern speaks about: cells with a value, a set of possible values, or a definition.
+"""What a pattern speaks about: variables with a value, a set of possible values, or a definition.
 
-A cell stands for whatever a variable of a rule may be: an integer, a condition code, a type, a
-value of the function. Unifying two cells makes them one. Every change is on a trail, so that the
-solver can take a choice back.
+A variable stands for whatever a variable of a rule may be: an integer, a condition code, a type, a
+value of the function. Unifying two variables makes them one. Every change is on a trail, so that
+the solver can take a choice back.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from clif.types import Type
 
 
 class Conflict(Exception):
-    """What is asked of a cell contradicts what is known of it."""
+    """What is asked of a variable contradicts what is known of it."""
 
 
-class Cell:
+class LogicVariable:
     """An unknown.
 
     Attributes:
-        parent: the cell that this one was unified with.
+        parent: the variable that this one was unified with.
         value: an integer, a truth value, a ``Type``, or the name of an enum's variant.
         domain: what the value may be, None for anything.
         fields: of an enum's variant that has some.
@@ -35,12 +35,12 @@ class Cell:
     __slots__ = ("domain", "fields", "op", "opaque", "parent", "type", "value")
 
     def __init__(self, value: Any = None, opaque: bool = False) -> None:
-        self.parent: Cell | None = None
+        self.parent: LogicVariable | None = None
         self.value = value
         self.domain: frozenset[Any] | None = None
-        self.fields: tuple[Cell, ...] | None = None
+        self.fields: tuple[LogicVariable, ...] | None = None
         self.op: Op | None = None
-        self.type: Cell | None = None
+        self.type: LogicVariable | None = None
         self.opaque = opaque
 
 
@@ -55,126 +55,137 @@ class Op:
     """
 
     opcode: Opcode
-    result: Cell
-    args: list[Cell]
-    fields: dict[str, Cell]
+    result: LogicVariable
+    args: list[LogicVariable]
+    fields: dict[str, LogicVariable]
 
 
-class Store:
-    """The cells' state, and the trail to take it back."""
+class Unifier:
+    """The variables' state, and the trail to take it back."""
 
     def __init__(self, types: Iterable[Type]) -> None:
         self.types = frozenset(types)
         self.ops: list[Op] = []
-        self._trail: list[Callable[[], None]] = []
+        self._undo_trail: list[Callable[[], None]] = []
 
     # --- taking back ---
 
     def mark(self) -> int:
-        return len(self._trail)
+        return len(self._undo_trail)
 
     def undo(self, mark: int) -> None:
         """Make everything what it was at the mark."""
-        while len(self._trail) > mark:
-            self._trail.pop()()
+        while len(self._undo_trail) > mark:
+            self._undo_trail.pop()()
 
     def write(self, target: Any, name: str, value: Any) -> None:
         """Set an attribute so that it can be taken back."""
         old = getattr(target, name)
-        self._trail.append(lambda: setattr(target, name, old))
+        self._undo_trail.append(lambda: setattr(target, name, old))
         setattr(target, name, value)
 
-    # --- cells ---
+    # --- variables ---
 
-    def find(self, cell: Cell) -> Cell:
-        while cell.parent is not None:
-            cell = cell.parent
-        return cell
+    def find(self, variable: LogicVariable) -> LogicVariable:
+        while variable.parent is not None:
+            variable = variable.parent
+        return variable
 
-    def value(self, cell: Cell) -> Any:
+    def value(self, variable: LogicVariable) -> Any:
         """None if it is not known."""
-        return self.find(cell).value
+        return self.find(variable).value
 
-    def set(self, cell: Cell, value: Any) -> None:
+    def set(self, variable: LogicVariable, value: Any) -> None:
         """Raises Conflict if it is something else."""
-        cell = self.find(cell)
-        if cell.opaque:
+        variable = self.find(variable)
+        if variable.opaque:
             return
-        if cell.value is not None:
-            if cell.value != value or isinstance(cell.value, bool) != isinstance(value, bool):
+        if variable.value is not None:
+            if variable.value != value or isinstance(variable.value, bool) != isinstance(
+                value, bool
+            ):
                 raise Conflict
             return
-        if cell.domain is not None and value not in cell.domain:
+        if variable.domain is not None and value not in variable.domain:
             raise Conflict
-        self.write(cell, "value", value)
+        self.write(variable, "value", value)
 
-    def restrict(self, cell: Cell, allowed: Iterable[Any]) -> bool:
+    def restrict(self, variable: LogicVariable, allowed: Iterable[Any]) -> bool:
         """The value is one of these. Whether that was news. Raises Conflict if none is left."""
-        cell = self.find(cell)
+        variable = self.find(variable)
         allowed = frozenset(allowed)
-        if cell.opaque:
+        if variable.opaque:
             return False
-        if cell.value is not None:
-            if cell.value not in allowed:
+        if variable.value is not None:
+            if variable.value not in allowed:
                 raise Conflict
             return False
-        domain = allowed if cell.domain is None else cell.domain & allowed
+        domain = allowed if variable.domain is None else variable.domain & allowed
         if not domain:
             raise Conflict
-        if domain == cell.domain:
+        if domain == variable.domain:
             return False
-        self.write(cell, "domain", domain)
+        self.write(variable, "domain", domain)
         if len(domain) == 1:
-            self.write(cell, "value", next(iter(domain)))
+            self.write(variable, "value", next(iter(domain)))
         return True
 
-    def keep_if(self, cell: Cell, test: Callable[[Any], bool]) -> None:
-        """For cells with a domain: only what passes."""
-        cell = self.find(cell)
-        if cell.opaque:
+    def keep_if(self, variable: LogicVariable, test: Callable[[Any], bool]) -> None:
+        """For variables with a domain: only what passes."""
+        variable = self.find(variable)
+        if variable.opaque:
             return
-        known = cell.domain if cell.value is None else (cell.value,)
+        known = variable.domain if variable.value is None else (variable.value,)
         if known is not None:
-            self.restrict(cell, [value for value in known if test(value)])
+            self.restrict(variable, [value for value in known if test(value)])
 
-    def new_type(self) -> Cell:
-        cell = Cell()
-        cell.domain = self.types
-        return cell
+    def new_type(self) -> LogicVariable:
+        variable = LogicVariable()
+        variable.domain = self.types
+        return variable
 
-    def as_type(self, cell: Cell) -> Cell:
-        """The cell, which must be a type's."""
-        cell = self.find(cell)
-        if cell.domain is None and cell.value is None and not cell.opaque:
-            self.write(cell, "domain", self.types)
-        return cell
+    def as_type(self, variable: LogicVariable) -> LogicVariable:
+        """The variable, which must be a type's."""
+        variable = self.find(variable)
+        if variable.domain is None and variable.value is None and not variable.opaque:
+            self.write(variable, "domain", self.types)
+        return variable
 
-    def type_of(self, cell: Cell) -> Cell:
+    def type_of(self, variable: LogicVariable) -> LogicVariable:
         """The type of a value."""
-        cell = self.find(cell)
-        if cell.type is None:
-            self.write(cell, "type", Cell(opaque=True) if cell.opaque else self.new_type())
-        assert cell.type is not None
-        return cell.type
+        variable = self.find(variable)
+        if variable.type is None:
+            self.write(
+                variable, "type", LogicVariable(opaque=True) if variable.opaque else self.new_type()
+            )
+        assert variable.type is not None
+        return variable.type
 
-    def define(self, cell: Cell, opcode: Opcode, args: int, fields: Iterable[str]) -> Op:
+    def define(
+        self, variable: LogicVariable, opcode: Opcode, args: int, fields: Iterable[str]
+    ) -> Op:
         """The value is an instruction's first result. Raises Conflict if it is another one's."""
-        cell = self.find(cell)
-        if cell.op is not None:
-            if cell.op.opcode is not opcode:
+        variable = self.find(variable)
+        if variable.op is not None:
+            if variable.op.opcode is not opcode:
                 raise Conflict
-            return cell.op
-        op = Op(opcode, cell, [Cell() for _ in range(args)], {name: Cell() for name in fields})
-        if cell.opaque:
+            return variable.op
+        op = Op(
+            opcode,
+            variable,
+            [LogicVariable() for _ in range(args)],
+            {name: LogicVariable() for name in fields},
+        )
+        if variable.opaque:
             # Arguments of what we know nothing about are as unknown.
             for part in (*op.args, *op.fields.values()):
                 part.opaque = True
             return op
-        self.write(cell, "op", op)
+        self.write(variable, "op", op)
         self.write(self, "ops", [*self.ops, op])
         return op
 
-    def unify(self, a: Cell, b: Cell) -> None:
+    def unify(self, a: LogicVariable, b: LogicVariable) -> None:
         """Both are the same from now on. Raises Conflict."""
         a, b = self.find(a), self.find(b)
         if a is b:
@@ -193,14 +204,14 @@ class Store:
         if b.op is not None:
             self._unify_ops(a, b.op)
 
-    def _unify_fields(self, a: Cell, fields: tuple[Cell, ...]) -> None:
+    def _unify_fields(self, a: LogicVariable, fields: tuple[LogicVariable, ...]) -> None:
         if a.fields is None:
             self.write(a, "fields", fields)
             return
         for mine, other in zip(a.fields, fields, strict=True):
             self.unify(mine, other)
 
-    def _unify_ops(self, a: Cell, op: Op) -> None:
+    def _unify_ops(self, a: LogicVariable, op: Op) -> None:
         if a.op is None:
             self.write(a, "op", op)
             return
@@ -209,5 +220,5 @@ class Store:
         self.write(self, "ops", [other for other in self.ops if other is not op])
         for mine, other in zip(a.op.args, op.args, strict=True):
             self.unify(mine, other)
-        for name, cell in op.fields.items():
-            self.unify(a.op.fields[name], cell)
+        for name, variable in op.fields.items():
+            self.unify(a.op.fields[name], variable)

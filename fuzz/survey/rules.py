@@ -10,9 +10,9 @@ from typing import Any, Final
 from backend.cranelift import isle
 from backend.cranelift.isle import LOWERING, MID_END
 from backend.cranelift.rule_edges import GROUPS, Rule, RuleMap, RulesError, known_rules, placed
-from fuzz.generate.generator import Generator
 from fuzz.generate.options import Options
-from fuzz.isle.rule_fragments import SLOTS, Recipe
+from fuzz.isle.director import RuleDirector
+from fuzz.isle.rule_fragments import VARIANTS, RuleFragments
 from fuzz.survey.unfired_reasons import Explanation, Reason, explain
 
 #: What a rule needs to count as tested: inputs compared, in different cases.
@@ -43,8 +43,8 @@ class RuleState:
     Attributes:
         place: its group, file and line.
         rule: what Cranelift's parser read; None for one that is generated.
-        fragments: how many different fragments aim at it, ``firing`` how many of them fire it when
-            compiled alone, ``types`` the controlling types of those.
+        fragments: how many different fragments are made of it, ``firing`` how many of them fire
+            it when compiled alone, ``types`` the controlling types of those.
         cases: that fired it and were compared, by ISA; ``inputs`` the same in inputs.
         explanation: why it has not fired; None if it has.
     """
@@ -100,22 +100,20 @@ def survey(isas: Sequence[str], run: RunCounts | None = None) -> list[RuleState]
     rules = known_rules()
     if isinstance(rules, RulesError):
         raise rules
-    recipes = _recipes(tuple(isas))
+    made = _rule_fragments(tuple(isas))
     groups = [group for group in GROUPS if group == GROUPS[0] or group in isas]
     parsed = _parsed(isas)
     states = []
     for place in sorted((*rules.rules, *rules.without_code)):
         if place.group in groups:
             unit, rule = parsed.get(place, ("", None))
-            states.append(_state(place, unit, rule, recipes.get(place), rules, run))
+            states.append(_state(place, unit, rule, made.get(place), rules, run))
     return sorted(states, key=lambda state: (groups.index(state.place.group), state.place))
 
 
 @cache
-def _recipes(isas: tuple[str, ...]) -> dict[Rule, Recipe]:
-    found = Generator(Options(isas=isas)).recipes()
-    assert found is not None
-    return {recipe.place: recipe for recipe in found.main}
+def _rule_fragments(isas: tuple[str, ...]) -> dict[Rule, RuleFragments]:
+    return {made.place: made for made in RuleDirector(Options(isas=isas)).pool.main}
 
 
 def _parsed(isas: Sequence[str]) -> dict[Rule, tuple[str, isle.Rule]]:
@@ -127,14 +125,14 @@ def _state(
     place: Rule,
     unit: str,
     rule: isle.Rule | None,
-    recipe: Recipe | None,
+    made: RuleFragments | None,
     rules: RuleMap,
     run: RunCounts | None,
 ) -> RuleState:
     state = RuleState(place, rule)
-    if recipe is not None:
-        fragments = [recipe.fragment(slot) for slot in range(SLOTS)]
-        firing = [f for n, f in enumerate(fragments) if f is not None and recipe.fires(n)]
+    if made is not None:
+        fragments = [made.fragment(number) for number in range(VARIANTS)]
+        firing = [f for n, f in enumerate(fragments) if f is not None and made.fires(n)]
         state.fragments = sum(fragment is not None for fragment in fragments)
         if rules.edges(place):
             state.firing = len(firing)
@@ -146,19 +144,19 @@ def _state(
         state.cases = {isa: n for isa, table in run.cases.items() if (n := table.get(name, 0))}
         state.inputs = {isa: n for isa, table in run.inputs.items() if (n := table.get(name, 0))}
     if not (state.cases if run is not None else state.firing):
-        state.explanation = _explain(place, unit, rule, recipe, rules)
+        state.explanation = _explain(place, unit, rule, made, rules)
     return state
 
 
 def _explain(
-    place: Rule, unit: str, rule: isle.Rule | None, recipe: Recipe | None, rules: RuleMap
+    place: Rule, unit: str, rule: isle.Rule | None, made: RuleFragments | None, rules: RuleMap
 ) -> Explanation:
     if not rules.edges(place):
         text = "the compiler merged it with other code: whether it fires cannot be told"
         return Explanation(Reason.NO_CODE, text)
     if rule is None:
         return Explanation(Reason.UNCALLED, "it is in no file of rules that was read")
-    return explain(unit, rule, recipe)
+    return explain(unit, rule, made)
 
 
 def find(states: Iterable[RuleState], wanted: str) -> list[RuleState]:

@@ -13,10 +13,11 @@ from backend.cranelift.isle import LOWERING, And, Bind, Bool, Const, Pattern, Ru
 from backend.cranelift.opcodes import OPCODES
 from backend.isa.registry import ISAS
 from fuzz.isle import integer_functions, typesets
+from fuzz.isle.externals import EXTERNALS
 from fuzz.isle.fragment import Fragment
-from fuzz.isle.matcher import CONSTRUCTORS, EXTERNALS, is_variant
-from fuzz.isle.rule_fragments import SLOTS, Recipe, Refusal, Refused
-from fuzz.isle.rule_paths import ROOTS, Paths, terms
+from fuzz.isle.rule_fragments import VARIANTS, Refusal, Refused, RuleFragments
+from fuzz.isle.rule_paths import ROOTS, RulePaths
+from fuzz.isle.rule_terms import is_enum_variant, terms
 from fuzz.survey.justified_unfired import ARGUED
 from interp import MEANINGS, REASONS
 
@@ -49,8 +50,8 @@ class Explanation:
         return f"{self.reason.value}: {self.text}"
 
 
-def explain(unit_name: str, rule: Rule, recipe: Recipe | None) -> Explanation:
-    """The reason that a rule with code of its own has not fired; ``recipe`` is what aims at it."""
+def explain(unit_name: str, rule: Rule, of_rule: RuleFragments | None) -> Explanation:
+    """The reason that a rule with code of its own has not fired; ``of_rule`` are its fragments."""
     name = unit_name
     flags = sorted(lacking_flags(name, rule))
     if flags:
@@ -58,19 +59,19 @@ def explain(unit_name: str, rule: Rule, recipe: Recipe | None) -> Explanation:
     argument = ARGUED.get((name, str(rule.left)))
     if argument is not None:
         return Explanation(Reason.ARGUED, argument)
-    if recipe is None:
+    if of_rule is None:
         return Explanation(Reason.UNCALLED, f"no rule that is reached calls {rule.left.name}")
-    made = [f for slot in range(SLOTS) if (f := recipe.fragment(slot)) is not None]
-    if any(map(recipe.fires, range(SLOTS))):
+    made = [f for number in range(VARIANTS) if (f := of_rule.fragment(number)) is not None]
+    if any(map(of_rule.fires, range(VARIANTS))):
         return Explanation(Reason.CHANCE, "by itself it fires")
     if not made:
-        return _refused(recipe)
-    return _instead(recipe, made)
+        return _refused(of_rule)
+    return _instead(of_rule, made)
 
 
-def _refused(recipe: Recipe) -> Explanation:
+def _refused(of_rule: RuleFragments) -> Explanation:
     """No attempt came to a fragment."""
-    refused = [a for n in range(SLOTS) if isinstance(a := recipe.attempt(n), Refused)]
+    refused = [a for n in range(VARIANTS) if isinstance(a := of_rule.candidate(n), Refused)]
     (kind, detail), _ = Counter((r.refusal, r.detail) for r in refused).most_common(1)[0]
     text = f"{kind.value} ({detail})" if detail else kind.value
     match kind:
@@ -79,7 +80,7 @@ def _refused(recipe: Recipe) -> Explanation:
         case Refusal.ELSEWHERE | Refusal.UNSUPPORTED:
             return Explanation(Reason.ELSEWHERE, text)
         case _:
-            lacking = unlowered(recipe)
+            lacking = unlowered(of_rule)
             return (
                 Explanation(Reason.UNLOWERED, lacking)
                 if lacking
@@ -87,13 +88,13 @@ def _refused(recipe: Recipe) -> Explanation:
             )
 
 
-def unlowered(recipe: Recipe) -> str:
+def unlowered(of_rule: RuleFragments) -> str:
     """The first instruction of a rule's pattern that cases never have, and why; or nothing."""
-    for term in _pattern_terms(recipe.rule.left):
+    for term in _pattern_terms(of_rule.rule.left):
         opcode = OPCODES.get(term.name)
         if opcode is None:
             continue
-        forms = recipe.forms.get(term.name, ())
+        forms = of_rule.forms.get(term.name, ())
         type_ = term.args[0].name.lower() if term.args and isinstance(term.args[0], Const) else ""
         if type_ and any(form.type is None or form.type.name == type_ for form in forms):
             continue
@@ -113,53 +114,53 @@ def _why_unlowered(opcode: str, type_: str) -> str:
     return f"no ISA lowers {name}"
 
 
-def _instead(recipe: Recipe, made: list[Fragment]) -> Explanation:
+def _instead(of_rule: RuleFragments, made: list[Fragment]) -> Explanation:
     """Its fragments fire other rules: perhaps always one that comes before it, or none at all that
     is seen, so that it must be one that is not."""
-    rivals = {recipe.trials.number(recipe.unit, rule): rule for rule in _rivals(recipe)}
-    callers = {recipe.trials.number(recipe.unit, rule) for rule in _callers(recipe)}
+    rivals = {of_rule.compiler.number(of_rule.unit, rule): rule for rule in _rivals(of_rule)}
+    callers = {of_rule.compiler.number(of_rule.unit, rule) for rule in _callers(of_rule)}
     winners: Counter[Rule] = Counter()
     unseen = 0
     for fragment in made:
-        for fired in recipe.trials.fired(recipe.unit, fragment):
+        for fired in of_rule.compiler.fired(of_rule.unit, fragment):
             seen = [rule for number, rule in rivals.items() if number in fired]
             winners.update(seen)
             unseen += bool(fired) and not seen and (not callers or bool(callers & set(fired)))
-    if unseen and not opaque_terms(recipe.unit, recipe.rule):
+    if unseen and not opaque_terms(of_rule.unit, of_rule.rule):
         return Explanation(
             Reason.UNSEEN,
-            f"{_what(recipe)} compiles, and no other rule of it is seen: this one, or one without "
+            f"{_what(of_rule)} compiles, and no other rule of it is seen: this one, or one without "
             "code of its own, fires where no counter stands",
         )
     if winners:
         rule, _ = winners.most_common(1)[0]
         text = f"alone, its fragments fire {rule.file}:{rule.line} (priority {rule.priority})"
-        kind = Reason.SHADOWED if rule.priority > recipe.rule.priority else Reason.UNMET
+        kind = Reason.SHADOWED if rule.priority > of_rule.rule.priority else Reason.UNMET
         return Explanation(kind, text)
-    unknown = sorted(opaque_terms(recipe.unit, recipe.rule))
+    unknown = sorted(opaque_terms(of_rule.unit, of_rule.rule))
     hint = f"; left to chance: {', '.join(unknown)}" if unknown else ""
     return Explanation(Reason.UNMET, f"{len(made)} fragments do not fire it{hint}")
 
 
-def _rivals(recipe: Recipe) -> Iterator[Rule]:
+def _rivals(of_rule: RuleFragments) -> Iterator[Rule]:
     """The other rules of the same term; of lowering, those for the same opcode."""
-    own = recipe.rule
+    own = of_rule.rule
     by_opcode = own.left.name in ROOTS
-    for rule in recipe.unit.rules:
+    for rule in of_rule.unit.rules:
         if rule is own or rule.left.name != own.left.name:
             continue
         if not by_opcode or _heads(rule) & _heads(own):
             yield rule
 
 
-def _callers(recipe: Recipe) -> list[Rule]:
+def _callers(of_rule: RuleFragments) -> list[Rule]:
     """Of a helper's rule: who calls the helper."""
-    term = recipe.rule.left.name
-    return [] if term in ROOTS else recipe.paths.callers(term)
+    term = of_rule.rule.left.name
+    return [] if term in ROOTS else of_rule.paths.callers(term)
 
 
-def _what(recipe: Recipe) -> str:
-    rule = recipe.rule
+def _what(of_rule: RuleFragments) -> str:
+    rule = of_rule.rule
     heads = _heads(rule) & OPCODES.keys() if rule.left.name in ROOTS else {rule.left.name}
     return " ".join(sorted(heads)) or "it"
 
@@ -224,8 +225,8 @@ def _pattern_terms(pattern: Pattern) -> Iterator[Term]:
 
 
 @cache
-def _paths(unit_name: str) -> Paths:
-    return Paths(unit(unit_name))
+def _paths(unit_name: str) -> RulePaths:
+    return RulePaths(unit(unit_name))
 
 
 # --- what is left to chance ---
@@ -241,16 +242,16 @@ def opaque_terms(of: Unit, rule: Rule) -> frozenset[str]:
     unknown = {
         name
         for name in extractors - {rule.left.name}
-        if name in of.external and name not in EXTERNALS and name not in of.extractors
+        if name in of.external and name not in EXTERNALS.extractors and name not in of.extractors
     }
     internal = {other.left.name for other in of.rules}
     unknown |= {
         name
         for name in called
-        if not is_variant(name)
+        if not is_enum_variant(name)
         and not name.startswith(("has_", "use_"))
         and name not in internal
-        and name not in CONSTRUCTORS
+        and name not in EXTERNALS.constructors
         and name not in typesets.FUNCTIONS
         and name not in typesets.SETS
         and integer_functions.forward(name) is None

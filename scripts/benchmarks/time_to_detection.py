@@ -2,8 +2,8 @@
 
     python -m scripts.benchmarks.time_to_detection SEED SECONDS SHARE
 
-SHARE is that of the parts that are aimed at rules, 0 for none. It prints one line of JSON: cases,
-CPU seconds, and the bucket of what was found, or null. The fault is
+SHARE is the share of the parts that are directed at rules, 0 for none. It prints one line of JSON:
+cases, CPU seconds, and the bucket of what was found, or null. The fault is
 the one that the variable of ``scripts.benchmarks.rule_faults`` names, in a Cranelift that was built
 with its edits.
 """
@@ -23,6 +23,7 @@ from fuzz.cases.case_options import CaseOptions
 from fuzz.differential.pipeline import Pipeline
 from fuzz.entropy import PrngEntropy
 from fuzz.generate import Generator
+from fuzz.isle.director import RuleDirector
 from scripts.benchmarks.rule_faults import SWITCH
 
 
@@ -40,15 +41,15 @@ def hunt(seed: int, seconds: float, share: float) -> Hunt:
     known_rules()  # read from debug information once per build, which is no case's affair
     start = process_time()
     options = replace(generator_options(CaseOptions()), directed_share=share)
-    # Which fragments fire hangs on the fault: none are kept for others.
-    generator = Generator(options, shelved=False)
+    # Which fragments fire depends on the fault, so none are cached.
+    director = RuleDirector(options, cached=False) if share else None
+    if director is not None:
+        director.pool.leave_out(_is_absent)
+    generator = Generator(options, director)
     pipeline = Pipeline(options.isas)
-    recipes = generator.recipes()
-    if recipes is not None:
-        recipes.leave_out(_is_absent)
     index = 0
     while process_time() - start < seconds:
-        case = generator.generate(PrngEntropy((seed, index)), turn=index)
+        case = generator.generate(PrngEntropy((seed, index)), index)
         index += 1
         for finding in pipeline.check(case).findings:
             if not finding.known:
@@ -58,7 +59,7 @@ def hunt(seed: int, seconds: float, share: float) -> Hunt:
 
 def _is_absent(rule: Rule) -> bool:
     """Whether a Cranelift with just the fault that is on would not have the rule: the one that was
-    changed, and what the other changes would make of theirs. They are not to be aimed at."""
+    changed, and what the other changes would make of theirs. No case is to be directed at them."""
     on = Int(int(os.environ.get(SWITCH, "0")))
     for pattern, expr in rule.conditions:
         if isinstance(expr, Term) and expr.name == "fault" and isinstance(pattern, Bool):

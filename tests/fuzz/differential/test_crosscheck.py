@@ -27,8 +27,8 @@ from fuzz.differential.finding import FindingKind
 from fuzz.differential.oracle import OracleError, cranelift_interpreter, interpreter
 from fuzz.differential.pipeline import Pipeline
 from fuzz.entropy import PrngEntropy
-from fuzz.generate import Generator
 from fuzz.generate.options import Options
+from fuzz.isle.director import directed_generator
 from tests.interp.asking import join, random_int
 from tests.interp.exact import special_floats
 
@@ -169,7 +169,7 @@ def test_the_second_oracle_as_the_only_one() -> None:
 
 @pytest.mark.parametrize("vectors", [False, True])
 def test_generated_cases(pipeline: Pipeline, vectors: bool) -> None:
-    generator = Generator(Options(inputs=8, vectors=vectors))
+    generator = directed_generator(Options(inputs=8, vectors=vectors))
     compared = 0
     for index in range(60):
         case = generator.generate(PrngEntropy((5, index)))

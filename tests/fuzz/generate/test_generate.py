@@ -32,6 +32,7 @@ from fuzz.generate.instruction_sets import emulated_flags
 from fuzz.generate.options import EVERY_TYPE, PLAIN_TYPES
 from fuzz.generate.swarm import Swarm
 from fuzz.generate.writer import Plan
+from fuzz.isle.director import directed_generator
 from fuzz.strategies import cases, functions
 from tests.paths import ROOT
 
@@ -43,7 +44,7 @@ DEFAULT = Options()
 
 @cache
 def generator(options: Options = DEFAULT) -> Generator:
-    return Generator(options)
+    return directed_generator(options)
 
 
 @cache
@@ -110,7 +111,7 @@ def test_what_one_isa_lacks_is_drawn_for_the_other() -> None:
 @pytest.mark.parametrize("isa", ISAS)
 def test_every_pair_can_be_put_into_a_case(isa: str) -> None:
     options = Options(isas=(isa,), inputs=2, instructions=6, callees=1)
-    made = Generator(options)
+    made = directed_generator(options)
     flags = {isa: emulated_flags(isa)}
     repertoire = made.repertoires.of((isa,), {"opt_level": "none"}, flags)
     missing = [
@@ -137,7 +138,7 @@ def generate_with(made: Generator, pair: OpcodeType, seed: int) -> list[Function
     repertoire = made.repertoires.of((isa,), {"opt_level": "none"}, {isa: emulated_flags(isa)})
     plan = Plan(entropy, made.options, repertoire, Swarm(entropy, repertoire), False, False, False)
     plan.focuses = [pair]
-    return [write_function(plan, "main", 3, 3000, main=True).function]
+    return [write_function(plan, None, "main", 3, 3000, main=True).function]
 
 
 def has_pair(functions: list[Function], pair: OpcodeType) -> bool:
@@ -145,7 +146,7 @@ def has_pair(functions: list[Function], pair: OpcodeType) -> bool:
 
 
 def test_known_faults_of_cranelift_are_left_out() -> None:
-    made = Generator(Options())
+    made = directed_generator(Options())
     speed, plain = (
         made.repertoires.of(("aarch64",), {"opt_level": level}, {}) for level in ("speed", "none")
     )
@@ -165,7 +166,7 @@ def test_every_known_fault_has_its_case() -> None:
 
 
 def test_flags_that_change_nothing_share_a_repertoire() -> None:
-    made = Generator(Options())
+    made = directed_generator(Options())
 
     def of(*flags: str) -> Repertoire:
         return made.repertoires.of(("x86_64",), {}, {"x86_64": dict.fromkeys(flags, "true")})
@@ -284,7 +285,7 @@ def fingerprint(case: Case) -> str:
 
 
 def test_same_seed_same_case() -> None:
-    fresh = Generator(Options())
+    fresh = directed_generator(Options())
     for seed in range(20):
         assert fingerprint(fresh.generate(PrngEntropy(seed))) == fingerprint(case_of(seed))
 

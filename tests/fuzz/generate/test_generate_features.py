@@ -13,7 +13,8 @@ from clif.types import F32, F64, I64, I128
 from fuzz.cases.case import Case
 from fuzz.differential.pipeline import Pipeline
 from fuzz.entropy import PrngEntropy
-from fuzz.generate import Generator, Options, conventions
+from fuzz.generate import Options, conventions
+from fuzz.isle.director import directed_generator
 
 ISAS = ("x86_64", "aarch64")
 CONVENTIONS = ("system_v", "fast", "tail", "windows_fastcall", "winch", "preserve_all")
@@ -102,7 +103,7 @@ def _of_flow(function: Function) -> Iterator[str]:
 @cache
 def found() -> dict[str, Case]:
     """The first case with each feature."""
-    generator = Generator(Options(inputs=4, alone=False))
+    generator = directed_generator(Options(inputs=4, alone=False))
     cases: dict[str, Case] = {}
     for seed in range(MOST_CASES):
         case = generator.generate(PrngEntropy((5, seed)))
@@ -125,7 +126,7 @@ def test_it_is_drawn_and_runs_alike_on_both_isas(feature: str) -> None:
 
 
 def test_apples_convention_is_drawn_where_aarch64_is_alone() -> None:
-    generator = Generator(Options(inputs=4, isas=("aarch64",)))
+    generator = directed_generator(Options(inputs=4, isas=("aarch64",)))
     pipeline = Pipeline(("aarch64",))
     drawn = (generator.generate(PrngEntropy((6, seed))) for seed in range(400))
     apples = [case for case in drawn if case.main.signature.call_conv == "apple_aarch64"]

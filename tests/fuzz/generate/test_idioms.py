@@ -13,13 +13,14 @@ from clif.printer import print_functions
 from clif.types import I64
 from fuzz.cases.case import DEFAULT_SETTINGS, Case
 from fuzz.entropy import Entropy, PrngEntropy
-from fuzz.generate import Generator, Options
+from fuzz.generate import Options
 from fuzz.generate.constants import draw_halves, draw_immediate, draw_mask
 from fuzz.generate.idioms import algebra, floats, integer, operands, vectors
 from fuzz.generate.idioms.fragment import Fragment, Idiom, Unfit, op
 from fuzz.generate.idioms.vectors import shuffle_mask
 from fuzz.generate.operands import pick
 from fuzz.generate.writer import Writer
+from fuzz.isle.director import directed_generator
 
 THEMES = {
     "integer": integer.IDIOMS,
@@ -69,7 +70,7 @@ def test_each_fits_somewhere_and_is_valid(theme: str, number: int) -> None:
         directed_share=0.0,
         alone=False,
     )
-    generator = Generator(options)
+    generator = directed_generator(options)
     for seed in range(400):
         case = generator.generate(PrngEntropy((seed, number)))
         if fragment.fits and (seed < 12 or fragment.fits < 5):
@@ -86,7 +87,7 @@ def test_fragments_may_be_handed_in() -> None:
         w.keep(w.op("iadd", pick(w, I64), w.constant(I64, 0x5EED_0000 + entropy.below(9))))
         return True
 
-    generator = Generator(Options(fragments=(unlikely,), directed_share=0.0))
+    generator = directed_generator(Options(fragments=(unlikely,), directed_share=0.0))
     texts = [print_functions(generator.generate(PrngEntropy(seed)).functions) for seed in range(60)]
     assert sum(str(0x5EED_0000)[:6] in text for text in texts) >= 20
 
@@ -101,7 +102,7 @@ def test_one_that_does_not_fit_is_no_harm() -> None:
     def unfit(w: Writer, entropy: Entropy) -> bool:
         return Idiom(lambda w, t: op(w, "fadd", pick(w, t), pick(w, t)), (I64,))(w, entropy)
 
-    generator = Generator(
+    generator = directed_generator(
         Options(fragments=(never, unfit), trapping_share=0.0, directed_share=0.0, alone=False)
     )
     for seed in range(20):
@@ -119,7 +120,7 @@ def test_an_operation_that_is_not_lowered_is_told() -> None:
             caught.append(error)
         return False
 
-    generator = Generator(Options(fragments=(probing,)))
+    generator = directed_generator(Options(fragments=(probing,)))
     for seed in range(10):
         generator.generate(PrngEntropy(seed))
     assert caught

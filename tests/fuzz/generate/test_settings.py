@@ -12,7 +12,7 @@ from backend.isa.registry import ISAS
 from clif.printer import print_functions
 from fuzz.cases.case import DEFAULT_SETTINGS, Case
 from fuzz.entropy import BytesEntropy, PrngEntropy
-from fuzz.generate import Generator, Options
+from fuzz.generate import Options
 from fuzz.generate.settings import (
     FLAGS,
     NOT_DRAWN,
@@ -24,6 +24,7 @@ from fuzz.generate.settings import (
     draw_isa_settings,
     draw_settings,
 )
+from fuzz.isle.director import directed_generator
 
 DEFAULT = Options()
 DRAWN = USUAL.keys() | UNUSUAL.keys() | OTHERS
@@ -117,7 +118,7 @@ def test_no_entropy_means_the_simplest() -> None:
 @cache
 def sample() -> list[Case]:
     """Cases of all sorts, without settings."""
-    generator = Generator(Options(vectors=True, instructions=70))
+    generator = directed_generator(Options(vectors=True, instructions=70))
     return [generator.generate(PrngEntropy((11, n))) for n in range(60)]
 
 
@@ -307,6 +308,6 @@ def test_chaos_changes_code() -> None:
 
 
 def test_cases_have_chaos_now_and_then() -> None:
-    generator = Generator(DEFAULT)
+    generator = directed_generator(DEFAULT)
     chaotic = sum(bool(generator.generate(PrngEntropy((2, n))).chaos) for n in range(600))
     assert 10 <= chaotic <= 60

@@ -4,9 +4,10 @@ import pytest
 
 from clif.types import F32, F64, F128, I64, I128, INTS, Type, by_name
 from fuzz.entropy import PrngEntropy
-from fuzz.generate import Generator, Options
+from fuzz.generate import Options
 from fuzz.generate.options import EVERY_TYPE
 from fuzz.generate.signature_pool import MENU_SIZE, ODD_SIZE, fits_registers, menu, pick_shape
+from fuzz.isle.director import directed_generator
 
 I32X4, I8X2 = by_name("i32x4"), by_name("i8x2")
 ALLOWED = (*INTS, F32, F64)
@@ -53,7 +54,7 @@ def test_an_odd_type_of_the_case_is_in_its_signature() -> None:
 
 
 def test_most_main_functions_share_a_signature() -> None:
-    generator = Generator(Options(inputs=2, instructions=8))
+    generator = directed_generator(Options(inputs=2, instructions=8))
     drawn = [generator.generate(PrngEntropy(n)).main.signature for n in range(400)]
     signatures = [signature for signature in drawn if signature.call_conv == "system_v"]
     assert len(signatures) > 250

@@ -7,22 +7,23 @@ import pytest
 
 from fuzz.generate import Options
 from fuzz.generate.instruction_sets import Repertoires
-from fuzz.isle.fragment_cache import Shelf
-from fuzz.isle.rule_fragments import Recipe, recipes
+from fuzz.isle.fragment_cache import FragmentCache
+from fuzz.isle.fragment_pool import make_pool
+from fuzz.isle.rule_fragments import RuleFragments
 
 OPTIONS = Options()
-SLOT = 3
+NUMBER = 3
 
 
-def some(shelf: Shelf | None) -> list[Recipe]:
+def some(cache: FragmentCache | None) -> list[RuleFragments]:
     repertoires = Repertoires(OPTIONS)
-    found = recipes(OPTIONS.isas, repertoires.widest("none"), repertoires.widest("speed"), shelf)
+    found = make_pool(OPTIONS.isas, repertoires.widest("none"), repertoires.widest("speed"), cache)
     return found.main[::40]
 
 
-def described(made: list[Recipe]) -> list[str]:
+def described(made: list[RuleFragments]) -> list[str]:
     """What is in the fragments, forms by name, and what fires them."""
-    return [f"{recipe.fragment(SLOT)} {recipe.target(SLOT)}" for recipe in made]
+    return [f"{rule.fragment(NUMBER)} {rule.target(NUMBER)}" for rule in made]
 
 
 @cache
@@ -31,40 +32,40 @@ def anew() -> list[str]:
 
 
 def test_what_is_taken_is_what_was_put(tmp_path: Path) -> None:
-    file = tmp_path / "folder" / "shelf"
-    shelf = Shelf(file)
-    assert described(some(shelf)) == anew()
-    shelf.flush()
-    assert described(some(Shelf(file))) == anew()
+    file = tmp_path / "folder" / "cache"
+    cache = FragmentCache(file)
+    assert described(some(cache)) == anew()
+    cache.flush()
+    assert described(some(FragmentCache(file))) == anew()
 
 
 def test_what_is_taken_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shelf = Shelf(tmp_path / "shelf")
-    made = described(some(shelf))
-    shelf.flush()
-    monkeypatch.setattr(Recipe, "_try", None)
-    assert described(some(Shelf(tmp_path / "shelf"))) == made
+    cache = FragmentCache(tmp_path / "cache")
+    made = described(some(cache))
+    cache.flush()
+    monkeypatch.setattr(RuleFragments, "_try", None)
+    assert described(some(FragmentCache(tmp_path / "cache"))) == made
 
 
-def test_a_file_that_is_no_shelf_is_replaced(tmp_path: Path) -> None:
-    file = tmp_path / "shelf"
+def test_a_file_that_is_no_cache_is_replaced(tmp_path: Path) -> None:
+    file = tmp_path / "cache"
     file.write_bytes(b"of somebody else's making " * 1000)
-    assert described(some(Shelf(file))) == anew()
-    shelf = Shelf(file)
-    described(some(shelf))
-    shelf.flush()
+    assert described(some(FragmentCache(file))) == anew()
+    cache = FragmentCache(file)
+    described(some(cache))
+    cache.flush()
     assert file.read_bytes().startswith(b"SQLite")
 
 
 def test_a_folder_that_cannot_be_does_no_harm(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    shelf = Shelf(tmp_path / "file" / "shelf")
-    assert described(some(shelf)) == anew()
-    shelf.flush()
+    cache = FragmentCache(tmp_path / "file" / "cache")
+    assert described(some(cache)) == anew()
+    cache.flush()
 
 
 def test_processes_share_one(tmp_path: Path) -> None:
-    one, other = Shelf(tmp_path / "shelf"), Shelf(tmp_path / "shelf")
+    one, other = FragmentCache(tmp_path / "cache"), FragmentCache(tmp_path / "cache")
     assert described(some(one)) == anew()
     one.flush()
     assert described(some(other)) == anew()

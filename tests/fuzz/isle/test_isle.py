@@ -11,16 +11,18 @@ from clif.types import I8, I32, I64, I128, Type
 from fuzz.cases.case import DEFAULT_SETTINGS
 from fuzz.differential.pipeline import Pipeline
 from fuzz.entropy import PrngEntropy
-from fuzz.generate import Generator, Options
+from fuzz.generate import Options
 from fuzz.generate.instruction_set import Repertoire
 from fuzz.generate.instruction_sets import Repertoires
 from fuzz.generate.swarm import Swarm
 from fuzz.generate.writer import Plan
 from fuzz.isle import integer_functions, shuffles
-from fuzz.isle.fragment import Fragment, Step
+from fuzz.isle.director import directed_generator
+from fuzz.isle.fragment import Fragment, Precondition, Step
+from fuzz.isle.fragment_pool import make_pool
 from fuzz.isle.known_shapes import KNOWN, known_finding
-from fuzz.isle.operand_constraints import Demand, demands
-from fuzz.isle.rule_fragments import SLOTS, Recipe, recipes
+from fuzz.isle.operand_constraints import preconditions
+from fuzz.isle.rule_fragments import VARIANTS, RuleFragments
 from fuzz.isle.standalone import standalone
 from tests.paths import CORPUS
 
@@ -35,14 +37,14 @@ def repertoire() -> Repertoire:
 
 
 @cache
-def all_recipes() -> list[Recipe]:
-    return recipes(OPTIONS.isas, repertoire(), repertoire()).main
+def all_rules() -> list[RuleFragments]:
+    return make_pool(OPTIONS.isas, repertoire(), repertoire()).main
 
 
-def fragments(text: str, count: int = SLOTS) -> list[Fragment]:
+def fragments(text: str, count: int = VARIANTS) -> list[Fragment]:
     """Those of the one rule whose left-hand side is so written."""
-    (recipe,) = (recipe for recipe in all_recipes() if str(recipe.rule.left) == text)
-    found = [recipe.fragment(number) for number in range(count)]
+    (rule,) = (rule for rule in all_rules() if str(rule.rule.left) == text)
+    found = [rule.fragment(number) for number in range(count)]
     return [fragment for fragment in found if fragment is not None]
 
 
@@ -84,7 +86,7 @@ def test_an_extractor_over_constants() -> None:
         assert constant.imm.bit_count() == 1
         assert not constant.free
         assert division.form.name == "udiv"
-        assert fragment.demands == (Demand.NOTHING,)
+        assert fragment.preconditions == (Precondition.NOTHING,)
 
 
 def test_a_condition_that_relates_two_constants() -> None:
@@ -120,8 +122,8 @@ def test_load_and_store_of_one_address() -> None:
 
 def test_helpers_are_reached_through_their_callers() -> None:
     helper = "(compose_icmp ty 2 true x y)"
-    (recipe,) = (r for r in all_recipes() if str(r.rule.left) == helper)
-    found = recipe.fragment(0)
+    (rule,) = (r for r in all_rules() if str(r.rule.left) == helper)
+    found = rule.fragment(0)
     assert found is None or found.steps[-1].form.name in ("band", "bor", "bxor")
     found_truthy = fragments("(truthy (bmask _ x))")
     assert found_truthy
@@ -140,15 +142,15 @@ def test_a_rewrite_does_happen() -> None:
 
 
 def test_nearly_every_rule_of_the_mid_end_is_turned_round() -> None:
-    rules = [recipe for recipe in all_recipes() if recipe.rule.file.startswith("src/opts/")]
+    rules = [rule for rule in all_rules() if rule.rule.file.startswith("src/opts/")]
     missing = [r for r in rules if not any(r.fragment(n) is not None for n in range(3))]
     assert len(missing) < 0.05 * len(rules), missing
 
 
-@given(st.integers(0, 1 << 30), st.integers(0, SLOTS - 1))
+@given(st.integers(0, 1 << 30), st.integers(0, VARIANTS - 1))
 def test_what_stands_alone_verifies_and_compiles(index: int, number: int) -> None:
-    recipe = all_recipes()[index % len(all_recipes())]
-    fragment = recipe.fragment(number)
+    rule = all_rules()[index % len(all_rules())]
+    fragment = rule.fragment(number)
     if fragment is None:
         return
     functions_ = Functions(function_text(fragment, number))
@@ -158,9 +160,9 @@ def test_what_stands_alone_verifies_and_compiles(index: int, number: int) -> Non
 
 
 def test_fragments_do_not_depend_on_what_was_made_before() -> None:
-    fresh = recipes(OPTIONS.isas, repertoire(), repertoire()).main
+    fresh = make_pool(OPTIONS.isas, repertoire(), repertoire()).main
     for n in range(0, len(fresh), 97):
-        mine, theirs = fresh[n].fragment(5), all_recipes()[n].fragment(5)
+        mine, theirs = fresh[n].fragment(5), all_rules()[n].fragment(5)
         assert (mine is None) == (theirs is None)
         if mine is not None and theirs is not None:
             assert mine.operands == theirs.operands
@@ -171,7 +173,7 @@ def test_fragments_do_not_depend_on_what_was_made_before() -> None:
 
 def test_cases_full_of_fragments_are_accepted_and_do_not_trap() -> None:
     options = Options(vectors=True, directed_share=0.9, trapping_share=0.0, inputs=8)
-    generator, pipeline = Generator(options), Pipeline(options.isas)
+    generator, pipeline = directed_generator(options), Pipeline(options.isas)
     for seed in range(25):
         case = generator.generate(PrngEntropy((seed, 1)))
         verdict = pipeline.check(case)
@@ -180,7 +182,7 @@ def test_cases_full_of_fragments_are_accepted_and_do_not_trap() -> None:
         assert (verdict.expected.status == 0).all()
 
 
-# --- what a fragment demands of its operands ---
+# --- what a fragment requires of its operands ---
 
 
 def step(name: str, type_: Type, *args: int, imm: int = 0, cond: str = "") -> Step:
@@ -190,19 +192,24 @@ def step(name: str, type_: Type, *args: int, imm: int = 0, cond: str = "") -> St
     return Step(form, args, imm, cond)
 
 
-def test_demands() -> None:
+def test_preconditions() -> None:
     one = step("iconst", I32, imm=1)
     minus_one = step("iconst", I32, imm=0xFFFF_FFFF)
     zero = step("iconst", I32)
-    assert demands([I32, I32], [step("udiv", I32, ~0, ~1)]) == (Demand.NOTHING, Demand.NONZERO)
-    assert demands([I32], [one, step("udiv", I32, ~0, 0)]) == (Demand.NOTHING,)
-    assert demands([I32], [zero, step("udiv", I32, ~0, 0)]) is None
-    assert demands([I32], [minus_one, step("srem", I32, ~0, 0)]) == (Demand.NOTHING,)
-    assert demands([I32], [minus_one, step("sdiv", I32, ~0, 0)]) is None
-    assert demands([I32], [step("trapz", I32, ~0)]) == (Demand.NONZERO,)
-    assert demands([I32], [step("trapnz", I32, ~0)]) == (Demand.ZERO,)
-    assert demands([I32], [step("ineg", I32, ~0), step("trapz", I32, 0)]) == (Demand.NONZERO,)
-    assert demands([I32], [step("bnot", I32, ~0), step("trapz", I32, 0)]) is None
+    assert preconditions([I32, I32], [step("udiv", I32, ~0, ~1)]) == (
+        Precondition.NOTHING,
+        Precondition.NONZERO,
+    )
+    assert preconditions([I32], [one, step("udiv", I32, ~0, 0)]) == (Precondition.NOTHING,)
+    assert preconditions([I32], [zero, step("udiv", I32, ~0, 0)]) is None
+    assert preconditions([I32], [minus_one, step("srem", I32, ~0, 0)]) == (Precondition.NOTHING,)
+    assert preconditions([I32], [minus_one, step("sdiv", I32, ~0, 0)]) is None
+    assert preconditions([I32], [step("trapz", I32, ~0)]) == (Precondition.NONZERO,)
+    assert preconditions([I32], [step("trapnz", I32, ~0)]) == (Precondition.ZERO,)
+    assert preconditions([I32], [step("ineg", I32, ~0), step("trapz", I32, 0)]) == (
+        Precondition.NONZERO,
+    )
+    assert preconditions([I32], [step("bnot", I32, ~0), step("trapz", I32, 0)]) is None
 
 
 def test_known_findings_are_left_out_and_kept_as_cases() -> None:

@@ -21,6 +21,7 @@ from fuzz.cases.casefile import print_case, read_case
 from fuzz.differential.pipeline import Pipeline
 from fuzz.entropy import BytesEntropy, PrngEntropy
 from fuzz.generate import Generator, Options
+from fuzz.isle.director import directed_generator
 from fuzz.mutate import MUTATIONS, Mutant, Mutation, Mutator, RollbackReason, crossover, mutate
 from fuzz.mutate.context import MutationContext
 from fuzz.mutate.mutator import mutator_of
@@ -32,7 +33,7 @@ SEEDS = range(150)
 
 @cache
 def generator() -> Generator:
-    return Generator(OPTIONS)
+    return directed_generator(OPTIONS)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The state of every rule, watching rules fire, the walk through all of them, rules made wrong."""
+"""The state of every rule, watching rules fire, the sweep through all of them, rules made wrong."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fuzz.cases.case import DEFAULT_SETTINGS
 from fuzz.differential.pipeline import Pipeline
 from fuzz.differential.rule_notes import fired_notes
 from fuzz.generate.options import Options
-from fuzz.isle.rule_sweep import RuleWalk
+from fuzz.isle.rule_sweep import RuleSweep
 from fuzz.survey.justified_unfired import ARGUED
 from fuzz.survey.rules import RuleState, RunCounts, counts_by_group, find, survey
 from fuzz.survey.unfired_reasons import Reason, flags_of, lacking_flags
@@ -134,28 +134,28 @@ def test_tested_means_enough_cases_and_inputs_on_one_isa(states: list[RuleState]
     assert state.tested
 
 
-def test_a_walk_is_about_each_rule_in_turn(watch: RuleWatch) -> None:
-    walk = RuleWalk(Options(isas=("aarch64",)), seed=3)
-    assert walk.rules > 1000
+def test_a_sweep_is_about_each_rule_in_turn(watch: RuleWatch) -> None:
+    sweep = RuleSweep(Options(isas=("aarch64",)), seed=3)
+    assert sweep.rules > 1000
     pipeline = Pipeline(("aarch64",), watch=watch)
-    met = aimed = 0
+    met = directed = 0
     for index in range(60):
-        case = walk.case(index)
-        assert print_functions(case.functions) == print_functions(walk.case(index).functions)
+        case = sweep.case(index)
+        assert print_functions(case.functions) == print_functions(sweep.case(index).functions)
         verdict = pipeline.check(case)
         assert verdict.rejected == []
         _, _, about = case.origin.partition(", about ")
         if about:
-            aimed += 1
+            directed += 1
             numbers = {number for run in verdict.runs for number in run.fired}
             met += about in {str(watch.rules[n]) for n in numbers}
-    assert aimed > 45
-    assert met > 0.8 * aimed
+    assert directed > 45
+    assert met > 0.8 * directed
 
 
 def test_a_finding_names_the_rules_that_fired(watch: RuleWatch) -> None:
-    walk = RuleWalk(Options(isas=("aarch64",)), seed=3)
-    verdict = Pipeline(("aarch64",), watch=watch).check(walk.case(0))
+    sweep = RuleSweep(Options(isas=("aarch64",)), seed=3)
+    verdict = Pipeline(("aarch64",), watch=watch).check(sweep.case(0))
     notes = fired_notes(watch, verdict.runs)
     assert notes
     assert all(note.startswith("rules fired for aarch64: src/") for note in notes)

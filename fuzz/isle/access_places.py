@@ -1,0 +1,92 @@
+"""Where the memory accesses of a fragment go: an object of the function, and a place in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from clif.function import MemFlags, Value
+from clif.memory_access import address_operand
+from clif.typed_instructions import TypedInstruction
+from clif.types import I64
+from fuzz.generate.memory import base, place
+from fuzz.generate.options import TRAP_CODES
+from fuzz.generate.writer import MemoryObject, Writer
+from fuzz.isle.fragment import Fragment
+
+_VECTOR: Final = 16
+
+
+@dataclass(slots=True)
+class Place:
+    """Address, offset and flags of all accesses to one place."""
+
+    address: Value
+    offset: int
+    flags: MemFlags
+
+
+def has_object(w: Writer, fragment: Fragment, number: int) -> bool:
+    """Return whether the function has an object for the accesses to place ``number``."""
+    return bool(_objects(w, fragment, number))
+
+
+def find_place(w: Writer, fragment: Fragment, number: int) -> Place:
+    """Draw the place for the accesses to place ``number``."""
+    forms = _accesses(fragment, number)
+    target = w.entropy.choice(_objects(w, fragment, number))
+    size = max(form.accessed_bytes for form in forms)
+    low = target.writable if any(map(_writes, forms)) else 0
+    if any(map(_is_atomic, forms)):
+        address, offset, aligned = _aligned_place(w, target, size, low), 0, True
+    else:
+        address, offset, aligned = place(w, target, size, low)
+    flags = MemFlags(
+        trap=None if w.entropy.below(2) else w.entropy.choice(TRAP_CODES),
+        # SSE instructions take operands of 16 bytes from memory only if these are aligned.
+        aligned=aligned and (size == _VECTOR or w.entropy.below(2) == 0),
+        alias_region=target.region,
+    )
+    return Place(address, offset, flags)
+
+
+def _accesses(fragment: Fragment, number: int) -> list[TypedInstruction]:
+    return [
+        step.form
+        for step in fragment.steps
+        if step.place == number and address_operand(step.form.opcode) is not None
+    ]
+
+
+def _objects(w: Writer, fragment: Fragment, number: int) -> list[MemoryObject]:
+    """Return the objects that suit the accesses to a place, in size and otherwise."""
+    forms = _accesses(fragment, number)
+    size = max(form.accessed_bytes for form in forms)
+    writes = any(map(_writes, forms))
+    atomic = any(map(_is_atomic, forms))
+    return [
+        target
+        for target in w.memory
+        if size <= target.size - (_aligned_up(target.writable, size) if writes else 0)
+        and (not atomic or target.base is not None)
+    ]
+
+
+def _writes(form: TypedInstruction) -> bool:
+    return "can_store" in form.opcode.flags
+
+
+def _is_atomic(form: TypedInstruction) -> bool:
+    return form.name.startswith("atomic_")
+
+
+def _aligned_up(at: int, size: int) -> int:
+    return -(-at // size) * size
+
+
+def _aligned_place(w: Writer, target: MemoryObject, size: int, low: int) -> Value:
+    """Draw an address that is a multiple of the size, as atomic operations need it."""
+    first = _aligned_up(low, size) // size
+    at = size * w.entropy.between(first, target.size // size - 1)
+    address = base(w, target)
+    return w.op("iadd", address, w.constant(I64, at)) if at else address
