@@ -25,6 +25,10 @@ _PATH = re.compile(rf"(?<![\w/.~-])(?:{'|'.join(FOLDERS)})/[\w./*-]*")
 _MODULE = re.compile(rf"(?<![\w/.])(?:{'|'.join(PACKAGES)})(?:\.\w+)+")
 _FILE = re.compile(r"(?<![\w/.])\w+\.py\b")
 _HEADING = re.compile(r"^#+ +(.*)$", re.MULTILINE)
+_MENTIONED_FILE = re.compile(
+    rf"(?<![\w/.~-])(?:{'|'.join(FOLDERS)})/[\w./-]*\w\.(?:py|md|rs|clif)\b"
+)
+_MENTIONED_MODULE = re.compile(rf"``((?:{'|'.join(PACKAGES)})(?:\.\w+)+)(?:\(\))?``")
 #: Files that a page tells its reader to make.
 _EXAMPLES = {"test_mine.py", "riscv64.py"}
 
@@ -123,3 +127,24 @@ def command_of(words: list[str]) -> tuple[click.Command, list[str]]:
         assert found is not None, word
         command = found
     return command, words
+
+
+@pytest.mark.parametrize("folder", [*PACKAGES, "scripts", "tests"])
+def test_what_the_code_mentions_exists(folder: str) -> None:
+    """Comments and docstrings: files by their path, modules between double backticks."""
+    missing = []
+    for file in sorted(
+        path for kind in ("py", "rs") for path in (ROOT / folder).rglob(f"*.{kind}")
+    ):
+        if "target" in file.relative_to(ROOT).parts:
+            continue  # what cargo made
+        text = file.read_text()
+        missing += [(file, path) for path in _MENTIONED_FILE.findall(text) if not exists(path)]
+        missing += [
+            (file, path) for path in _MENTIONED_MODULE.findall(text) if not importable(path)
+        ]
+    assert missing == []
+
+
+def exists(path: str) -> bool:
+    return (ROOT / path).exists()
