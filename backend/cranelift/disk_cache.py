@@ -9,8 +9,8 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
-from backend.cranelift import _cranelift
 from backend.cranelift.compiler import version
+from backend.cranelift.extension_id import extension_id
 
 
 def folder() -> Path:
@@ -20,9 +20,12 @@ def folder() -> Path:
 
 @lru_cache(maxsize=16)
 def fingerprint(*sources: str) -> bytes:
-    """Stands for the extension, and for the modules that make something of it."""
-    digest = hashlib.sha256(version().encode())
-    for file in (_cranelift.__file__, *sources):
+    """Return a hash of the extension's identity and of some source files.
+
+    What the modules in these files compute from the extension alone can be cached under it.
+    """
+    digest = hashlib.sha256(f"{version()} {extension_id()} ".encode())
+    for file in sources:
         digest.update(Path(file).read_bytes())
     return digest.digest()
 

@@ -84,9 +84,9 @@ class _Collector(Collector):
         yield _gauge("corpus", "Cases that covered a new edge.", [((), result.corpus)])
         yield _gauge(
             "worker_memory_bytes",
-            "Resident memory, by job.",
-            [((str(job),), mib * (1 << 20)) for job, mib in result.memory_mib.items()],
-            "job",
+            "Resident memory, by worker.",
+            [((str(n),), mib * (1 << 20)) for n, mib in result.memory_mib.items()],
+            "worker",
         )
 
 

@@ -21,8 +21,6 @@ from typing import Any
 
 import ray
 
-from fuzz.campaign.build_id import present_build
-from fuzz.campaign.database import Build
 from fuzz.campaign.local_workers import LocalWorkers
 from fuzz.campaign.plan import CampaignPlan, WorkerState
 from fuzz.campaign.resume import ResumeError, check_build
@@ -34,6 +32,7 @@ from fuzz.campaign.worker_pool import (
     WorkerMessage,
     WorkerProgress,
 )
+from fuzz.cases.build_identity import BuildIdentity, build_identity
 
 #: How long an agent waits for messages before it answers with those that it has.
 _POLL_SECONDS = 0.5
@@ -95,14 +94,14 @@ class Agent:
         state: WorkerState,
         known: frozenset[str],
         seconds: float | None,
-        build: Build,
+        build: BuildIdentity,
     ) -> None:
         self.number = number
         self.problem = ""
         self._directory = tempfile.TemporaryDirectory(prefix="clif-fuzz-")
         self._pool = self.make_pool(replace(plan, out=self._directory.name))
         try:
-            check_build(build, present_build())
+            check_build(build, build_identity())
         except ResumeError as error:
             self.problem = f"{platform.node()}: {error}"
         else:
@@ -167,7 +166,7 @@ class RayWorkers:
     def __init__(self, plan: CampaignPlan, agent: type[Agent] = Agent) -> None:
         self.plan = plan
         self._remote = ray.remote(agent)
-        self._build = present_build()
+        self._build = build_identity()
         self._replies: dict[Any, _RemoteWorker] = {}
         self._known: set[str] = set()
         self._seconds: float | None = None

@@ -1,4 +1,4 @@
-"""Going on with a campaign: what may be asked of it, and what its last moments left on the disk."""
+"""Going on with a campaign: which options may change, and what a killed supervisor left on disk."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from fuzz.campaign.database import Build
 from fuzz.campaign.plan import CampaignPlan, WorkerState
 from fuzz.campaign.result import FindingSummary
+from fuzz.cases.build_identity import BuildIdentity
 from fuzz.cases.case_options import CASE_FIELDS
+from fuzz.differential.finding import KNOWN
 
-#: What may be another with every run: it does not decide what a case is.
+#: The fields of a plan that do not decide what a case is, so that each run may have others.
 _LIMITS = frozenset({"cases", "seconds", "case_seconds", "memory_mb", "out"})
 _PLAN_FIELDS = frozenset(field.name for field in fields(CampaignPlan))
 _NOTE = re.compile(r"; (finding|isa|bucket|origin): ?(.*)")
@@ -28,12 +29,15 @@ class ResumeError(Exception):
 def resumed_plan(
     saved: CampaignPlan, asked: Mapping[str, Any], labels: Mapping[str, str]
 ) -> CampaignPlan:
-    """The plan to go on with.
+    """Return the plan to go on with.
 
     Args:
-        asked: what the user has said this time, by the names of the fields of ``CampaignPlan`` and
-            of ``CaseOptions``. Limits replace the saved ones; the rest must be the same.
-        labels: what these are called on the command line.
+        asked: what the user asks for this time, by the names of fields of ``CampaignPlan`` and
+            ``CaseOptions``. Limits replace the saved ones; everything else must be the same.
+        labels: the names of these fields on the command line.
+
+    Raises:
+        ResumeError: something that decides what the cases are is not the same.
     """
     limits = {}
     for name, value in asked.items():
@@ -48,19 +52,18 @@ def resumed_plan(
 
 
 def plan_fields(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of a command's parameters that a plan is made of."""
+    """Return those of a command's parameters that a plan is made of."""
     return {n: v for n, v in params.items() if n in CASE_FIELDS or n in _PLAN_FIELDS}
 
 
-def check_build(saved: Build, present: Build) -> None:
-    """Raises ResumeError unless the cases of both are the same."""
-    for what, before, now in (
-        ("Cranelift", saved.cranelift, present.cranelift),
-        ("clif-fuzz", saved.clif_fuzz, present.clif_fuzz),
-        ("edges", saved.edges_total, present.edges_total),
-    ):
-        if before != now:
-            raise ResumeError(f"the campaign is of another build: {what} {before}, here {now}")
+def check_build(saved: BuildIdentity, present: BuildIdentity) -> None:
+    """Check that the cases of two builds are the same.
+
+    Raises:
+        ResumeError: they are not.
+    """
+    if saved.digest != present.digest:
+        raise ResumeError(f"the campaign is of another build: {saved}, not {present}")
 
 
 def _show(value: Any) -> str:
@@ -75,7 +78,7 @@ def _show(value: Any) -> str:
 
 
 def remove_temporary_files(directory: Path) -> None:
-    """Removes what a process that was killed left half written."""
+    """Remove the files that a killed process left half written."""
     for pattern in (".crash-*.tmp", ".try-*"):
         for path in directory.glob(pattern):
             with suppress(OSError):
@@ -85,13 +88,14 @@ def remove_temporary_files(directory: Path) -> None:
 def unrecorded_findings(
     directory: Path, plan: CampaignPlan, states: Mapping[int, WorkerState], files: set[str]
 ) -> Iterator[FindingSummary]:
-    """Findings that were written and, for the supervisor was killed, not entered.
+    """Yield the findings that have a file but are not in the database.
 
-    Most of them would be found again, since their case is done again: not those that some accident
-    had a part in. Only files of cases that are not counted can be the campaign's.
+    The supervisor was killed between the writing of the file and the saving of the database. Most
+    such findings would be found again, since their cases are run again; but not those that some
+    accident had a part in. Only files of cases that are not counted can belong to the campaign.
 
     Args:
-        files: names of files that belong to some campaign.
+        files: names of the files that belong to some campaign.
     """
     for path in sorted(directory.glob("crash-*.clif")):
         if path.name in files:
@@ -105,9 +109,7 @@ def unrecorded_findings(
 
 
 def _read(path: Path) -> tuple[FindingSummary | None, int]:
-    """The finding in a file and the seed of its case; None for a file that says neither."""
-    from fuzz.differential.finding import KNOWN
-
+    """Return the finding in a file and the seed of its case; no finding if one is not named."""
     notes: dict[str, str] = {}
     known = False
     with suppress(OSError, UnicodeDecodeError):
@@ -121,7 +123,11 @@ def _read(path: Path) -> tuple[FindingSummary | None, int]:
     if origin is None or "bucket" not in notes:
         return None, 0
     summary = FindingSummary(
-        notes.get("finding", ""), notes["bucket"], notes.get("isa", ""), str(path), known,
+        notes.get("finding", ""),
+        notes["bucket"],
+        notes.get("isa", ""),
+        str(path),
+        known,
         int(origin[2]),
-    )  # fmt: skip
+    )
     return summary, int(origin[1])

@@ -14,7 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from fuzz.campaign.database import CampaignDatabase, CampaignState, DatabaseError
+from fuzz.campaign.database import CampaignDatabase, CampaignState
+from fuzz.campaign.database_schema import DatabaseError
 from fuzz.campaign.local_workers import LocalWorkers
 from fuzz.campaign.plan import CampaignPlan, WorkerState
 from fuzz.campaign.result import CampaignResult, CorpusCase, FindingSummary

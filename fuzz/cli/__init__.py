@@ -62,10 +62,25 @@ class _LazyGroup(click.Group):
             formatter.write_dl(list(_COMMANDS.items()))
 
 
+def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        from fuzz.cases.build_identity import build_identity
+
+        click.echo(build_identity())
+        context.exit()
+
+
 @click.group(
     cls=_LazyGroup, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
 )
-@click.version_option(package_name="clif-fuzz", prog_name="clif-fuzz")
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_print_version,
+    help="Show the version, Cranelift's, and the identity of the build.",
+)
 def cli() -> None:
     """Differential fuzzing of Cranelift: compiled and emulated CLIF against an interpreter."""
 

@@ -1,4 +1,7 @@
-"""A campaign's folder: opened for one run, begun in or gone on in. Every failure is one line."""
+"""The directory of a campaign: opening it for one run, and beginning or resuming a campaign there.
+
+Every failure is a ``BadInput``, which the command line prints in one line.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fuzz.campaign.database import DATABASE, CampaignDatabase, DatabaseError
+from fuzz.campaign.database import CampaignDatabase
+from fuzz.campaign.database_schema import DATABASE, DatabaseError
 from fuzz.campaign.plan import CampaignPlan, WorkerState
 from fuzz.campaign.result import CampaignResult
 from fuzz.campaign.resume import (
@@ -18,13 +22,14 @@ from fuzz.campaign.resume import (
     resumed_plan,
     unrecorded_findings,
 )
+from fuzz.cases.build_identity import build_identity
 from fuzz.cli.errors import BadInput
 from fuzz.cli.files import check_out
 
 
 @dataclass(frozen=True, slots=True)
-class Beginning:
-    """Where a campaign stands when it is set going."""
+class CampaignStart:
+    """Where a campaign stands when a run of it starts."""
 
     plan: CampaignPlan
     result: CampaignResult = field(default_factory=CampaignResult)
@@ -33,9 +38,13 @@ class Beginning:
 
 @contextmanager
 def open_folder(directory: Path, *, new: bool) -> Iterator[CampaignDatabase]:
-    """The folder's database, for this run alone. Raises BadInput where that is not possible.
+    """Open the directory's database for this run alone.
 
-    ``new`` allows for a folder that has none.
+    Args:
+        new: the directory need not exist, nor hold a database.
+
+    Raises:
+        BadInput: there is no campaign, another one is running, or the disk is at fault.
     """
     if not new and not (directory / DATABASE).exists():
         raise BadInput(f"{directory}: no campaign to go on with")
@@ -49,29 +58,39 @@ def open_folder(directory: Path, *, new: bool) -> Iterator[CampaignDatabase]:
         yield database
 
 
-def begin(database: CampaignDatabase, plan: CampaignPlan) -> Beginning:
-    """Another campaign. Raises BadInput where it cannot be entered."""
-    from fuzz.campaign.build_id import present_build
+def begin(database: CampaignDatabase, plan: CampaignPlan) -> CampaignStart:
+    """Begin another campaign.
+
+    Raises:
+        BadInput: it cannot be saved.
+    """
+    from backend.cranelift.edge_counters import counters
 
     try:
-        database.begin(plan, present_build())
+        database.begin(plan, build_identity(), len(counters()))
     except DatabaseError as error:
         raise BadInput(str(error)) from error
-    return Beginning(plan)
+    return CampaignStart(plan)
 
 
 def resume(
     database: CampaignDatabase, asked: Mapping[str, Any], labels: Mapping[str, str]
-) -> Beginning:
-    """The latest campaign of the folder. Raises BadInput where it cannot go on as asked."""
-    from fuzz.campaign.build_id import present_build
+) -> CampaignStart:
+    """Go on with the latest campaign of the directory.
 
+    Args:
+        asked, labels: as ``fuzz.campaign.resume.resumed_plan`` takes them.
+
+    Raises:
+        BadInput: there is no campaign, it is of another build, or its cases would be others.
+    """
     try:
         saved, build = database.latest()
-        check_build(build, present_build())
+        check_build(build, build_identity())
         plan = resumed_plan(saved, asked, labels)
         result, states = database.resume(plan)
-        result.findings += unrecorded_findings(database.directory, plan, states, database.files())
+        files = database.files()
+        result.findings += unrecorded_findings(database.directory, plan, states, files)
     except (DatabaseError, ResumeError) as error:
         raise BadInput(str(error)) from error
-    return Beginning(plan, result, states)
+    return CampaignStart(plan, result, states)

@@ -24,7 +24,7 @@ from fuzz.cli.errors import (
     BadInput,
     complain,
 )
-from fuzz.cli.folder import Beginning, begin, open_folder, resume
+from fuzz.cli.folder import CampaignStart, begin, open_folder, resume
 from fuzz.cli.options import (
     amount_options,
     case_options,
@@ -139,7 +139,7 @@ def command(context: click.Context, /, **params: Any) -> int:
 
 
 def _run(
-    beginning: Beginning,
+    beginning: CampaignStart,
     database: CampaignDatabase,
     pool: WorkerPool | None,
     metrics: MetricsFile | None,

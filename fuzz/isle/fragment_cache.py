@@ -22,10 +22,10 @@ from typing import Any, Final
 from backend.cranelift import disk_cache
 from clif.typed_instructions import InstructionKey, TypedInstruction
 from clif.types import Type, by_name
+from fuzz.cases.build_identity import build_identity
 from fuzz.isle.fragment import Fragment, Step
 from fuzz.isle.operand_constraints import preconditions
 
-_SOURCES: Final = ("backend", "clif", "fuzz", "interp")
 #: How many caches of other builds and versions stay in the folder.
 _KEPT: Final = 4
 #: How many fragments are written at once. A process that is killed loses fewer than this.
@@ -119,16 +119,11 @@ class FragmentCache:
 @cache
 def user_cache(isas: tuple[str, ...], types: tuple[Type, ...]) -> FragmentCache:
     """Return the cache in the user's cache folder, for cases of these types for these ISAs."""
-    digest = hashlib.sha256(disk_cache.fingerprint(*_source_files()))
+    digest = hashlib.sha256(build_identity().digest.encode())
     digest.update(" ".join([*isas, *(type_.name for type_ in types)]).encode())
     file = disk_cache.folder() / f"fragments-{digest.hexdigest()[:16]}.sqlite"
     _remove_old(file)
     return FragmentCache(file)
-
-
-def _source_files() -> list[str]:
-    root = Path(__file__).resolve().parents[2]
-    return [str(file) for name in _SOURCES for file in sorted((root / name).rglob("*.py"))]
 
 
 def _remove_old(kept: Path) -> None:

@@ -10,15 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fuzz.campaign.database import DATABASE
+from fuzz.campaign.database_schema import DATABASE, READABLE_VERSIONS
 from fuzz.campaign.json_codec import decode
 from fuzz.campaign.plan import CampaignPlan
 from fuzz.campaign.statistics import Statistics
 from fuzz.differential.finding import KNOWN
 from reports.model import Sample
-
-#: The version of the database's schema that can be read (``fuzz.campaign.database``).
-_SCHEMA = 1
 
 
 class ArchiveError(Exception):
@@ -130,8 +127,9 @@ def _read_database(folder: Path, database: Path, number: int | None) -> Archive:
 
 def _read_campaign(folder: Path, connection: sqlite3.Connection, number: int | None) -> Archive:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version != _SCHEMA:
-        raise ArchiveError(f"{folder}: the campaign database has version {version}, not {_SCHEMA}")
+    if version not in READABLE_VERSIONS:
+        known = " or ".join(map(str, READABLE_VERSIONS))
+        raise ArchiveError(f"{folder}: the campaign database has version {version}, not {known}")
     numbers = [row[0] for row in connection.execute("SELECT id FROM campaigns ORDER BY id")]
     if not numbers:
         raise ArchiveError(f"{folder}: the database holds no campaign")

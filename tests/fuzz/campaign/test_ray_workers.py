@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from fuzz.campaign.build_id import present_build
 from fuzz.campaign.database import CampaignDatabase
 from fuzz.campaign.local_workers import LocalWorkers
 from fuzz.campaign.plan import CampaignPlan
 from fuzz.campaign.result import CampaignResult
 from fuzz.campaign.supervisor import Supervisor
+from fuzz.cases.build_identity import build_identity
 from fuzz.cases.case_options import INGREDIENTS, CaseOptions
 from tests.fuzz.campaign.torture import EVERY, run_noisy_worker
 from tests.fuzz.command import Command
@@ -76,7 +76,7 @@ def test_a_lost_node_loses_nothing(cluster: Any, tmp_path: Path) -> None:
             cluster.remove_node(cluster.nodes[0], allow_graceful=False)
 
     with closing(CampaignDatabase(there)) as database:
-        database.begin(plan, present_build())
+        database.begin(plan, build_identity(), 1000)
         pool = RayWorkers(plan, NoisyAgent)
         result = Supervisor(plan, lose_a_node, database=database, pool=pool).run()
     assert result.error == ""

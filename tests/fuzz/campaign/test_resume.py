@@ -16,15 +16,21 @@ from typing import Any
 
 import pytest
 
-from fuzz.campaign.build_id import present_build
 from fuzz.campaign.case_source import CaseSource
-from fuzz.campaign.database import DATABASE, Build, CampaignDatabase, CampaignState, DatabaseError
+from fuzz.campaign.database import CampaignDatabase, CampaignState
+from fuzz.campaign.database_schema import DATABASE, VERSION, DatabaseError
 from fuzz.campaign.json_codec import decode, encode
 from fuzz.campaign.plan import CampaignPlan, WorkerState
 from fuzz.campaign.result import CampaignResult, CorpusCase, FindingSummary
-from fuzz.campaign.resume import remove_temporary_files, unrecorded_findings
+from fuzz.campaign.resume import (
+    ResumeError,
+    check_build,
+    remove_temporary_files,
+    unrecorded_findings,
+)
 from fuzz.campaign.statistics import Statistics
 from fuzz.campaign.supervisor import Supervisor
+from fuzz.cases.build_identity import BuildIdentity, build_identity
 from fuzz.cases.case_options import INGREDIENTS, CaseOptions
 from fuzz.differential.finding import Finding, FindingKind
 from fuzz.differential.finding_file import finding_text, write_finding
@@ -32,7 +38,8 @@ from tests.fuzz.command import Command
 
 PLAIN = CaseOptions(inputs=2, instructions=10, without=frozenset(INGREDIENTS))
 FLAGS = ("--inputs", 2, "--instructions", 10, "--without", ",".join(INGREDIENTS), "--seed", 3)
-BUILD = Build("0.135.8", "0.1.0", 1000)
+BUILD = BuildIdentity("0.2.0", "0.135.8", "0123456789abcdef")
+EDGES = 1000
 
 
 @pytest.fixture
@@ -80,7 +87,7 @@ def test_statistics_are_saved_without_loss() -> None:
 
 def test_what_is_saved_is_there_again(database: CampaignDatabase, tmp_path: Path) -> None:
     plan = CampaignPlan(PLAIN, seed=3, cases=100, jobs=2, out=str(tmp_path))
-    database.begin(plan, BUILD)
+    database.begin(plan, BUILD, EDGES)
     result, states = some_result(), {0: WorkerState(8, {10}), 1: WorkerState(5)}
     database.save(result, states, [CorpusCase(4, 3)], sample=True)
     database.save(result, states, sample=False)  # adds nothing
@@ -111,7 +118,7 @@ def test_a_second_campaign_goes_into_the_same_database(
     database: CampaignDatabase, tmp_path: Path
 ) -> None:
     for seed in (1, 2):
-        database.begin(CampaignPlan(PLAIN, seed=seed), BUILD)
+        database.begin(CampaignPlan(PLAIN, seed=seed), BUILD, EDGES)
         database.save(some_result(), {0: WorkerState(seed)}, sample=True)
     assert database.latest()[0].seed == 2
     assert rows(tmp_path, "SELECT campaign, count(*) FROM findings GROUP BY 1") == [(1, 3), (2, 3)]
@@ -137,7 +144,7 @@ def test_a_foreign_file_is_refused_in_one_line(tmp_path: Path, content: bytes) -
 def test_a_full_disk_ends_the_campaign_with_what_was_saved(tmp_path: Path) -> None:
     plan = CampaignPlan(PLAIN, seed=3, cases=100_000, out=str(tmp_path))
     with closing(CampaignDatabase(tmp_path)) as database:
-        database.begin(plan, BUILD)
+        database.begin(plan, BUILD, EDGES)
         (pages,) = database._connection.execute("PRAGMA page_count").fetchone()
         database._connection.execute(f"PRAGMA max_page_count = {pages + 2}")
         result = Supervisor(plan, database=database).run()
@@ -165,7 +172,9 @@ def facts(result: CampaignResult) -> dict[str, object]:
 def test_in_several_parts_it_is_the_same_campaign(tmp_path: Path) -> None:
     whole = Supervisor(CampaignPlan(PLAIN, seed=3, cases=90, jobs=2, out=str(tmp_path))).run()
     with closing(CampaignDatabase(tmp_path)) as database:
-        database.begin(CampaignPlan(PLAIN, seed=3, cases=30, jobs=2, out=str(tmp_path)), BUILD)
+        database.begin(
+            CampaignPlan(PLAIN, seed=3, cases=30, jobs=2, out=str(tmp_path)), BUILD, EDGES
+        )
         result = CampaignResult()
         states: dict[int, WorkerState] = {}
         for cases in (30, 60, 90):
@@ -193,7 +202,7 @@ def test_a_killed_supervisor_takes_its_workers_along_and_can_be_resumed(
         assert time.monotonic() < deadline
         time.sleep(0.1)
     assert rows(tmp_path, "PRAGMA integrity_check") == [("ok",)]
-    ((furthest,),) = rows(tmp_path, "SELECT max(next_case) FROM jobs")  # one may be far ahead
+    ((furthest,),) = rows(tmp_path, "SELECT max(next_case) FROM workers")  # one may be far ahead
     cases = furthest + 100
     output = command("run", "--resume", tmp_path, "--cases", cases, "--json", "-")
     assert output.code == 0
@@ -256,16 +265,47 @@ def test_other_cases_are_refused(
     command: Command, tmp_path: Path, arguments: tuple[object, ...], message: str
 ) -> None:
     with closing(CampaignDatabase(tmp_path)) as database:
-        database.begin(CampaignPlan(PLAIN, seed=3, out=str(tmp_path)), present_build())
+        database.begin(CampaignPlan(PLAIN, seed=3, out=str(tmp_path)), build_identity(), EDGES)
     assert message in command.complaint("run", "--resume", tmp_path, *arguments)
 
 
 def test_another_build_is_refused(command: Command, tmp_path: Path) -> None:
     with closing(CampaignDatabase(tmp_path)) as database:
-        database.begin(
-            CampaignPlan(PLAIN, seed=3, out=str(tmp_path)), replace(present_build(), edges_total=7)
+        database.begin(CampaignPlan(PLAIN, seed=3, out=str(tmp_path)), BUILD, EDGES)
+    message = command.complaint("run", "--resume", tmp_path)
+    assert message == f"the campaign is of another build: {BUILD}, not {build_identity()}"
+
+
+def test_what_a_build_is_called_does_not_matter() -> None:
+    check_build(BUILD, replace(BUILD, clif_fuzz="0.3.0"))
+    with pytest.raises(ResumeError, match="another build"):
+        check_build(BUILD, replace(BUILD, digest="0"))
+
+
+def test_a_database_of_schema_1_is_upgraded(command: Command, tmp_path: Path) -> None:
+    with closing(CampaignDatabase(tmp_path)) as database:
+        database.begin(CampaignPlan(PLAIN, seed=3, out=str(tmp_path)), BUILD, EDGES)
+        database.save(some_result(), {0: WorkerState(8)}, sample=True)
+    with closing(sqlite3.connect(tmp_path / DATABASE)) as connection:
+        connection.executescript(
+            "ALTER TABLE workers RENAME TO jobs; ALTER TABLE campaigns DROP COLUMN build;"
+            " PRAGMA user_version = 1"
         )
-    assert "of another build: edges 7, here" in command.complaint("run", "--resume", tmp_path)
+    # Which build it is of is not known any more.
+    message = command.complaint("run", "--resume", tmp_path)
+    assert "Cranelift 0.135.8, build unknown), not " in message
+    assert rows(tmp_path, "PRAGMA user_version") == [(VERSION,)]
+    assert rows(tmp_path, "SELECT number, next_case FROM workers") == [(0, 8)]
+    assert command("run", *FLAGS, "--cases", 2, "--out", tmp_path, "--json", "-").code == 0
+    assert rows(tmp_path, "SELECT build FROM campaigns") == [("",), (build_identity().digest,)]
+
+
+def test_a_database_of_a_later_schema_is_left_alone(tmp_path: Path) -> None:
+    CampaignDatabase(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / DATABASE)) as connection:
+        connection.execute(f"PRAGMA user_version = {VERSION + 1}")
+    with pytest.raises(DatabaseError, match=f"another version of clif-fuzz .schema {VERSION + 1}"):
+        CampaignDatabase(tmp_path)
 
 
 def test_there_must_be_something_to_go_on_with(command: Command, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from typing import Any
 
 import click
 
-from fuzz.campaign.database import DATABASE
+from fuzz.campaign.database_schema import DATABASE
 from fuzz.campaign.in_flight import InFlightSlot
 from fuzz.campaign.plan import Assignment, CampaignPlan
 from fuzz.campaign.worker_process import start_worker
@@ -219,10 +219,10 @@ def _check(out: Path) -> list[str]:
             problems.append(f"database: {health}")
         row = connection.execute("SELECT json_extract(statistics, '$.cases') FROM campaigns")
         counted = [cases for (cases,) in row]
-        jobs = connection.execute("SELECT number, next_case, skip FROM jobs").fetchall()
+        workers = connection.execute("SELECT number, next_case, skip FROM workers").fetchall()
         done = {
             index
-            for number, at, skip in jobs
+            for number, at, skip in workers
             for index in [*range(number, at, JOBS), *json.loads(skip)]
         }
         if counted != [len(done)]:
@@ -242,7 +242,7 @@ def _wait_for_progress(out: Path, supervisor: Supervisor, before: dict[int, int]
     while True:
         now: dict[int, int] = {}
         with suppress(sqlite3.Error), closing(_opened(out)) as connection:
-            now = dict(connection.execute("SELECT number, next_case FROM jobs").fetchall())
+            now = dict(connection.execute("SELECT number, next_case FROM workers").fetchall())
         if len(now) == JOBS and all(at > before.get(job, job) for job, at in now.items()):
             return now
         if supervisor.process.poll() is not None:

@@ -16,10 +16,12 @@ import pytest
 from backend.cranelift.compiler import version
 from backend.cranelift.edge_counters import counters
 from clif.types import F32, I8, I16, I128, by_name
-from fuzz.campaign.database import DATABASE, Build, CampaignDatabase
+from fuzz.campaign.database import CampaignDatabase
+from fuzz.campaign.database_schema import DATABASE
 from fuzz.campaign.plan import CampaignPlan
 from fuzz.campaign.result import CampaignResult, FindingSummary
 from fuzz.campaign.statistics import Statistics
+from fuzz.cases.build_identity import BuildIdentity
 from fuzz.cases.case_options import CaseOptions
 from fuzz.cases.casefile import read_case
 from fuzz.differential.stage import Stage
@@ -221,7 +223,8 @@ def folder(tmp_path: Path) -> Path:
         shutil.copy(CRANELIFT / f"{name}.clif", tmp_path / names[name])
     database = CampaignDatabase(tmp_path)
     plan = CampaignPlan(CaseOptions(), seed=7, cases=20, out=str(tmp_path))
-    database.begin(plan, Build(version(), "0.1.0", len(counters())))
+    build = BuildIdentity("0.1.0", version(), "0123456789abcdef")
+    database.begin(plan, build, len(counters()))
     statistics = Statistics(cases=20, executions=640, hangs=2)
     statistics.rejected["oracle: nothing"] = 3
     statistics.traps["heap_oob"] = 5
