@@ -1,11 +1,11 @@
-"""What flows where: addresses, and NaN payloads that CLIF leaves open.
+"""Data flow of addresses and of nondeterministic NaNs.
 
-Both are sets of values that grow along definitions, branch arguments, calls and returns.
+Both are sets of values that are propagated along definitions, branch arguments, calls and returns.
 
-- *Addresses*, and what is computed from them, differ from one executor to the next. They must not
-  get into results, memory or conditions: the mutations leave them alone, and use them for nothing.
-- *Open* payloads (``clif.nan_payload``) must not get into integers or memory. ``leaks`` are
-  the instructions where they do.
+- *Addresses*, and what is computed of them, differ between executors. They must not get into
+  results, memory or conditions: mutations leave them alone, and use them for nothing.
+- *Nondeterministic NaNs* (``clif.nan_payload``): their bits must not get into integers or memory.
+  The instructions where they may are ``leaks``.
 """
 
 from __future__ import annotations
@@ -166,11 +166,11 @@ def _unknown_results(graph: CallGraph, inst: Inst) -> Iterator[Value]:
             yield target.block.params[at]
 
 
-# --- open payloads ---
+# --- nondeterministic NaNs ---
 
 
 def _float_results(inst: Inst) -> Iterator[Value]:
-    """Of a call."""
+    """Iterate over the results of a call that may be NaNs."""
     yield from (result for result in inst.results if has_nondeterministic_nans(result.type))
     for target, at, _ in try_call_arguments(inst):
         if has_nondeterministic_nans(target.block.params[at].type):
@@ -178,7 +178,11 @@ def _float_results(inst: Inst) -> Iterator[Value]:
 
 
 class NondeterministicNans:
-    """The values whose NaN payloads are open, and where such payloads get out."""
+    """The values that may be nondeterministic NaNs.
+
+    Attributes:
+        leaks: the instructions that may make the bits of one observable.
+    """
 
     def __init__(self, graph: CallGraph) -> None:
         self.graph = graph
@@ -201,25 +205,26 @@ class NondeterministicNans:
                 self.values.update(self._sources(inst))
 
     def _sources(self, inst: Inst) -> Iterator[Value]:
+        """Iterate over the results that may be nondeterministic NaNs whatever the operands are."""
         flags = inst.opcode.flags
         if "is_call" in flags:
             if id(inst) not in self.graph.callee:
                 yield from _float_results(inst)
             return
         floats = not flags and inst.results and has_nondeterministic_nans(inst.results[0].type)
-        if floats and self._payload(inst) is NanEffect.PRODUCES:
+        if floats and self._nan_effect(inst) is NanEffect.PRODUCES:
             yield from inst.results
 
-    def _payload(self, inst: Inst) -> NanEffect:
+    def _nan_effect(self, inst: Inst) -> NanEffect:
         return nan_effect_of(inst.opcode, tuple(arg.type for arg in inst.args))
 
     def _passes(self, inst: Inst, position: int) -> bool:
         if not any(has_nondeterministic_nans(result.type) for result in inst.results):
             return False
-        payload = self._payload(inst)
-        if payload is NanEffect.EXPOSES_SIGN:
+        effect = self._nan_effect(inst)
+        if effect is NanEffect.EXPOSES_SIGN:
             return position == 0
-        return payload is NanEffect.PROPAGATES and not self.canonicalises(inst)
+        return effect is NanEffect.PROPAGATES and not self.canonicalises(inst)
 
     def _find_leaks(self) -> None:
         for function in self.graph.functions:
@@ -231,19 +236,21 @@ class NondeterministicNans:
         flags = inst.opcode.flags
         if flags & {"is_call", "is_return"}:
             return False
-        open_at = [n for n, arg in enumerate(inst.args) if arg in self.values]
-        if not open_at:
+        positions = [n for n, arg in enumerate(inst.args) if arg in self.values]
+        if not positions:
             return False
         if "can_store" in flags:
             return True
-        payload = self._payload(inst)
-        if payload is NanEffect.EXPOSES_SIGN:
-            return open_at[-1] > 0
-        return payload is NanEffect.EXPOSES and not self.canonicalises(inst)
+        effect = self._nan_effect(inst)
+        if effect is NanEffect.EXPOSES_SIGN:
+            return positions[-1] > 0
+        return effect is NanEffect.EXPOSES and not self.canonicalises(inst)
 
     def canonicalises(self, inst: Inst) -> bool:
-        """Whether the instruction replaces NaNs by a known one: a selection by ``fcmp uno x, x``,
-        or of vectors one by the lanes' bits."""
+        """Return whether an instruction replaces NaNs by a known value.
+
+        That is a ``select`` by ``fcmp uno x, x``, or for vectors a ``bitselect`` by its bits.
+        """
         if len(inst.args) != 3:
             return False
         test, nan, value = inst.args

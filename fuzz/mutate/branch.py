@@ -14,7 +14,7 @@ def change_branch(context: MutationContext) -> bool:
     blocks, hence no new cycle, and the branches that end loops are left alone. Blocks that have
     become unreachable are removed.
     """
-    function = context.function()
+    function = context.draw_function()
     if context.analysis.protected.everything or function in context.analysis.protected.control_flow:
         return False
     exits = context.analysis.exits()

@@ -11,14 +11,14 @@ def change_condition(context: MutationContext) -> bool:
     Comparisons that end a loop are protected.
     """
     places = [
-        (place, form)
-        for place, form in context.pure_places(context.function())
-        if len(form.variants) > 1
+        (place, typed)
+        for place, typed in context.pure_places(context.draw_function())
+        if len(typed.variants) > 1
     ]
     choice = context.pick(places)
     if choice is None:
         return False
-    place, form = choice
+    place, typed = choice
     inst = place.inst
-    inst.cond = context.entropy.choice([code for code in form.variants if code != inst.cond])
+    inst.cond = context.entropy.choice([code for code in typed.variants if code != inst.cond])
     return True

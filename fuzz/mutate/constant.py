@@ -28,7 +28,7 @@ def change_constant(context: MutationContext) -> bool:
     """
     places = [
         place
-        for place in context.places(context.function())
+        for place in context.places(context.draw_function())
         if place.inst.opcode.format in _CONSTANTS or place.inst.opcode.format in _LANES
     ]
     place = context.pick(places)
@@ -36,10 +36,10 @@ def change_constant(context: MutationContext) -> bool:
         return False
     inst, before = place.inst, place.inst.imm
     if inst.opcode.format in _LANES:
-        form = context.instructions.find(inst)
-        if form is None:
+        typed = context.instructions.find(inst)
+        if typed is None:
             return False
-        inst.imm = draw_immediates(context.entropy, form)[0]
+        inst.imm = draw_immediates(context.entropy, typed)[0]
     else:
         inst.imm = _drawn(context, inst, inst.result.type)
     return inst.imm != before

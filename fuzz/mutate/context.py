@@ -1,4 +1,4 @@
-"""A case while it is mutated: what may be changed in it, and with what."""
+"""The context of a mutation: what it may change in a case, and what new instructions may be."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from clif.function import Function, Inst, Value
 from clif.memory_access import access_of
+from clif.nan_payload import NanEffect
 from clif.place import Place
 from clif.typed_instructions import TypedInstruction
 from clif.types import I64, I128, Type
@@ -16,23 +17,32 @@ from fuzz.analysis.access import is_region_store
 from fuzz.analysis.results import AnalysedCase, AnalysisResults
 from fuzz.cases.case import Case
 from fuzz.entropy import Entropy
+from fuzz.generate.constants import draw_bits
 from fuzz.generate.immediates import draw_immediates
 from fuzz.generate.options import Options
 from fuzz.generate.writer import SCALAR_OF_BITS
 from fuzz.mutate.instruction_index import InstructionIndex
 
 T = TypeVar("T")
+#: How often an operand is a constant although values are in scope.
+_CONSTANT = 0.15
 _ATOMICS = frozenset({"atomic_rmw", "atomic_cas", "atomic_load", "atomic_store"})
 
 
 class MutationContext:
-    """What a mutation gets: a case of its own to change, and analysis about it.
+    """What a mutation is given: a case to change, and what the analyses found in it.
 
-    A mutation changes the case and returns True, or leaves it and returns False. After a change the
-    analysis are stale: one context serves one change.
+    A mutation changes the case and returns True, or leaves it alone and returns False. A change
+    makes the analysis results stale, so one context serves one mutation.
 
     Attributes:
-        other: another case to take functions from, or None.
+        case: a copy that the mutation may change in place.
+        instructions: what the case's ISAs lower.
+        options: those of the generator.
+        other: another case to import functions from, or None.
+
+    Args:
+        index_for: makes the index of what the ISAs of a case lower.
     """
 
     def __init__(
@@ -54,14 +64,14 @@ class MutationContext:
         self._next: dict[Function, int] = {}
 
     def is_lowered(self) -> bool:
-        """Whether everything in the case is known to be lowered as it is now: with the settings and
-        flags that a mutation has given it."""
+        """Return whether everything in the case is known to be lowered with the settings and flags
+        that it has now: a mutation may have changed them."""
         return self._index_for(self.case).lowers(self.case)
 
     # --- drawing ---
 
-    def function(self) -> Function:
-        """A function of the case, large ones more often."""
+    def draw_function(self) -> Function:
+        """Draw a function of the case, with its number of instructions as the weight."""
         functions = self.case.functions
         if len(functions) == 1:
             return functions[0]
@@ -69,12 +79,13 @@ class MutationContext:
         return self.entropy.weighted(functions, tuple(accumulate(sizes)))
 
     def pick(self, items: Sequence[T]) -> T | None:
+        """Draw one of the items, None if there are none."""
         return self.entropy.choice(items) if items else None
 
     # --- what may be changed ---
 
     def places(self, function: Function) -> Iterator[Place]:
-        """All instructions whose results are not locked."""
+        """Iterate over the instructions whose results are not protected."""
         protected = self.analysis.protected
         if protected.everything:
             return
@@ -83,17 +94,18 @@ class MutationContext:
                 yield Place(function, block, index)
 
     def pure_places(self, function: Function) -> list[tuple[Place, TypedInstruction]]:
-        """Those of pure forms that compute with no addresses."""
+        """Return the unprotected instructions without side effects that use no addresses."""
         addresses = self.analysis.addresses
         found = []
         for place in self.places(function):
-            form = self.instructions.find_pure(place.inst)
-            if form is not None and not any(arg in addresses for arg in place.inst.args):
-                found.append((place, form))
+            typed = self.instructions.find_pure(place.inst)
+            if typed is not None and not any(arg in addresses for arg in place.inst.args):
+                found.append((place, typed))
         return found
 
     def region_stores(self, function: Function) -> list[Place]:
-        """Stores that may be left out or made later: what initialises stack slots is not there."""
+        """Return the stores to the region, which may be deleted or delayed: unlike those to stack
+        slots, they initialise nothing."""
         analysis = self.analysis
         return [
             place
@@ -103,7 +115,7 @@ class MutationContext:
         ]
 
     def free_uses(self, function: Function) -> list[Use]:
-        """The operands that may become others of their type."""
+        """Return the uses that may be replaced by another value of the type."""
         protected, addresses = self.analysis.protected, self.analysis.addresses
         if protected.everything:
             return []
@@ -115,12 +127,8 @@ class MutationContext:
             if _is_plain(use.inst)
         ]
 
-    def is_free(self, value: Value) -> bool:
-        """Whether a value may be used for anything."""
-        return value not in self.analysis.addresses
-
     def candidates(self, place: Place, type_: Type) -> list[Value]:
-        """The values of a type that may be used by what stands at a place."""
+        """Return the values of a type that an instruction at a place may use."""
         index = self.analysis.index(place.function)
         return [
             value
@@ -128,27 +136,46 @@ class MutationContext:
             if value.type is type_ and value not in self.analysis.addresses
         ]
 
-    def is_nondeterministic_nan(self, value: Value) -> bool:
+    def operand(self, place: Place, type_: Type, before: list[Inst]) -> Value:
+        """Draw a value of a type that is in scope, or a constant.
+
+        Args:
+            before: gets the instructions of a constant, which must be inserted in front of the use.
+        """
+        values = self.candidates(place, type_)
+        if values and not self.entropy.chance(_CONSTANT):
+            return self.entropy.choice(values)
+        before += self.constant(place.function, type_, draw_bits(self.entropy, type_))
+        return before[-1].result
+
+    def may_be_nondeterministic_nan(self, value: Value) -> bool:
+        """Return whether a value may be a NaN of any sign and payload."""
         return value in self.analysis.nans.values
+
+    def exposes_nans(self, typed: TypedInstruction, args: Sequence[Value]) -> bool:
+        """Return whether an instruction with these operands could make the bits of a
+        nondeterministic NaN observable."""
+        exposes = typed.nan_effect in (NanEffect.EXPOSES, NanEffect.EXPOSES_SIGN)
+        return exposes and any(map(self.may_be_nondeterministic_nan, args))
 
     # --- new instructions ---
 
     def fresh(self, function: Function, type_: Type) -> Value:
-        """A value that nothing defines yet."""
+        """Make a value that no instruction defines yet."""
         number = self._next.get(function)
         if number is None:
             number = fresh_number(function)
         self._next[function] = number + 1
         return Value(type_, number)
 
-    def make(self, function: Function, form: TypedInstruction, args: list[Value]) -> Inst:
-        """An instruction of a form, its immediates drawn, its results fresh."""
-        imm, cond = draw_immediates(self.entropy, form)
-        results = [self.fresh(function, type_) for type_ in form.results]
-        return Inst(form.opcode, form.type, args, results, imm, cond, form.flags)
+    def make(self, function: Function, typed: TypedInstruction, args: list[Value]) -> Inst:
+        """Make an instruction with drawn immediates and fresh results; it is not inserted yet."""
+        imm, cond = draw_immediates(self.entropy, typed)
+        results = [self.fresh(function, type_) for type_ in typed.results]
+        return Inst(typed.opcode, typed.type, args, results, imm, cond, typed.flags)
 
     def constant(self, function: Function, type_: Type, bits: int) -> list[Inst]:
-        """Instructions the last of which defines a constant."""
+        """Make the instructions of a constant, which the last one of them defines."""
         if type_ is I128:
             halves = [
                 self._simple(function, "iconst", I64, I64, bits >> shift & I64.mask)
@@ -174,20 +201,25 @@ class MutationContext:
         return Inst(opcode, ctrl, [], [self.fresh(function, type_)], imm=bits)
 
     def index(self, function: Function) -> Index:
+        """Return the definitions and uses of a function as they were before the mutation."""
         return self.analysis.index(function)
 
     def conversion(self, function: Function, value: Value, type_: Type) -> Inst | None:
-        """An instruction that makes a scalar one of another width; None where there is none."""
+        """Make an instruction that converts a scalar to another width.
+
+        Returns:
+            None if the case's ISAs have no such conversion.
+        """
         if value.type.is_float:
             name = "fpromote" if value.type.bits < type_.bits else "fdemote"
         elif value.type.bits > type_.bits:
             name = "ireduce"
         else:
             name = self.entropy.choice(("uextend", "sextend"))
-        form = self.instructions.repertoire.form(name, type_, value.type)
-        return None if form is None else self.make(function, form, [value])
+        typed = self.instructions.repertoire.form(name, type_, value.type)
+        return None if typed is None else self.make(function, typed, [value])
 
 
 def _is_plain(inst: Inst) -> bool:
-    """Whether operands have no meaning beyond their value."""
+    """Return whether nothing but the values of the operands matters."""
     return "other_side_effects" not in inst.opcode.flags or inst.opcode.name in _ATOMICS

@@ -12,7 +12,7 @@ def delete_instruction(context: MutationContext) -> bool:
     The other value is one that dominates the users. Instructions without users are removed
     afterwards. Stores to stack slots stay, since a load may rely on the slot being initialised.
     """
-    function = context.function()
+    function = context.draw_function()
     places = [place for place, _ in context.pure_places(function) if len(place.inst.results) == 1]
     places += context.region_stores(function)
     place = context.pick(places)

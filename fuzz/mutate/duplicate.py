@@ -17,7 +17,7 @@ def duplicate_instruction(context: MutationContext) -> bool:
     This gives GVN, alias analysis and rematerialisation something to merge. Results stay the same,
     except that a copied load, right in front of its user, reads what memory holds by then.
     """
-    function = context.function()
+    function = context.draw_function()
     choice = context.pick(_loads_and_operations(context, _places(context, function)))
     if choice is None:
         return False

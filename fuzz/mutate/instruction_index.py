@@ -1,4 +1,4 @@
-"""The forms of the generator's repertoire, by what they take and give."""
+"""An index of the instructions that a case's ISAs lower, by types of operands and results."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from clif.types import Type
 from fuzz.cases.case import Case
 from fuzz.generate.instruction_set import Repertoire
 
-#: Instructions whose types need no support: control flow, calls, and what has no operand.
+#: Formats of instructions that are always lowered: control flow, calls, and those without operands.
 _ALWAYS = frozenset(
     {
         Format.JUMP,
@@ -32,41 +32,42 @@ _ALWAYS = frozenset(
 
 
 class InstructionIndex:
-    """Pure forms: those without effects.
+    """The instructions without side effects that may be inserted or exchanged.
 
     Attributes:
-        by_signature: by the types of operands and of results.
-        by_result: by the type of the only result.
+        repertoire: everything that the ISAs lower.
+        by_signature: by the types of all operands and results.
+        by_result: those with one result, by its type.
     """
 
     def __init__(self, repertoire: Repertoire) -> None:
         self.repertoire = repertoire
         signatures: dict[tuple[tuple[Type, ...], tuple[Type, ...]], list[TypedInstruction]] = {}
         results: dict[Type, list[TypedInstruction]] = {}
-        for forms in repertoire.pure.values():
-            for form in forms:
-                signatures.setdefault((form.operands, form.results), []).append(form)
-                if len(form.results) == 1:
-                    results.setdefault(form.results[0], []).append(form)
-        self.by_signature = {key: tuple(forms) for key, forms in signatures.items()}
-        self.by_result = {key: tuple(forms) for key, forms in results.items()}
-        self._pure = frozenset(form for forms in repertoire.pure.values() for form in forms)
+        pure = [typed for group in repertoire.pure.values() for typed in group]
+        for typed in pure:
+            signatures.setdefault((typed.operands, typed.results), []).append(typed)
+            if len(typed.results) == 1:
+                results.setdefault(typed.results[0], []).append(typed)
+        self.by_signature = {key: tuple(found) for key, found in signatures.items()}
+        self.by_result = {key: tuple(found) for key, found in results.items()}
+        self._pure = frozenset(pure)
 
     def find(self, inst: Inst) -> TypedInstruction | None:
-        """The instruction's form, None where it is not in the repertoire."""
+        """Return an instruction's entry, None if it is not known to be lowered."""
         return self.repertoire.form(inst.opcode.name, inst.type, *(arg.type for arg in inst.args))
 
     def find_pure(self, inst: Inst) -> TypedInstruction | None:
-        """The same, of instructions without effects only."""
-        form = self.find(inst)
-        return form if form in self._pure else None
+        """Return an instruction's entry, None also if it has side effects."""
+        typed = self.find(inst)
+        return typed if typed in self._pure else None
 
-    def same_signature(self, form: TypedInstruction) -> tuple[TypedInstruction, ...]:
-        """The forms with the same types of operands and results, itself included."""
-        return self.by_signature[form.operands, form.results]
+    def same_signature(self, typed: TypedInstruction) -> tuple[TypedInstruction, ...]:
+        """Return the instructions with the same types of operands and results, itself included."""
+        return self.by_signature[typed.operands, typed.results]
 
     def lowers(self, case: Case) -> bool:
-        """Whether everything in a case is known to be lowered."""
+        """Return whether everything in a case is known to be lowered."""
         return all(
             inst.opcode.format in _ALWAYS or self._lowers(inst)
             for function in case.functions
@@ -74,5 +75,5 @@ class InstructionIndex:
         )
 
     def _lowers(self, inst: Inst) -> bool:
-        form = self.find(inst)
-        return form is not None and form.allows(inst.imm, inst.cond or inst.rmw)
+        typed = self.find(inst)
+        return typed is not None and typed.allows(inst.imm, inst.cond or inst.rmw)

@@ -19,7 +19,7 @@ def change_memory_flags(context: MutationContext) -> bool:
     ``notrap`` and ``can_move`` are set only on accesses that are proved to be in bounds;
     ``aligned`` and ``readonly`` are only dropped.
     """
-    function = context.function()
+    function = context.draw_function()
     places = [
         Place(function, block, at)
         for block, at, inst in context.index(function).instructions()

@@ -15,7 +15,7 @@ def move_instruction(context: MutationContext) -> bool:
     Operations have no side effects, so it does not matter how often they run. Stores to stack slots
     and instructions that may trap stay where they are.
     """
-    function = context.function()
+    function = context.draw_function()
     index = context.index(function)
     places = [place for place, _ in context.pure_places(function)] + context.region_stores(function)
     place = context.pick(places)

@@ -23,7 +23,7 @@ def change_offset(context: MutationContext) -> bool:
     moved, and only if the whole slot has been written before, since fresh stack must not be read.
     Flags that may no longer be true are dropped.
     """
-    function = context.function()
+    function = context.draw_function()
     choice = context.pick(_movable(context, function))
     if choice is None:
         return False

@@ -1,9 +1,8 @@
-"""Another opcode with the same types of operands and results."""
+"""The mutation ``opcode``: another opcode with the same types of operands and results."""
 
 from __future__ import annotations
 
-from clif.function import Function, Inst
-from clif.nan_payload import NanEffect
+from clif.function import Function
 from clif.place import Place
 from clif.typed_instructions import TypedInstruction
 from fuzz.generate.immediates import draw_immediates
@@ -13,60 +12,60 @@ _DIVISIONS = ("udiv", "urem", "sdiv", "srem")
 
 
 def change_opcode(context: MutationContext) -> bool:
-    """An instruction computes something else of its operands.
+    """Exchange an instruction for another one with the same types of operands and results.
 
-    Keeps: types, since only forms of one signature are exchanged, all of them lowered by the case's
-    ISAs. What locked values are computed by stays. Divisions become other divisions.
+    The other one has no side effects either, and the case's ISAs lower it. A division becomes
+    another division. Instructions that define protected values stay.
     """
-    function = context.function()
-    choice = context.pick(
-        _places(context, context.pure_places(function)) + _divisions(context, function)
-    )
+    function = context.draw_function()
+    choice = context.pick(_operations(context, function) + _divisions(context, function))
     if choice is None:
         return False
-    place, form = choice
-    forms = [other for other in _alike(context, form) if other is not form]
-    chosen = context.pick([other for other in forms if _keeps_payloads(context, other, place.inst)])
-    if chosen is None:
-        return False
+    place, old = choice
     inst = place.inst
-    inst.opcode, inst.type, inst.flags = chosen.opcode, chosen.type, chosen.flags
-    inst.imm, inst.cond = draw_immediates(context.entropy, chosen)
+    new = context.pick(
+        [
+            other
+            for other in _alternatives(context, old)
+            if other is not old and not context.exposes_nans(other, inst.args)
+        ]
+    )
+    if new is None:
+        return False
+    inst.opcode, inst.type, inst.flags = new.opcode, new.type, new.flags
+    inst.imm, inst.cond = draw_immediates(context.entropy, new)
     return True
 
 
-def _places(
-    context: MutationContext, found: list[tuple[Place, TypedInstruction]]
+def _operations(
+    context: MutationContext, function: Function
 ) -> list[tuple[Place, TypedInstruction]]:
+    """Return the instructions without side effects that have an alternative."""
     return [
-        (place, form) for place, form in found if len(context.instructions.same_signature(form)) > 1
+        (place, typed)
+        for place, typed in context.pure_places(function)
+        if len(context.instructions.same_signature(typed)) > 1
     ]
 
 
 def _divisions(
     context: MutationContext, function: Function
 ) -> list[tuple[Place, TypedInstruction]]:
+    """Return the divisions that are proved not to trap."""
     found = []
     for place in context.places(function):
-        form = context.instructions.find(place.inst)
-        if (
-            form is not None
-            and form.name in _DIVISIONS
-            and place.inst not in context.analysis.unproved
-        ):
-            found.append((place, form))
+        typed = context.instructions.find(place.inst)
+        if typed is None or typed.name not in _DIVISIONS:
+            continue
+        if place.inst not in context.analysis.unproved:
+            found.append((place, typed))
     return found
 
 
-def _alike(context: MutationContext, form: TypedInstruction) -> list[TypedInstruction]:
-    if form.name not in _DIVISIONS:
-        return list(context.instructions.same_signature(form))
+def _alternatives(context: MutationContext, typed: TypedInstruction) -> list[TypedInstruction]:
+    """Return what an instruction may be exchanged for, itself included."""
+    if typed.name not in _DIVISIONS:
+        return list(context.instructions.same_signature(typed))
     repertoire = context.instructions.repertoire
-    forms = (repertoire.form(name, form.type, *form.operands) for name in _DIVISIONS)
-    return [found for found in forms if found is not None]
-
-
-def _keeps_payloads(context: MutationContext, form: TypedInstruction, inst: Inst) -> bool:
-    if form.nan_effect not in (NanEffect.EXPOSES, NanEffect.EXPOSES_SIGN):
-        return True
-    return not any(context.is_nondeterministic_nan(arg) for arg in inst.args)
+    divisions = (repertoire.form(name, typed.type, *typed.operands) for name in _DIVISIONS)
+    return [division for division in divisions if division is not None]

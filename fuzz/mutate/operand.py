@@ -12,7 +12,7 @@ def change_operand(context: MutationContext) -> bool:
     Only values that dominate the place are taken. Protected values and addresses are neither
     replaced nor used.
     """
-    function = context.function()
+    function = context.draw_function()
     use = context.pick(context.free_uses(function))
     if use is None:
         return False

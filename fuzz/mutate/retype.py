@@ -1,4 +1,4 @@
-"""Another type throughout a web of instructions."""
+"""The mutation ``type``: another type for a web of connected instructions."""
 
 from __future__ import annotations
 
@@ -11,35 +11,41 @@ from clif.typed_instructions import TypedInstruction
 from clif.types import FLOATS, INTS, Type
 from fuzz.mutate.context import MutationContext
 
+#: The most instructions of a web.
 _MOST = 8
 
 
 @dataclass(slots=True, eq=False)
 class _Web:
-    """Instructions that pass values of one type to each other, and their forms at the new one."""
+    """Instructions that pass values of one type to each other.
+
+    Attributes:
+        members: the instructions; ``typed`` is what each becomes at the new type.
+        home: by an instruction's identity, its block.
+    """
 
     function: Function
     old: Type
     new: Type
     members: list[Inst] = field(default_factory=list)
-    forms: list[TypedInstruction] = field(default_factory=list)
+    typed: list[TypedInstruction] = field(default_factory=list)
     home: dict[int, Block] = field(default_factory=dict)
 
-    def has(self, inst: Inst | None) -> bool:
+    def contains(self, inst: Inst | None) -> bool:
         return inst is not None and id(inst) in self.home
 
 
 def change_type(context: MutationContext) -> bool:
-    """Connected operations compute in another width; at the edges stand conversions.
+    """Have connected operations compute in another width, with conversions around them.
 
-    Keeps: the types of everything outside, and lowering: every operation has a form at the new
-    type. Locked values are not touched.
+    The types of everything else stay. The case's ISAs lower each operation at the new type, and no
+    protected value is touched.
     """
-    function = context.function()
+    function = context.draw_function()
     places = [
-        (place, form)
-        for place, form in context.pure_places(function)
-        if form.type in INTS + FLOATS and _same_results(place.inst)
+        (place, typed)
+        for place, typed in context.pure_places(function)
+        if typed.type in INTS + FLOATS and _same_results(place.inst)
     ]
     choice = context.pick(places)
     if choice is None:
@@ -57,55 +63,57 @@ def change_type(context: MutationContext) -> bool:
 
 
 def _same_results(inst: Inst) -> list[Value]:
-    """The results that have the controlling type."""
+    """Return the results that have the controlling type."""
     pairs = zip(inst.opcode.results, inst.results, strict=False)
     return [value for constraint, value in pairs if constraint.kind == "Same"]
 
 
 def _same_operands(inst: Inst) -> list[int]:
+    """Return the positions of the operands that have the controlling type."""
     return [n for n, c in enumerate(inst.opcode.args) if c.kind == "Same"]
 
 
 def _grow(
     context: MutationContext, web: _Web, start: Place, places: list[tuple[Place, TypedInstruction]]
 ) -> None:
-    """From one instruction on to those that it takes from and gives to."""
+    """Add an instruction to the web, and further ones along definitions and uses."""
     index = context.index(web.function)
-    by_inst = {id(place.inst): place for place, form in places if form.type is web.old}
+    by_inst = {id(place.inst): place for place, typed in places if typed.type is web.old}
     todo = [start.inst]
     most = 1 + context.entropy.below(_MOST)
     while todo and len(web.members) < most:
         inst = todo.pop(context.entropy.below(len(todo)))
         place = by_inst.get(id(inst))
-        if place is None or web.has(inst):
+        if place is None or web.contains(inst):
             continue
-        form = _form_at(context, inst, web.new)
-        if form is None:
+        typed = _typed_at(context, inst, web.new)
+        if typed is None:
             continue
         web.members.append(inst)
-        web.forms.append(form)
+        web.typed.append(typed)
         web.home[id(inst)] = place.block
         feeding = [index.definition.get(inst.args[n]) for n in _same_operands(inst)]
         todo += [other for other in feeding if other is not None]
         todo += [use.inst for result in _same_results(inst) for use in index.uses[result]]
 
 
-def _form_at(context: MutationContext, inst: Inst, new: Type) -> TypedInstruction | None:
+def _typed_at(context: MutationContext, inst: Inst, new: Type) -> TypedInstruction | None:
     operands = [arg.type for arg in inst.args]
     for n in _same_operands(inst):
         operands[n] = new
-    form = context.instructions.repertoire.form(inst.opcode.name, new, *operands)
-    if form is None or (form.variants and inst.cond not in form.variants):
+    typed = context.instructions.repertoire.form(inst.opcode.name, new, *operands)
+    if typed is None or (typed.variants and inst.cond not in typed.variants):
         return None
     for constraint, old, result in zip(
-        inst.opcode.results, inst.results, form.results, strict=True
+        inst.opcode.results, inst.results, typed.results, strict=True
     ):
         if constraint.kind != "Same" and old.type is not result:
-            return None  # it follows the type in another way
-    return form
+            return None  # its type follows from the controlling type in another way
+    return typed
 
 
 def _convert(context: MutationContext, web: _Web) -> bool:
+    """Change the types in the web, and convert what enters it and what is used outside of it."""
     if not _convertible(context, web):
         return False
     replaced: dict[Value, Value] = {}
@@ -113,25 +121,27 @@ def _convert(context: MutationContext, web: _Web) -> bool:
         for result in _same_results(inst):
             replaced[result] = context.fresh(web.function, web.new)
     for inst in web.members:
-        _enter(context, web, inst, replaced)
+        _convert_operands(context, web, inst, replaced)
     for old, new in replaced.items():
-        _leave(context, web, old, new)
-    for inst, form in zip(web.members, web.forms, strict=True):
-        inst.type = form.type
+        _convert_uses(context, web, old, new)
+    for inst, typed in zip(web.members, web.typed, strict=True):
+        inst.type = typed.type
         inst.results = [replaced.get(result, result) for result in inst.results]
     return True
 
 
 def _convertible(context: MutationContext, web: _Web) -> bool:
-    """Whether there are conversions both ways."""
+    """Return whether there are conversions in both directions."""
     there = context.conversion(web.function, Value(web.old, 0), web.new)
     return there is not None and (
         context.conversion(web.function, Value(web.new, 0), web.old) is not None
     )
 
 
-def _enter(context: MutationContext, web: _Web, inst: Inst, replaced: dict[Value, Value]) -> None:
-    """Give an instruction operands of the new type."""
+def _convert_operands(
+    context: MutationContext, web: _Web, inst: Inst, replaced: dict[Value, Value]
+) -> None:
+    """Give an instruction of the web operands of the new type."""
     block = web.home[id(inst)]
     for n in _same_operands(inst):
         arg = inst.args[n]
@@ -145,6 +155,7 @@ def _enter(context: MutationContext, web: _Web, inst: Inst, replaced: dict[Value
 
 
 def _converted(context: MutationContext, web: _Web, arg: Value) -> list[Inst]:
+    """Make the instructions that convert an operand; a constant becomes one of the new type."""
     definition = context.index(web.function).definition.get(arg)
     if definition is not None and definition.opcode.format is Format.UNARY_IMM:
         imm = definition.imm & web.old.mask
@@ -156,8 +167,8 @@ def _converted(context: MutationContext, web: _Web, arg: Value) -> list[Inst]:
     return [made]
 
 
-def _leave(context: MutationContext, web: _Web, old: Value, new: Value) -> None:
-    """Convert back for the users outside of the web."""
+def _convert_uses(context: MutationContext, web: _Web, old: Value, new: Value) -> None:
+    """Convert a result back to the old type for its users outside of the web."""
     index = context.index(web.function)
     outside = [use for use in index.uses[old] if not _is_inside(web, use.inst, use.position)]
     if not outside:
@@ -173,4 +184,4 @@ def _leave(context: MutationContext, web: _Web, old: Value, new: Value) -> None:
 
 
 def _is_inside(web: _Web, inst: Inst, position: int) -> bool:
-    return web.has(inst) and position in _same_operands(inst)
+    return web.contains(inst) and position in _same_operands(inst)

@@ -9,7 +9,6 @@ from clif.types import I64, Type
 from clif.uses import Use
 from fuzz.mutate.context import MutationContext
 from fuzz.mutate.function_import import declare, import_function, importable_functions, is_region
-from fuzz.mutate.insert import operand_of
 
 _COMBINATIONS = ("bxor", "iadd", "isub", "fadd", "fsub")
 
@@ -75,11 +74,13 @@ def _argument(context: MutationContext, place: Place, type_: Type, before: list[
     expect from its own callers."""
     if type_.is_float:
         values = [
-            v for v in context.candidates(place, type_) if not context.is_nondeterministic_nan(v)
+            v
+            for v in context.candidates(place, type_)
+            if not context.may_be_nondeterministic_nan(v)
         ]
         if values:
             return context.entropy.choice(values)
-    return operand_of(context, place, type_, before)
+    return context.operand(place, type_, before)
 
 
 def _call(
@@ -135,11 +136,11 @@ def _combine(
     context: MutationContext, function: Function, old: Value, result: Value
 ) -> Inst | None:
     type_ = old.type
-    forms = [
+    operations = [
         context.instructions.repertoire.form(name, type_, type_, type_) for name in _COMBINATIONS
     ]
-    form = context.pick([form for form in forms if form is not None])
-    return None if form is None else context.make(function, form, [old, result])
+    operation = context.pick([operation for operation in operations if operation is not None])
+    return None if operation is None else context.make(function, operation, [old, result])
 
 
 def _position(use: Use) -> int:
