@@ -1,4 +1,4 @@
-"""What the analyses behind mutations know: worked out by hand on small functions."""
+"""The analyses, on small functions whose results are worked out by hand."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_accesses_must_stay_in_bounds(offset: int, proved: bool) -> None:
     assert (not AnalysisResults(case).unproved) == proved
 
 
-def test_what_loads_call_readonly_must_not_be_written() -> None:
+def test_stores_to_readonly_bytes_are_hazards() -> None:
     text = """
         ; region: argument 0, 32 bytes
         function %main(i64, i32) -> i64 {{
@@ -267,7 +267,7 @@ LOOPS = [
 
 
 @pytest.mark.parametrize(("changes", "proved"), LOOPS)
-def test_loops_that_end_for_sure(changes: dict[str, str], proved: bool) -> None:
+def test_loops_that_are_proved_to_end(changes: dict[str, str], proved: bool) -> None:
     analysis = AnalysisResults(case_of(LOOP.format(**{**ENDS, **changes})))
     assert (not analysis.endless) == proved
 
@@ -294,7 +294,7 @@ def test_cycles_with_two_entries_are_not_proved() -> None:
     assert analysis.protected.control_flow == {case.main}
 
 
-def test_locks_end_where_nothing_is_known() -> None:
+def test_protection_ends_where_nothing_is_known() -> None:
     case = case_of(
         """
         function %main(i64, i64, i64) -> i64 {
@@ -312,7 +312,7 @@ def test_locks_end_where_nothing_is_known() -> None:
     assert {v.number for v in AnalysisResults(case).protected.values} == {4, 5}
 
 
-def test_what_is_not_proved_locks_all_that_it_depends_on() -> None:
+def test_an_unproved_hazard_protects_all_that_it_depends_on() -> None:
     case = case_of(
         """
         function %main(i64, i64, i64) -> i64 {
@@ -338,7 +338,7 @@ def test_what_is_not_proved_locks_all_that_it_depends_on() -> None:
     assert not protected.everything
 
 
-def test_what_comes_out_of_memory_cannot_be_followed() -> None:
+def test_an_unproved_hazard_on_loaded_values_protects_everything() -> None:
     case = case_of(
         """
         ; region: argument 0, 8 bytes
@@ -362,23 +362,23 @@ def leaks(body: str, params: str = "f32, f32", result: str = "i32") -> int:
     return len(AnalysisResults(case).nans.leaks)
 
 
-CLOSE = "v3 = fcmp uno v2, v2\nv4 = f32const +NaN\nv5 = select v3, v4, v2\n"
+CANONICALISE = "v3 = fcmp uno v2, v2\nv4 = f32const +NaN\nv5 = select v3, v4, v2\n"
 
 
-def test_open_payloads_must_not_get_out() -> None:
+def test_instructions_that_expose_nondeterministic_nans() -> None:
     add = "v2 = fadd v0, v1\n"
     assert leaks("v2 = fneg v0\nv3 = bitcast.i32 v2\nreturn v3") == 0
     assert leaks(add + "v3 = bitcast.i32 v2\nreturn v3") == 1
     assert leaks(add + "v3 = fneg v2\nv4 = bitcast.i32 v3\nreturn v4") == 1
     assert leaks(add + "v3 = fcvt_to_sint_sat.i32 v2\nreturn v3") == 0
-    assert leaks(add + CLOSE + "v6 = bitcast.i32 v5\nreturn v6") == 0
-    assert leaks(add + CLOSE.replace("uno", "ord") + "v6 = bitcast.i32 v5\nreturn v6") == 1
+    assert leaks(add + CANONICALISE + "v6 = bitcast.i32 v5\nreturn v6") == 0
+    assert leaks(add + CANONICALISE.replace("uno", "ord") + "v6 = bitcast.i32 v5\nreturn v6") == 1
     assert leaks(add + "v3 = fcopysign v1, v2\nreturn v3", result="f32") == 1
     assert leaks(add + "v3 = fcopysign v2, v1\nreturn v3", result="f32") == 0
     assert leaks(add + "return v2", result="f32") == 0
 
 
-def test_open_payloads_flow_through_blocks_and_calls() -> None:
+def test_nondeterministic_nans_flow_through_blocks_and_calls() -> None:
     assert leaks(
         "v2 = fadd v0, v1\njump block1(v2)\nblock1(v3: f32):\nv4 = bitcast.i32 v3\nreturn v4"
     )
@@ -402,7 +402,7 @@ def test_open_payloads_flow_through_blocks_and_calls() -> None:
     assert len(AnalysisResults(case_of(text.format("sqrt"))).nans.leaks) == 2
 
 
-def test_canonical_nans_are_never_open() -> None:
+def test_canonical_nans_are_deterministic() -> None:
     text = """
         function %main(f32) -> i32 {
         block0(v0: f32):
@@ -416,7 +416,7 @@ def test_canonical_nans_are_never_open() -> None:
     assert not AnalysisResults(case_of("set enable_nan_canonicalization=true\n" + text)).nans.leaks
 
 
-def test_functions_that_nobody_calls_can_do_no_harm() -> None:
+def test_functions_that_are_never_called_have_no_hazards() -> None:
     case = case_of(
         """
         function %g(i64) -> i64 {

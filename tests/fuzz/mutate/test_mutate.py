@@ -97,25 +97,25 @@ def test_mutants_can_be_written_read_and_mutated_again() -> None:
         check_valid(mutator().mutate(found, PrngEntropy((seed, 4))).case)
 
 
-def test_every_mutation_is_made_and_few_are_taken_back() -> None:
+def test_every_mutation_is_made_and_few_are_rolled_back() -> None:
     found = [mutant_of(seed) for seed in SEEDS]
     steps = [name for mutant in found for name in mutant.steps]
     assert len(set(steps)) >= len(MUTATIONS) - 2
     assert 1 <= median(len(mutant.steps) for mutant in found) <= 5
-    refused = sum(mutant.rolled_back.total() for mutant in found)
-    assert refused < 0.1 * len(steps)
-    # What the mutations themselves see to is never what is refused.
+    rolled_back = sum(mutant.rolled_back.total() for mutant in found)
+    assert rolled_back < 0.1 * len(steps)
+    # Well-formed functions are the mutations' own responsibility, not the check's afterwards.
     assert not any(reason is RollbackReason.INVALID for m in found for _, reason in m.rolled_back)
 
 
-def test_steps_add_up_without_end() -> None:
+def test_a_case_can_be_mutated_many_times() -> None:
     case = drawn(5, 1)
     mutant = mutator().mutate(case, PrngEntropy(5), steps=60, other=drawn(5, 3))
     assert len(mutant.steps) == 60
     check_valid(mutant.case)
 
 
-def test_crossover_takes_a_function_along() -> None:
+def test_crossover_imports_a_function() -> None:
     made = 0
     for seed in range(80):
         one, other = drawn(seed, 1), drawn(seed, 3)
@@ -127,7 +127,7 @@ def test_crossover_takes_a_function_along() -> None:
     assert made > 20
 
 
-def test_the_short_forms() -> None:
+def test_functions_for_a_single_mutant() -> None:
     case, other = drawn(1, 1), drawn(3, 3)
     long = mutator_of(OPTIONS).mutate(case, PrngEntropy(3)).case
     assert print_case(mutate(case, PrngEntropy(3), OPTIONS)) == print_case(long)
@@ -170,7 +170,7 @@ SEARCHES = """
         """
 
 
-# The sum is no NaN, since both operands are finite: nothing here knows that.
+# The sum is no NaN, since both operands are finite; the analyses do not know that.
 FINITE = """
         function %main(f32, i32) -> i32, i32 {
         block0(v0: f32, v1: i32):
@@ -186,7 +186,7 @@ FINITE = """
 
 
 @pytest.mark.parametrize("text", [GUARDED, SEARCHES, FINITE])
-def test_what_is_safe_for_unknown_reasons_stays_safe(text: str) -> None:
+def test_safety_that_is_not_proved_is_kept(text: str) -> None:
     case = read_case(text).case
     changed = set()
     for seed in range(150):
@@ -196,9 +196,9 @@ def test_what_is_safe_for_unknown_reasons_stays_safe(text: str) -> None:
     assert {"opcode", "insert", "inputs"} <= changed
 
 
-# With LSE: without it, aarch64's loop for atomic_cas.i32 compares the upper bits too, which is a
-# fault of Cranelift's that mutants find at once.
-MODERN = """
+# With LSE, since the loop that aarch64 has for atomic_cas.i32 without it compares the upper bits as
+# well: a fault of Cranelift that mutants find at once.
+CALLS_AND_ATOMICS = """
         ; region: argument 0, 16 bytes
         test run
         set preserve_frame_pointers=true
@@ -240,7 +240,7 @@ MODERN = """
 
 
 def test_calls_of_all_kinds_and_atomics() -> None:
-    case = read_case(MODERN).case
+    case = read_case(CALLS_AND_ATOMICS).case
     changed = set()
     for seed in range(100):
         mutant = mutator().mutate(case, PrngEntropy(seed), steps=4)
@@ -252,11 +252,11 @@ def test_calls_of_all_kinds_and_atomics() -> None:
     assert {"opcode", "operand", "insert"} <= changed
 
 
-# --- steps that go wrong are taken back ---
+# --- steps that break the case are rolled back ---
 
 
 def _set_constants(context: MutationContext) -> bool:
-    """To 0: the counters' steps, divisors and masks as well."""
+    """Set all constants to 0: the steps of counters, divisors and masks as well."""
     found = [inst for inst in context.case.main.instructions() if inst.opcode.name == "iconst"]
     for inst in found:
         inst.imm = 0
@@ -264,22 +264,22 @@ def _set_constants(context: MutationContext) -> bool:
 
 
 def _move_accesses(context: MutationContext) -> bool:
-    """Out of everything."""
+    """Move all accesses out of bounds."""
     found = [inst for inst in context.case.main.instructions() if "can_load" in inst.opcode.flags]
     for inst in found:
         inst.offset += 1 << 20
     return bool(found)
 
 
-def _open_everything(context: MutationContext) -> bool:
-    """Selections by fcmp no longer replace NaNs."""
+def _keep_nans(context: MutationContext) -> bool:
+    """Change comparisons so that selections by them no longer replace NaNs."""
     found = [inst for inst in context.case.main.instructions() if inst.opcode.name == "fcmp"]
     for inst in found:
         inst.cond = "ord"
     return bool(found)
 
 
-def _use_what_is_not_there(context: MutationContext) -> bool:
+def _use_undefined_value(context: MutationContext) -> bool:
     context.case.main.blocks[-1].instructions[-1].args = [Value(I32, 99)]
     return True
 
@@ -318,7 +318,7 @@ LOADS = """
         }
         ; print: %main(0)
         """
-CLOSES = """
+CANONICALISES = """
         function %main(f32) -> i32 {
         block0(v0: f32):
             v1 = fmul v0, v0
@@ -338,11 +338,11 @@ CLOSES = """
         (_set_constants, RollbackReason.LOOP, COUNTS),
         (_set_constants, RollbackReason.HAZARD, DIVIDES),
         (_move_accesses, RollbackReason.HAZARD, LOADS),
-        (_open_everything, RollbackReason.NAN, CLOSES),
-        (_use_what_is_not_there, RollbackReason.INVALID, COUNTS),
+        (_keep_nans, RollbackReason.NAN, CANONICALISES),
+        (_use_undefined_value, RollbackReason.INVALID, COUNTS),
     ],
 )
-def test_faulty_steps_are_taken_back(
+def test_faulty_steps_are_rolled_back(
     change: Callable[[MutationContext], bool],
     reason: RollbackReason,
     text: str,

@@ -121,7 +121,7 @@ def read(text: str) -> Case:
 
 
 def mutants(name: str, text: str, other: str | None = None) -> list[Case]:
-    """Mutants by one step of one mutation, those left out for which there was no place."""
+    """Return mutants by one step of one mutation, without those for which it found no place."""
     mutator, case = mutator_of(OPTIONS), read(text)
     second = None if other is None else read(other)
     before = print_functions(case.functions)
@@ -148,7 +148,7 @@ def names(case: Case) -> list[str]:
 
 
 def differing(made: list[Case], text: str, what: Callable[[Inst], object]) -> set[object]:
-    """What instructions have become, for mutants that have as many of them as before."""
+    """Return what changed instructions became, in mutants with as many instructions as before."""
     before = [what(inst) for inst in all_of(read(text))]
     found = set()
     for case in made:
@@ -183,7 +183,7 @@ def test_opcode_of_divisions() -> None:
         ; print: %main(0x80000000, -1)
         """
     made = mutants("opcode", text)
-    # sdiv would trap; and the bor that the divisor rests on stays.
+    # sdiv could trap, and the bor that keeps the divisor from being 0 is protected.
     assert {name for case in made for name in names(case)} == {
         *("iconst", "bor", "return", "urem", "srem")
     }
@@ -303,7 +303,7 @@ def test_offset() -> None:
     assert all(names(case) == names(read(MEMORY)) for case in made)
 
 
-def test_offset_of_loads_from_slots_that_are_not_written_stays() -> None:
+def test_offset_leaves_loads_from_unwritten_slots_alone() -> None:
     text = MEMORY.replace("store notrap aligned v3, v2+8\n", "")
     for case in mutants("offset", text):
         from_slot, _ = [inst for inst in all_of(case) if inst.opcode.name == "load"]
@@ -335,7 +335,7 @@ def test_isa_flags() -> None:
     assert len({tuple(case.isa_settings["x86_64"]) for case in made}) > 3
 
 
-def test_isa_flags_that_something_is_lowered_by_stay() -> None:
+def test_isa_flags_keep_what_the_case_needs() -> None:
     text = """
         target x86_64 has_sse3 has_ssse3 has_popcnt
         function %main(i8x16) -> i8x16 {
@@ -396,7 +396,7 @@ def test_splice_shares_the_region() -> None:
         assert not any(inst.flags.readonly for inst in all_of(case))
 
 
-def test_nothing_that_could_trap_is_spliced() -> None:
+def test_splice_leaves_functions_that_could_trap_alone() -> None:
     text = PURE.replace("imul v4, v1", "udiv v4, v1")
     mutator = mutator_of(OPTIONS)
     for seed in SEEDS:
@@ -414,6 +414,6 @@ def test_swap_callee() -> None:
 
 
 @pytest.mark.parametrize("name", [n for n, m in MUTATIONS.items() if m.needs_other])
-def test_crossing_needs_another_case(name: str) -> None:
+def test_crossover_needs_another_case(name: str) -> None:
     mutant = mutator_of(OPTIONS).mutate(read(CALLER), PrngEntropy(1), only=["operand", name])
     assert set(mutant.steps) <= {"operand"}
