@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from clif.function import Inst, StackSlot, Value
+from clif.memory_access import accessed_bytes
 from fuzz.analysis import float_ranges, intervals
 from fuzz.analysis.call_graph import CallGraph
 from fuzz.analysis.float_ranges import Bounds
@@ -15,7 +16,7 @@ from fuzz.analysis.intervals import REGION, Interval, Intervals
 _DEPTH = 60
 _COUNTS = frozenset({"clz", "cls", "ctz", "popcnt"})
 _SELECTS = frozenset({"select", "select_spectre_guard"})
-_NARROW: Final = {"uload8": 0xFF, "uload16": 0xFFFF, "uload32": 0xFFFF_FFFF}
+_ZERO_EXTENDING_LOADS = frozenset({"uload8", "uload16", "uload32"})
 
 
 class Ranges:
@@ -65,8 +66,8 @@ class Ranges:
             return intervals.constant(inst.imm & type_.mask)
         if name == "stack_addr" and isinstance(inst.ref, StackSlot):
             return (Interval(inst.ref, inst.offset, inst.offset),)
-        if name in _NARROW:
-            return (Interval(None, 0, min(_NARROW[name], type_.mask)),)
+        if name in _ZERO_EXTENDING_LOADS:
+            return (Interval(None, 0, (1 << 8 * accessed_bytes(inst.opcode, type_)) - 1),)
         if name in _COUNTS:
             return (Interval(None, 0, type_.bits),)
         return self._computed(inst, name, value)

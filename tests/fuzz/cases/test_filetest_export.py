@@ -36,9 +36,9 @@ def folded(memory: bytes) -> int:
 
 
 def test_fold() -> None:
-    dice = random.Random(1)
+    rng = random.Random(1)
     for size in (0, 1, 7, 8, 9, 16, 31):
-        memory = dice.randbytes(size)
+        memory = rng.randbytes(size)
         assert fold(memory) == folded(memory)
     assert fold(bytes(8) + b"\1") != fold(b"\1" + bytes(8))
 
