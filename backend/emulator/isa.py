@@ -59,6 +59,7 @@ class Flags:
         drawn: the flags that cases draw. Cranelift takes none of them for implied by another.
         weights: how often each kind of choice among ``drawn`` is made.
         levels: those of ``drawn`` of which each generation of CPUs has one more, oldest first.
+        not_drawn: the flags that it has and that cases do not draw, and why.
         needs: flags of ``drawn`` that do nothing without another one, and that other one. They are
             drawn only together with it.
     """
@@ -68,6 +69,7 @@ class Flags:
     drawn: tuple[str, ...]
     weights: FlagWeights
     levels: tuple[str, ...] = ()
+    not_drawn: Mapping[str, str] = field(default_factory=dict)
     needs: Mapping[str, str] = field(default_factory=dict)
 
 

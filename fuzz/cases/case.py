@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from backend.isa.registry import ISAS
 from clif.function import Function
 from clif.outcome import Inputs
 
@@ -22,7 +23,7 @@ class Case:
         inputs: arguments, and the region of memory where the case uses one.
         settings: Cranelift's shared settings by name, the same on every ISA; those not named have
             the harness's defaults (``fuzz.cases.case.DEFAULT_SETTINGS``).
-        isa_settings: ISA flags, by the ISA's name (``x86_64``, ``aarch64``), then by the flag's.
+        isa_settings: ISA flags, by the ISA's name (``--isa``), then by the flag's.
         trapping: drawn as a trapping case: some inputs may trap, and trap codes are compared. In
             any other case a trap is a fault of the generator.
         chaos: bytes for Cranelift's chaos mode; empty for none.
@@ -49,12 +50,9 @@ class Case:
         return not self.isas or isa in self.isas
 
 
-#: What a case is compiled with unless it says otherwise. The ABI extensions let i128 cross calls on
-#: x86-64; without them Cranelift panics by design.
-DEFAULT_SETTINGS = {
-    "opt_level": "speed",
-    "enable_verifier": "true",
-    "enable_llvm_abi_extensions": "true",
+#: What a case is compiled with unless it says otherwise, on all ISAs.
+DEFAULT_SETTINGS = {"opt_level": "speed", "enable_verifier": "true"} | {
+    name: value for isa in ISAS.values() for name, value in isa.settings.items()
 }
 
 

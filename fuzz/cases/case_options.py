@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from enum import Enum
 
-DEFAULT_ISAS = ("x86_64", "aarch64")
-
+from backend.isa.registry import DEFAULT_ISAS
 
 #: What finds wrong rules sooner is in docs/measurements.md; cases grow with it.
 RULES_SHARE = 0.1

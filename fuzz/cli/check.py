@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fuzz.cases.case_options import DEFAULT_ISAS
+from backend.isa.registry import DEFAULT_ISAS, ISAS
 from fuzz.cli.errors import EXIT_CLEAN, EXIT_FINDINGS, BadInput
 from fuzz.cli.files import read_text
 from fuzz.cli.options import json_option, split_names, write_json
@@ -15,7 +15,7 @@ from fuzz.cli.options import json_option, split_names, write_json
 if TYPE_CHECKING:
     from fuzz.filetests.report import FileReport
 
-EXECUTORS = ("interp", *DEFAULT_ISAS)
+EXECUTORS = ("interp", *ISAS)
 
 
 def _split_executors(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
@@ -33,7 +33,7 @@ def _split_executors(_: click.Context, __: click.Parameter, value: str) -> tuple
 @click.option(
     "--executor",
     "executors",
-    default=",".join(EXECUTORS),
+    default=",".join(("interp", *DEFAULT_ISAS)),
     show_default=True,
     callback=_split_executors,
     metavar="NAME,...",

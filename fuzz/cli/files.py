@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fuzz.cases.case_options import DEFAULT_ISAS
+from backend.isa.registry import DEFAULT_ISAS, ISAS
 from fuzz.cli.errors import BadInput
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ def read_text(path: Path) -> str:
 
 
 def emulated_isas(case_file: CaseFile, path: Path) -> tuple[str, ...]:
-    """The ISAs that a file names and that are emulated; all of them if it names none."""
-    named = tuple(isa for isa in case_file.isas if isa in DEFAULT_ISAS)
+    """Return the emulated ISAs that a file names, or the default ones if it names none."""
+    named = tuple(isa for isa in case_file.isas if isa in ISAS)
     if case_file.isas and not named:
         names = ", ".join(case_file.isas)
         raise BadInput(f"{path}: names only ISAs that are not emulated: {names}")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fuzz.cases.case_options import DEFAULT_ISAS, CaseOptions
+from backend.isa.registry import DEFAULT_ISAS, ISAS
+from fuzz.cases.case_options import CaseOptions
 from fuzz.cli.errors import EXIT_CLEAN, BadInput
 from fuzz.cli.files import load_cases
 from fuzz.cli.options import case_argument, mutants_option
@@ -74,7 +75,7 @@ def _mutated(case: Case, steps: int, seed: int, isas: tuple[str, ...]) -> Case:
     from fuzz.generate import Options
     from fuzz.mutate import mutator_of
 
-    emulated = tuple(isa for isa in isas if isa in DEFAULT_ISAS) or DEFAULT_ISAS
+    emulated = tuple(isa for isa in isas if isa in ISAS) or DEFAULT_ISAS
     mutator = mutator_of(Options(isas=emulated))
     mutant = mutator.mutate(case, PrngEntropy(seed), steps=steps)
     mutant.case.origin = f"{case.origin}, mutated: {', '.join(mutant.steps) or 'nothing'}"

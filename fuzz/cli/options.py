@@ -11,7 +11,8 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from fuzz.cases.case_options import CASE_FIELDS, DEFAULT_ISAS, INGREDIENTS, CaseOptions
+from backend.isa.registry import DEFAULT_ISAS, ISAS, find_isa
+from fuzz.cases.case_options import CASE_FIELDS, INGREDIENTS, CaseOptions
 from fuzz.cli.errors import BadInput
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -28,8 +29,9 @@ def split_names(value: str, known: Collection[str], what: str) -> tuple[str, ...
 
 
 def split_isas(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
-    """``x86_64,aarch64`` as a tuple, without repetitions."""
-    return split_names(value, DEFAULT_ISAS, "emulated ISA")
+    """Return the names of ``a,b`` as a tuple, without repetitions; aliases are replaced."""
+    words = [isa.name if (isa := find_isa(w.strip())) else w for w in value.split(",")]
+    return split_names(",".join(words), ISAS, "emulated ISA")
 
 
 def isa_option(function: F) -> F:

@@ -103,7 +103,7 @@ def _entries(path: Path, timeout: float) -> Iterator[tuple[str, Entry, ChildJudg
 
 
 def _blame(folded: Folded, *, host: bool) -> None:
-    from fuzz.cases.case_options import DEFAULT_ISAS
+    from backend.isa.registry import DEFAULT_ISAS
     from fuzz.triage.minimized import examine
 
     for fault in folded.faults:
@@ -113,7 +113,7 @@ def _blame(folded: Folded, *, host: bool) -> None:
 
 
 def _write(folded: Folded, out: Path) -> None:
-    from fuzz.cases.case_options import DEFAULT_ISAS
+    from backend.isa.registry import DEFAULT_ISAS
     from fuzz.differential.finding_file import check_directory, write_finding
     from fuzz.triage.minimized import examine, minimized_text
 

@@ -27,7 +27,7 @@ def call(w: Writer) -> bool:
     args = [_argument(w, callee, n, area) for n in range(len(callee.function.signature.params))]
     convention = callee.function.signature.call_conv
     w.steps += callee.steps * w.weight
-    if convention in conventions.WITH_EXCEPTIONS and w.entropy.below(4) == 0:
+    if conventions.takes_exceptions(convention) and w.entropy.below(4) == 0:
         _try_call(w, callee, args)
     else:
         inst = _emit(w, "call", callee, args, keep=True)
@@ -192,7 +192,7 @@ def _handlers(w: Writer, convention: str) -> list[Handler]:
             target = handlers[0].target
             handlers.append(Handler(number, BlockCall(target.block, list(target.args))))
             continue
-        words = 0 if convention in conventions.WITHOUT_PAYLOAD else w.entropy.below(3)
+        words = w.entropy.below(3) if conventions.has_payload(convention) else 0
         block = w.new_block([I64] * words)
         handlers.append(Handler(number, BlockCall(block, [f"exn{n}" for n in range(words)])))
     if handlers and w.entropy.below(2):
@@ -205,8 +205,7 @@ def _handlers(w: Writer, convention: str) -> list[Handler]:
 
 def tail_call(w: Writer, callee: Callee, own: list[Value]) -> None:
     """End the function in another one of the same results; ``own`` wants to go along."""
-    # On x86-64 the code of tail calls relies on frame pointers.
-    w.plan.demands["preserve_frame_pointers"] = "true"
+    w.plan.demands.update(conventions.tail_call_settings())
     params = callee.function.signature.param_types
     types = [type_ for n, type_ in enumerate(params) if n != callee.memory]
     own = condense(w, own, len(types))

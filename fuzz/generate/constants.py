@@ -8,8 +8,8 @@ from clif.floats import canonical_nan, fraction_bits
 from clif.types import Type
 from fuzz.entropy import Entropy
 
-#: Edges of immediates: x64's imm8 and imm32; aarch64's add (12 bits, shifted), load offsets of 9
-#: bits and of 12 scaled ones.
+#: Edges of the immediates that instructions of some ISA hold: 8, 16 and 32 bits; 12 bits, shifted
+#: by 12 or not; load offsets of 9 bits, and of 12 bits scaled by the size of the access.
 _EDGES: tuple[int, ...] = (
     *(0x7F, 0x80, 0xFF, 0x100, 0xFFF, 0x1000, 0xFFF000, 0x7FFF, 0x8000, 0xFFFF, 0x10000),
     *(0x101, 0xFFF001, 0x1000000, 0x1FFE, 0x2000, 0x3FFC, 0x4000, 0x7FF8, 0xFFF0),
@@ -67,7 +67,7 @@ def special_lanes(lane: Type) -> tuple[int, ...]:
 
 
 def draw_mask(entropy: Entropy, bits: int) -> int:
-    """A logical immediate of aarch64: a run of ones, rotated, in a repeated element."""
+    """Draw a run of ones, rotated, in a repeated element: what logical instructions may hold."""
     element = entropy.choice([size for size in (64, 32, 16, 8, 4, 2) if size <= bits] or [bits])
     ones = (1 << entropy.between(1, element - 1)) - 1
     turn = entropy.below(element)

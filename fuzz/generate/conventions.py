@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
+from backend.emulator.convention import ResultRegisters
 from backend.isa.registry import ISAS
 from clif.function import AbiParam
 from clif.types import I128, Type
 from fuzz.entropy import Entropy
-
-#: Callees of these may be called by ``try_call``.
-WITH_EXCEPTIONS = frozenset({"system_v", "tail", "preserve_all", "winch", "apple_aarch64"})
-#: Of these, where an exception brings no payload.
-WITHOUT_PAYLOAD = frozenset({"winch"})
-#: Those for which Cranelift compiles an explicit ``sret`` argument on every ISA, and which leave
-#: the register free that it is returned in.
-WITH_SRET = frozenset({"system_v", "fast", "windows_fastcall", "apple_aarch64"})
 
 _DEFAULT = "system_v"
 _MAIN_SHARE = 0.25
@@ -25,26 +18,35 @@ _CALLEE_SHARE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
-class _Registers:
-    """How many words come back in registers, on the ISA with the fewest; ``total`` of both."""
+class _Common:
+    """What a convention allows on every ISA that has it; see ``Convention`` for the attributes."""
 
-    integers: int
-    others: int
-    total: int
+    results: ResultRegisters
+    exceptions: bool
+    exception_payload: bool
+    sret: bool
+    extends_stack_arguments: bool
 
 
-_USUAL = _Registers(2, 2, 4)
-_RESULTS = {
-    "tail": _Registers(6, 8, 14),
-    "windows_fastcall": _Registers(2, 1, 3),
-    "winch": _Registers(1, 1, 1),
-    "preserve_all": _Registers(0, 0, 0),
-}
+@cache
+def _common(convention: str) -> _Common:
+    named = [i.conventions[convention] for i in ISAS.values() if convention in i.conventions]
+    return _Common(
+        results=ResultRegisters(
+            min(c.results.integers for c in named),
+            min(c.results.others for c in named),
+            min(c.results.total for c in named),
+        ),
+        exceptions=all(c.exceptions for c in named),
+        exception_payload=all(c.exception_payload for c in named),
+        sret=all(c.sret for c in named),
+        extends_stack_arguments=all(c.extends_stack_arguments for c in named),
+    )
 
 
 def fits(convention: str, types: Sequence[Type]) -> bool:
-    """Whether results of these types are returned in registers, on every ISA."""
-    registers = _RESULTS.get(convention, _USUAL)
+    """Return whether results of these types are returned in registers, on every ISA."""
+    registers = _common(convention).results
     others = sum(t.is_float or t.is_vector for t in types)
     integers = sum(1 + (t is I128) for t in types) - others
     total = integers + others
@@ -53,24 +55,50 @@ def fits(convention: str, types: Sequence[Type]) -> bool:
     )
 
 
+def takes_exceptions(convention: str) -> bool:
+    """Return whether ``try_call`` may call a function of the convention, on every ISA."""
+    return _common(convention).exceptions
+
+
+def has_payload(convention: str) -> bool:
+    """Return whether an exception that such a function throws has a payload, on every ISA."""
+    return _common(convention).exception_payload
+
+
+def takes_sret(convention: str) -> bool:
+    """Return whether such a function may have an explicit ``sret`` argument, on every ISA."""
+    return _common(convention).sret
+
+
 def as_allowed(convention: str, params: tuple[AbiParam, ...]) -> tuple[AbiParam, ...]:
-    """The parameters, none extended where an extended one on the stack overwrites its neighbours:
-    docs/findings.md, uext-stack-argument-apple."""
-    if convention != "apple_aarch64":
+    """Return the parameters, without extensions where they do not work for stack arguments."""
+    if _common(convention).extends_stack_arguments:
         return params
     return tuple(replace(param, extension=None) for param in params)
 
 
+def probes_clobber(convention: str, isas: Iterable[str]) -> bool:
+    """Return whether stack probes clobber what such a function preserves, on one of the ISAs."""
+    described = (ISAS[isa].conventions.get(convention) for isa in isas if isa in ISAS)
+    return any(each is not None and not each.stack_probes for each in described)
+
+
+@cache
+def tail_call_settings() -> dict[str, str]:
+    """Return the shared settings that functions with tail calls need, on every ISA."""
+    return {name: v for isa in ISAS.values() for name, v in isa.tail_call_settings.items()}
+
+
 @cache
 def common(isas: tuple[str, ...]) -> tuple[str, ...]:
-    """The conventions that every one of the ISAs has; those not known here do not count."""
+    """Return the conventions that all of the ISAs have; ISAs that are not emulated do not count."""
     described = [ISAS[isa].conventions for isa in isas if isa in ISAS]
-    first = described[0] if described else ISAS["x86_64"].conventions
+    first = described[0] if described else next(iter(ISAS.values())).conventions
     return tuple(name for name in first if all(name in each for each in described))
 
 
 def draw(entropy: Entropy, conventions: tuple[str, ...], *, main: bool) -> str:
-    """A function's convention: the default, or any."""
+    """Draw a function's convention: the default, or any."""
     if len(conventions) == 1 or not entropy.chance(_MAIN_SHARE if main else _CALLEE_SHARE):
         return conventions[0] if _DEFAULT not in conventions else _DEFAULT
     if not main and "tail" in conventions and entropy.below(3) == 0:

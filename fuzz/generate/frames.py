@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from clif.function import StackSlot, Value
 from clif.types import I64
+from fuzz.generate import conventions
 from fuzz.generate.memory import address_of
 from fuzz.generate.operands import pick_closed
+from fuzz.generate.settings import all_outline_probes
 from fuzz.generate.writer import Field, Writer
 
 _BIG = (2000, 4080, 4096, 5000, 8192, 12288, 20000, 33000, 65536, 70000, 100000)
@@ -29,9 +31,9 @@ def enlarge(w: Writer, convention: str) -> None:
 
 
 def _probes_clobber(w: Writer, convention: str) -> bool:
-    """Inline probes lose r11 on x86-64, a known fault of Cranelift under ``preserve_all``."""
+    """Return whether the stack probes of a big frame would clobber a preserved register."""
     probes = {**w.plan.settings, **w.plan.demands}.get("enable_probestack") == "true"
-    return probes and convention == "preserve_all" and "x86_64" in w.plan.options.isas
+    return probes and conventions.probes_clobber(convention, w.plan.options.isas)
 
 
 def _big_slot(w: Writer) -> None:
@@ -42,8 +44,9 @@ def _big_slot(w: Writer) -> None:
     size = w.entropy.choice(sizes)
     plan.frames -= size
     _use(w, StackSlot(size, w.entropy.choice(_ALIGNMENTS)), 2 + w.entropy.below(4))
-    if plan.settings.get("enable_probestack") == "true" and "aarch64" in plan.options.isas:
-        plan.demands["probestack_strategy"] = "inline"  # aarch64 has no other
+    probes = plan.settings.get("enable_probestack") == "true"
+    if probes and not all_outline_probes(plan.options.isas):
+        plan.demands["probestack_strategy"] = "inline"
 
 
 def _use(w: Writer, slot: StackSlot, count: int) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from backend.isa.registry import DEFAULT_ISAS
 from clif.types import ALL, F32, F64, INTS, Type
 from fuzz.cases.case_options import RULES_SHARE
 from fuzz.generate.conventions import common
@@ -56,7 +57,7 @@ class Options:
     instructions: int = 50
     inputs: int = 32
     trapping_share: float = 0.05
-    isas: tuple[str, ...] = ("x86_64", "aarch64")
+    isas: tuple[str, ...] = DEFAULT_ISAS
     alone: bool = True
     opcodes: frozenset[str] | None = None
     settings: bool = True

@@ -6,9 +6,11 @@ A target costs some microseconds to make, so that nothing speaks against free co
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from backend.emulator.isa import Flags
 from backend.isa.registry import ISAS
 from fuzz.entropy import Entropy
 from fuzz.generate.options import Options
@@ -53,7 +55,7 @@ UNUSUAL: dict[str, Drawn] = {
 _PROBESTACK_SHARE = 0.3
 # From 16 bytes up, so that probing keeps the stack pointer aligned.
 _PROBESTACK_SIZES = ("12", "4", "5", "6", "8", "10", "14", "16")
-#: So much padding that branches do not reach: aarch64 has some of 32 KiB, and of 1 MiB.
+#: So much padding that branches do not reach: on some ISAs they reach 32 KiB, or 1 MiB.
 _FAR_SHARE, _FAR_PADDING = 0.004, ("13", "14", "15", "16")
 
 #: Drawn by code of their own.
@@ -64,28 +66,12 @@ OTHERS = frozenset(
 #: Shared settings that are not drawn, and why.
 NOT_DRAWN: dict[str, str] = {
     "enable_verifier": "always on: it changes no code, and finds faults of the optimiser",
-    "enable_llvm_abi_extensions": "always on: without it i128 cannot be passed on x86-64",
+    "enable_llvm_abi_extensions": "always on: without it some ISAs cannot pass i128",
     "enable_heap_access_spectre_mitigation": "nothing in the code generator reads it",
     "enable_incremental_compilation_cache_checks": "only the incremental cache reads it",
     "regalloc_verbose_logs": "only writes logs",
     "stack_switch_model": "stack_switch has no meaning in the interpreter",
     "tls_model": "tls_value has no meaning in the interpreter",
-}
-#: Flags of the emulated CPUs that are not drawn, and why.
-NOT_DRAWN_FLAGS: dict[str, str] = {}
-
-_SSE = ("has_sse3", "has_ssse3", "has_sse41", "has_sse42")
-_SIGNING = ("sign_return_address_all", "sign_return_address_with_bkey")
-#: By ISA: the flags that are drawn, each on or off. Cranelift takes none for implied by another.
-FLAGS: dict[str, tuple[str, ...]] = {
-    "x86_64": (
-        *_SSE,
-        *("has_popcnt", "has_lzcnt", "has_bmi1", "has_bmi2", "has_cmpxchg16b"),
-    ),
-    "aarch64": (
-        *("has_lse", "has_fp16", "has_dotprod", "has_pauth", "use_bti", "use_csdb"),
-        *("sign_return_address", *_SIGNING),
-    ),
 }
 
 
@@ -113,8 +99,7 @@ def _draw_from(table: dict[str, Drawn], entropy: Entropy, settings: dict[str, st
 
 
 def _draw_probestack(entropy: Entropy, options: Options) -> dict[str, str]:
-    """Outlined probes are not implemented for aarch64, and settings are the same for all ISAs."""
-    outline = options.isas == ("x86_64",) and entropy.below(2)
+    outline = all_outline_probes(options.isas) and entropy.below(2)
     return {
         "enable_probestack": "true",
         "probestack_strategy": "outline" if outline else "inline",
@@ -122,44 +107,38 @@ def _draw_probestack(entropy: Entropy, options: Options) -> dict[str, str]:
     }
 
 
+def all_outline_probes(isas: Iterable[str]) -> bool:
+    """Return whether Cranelift implements outlined stack probes for all of these ISAs.
+
+    A case has the same settings on all of its ISAs.
+    """
+    return all("outline" in ISAS[isa].probe_strategies for isa in isas if isa in ISAS)
+
+
 def draw_isa_settings(entropy: Entropy, options: Options) -> dict[str, dict[str, str]]:
-    """Flags by ISA, for those of ``options.isas`` that have a table."""
+    """Draw flags by ISA, for those of ``options.isas`` that are emulated."""
     drawn: dict[str, dict[str, str]] = {}
     for isa in options.isas:
-        if isa in FLAGS and options.settings:
-            flags = _draw_x64(entropy) if isa == "x86_64" else _draw_aarch64(entropy)
-            assert ISAS[isa].flags.has.issuperset(flags)
-            drawn[isa] = dict.fromkeys(flags, "true")
+        if isa in ISAS and options.settings:
+            drawn[isa] = dict.fromkeys(_draw_flags(entropy, ISAS[isa].flags), "true")
     return drawn
 
 
-def _draw_x64(entropy: Entropy) -> tuple[str, ...]:
-    """All, none, as far as some CPU goes, or any."""
-    flags = FLAGS["x86_64"]
-    kind = entropy.below(8)
-    if kind < 3:
-        return flags
-    if kind == 3:
+def _draw_flags(entropy: Entropy, flags: Flags) -> Sequence[str]:
+    """Draw the flags that are on: all, none, or any of them; see ``FlagWeights``."""
+    weights = flags.weights
+    kind = entropy.below(weights.all + weights.none + weights.levels + weights.any)
+    if kind < weights.all:
+        return flags.drawn
+    kind -= weights.all
+    if kind < weights.none:
         return ()
-    any_ = _some(flags, entropy.bits(len(flags)))
-    if kind == 4:
-        rest = (flag for flag in any_ if flag not in _SSE)
-        return (*_SSE[: entropy.below(len(_SSE) + 1)], *rest)
-    return any_
-
-
-def _draw_aarch64(entropy: Entropy) -> tuple[str, ...]:
-    """None, or any."""
-    flags = FLAGS["aarch64"]
-    if entropy.below(3) == 0:
-        return ()
-    any_ = _some(flags, entropy.bits(len(flags)))
-    signs = "sign_return_address" in any_
-    return any_ if signs else tuple(flag for flag in any_ if flag not in _SIGNING)
-
-
-def _some(flags: tuple[str, ...], bits: int) -> tuple[str, ...]:
-    return tuple(flag for n, flag in enumerate(flags) if bits >> n & 1)
+    bits = entropy.bits(len(flags.drawn))
+    some = [flag for n, flag in enumerate(flags.drawn) if bits >> n & 1]
+    if kind < weights.none + weights.levels:
+        level = entropy.below(len(flags.levels) + 1)
+        return [*flags.levels[:level], *(flag for flag in some if flag not in flags.levels)]
+    return [flag for flag in some if flags.needs.get(flag, flag) in some]
 
 
 _CHAOS_SHARE = 0.05

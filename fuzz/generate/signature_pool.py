@@ -82,7 +82,7 @@ def abi_param(entropy: Entropy, type_: Type) -> AbiParam:
 
 
 def fits_registers(types: list[Type]) -> bool:
-    """Whether x64 returns them without an sret area: two integers, two floats or vectors."""
+    """Return whether every ISA returns them in registers: two integers, two floats or vectors."""
     integers = sum(1 + (t is I128) for t in types if t.is_int and not t.is_vector)
     others = sum(t.is_float or t.is_vector for t in types)
     return integers <= 2 and others <= 2

@@ -97,7 +97,7 @@ def _draw_callee(w: Writer) -> Profile:
             return Profile(_draw_params(w, memory=True), convention, fixed=True)
         convention = plan.options.conventions[0]
     shape = _draw_params(w, memory=plan.region_size > 0 and entropy.below(3) == 0)
-    if convention in conventions.WITH_SRET and entropy.below(_SRET) == 0:
+    if conventions.takes_sret(convention) and entropy.below(_SRET) == 0:
         return _with_sret(w, shape, convention)
     if convention == "tail":
         _find_tails(w, region=shape.memory is not None)

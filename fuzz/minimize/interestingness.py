@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from backend.cranelift.compiler import SettingsError
+from backend.isa.registry import DEFAULT_ISAS
 from fuzz.cases.case import Case
-from fuzz.cases.case_options import DEFAULT_ISAS
 from fuzz.differential.failure_signature import Symptom, primary, symptoms
 from fuzz.differential.finding import FindingKind
 from fuzz.differential.runner import Stages, Trial

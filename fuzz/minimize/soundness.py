@@ -13,6 +13,7 @@ from typing import Final
 import interp
 from backend.cranelift import known_faults
 from backend.cranelift.compiler import CompilerPanic, Functions, ReadError, SettingsError
+from backend.isa.registry import DEFAULT_ISAS
 from clif.function import Inst
 from clif.opcodes import Format
 from clif.outcome import Outcomes, Status, word_count, word_dtype
@@ -23,7 +24,6 @@ from fuzz.analysis.call_graph import CallGraph
 from fuzz.analysis.flow import addresses
 from fuzz.analysis.results import AnalysisResults
 from fuzz.cases.case import Case, effective_settings, has_canonical_nans
-from fuzz.cases.case_options import DEFAULT_ISAS
 from fuzz.cases.compare import compare
 from fuzz.differential.oracle import DEFAULT_FUEL
 from fuzz.differential.pipeline import target_of

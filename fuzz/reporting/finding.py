@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from backend.cranelift.compiler import SettingsError, version
+from backend.isa.registry import DEFAULT_ISAS
 from clif.printer import print_functions
 from fuzz.cases.case import Case, effective_settings, has_canonical_nans
-from fuzz.cases.case_options import DEFAULT_ISAS
 from fuzz.cases.casefile import CaseFile, CaseFileError, read_cases
 from fuzz.cases.filetest_export import filetest_text
 from fuzz.differential.failure_signature import primary, symptoms

@@ -11,8 +11,8 @@ from typing import Final
 
 from backend.cranelift.compiler import SettingsError
 from backend.cranelift.interpreter import NAME as SECOND
+from backend.isa.registry import DEFAULT_ISAS
 from fuzz.cases.case import Case, has_canonical_nans
-from fuzz.cases.case_options import DEFAULT_ISAS
 from fuzz.cases.compare import Observed
 from fuzz.differential.agreement import agree
 from fuzz.differential.failure_signature import Symptom, symptoms

@@ -9,10 +9,11 @@ from typing import Final
 
 from backend.cranelift import _cranelift
 from backend.cranelift.opcodes import OPCODES
+from backend.isa.registry import ISAS
 from clif.opcodes import Opcode
 from fuzz.cases.case import Case, effective_settings
 from fuzz.cases.copy import copy_case
-from fuzz.generate.settings import FLAGS, UNUSUAL, USUAL
+from fuzz.generate.settings import UNUSUAL, USUAL
 
 OPT_LEVELS: Final = ("none", "speed", "speed_and_size")
 ALLOCATORS: Final = ("backtracking", "single_pass")
@@ -74,7 +75,8 @@ def setting_variants(case: Case) -> Iterator[Variant]:
 def flag_variants(case: Case, isa: str) -> Iterator[Variant]:
     """One flag of an ISA changed: those that the case has off, the others on."""
     flags = case.isa_settings.get(isa, {})
-    for name in dict.fromkeys([*flags, *FLAGS.get(isa, ())]):
+    drawn = ISAS[isa].flags.drawn if isa in ISAS else ()
+    for name in dict.fromkeys([*flags, *drawn]):
         changed = {n: v for n, v in flags.items() if n != name}
         after = "false"
         if name not in flags:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from backend.isa.registry import DEFAULT_ISAS
 from fuzz.campaign.case_source import CaseSource
 from fuzz.cases.case import Case
-from fuzz.cases.case_options import DEFAULT_ISAS, CaseOptions
+from fuzz.cases.case_options import CaseOptions
 from fuzz.differential.failure_signature import Symptom
 from fuzz.differential.runner import PlainTrial, Trial
 from fuzz.minimize.interestingness import TrialJudge

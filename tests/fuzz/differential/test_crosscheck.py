@@ -16,11 +16,11 @@ from backend.cranelift.interpreter import Interpretation, interpret, interpret_f
 from backend.cranelift.interpreter_faults import InterpreterFault
 from backend.cranelift.probes import Probe, all_probes, probe_text
 from backend.cranelift.reader import read_functions
+from backend.isa.registry import DEFAULT_ISAS
 from clif.memory_access import address_operand
 from clif.outcome import Inputs, Outcomes, Region, words_from_ints
 from clif.types import Type
 from fuzz.cases.case import Case
-from fuzz.cases.case_options import DEFAULT_ISAS
 from fuzz.cases.casefile import read_case
 from fuzz.differential.crosscheck import CrossChecker
 from fuzz.differential.finding import FindingKind

@@ -14,9 +14,7 @@ from fuzz.cases.case import DEFAULT_SETTINGS, Case
 from fuzz.entropy import BytesEntropy, PrngEntropy
 from fuzz.generate import Options
 from fuzz.generate.settings import (
-    FLAGS,
     NOT_DRAWN,
-    NOT_DRAWN_FLAGS,
     OTHERS,
     UNUSUAL,
     USUAL,
@@ -40,14 +38,14 @@ def test_every_shared_setting_is_drawn_or_there_is_a_reason() -> None:
     assert not DRAWN & NOT_DRAWN.keys()
 
 
-@pytest.mark.parametrize("isa", sorted(FLAGS))
+@pytest.mark.parametrize("isa", sorted(ISAS))
 def test_every_flag_is_drawn_or_there_is_a_reason(isa: str) -> None:
     """A preset is a name for several flags; what the CPU lacks must not be on."""
     switches = {row["name"] for row in _cranelift.settings(isa) if row["kind"] != "preset"}
-    accounted = {*FLAGS[isa], *ISAS[isa].flags.lacks, *NOT_DRAWN_FLAGS}
-    assert switches - accounted == set()
-    assert ISAS[isa].flags.has >= set(FLAGS[isa])
-    assert not ISAS[isa].flags.lacks & set(FLAGS[isa])
+    flags = ISAS[isa].flags
+    assert switches == {*flags.drawn, *flags.lacks, *flags.not_drawn}
+    assert flags.has >= set(flags.drawn)
+    assert not flags.lacks & set(flags.drawn)
 
 
 def test_every_value_occurs_and_cranelift_takes_it() -> None:
@@ -62,7 +60,7 @@ def test_every_value_occurs_and_cranelift_takes_it() -> None:
     assert seen["opt_level"] == {"none", "speed", "speed_and_size"}
     for name, values in seen.items():
         for value in values:
-            for isa in FLAGS:  # raises for what it does not take
+            for isa in ISAS:  # raises for what it does not take
                 target = Target.of(isa, {**DEFAULT_SETTINGS, name: value})
                 assert target.handle.pointer_bits == 64
 
@@ -88,7 +86,8 @@ def test_the_register_allocator_and_chaos_can_be_left_alone() -> None:
 
 
 def test_flags_are_on_and_off_in_all_pairs() -> None:
-    for isa, flags in FLAGS.items():
+    for isa, described in ISAS.items():
+        flags = described.flags.drawn
         drawn = [set(draw_isa_settings(PrngEntropy((3, n)), DEFAULT)[isa]) for n in range(1500)]
         free = [f for f in flags if not f.startswith("sign_return_address_")]
         for one in free:
@@ -199,7 +198,7 @@ def test_a_setting_changes_code(name: str) -> None:
 
 
 def test_stack_probes_change_code() -> None:
-    for isa in FLAGS:
+    for isa in ISAS:
         probed = {
             size: code_of(
                 RICH,
@@ -279,7 +278,7 @@ TELLING: dict[str, tuple[str, tuple[str, ...]]] = {
 
 @pytest.mark.parametrize(
     ("isa", "flag"),
-    [(isa, flag) for isa, flags in FLAGS.items() for flag in flags],
+    [(isa, flag) for isa in ISAS for flag in ISAS[isa].flags.drawn],
 )
 def test_a_flag_changes_code(isa: str, flag: str) -> None:
     text, needs = TELLING[flag]
