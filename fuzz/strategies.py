@@ -32,7 +32,7 @@ def _generator(options: Options) -> Generator:
 
 @cache
 def _mutator(options: Options) -> Mutator:
-    return Mutator(options, _generator(options).repertoires)
+    return Mutator(options, _generator(options).instruction_sets)
 
 
 @st.composite

@@ -45,7 +45,7 @@ class CaseSource:
         drawing = generator_options(options)
         self._generator = directed_generator(drawing)
         self._sweep = RuleSweep(drawing, seed) if options.source is Source.RULES else None
-        self._mutator = Mutator(drawing, self._generator.repertoires)
+        self._mutator = Mutator(drawing, self._generator.instruction_sets)
 
     def case(self, index: int) -> Case:
         """Case ``index`` of the seed."""

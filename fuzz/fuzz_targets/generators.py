@@ -8,8 +8,8 @@ from fuzz.entropy import Entropy
 from fuzz.generate import Generator
 from fuzz.generate.calls import call
 from fuzz.generate.control import table
-from fuzz.generate.instruction_set import Repertoire
-from fuzz.generate.machine_dependent import ADDRESSES, emit_rarity
+from fuzz.generate.instruction_set import InstructionSet
+from fuzz.generate.machine_dependent import ADDRESSES, emit_machine_dependent
 from fuzz.generate.unstructured import pressure
 from fuzz.generate.writer import Writer
 
@@ -33,15 +33,17 @@ class CallGenerator(Generator):
 class OneVectorInstruction(Generator):
     """Draws tiny cases around one vector instruction, and what computes its operands.
 
-    Every pair of vector opcode and type is equally likely.
+    Every (vector opcode, type) is equally likely.
     """
 
-    def _focuses(
-        self, entropy: Entropy, repertoire: Repertoire, *, alone: bool
+    def draw_required(
+        self, entropy: Entropy, instruction_set: InstructionSet, *, alone: bool
     ) -> list[OpcodeType]:
-        pairs = (alone and self.repertoires.own(repertoire)) or repertoire.pairs
-        vectors = [pair for pair in pairs if _is_vector(pair[1])]
-        return [entropy.choice(vectors or pairs)]
+        opcode_types = (
+            alone and self.instruction_sets.own(instruction_set)
+        ) or instruction_set.opcode_types
+        vectors = [each for each in opcode_types if _is_vector(each[1])]
+        return [entropy.choice(vectors or opcode_types)]
 
 
 def _is_vector(type_: Type | None) -> bool:
@@ -70,5 +72,5 @@ def addresses_and_tables(w: Writer, entropy: Entropy) -> bool:
         table(w, 1, lambda *_: None)
         return True
     name = entropy.choice(ADDRESSES)
-    forms = w.repertoire.by_name.get(name, ())
-    return bool(forms) and emit_rarity(w, name, entropy.choice(forms).type)
+    instructions = w.instruction_set.by_name.get(name, ())
+    return bool(instructions) and emit_machine_dependent(w, name, entropy.choice(instructions).type)

@@ -36,7 +36,7 @@ class TwoSettings(CaseTarget):
 
     def __init__(self, generator: Generator) -> None:
         super().__init__(generator)
-        self._mutator = Mutator(generator.options, generator.repertoires)
+        self._mutator = Mutator(generator.options, generator.instruction_sets)
 
     def check(self, case: Case) -> Checked:
         twin = self._twin(case)

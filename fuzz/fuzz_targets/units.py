@@ -49,7 +49,7 @@ class Units:
         self.options = generator.options
         self.fresh = fresh
         self.generator = generator
-        self._mutator = Mutator(generator.options, generator.repertoires)
+        self._mutator = Mutator(generator.options, generator.instruction_sets)
         self._cache: OrderedDict[bytes, Case | str] = OrderedDict()
 
     def case(self, unit: bytes) -> Case | str:

@@ -73,7 +73,8 @@ def _external(w: Writer, callee: Callee) -> External:
 
 
 def _emit(w: Writer, name: str, callee: Callee, args: list[Value], *, keep: bool = False) -> Inst:
-    """A call in one of its forms: ``call``, ``try_call``, ``return_call``, or through an address.
+    """A call in one of its instructions: ``call``, ``try_call``, ``return_call``, or through an
+    address.
 
     With ``keep`` it defines the results.
     """
@@ -205,7 +206,7 @@ def _handlers(w: Writer, convention: str) -> list[Handler]:
 
 def tail_call(w: Writer, callee: Callee, own: list[Value]) -> None:
     """End the function in another one of the same results; ``own`` wants to go along."""
-    w.plan.demands.update(conventions.tail_call_settings())
+    w.plan.required_settings.update(conventions.tail_call_settings())
     params = callee.function.signature.param_types
     types = [type_ for n, type_ in enumerate(params) if n != callee.memory]
     own = condense(w, own, len(types))

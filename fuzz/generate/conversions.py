@@ -13,13 +13,13 @@ from fuzz.generate.writer import SCALAR_OF_BITS, Writer
 def close(w: Writer, value: Value) -> Value:
     """The value with every NaN made canonical, if its payload is open."""
     type_ = value.type
-    if value not in w.open or not w.repertoire.has("fcmp", type_, type_, type_):
+    if value not in w.open or not w.instruction_set.has("fcmp", type_, type_, type_):
         return value
     is_nan = w.op("fcmp", value, value, cond="uno")
     nan = w.canonical_nan(type_)
     if not type_.is_vector:
         closed = w.op("select", is_nan, nan, value)
-    elif w.repertoire.has("bitselect", type_, type_, type_, type_):
+    elif w.instruction_set.has("bitselect", type_, type_, type_, type_):
         closed = w.op("bitselect", w.op("bitcast", is_nan, type=type_), nan, value)
     else:
         kept = w.op("band", w.op("bitcast", value, type=type_.as_int), w.op("bnot", is_nan))
@@ -39,7 +39,7 @@ def as_type(w: Writer, value: Value, type_: Type) -> Value:
     if type_ is F32 or type_ is F64:
         same = SCALAR_OF_BITS[type_.bits]
         return w.op("fcvt_from_sint", as_type(w, value, same), type=type_)
-    if type_.is_vector and w.entropy.below(2) and w.repertoire.has("splat", type_, type_.lane):
+    if type_.is_vector and w.entropy.below(2) and w.instruction_set.has("splat", type_, type_.lane):
         return w.op("splat", as_type(w, value, type_.lane), type=type_)
     same = SCALAR_OF_BITS[type_.bits]
     return w.op("bitcast", as_type(w, value, same), type=type_)
@@ -65,12 +65,12 @@ def as_int(w: Writer, value: Value, wanted: Type | None = None) -> Value:
 def _lane(w: Writer, value: Value, type_: Type) -> Value | None:
     """Any lane of the value, seen as a vector of ``type_``; None where there is no way."""
     lanes = value.type.bits // type_.bits
-    form = w.repertoire.forms.get(("extractlane", type_.by(lanes), (type_.by(lanes),)))
-    if form is None or len(form.variants) < 2:
+    instruction = w.instruction_set.by_key.get(("extractlane", type_.by(lanes), (type_.by(lanes),)))
+    if instruction is None or len(instruction.variants) < 2:
         return None
-    if value.type is not form.operands[0]:
-        value = w.op("bitcast", value, type=form.operands[0])
-    return w.apply(form, [value], imm=w.entropy.below(lanes))[0]
+    if value.type is not instruction.operands[0]:
+        value = w.op("bitcast", value, type=instruction.operands[0])
+    return w.apply(instruction, [value], imm=w.entropy.below(lanes))[0]
 
 
 def _resize(w: Writer, value: Value, type_: Type) -> Value:

@@ -32,7 +32,7 @@ def enlarge(w: Writer, convention: str) -> None:
 
 def _probes_clobber(w: Writer, convention: str) -> bool:
     """Return whether the stack probes of a big frame would clobber a preserved register."""
-    probes = {**w.plan.settings, **w.plan.demands}.get("enable_probestack") == "true"
+    probes = {**w.plan.settings, **w.plan.required_settings}.get("enable_probestack") == "true"
     return probes and conventions.probes_clobber(convention, w.plan.options.isas)
 
 
@@ -46,7 +46,7 @@ def _big_slot(w: Writer) -> None:
     _use(w, StackSlot(size, w.entropy.choice(_ALIGNMENTS)), 2 + w.entropy.below(4))
     probes = plan.settings.get("enable_probestack") == "true"
     if probes and not all_outline_probes(plan.options.isas):
-        plan.demands["probestack_strategy"] = "inline"
+        plan.required_settings["probestack_strategy"] = "inline"
 
 
 def _use(w: Writer, slot: StackSlot, count: int) -> None:

@@ -11,20 +11,20 @@ from fuzz.generate.control import branch, early_return, leave_loop, table
 from fuzz.generate.director import CaseDirector
 from fuzz.generate.idioms import idiom
 from fuzz.generate.loops import loop
-from fuzz.generate.machine_dependent import rarity
+from fuzz.generate.machine_dependent import machine_dependent
 from fuzz.generate.memory import access, new_slot
 from fuzz.generate.pure import pure_operation
-from fuzz.generate.required_pairs import focus
+from fuzz.generate.required_instructions import emit_required
 from fuzz.generate.returns import write_returns
 from fuzz.generate.signatures import declare
 from fuzz.generate.trap_guards import guarded_operation
 from fuzz.generate.traps import ensure_trap, trap_site
-from fuzz.generate.writer import Callee, Plan, Writer
+from fuzz.generate.writer import Callee, CasePlan, Writer
 
 #: Parts of a body: their weights where nothing speaks against them.
 _PARTS = (
     *("pure", "idiom", "memory", "guarded", "control", "call", "break", "return", "flow"),
-    "rare",
+    "machine_dependent",
 )
 _WEIGHTS = (52, 12, 14, 5, 9, 5, 2, 1, 3, 1)
 _CUMULATIVE = tuple(accumulate(_WEIGHTS))
@@ -51,8 +51,8 @@ class _Body:
                 part = "trap"
             elif w.plan.depth > w.depth > 0 and w.plan.depth > 3 and w.entropy.below(3) == 0:
                 part = "control"  # else the budget rarely lasts for the depth
-            if w.focuses and w.entropy.below(6) == 0:
-                focus(w, w.focuses.pop(), self)
+            if w.required and w.entropy.below(6) == 0:
+                emit_required(w, w.required.pop(), self)
             if part == "pure" or not self._emit_part(w, part, end - w.count):
                 pure_operation(w)
 
@@ -75,8 +75,8 @@ class _Body:
             return symbol_distance(w) if w.entropy.below(40) == 0 else call(w)
         if part == "break":
             return leave_loop(w)
-        if part == "rare":
-            return rarity(w)
+        if part == "machine_dependent":
+            return machine_dependent(w)
         if part == "return" and w.depth < 2:
             return _write_early_return(w)
         return part == "trap" and trap_site(w)
@@ -138,24 +138,26 @@ def _write_early_return(w: Writer) -> bool:
 
 
 def write_function(
-    plan: Plan, director: CaseDirector | None, name: str, budget: int, limit: int, *, main: bool
+    plan: CasePlan, director: CaseDirector | None, name: str, budget: int, limit: int, *, main: bool
 ) -> Callee:
     """A function of about ``budget`` instructions that executes at most about ``limit``."""
     function = Function(name, Signature())
     w = Writer(plan, function, limit)
-    profile = declare(w, main=main)
+    declaration = declare(w, main=main)
     for _ in range(plan.entropy.below(5) // 3):
         w.memory.append(new_slot(w))
     if main:
-        w.focuses = plan.focuses
-    frames.enlarge(w, profile.convention)
+        w.required = plan.required
+    frames.enlarge(w, declaration.convention)
     body = _Body(director, plan.options.directed_share)
     body(w, max(1, budget - w.count))
-    while w.focuses:
-        focus(w, w.focuses.pop(), body)
+    while w.required:
+        emit_required(w, w.required.pop(), body)
     if main:
         if director is not None:
             director.finish(w)
         ensure_trap(w)
-    write_returns(w, profile)
-    return Callee(function, profile.shape.memory, w.steps, profile.sret, profile.area)
+    write_returns(w, declaration)
+    return Callee(
+        function, declaration.signature.memory, w.steps, declaration.sret, declaration.area
+    )

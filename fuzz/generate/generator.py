@@ -11,24 +11,24 @@ from fuzz.entropy import Entropy
 from fuzz.generate.director import CaseDirector, Director
 from fuzz.generate.function import write_function
 from fuzz.generate.inputs import draw_inputs
-from fuzz.generate.instruction_set import Repertoire
-from fuzz.generate.instruction_sets import Repertoires
+from fuzz.generate.instruction_set import InstructionSet
+from fuzz.generate.instruction_sets import InstructionSets
 from fuzz.generate.options import Options
 from fuzz.generate.settings import draw_chaos, draw_isa_settings, draw_settings
 from fuzz.generate.swarm import Swarm
-from fuzz.generate.writer import Plan
+from fuzz.generate.writer import CasePlan
 
 _REGION_SHARE = 0.6
 _CALLEE_STEPS = 300
 #: One case in so many is for one ISA alone.
 _ALONE = 6
-#: One case in so many has pairs that it is about; those for one ISA alone all have.
-_FOCUSED = 4
-_MOST_FOCUSES = 3
+#: One case in so many has opcode_types that it is about; those for one ISA alone all have.
+_REQUIRING = 4
+_MOST_REQUIRED = 3
 #: Instructions that a case has beside those that are budgeted for.
 _ON_TOP = 40
 #: About how many instructions one takes, with what it needs.
-_FOCUS_COST = 4
+_REQUIRED_COST = 4
 
 
 class Generator:
@@ -44,7 +44,7 @@ class Generator:
 
     def __init__(self, options: Options, director: Director | None = None) -> None:
         self.options = options
-        self.repertoires = Repertoires(options)
+        self.instruction_sets = InstructionSets(options)
         self._director = director
 
     def generate(
@@ -76,12 +76,14 @@ class Generator:
         return self._write(plan, flags, directed)
 
     def _write(
-        self, plan: Plan, flags: dict[str, dict[str, str]], directed: CaseDirector | None
+        self, plan: CasePlan, flags: dict[str, dict[str, str]], directed: CaseDirector | None
     ) -> Case:
         entropy, isas = plan.entropy, plan.options.isas
-        plan.focuses = self._focuses(entropy, plan.repertoire, alone=isas != self.options.isas)
+        plan.required = self.draw_required(
+            entropy, plan.instruction_set, alone=isas != self.options.isas
+        )
         budgets = self._budgets(entropy)
-        budgets[0] = max(3, budgets[0] - _FOCUS_COST * len(plan.focuses))
+        budgets[0] = max(3, budgets[0] - _REQUIRED_COST * len(plan.required))
         for number, budget in enumerate(budgets[1:], 1):
             callee = write_function(plan, directed, f"f{number}", budget, _CALLEE_STEPS, main=False)
             plan.callees.append(callee)
@@ -91,7 +93,7 @@ class Generator:
         return Case(
             [main.function, *(callee.function for callee in plan.callees)],
             draw_inputs(entropy, types, self.options.inputs, region),
-            dict(plan.settings) | plan.demands,
+            dict(plan.settings) | plan.required_settings,
             flags,
             plan.trapping,
             draw_chaos(entropy, self.options),
@@ -105,20 +107,20 @@ class Generator:
             return (entropy.choice(isas),)
         return isas
 
-    def _focuses(
-        self, entropy: Entropy, repertoire: Repertoire, *, alone: bool
+    def draw_required(
+        self, entropy: Entropy, instruction_set: InstructionSet, *, alone: bool
     ) -> list[OpcodeType]:
         """Pairs that the case is to have, so that rare ones get their turn. A case for one ISA
         alone is mostly about what only that one has."""
         if self.options.opcodes is not None or not (
-            alone or entropy.below(_FOCUSED) == _FOCUSED - 1
+            alone or entropy.below(_REQUIRING) == _REQUIRING - 1
         ):
             return []
-        pairs = repertoire.pairs
+        opcode_types = instruction_set.opcode_types
         if alone and entropy.below(4):
-            pairs = self.repertoires.own(repertoire) or pairs
-        count = 1 + entropy.below(_MOST_FOCUSES) + alone
-        return [entropy.choice(pairs) for _ in range(count)]
+            opcode_types = self.instruction_sets.own(instruction_set) or opcode_types
+        count = 1 + entropy.below(_MOST_REQUIRED) + alone
+        return [entropy.choice(opcode_types) for _ in range(count)]
 
     def _plan(
         self,
@@ -126,18 +128,18 @@ class Generator:
         options: Options,
         settings: Mapping[str, str],
         flags: Mapping[str, Mapping[str, str]],
-    ) -> Plan:
+    ) -> CasePlan:
         if settings.get("enable_probestack") == "true":
             # Stack probes clobber what it preserves: docs/findings.md, preserve-all-inline-probes.
             kept = tuple(name for name in options.conventions if name != "preserve_all")
             options = replace(options, call_convs=kept)
-        repertoire = self.repertoires.of(options.isas, settings, flags)
+        instruction_set = self.instruction_sets.of(options.isas, settings, flags)
         trapping = entropy.chance(options.trapping_share)
-        plan = Plan(
+        plan = CasePlan(
             entropy,
             options,
-            repertoire,
-            Swarm(entropy, repertoire),
+            instruction_set,
+            Swarm(entropy, instruction_set),
             canonical=settings.get("enable_nan_canonicalization") == "true",
             multi_return=settings.get("enable_multi_ret_implicit_sret") == "true",
             trapping=trapping,

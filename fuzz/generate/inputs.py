@@ -41,7 +41,7 @@ def _layout(types: tuple[Type, ...]) -> tuple[U64, U64, U64, npt.NDArray[np.intp
 
 
 def _draw_rows(raw: U64, types: tuple[Type, ...]) -> U64:
-    """Rows of words from raw random ones of shape (2, rows, words)."""
+    """Rows of words from raw random ones of signature (2, rows, words)."""
     table, starts, lengths, deciding = _layout(types)
     words, choice = raw[0], raw[1][:, deciding]
     kind = choice >> np.uint64(56)

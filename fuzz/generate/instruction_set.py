@@ -1,8 +1,8 @@
 """What a case may be made of: every supported ``TypedInstruction``, found by tables.
 
 Built from the opcode table and a support predicate, once for each set of instructions that the ISAs
-and settings of a case come down to. Producers look forms up by what they need; none of them lists
-opcodes that the constraints already describe.
+and settings of a case come down to. Producers look instructions up by what they need; none of them
+lists opcodes that the constraints already describe.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class _Candidate:
 
 @lru_cache(maxsize=8)
 def _candidates(opcodes: tuple[Opcode, ...], types: tuple[Type, ...]) -> tuple[_Candidate, ...]:
-    """Every instruction with a settled meaning: the same for all repertoires of a run."""
+    """Every instruction with a settled meaning: the same for all instruction_sets of a run."""
     return tuple(
         _Candidate(instruction, instruction.names())
         for opcode in opcodes
@@ -111,11 +111,13 @@ def _bit_of(types: Sequence[Type]) -> dict[Type, int]:
 
 
 class _Choice:
-    """The forms of one opcode, to choose from by the types that are about."""
+    """The instructions of one opcode, to choose from by the types that are about."""
 
-    def __init__(self, forms: Sequence[TypedInstruction], types: Sequence[Type]) -> None:
+    def __init__(self, instructions: Sequence[TypedInstruction], types: Sequence[Type]) -> None:
         bit = _bit_of(types)
-        self._needs = [(_bits(form.signature, bit), form) for form in forms]
+        self._needs = [
+            (_bits(instruction.signature, bit), instruction) for instruction in instructions
+        ]
         self._concerned = 0
         for bits, _ in self._needs:
             self._concerned |= bits
@@ -128,28 +130,28 @@ class _Choice:
         if found is None:
             if len(self._over) >= _MOST_KEPT:
                 self._over.clear()
-            found = tuple(form for bits, form in self._needs if not bits & ~active)
+            found = tuple(instruction for bits, instruction in self._needs if not bits & ~active)
             self._over[active] = found
         return found
 
 
 @lru_cache(maxsize=4096)
-def _choice(forms: tuple[TypedInstruction, ...], types: tuple[Type, ...]) -> _Choice:
-    """One for all repertoires that have the same forms of an opcode, as most have."""
-    return _Choice(forms, types)
+def _choice(instructions: tuple[TypedInstruction, ...], types: tuple[Type, ...]) -> _Choice:
+    """One for all instruction_sets that have the same instructions of an opcode, as most have."""
+    return _Choice(instructions, types)
 
 
-class Repertoire:
-    """The supported forms, indexed.
+class InstructionSet:
+    """The supported instructions, indexed.
 
     Attributes:
         types: all types that values may have.
-        forms: by (opcode, controlling type, operand types).
-        by_name: by opcode, all of its forms.
-        pure: by opcode, the forms without effects or traps, in a fixed order.
-        pairs: every opcode with each of its controlling types, in a fixed order.
+        instructions: by (opcode, controlling type, operand types).
+        by_name: by opcode, all of its instructions.
+        pure: by opcode, the instructions without effects or traps, in a fixed order.
+        opcode_types: every opcode with each of its controlling types, in a fixed order.
         pure_opcodes, plain_opcodes: the names of those, and of what there is for plain types.
-        conversions: by result type, the unary forms that make one from another type.
+        conversions: by result type, the unary instructions that make one from another type.
         opcodes: the whole opcode table, for control flow, calls and constants.
     """
 
@@ -161,27 +163,31 @@ class Repertoire:
         only: frozenset[str] | None = None,
     ) -> None:
         self.opcodes = opcodes
-        self.forms: dict[InstructionKey, TypedInstruction] = {}
+        self.by_key: dict[InstructionKey, TypedInstruction] = {}
         by_name: dict[str, list[TypedInstruction]] = {}
         for candidate in _candidates(tuple(opcodes.values()), tuple(types)):
-            form = candidate.narrowed(supported)
-            if form is None:
+            instruction = candidate.narrowed(supported)
+            if instruction is None:
                 continue
-            self.forms[form.key] = form
-            by_name.setdefault(form.name, []).append(form)
+            self.by_key[instruction.key] = instruction
+            by_name.setdefault(instruction.name, []).append(instruction)
         self._settle_unclosable(by_name)
-        self.by_name = {name: tuple(forms) for name, forms in by_name.items()}
+        self.by_name = {name: tuple(instructions) for name, instructions in by_name.items()}
         self.pure = {
-            name: forms
-            for name, forms in self.by_name.items()
+            name: instructions
+            for name, instructions in self.by_name.items()
             if _is_pure(opcodes[name]) and (only is None or name in only)
         }
-        self.pairs: tuple[OpcodeType, ...] = tuple(dict.fromkeys((f[0], f[1]) for f in self.forms))
+        self.opcode_types: tuple[OpcodeType, ...] = tuple(
+            dict.fromkeys((f[0], f[1]) for f in self.by_key)
+        )
         self.types = tuple(t for t in types if self._makeable(t))
         self.conversions = self._conversions()
         self.pure_opcodes = tuple(self.pure)
         self._bit = _bit_of(types)
-        self._choices = {name: _choice(forms, tuple(types)) for name, forms in self.pure.items()}
+        self._choices = {
+            name: _choice(instructions, tuple(types)) for name, instructions in self.pure.items()
+        }
         plain = self.type_bits([t for t in types if t in PLAIN_TYPES])
         self.plain_opcodes = tuple(
             name for name, choice in self._choices.items() if choice.over(plain)
@@ -189,41 +195,41 @@ class Repertoire:
 
     def _settle_unclosable(self, by_name: dict[str, list[TypedInstruction]]) -> None:
         """What cannot be compared cannot be closed: nothing open may get into it."""
-        for forms in by_name.values():
-            for at, form in enumerate(forms):
-                if form.nan_effect is NanEffect.PROPAGATES and not all(
-                    map(self._closable, form.results)
+        for instructions in by_name.values():
+            for at, instruction in enumerate(instructions):
+                if instruction.nan_effect is NanEffect.PROPAGATES and not all(
+                    map(self._closable, instruction.results)
                 ):
-                    forms[at] = exposing = replace(form, nan_effect=NanEffect.EXPOSES)
-                    self.forms[form.key] = exposing
+                    instructions[at] = exposing = replace(instruction, nan_effect=NanEffect.EXPOSES)
+                    self.by_key[instruction.key] = exposing
 
     def _closable(self, type_: Type) -> bool:
-        return not type_.is_float or ("fcmp", type_, (type_, type_)) in self.forms
+        return not type_.is_float or ("fcmp", type_, (type_, type_)) in self.by_key
 
     def _makeable(self, type_: Type) -> bool:
         """Whether a value of the type can be loaded; without that there is no use for it."""
-        return ("load", type_, (I64,)) in self.forms
+        return ("load", type_, (I64,)) in self.by_key
 
     def _conversions(self) -> dict[Type, tuple[TypedInstruction, ...]]:
         found: dict[Type, list[TypedInstruction]] = {type_: [] for type_ in self.types}
         for name in _CONVERSIONS:
-            for form in self.by_name.get(name, ()):
-                (result,) = form.results
-                if form.operands[0] is not result and result in found:
-                    found[result].append(form)
-        return {type_: tuple(forms) for type_, forms in found.items()}
+            for instruction in self.by_name.get(name, ()):
+                (result,) = instruction.results
+                if instruction.operands[0] is not result and result in found:
+                    found[result].append(instruction)
+        return {type_: tuple(instructions) for type_, instructions in found.items()}
 
     def type_bits(self, types: Sequence[Type]) -> int:
         """A set of types as an integer. i8 never counts: comparisons make it everywhere."""
         return _bits(types, self._bit)
 
     def pure_over(self, name: str, active: int) -> tuple[TypedInstruction, ...]:
-        """The pure forms of an opcode whose types are all in the set ``active``."""
+        """The pure instructions of an opcode whose types are all in the set ``active``."""
         return self._choices[name].over(active)
 
-    def form(self, name: str, ctrl: Type | None, *operands: Type) -> TypedInstruction | None:
-        """The form, or None where not every target lowers it."""
-        return self.forms.get((name, ctrl, operands))
+    def find(self, name: str, ctrl: Type | None, *operands: Type) -> TypedInstruction | None:
+        """The instruction, or None where not every target lowers it."""
+        return self.by_key.get((name, ctrl, operands))
 
     def has(self, name: str, ctrl: Type | None, *operands: Type) -> bool:
-        return (name, ctrl, operands) in self.forms
+        return (name, ctrl, operands) in self.by_key

@@ -1,6 +1,6 @@
 """What a case may be made of: compiled by every ISA that it is for, and meant by the interpreter.
 
-The matrices are probed by the backend and cached there. Here is one repertoire for each set of
+The matrices are probed by the backend and cached there. Here is one instruction_set for each set of
 instructions that the ISAs and settings of a case come down to: most settings share one.
 """
 
@@ -15,7 +15,7 @@ from backend.cranelift.support_matrix import probe, probed_target
 from backend.isa.registry import ISAS
 from clif.typed_instructions import InstructionName, OpcodeType
 from fuzz.cases.case import DEFAULT_SETTINGS
-from fuzz.generate.instruction_set import Repertoire, all_names
+from fuzz.generate.instruction_set import InstructionSet, all_names
 from fuzz.generate.options import EVERY_TYPE, Options
 from interp import MEANINGS
 
@@ -26,12 +26,12 @@ _DECISIVE = (*_LOWERING, "opt_level", "enable_nan_canonicalization")
 _Settings = tuple[tuple[str, str], ...]
 
 
-class Repertoires:
-    """The repertoires of a run, each made when it is first asked for."""
+class InstructionSets:
+    """The instruction_sets of a run, each made when it is first asked for."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self._known: dict[tuple[int, ...], Repertoire] = {}
+        self._known: dict[tuple[int, ...], InstructionSet] = {}
         self._own: dict[int, tuple[OpcodeType, ...]] = {}
         self._common: frozenset[OpcodeType] | None = None
 
@@ -40,43 +40,47 @@ class Repertoires:
         isas: Sequence[str],
         settings: Mapping[str, str],
         flags: Mapping[str, Mapping[str, str]],
-    ) -> Repertoire:
+    ) -> InstructionSet:
         """What every one of ``isas`` lowers. Raises SettingsError for an unknown ISA or setting."""
         decisive = tuple((name, settings[name]) for name in _DECISIVE if name in settings)
         sets = [
             supported_keys(isa, decisive, tuple(sorted(flags.get(isa, {}).items()))) for isa in isas
         ]
         key = tuple(map(id, sets))  # they are kept for good, and equal ones are the same
-        repertoire = self._known.get(key)
-        if repertoire is None:
-            repertoire = self._known[key] = self._make(sets)
-        return repertoire
+        instruction_set = self._known.get(key)
+        if instruction_set is None:
+            instruction_set = self._known[key] = self._make(sets)
+        return instruction_set
 
-    def widest(self, opt_level: str) -> Repertoire:
+    def widest(self, opt_level: str) -> InstructionSet:
         """What any of the ISAs lowers, with all flags that its emulated CPU has."""
         settings = (("opt_level", opt_level),)
         flags = {isa: tuple(sorted(emulated_flags(isa).items())) for isa in self.options.isas}
         sets = [supported_keys(isa, settings, flags[isa]) for isa in self.options.isas]
         return self._make([frozenset.union(*sets)])
 
-    def _make(self, sets: Sequence[frozenset[InstructionName]]) -> Repertoire:
+    def _make(self, sets: Sequence[frozenset[InstructionName]]) -> InstructionSet:
         keys = frozenset.intersection(*sets)
-        return Repertoire(keys, OPCODES, self.options.types, self.options.opcodes)
+        return InstructionSet(keys, OPCODES, self.options.types, self.options.opcodes)
 
-    def own(self, repertoire: Repertoire) -> tuple[OpcodeType, ...]:
-        """The pairs of a repertoire that cases for all ISAs never have."""
-        found = self._own.get(id(repertoire))
+    def own(self, instruction_set: InstructionSet) -> tuple[OpcodeType, ...]:
+        """The opcode_types of an instruction set that cases for all ISAs never have."""
+        found = self._own.get(id(instruction_set))
         if found is None:
-            common = self._common_pairs()
-            found = tuple(pair for pair in repertoire.pairs if pair not in common)
-            self._own[id(repertoire)] = found
+            common = self._common_opcode_types()
+            found = tuple(
+                opcode_type
+                for opcode_type in instruction_set.opcode_types
+                if opcode_type not in common
+            )
+            self._own[id(instruction_set)] = found
         return found
 
-    def _common_pairs(self) -> frozenset[OpcodeType]:
+    def _common_opcode_types(self) -> frozenset[OpcodeType]:
         if self._common is None:
             isas = self.options.isas
             flags = {isa: emulated_flags(isa) for isa in isas}
-            self._common = frozenset(self.of(isas, {"opt_level": "none"}, flags).pairs)
+            self._common = frozenset(self.of(isas, {"opt_level": "none"}, flags).opcode_types)
         return self._common
 
 

@@ -20,7 +20,7 @@ def fold(w: Writer, into: Value, value: Value) -> Value:
     """A value of ``into``'s type that depends on both."""
     type_ = into.type
     possible = ("fadd", "fsub") if type_.is_float else _INT_FOLDS
-    names = [name for name in possible if w.repertoire.has(name, type_, type_, type_)]
+    names = [name for name in possible if w.instruction_set.has(name, type_, type_, type_)]
     if names:
         return w.op(w.entropy.choice(names), into, as_type(w, value, type_))
     bits = as_int(w, into)

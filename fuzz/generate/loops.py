@@ -35,7 +35,7 @@ def loop(w: Writer, budget: int, body: Body) -> bool:
     counter = _draw_counter(w, min(most, _MOST_TRIPS))
     values = carried(w, 3)
     if values and w.entropy.below(6) == 0:
-        # Others of one type: where they swap places, moves form a cycle.
+        # Others of one type: where they swap places, moves instruction a cycle.
         values += [pick(w, values[0].type) for _ in range(1 + w.entropy.below(4))]
     header = w.new_block([counter.start.type, *(value.type for value in values)])
     w.emit("jump", targets=[BlockCall(header, [counter.start, *values])])
@@ -159,7 +159,7 @@ def _next_values(w: Writer, params: list[Value], mark: int, scoped: bool) -> lis
 
 
 def _permuted(params: list[Value]) -> dict[Value, Value]:
-    """Parameters of one type, each to take the next one's place: moves that form a cycle."""
+    """Parameters of one type, each to take the next one's place: moves that instruction a cycle."""
     for type_ in {param.type: None for param in params}:
         same = [param for param in params if param.type is type_]
         if len(same) > 1:
@@ -174,7 +174,7 @@ def _changed(w: Writer, param: Value) -> Value:
     if other is not None and other is not param:
         return other
     bits = 3 + w.entropy.below(20)
-    if not w.repertoire.has("fadd" if type_.is_float else "iadd", type_, type_, type_):
+    if not w.instruction_set.has("fadd" if type_.is_float else "iadd", type_, type_, type_):
         return fold(w, param, w.constant(I64, bits))
     if type_.is_float:
         return w.op("fadd", param, w.constant(type_, _one_and_a_half(type_)))

@@ -22,14 +22,16 @@ ADDRESSES = (
 PINNED = ("get_pinned_reg", "set_pinned_reg")
 
 
-def rarity(w: Writer) -> bool:
+def machine_dependent(w: Writer) -> bool:
     """Emit one of them. False where the case's ISAs and settings have it not."""
     name = w.entropy.choice((*BARRIERS, *ADDRESSES, *PINNED))
-    forms = w.repertoire.by_name.get(name, ())
-    return bool(forms) and emit_rarity(w, name, w.entropy.choice(forms).type)
+    instructions = w.instruction_set.by_name.get(name, ())
+    return bool(instructions) and emit_machine_dependent(
+        w, name, w.entropy.choice(instructions).type
+    )
 
 
-def emit_rarity(w: Writer, name: str, type_: Type | None) -> bool:
+def emit_machine_dependent(w: Writer, name: str, type_: Type | None) -> bool:
     """Emit this one. False where there is nothing that it could name."""
     if name in BARRIERS:
         w.emit(name)

@@ -45,16 +45,21 @@ def access(w: Writer) -> None:
 def load(w: Writer, target: MemoryObject) -> None:
     """Load from anywhere in the object."""
     name, ctrl, size = _draw_load(w, target)
-    w.keep(load_form(w, target, w.repertoire.forms[name, ctrl, (I64,)], size))
+    w.keep(emit_load(w, target, w.instruction_set.by_key[name, ctrl, (I64,)], size))
 
 
-def load_form(w: Writer, target: MemoryObject, form: TypedInstruction, size: int) -> Value:
+def emit_load(w: Writer, target: MemoryObject, instruction: TypedInstruction, size: int) -> Value:
     """Load by a form of any of the loads, which reads ``size`` bytes."""
     address, offset, aligned = place(w, target, size, 0)
     readonly = offset >= 0 and address is target.base and offset + size <= target.writable
     flags = access_flags(w, target, aligned, readonly)
     inst = w.emit(
-        form.name, address, type=form.type, results=form.results, flags=flags, offset=offset
+        instruction.name,
+        address,
+        type=instruction.type,
+        results=instruction.results,
+        flags=flags,
+        offset=offset,
     )
     return inst.results[0]
 
@@ -62,10 +67,10 @@ def load_form(w: Writer, target: MemoryObject, form: TypedInstruction, size: int
 def combined_load(w: Writer, target: MemoryObject) -> None:
     """A load whose only user follows: an operand in memory, where the ISA has that."""
     name, ctrl, size = _draw_load(w, target)
-    form = w.repertoire.forms[name, ctrl, (I64,)]
-    operation = _binary(w, form.results[0])
-    other = pick(w, form.results[0])
-    value = load_form(w, target, form, size)
+    instruction = w.instruction_set.by_key[name, ctrl, (I64,)]
+    operation = _binary(w, instruction.results[0])
+    other = pick(w, instruction.results[0])
+    value = emit_load(w, target, instruction, size)
     if operation is None:
         w.keep(value)
         return
@@ -93,9 +98,9 @@ def update(w: Writer, target: MemoryObject) -> bool:
 def _binary(w: Writer, type_: Type) -> str | None:
     """A binary operation on two values of the type; None where there is none."""
     plain = ("fadd", "fsub", "fmul") if type_.is_float else ("iadd", "isub", "band", "bor", "bxor")
-    if not type_.is_vector and w.repertoire.has(plain[0], type_, type_, type_):
+    if not type_.is_vector and w.instruction_set.has(plain[0], type_, type_, type_):
         return w.entropy.choice(plain)
-    names = [n for n in (*plain, *_ON_VECTORS) if w.repertoire.has(n, type_, type_, type_)]
+    names = [n for n in (*plain, *_ON_VECTORS) if w.instruction_set.has(n, type_, type_, type_)]
     return w.entropy.choice(names) if names else None
 
 
@@ -114,15 +119,15 @@ def _draw_narrow_load(w: Writer, target: MemoryObject) -> tuple[str, Type, int] 
     entropy = w.entropy
     if any(t.is_vector for t in w.swarm.types) and target.size >= 8 and entropy.below(2):
         name = entropy.choice(_WIDENING_LOADS)
-        form = w.repertoire.form(name, I64, I64)
-        return (name, I64, 8) if form is not None else None
+        instruction = w.instruction_set.find(name, I64, I64)
+        return (name, I64, 8) if instruction is not None else None
     name, size = entropy.choice(_NARROW_LOADS)
     if size > target.size:
         return None
     if size == 4:
-        return (name, I64, 4) if w.repertoire.has(name, I64, I64) else None
+        return (name, I64, 4) if w.instruction_set.has(name, I64, I64) else None
     type_ = entropy.choice((I16, I32, I64) if size == 1 else (I32, I64))
-    return (name, type_, size) if w.repertoire.has(name, type_, I64) else None
+    return (name, type_, size) if w.instruction_set.has(name, type_, I64) else None
 
 
 def store(w: Writer, target: MemoryObject, value: Value | None = None) -> None:
@@ -145,7 +150,7 @@ def store_as(w: Writer, target: MemoryObject, value: Value, name: str, size: int
 def _draw_store(w: Writer, type_: Type, room: int) -> tuple[str, int]:
     if w.entropy.below(4) == 0:
         name, size = w.entropy.choice(_NARROW_STORES)
-        if size <= room and w.repertoire.has(name, type_, type_, I64):
+        if size <= room and w.instruction_set.has(name, type_, type_, I64):
             return name, size
     return "store", type_.bytes
 
@@ -155,18 +160,18 @@ def atomic(w: Writer, target: MemoryObject) -> bool:
     for it."""
     name = w.entropy.choice(("atomic_rmw", "atomic_cas", "atomic_load", "atomic_store"))
     room = min(target.size - target.writable, target.align)
-    forms = [
-        form
-        for form in w.repertoire.by_name.get(name, ())
-        if form.type in w.swarm.types and form.type.bytes <= room
+    instructions = [
+        instruction
+        for instruction in w.instruction_set.by_name.get(name, ())
+        if instruction.type in w.swarm.types and instruction.type.bytes <= room
     ]
-    return bool(forms) and atomic_form(w, target, w.entropy.choice(forms))
+    return bool(instructions) and emit_atomic(w, target, w.entropy.choice(instructions))
 
 
-def atomic_form(w: Writer, target: MemoryObject, form: TypedInstruction) -> bool:
+def emit_atomic(w: Writer, target: MemoryObject, instruction: TypedInstruction) -> bool:
     """Emit an atomic access. False where no aligned place for it can be written."""
-    assert form.type is not None
-    size = form.type.bytes
+    assert instruction.type is not None
+    size = instruction.type.bytes
     low = -(-target.writable // size) * size
     if low + size > target.size:
         return False
@@ -181,11 +186,13 @@ def atomic_form(w: Writer, target: MemoryObject, form: TypedInstruction) -> bool
         endianness="little" if bits & 8 else None,
         alias_region=target.region,
     )
-    where = address_operand(form.opcode)
-    operands = [address if n == where else pick(w, t) for n, t in enumerate(form.operands)]
-    inst = w.emit(form.name, *operands, type=form.type, results=form.results, flags=flags)
-    if form.variants:
-        inst.rmw = w.entropy.choice(form.variants)
+    where = address_operand(instruction.opcode)
+    operands = [address if n == where else pick(w, t) for n, t in enumerate(instruction.operands)]
+    inst = w.emit(
+        instruction.name, *operands, type=instruction.type, results=instruction.results, flags=flags
+    )
+    if instruction.variants:
+        inst.rmw = w.entropy.choice(instruction.variants)
     for result in inst.results:
         w.keep(result)
     return True
@@ -329,7 +336,7 @@ def _initial_value(w: Writer, left: int) -> Value:
 
 def load_value(w: Writer, target: MemoryObject, type_: Type) -> Value:
     """A load of a type from anywhere in an object that has room for it."""
-    return load_form(w, target, w.repertoire.forms["load", type_, (I64,)], type_.bytes)
+    return emit_load(w, target, w.instruction_set.by_key["load", type_, (I64,)], type_.bytes)
 
 
 def load_at(w: Writer, target: MemoryObject, type_: Type, address: Value, offset: int) -> Value:

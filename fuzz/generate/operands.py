@@ -49,19 +49,20 @@ def solid(w: Writer, type_: Type) -> Value:
 
 def convert(w: Writer, type_: Type) -> Value:
     """A value of a type that the pool lacks."""
-    forms = [
-        form
-        for form in w.repertoire.conversions.get(type_, ())
-        if w.pool.has(form.operands[0]) and not (form.operands[0] is I8 and type_ is not I128)
+    instructions = [
+        instruction
+        for instruction in w.instruction_set.conversions.get(type_, ())
+        if w.pool.has(instruction.operands[0])
+        and not (instruction.operands[0] is I8 and type_ is not I128)
     ]
-    if not forms:
+    if not instructions:
         return _made_of_word(w, type_)
-    form = w.entropy.choice(forms)
-    operand = w.pool.pick(w.entropy, form.operands[0], w.swarm.unused)
+    instruction = w.entropy.choice(instructions)
+    operand = w.pool.pick(w.entropy, instruction.operands[0], w.swarm.unused)
     assert operand is not None
-    if form.name == "bitcast":
+    if instruction.name == "bitcast":
         operand = close(w, operand)
-    return w.apply(form, [operand])[0]
+    return w.apply(instruction, [operand])[0]
 
 
 def _made_of_word(w: Writer, type_: Type) -> Value:
@@ -83,7 +84,7 @@ def condition(w: Writer) -> Value:
         return compare(w)
     if kind < 6:
         return pick(w, I8)
-    types = [t for t in w.swarm.types if w.repertoire.has("brif", t, t)]
+    types = [t for t in w.swarm.types if w.instruction_set.has("brif", t, t)]
     type_ = entropy.choice(types) if types else I64
     value = pick(w, type_)
     if kind == 6:

@@ -30,31 +30,31 @@ _WITH_CONSTANT = frozenset(
 
 def pure_operation(w: Writer) -> None:
     """Emit one drawn operation and keep its results."""
-    form = _draw_form(w)
-    if form is None:
+    instruction = _draw_instruction(w)
+    if instruction is None:
         _fallback(w)
         return
-    emit_form(w, form)
+    emit_instruction(w, instruction)
 
 
-def emit_form(w: Writer, form: TypedInstruction) -> None:
-    """Emit a form with drawn operands and immediates, and keep its results."""
-    args = _operands(w, form)
-    imm, cond = draw_immediates(w.entropy, form, patterned_shuffle_mask)
-    for result in w.apply(form, args, imm, cond):
+def emit_instruction(w: Writer, instruction: TypedInstruction) -> None:
+    """Emit an instruction with drawn operands and immediates, and keep its results."""
+    args = _operands(w, instruction)
+    imm, cond = draw_immediates(w.entropy, instruction, patterned_shuffle_mask)
+    for result in w.apply(instruction, args, imm, cond):
         w.pool.add(result)
 
 
-def _draw_form(w: Writer) -> TypedInstruction | None:
-    """A form whose operands are at hand, or after a few tries any."""
-    form = None
+def _draw_instruction(w: Writer) -> TypedInstruction | None:
+    """A instruction whose operands are at hand, or after a few tries any."""
+    instruction = None
     for _ in range(4):
-        drawn = w.swarm.pure_form(w.entropy)
+        drawn = w.swarm.draw_pure(w.entropy)
         if drawn is not None:
-            form = drawn
-            if all(w.pool.has(type_) for type_ in form.operands):
+            instruction = drawn
+            if all(w.pool.has(type_) for type_ in instruction.operands):
                 break
-    return form
+    return instruction
 
 
 def _fallback(w: Writer) -> None:
@@ -63,55 +63,57 @@ def _fallback(w: Writer) -> None:
     w.keep(w.op("iadd", pick(w, type_), pick(w, type_)))
 
 
-def _operands(w: Writer, form: TypedInstruction) -> list[Value]:
-    constant_at = _constant_position(w, form)
-    exposing = form.nan_effect is NanEffect.EXPOSES
+def _operands(w: Writer, instruction: TypedInstruction) -> list[Value]:
+    constant_at = _constant_position(w, instruction)
+    exposing = instruction.nan_effect is NanEffect.EXPOSES
     args: list[Value] = []
-    for position, type_ in enumerate(form.operands):
+    for position, type_ in enumerate(instruction.operands):
         if position == constant_at:
-            value = _constant_operand(w, form, type_)
+            value = _constant_operand(w, instruction, type_)
         else:
-            value = _variable_operand(w, form, type_, args)
-        if exposing or (form.nan_effect is NanEffect.EXPOSES_SIGN and position == 1):
+            value = _variable_operand(w, instruction, type_, args)
+        if exposing or (instruction.nan_effect is NanEffect.EXPOSES_SIGN and position == 1):
             value = close(w, value)
         args.append(value)
     return args
 
 
-def _constant_position(w: Writer, form: TypedInstruction) -> int:
+def _constant_position(w: Writer, instruction: TypedInstruction) -> int:
     """Which operand is a constant, usually the last; -1 for none."""
-    if form.opcode.format not in _WITH_CONSTANT or not w.entropy.chance(w.swarm.constant):
+    if instruction.opcode.format not in _WITH_CONSTANT or not w.entropy.chance(w.swarm.constant):
         return -1
-    last = len(form.operands) - 1
-    if form.opcode.format is Format.TERNARY:
+    last = len(instruction.operands) - 1
+    if instruction.opcode.format is Format.TERNARY:
         return 1 + w.entropy.below(last)
     return last if w.entropy.below(6) < 5 else 0
 
 
-def _variable_operand(w: Writer, form: TypedInstruction, type_: Type, args: list[Value]) -> Value:
+def _variable_operand(
+    w: Writer, instruction: TypedInstruction, type_: Type, args: list[Value]
+) -> Value:
     value = pick(w, type_)
-    if value not in args or (form.name in _REPEATABLE and w.entropy.chance(0.3)):
+    if value not in args or (instruction.name in _REPEATABLE and w.entropy.chance(0.3)):
         return value
     for _ in range(3):
         other = w.pool.pick(w.entropy, type_, w.swarm.unused)
         if other is not None and other not in args:
             return other
-    if form.name in _REPEATABLE:
+    if instruction.name in _REPEATABLE:
         return value
-    return convert(w, type_) if w.entropy.chance(0.5) else _solid(w, form, type_)
+    return convert(w, type_) if w.entropy.chance(0.5) else _solid(w, instruction, type_)
 
 
-def _constant_operand(w: Writer, form: TypedInstruction, type_: Type) -> Value:
-    if form.name in _SHIFTS and type_ is form.operands[1] and not type_.is_vector:
-        assert form.type is not None
+def _constant_operand(w: Writer, instruction: TypedInstruction, type_: Type) -> Value:
+    if instruction.name in _SHIFTS and type_ is instruction.operands[1] and not type_.is_vector:
+        assert instruction.type is not None
         if w.entropy.below(8):
-            return w.constant(type_, 1 + w.entropy.below(form.type.lane_bits - 1))
+            return w.constant(type_, 1 + w.entropy.below(instruction.type.lane_bits - 1))
     if w.entropy.below(16) == 0:
         return constant(w, type_)
-    return _solid(w, form, type_)
+    return _solid(w, instruction, type_)
 
 
-def _solid(w: Writer, form: TypedInstruction, type_: Type) -> Value:
+def _solid(w: Writer, instruction: TypedInstruction, type_: Type) -> Value:
     """A constant, but not one that the operation would fold with."""
     bits = draw_bits(w.entropy, type_)
     if type_.is_int and not type_.is_vector and bits in (0, 1, type_.mask, type_.sign_bit):

@@ -11,7 +11,7 @@ from fuzz.generate.calls import region_of, tail_call
 from fuzz.generate.liveness import condense, fill
 from fuzz.generate.memory import store
 from fuzz.generate.signature_pool import abi_param
-from fuzz.generate.signatures import Profile
+from fuzz.generate.signatures import Declaration
 from fuzz.generate.writer import Edge, Writer
 
 #: Most results that one function in ``_MANY`` has, where they may go through memory.
@@ -19,21 +19,21 @@ _MOST_RESULTS = 32
 _MANY = 8
 
 
-def write_returns(w: Writer, profile: Profile) -> None:
+def write_returns(w: Writer, declaration: Declaration) -> None:
     """Return what is unused, folded until the signature can hold it; early returns follow suit."""
-    types = [param.type for param in profile.shape.returns]
+    types = [param.type for param in declaration.signature.returns]
     tails = [callee for callee in w.tails if w.room(callee.steps + 40)]
     if tails and w.entropy.below(4):
         tail_call(w, w.entropy.choice(tails), w.pool.since(0))
-    elif profile.fixed and not types:
+    elif declaration.fixed and not types:
         _store_all(w)
         w.emit("return")
     else:
-        types = _return(w, profile, types)
+        types = _return(w, declaration, types)
     for each in w.returns:
         fill(w, each, types)
-    returns = profile.shape.returns or tuple(abi_param(w.entropy, t) for t in types)
-    w.function.signature = Signature(profile.shape.params, returns, profile.convention)
+    returns = declaration.signature.returns or tuple(abi_param(w.entropy, t) for t in types)
+    w.function.signature = Signature(declaration.signature.params, returns, declaration.convention)
 
 
 def _store_all(w: Writer) -> None:
@@ -46,13 +46,13 @@ def _store_all(w: Writer) -> None:
             store(w, target, value)
 
 
-def _return(w: Writer, profile: Profile, types: Sequence[Type]) -> list[Type]:
+def _return(w: Writer, declaration: Declaration, types: Sequence[Type]) -> list[Type]:
     """Emit the last ``return``; the types of its values."""
     values = condense(w, w.pool.since(0), len(types) or _wanted(w))
     if not types:
         if w.plan.multi_return and w.entropy.below(_MANY) == 0:
             values += _more(w, w.entropy.below(_MOST_RESULTS - len(values)))
-        values = _fit(w, profile.convention, values or [any_value(w)])
+        values = _fit(w, declaration.convention, values or [any_value(w)])
         types = [value.type for value in values]
     inst = w.emit("return")
     way = Edge(w.block, inst.args, values, w.pool.candidates())
@@ -90,5 +90,5 @@ def _fit(w: Writer, convention: str, values: list[Value]) -> list[Value]:
 
 def _one_word(w: Writer, value: Value) -> Value:
     """An i128 folded to its half."""
-    low, high = w.apply(w.repertoire.forms["isplit", value.type, (value.type,)], [value])
+    low, high = w.apply(w.instruction_set.by_key["isplit", value.type, (value.type,)], [value])
     return w.op("bxor", low, high)

@@ -16,15 +16,15 @@ from fuzz.entropy import Entropy, PrngEntropy
 from fuzz.generate.options import EVERY_TYPE, PLAIN_TYPES
 
 #: Signatures per kind of main function: over plain types, and with each other type.
-MENU_SIZE = 24
-ODD_SIZE = 4
+POOL_SIZE = 24
+UNCOMMON_SIZE = 4
 #: How many are looked at for one that suits the types of a case.
 _LOOKED_AT = 4
 _EXTENDED = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class DrawnSignature:
     """Parameters and results; ``memory`` is the parameter that takes the region's address."""
 
     params: tuple[AbiParam, ...]
@@ -36,30 +36,33 @@ class Shape:
         return sum(param.type not in types for param in self.params + self.returns)
 
 
-def pick_shape(entropy: Entropy, types: tuple[Type, ...], multi: bool, region: bool) -> Shape:
-    """The shape of the menu that suits ``types`` best, of a few drawn ones."""
-    odd = tuple(type_ for type_ in types if type_ not in PLAIN_TYPES)
-    shapes = menu(entropy.choice(odd) if odd else None, multi, region)
-    drawn = [entropy.choice(shapes) for _ in range(_LOOKED_AT)]
-    return min(drawn, key=lambda shape: shape.foreign(types))
+def pick_signature(
+    entropy: Entropy, types: tuple[Type, ...], multi: bool, region: bool
+) -> DrawnSignature:
+    """The signature of the menu that suits ``types`` best, of a few drawn ones."""
+    uncommon = tuple(type_ for type_ in types if type_ not in PLAIN_TYPES)
+    signatures = signature_pool(entropy.choice(uncommon) if uncommon else None, multi, region)
+    drawn = [entropy.choice(signatures) for _ in range(_LOOKED_AT)]
+    return min(drawn, key=lambda signature: signature.foreign(types))
 
 
 @cache
-def menu(odd: Type | None, multi: bool, region: bool) -> tuple[Shape, ...]:
-    """The menu over plain types, and the type ``odd`` if one is given; the same in every process.
+def signature_pool(uncommon: Type | None, multi: bool, region: bool) -> tuple[DrawnSignature, ...]:
+    """The menu over plain types, and the type ``uncommon`` if one is given; the same in every
+    process.
 
     ``multi`` permits more results than registers take, ``region`` asks for its address.
     """
-    seed = EVERY_TYPE.index(odd) if odd is not None else 0
-    size = ODD_SIZE if odd is not None else MENU_SIZE
-    entropy = PrngEntropy((MENU_SIZE, int(multi), int(region), seed))
-    return tuple(_draw(entropy, odd, multi, region) for _ in range(size))
+    seed = EVERY_TYPE.index(uncommon) if uncommon is not None else 0
+    size = UNCOMMON_SIZE if uncommon is not None else POOL_SIZE
+    entropy = PrngEntropy((POOL_SIZE, int(multi), int(region), seed))
+    return tuple(_draw(entropy, uncommon, multi, region) for _ in range(size))
 
 
-def _draw(entropy: Entropy, odd: Type | None, multi: bool, region: bool) -> Shape:
+def _draw(entropy: Entropy, uncommon: Type | None, multi: bool, region: bool) -> DrawnSignature:
     few = [entropy.choice(PLAIN_TYPES) for _ in range(3)] + [I64]
-    if odd is not None:
-        few = [*few[2:], odd, odd]
+    if uncommon is not None:
+        few = [*few[2:], uncommon, uncommon]
     count = 2 + entropy.below(4)
     if entropy.below(8) == 0:
         count += entropy.below(8)  # some on the stack
@@ -70,7 +73,7 @@ def _draw(entropy: Entropy, odd: Type | None, multi: bool, region: bool) -> Shap
     returns = [entropy.choice(few) for _ in range(entropy.between(1, 6 if multi else 3))]
     while not multi and not fits_registers(returns):
         returns.pop()
-    return Shape(tuple(params), tuple(abi_param(entropy, t) for t in returns), memory)
+    return DrawnSignature(tuple(params), tuple(abi_param(entropy, t) for t in returns), memory)
 
 
 def abi_param(entropy: Entropy, type_: Type) -> AbiParam:

@@ -8,11 +8,11 @@ from clif.function import AbiParam, Signature, Value
 from clif.nan_payload import has_nondeterministic_nans
 from clif.types import I64
 from fuzz.generate import conventions
-from fuzz.generate.signature_pool import Shape, abi_param, pick_shape
+from fuzz.generate.signature_pool import DrawnSignature, abi_param, pick_signature
 from fuzz.generate.writer import MemoryObject, Writer
 
 #: One main function in so many has a signature that is not from the menu.
-_FREE_SHAPES = 20
+_NOT_POOLED = 20
 #: One callee in so many gives its results by an explicit pointer.
 _SRET = 8
 #: One callee in so many takes up to 32 arguments.
@@ -21,40 +21,40 @@ _MOST_VALUES = 32
 
 
 @dataclass(slots=True)
-class Profile:
+class Declaration:
     """What is settled of a function before its body is.
 
     Attributes:
-        shape: parameters, and the results where they are settled (``fixed``).
+        signature: parameters, and the results where they are settled (``fixed``).
         convention: its calling convention.
         sret: the parameter that takes the address of its results.
         area: bytes at that address.
-        fixed: the results are ``shape.returns``, even if these are none.
+        fixed: the results are ``signature.returns``, even if these are none.
     """
 
-    shape: Shape
+    signature: DrawnSignature
     convention: str
     sret: int | None = None
     area: int = 0
     fixed: bool = False
 
 
-def declare(w: Writer, *, main: bool) -> Profile:
+def declare(w: Writer, *, main: bool) -> Declaration:
     """Draw a signature, and put its parameters into the entry block."""
-    profile = _draw_main(w) if main else _draw_callee(w)
-    shape = profile.shape
-    for index, param in enumerate(shape.params):
+    declaration = _draw_main(w) if main else _draw_callee(w)
+    signature = declaration.signature
+    for index, param in enumerate(signature.params):
         value = w.value(param.type)
         w.block.params.append(value)
-        if index == shape.memory:
+        if index == signature.memory:
             w.memory.append(MemoryObject(w.plan.region_size, base=value, writable=w.plan.readonly))
-        elif index == profile.sret:
-            w.memory.append(MemoryObject(profile.area, base=value, results=True))
+        elif index == declaration.sret:
+            w.memory.append(MemoryObject(declaration.area, base=value, results=True))
         else:
             _take(w, value, main)
-    params = conventions.as_allowed(profile.convention, shape.params)
-    w.function.signature = Signature(params, (), profile.convention)
-    return profile
+    params = conventions.as_allowed(declaration.convention, signature.params)
+    w.function.signature = Signature(params, (), declaration.convention)
+    return declaration
 
 
 def _take(w: Writer, param: Value, main: bool) -> None:
@@ -63,17 +63,17 @@ def _take(w: Writer, param: Value, main: bool) -> None:
     w.pool.add(param)
 
 
-def _draw_main(w: Writer) -> Profile:
+def _draw_main(w: Writer) -> Declaration:
     entropy, plan = w.entropy, w.plan
     options, region = plan.options, plan.region_size > 0
     convention = conventions.draw(entropy, options.conventions, main=True)
     if not region and convention == "preserve_all":
         convention = options.conventions[0]
-    if entropy.below(_FREE_SHAPES) == 0:
-        shape = _draw_params(w, memory=region)
-        return Profile(shape, convention, fixed=convention == "preserve_all")
-    shape = pick_shape(entropy, w.swarm.types, plan.multi_return, region)
-    returns = shape.returns
+    if entropy.below(_NOT_POOLED) == 0:
+        signature = _draw_params(w, memory=region)
+        return Declaration(signature, convention, fixed=convention == "preserve_all")
+    signature = pick_signature(entropy, w.swarm.types, plan.multi_return, region)
+    returns = signature.returns
     if convention != "preserve_all":
         while not _fits(w, convention, returns) and len(returns) > 1:
             returns = returns[:-1]
@@ -81,30 +81,30 @@ def _draw_main(w: Writer) -> Profile:
             convention = options.conventions[0]
     else:
         returns = ()
-    return Profile(replace(shape, returns=returns), convention, fixed=True)
+    return Declaration(replace(signature, returns=returns), convention, fixed=True)
 
 
 def _fits(w: Writer, convention: str, returns: tuple[AbiParam, ...]) -> bool:
     return w.plan.multi_return or conventions.fits(convention, [p.type for p in returns])
 
 
-def _draw_callee(w: Writer) -> Profile:
+def _draw_callee(w: Writer) -> Declaration:
     entropy, plan = w.entropy, w.plan
     convention = conventions.draw(entropy, plan.options.conventions, main=False)
     if convention == "preserve_all":
         # It has no results: without memory there is nothing that it could do.
         if plan.region_size:
-            return Profile(_draw_params(w, memory=True), convention, fixed=True)
+            return Declaration(_draw_params(w, memory=True), convention, fixed=True)
         convention = plan.options.conventions[0]
-    shape = _draw_params(w, memory=plan.region_size > 0 and entropy.below(3) == 0)
+    signature = _draw_params(w, memory=plan.region_size > 0 and entropy.below(3) == 0)
     if conventions.takes_sret(convention) and entropy.below(_SRET) == 0:
-        return _with_sret(w, shape, convention)
+        return _with_sret(w, signature, convention)
     if convention == "tail":
-        _find_tails(w, region=shape.memory is not None)
+        _find_tails(w, region=signature.memory is not None)
         if w.tails:
             returns = w.tails[0].function.signature.returns
-            return Profile(replace(shape, returns=returns), convention, fixed=True)
-    return Profile(shape, convention)
+            return Declaration(replace(signature, returns=returns), convention, fixed=True)
+    return Declaration(signature, convention)
 
 
 def _find_tails(w: Writer, *, region: bool) -> None:
@@ -116,18 +116,18 @@ def _find_tails(w: Writer, *, region: bool) -> None:
         w.tails = [c for c in tails if c.function.signature.returns == returns]
 
 
-def _with_sret(w: Writer, shape: Shape, convention: str) -> Profile:
-    at = w.entropy.below(len(shape.params) + 1) if w.entropy.below(2) else 0
-    params = list(shape.params)
+def _with_sret(w: Writer, signature: DrawnSignature, convention: str) -> Declaration:
+    at = w.entropy.below(len(signature.params) + 1) if w.entropy.below(2) else 0
+    params = list(signature.params)
     params.insert(at, AbiParam(I64, purpose="sret"))
-    memory = shape.memory
+    memory = signature.memory
     if memory is not None and memory >= at:
         memory += 1
     area = 16 * (1 + w.entropy.below(4))
-    return Profile(Shape(tuple(params), (), memory), convention, at, area, fixed=True)
+    return Declaration(DrawnSignature(tuple(params), (), memory), convention, at, area, fixed=True)
 
 
-def _draw_params(w: Writer, *, memory: bool) -> Shape:
+def _draw_params(w: Writer, *, memory: bool) -> DrawnSignature:
     """Draw parameters, one of them the region's address where that is wanted."""
     entropy = w.entropy
     count = 2 + entropy.below(4)
@@ -140,4 +140,4 @@ def _draw_params(w: Writer, *, memory: bool) -> Shape:
     if memory:
         at = entropy.below(count + 1)
         params.insert(at, AbiParam(I64))
-    return Shape(tuple(params), (), at)
+    return DrawnSignature(tuple(params), (), at)

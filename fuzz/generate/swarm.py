@@ -7,7 +7,7 @@ from itertools import accumulate
 from clif.typed_instructions import TypedInstruction
 from clif.types import F32, F64, I8, I16, I32, I64, I128, Type
 from fuzz.entropy import Entropy
-from fuzz.generate.instruction_set import Repertoire
+from fuzz.generate.instruction_set import InstructionSet
 from fuzz.generate.options import PLAIN_TYPES
 
 #: Out of 16 cases, how many have the type.
@@ -26,36 +26,38 @@ class Swarm:
         constant: probability that an operand is a constant.
     """
 
-    def __init__(self, entropy: Entropy, repertoire: Repertoire) -> None:
-        self.repertoire = repertoire
-        self.types = _draw_types(entropy, repertoire)
-        self._active = repertoire.type_bits(self.types)
+    def __init__(self, entropy: Entropy, instruction_set: InstructionSet) -> None:
+        self.instruction_set = instruction_set
+        self.types = _draw_types(entropy, instruction_set)
+        self._active = instruction_set.type_bits(self.types)
         plain = all(type_ in PLAIN_TYPES for type_ in self.types)
-        names = repertoire.plain_opcodes if plain else repertoire.pure_opcodes
+        names = instruction_set.plain_opcodes if plain else instruction_set.pure_opcodes
         self._names, self._cumulative = _draw_opcodes(entropy, names)
-        self._forms: dict[str, tuple[TypedInstruction, ...]] = {}
+        self._instructions: dict[str, tuple[TypedInstruction, ...]] = {}
         self.unused = 0.45 + 0.05 * entropy.below(8)
         self.constant = 0.05 + 0.05 * entropy.below(6)
 
     def type(self, entropy: Entropy) -> Type:
         return entropy.choice(self.types)
 
-    def pure_form(self, entropy: Entropy) -> TypedInstruction | None:
-        """A pure operation of this case: an opcode by its weight, then any of its forms."""
+    def draw_pure(self, entropy: Entropy) -> TypedInstruction | None:
+        """A pure operation of this case: an opcode by its weight, then any of its instructions."""
         name = entropy.weighted(self._names, self._cumulative)
-        forms = self._forms.get(name)
-        if forms is None:
-            forms = self._forms[name] = self.repertoire.pure_over(name, self._active)
-        return forms[entropy.below(len(forms))] if forms else None
+        instructions = self._instructions.get(name)
+        if instructions is None:
+            instructions = self._instructions[name] = self.instruction_set.pure_over(
+                name, self._active
+            )
+        return instructions[entropy.below(len(instructions))] if instructions else None
 
 
-def _draw_types(entropy: Entropy, repertoire: Repertoire) -> tuple[Type, ...]:
+def _draw_types(entropy: Entropy, instruction_set: InstructionSet) -> tuple[Type, ...]:
     """Half of the cases are of plain types only: they are the fastest, and most code."""
-    odd = entropy.below(2)
-    bits = entropy.bits(4 * len(repertoire.types))
+    uncommon = entropy.below(2)
+    bits = entropy.bits(4 * len(instruction_set.types))
     types: list[Type] = []
-    for type_ in repertoire.types:
-        share = _TYPE_SHARE.get(type_, _odd_share(type_) if odd else 0)
+    for type_ in instruction_set.types:
+        share = _TYPE_SHARE.get(type_, _uncommon_share(type_) if uncommon else 0)
         if bits & 15 >= 16 - share:
             types.append(type_)
         bits >>= 4
@@ -64,7 +66,7 @@ def _draw_types(entropy: Entropy, repertoire: Repertoire) -> tuple[Type, ...]:
     return tuple(types)
 
 
-def _odd_share(type_: Type) -> int:
+def _uncommon_share(type_: Type) -> int:
     return _VECTOR_SHARE if type_.bits == 128 and type_.is_vector else _NARROW_SHARE
 
 

@@ -20,7 +20,7 @@ _DIVISIONS = ("udiv", "sdiv", "urem", "srem")
 
 def _int_types(w: Writer, name: str) -> list[Type]:
     """Types of the case for which every target has the operation on two such operands."""
-    return [t for t in w.swarm.types if w.repertoire.has(name, t, t, t)]
+    return [t for t in w.swarm.types if w.instruction_set.has(name, t, t, t)]
 
 
 def division(w: Writer) -> bool:
@@ -47,7 +47,7 @@ def nonzero(w: Writer, type_: Type) -> Value:
         return solid(w, type_)
     if kind == 1:
         return w.op("bor", pick(w, type_), w.constant(type_, _odd(w, type_)))
-    if kind == 2 and w.repertoire.has("umax", type_, type_, type_):
+    if kind == 2 and w.instruction_set.has("umax", type_, type_, type_):
         return w.op("umax", pick(w, type_), solid(w, type_))
     return _from_narrower(w, type_, "uextend") or positive(w, type_)
 
@@ -60,7 +60,7 @@ def positive(w: Writer, type_: Type) -> Value:
     if kind == 1:
         half = w.op("ushr", pick(w, type_), w.constant(type_, 1 + w.entropy.below(type_.bits - 2)))
         return w.op("bor", half, w.constant(type_, 1))
-    if kind == 2 and w.repertoire.has("smax", type_, type_, type_):
+    if kind == 2 and w.instruction_set.has("smax", type_, type_, type_):
         return w.op("smax", pick(w, type_), w.constant(type_, 1 + w.entropy.below(100)))
     narrow = _from_narrower(w, type_, "uextend")
     if narrow is not None:
@@ -74,7 +74,7 @@ def _from_narrower(w: Writer, type_: Type, extend: str) -> Value | None:
     narrower = [
         t
         for t in w.swarm.types
-        if t.is_int and t.bits < type_.bits and w.repertoire.has(extend, type_, t)
+        if t.is_int and t.bits < type_.bits and w.instruction_set.has(extend, type_, t)
     ]
     if not narrower:
         return None
@@ -89,16 +89,16 @@ def _odd(w: Writer, type_: Type) -> int:
 def to_integer(w: Writer) -> bool:
     """Emit a float-to-integer conversion that is in range. False where there is none."""
     name = w.entropy.choice(("fcvt_to_sint", "fcvt_to_uint"))
-    forms = [
+    instructions = [
         (t, f)
         for f in w.swarm.types
         if f in (F32, F64)
-        for t in w.repertoire.types
-        if w.repertoire.has(name, t, f)
+        for t in w.instruction_set.types
+        if w.instruction_set.has(name, t, f)
     ]
-    if not forms:
+    if not instructions:
         return False
-    convert_in_range(w, name, *w.entropy.choice(forms))
+    convert_in_range(w, name, *w.entropy.choice(instructions))
     return True
 
 
@@ -115,12 +115,12 @@ def _converted(w: Writer, type_: Type, float_: Type, signed: bool) -> Value | No
     sources = [
         t
         for t in w.swarm.types
-        if t.is_int and t.bits < type_.bits and w.repertoire.has(name, float_, t)
+        if t.is_int and t.bits < type_.bits and w.instruction_set.has(name, float_, t)
     ]
     if not sources:
         return None
     value = w.op(name, pick(w, w.entropy.choice(sources)), type=float_)
-    if w.entropy.below(2) and w.repertoire.has("trunc", float_, float_):
+    if w.entropy.below(2) and w.instruction_set.has("trunc", float_, float_):
         value = w.op("trunc", value)
     return value
 
@@ -172,7 +172,7 @@ def add_in_range(w: Writer, type_: Type) -> None:
 
 def checked_condition(w: Writer) -> bool:
     """Emit a ``trapz`` or ``trapnz`` that never fires."""
-    types = [t for t in w.swarm.types if w.repertoire.has("trapz", t, t)]
+    types = [t for t in w.swarm.types if w.instruction_set.has("trapz", t, t)]
     if not types:
         return False
     check_condition(w, w.entropy.choice(("trapnz", "trapz")), w.entropy.choice(types))

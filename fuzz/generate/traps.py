@@ -35,7 +35,7 @@ def _conditional(w: Writer) -> bool:
 
 def _division(w: Writer) -> bool:
     name = w.entropy.choice(("udiv", "sdiv", "urem", "srem"))
-    types = [t for t in w.swarm.types if w.repertoire.has(name, t, t, t)]
+    types = [t for t in w.swarm.types if w.instruction_set.has(name, t, t, t)]
     if not types:
         return False
     type_ = w.entropy.choice(types)
@@ -52,23 +52,23 @@ def _divisor(w: Writer, value: Value) -> Value:
 
 def _conversion(w: Writer) -> bool:
     name = w.entropy.choice(("fcvt_to_sint", "fcvt_to_uint"))
-    forms = [
+    instructions = [
         (t, f)
         for f in w.swarm.types
         if f.is_float and not f.is_vector
-        for t in w.repertoire.types
-        if w.repertoire.has(name, t, f)
+        for t in w.instruction_set.types
+        if w.instruction_set.has(name, t, f)
     ]
-    if not forms:
+    if not instructions:
         return False
-    type_, float_ = w.entropy.choice(forms)
+    type_, float_ = w.entropy.choice(instructions)
     w.keep(w.op(name, pick(w, float_), type=type_))
     return True
 
 
 def _addition(w: Writer) -> bool:
     name = "uadd_overflow_trap"
-    types = [t for t in w.swarm.types if w.repertoire.has(name, t, t, t)]
+    types = [t for t in w.swarm.types if w.instruction_set.has(name, t, t, t)]
     if not types:
         return False
     type_ = w.entropy.choice(types)

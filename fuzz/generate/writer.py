@@ -24,7 +24,7 @@ from clif.nan_payload import NanEffect, has_nondeterministic_nans
 from clif.typed_instructions import OpcodeType, TypedInstruction
 from clif.types import I64, I128, INTS, Type
 from fuzz.entropy import Entropy
-from fuzz.generate.instruction_set import Repertoire
+from fuzz.generate.instruction_set import InstructionSet
 from fuzz.generate.options import Options
 from fuzz.generate.swarm import Swarm
 from fuzz.generate.value_pool import Pool
@@ -98,7 +98,7 @@ class Edge:
 
 
 @dataclass(slots=True, eq=False)
-class Plan:
+class CasePlan:
     """What all functions of a case share.
 
     Attributes:
@@ -107,13 +107,13 @@ class Plan:
         sites: how many places may yet be made to trap; ``trapped`` whether there is one.
         depth: how deep control flow may be nested.
         frames: bytes that big stack frames may yet take.
-        focuses: pairs that main is to have yet.
+        required: opcode_types that main is to have yet.
         condition: the type that the next condition must have, None for any.
     """
 
     entropy: Entropy
     options: Options
-    repertoire: Repertoire
+    instruction_set: InstructionSet
     swarm: Swarm
     canonical: bool
     multi_return: bool
@@ -123,10 +123,10 @@ class Plan:
     sites: int = 0
     trapped: bool = False
     callees: list[Callee] = field(default_factory=list)
-    focuses: list[OpcodeType] = field(default_factory=list)
+    required: list[OpcodeType] = field(default_factory=list)
     condition: Type | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
-    demands: dict[str, str] = field(default_factory=dict)
+    required_settings: dict[str, str] = field(default_factory=dict)
     depth: int = 3
     frames: int = 160 << 10
 
@@ -149,23 +149,23 @@ class Writer:
         count: instructions so far; ``steps``: bound on those executed, ``limit`` its bound.
         weight: how often the current block runs at most.
         depth: nesting of control flow.
-        focuses: pairs that this function is to have yet.
+        required: opcode_types that this function is to have yet.
         tails: functions that this one may end in.
         fields: places in big stack frames, initialised.
     """
 
-    def __init__(self, plan: Plan, function: Function, limit: int) -> None:
+    def __init__(self, plan: CasePlan, function: Function, limit: int) -> None:
         self.plan = plan
         self.entropy = plan.entropy
         self.swarm = plan.swarm
-        self.repertoire = plan.repertoire
+        self.instruction_set = plan.instruction_set
         self.function = function
         self.pool = Pool()
         self.open: set[Value] = set()
         self.memory: list[MemoryObject] = []
         self.returns: list[Edge] = []
         self.loops: list[Loop] = []
-        self.focuses: list[OpcodeType] = []
+        self.required: list[OpcodeType] = []
         self.tails: list[Callee] = []
         self.fields: list[Field] = []
         self.count = 0
@@ -224,24 +224,33 @@ class Writer:
 
     def apply(
         self,
-        form: TypedInstruction,
+        instruction: TypedInstruction,
         args: list[Value],
         imm: int = 0,
         cond: str = "",
         trap: str = "",
     ) -> list[Value]:
-        """Emit a form. Operands of exposing ones must be closed."""
+        """Emit an instruction. Operands of exposing ones must be closed."""
         results: list[Value] = []
         number = self._next_value
-        for type_ in form.results:
+        for type_ in instruction.results:
             results.append(Value(type_, number))
             number += 1
         self._next_value = number
-        inst = Inst(form.opcode, form.type, args, results, imm, cond, form.flags, trap=trap)
+        inst = Inst(
+            instruction.opcode,
+            instruction.type,
+            args,
+            results,
+            imm,
+            cond,
+            instruction.flags,
+            trap=trap,
+        )
         self.block.instructions.append(inst)
         self.count += 1
         self.steps += self.weight
-        if form.floats and self._is_open(form.nan_effect, args):
+        if instruction.floats and self._is_open(instruction.nan_effect, args):
             self.open.update(results)
         return results
 
@@ -266,7 +275,7 @@ class Writer:
         trap: str = "",
     ) -> Inst:
         """Emit what is no form of operands alone: control flow, calls, memory, constants."""
-        opcode = self.repertoire.opcodes[name]
+        opcode = self.instruction_set.opcodes[name]
         inst = Inst(opcode, type, list(args), imm=imm, flags=flags, offset=offset, ref=ref)
         inst.trap = trap
         if targets:
@@ -287,13 +296,14 @@ class Writer:
         cond: str = "",
         trap: str = "",
     ) -> Value:
-        """Emit a form with one result by its opcode. Raises KeyError if it is not supported."""
+        """Emit an instruction with one result by its opcode. Raises KeyError if it is not
+        supported."""
         return self.apply(self._lookup(name, args, type), list(args), imm, cond, trap)[0]
 
     def _lookup(self, name: str, args: tuple[Value, ...], type_: Type | None) -> TypedInstruction:
-        operand = self.repertoire.opcodes[name].typevar_operand
+        operand = self.instruction_set.opcodes[name].typevar_operand
         ctrl = args[operand].type if operand is not None else type_
-        return self.repertoire.forms[name, ctrl, tuple(arg.type for arg in args)]
+        return self.instruction_set.by_key[name, ctrl, tuple(arg.type for arg in args)]
 
     # --- constants ---
 
@@ -304,7 +314,7 @@ class Writer:
             high = self._simple("iconst", I64, I64, bits >> 64)
             return self.op("iconcat", low, high)
         if type_.is_vector:
-            if self.repertoire.has("vconst", type_):
+            if self.instruction_set.has("vconst", type_):
                 return self._simple("vconst", type_, type_, bits)
             same = SCALAR_OF_BITS[type_.bits]
             return self.op("bitcast", self.constant(same, bits), type=type_)

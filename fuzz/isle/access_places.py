@@ -33,11 +33,11 @@ def has_object(w: Writer, fragment: Fragment, number: int) -> bool:
 
 def find_place(w: Writer, fragment: Fragment, number: int) -> Place:
     """Draw the place for the accesses to place ``number``."""
-    forms = _accesses(fragment, number)
+    instructions = _accesses(fragment, number)
     target = w.entropy.choice(_objects(w, fragment, number))
-    size = max(form.accessed_bytes for form in forms)
-    low = target.writable if any(map(_writes, forms)) else 0
-    if any(map(_is_atomic, forms)):
+    size = max(instruction.accessed_bytes for instruction in instructions)
+    low = target.writable if any(map(_writes, instructions)) else 0
+    if any(map(_is_atomic, instructions)):
         address, offset, aligned = _aligned_place(w, target, size, low), 0, True
     else:
         address, offset, aligned = place(w, target, size, low)
@@ -52,18 +52,18 @@ def find_place(w: Writer, fragment: Fragment, number: int) -> Place:
 
 def _accesses(fragment: Fragment, number: int) -> list[TypedInstruction]:
     return [
-        step.form
+        step.instruction
         for step in fragment.steps
-        if step.place == number and address_operand(step.form.opcode) is not None
+        if step.place == number and address_operand(step.instruction.opcode) is not None
     ]
 
 
 def _objects(w: Writer, fragment: Fragment, number: int) -> list[MemoryObject]:
     """Return the objects that suit the accesses to a place, in size and otherwise."""
-    forms = _accesses(fragment, number)
-    size = max(form.accessed_bytes for form in forms)
-    writes = any(map(_writes, forms))
-    atomic = any(map(_is_atomic, forms))
+    instructions = _accesses(fragment, number)
+    size = max(instruction.accessed_bytes for instruction in instructions)
+    writes = any(map(_writes, instructions))
+    atomic = any(map(_is_atomic, instructions))
     return [
         target
         for target in w.memory
@@ -72,12 +72,12 @@ def _objects(w: Writer, fragment: Fragment, number: int) -> list[MemoryObject]:
     ]
 
 
-def _writes(form: TypedInstruction) -> bool:
-    return "can_store" in form.opcode.flags
+def _writes(instruction: TypedInstruction) -> bool:
+    return "can_store" in instruction.opcode.flags
 
 
-def _is_atomic(form: TypedInstruction) -> bool:
-    return form.name.startswith("atomic_")
+def _is_atomic(instruction: TypedInstruction) -> bool:
+    return instruction.name.startswith("atomic_")
 
 
 def _aligned_up(at: int, size: int) -> int:

@@ -9,7 +9,7 @@ from typing import Final
 from backend.cranelift.isle import LOWERING, MID_END
 from fuzz.entropy import Entropy
 from fuzz.generate.generator import Generator
-from fuzz.generate.instruction_sets import Repertoires
+from fuzz.generate.instruction_sets import InstructionSets
 from fuzz.generate.options import Options
 from fuzz.generate.writer import Writer
 from fuzz.isle.emit import emit
@@ -45,7 +45,7 @@ class RuleDirector:
         # Fragments take long to make, so they are made once, of everything that any ISA lowers at
         # its best. Whether a case supports the instructions of a fragment is tested when the
         # fragment is emitted.
-        widest = Repertoires(options).widest
+        widest = InstructionSets(options).widest
         self.pool = make_pool(options.isas, widest("none"), widest("speed"), cache)
         self._pools: dict[tuple[str, ...], FragmentPool] = {}
 

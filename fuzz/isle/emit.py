@@ -61,12 +61,12 @@ Operand = Callable[[Writer, Type, list[Value]], Value]
 def expressible(fragment: Fragment) -> bool:
     """Whether ``emit`` can write it, in some function at least."""
     *inner, last = fragment.steps
-    if any(step.form.opcode.format in _BRANCHES for step in inner):
+    if any(step.instruction.opcode.format in _BRANCHES for step in inner):
         return False
     return not any(
-        step.form.opcode.format in _ELSEWHERE or step.form.name in _ELSEWHERE_NAMES
+        step.instruction.opcode.format in _ELSEWHERE or step.instruction.name in _ELSEWHERE_NAMES
         for step in fragment.steps
-    ) and (last.form.opcode.format not in _BRANCHES or bool(last.form.operands))
+    ) and (last.instruction.opcode.format not in _BRANCHES or bool(last.instruction.operands))
 
 
 def pick_operand(w: Writer, type_: Type, taken: list[Value]) -> Value:
@@ -119,7 +119,7 @@ def emit(w: Writer, fragment: Fragment, operand: Operand = pick_operand) -> bool
     places: dict[int, Place] = {}
     for number, step in enumerate(fragment.steps):
         args = [_argument(results, operands, ref) for ref in step.args]
-        if address_operand(step.form.opcode) is not None:
+        if address_operand(step.instruction.opcode) is not None:
             if step.place not in places:
                 places[step.place] = find_place(w, fragment, step.place)
             values = _access(w, step, args, places[step.place])
@@ -151,34 +151,38 @@ def _fits(w: Writer, fragment: Fragment) -> bool:
     if not w.room(4 * len(fragment.steps) + 20):
         return False
     return all(
-        address_operand(step.form.opcode) is None or has_object(w, fragment, step.place)
+        address_operand(step.instruction.opcode) is None or has_object(w, fragment, step.place)
         for step in fragment.steps
     )
 
 
 def _in_case(w: Writer, fragment: Fragment) -> Fragment | None:
-    """The fragment in the forms of the case; None where the case lacks one.
+    """The fragment in the instructions of the case; None where the case lacks one.
 
-    Fragments are made for the ISAs at their best. Whether a NaN that a form passes on can be closed
-    depends on what else there is: so the form must be the case's own.
+    Fragments are made for the ISAs at their best. Whether a NaN that an instruction passes on can
+    be closed depends on what else there is: so the instruction must be the case's own.
     """
     steps = []
     for step in fragment.steps:
-        form = w.repertoire.forms.get((step.form.name, step.form.type, step.form.operands))
-        if form is None or not form.allows(step.imm, step.cond or step.rmw):
+        instruction = w.instruction_set.by_key.get(
+            (step.instruction.name, step.instruction.type, step.instruction.operands)
+        )
+        if instruction is None or not instruction.allows(step.imm, step.cond or step.rmw):
             return None
-        steps.append(step if form is step.form else replace(step, form=form))
+        steps.append(
+            step if instruction is step.instruction else replace(step, instruction=instruction)
+        )
     return replace(fragment, steps=tuple(steps))
 
 
 def _access(w: Writer, step: Step, args: list[Value | None], where: Place) -> list[Value]:
-    form = step.form
+    instruction = step.instruction
     values = [where.address if arg is None else close(w, arg) for arg in args]
     inst = w.emit(
-        form.name,
+        instruction.name,
         *values,
-        type=form.type,
-        results=form.results,
+        type=instruction.type,
+        results=instruction.results,
         flags=where.flags,
         offset=where.offset,
     )
@@ -209,7 +213,7 @@ def _make_operand(
     if precondition is Precondition.HALF:
         return w.op("ushr", operand(w, type_, taken), w.constant(type_, 1 + w.entropy.below(3)))
     signed = precondition is Precondition.SIGNED_RANGE
-    to = next(s.form.results[0] for s in fragment.steps if ~number in s.args)
+    to = next(s.instruction.results[0] for s in fragment.steps if ~number in s.args)
     return clamped(w, to, type_, signed)
 
 
@@ -218,24 +222,26 @@ def _make_operand(
 
 def _write(w: Writer, step: Step, values: list[Value]) -> list[Value]:
     """Emit one step that is no access; its results."""
-    form = step.form
-    if form.name in CONSTANTS:
-        imm = draw_bits(w.entropy, form.results[0]) if _redrawn(w, step) else step.imm
-        return w.emit(form.name, type=form.type, results=form.results, imm=imm).results
-    if form.name in _PLAIN:
-        return w.emit(form.name).results
-    if form.opcode.format in _BRANCHES:
+    instruction = step.instruction
+    if instruction.name in CONSTANTS:
+        imm = draw_bits(w.entropy, instruction.results[0]) if _redrawn(w, step) else step.imm
+        return w.emit(
+            instruction.name, type=instruction.type, results=instruction.results, imm=imm
+        ).results
+    if instruction.name in _PLAIN:
+        return w.emit(instruction.name).results
+    if instruction.opcode.format in _BRANCHES:
         _branch(w, step, values[0])
         return []
-    if form.opcode.format is Format.COND_TRAP:
+    if instruction.opcode.format is Format.COND_TRAP:
         code = w.entropy.choice(TRAP_CODES)
-        return w.emit(form.name, values[0], type=values[0].type, trap=code).results
-    if form.nan_effect is NanEffect.EXPOSES:
+        return w.emit(instruction.name, values[0], type=values[0].type, trap=code).results
+    if instruction.nan_effect is NanEffect.EXPOSES:
         values = [close(w, value) for value in values]
-    elif form.nan_effect is NanEffect.EXPOSES_SIGN:
+    elif instruction.nan_effect is NanEffect.EXPOSES_SIGN:
         values[1] = close(w, values[1])
-    trap = w.entropy.choice(TRAP_CODES) if form.opcode.format is Format.INT_ADD_TRAP else ""
-    return w.apply(form, values, step.imm, step.cond, trap)
+    trap = w.entropy.choice(TRAP_CODES) if instruction.opcode.format is Format.INT_ADD_TRAP else ""
+    return w.apply(instruction, values, step.imm, step.cond, trap)
 
 
 def _redrawn(w: Writer, step: Step) -> bool:
@@ -243,7 +249,7 @@ def _redrawn(w: Writer, step: Step) -> bool:
 
 
 def _branch(w: Writer, step: Step, value: Value) -> None:
-    if step.form.opcode.format is Format.BRANCH_TABLE:
+    if step.instruction.opcode.format is Format.BRANCH_TABLE:
         table_on(w, value, 2, _body)
     elif step.args[0] is not None and step.args[0] < 0 and w.entropy.below(4) == 0:
         # One arm that only traps, and is never taken.

@@ -39,7 +39,7 @@ class Step:
         free: the constant may be replaced by any other constant of its type.
     """
 
-    form: TypedInstruction
+    instruction: TypedInstruction
     args: tuple[int | None, ...]
     imm: int = 0
     cond: str = ""
@@ -65,6 +65,6 @@ class Fragment:
     unused: bool = False
 
 
-def traps(form: TypedInstruction) -> bool:
+def traps(instruction: TypedInstruction) -> bool:
     """Return whether the instruction may trap for another reason than a memory access."""
-    return "can_trap" in form.opcode.flags and address_operand(form.opcode) is None
+    return "can_trap" in instruction.opcode.flags and address_operand(instruction.opcode) is None

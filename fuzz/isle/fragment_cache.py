@@ -66,12 +66,12 @@ class FragmentCache:
         self._waiting: list[tuple[str, int, str]] = []
 
     def get(
-        self, rule: str, variant: int, forms: Mapping[InstructionKey, TypedInstruction]
+        self, rule: str, variant: int, instructions: Mapping[InstructionKey, TypedInstruction]
     ) -> ChosenFragment | None:
         """Return what was put there, made of these instructions; None if nothing was."""
         values = [rule, variant]
         rows = self._run("select text from fragments where rule = ? and variant = ?", values)
-        return _decode(json.loads(rows[0][0]), forms) if rows else None
+        return _decode(json.loads(rows[0][0]), instructions) if rows else None
 
     def put(self, rule: str, variant: int, chosen: ChosenFragment) -> None:
         """Keep a chosen fragment. It is written to disk together with others."""
@@ -148,21 +148,25 @@ def _encode(chosen: ChosenFragment) -> Any:
 
 
 def _encode_step(step: Step) -> list[Any]:
-    form = step.form
-    own = [form.name, form.type and form.type.name, [type_.name for type_ in form.operands]]
+    instruction = step.instruction
+    own = [
+        instruction.name,
+        instruction.type and instruction.type.name,
+        [type_.name for type_ in instruction.operands],
+    ]
     return [own, step.args, step.imm, step.cond, step.rmw, step.place, step.free]
 
 
-def _decode(value: Any, forms: Mapping[InstructionKey, TypedInstruction]) -> ChosenFragment:
+def _decode(value: Any, instructions: Mapping[InstructionKey, TypedInstruction]) -> ChosenFragment:
     if value is None:
         return ChosenFragment(None, None)
     target, operands, steps, unused = value
     types = tuple(map(by_name, operands))
-    made = tuple(_decode_step(step, forms) for step in steps)
+    made = tuple(_decode_step(step, instructions) for step in steps)
     return ChosenFragment(Fragment(types, made, preconditions(types, made), unused), target)
 
 
-def _decode_step(value: Any, forms: Mapping[InstructionKey, TypedInstruction]) -> Step:
+def _decode_step(value: Any, instructions: Mapping[InstructionKey, TypedInstruction]) -> Step:
     (name, type_, operands), args, *rest = value
-    form = forms[name, type_ and by_name(type_), tuple(map(by_name, operands))]
-    return Step(form, tuple(args), *rest)
+    instruction = instructions[name, type_ and by_name(type_), tuple(map(by_name, operands))]
+    return Step(instruction, tuple(args), *rest)

@@ -27,11 +27,11 @@ from backend.cranelift.rule_edges import placed
 from clif.printer import print_function
 from fuzz.cases.case import DEFAULT_SETTINGS
 from fuzz.entropy import PrngEntropy
-from fuzz.generate.instruction_set import Repertoire
+from fuzz.generate.instruction_set import InstructionSet
 from fuzz.generate.instruction_sets import emulated_flags
 from fuzz.generate.options import Options
 from fuzz.generate.swarm import Swarm
-from fuzz.generate.writer import Plan
+from fuzz.generate.writer import CasePlan
 from fuzz.isle.fragment import Fragment
 from fuzz.isle.standalone import standalone
 
@@ -48,14 +48,14 @@ class FragmentCompiler:
     """Compiles fragments for the ISAs that cases are for.
 
     Args:
-        repertoire: what the fragments are made of.
+        instruction_set: what the fragments are made of.
     """
 
-    def __init__(self, isas: Sequence[str], repertoire: Repertoire) -> None:
+    def __init__(self, isas: Sequence[str], instruction_set: InstructionSet) -> None:
         self._isas = tuple(isas)
-        self._repertoire = repertoire
+        self._instruction_set = instruction_set
         self._options = Options(isas=self._isas)
-        self._swarm = Swarm(PrngEntropy(0), repertoire)
+        self._swarm = Swarm(PrngEntropy(0), instruction_set)
         self._watch = watch_rules()
         names = {} if self._watch is None else {r: n for n, r in enumerate(self._watch.rules)}
         self._numbers: Final = names
@@ -103,10 +103,10 @@ class FragmentCompiler:
                     target.compile(Functions(text))
                 yield self._watch.since(mark)
 
-    def _plan(self) -> Plan:
+    def _plan(self) -> CasePlan:
         entropy = PrngEntropy(0)
-        return Plan(
-            entropy, self._options, self._repertoire, self._swarm, False, True, True, sites=1
+        return CasePlan(
+            entropy, self._options, self._instruction_set, self._swarm, False, True, True, sites=1
         )
 
 

@@ -10,11 +10,11 @@ from backend.cranelift.compiler import Target
 from backend.cranelift.isle import LOWERING, MID_END, Rule, unit
 from backend.cranelift.rule_edges import GROUPS
 from fuzz.entropy import Entropy
-from fuzz.generate.instruction_set import Repertoire
+from fuzz.generate.instruction_set import InstructionSet
 from fuzz.isle.fragment import Fragment
 from fuzz.isle.fragment_cache import FragmentCache
 from fuzz.isle.fragment_check import FragmentCompiler
-from fuzz.isle.layout import forms_of
+from fuzz.isle.layout import by_opcode
 from fuzz.isle.rule_fragments import VARIANTS, RuleFragments
 from fuzz.isle.rule_paths import RulePaths
 
@@ -93,8 +93,8 @@ class FragmentPool:
 
 def make_pool(
     isas: Iterable[str],
-    plain: Repertoire,
-    optimised: Repertoire,
+    plain: InstructionSet,
+    optimised: InstructionSet,
     cache: FragmentCache | None = None,
 ) -> FragmentPool:
     """Return the fragments of every reachable rule of the mid-end and of these ISAs.
@@ -112,11 +112,11 @@ def make_pool(
     found = []
     for name in (MID_END, *(LOWERING[isa] for isa in isas if isa in LOWERING)):
         rules = unit(name)
-        repertoire = optimised if name == MID_END else plain
-        forms = forms_of(repertoire)
+        instruction_set = optimised if name == MID_END else plain
+        instructions = by_opcode(instruction_set)
         paths = RulePaths(rules)
         found += [
-            RuleFragments(rules, rule, paths, forms, repertoire, compiler, cache)
+            RuleFragments(rules, rule, paths, instructions, instruction_set, compiler, cache)
             for rule in rules.rules
             if paths.reaches(rule)
         ]

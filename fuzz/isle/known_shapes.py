@@ -18,11 +18,11 @@ from fuzz.isle.fragment import Fragment, Step
 def _minimum_of_i128(fragment: Fragment) -> bool:
     """``select`` of the two values that its condition compares."""
     for step in fragment.steps:
-        condition = step.args[0] if step.form.name == "select" else None
-        if condition is None or condition < 0 or step.form.type is not I128:
+        condition = step.args[0] if step.instruction.name == "select" else None
+        if condition is None or condition < 0 or step.instruction.type is not I128:
             continue
         compared = fragment.steps[condition]
-        if compared.form.name == "icmp" and set(compared.args) == set(step.args[1:]):
+        if compared.instruction.name == "icmp" and set(compared.args) == set(step.args[1:]):
             return True
     return False
 
@@ -30,8 +30,10 @@ def _minimum_of_i128(fragment: Fragment) -> bool:
 def _mask_of_i128_bits(fragment: Fragment) -> bool:
     """``x & ((1 << y) - 1)`` where y is an i128."""
     steps = fragment.steps
-    return any(step.form.name == "band" for step in steps) and any(
-        step.form.name == "ishl" and step.form.operands[1] is I128 and _is_one(fragment, step)
+    return any(step.instruction.name == "band" for step in steps) and any(
+        step.instruction.name == "ishl"
+        and step.instruction.operands[1] is I128
+        and _is_one(fragment, step)
         for step in steps
     )
 

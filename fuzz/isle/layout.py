@@ -11,32 +11,36 @@ from clif.memory_access import address_operand
 from clif.typed_instructions import TypedInstruction
 from clif.types import I64, Type
 from fuzz.entropy import Entropy
-from fuzz.generate.instruction_set import Repertoire
+from fuzz.generate.instruction_set import InstructionSet
 from fuzz.isle.condition_codes import CONDITIONS, RMW_OPERATIONS
 from fuzz.isle.externals import EXTERNALS
 from fuzz.isle.fragment import CONSTANTS, Fragment, Step, traps
 from fuzz.isle.matcher import Env, Matcher
 from fuzz.isle.operand_constraints import preconditions
 from fuzz.isle.rule_terms import terms
-from fuzz.isle.solver import IMMEDIATES, Forms, Solver
+from fuzz.isle.solver import IMMEDIATES, InstructionsByOpcode, Solver
 from fuzz.isle.unifier import Conflict, LogicVariable, Op, Unifier
 
 _ATTEMPTS: Final = 12
 
 
-def forms_of(repertoire: Repertoire) -> Forms:
+def by_opcode(instruction_set: InstructionSet) -> InstructionsByOpcode:
     """Return the instructions of an instruction set by opcode, without those whose address is an
     i32."""
     found: dict[str, list[TypedInstruction]] = {}
-    for form in repertoire.forms.values():
-        position = address_operand(form.opcode)
-        if position is None or form.operands[position] is I64:
-            found.setdefault(form.name, []).append(form)
+    for instruction in instruction_set.by_key.values():
+        position = address_operand(instruction.opcode)
+        if position is None or instruction.operands[position] is I64:
+            found.setdefault(instruction.name, []).append(instruction)
     return found
 
 
 def make_fragment(
-    unit: Unit, path: list[Rule], forms: Forms, types: tuple[Type, ...], entropy: Entropy
+    unit: Unit,
+    path: list[Rule],
+    instructions: InstructionsByOpcode,
+    types: tuple[Type, ...],
+    entropy: Entropy,
 ) -> Fragment | None:
     """Make a fragment for the last rule of a path of rules, of which each calls the next.
 
@@ -49,7 +53,7 @@ def make_fragment(
         root = LogicVariable()
         try:
             _match_path(matcher, path, root)
-            solver = Solver(unifier, matcher.relations, forms, entropy)
+            solver = Solver(unifier, matcher.relations, instructions, entropy)
             solver.solve()
             return _Layout(unifier, solver).fragment(unifier.find(root), matcher.unused)
         except Conflict:
@@ -101,7 +105,7 @@ class _Layout:
 
     def __init__(self, unifier: Unifier, solver: Solver) -> None:
         self._unifier = unifier
-        self._forms = solver.forms
+        self._chosen = solver.chosen
         fields = Counter(unifier.find(field) for op in unifier.ops for field in op.fields.values())
         # A constant that two instructions share must stay the same in both.
         self._free = {variable for variable in solver.free if fields[variable] == 1}
@@ -120,7 +124,7 @@ class _Layout:
         if root.op is None:
             raise Conflict
         self._place(root, None)
-        if any(traps(step.form) for step in self._steps):
+        if any(traps(step.instruction) for step in self._steps):
             # Whether the fragment traps may depend on any of its constants.
             self._steps = [replace(step, free=False) for step in self._steps]
         operands, steps = tuple(self._operands), tuple(self._steps)
@@ -145,11 +149,11 @@ class _Layout:
         if variable in self._active:
             raise Conflict  # a value that depends on itself
         self._active.add(variable)
-        form = self._forms[op]
-        address = address_operand(form.opcode)
+        instruction = self._chosen[op]
+        address = address_operand(instruction.opcode)
         args: list[int | None] = []
         place = 0
-        for position, (arg, type_) in enumerate(zip(op.args, form.operands, strict=False)):
+        for position, (arg, type_) in enumerate(zip(op.args, instruction.operands, strict=False)):
             if position != address:
                 args.append(self._place(arg, type_))
             elif self._unifier.find(arg).op is None:
@@ -157,23 +161,23 @@ class _Layout:
                 place = self._places.setdefault(self._unifier.find(arg), len(self._places))
             else:
                 raise Conflict  # an address that the rule prescribes need not be valid
-        self._steps.append(self._step(op, form, tuple(args), place))
+        self._steps.append(self._step(op, instruction, tuple(args), place))
         return len(self._steps) - 1
 
     def _step(
-        self, op: Op, form: TypedInstruction, args: tuple[int | None, ...], place: int
+        self, op: Op, instruction: TypedInstruction, args: tuple[int | None, ...], place: int
     ) -> Step:
         fields = {name: self._unifier.value(field) for name, field in op.fields.items()}
         imm = next((fields[name] for name in IMMEDIATES if fields.get(name) is not None), 0)
         code = fields.get("IntCC") or fields.get("FloatCC")
         rmw = fields.get("AtomicRmwOp")
         return Step(
-            form,
+            instruction,
             args,
             int(imm),
             CONDITIONS[code] if code else "",
             RMW_OPERATIONS[rmw] if rmw else "",
             place,
-            form.name in CONSTANTS
+            instruction.name in CONSTANTS
             and any(self._unifier.find(field) in self._free for field in op.fields.values()),
         )

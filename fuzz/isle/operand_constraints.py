@@ -34,7 +34,7 @@ class _Preconditions:
         self._steps = steps
 
     def check(self, step: Step) -> None:
-        name, args = step.form.name, step.args
+        name, args = step.instruction.name, step.args
         if name in _DIVISIONS:
             self._divisor(args[1], _DIVISIONS[name])
         elif name in _CONVERSIONS:
@@ -58,7 +58,7 @@ class _Preconditions:
         if number is None or number < 0:
             return None
         step = self._steps[number]
-        return step.imm if step.form.name == "iconst" else None
+        return step.imm if step.instruction.name == "iconst" else None
 
     def _divisor(self, number: int | None, precondition: Precondition) -> None:
         assert number is not None
@@ -66,19 +66,21 @@ class _Preconditions:
             self._operand(number, precondition)
             return
         step = self._steps[number]
-        if step.form.name == "select":
+        if step.instruction.name == "select":
             self._divisor(step.args[1], precondition)
             self._divisor(step.args[2], precondition)
             return
         value = self._constant(number)
-        minus_one = precondition is Precondition.POSITIVE and value == step.form.results[0].mask
+        minus_one = (
+            precondition is Precondition.POSITIVE and value == step.instruction.results[0].mask
+        )
         if not value or minus_one:
             raise _Unsafe
 
     def _no_overflow(self, step: Step) -> None:
         constants = [self._constant(number) for number in step.args]
         if None not in constants:
-            if sum(value or 0 for value in constants) > step.form.results[0].mask:
+            if sum(value or 0 for value in constants) > step.instruction.results[0].mask:
                 raise _Unsafe
             return
         for number, value in zip(step.args, constants, strict=True):
@@ -86,9 +88,9 @@ class _Preconditions:
             if number < 0:
                 self._operand(number, Precondition.HALF)
             elif value is not None:
-                if value >= step.form.results[0].sign_bit:
+                if value >= step.instruction.results[0].sign_bit:
                     raise _Unsafe
-            elif self._steps[number].form.name != "uextend":
+            elif self._steps[number].instruction.name != "uextend":
                 raise _Unsafe
 
     def _truth(self, number: int | None, wanted: bool) -> None:
@@ -98,7 +100,7 @@ class _Preconditions:
             self._operand(number, Precondition.NONZERO if wanted else Precondition.ZERO)
             return
         step = self._steps[number]
-        name = step.form.name
+        name = step.instruction.name
         if name in _SAME_TRUTH:
             self._truth(step.args[0], wanted)
         elif name == "iconst":

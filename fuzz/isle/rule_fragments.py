@@ -11,7 +11,7 @@ from backend.cranelift.compiler import Target
 from backend.cranelift.isle import Rule, Unit
 from backend.cranelift.rule_edges import placed
 from fuzz.entropy import PrngEntropy
-from fuzz.generate.instruction_set import Repertoire
+from fuzz.generate.instruction_set import InstructionSet
 from fuzz.isle.emit import expressible
 from fuzz.isle.fragment import Fragment
 from fuzz.isle.fragment_cache import ChosenFragment, FragmentCache
@@ -19,7 +19,7 @@ from fuzz.isle.fragment_check import FragmentCompiler
 from fuzz.isle.known_shapes import known_finding
 from fuzz.isle.layout import make_fragment
 from fuzz.isle.rule_paths import RulePaths
-from fuzz.isle.solver import Forms
+from fuzz.isle.solver import InstructionsByOpcode
 
 #: Fragments per rule. They differ in types, in constants, and in how the rule is reached.
 VARIANTS: Final = 8
@@ -58,10 +58,10 @@ class RuleFragments:
 
     Attributes:
         place: the rule's group, file and line.
-        forms: the supported instructions, by opcode.
+        instructions: the supported instructions, by opcode.
 
     Args:
-        repertoire: what the fragments are made of.
+        instruction_set: what the fragments are made of.
         compiler: tells whether a fragment fires the rule.
         cache: holds fragments that were made earlier.
     """
@@ -71,8 +71,8 @@ class RuleFragments:
         unit: Unit,
         rule: Rule,
         paths: RulePaths,
-        forms: Forms,
-        repertoire: Repertoire,
+        instructions: InstructionsByOpcode,
+        instruction_set: InstructionSet,
         compiler: FragmentCompiler,
         cache: FragmentCache | None,
     ) -> None:
@@ -81,8 +81,8 @@ class RuleFragments:
         self.compiler = compiler
         self.place = placed(unit.name, rule)
         self.paths = paths
-        self.forms = forms
-        self._repertoire = repertoire
+        self.instructions = instructions
+        self._instruction_set = instruction_set
         self._cache = cache
         self._seed = zlib.crc32(f"{unit.name} {rule}".encode())
         self._candidates: dict[int, Fragment | Refused] = {}
@@ -120,7 +120,7 @@ class RuleFragments:
         if self._cache is None:
             return self._try(number)
         name = f"{self.unit.name} {self.rule.place}"
-        chosen = self._cache.get(name, number, self._repertoire.forms)
+        chosen = self._cache.get(name, number, self._instruction_set.by_key)
         if chosen is None:
             chosen = self._try(number)
             self._cache.put(name, number, chosen)
@@ -146,7 +146,9 @@ class RuleFragments:
         if number not in self._candidates:
             entropy = PrngEntropy((self._seed, number))
             path = self.paths.draw(self.rule, entropy)
-            found = make_fragment(self.unit, path, self.forms, self._repertoire.types, entropy)
+            found = make_fragment(
+                self.unit, path, self.instructions, self._instruction_set.types, entropy
+            )
             self._candidates[number] = _checked(found)
         return self._candidates[number]
 
@@ -156,9 +158,9 @@ def _checked(fragment: Fragment | None) -> Fragment | Refused:
     if fragment is None:
         return Refused(Refusal.UNSOLVED)
     for step in fragment.steps:
-        if not step.form.allows(step.imm, step.cond or step.rmw):
-            return Refused(Refusal.UNSUPPORTED, step.form.name)
+        if not step.instruction.allows(step.imm, step.cond or step.rmw):
+            return Refused(Refusal.UNSUPPORTED, step.instruction.name)
     if not expressible(fragment):
-        return Refused(Refusal.ELSEWHERE, fragment.steps[-1].form.name)
+        return Refused(Refusal.ELSEWHERE, fragment.steps[-1].instruction.name)
     fault = known_finding(fragment)
     return fragment if fault is None else Refused(Refusal.KNOWN, fault)

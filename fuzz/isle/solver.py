@@ -1,4 +1,5 @@
-"""Filling in what a match leaves open: types by the forms that are supported, then constants."""
+"""Filling in what a match leaves open: types by the instructions that are supported, then
+constants."""
 
 from __future__ import annotations
 
@@ -14,8 +15,8 @@ from fuzz.isle.condition_codes import CONDITIONS, ENUM_FIELDS
 from fuzz.isle.matcher import Relation
 from fuzz.isle.unifier import Conflict, LogicVariable, Op, Unifier
 
-#: The supported forms of each opcode.
-Forms = Mapping[str, Sequence[TypedInstruction]]
+#: The supported instructions of each opcode.
+InstructionsByOpcode = Mapping[str, Sequence[TypedInstruction]]
 #: The fields of an instruction that are integers, by the names of their ISLE types.
 IMMEDIATES: Final = ("Imm64", "Uimm8", "Immediate", "Constant", "Ieee16", "Ieee32", "Ieee64")
 _TRIES: Final = 6
@@ -26,7 +27,7 @@ class Solver:
     """Decides everything that is open, so that all relations hold. Methods raise Conflict.
 
     Attributes:
-        forms: the form of each instruction.
+        instructions: the form of each instruction.
         free: the constants that might as well be any other of their type.
     """
 
@@ -34,15 +35,15 @@ class Solver:
         self,
         unifier: Unifier,
         relations: list[Relation],
-        forms: Forms,
+        instructions: InstructionsByOpcode,
         entropy: Entropy,
     ) -> None:
         self.unifier = unifier
         self.relations = relations
-        self._supported = forms
+        self._supported = instructions
         self.entropy = entropy
         self._budget = _BUDGET
-        self.forms: dict[Op, TypedInstruction] = {}
+        self.chosen: dict[Op, TypedInstruction] = {}
         self.free: set[LogicVariable] = set()
 
     def solve(self) -> None:
@@ -57,22 +58,22 @@ class Solver:
     # --- types ---
 
     def _types(self) -> bool:
-        """Choose forms, the most constrained instruction first. False if there is no way."""
+        """Choose instructions, the most constrained instruction first. False if there is no way."""
         try:
             self._propagate()
             options = self._consistent()
         except Conflict:
             return False
-        open_ = [(op, forms) for op, forms in options if len(forms) > 1]
+        open_ = [(op, instructions) for op, instructions in options if len(instructions) > 1]
         if not open_:
-            self.forms = {op: forms[0] for op, forms in options}
+            self.chosen = {op: instructions[0] for op, instructions in options}
             return self._conditions()
-        op, forms = min(open_, key=lambda item: len(item[1]))
-        for form in self._some(forms):
+        op, instructions = min(open_, key=lambda item: len(item[1]))
+        for instruction in self._some(instructions):
             self._budget -= 1
             mark = self.unifier.mark()
             try:
-                self._fix(op, form)
+                self._fix(op, instruction)
                 if self._types():
                     return True
             except Conflict:
@@ -83,12 +84,14 @@ class Solver:
         return False
 
     def _conditions(self) -> bool:
-        """Leave the condition codes that the forms support. False if there is none."""
+        """Leave the condition codes that the instructions support. False if there is none."""
         try:
-            for op, form in self.forms.items():
+            for op, instruction in self.chosen.items():
                 field = op.fields.get("IntCC") or op.fields.get("FloatCC")
-                if field is not None and form.variants:
-                    codes = [name for name, code in CONDITIONS.items() if code in form.variants]
+                if field is not None and instruction.variants:
+                    codes = [
+                        name for name, code in CONDITIONS.items() if code in instruction.variants
+                    ]
                     self.unifier.restrict(field, [c for c in codes if _of_kind(c, op)])
         except Conflict:
             return False
@@ -100,8 +103,8 @@ class Solver:
         for _ in range(min(_TRIES, len(items))):
             yield items.pop(self.entropy.below(len(items)))
 
-    def _fix(self, op: Op, form: TypedInstruction) -> None:
-        for variable, type_ in zip(self._type_variables(op), form.signature, strict=False):
+    def _fix(self, op: Op, instruction: TypedInstruction) -> None:
+        for variable, type_ in zip(self._type_variables(op), instruction.signature, strict=False):
             self.unifier.set(variable, type_)
 
     def _type_variables(self, op: Op) -> list[LogicVariable]:
@@ -109,35 +112,40 @@ class Solver:
         return [self.unifier.type_of(variable) for variable in (*op.args, op.result)]
 
     def _consistent(self) -> list[tuple[Op, Sequence[TypedInstruction]]]:
-        """The forms that each instruction may still have, and types that allow for no others."""
+        """The instructions that each instruction may still have, and types that allow for no
+        others."""
         changed = True
         options: dict[Op, Sequence[TypedInstruction]] = {}
         while changed:
             changed = False
             for op in self.unifier.ops:
                 before = options.get(op) or self._supported.get(op.opcode.name, ())
-                options[op] = forms = self._possible(op, before)
-                if not forms:
+                options[op] = instructions = self._possible(op, before)
+                if not instructions:
                     raise Conflict
                 for n, variable in enumerate(self._type_variables(op)):
-                    types = {form.signature[n : n + 1] for form in forms}
+                    types = {instruction.signature[n : n + 1] for instruction in instructions}
                     if () not in types:
                         changed |= self.unifier.restrict(variable, {type_ for (type_,) in types})
         return list(options.items())
 
-    def _possible(self, op: Op, forms: Sequence[TypedInstruction]) -> Sequence[TypedInstruction]:
-        """Those of the forms that what is known of the types and of the condition allows."""
+    def _possible(
+        self, op: Op, instructions: Sequence[TypedInstruction]
+    ) -> Sequence[TypedInstruction]:
+        """Those of the instructions that what is known of the types and of the condition allows."""
         for n, variable in enumerate(self._type_variables(op)):
             variable = self.unifier.find(variable)
             allowed = variable.domain if variable.value is None else (variable.value,)
             if allowed is not None:
-                forms = [f for f in forms if n >= len(f.signature) or f.signature[n] in allowed]
+                instructions = [
+                    f for f in instructions if n >= len(f.signature) or f.signature[n] in allowed
+                ]
         field = op.fields.get("IntCC") or op.fields.get("FloatCC")
         code = self.unifier.value(field) if field is not None else None
         if code is not None:
             condition = CONDITIONS[code]
-            forms = [f for f in forms if not f.variants or condition in f.variants]
-        return forms
+            instructions = [f for f in instructions if not f.variants or condition in f.variants]
+        return instructions
 
     # --- values ---
 
@@ -231,21 +239,21 @@ class Solver:
 
     def _number(self, op: Op, name: str) -> int:
         entropy = self.entropy
-        form = self.forms[op]
+        instruction = self.chosen[op]
         if name == "Uimm8":
-            return entropy.below(form.operands[0].lanes)
+            return entropy.below(instruction.operands[0].lanes)
         if name == "Immediate":
             return random_shuffle_mask(entropy)
         if name == "Imm64" and entropy.below(2):
-            return entropy.below(form.results[0].bits)  # a shift's amount
-        return draw_bits(entropy, form.results[0])
+            return entropy.below(instruction.results[0].bits)  # a shift's amount
+        return draw_bits(entropy, instruction.results[0])
 
     def _valid(self) -> bool:
         """Whether all constants are ones of their types."""
-        for op, form in self.forms.items():
+        for op, instruction in self.chosen.items():
             for name, variable in op.fields.items():
                 value = self.unifier.value(variable)
-                if name in IMMEDIATES and not _in_range(value, op, form):
+                if name in IMMEDIATES and not _in_range(value, op, instruction):
                     return False
         return True
 
@@ -254,11 +262,11 @@ def _of_kind(code: str, op: Op) -> bool:
     return code.partition(".")[0] in op.fields
 
 
-def _in_range(value: int | None, op: Op, form: TypedInstruction) -> bool:
+def _in_range(value: int | None, op: Op, instruction: TypedInstruction) -> bool:
     if value is None:
         return True
     if op.opcode.format in (Format.BINARY_IMM8, Format.TERNARY_IMM8):
-        return 0 <= value < form.operands[0].lanes
+        return 0 <= value < instruction.operands[0].lanes
     if op.opcode.format is Format.SHUFFLE:
         return 0 <= value < 1 << 128 and all(byte < 32 for byte in value.to_bytes(16, "little"))
-    return 0 <= value < 1 << form.results[0].bits
+    return 0 <= value < 1 << instruction.results[0].bits

@@ -5,7 +5,7 @@ from __future__ import annotations
 from clif.function import AbiParam, Function, Signature, Value
 from clif.memory_access import address_operand
 from clif.types import I64, Type
-from fuzz.generate.writer import MemoryObject, Plan, Writer
+from fuzz.generate.writer import CasePlan, MemoryObject, Writer
 from fuzz.isle.emit import emit
 from fuzz.isle.fragment import Fragment
 
@@ -13,7 +13,9 @@ _REGION: int = 64
 _STEPS: int = 1000
 
 
-def standalone(plan: Plan, fragment: Fragment, name: str = "main") -> tuple[Function, int | None]:
+def standalone(
+    plan: CasePlan, fragment: Fragment, name: str = "main"
+) -> tuple[Function, int | None]:
     """The function, and which of its parameters is the address of a region of 64 bytes, if any.
 
     Its parameters are the fragment's operands, its results are the fragment's. The plan should
@@ -21,7 +23,7 @@ def standalone(plan: Plan, fragment: Fragment, name: str = "main") -> tuple[Func
     """
     function = Function(name, Signature())
     w = Writer(plan, function, _STEPS)
-    memory = any(address_operand(step.form.opcode) is not None for step in fragment.steps)
+    memory = any(address_operand(step.instruction.opcode) is not None for step in fragment.steps)
     if memory:
         address = w.value(I64)
         w.block.params.append(address)
@@ -42,7 +44,7 @@ def standalone(plan: Plan, fragment: Fragment, name: str = "main") -> tuple[Func
         return value
 
     if not emit(w, fragment, operand):
-        raise ValueError(f"the fragment of {fragment.steps[-1].form.name} does not fit")
+        raise ValueError(f"the fragment of {fragment.steps[-1].instruction.name} does not fit")
     results = w.pool.since(mark)
     w.emit("return", *results)
     entry = function.blocks[0].params

@@ -181,23 +181,23 @@ class MutationContext:
                 self._simple(function, "iconst", I64, I64, bits >> shift & I64.mask)
                 for shift in (0, 64)
             ]
-            opcode = self.instructions.repertoire.opcodes["iconcat"]
+            opcode = self.instructions.instruction_set.opcodes["iconcat"]
             args = [half.result for half in halves]
             return [*halves, Inst(opcode, I64, args, [self.fresh(function, I128)])]
         if not type_.is_vector and not type_.is_float:
             return [self._simple(function, "iconst", type_, type_, bits & type_.mask)]
         name, ctrl = ("vconst", type_) if type_.is_vector else (f"{type_.name}const", None)
-        if self.instructions.repertoire.has(name, ctrl):
+        if self.instructions.instruction_set.has(name, ctrl):
             return [self._simple(function, name, ctrl, type_, bits)]
         int_ = SCALAR_OF_BITS[type_.bits]
-        cast = self.instructions.repertoire.forms["bitcast", type_, (int_,)]
+        cast = self.instructions.instruction_set.by_key["bitcast", type_, (int_,)]
         number = self.constant(function, int_, bits)
         return [*number, self.make(function, cast, [number[-1].result])]
 
     def _simple(
         self, function: Function, name: str, ctrl: Type | None, type_: Type, bits: int
     ) -> Inst:
-        opcode = self.instructions.repertoire.opcodes[name]
+        opcode = self.instructions.instruction_set.opcodes[name]
         return Inst(opcode, ctrl, [], [self.fresh(function, type_)], imm=bits)
 
     def index(self, function: Function) -> Index:
@@ -216,7 +216,7 @@ class MutationContext:
             name = "ireduce"
         else:
             name = self.entropy.choice(("uextend", "sextend"))
-        typed = self.instructions.repertoire.form(name, type_, value.type)
+        typed = self.instructions.instruction_set.find(name, type_, value.type)
         return None if typed is None else self.make(function, typed, [value])
 
 

@@ -7,7 +7,7 @@ from clif.opcodes import Format
 from clif.typed_instructions import TypedInstruction
 from clif.types import Type
 from fuzz.cases.case import Case
-from fuzz.generate.instruction_set import Repertoire
+from fuzz.generate.instruction_set import InstructionSet
 
 #: Formats of instructions that are always lowered: control flow, calls, and those without operands.
 _ALWAYS = frozenset(
@@ -35,16 +35,16 @@ class InstructionIndex:
     """The instructions without side effects that may be inserted or exchanged.
 
     Attributes:
-        repertoire: everything that the ISAs lower.
+        instruction_set: everything that the ISAs lower.
         by_signature: by the types of all operands and results.
         by_result: those with one result, by its type.
     """
 
-    def __init__(self, repertoire: Repertoire) -> None:
-        self.repertoire = repertoire
+    def __init__(self, instruction_set: InstructionSet) -> None:
+        self.instruction_set = instruction_set
         signatures: dict[tuple[tuple[Type, ...], tuple[Type, ...]], list[TypedInstruction]] = {}
         results: dict[Type, list[TypedInstruction]] = {}
-        pure = [typed for group in repertoire.pure.values() for typed in group]
+        pure = [typed for group in instruction_set.pure.values() for typed in group]
         for typed in pure:
             signatures.setdefault((typed.operands, typed.results), []).append(typed)
             if len(typed.results) == 1:
@@ -55,7 +55,9 @@ class InstructionIndex:
 
     def find(self, inst: Inst) -> TypedInstruction | None:
         """Return an instruction's entry, None if it is not known to be lowered."""
-        return self.repertoire.form(inst.opcode.name, inst.type, *(arg.type for arg in inst.args))
+        return self.instruction_set.find(
+            inst.opcode.name, inst.type, *(arg.type for arg in inst.args)
+        )
 
     def find_pure(self, inst: Inst) -> TypedInstruction | None:
         """Return an instruction's entry, None also if it has side effects."""

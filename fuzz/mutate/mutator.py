@@ -15,7 +15,7 @@ from fuzz.analysis.results import AnalysedCase, AnalysisResults
 from fuzz.cases.case import Case
 from fuzz.cases.copy import copy_case
 from fuzz.entropy import Entropy
-from fuzz.generate.instruction_sets import Repertoires
+from fuzz.generate.instruction_sets import InstructionSets
 from fuzz.generate.options import Options
 from fuzz.mutate.context import MutationContext
 from fuzz.mutate.instruction_index import InstructionIndex
@@ -52,21 +52,22 @@ class Mutator:
     """Makes mutants. A case for one ISA alone gets instructions that this ISA lowers.
 
     Args:
-        repertoires: those of a generator with the same options, if there is one, to share them.
+        instruction_sets: those of a generator with the same options, if there is one, to share
+        them.
     """
 
-    def __init__(self, options: Options, repertoires: Repertoires | None = None) -> None:
+    def __init__(self, options: Options, instruction_sets: InstructionSets | None = None) -> None:
         self.options = options
-        self.repertoires = repertoires or Repertoires(options)
+        self.instruction_sets = instruction_sets or InstructionSets(options)
         self._indexes: dict[int, InstructionIndex] = {}
 
     def instructions_of(self, case: Case) -> InstructionIndex:
         """Return the instructions that a case's ISAs lower under its settings and flags."""
         isas = case.isas or self.options.isas
-        repertoire = self.repertoires.of(isas, case.settings, case.isa_settings)
-        found = self._indexes.get(id(repertoire))
+        instruction_set = self.instruction_sets.of(isas, case.settings, case.isa_settings)
+        found = self._indexes.get(id(instruction_set))
         if found is None:
-            found = self._indexes[id(repertoire)] = InstructionIndex(repertoire)
+            found = self._indexes[id(instruction_set)] = InstructionIndex(instruction_set)
         return found
 
     def mutate(

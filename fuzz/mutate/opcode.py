@@ -66,6 +66,6 @@ def _alternatives(context: MutationContext, typed: TypedInstruction) -> list[Typ
     """Return what an instruction may be exchanged for, itself included."""
     if typed.name not in _DIVISIONS:
         return list(context.instructions.same_signature(typed))
-    repertoire = context.instructions.repertoire
-    divisions = (repertoire.form(name, typed.type, *typed.operands) for name in _DIVISIONS)
+    instruction_set = context.instructions.instruction_set
+    divisions = (instruction_set.find(name, typed.type, *typed.operands) for name in _DIVISIONS)
     return [division for division in divisions if division is not None]

@@ -53,7 +53,7 @@ def change_type(context: MutationContext) -> bool:
     old = choice[1].type
     assert old is not None
     family = FLOATS if old.is_float else INTS
-    known = context.instructions.repertoire.types
+    known = context.instructions.instruction_set.types
     new = context.pick([t for t in family if t is not old and t in known])
     if new is None:
         return False
@@ -101,7 +101,7 @@ def _typed_at(context: MutationContext, inst: Inst, new: Type) -> TypedInstructi
     operands = [arg.type for arg in inst.args]
     for n in _same_operands(inst):
         operands[n] = new
-    typed = context.instructions.repertoire.form(inst.opcode.name, new, *operands)
+    typed = context.instructions.instruction_set.find(inst.opcode.name, new, *operands)
     if typed is None or (typed.variants and inst.cond not in typed.variants):
         return None
     for constraint, old, result in zip(

@@ -87,7 +87,7 @@ def _call(
     context: MutationContext, caller: Function, callee: Function, args: list[Value]
 ) -> list[Inst]:
     """Return a direct call, or an indirect one and the instruction that gets the address."""
-    opcodes, entropy = context.instructions.repertoire.opcodes, context.entropy
+    opcodes, entropy = context.instructions.instruction_set.opcodes, context.entropy
     external = declare(caller, callee, colocated=entropy.chance(0.5))
     results = [context.fresh(caller, type_) for type_ in callee.signature.return_types]
     if entropy.below(4):
@@ -137,7 +137,8 @@ def _combine(
 ) -> Inst | None:
     type_ = old.type
     operations = [
-        context.instructions.repertoire.form(name, type_, type_, type_) for name in _COMBINATIONS
+        context.instructions.instruction_set.find(name, type_, type_, type_)
+        for name in _COMBINATIONS
     ]
     operation = context.pick([operation for operation in operations if operation is not None])
     return None if operation is None else context.make(function, operation, [old, result])

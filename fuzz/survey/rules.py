@@ -136,8 +136,11 @@ def _state(
         state.fragments = sum(fragment is not None for fragment in fragments)
         if rules.edges(place):
             state.firing = len(firing)
-            forms = [fragment.steps[-1].form for fragment in firing]
-            types = {str(form.type or next(iter(form.operands), "")) for form in forms}
+            instructions = [fragment.steps[-1].instruction for fragment in firing]
+            types = {
+                str(instruction.type or next(iter(instruction.operands), ""))
+                for instruction in instructions
+            }
             state.types = tuple(sorted(types - {""}, key=lambda name: (len(name), name)))
     if run is not None:
         name = f"{place.group} {place}"

@@ -94,11 +94,14 @@ def unlowered(of_rule: RuleFragments) -> str:
         opcode = OPCODES.get(term.name)
         if opcode is None:
             continue
-        forms = of_rule.forms.get(term.name, ())
+        instructions = of_rule.instructions.get(term.name, ())
         type_ = term.args[0].name.lower() if term.args and isinstance(term.args[0], Const) else ""
-        if type_ and any(form.type is None or form.type.name == type_ for form in forms):
+        if type_ and any(
+            instruction.type is None or instruction.type.name == type_
+            for instruction in instructions
+        ):
             continue
-        if not type_ and forms:
+        if not type_ and instructions:
             continue
         return _why_unlowered(term.name, type_)
     return ""

@@ -1,4 +1,5 @@
-"""No opcode is left unasked on a type: each pair has a test whose answers come from elsewhere.
+"""No opcode is left unasked on a type: each opcode_type has a test whose answers come from
+elsewhere.
 
 Elsewhere is plain Python integers, exact fractions, or a value worked out by hand.
 """
@@ -38,10 +39,10 @@ def _possible() -> Iterator[Probe]:
 
 
 def test_every_opcode_on_every_type(asked: set[tuple[str, str, tuple[str, ...]]]) -> None:
-    pairs = {(name, type_) for name, type_, _ in asked}
+    opcode_types = {(name, type_) for name, type_, _ in asked}
     possible = {(probe.opcode.name, str(probe.type)) for probe in _possible()}
     assert len(possible) > 900
-    assert sorted(possible - pairs) == []
+    assert sorted(possible - opcode_types) == []
 
 
 def test_conversions_from_every_type(asked: set[tuple[str, str, tuple[str, ...]]]) -> None:

@@ -27,24 +27,26 @@ def op(
     w: Writer, name: str, *args: Value, type: Type | None = None, imm: int = 0, cond: str = ""
 ) -> Value:
     """``Writer.op``, with open NaN payloads closed where they would show. Raises Unfit."""
-    operand = w.repertoire.opcodes[name].typevar_operand
+    operand = w.instruction_set.opcodes[name].typevar_operand
     ctrl = args[operand].type if operand is not None else type
-    form = w.repertoire.form(name, ctrl, *(arg.type for arg in args))
-    if form is None or (cond and form.variants and cond not in form.variants):
+    instruction = w.instruction_set.find(name, ctrl, *(arg.type for arg in args))
+    if instruction is None or (cond and instruction.variants and cond not in instruction.variants):
         raise Unfit
-    if imm and form.variants and LAST_LANE not in form.variants:
+    if imm and instruction.variants and LAST_LANE not in instruction.variants:
         imm = 0  # of some vectors only the first lane can be taken out
     operands = list(args)
-    if form.nan_effect is NanEffect.EXPOSES:
+    if instruction.nan_effect is NanEffect.EXPOSES:
         operands = [close(w, value) for value in operands]
-    elif form.nan_effect is NanEffect.EXPOSES_SIGN:
+    elif instruction.nan_effect is NanEffect.EXPOSES_SIGN:
         operands[1] = close(w, operands[1])
-    return w.apply(form, operands, imm, cond)[0]
+    return w.apply(instruction, operands, imm, cond)[0]
 
 
 def constant(w: Writer, type_: Type, bits: int) -> Value:
     """A constant. Raises Unfit for an i128 where halves cannot be joined."""
-    if type_ is I128 and not w.repertoire.has("iconcat", type_.half_width, *[type_.half_width] * 2):
+    if type_ is I128 and not w.instruction_set.has(
+        "iconcat", type_.half_width, *[type_.half_width] * 2
+    ):
         raise Unfit
     return w.constant(type_, bits & type_.mask)
 
@@ -74,5 +76,5 @@ class Idiom:
         return True
 
     def _usable(self, w: Writer, type_: Type) -> bool:
-        has = w.repertoire.has
+        has = w.instruction_set.has
         return all(has(n, type_, type_, type_) or has(n, type_, type_) for n in self.needs)

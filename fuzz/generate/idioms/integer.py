@@ -121,7 +121,7 @@ def _bit_test(w: Writer, t: Type) -> Value:
 def _by_constant(w: Writer, t: Type) -> Value:
     """A division or remainder by a constant."""
     name = w.entropy.choice(("udiv", "sdiv", "urem", "srem"))
-    if not w.repertoire.has(name, t, t, t):
+    if not w.instruction_set.has(name, t, t, t):
         name = "imul"
     if w.entropy.below(3) == 0:
         return w.op(name, pick(w, t), w.constant(t, 1 << w.entropy.between(1, t.bits - 2)))
@@ -133,12 +133,12 @@ def _add_with_carry(w: Writer, t: Type) -> Value:
     add, chained = w.entropy.choice(
         (("uadd_overflow", "uadd_overflow_cin"), ("usub_overflow", "usub_overflow_bin"))
     )
-    forms = w.repertoire.forms
-    low = w.apply(forms[add, t, (t, t)], [pick(w, t), pick(w, t)])
+    instructions = w.instruction_set.by_key
+    low = w.apply(instructions[add, t, (t, t)], [pick(w, t), pick(w, t)])
     w.keep(low[0])
-    if (chained, t, (t, t, I8)) not in forms:
+    if (chained, t, (t, t, I8)) not in instructions:
         return w.op("iadd", pick(w, t), w.op("bmask", low[1], type=t))
-    high = w.apply(forms[chained, t, (t, t, I8)], [pick(w, t), pick(w, t), low[1]])
+    high = w.apply(instructions[chained, t, (t, t, I8)], [pick(w, t), pick(w, t), low[1]])
     w.keep(high[1])
     return high[0]
 

@@ -140,7 +140,7 @@ def scaled_access(w: Writer, entropy: Entropy) -> bool:
         return False
     target = entropy.choice(w.memory)
     types = [t for t in w.swarm.types if t.bytes <= target.size]
-    if not types or not w.repertoire.has("uextend", I64, I32):
+    if not types or not w.instruction_set.has("uextend", I64, I32):
         return False
     type_ = entropy.choice(types)
     span = target.size - type_.bytes

@@ -33,7 +33,7 @@ def _transpose(n: int, odd: int) -> list[int]:
 
 
 def _patterns(entropy: Entropy, n: int) -> list[int]:
-    """Numbers of ``n`` lanes out of two vectors, in a form that some instruction has."""
+    """Numbers of ``n`` lanes out of two vectors, in an instruction that some instruction has."""
     kind = entropy.below(9)
     if kind < 3:
         return (_zip, _unzip, _transpose)[kind](n, entropy.below(2))
@@ -295,7 +295,7 @@ def _some_lane(build: _Build) -> _Build:
     """The shape, but only where the vector's lane is a type that is lowered alone too."""
 
     def checked(w: Writer, t: Type) -> Value:
-        if t.lane not in w.repertoire.types:
+        if t.lane not in w.instruction_set.types:
             raise Unfit
         return build(w, t)
 

@@ -27,11 +27,11 @@ from fuzz.cases.case import DEFAULT_SETTINGS, Case
 from fuzz.entropy import BytesEntropy, PrngEntropy
 from fuzz.generate import Generator, Options
 from fuzz.generate.function import write_function
-from fuzz.generate.instruction_set import Repertoire
+from fuzz.generate.instruction_set import InstructionSet
 from fuzz.generate.instruction_sets import emulated_flags
 from fuzz.generate.options import EVERY_TYPE, PLAIN_TYPES
 from fuzz.generate.swarm import Swarm
-from fuzz.generate.writer import Plan
+from fuzz.generate.writer import CasePlan
 from fuzz.isle.director import directed_generator
 from fuzz.strategies import cases, functions
 from tests.paths import ROOT
@@ -113,12 +113,15 @@ def test_every_pair_can_be_put_into_a_case(isa: str) -> None:
     options = Options(isas=(isa,), inputs=2, instructions=6, callees=1)
     made = directed_generator(options)
     flags = {isa: emulated_flags(isa)}
-    repertoire = made.repertoires.of((isa,), {"opt_level": "none"}, flags)
+    instruction_set = made.instruction_sets.of((isa,), {"opt_level": "none"}, flags)
     missing = [
-        pair
-        for pair in repertoire.pairs
-        if pair[0] not in OF_OTHER_PARTS
-        and not any(has_pair(generate_with(made, pair, seed), pair) for seed in range(12))
+        opcode_type
+        for opcode_type in instruction_set.opcode_types
+        if opcode_type[0] not in OF_OTHER_PARTS
+        and not any(
+            has_opcode_type(generate_with(made, opcode_type, seed), opcode_type)
+            for seed in range(12)
+        )
     ]
     assert not missing
 
@@ -131,33 +134,38 @@ OF_OTHER_PARTS = {
 }  # fmt: skip
 
 
-def generate_with(made: Generator, pair: OpcodeType, seed: int) -> list[Function]:
-    """The functions of a case that is about one pair, whatever the case draws by itself."""
+def generate_with(made: Generator, opcode_type: OpcodeType, seed: int) -> list[Function]:
+    """The functions of a case that is about one opcode_type, whatever the case draws by itself."""
     entropy = PrngEntropy(seed)
     isa = made.options.isas[0]
-    repertoire = made.repertoires.of((isa,), {"opt_level": "none"}, {isa: emulated_flags(isa)})
-    plan = Plan(entropy, made.options, repertoire, Swarm(entropy, repertoire), False, False, False)
-    plan.focuses = [pair]
+    instruction_set = made.instruction_sets.of(
+        (isa,), {"opt_level": "none"}, {isa: emulated_flags(isa)}
+    )
+    plan = CasePlan(
+        entropy, made.options, instruction_set, Swarm(entropy, instruction_set), False, False, False
+    )
+    plan.required = [opcode_type]
     return [write_function(plan, None, "main", 3, 3000, main=True).function]
 
 
-def has_pair(functions: list[Function], pair: OpcodeType) -> bool:
-    return any((i.opcode.name, i.type) == pair for f in functions for i in f.instructions())
+def has_opcode_type(functions: list[Function], opcode_type: OpcodeType) -> bool:
+    return any((i.opcode.name, i.type) == opcode_type for f in functions for i in f.instructions())
 
 
 def test_known_faults_of_cranelift_are_left_out() -> None:
     made = directed_generator(Options())
     speed, plain = (
-        made.repertoires.of(("aarch64",), {"opt_level": level}, {}) for level in ("speed", "none")
+        made.instruction_sets.of(("aarch64",), {"opt_level": level}, {})
+        for level in ("speed", "none")
     )
-    with_lse = made.repertoires.of(("aarch64",), {}, {"aarch64": {"has_lse": "true"}})
+    with_lse = made.instruction_sets.of(("aarch64",), {}, {"aarch64": {"has_lse": "true"}})
     if known_faults.has_fault():
         assert not speed.has("isub", I8X8, I8X8, I8X8)
         assert not speed.has("fpromote", F64, F16)
-        assert "umin" not in speed.forms["atomic_rmw", I8, (I64, I8)].variants
+        assert "umin" not in speed.by_key["atomic_rmw", I8, (I64, I8)].variants
     assert plain.has("isub", I8X8, I8X8, I8X8)
-    assert "umin" in with_lse.forms["atomic_rmw", I8, (I64, I8)].variants
-    assert "umin" in speed.forms["atomic_rmw", I32, (I64, I32)].variants
+    assert "umin" in with_lse.by_key["atomic_rmw", I8, (I64, I8)].variants
+    assert "umin" in speed.by_key["atomic_rmw", I32, (I64, I32)].variants
 
 
 def test_every_known_fault_has_its_case() -> None:
@@ -165,11 +173,11 @@ def test_every_known_fault_has_its_case() -> None:
     assert {fault.name for fault in known_faults.FAULTS} <= cases
 
 
-def test_flags_that_change_nothing_share_a_repertoire() -> None:
+def test_flags_that_change_nothing_share_an_instruction_set() -> None:
     made = directed_generator(Options())
 
-    def of(*flags: str) -> Repertoire:
-        return made.repertoires.of(("x86_64",), {}, {"x86_64": dict.fromkeys(flags, "true")})
+    def of(*flags: str) -> InstructionSet:
+        return made.instruction_sets.of(("x86_64",), {}, {"x86_64": dict.fromkeys(flags, "true")})
 
     assert of() is of("has_bmi1") is of("has_popcnt", "has_lzcnt")
     assert of() is not of("has_sse3", "has_ssse3", "has_sse41")
@@ -270,7 +278,7 @@ def outcome_rows(outcomes: Outcomes) -> set[bytes]:
 
 def test_pure_opcodes_can_be_restricted() -> None:
     options = Options(opcodes=frozenset({"rotl", "clz"}))
-    assert generator(options).repertoires.of(ISAS, {}, {}).pure_opcodes == ("rotl", "clz")
+    assert generator(options).instruction_sets.of(ISAS, {}, {}).pure_opcodes == ("rotl", "clz")
     used = {inst.opcode.name for seed in SEEDS for inst in all_of(case_of(seed, options))}
     assert {"rotl", "clz"} <= used
     assert not used & {"umul_overflow", "smul_overflow", "sadd_overflow_cin"}

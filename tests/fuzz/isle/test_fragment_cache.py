@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fuzz.generate import Options
-from fuzz.generate.instruction_sets import Repertoires
+from fuzz.generate.instruction_sets import InstructionSets
 from fuzz.isle.fragment_cache import FragmentCache
 from fuzz.isle.fragment_pool import make_pool
 from fuzz.isle.rule_fragments import RuleFragments
@@ -16,13 +16,15 @@ NUMBER = 3
 
 
 def some(cache: FragmentCache | None) -> list[RuleFragments]:
-    repertoires = Repertoires(OPTIONS)
-    found = make_pool(OPTIONS.isas, repertoires.widest("none"), repertoires.widest("speed"), cache)
+    instruction_sets = InstructionSets(OPTIONS)
+    found = make_pool(
+        OPTIONS.isas, instruction_sets.widest("none"), instruction_sets.widest("speed"), cache
+    )
     return found.main[::40]
 
 
 def described(made: list[RuleFragments]) -> list[str]:
-    """What is in the fragments, forms by name, and what fires them."""
+    """What is in the fragments, instructions by name, and what fires them."""
     return [f"{rule.fragment(NUMBER)} {rule.target(NUMBER)}" for rule in made]
 
 

@@ -12,10 +12,10 @@ from fuzz.cases.case import DEFAULT_SETTINGS
 from fuzz.differential.pipeline import Pipeline
 from fuzz.entropy import PrngEntropy
 from fuzz.generate import Options
-from fuzz.generate.instruction_set import Repertoire
-from fuzz.generate.instruction_sets import Repertoires
+from fuzz.generate.instruction_set import InstructionSet
+from fuzz.generate.instruction_sets import InstructionSets
 from fuzz.generate.swarm import Swarm
-from fuzz.generate.writer import Plan
+from fuzz.generate.writer import CasePlan
 from fuzz.isle import integer_functions, shuffles
 from fuzz.isle.director import directed_generator
 from fuzz.isle.fragment import Fragment, Precondition, Step
@@ -32,13 +32,13 @@ FLAGS = {"x86_64": dict.fromkeys(("has_sse3", "has_ssse3", "has_sse41"), "true")
 
 
 @cache
-def repertoire() -> Repertoire:
-    return Repertoires(OPTIONS).of(OPTIONS.isas, {}, FLAGS)
+def instruction_set() -> InstructionSet:
+    return InstructionSets(OPTIONS).of(OPTIONS.isas, {}, FLAGS)
 
 
 @cache
 def all_rules() -> list[RuleFragments]:
-    return make_pool(OPTIONS.isas, repertoire(), repertoire()).main
+    return make_pool(OPTIONS.isas, instruction_set(), instruction_set()).main
 
 
 def fragments(text: str, count: int = VARIANTS) -> list[Fragment]:
@@ -50,14 +50,14 @@ def fragments(text: str, count: int = VARIANTS) -> list[Fragment]:
 
 def function_text(fragment: Fragment, seed: int = 0) -> str:
     entropy = PrngEntropy(seed)
-    swarm = Swarm(entropy, repertoire())
-    plan = Plan(entropy, OPTIONS, repertoire(), swarm, False, True, True, sites=1)
+    swarm = Swarm(entropy, instruction_set())
+    plan = CasePlan(entropy, OPTIONS, instruction_set(), swarm, False, True, True, sites=1)
     function, _ = standalone(plan, fragment)
     return print_function(function)
 
 
 def names(fragment: Fragment) -> list[str]:
-    return [step.form.name for step in fragment.steps]
+    return [step.instruction.name for step in fragment.steps]
 
 
 def test_a_constant_of_the_pattern() -> None:
@@ -65,9 +65,9 @@ def test_a_constant_of_the_pattern() -> None:
     assert found
     for fragment in found:
         zero, add = fragment.steps
-        assert (zero.form.name, zero.imm, zero.free) == ("iconst", 0, False)
-        assert (add.form.name, add.args) == ("iadd", (~0, 0))
-        assert fragment.operands == (add.form.type,) == (zero.form.type,)
+        assert (zero.instruction.name, zero.imm, zero.free) == ("iconst", 0, False)
+        assert (add.instruction.name, add.args) == ("iadd", (~0, 0))
+        assert fragment.operands == (add.instruction.type,) == (zero.instruction.type,)
     assert len({fragment.operands for fragment in found}) > 2  # several types
 
 
@@ -85,7 +85,7 @@ def test_an_extractor_over_constants() -> None:
         constant, division = fragment.steps
         assert constant.imm.bit_count() == 1
         assert not constant.free
-        assert division.form.name == "udiv"
+        assert division.instruction.name == "udiv"
         assert fragment.preconditions == (Precondition.NOTHING,)
 
 
@@ -94,14 +94,14 @@ def test_a_condition_that_relates_two_constants() -> None:
     found = fragments(f"(lower (bor (ty_32_or_64 ty) {left}))")
     assert found
     for fragment in found:
-        amounts = [step.imm for step in fragment.steps if step.form.name == "iconst"]
-        assert sum(amounts) == fragment.steps[-1].form.results[0].bits
+        amounts = [step.imm for step in fragment.steps if step.instruction.name == "iconst"]
+        assert sum(amounts) == fragment.steps[-1].instruction.results[0].bits
 
 
 def test_a_condition_code_and_an_internal_extractor() -> None:
     for fragment in fragments("(simplify (select ty (sgt _ x y) x y))"):
         compare, select = fragment.steps
-        assert (compare.form.name, compare.cond) == ("icmp", "sgt")
+        assert (compare.instruction.name, compare.cond) == ("icmp", "sgt")
         assert select.args == (0, *compare.args)
         assert fragment.operands[0] is not I128  # a known finding
 
@@ -124,7 +124,7 @@ def test_helpers_are_reached_through_their_callers() -> None:
     helper = "(compose_icmp ty 2 true x y)"
     (rule,) = (r for r in all_rules() if str(r.rule.left) == helper)
     found = rule.fragment(0)
-    assert found is None or found.steps[-1].form.name in ("band", "bor", "bxor")
+    assert found is None or found.steps[-1].instruction.name in ("band", "bor", "bxor")
     found_truthy = fragments("(truthy (bmask _ x))")
     assert found_truthy
     assert all("bmask" in names(fragment) for fragment in found_truthy)
@@ -160,14 +160,14 @@ def test_what_stands_alone_verifies_and_compiles(index: int, number: int) -> Non
 
 
 def test_fragments_do_not_depend_on_what_was_made_before() -> None:
-    fresh = make_pool(OPTIONS.isas, repertoire(), repertoire()).main
+    fresh = make_pool(OPTIONS.isas, instruction_set(), instruction_set()).main
     for n in range(0, len(fresh), 97):
         mine, theirs = fresh[n].fragment(5), all_rules()[n].fragment(5)
         assert (mine is None) == (theirs is None)
         if mine is not None and theirs is not None:
             assert mine.operands == theirs.operands
-            assert [(s.form.name, s.args, s.imm) for s in mine.steps] == [
-                (s.form.name, s.args, s.imm) for s in theirs.steps
+            assert [(s.instruction.name, s.args, s.imm) for s in mine.steps] == [
+                (s.instruction.name, s.args, s.imm) for s in theirs.steps
             ]
 
 
@@ -187,9 +187,9 @@ def test_cases_full_of_fragments_are_accepted_and_do_not_trap() -> None:
 
 def step(name: str, type_: Type, *args: int, imm: int = 0, cond: str = "") -> Step:
     operands = (type_,) * len(args)
-    form = repertoire().form(name, type_, *operands)
-    assert form is not None
-    return Step(form, args, imm, cond)
+    instruction = instruction_set().find(name, type_, *operands)
+    assert instruction is not None
+    return Step(instruction, args, imm, cond)
 
 
 def test_preconditions() -> None:
@@ -214,7 +214,7 @@ def test_preconditions() -> None:
 
 def test_known_findings_are_left_out_and_kept_as_cases() -> None:
     compare = step("icmp", I128, ~0, ~1, cond="ugt")
-    select = repertoire().form("select", I128, I8, I128, I128)
+    select = instruction_set().find("select", I128, I8, I128, I128)
     assert select is not None
     fragment = Fragment((I128, I128), (compare, Step(select, (0, ~1, ~0))), None)
     assert known_finding(fragment) == "select-icmp-i128"

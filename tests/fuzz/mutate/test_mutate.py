@@ -38,7 +38,7 @@ def generator() -> Generator:
 
 @cache
 def mutator() -> Mutator:
-    return Mutator(OPTIONS, generator().repertoires)
+    return Mutator(OPTIONS, generator().instruction_sets)
 
 
 def drawn(*seed: int) -> Case:
