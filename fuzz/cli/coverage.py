@@ -40,10 +40,11 @@ def command(
     missing: bool,
     json_file: str | None,
 ) -> int:
-    """Compile .clif files (a folder stands for those in it), or the cases of a seed; show which
-    edges and rules that covers. Nothing is run.
+    """Show which edges and ISLE rules of Cranelift are covered by compiling files or cases.
 
-    Files are compiled for the targets that they name, and for each ISA at opt_level none and speed.
+    Give .clif files, or folders for the .clif files below them; or --seconds or --cases to generate
+    cases. Files are compiled for the targets that they name, and for each ISA at opt_level none
+    and speed. Nothing is run.
     """
     from fuzz.survey.coverage import measure_cases, measure_files
 
@@ -51,7 +52,7 @@ def command(
     if generated == bool(paths):
         raise BadInput("coverage needs either files or folders, or --seconds or --cases")
     if not generated and seed is not None:
-        raise BadInput("--seed is of cases that are made: it needs --seconds or --cases")
+        raise BadInput("--seed is for generated cases, so it needs --seconds or --cases")
     if generated:
         seed = secrets.randbits(32) if seed is None else seed
         found = measure_cases(options, seed, cases=cases, seconds=seconds)
@@ -79,7 +80,7 @@ def _expand(names: tuple[str, ...]) -> list[Path]:
 
 
 def to_json(found: Measurement, isas: tuple[str, ...], seed: int | None) -> dict[str, Any]:
-    """The facts, under the names that programs rely on."""
+    """Return the coverage as JSON."""
     from backend.cranelift.compiler import version
 
     counted = {"cases": found.cases, "seed": seed} if seed is not None else {"files": found.files}
@@ -140,10 +141,10 @@ def _print(found: Measurement, facts: dict[str, Any], *, missing: bool) -> None:
 
 def _print_what(found: Measurement, facts: dict[str, Any]) -> None:
     if "files" in facts:
-        click.echo(f"{found.files} files, {found.compiled} functions compiled, once a target each")
+        click.echo(f"{found.files} files, {found.compiled} functions compiled (per target)")
     else:
         click.echo(
-            f"seed {facts['seed']}: {found.cases} cases, {found.compiled} compiled, once an ISA"
+            f"seed {facts['seed']}: {found.cases} cases, {found.compiled} compiled (per ISA)"
         )
     for reason, number in found.failed.most_common(_SHOWN):
         click.echo(f"  not compiled {number}: {reason} (as in {found.examples[reason]})")

@@ -1,4 +1,4 @@
-"""``clif-fuzz rules``: every ISLE rule, how often it was tested, or why it never fired."""
+"""``clif-fuzz rules``: the state of every ISLE rule."""
 
 from __future__ import annotations
 
@@ -29,27 +29,29 @@ if TYPE_CHECKING:
 
 @click.command(
     epilog="""\b
-  clif-fuzz rules                                 what fragments made of the rules fire
-  clif-fuzz rules --missing --against facts.json  what a run has not fired, and why
-  clif-fuzz rules --walk --seconds 60             all rules in turn, a small case for each
+  clif-fuzz rules                                 which rules fragments fire
+  clif-fuzz rules --missing --against facts.json  which rules a run has not fired, and why
+  clif-fuzz rules --sweep --seconds 60            run small cases, each directed at one rule
   clif-fuzz rules opts/icmp.isle:41               one rule in full
 """
 )
 @click.argument("place", required=False, metavar="[FILE:LINE|NAME]")
 @isa_option
-@click.option("--missing", is_flag=True, help="Only the rules that did not fire, with the reason.")
+@click.option(
+    "--missing", is_flag=True, help="Show only the rules that did not fire, with the reason."
+)
 @click.option(
     "--untested",
     is_flag=True,
-    help="Only those that fired, but in fewer than 10 cases or for fewer than 1000 inputs.",
+    help="Show only those that fired in fewer than 10 cases or for fewer than 1000 inputs.",
 )
 @click.option(
     "--against",
     "run_file",
     metavar="FILE",
-    help="How often they fired in a run: its facts, as 'run --json' wrote them.",
+    help="Show how often they fired in a run; a file written by 'run --json'.",
 )
-@click.option("--walk", is_flag=True, help="Cases are small, and about one rule each in turn.")
+@click.option("--sweep", is_flag=True, help="Run small cases, each directed at the next rule.")
 @amount_options
 @jobs_option
 @out_option
@@ -60,7 +62,7 @@ def command(
     missing: bool,
     untested: bool,
     run_file: str | None,
-    walk: bool,
+    sweep: bool,
     seconds: float | None,
     cases: int | None,
     seed: int | None,
@@ -68,25 +70,28 @@ def command(
     out: str,
     json_file: str | None,
 ) -> int:
-    """Show every rule of Cranelift's mid-end and instruction selection: what fires it, in how many
-    cases of a run it fired and with how many inputs these were compared, or why it never did.
+    """Show every ISLE rule of Cranelift's mid-end and instruction selection: whether it fired, how
+    often it was tested, or why it never fired.
 
-    With --seconds or --cases, cases are run first; with neither and without --against, what counts
-    is whether fragments made of a rule fire it when they are compiled alone.
+    With --seconds or --cases, clif-fuzz runs cases and counts the rules that these fire. With
+    --against it takes the counts of a finished run. Otherwise it compiles fragments, small pieces
+    of CLIF made to match a rule, and shows which rules these fire.
+
+    FILE:LINE or NAME selects one rule.
     """
     run_here = seconds is not None or cases is not None
     if run_here and run_file is not None:
-        raise BadInput("rules takes either a run's facts (--against) or --seconds or --cases")
-    if not run_here and (walk or seed is not None):
+        raise BadInput("rules takes either --against, or --seconds or --cases")
+    if not run_here and (sweep or seed is not None):
         raise BadInput(
-            "--walk and --seed are of cases that are made: they need --seconds or --cases"
+            "--sweep and --seed are for generated cases, so they need --seconds or --cases"
         )
     exit_code, counts = EXIT_CLEAN, None
     if run_file is not None:
         counts = _counts_of_run(run_file)
     elif run_here:
         plan = CampaignPlan(
-            CaseOptions(isas, source=Source.RULES if walk else Source.GENERATOR),
+            CaseOptions(isas, source=Source.RULES if sweep else Source.GENERATOR),
             seed=secrets.randbits(32) if seed is None else seed,
             cases=cases,
             seconds=seconds,
@@ -125,7 +130,11 @@ def _find(states: list[RuleState], place: str) -> list[RuleState]:
 
 
 def _counts_of_run(run_file: str) -> RunCounts:
-    """Raises BadInput for a file that holds no facts of a run."""
+    """Read the counts from a file that ``run --json`` wrote.
+
+    Raises:
+        BadInput: it is not such a file.
+    """
     from fuzz.survey.rules import RunCounts
 
     try:
@@ -141,11 +150,11 @@ def _counts_of_run(run_file: str) -> RunCounts:
     except OSError as error:
         raise BadInput(f"{run_file}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadInput(f"{run_file}: not the facts of a run (clif-fuzz run --json)") from error
+        raise BadInput(f"{run_file}: not written by clif-fuzz run --json") from error
 
 
 def _run(plan: CampaignPlan, *, quiet: bool) -> tuple[int, RunCounts]:
-    """Runs a campaign; its exit code, and what fired in it."""
+    """Run a campaign; return the exit code, and how often each rule fired."""
     from fuzz.campaign.supervisor import Supervisor
     from fuzz.cli.files import check_out
     from fuzz.cli.status import open_view
@@ -175,7 +184,7 @@ def _to_json(states: list[RuleState], isas: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-# --- for people ---
+# --- as text ---
 
 
 def _print_run(plan: CampaignPlan, result: CampaignResult) -> None:
@@ -225,7 +234,7 @@ def _print_one(state: RuleState) -> None:
         for pattern, expr in rule.conditions:
             click.echo(f"  if-let   {pattern} {expr}")
         click.echo(f"  right    {rule.right}")
-    click.echo(f"  {state.firing} of {state.fragments} fragments fire it by themselves")
+    click.echo(f"  {state.firing} of {state.fragments} fragments fire it when compiled alone")
     if state.types:
         click.echo(f"  types    {' '.join(state.types)}")
     for isa, cases in state.cases.items():
@@ -237,7 +246,7 @@ def _print_one(state: RuleState) -> None:
 def _print_totals(states: list[RuleState], *, run: bool) -> None:
     from fuzz.survey.rules import ENOUGH_CASES, ENOUGH_INPUTS, counts_by_group
 
-    what = "fired" if run else "fired by a fragment of their own"
+    what = "fired" if run else "fired by a fragment"
     for group, counts in counts_by_group(states).items():
         share = 100 * counts["fired"] / max(1, counts["total"])
         text = f"{group}: {counts['fired']} of {counts['total']} rules {what} ({share:.1f}%)"

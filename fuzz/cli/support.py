@@ -1,4 +1,4 @@
-"""``clif-fuzz support``: what can be tested, and what is missing."""
+"""``clif-fuzz support``: which opcodes and types can be tested."""
 
 from __future__ import annotations
 
@@ -25,13 +25,23 @@ if TYPE_CHECKING:
 """
 )
 @isa_option
-@click.option("--flag", "flags", multiple=True, metavar="NAME[=VALUE]", help="An ISA flag to set.")
-@click.option("--missing", is_flag=True, help="Only what is refused, panics, or has no meaning.")
+@click.option(
+    "--flag",
+    "flags",
+    multiple=True,
+    metavar="NAME[=VALUE]",
+    help="Set an ISA flag, such as has_sse41.",
+)
+@click.option(
+    "--missing",
+    is_flag=True,
+    help="Only what is not supported: refused, panics, or has no meaning in the interpreter.",
+)
 @click.option(
     "--against",
     "run_file",
     metavar="FILE",
-    help="What of it a run has generated: its facts, as 'run --json' wrote them.",
+    help="Show which opcodes and types a run has generated; a file written by 'run --json'.",
 )
 @json_option
 def command(
@@ -41,7 +51,10 @@ def command(
     run_file: str | None,
     json_file: str | None,
 ) -> int:
-    """Show which opcodes and types each ISA compiles, and which the interpreter knows."""
+    """Show which opcodes and types each ISA compiles, and which the reference interpreter knows.
+
+    Cranelift is asked by compiling a function for every combination.
+    """
     from backend.cranelift.compiler import SettingsError
     from fuzz.survey.support import isa_support, to_json
 
@@ -64,11 +77,11 @@ def command(
 
 
 def _compare(isas: tuple[str, ...], run_file: str, json_file: str | None) -> int:
-    """Of each ISA: the share of pairs that a run has generated, and the rest."""
-    from fuzz.survey.support import ENOUGH, reach
+    """Print for each ISA the share of pairs that a run has generated, and the others."""
+    from fuzz.survey.support import ENOUGH, pair_coverage
 
     pairs = _pairs_of_run(run_file)
-    reaches = [reach(isa, pairs.get(isa, {})) for isa in isas]
+    coverages = [pair_coverage(isa, pairs.get(isa, {})) for isa in isas]
     if json_file is not None:
         facts = {
             each.isa: {
@@ -76,11 +89,11 @@ def _compare(isas: tuple[str, ...], run_file: str, json_file: str | None) -> int
                 "share": each.share,
                 "rest": {name: asdict(pair) for name, pair in each.rest.items()},
             }
-            for each in reaches
+            for each in coverages
         }
         write_json(facts, json_file)
     if json_file != "-":
-        for each in reaches:
+        for each in coverages:
             got = each.wanted - len(each.rest)
             click.echo(
                 f"{each.isa}: {got} of {each.wanted} pairs of opcode and type in at least "
@@ -92,14 +105,18 @@ def _compare(isas: tuple[str, ...], run_file: str, json_file: str | None) -> int
 
 
 def _pairs_of_run(run_file: str) -> dict[str, dict[str, int]]:
-    """Raises BadInput for a file that holds no facts of a run."""
+    """Read the pairs from a file that ``run --json`` wrote.
+
+    Raises:
+        BadInput: it is not such a file.
+    """
     try:
         pairs = json.loads(Path(run_file).read_text(encoding="utf-8"))["pairs"]
         return {isa: dict(counts) for isa, counts in pairs.items()}
     except OSError as error:
         raise BadInput(f"{run_file}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadInput(f"{run_file}: not the facts of a run (clif-fuzz run --json)") from error
+        raise BadInput(f"{run_file}: not written by clif-fuzz run --json") from error
 
 
 def _print_matrix(tables: list[IsaSupport]) -> None:

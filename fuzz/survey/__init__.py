@@ -1,1 +1,1 @@
-"""Tables about Cranelift: coverage, rules, what is supported."""
+"""Surveys of Cranelift: edges and rules covered, the state of every rule, what is supported."""

@@ -1,4 +1,4 @@
-"""Which edges of Cranelift and which ISLE rules something covers by being compiled."""
+"""Which edges of Cranelift and which ISLE rules are covered by compiling files or cases."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ from fuzz.cases.case import Case
 from fuzz.cases.case_options import CaseOptions
 from fuzz.differential.pipeline import target_of
 
-#: Rules that fired, and all that have code of their own, by group.
+#: By group: how many rules fired, and how many have code of their own.
 RuleCounts = Mapping[str, tuple[int, int]]
 
 _OPT_LEVELS = ("none", "speed")
-#: Between two points of a curve, in cases: some twenty points for some three thousand cases.
+#: Factor in cases from one point of a curve to the next: 3000 cases have about 20 points.
 _GROWTH = 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
-    """One point of a run's curve: what was covered after so many cases and CPU seconds."""
+class CoveragePoint:
+    """A point of a curve: what was covered after a number of cases and CPU seconds."""
 
     seconds: float
     cases: int
@@ -48,6 +48,7 @@ class Point:
     rules: RuleCounts
 
     def to_json(self) -> dict[str, Any]:
+        """Return the point as JSON."""
         rules = {group: list(counts) for group, counts in self.rules.items()}
         return {
             "cpu_seconds": round(self.seconds, 3),
@@ -63,10 +64,11 @@ class Measurement:
 
     Attributes:
         covered: one flag per edge.
-        compiled: functions that compiled, once for each target; of cases, whole cases, once an ISA.
-        failed: what was not compiled, by reason.
-        examples: where a reason occurred first.
-        curve: of a run; empty for files.
+        compiled: how many functions of files compiled, counted for each target; for generated
+            cases, how many cases compiled, counted for each ISA.
+        failed: how many did not compile, by reason.
+        examples: by reason, where it occurred first.
+        curve: for generated cases; empty for files.
     """
 
     covered: NDArray[np.bool_]
@@ -75,14 +77,15 @@ class Measurement:
     compiled: int = 0
     failed: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
-    curve: list[Point] = field(default_factory=list)
+    curve: list[CoveragePoint] = field(default_factory=list)
 
     @property
     def edges(self) -> int:
+        """The number of edges covered."""
         return int(np.count_nonzero(self.covered))
 
     def note(self, reason: str, where: str) -> None:
-        """Counts what could not be compiled."""
+        """Count a function, case or file that could not be compiled."""
         self.failed[reason] += 1
         self.examples.setdefault(reason, where)
 
@@ -91,10 +94,10 @@ class Measurement:
 
 
 def measure_files(paths: Iterable[Path], isas: Sequence[str]) -> Measurement:
-    """Compiles every function of the files: for what each file's header says, and for each of
-    ``isas`` with its default flags at ``opt_level`` none and speed.
+    """Compile every function of files, and measure what that covers.
 
-    What cannot be read or compiled is counted by reason.
+    Each is compiled for each of ``isas`` with its default flags at ``opt_level`` none and speed,
+    and for the targets of its file's header. What cannot be read or compiled is counted by reason.
     """
     edges = CoveredEdges()
     found = Measurement(edges.covered)
@@ -127,7 +130,7 @@ def _targets(text: str, path: Path, isas: Sequence[str], found: Measurement) -> 
     except (ReadError, CompilerPanic) as error:
         found.note(_reason("header", error), str(path))
         return targets
-    shared = {"opt_level": "none"} | _pairs(settings)  # as Cranelift's own tools read a file
+    shared = {"opt_level": "none"} | _pairs(settings)  # the default of Cranelift's own tools
     named = [line for line in lines if line.name.partition("-")[0] in isas]
     targets += [Target.of(line.name, shared, _pairs(line.flags)) for line in named]
     return list(dict.fromkeys(targets))
@@ -152,7 +155,7 @@ def _compile(functions: Functions, target: Target, where: str, found: Measuremen
 
 
 def _reason(stage: str, error: Exception) -> str:
-    """The kind of an error, without names and numbers that differ from file to file."""
+    """Return the kind of an error, without names and numbers that differ between files."""
     if isinstance(error, CompilerPanic):
         return f"{stage}: panic at {getattr(error, 'location', 'an unknown place')}"
     if isinstance(error, VerifierError):
@@ -162,18 +165,22 @@ def _reason(stage: str, error: Exception) -> str:
     return f"{stage}: {type(error).__name__}"
 
 
-# --- runs ---
+# --- generated cases ---
 
 
 def measure_cases(
     options: CaseOptions, seed: int, *, cases: int | None = None, seconds: float | None = None
 ) -> Measurement:
-    """Makes the cases of a seed and compiles each for all its ISAs, without running any.
+    """Generate the cases of a seed, compile each for its ISAs, and measure what that covers.
 
-    Ends after so many cases, or so many seconds by the clock. The curve's points are a constant
-    factor apart in cases; its seconds are CPU time, making the cases included.
+    Args:
+        cases: how many; None for no limit.
+        seconds: of wall-clock time, after which to stop; None for no limit.
+
+    Returns:
+        The coverage, with a curve whose seconds are CPU time for generating and compiling.
     """
-    known_rules()  # takes a moment, which is not the cases'
+    known_rules()  # takes seconds when it is first called, which must not count
     source = CaseSource(options, seed)
     edges = CoveredEdges()
     found = Measurement(edges.covered)
@@ -208,16 +215,20 @@ def _measure_case(case: Case, isas: Sequence[str], found: Measurement) -> None:
             found.note(_reason(isa, error), case.origin)
 
 
-def _point(seconds: float, cases: int, covered: NDArray[np.bool_]) -> Point:
+def _point(seconds: float, cases: int, covered: NDArray[np.bool_]) -> CoveragePoint:
     counts, _ = rule_counts(covered)
-    return Point(seconds, cases, int(np.count_nonzero(covered)), counts or {})
+    return CoveragePoint(seconds, cases, int(np.count_nonzero(covered)), counts or {})
 
 
 # --- rules ---
 
 
 def rule_counts(covered: NDArray[np.bool_]) -> tuple[RuleCounts | None, str]:
-    """Rules that fired of each of the main groups; None with a reason if that cannot be told."""
+    """Count the rules that fired, by group, from the covered edges.
+
+    Returns:
+        The counts, or None and the reason why this build cannot tell.
+    """
     rules = known_rules()
     if isinstance(rules, RulesError):
         return None, str(rules)
@@ -226,12 +237,12 @@ def rule_counts(covered: NDArray[np.bool_]) -> tuple[RuleCounts | None, str]:
 
 
 def rule_counts_of_run(packed: bytes) -> tuple[RuleCounts | None, str]:
-    """The same for the bit set that a campaign has of its edges."""
+    """Count the rules that fired from the bit set of a campaign's edges; see ``rule_counts``."""
     return rule_counts(unpack(packed))
 
 
 def by_file(rules: RuleMap, fired: NDArray[np.bool_]) -> dict[str, dict[str, tuple[int, int]]]:
-    """Rules that fired, and all, of each file of each group."""
+    """Count by group and file the rules that fired, and all rules with code of their own."""
     counts: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
     for rule, has_fired in zip(rules.rules, fired.tolist(), strict=True):
         entry = counts[rule.group][rule.file]
@@ -244,6 +255,6 @@ def by_file(rules: RuleMap, fired: NDArray[np.bool_]) -> dict[str, dict[str, tup
 
 
 def missing(rules: RuleMap, fired: NDArray[np.bool_]) -> Iterator[Rule]:
-    """The rules that did not fire, by group, file and line."""
+    """Return the rules that did not fire, by group, file and line."""
     pairs = zip(rules.rules, fired.tolist(), strict=True)
     return (rule for rule, has_fired in pairs if not has_fired)

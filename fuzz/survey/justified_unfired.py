@@ -1,14 +1,15 @@
-"""Rules that cannot fire in a case of ours for a reason that only a person can give.
+"""Rules that cannot fire in a generated case, each with a justification written by hand.
 
-An entry has the unit and the left-hand side of the rule, so that it goes stale when the rule
-changes; a test says so then.
+An entry names the unit of rules and the rule's left-hand side. If the rule changes, its entry no
+longer matches any rule, and a test fails.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-ARGUED: Final[dict[tuple[str, str], str]] = {
+#: By unit and left-hand side: why the rule cannot fire.
+JUSTIFIED: Final[dict[tuple[str, str], str]] = {
     (
         "opt",
         "(simplify (smulhi ty (splat ty x) (splat ty y)))",
@@ -52,18 +53,18 @@ ARGUED: Final[dict[tuple[str, str], str]] = {
     (
         "x64",
         "(lower (snarrow $I32X4 (fcvt_to_sint_sat $I64X2 val) (vconst _ (u128_from_constant 0))))",
-    ): "lowered in this combination only: by itself fcvt_to_sint_sat.i64x2 is not",
+    ): "lowered in this combination only, and alone fcvt_to_sint_sat.i64x2 is not",
     (
         "x64",
         (
             "(lower (uunarrow _ (fcvt_to_uint_sat _ src @ (value_type $F64X2)) (vconst _ "
             "(u128_from_constant 0))))"
         ),
-    ): "lowered in this combination only: by itself fcvt_to_uint_sat.i64x2 is not",
+    ): "lowered in this combination only, and alone fcvt_to_uint_sat.i64x2 is not",
     (
         "x64",
         "(lower (get_exception_handler_address _ block (u64_from_imm64 idx)))",
-    ): "the address of a handler depends on the layout of the code: no result may",
+    ): "the address of a handler depends on the layout of the code, as no result may",
     (
         "x64",
         "(lower (nop))",
@@ -75,7 +76,7 @@ ARGUED: Final[dict[tuple[str, str], str]] = {
     (
         "aarch64",
         "(lower (get_exception_handler_address _ block (u64_from_imm64 idx)))",
-    ): "the address of a handler depends on the layout of the code: no result may",
+    ): "the address of a handler depends on the layout of the code, as no result may",
     (
         "aarch64",
         "(lower (load (ty_dyn_vec64 _) (little_or_native_endian flags) address offset))",

@@ -1,4 +1,4 @@
-"""The state of every rule: how it can be fired, how often it was tested, or why not."""
+"""The state of every ISLE rule: what fires it, how often it was tested, or why it never fired."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from fuzz.isle.director import RuleDirector
 from fuzz.isle.rule_fragments import VARIANTS, RuleFragments
 from fuzz.survey.unfired_reasons import Explanation, Reason, explain
 
-#: What a rule needs to count as tested: inputs compared, in different cases.
+#: A rule counts as tested with so many compared inputs, in so many different cases.
 ENOUGH_INPUTS: Final = 1000
 ENOUGH_CASES: Final = 10
 
-#: Counts by ISA, then by a rule's group and place.
+#: Counts by ISA, then by a rule's group, file and line.
 Counts = Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
 class RunCounts:
-    """How often rules fired in a run's cases, as ``run --json`` has it.
+    """How often rules fired in the cases of a run, as ``run --json`` reports it.
 
     Attributes:
-        cases: compiled and compared, by ISA and rule.
-        inputs: the same in inputs.
+        cases: the number of compared cases that fired a rule, by ISA and rule.
+        inputs: the number of inputs of these.
     """
 
     cases: Counts
@@ -38,14 +38,16 @@ class RunCounts:
 
 @dataclass(slots=True)
 class RuleState:
-    """One rule.
+    """The state of one rule.
 
     Attributes:
         place: its group, file and line.
-        rule: what Cranelift's parser read; None for one that is generated.
-        fragments: how many different fragments are made of it, ``firing`` how many of them fire
-            it when compiled alone, ``types`` the controlling types of those.
-        cases: that fired it and were compared, by ISA; ``inputs`` the same in inputs.
+        rule: as parsed; None for one in a file that was not read.
+        fragments: how many fragments were made from it.
+        firing: how many of them fire it when compiled alone.
+        types: the controlling types of those.
+        cases: by ISA, the number of compared cases that fired it.
+        inputs: by ISA, the number of inputs of these.
         explanation: why it has not fired; None if it has.
     """
 
@@ -60,17 +62,19 @@ class RuleState:
 
     @property
     def fired(self) -> bool:
+        """Whether it has fired."""
         return self.explanation is None
 
     @property
     def tested(self) -> bool:
-        """Whether it was compared often enough on one of the ISAs."""
+        """Whether it was tested with enough cases and inputs on one of the ISAs."""
         return any(
             self.inputs.get(isa, 0) >= ENOUGH_INPUTS and cases >= ENOUGH_CASES
             for isa, cases in self.cases.items()
         )
 
     def to_json(self) -> dict[str, Any]:
+        """Return the state as JSON."""
         rule = self.rule
         why = self.explanation
         return {
@@ -92,10 +96,15 @@ class RuleState:
 
 
 def survey(isas: Sequence[str], run: RunCounts | None = None) -> list[RuleState]:
-    """Every rule of the mid-end and of the ISAs, by group, file and line.
+    """Return the state of every rule of the mid-end and of the ISAs, by group, file and line.
 
-    A rule has fired if it did in the run's cases; without a run, if one of its fragments fires it.
-    Raises RulesError or IsleError where the build cannot tell.
+    Args:
+        run: a rule has fired if it fired in a case of this run. Without a run, it has fired if one
+            of its fragments fires it when compiled alone.
+
+    Raises:
+        RulesError: this build has no debug information that tells which rules fire.
+        IsleError: Cranelift's ISLE files cannot be read.
     """
     rules = known_rules()
     if isinstance(rules, RulesError):
@@ -155,16 +164,20 @@ def _explain(
     place: Rule, unit: str, rule: isle.Rule | None, made: RuleFragments | None, rules: RuleMap
 ) -> Explanation:
     if not rules.edges(place):
-        text = "the compiler merged it with other code: whether it fires cannot be told"
+        text = "the compiler merged it with other code, so whether it fires cannot be told"
         return Explanation(Reason.NO_CODE, text)
     if rule is None:
-        return Explanation(Reason.UNCALLED, "it is in no file of rules that was read")
+        return Explanation(Reason.UNCALLED, "it is in no ISLE file that was read")
     return explain(unit, rule, made)
 
 
 def find(states: Iterable[RuleState], wanted: str) -> list[RuleState]:
-    """The rules of a place: ``opts/icmp.isle:41``, the file's whole path or the end of it; or of a
-    name. A line need not be the rule's first: the last one that begins before it is meant."""
+    """Find rules by place or name.
+
+    Args:
+        wanted: a rule's name, or a place such as ``opts/icmp.isle:41``. The file may be a path or
+            the end of one. The line may be any line of the rule.
+    """
     file, _, line = wanted.rpartition(":")
     if not line.isdigit():
         return [s for s in states if s.rule is not None and s.rule.name == wanted]
@@ -179,7 +192,7 @@ def find(states: Iterable[RuleState], wanted: str) -> list[RuleState]:
 
 
 def counts_by_group(states: Iterable[RuleState]) -> dict[str, dict[str, int]]:
-    """Of each group: rules with code of their own, how many fired, were tested enough."""
+    """Count by group the rules with code of their own, those that fired, and those tested."""
     groups: dict[str, dict[str, int]] = {}
     for state in states:
         counts = groups.setdefault(

@@ -1,4 +1,4 @@
-"""What can be tested: opcodes and types by ISA, and the interpreter's opcodes."""
+"""What can be tested: the opcodes and types that each ISA and the interpreter support."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from fuzz.cases.case import DEFAULT_SETTINGS
 from fuzz.generate.instruction_sets import emulated_flags, is_meant, switches
 
 _UNTYPED = "-"
-#: One type of an opcode may have several operand types or conditions: the best result counts, and
-#: whoever wants to know more finds it in the JSON.
+#: One type of an opcode may have several operand types or conditions, of which the best counts.
 _ORDER = (Support.SUPPORTED, Support.UNSUPPORTED, Support.PANICS, Support.INVALID)
 
 
 @dataclass(slots=True)
 class IsaSupport:
-    """One ISA's part of the matrix.
+    """The support matrix of one ISA.
 
     Attributes:
-        types: by opcode and controlling type (``-`` where there is none): the status.
-        counts: how many combinations, operand types and conditions included, ended in each status.
+        types: the status by opcode and controlling type (``-`` if it has none).
+        counts: by status, the number of typed instructions: combinations of opcode, types of all
+            operands, and condition.
     """
 
     isa: str
@@ -36,12 +36,16 @@ class IsaSupport:
     counts: dict[str, int] = field(default_factory=dict)
 
     def of(self, opcode: str, *statuses: Support) -> list[str]:
-        """The types of an opcode with one of these statuses."""
+        """Return the types of an opcode that have one of these statuses."""
         return [t for t, status in self.types.get(opcode, {}).items() if status in statuses]
 
 
 def isa_support(isa: str, flags: Mapping[str, str]) -> IsaSupport:
-    """Probes an ISA, or reads what was probed before. Raises SettingsError."""
+    """Return what an ISA supports, by compiling every typed instruction, or from a cache.
+
+    Raises:
+        SettingsError: the ISA does not have one of the flags.
+    """
     matrix: SupportMatrix = probe(isa, DEFAULT_SETTINGS, flags, switches=switches(isa))
     types: dict[str, dict[str, Support]] = defaultdict(dict)
     for (opcode, type_, _, _), status in matrix.entries.items():
@@ -53,7 +57,7 @@ def isa_support(isa: str, flags: Mapping[str, str]) -> IsaSupport:
 
 
 def without_meaning() -> dict[str, str]:
-    """The opcodes that the interpreter refuses, each with the reason."""
+    """Return the opcodes that the interpreter does not support, each with the reason."""
     return {
         name: interp.REASONS.get(name, "not written yet")
         for name in OPCODES
@@ -62,10 +66,12 @@ def without_meaning() -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """An opcode at a type that few cases of a run have.
+class RarePair:
+    """An opcode and type that too few cases of a run have.
 
-    ``reason`` says why the generator leaves it out, where that is on purpose.
+    Attributes:
+        cases: how many cases have it.
+        reason: why the generator leaves it out on purpose; empty if it does not.
     """
 
     cases: int
@@ -73,20 +79,21 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
-    """How much of what an ISA lowers and the interpreter knows a run has generated.
+class PairCoverage:
+    """Which pairs of opcode and controlling type a run has generated, of all that can be tested.
 
     Attributes:
-        wanted: how many pairs of opcode and controlling type there are.
-        rest: those in fewer than ``ENOUGH`` cases.
+        wanted: how many pairs the ISA lowers and the interpreter supports.
+        rest: those that fewer than ``ENOUGH`` cases have, as ``opcode.type``.
     """
 
     isa: str
     wanted: int
-    rest: dict[str, Pair]
+    rest: dict[str, RarePair]
 
     @property
     def share(self) -> float:
+        """The share of the pairs that enough cases have."""
         return 1 - len(self.rest) / self.wanted if self.wanted else 1.0
 
 
@@ -94,24 +101,32 @@ class Reach:
 ENOUGH: Final = 20
 
 
-def reach(isa: str, cases: Mapping[str, int]) -> Reach:
-    """Compares a run's ``pairs`` on an ISA with all that it lowers, with every flag that the
-    emulated CPU has or with none. Raises SettingsError."""
+def pair_coverage(isa: str, cases: Mapping[str, int]) -> PairCoverage:
+    """Compare the pairs that a run generated for an ISA with all that could be generated.
+
+    These are those that the ISA lowers with all flags of the emulated CPU, or with none.
+
+    Args:
+        cases: of a run, the number of cases by pair, as ``opcode.type``.
+
+    Raises:
+        SettingsError: this Cranelift does not have one of the flags.
+    """
     wanted: dict[str, list[InstructionName]] = defaultdict(list)
     for flags in (emulated_flags(isa), {}):
         for key in probe(isa, DEFAULT_SETTINGS, flags, switches=switches(isa)).pairs():
             if key[0] in interp.MEANINGS:
                 wanted[f"{key[0]}.{key[1]}" if key[1] else key[0]].append(key)
     rest = {
-        name: Pair(cases.get(name, 0), _reason(isa, keys))
+        name: RarePair(cases.get(name, 0), _reason(isa, keys))
         for name, keys in wanted.items()
         if cases.get(name, 0) < ENOUGH
     }
-    return Reach(isa, len(wanted), rest)
+    return PairCoverage(isa, len(wanted), rest)
 
 
 def _reason(isa: str, keys: Sequence[InstructionName]) -> str:
-    """Why none of these is generated, or only under some settings; empty if they should be."""
+    """Return why none is generated, or only under some settings; empty if all should be."""
     for fault in known_faults.current():
         if isa in fault.isas and all(fault.instructions.matches(*key) for key in keys):
             return f"known fault: {fault.name}"
@@ -119,7 +134,7 @@ def _reason(isa: str, keys: Sequence[InstructionName]) -> str:
 
 
 def left_out(isa: str) -> list[tuple[str, str]]:
-    """Each known fault for which forms are left out on an ISA: its name; the forms, and why."""
+    """Return the known faults of an ISA: the name; the instructions that are left out, and why."""
     return [
         (fault.name, f"{fault.instructions}: {fault.reason}")
         for fault in known_faults.current()
@@ -128,7 +143,7 @@ def left_out(isa: str) -> list[tuple[str, str]]:
 
 
 def to_json(tables: Sequence[IsaSupport]) -> dict[str, Any]:
-    """The whole matrix."""
+    """Return the whole matrix as JSON."""
     return {
         "cranelift": version(),
         "opcodes": len(OPCODES),

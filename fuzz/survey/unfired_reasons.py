@@ -1,4 +1,4 @@
-"""Why a rule has not fired: computed from the rule and from what became of its fragments."""
+"""Reasons why a rule has not fired, derived from the rule and from compiling its fragments."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from fuzz.isle.fragment import Fragment
 from fuzz.isle.rule_fragments import VARIANTS, Refusal, Refused, RuleFragments
 from fuzz.isle.rule_paths import ROOTS, RulePaths
 from fuzz.isle.rule_terms import is_enum_variant, terms
-from fuzz.survey.justified_unfired import ARGUED
+from fuzz.survey.justified_unfired import JUSTIFIED
 from interp import MEANINGS, REASONS
 
 
 class Reason(Enum):
-    """Kinds of reasons."""
+    """Kinds of reasons (docs/coverage.md explains each)."""
 
     NO_CODE = "no code of its own"
     FEATURE = "not on the emulated CPU"
-    ARGUED = "cannot fire"
+    JUSTIFIED = "cannot fire"
     UNCALLED = "nothing calls it"
     SHADOWED = "shadowed"
     UNSEEN = "fires unseen"
     UNLOWERED = "not lowered"
     KNOWN = "known fault"
     ELSEWHERE = "no fragment"
-    UNSOLVED = "not turned round"
+    UNSOLVED = "not solved"
     UNMET = "not met"
     CHANCE = "not yet"
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a rule has not fired, as a kind and in words."""
+    """Why a rule has not fired: the kind of reason, and details."""
 
     reason: Reason
     text: str
@@ -51,26 +51,31 @@ class Explanation:
 
 
 def explain(unit_name: str, rule: Rule, of_rule: RuleFragments | None) -> Explanation:
-    """The reason that a rule with code of its own has not fired; ``of_rule`` are its fragments."""
+    """Return why a rule with code of its own has not fired.
+
+    Args:
+        unit_name: of the unit of rules that it is part of.
+        of_rule: its fragments; None if no rule for an instruction reaches it by calls.
+    """
     name = unit_name
     flags = sorted(lacking_flags(name, rule))
     if flags:
         return Explanation(Reason.FEATURE, f"needs {', '.join(flags)}")
-    argument = ARGUED.get((name, str(rule.left)))
-    if argument is not None:
-        return Explanation(Reason.ARGUED, argument)
+    justification = JUSTIFIED.get((name, str(rule.left)))
+    if justification is not None:
+        return Explanation(Reason.JUSTIFIED, justification)
     if of_rule is None:
         return Explanation(Reason.UNCALLED, f"no rule that is reached calls {rule.left.name}")
     made = [f for number in range(VARIANTS) if (f := of_rule.fragment(number)) is not None]
     if any(map(of_rule.fires, range(VARIANTS))):
-        return Explanation(Reason.CHANCE, "by itself it fires")
+        return Explanation(Reason.CHANCE, "a fragment compiled alone fires it")
     if not made:
         return _refused(of_rule)
     return _instead(of_rule, made)
 
 
 def _refused(of_rule: RuleFragments) -> Explanation:
-    """No attempt came to a fragment."""
+    """Return why no candidate became a fragment: the most frequent reason."""
     refused = [a for n in range(VARIANTS) if isinstance(a := of_rule.candidate(n), Refused)]
     (kind, detail), _ = Counter((r.refusal, r.detail) for r in refused).most_common(1)[0]
     text = f"{kind.value} ({detail})" if detail else kind.value
@@ -89,7 +94,7 @@ def _refused(of_rule: RuleFragments) -> Explanation:
 
 
 def unlowered(of_rule: RuleFragments) -> str:
-    """The first instruction of a rule's pattern that cases never have, and why; or nothing."""
+    """Return the first instruction of a rule's pattern that no case can have, and why; or empty."""
     for term in _pattern_terms(of_rule.rule.left):
         opcode = OPCODES.get(term.name)
         if opcode is None:
@@ -118,8 +123,11 @@ def _why_unlowered(opcode: str, type_: str) -> str:
 
 
 def _instead(of_rule: RuleFragments, made: list[Fragment]) -> Explanation:
-    """Its fragments fire other rules: perhaps always one that comes before it, or none at all that
-    is seen, so that it must be one that is not."""
+    """Return why fragments do not fire their rule, from the rules that they do fire.
+
+    Another rule of higher priority may always win. Or no rule is seen to fire although one must:
+    then it is this rule, or another one whose code has no counter.
+    """
     rivals = {of_rule.compiler.number(of_rule.unit, rule): rule for rule in _rivals(of_rule)}
     callers = {of_rule.compiler.number(of_rule.unit, rule) for rule in _callers(of_rule)}
     winners: Counter[Rule] = Counter()
@@ -132,8 +140,8 @@ def _instead(of_rule: RuleFragments, made: list[Fragment]) -> Explanation:
     if unseen and not opaque_terms(of_rule.unit, of_rule.rule):
         return Explanation(
             Reason.UNSEEN,
-            f"{_what(of_rule)} compiles, and no other rule of it is seen: this one, or one without "
-            "code of its own, fires where no counter stands",
+            f"{_what(of_rule)} compiles, and no other rule for it is seen to fire: this one, or "
+            "one without code of its own, fires where there is no counter",
         )
     if winners:
         rule, _ = winners.most_common(1)[0]
@@ -146,7 +154,7 @@ def _instead(of_rule: RuleFragments, made: list[Fragment]) -> Explanation:
 
 
 def _rivals(of_rule: RuleFragments) -> Iterator[Rule]:
-    """The other rules of the same term; of lowering, those for the same opcode."""
+    """Yield the other rules of the same term; of ``lower``, only those for the same opcode."""
     own = of_rule.rule
     by_opcode = own.left.name in ROOTS
     for rule in of_rule.unit.rules:
@@ -157,7 +165,7 @@ def _rivals(of_rule: RuleFragments) -> Iterator[Rule]:
 
 
 def _callers(of_rule: RuleFragments) -> list[Rule]:
-    """Of a helper's rule: who calls the helper."""
+    """Return the rules that call a helper; none if the rule is not a helper's."""
     term = of_rule.rule.left.name
     return [] if term in ROOTS else of_rule.paths.callers(term)
 
@@ -170,7 +178,7 @@ def _what(of_rule: RuleFragments) -> str:
 
 @cache
 def _heads(rule: Rule) -> frozenset[str]:
-    """The opcodes, or other terms, that the rule's first argument is."""
+    """Return the opcodes, or other terms, that the rule's first argument matches."""
     return frozenset(_head_terms(rule.left.args[0])) if rule.left.args else frozenset()
 
 
@@ -188,7 +196,7 @@ def _head_terms(pattern: Pattern) -> Iterator[str]:
 
 
 def lacking_flags(unit_name: str, rule: Rule) -> frozenset[str]:
-    """The ISA flags that the rule, or every way to it, needs and the emulated CPU lacks."""
+    """Return the ISA flags that the rule, or every rule calling it, needs but the CPU lacks."""
     isa = next((isa for isa, name in LOWERING.items() if name == unit_name), None)
     if isa is None:
         return frozenset()
@@ -205,7 +213,7 @@ def _lacking(unit_name: str, isa: str, rule: Rule, way: tuple[Rule, ...]) -> fro
 
 
 def flags_of(rule: Rule) -> frozenset[str]:
-    """The ISA flags that must be on, by the names of the terms that ask for them."""
+    """Return the ISA flags that a rule needs, from the names of the terms that test for them."""
     asked = [t.name for t in _pattern_terms(rule.left)]
     for pattern, expr in rule.conditions:
         if isinstance(expr, Term) and not (isinstance(pattern, Bool) and not pattern.value):
@@ -232,11 +240,11 @@ def _paths(unit_name: str) -> RulePaths:
     return RulePaths(unit(unit_name))
 
 
-# --- what is left to chance ---
+# --- unknown terms ---
 
 
 def opaque_terms(of: Unit, rule: Rule) -> frozenset[str]:
-    """The terms of a rule's pattern and conditions that nothing is known of."""
+    """Return the terms of a rule's pattern and conditions whose meaning is unknown."""
     extractors = {t.name for t in _pattern_terms(rule.left)}
     called: set[str] = set()
     for pattern, expr in rule.conditions:

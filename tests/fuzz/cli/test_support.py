@@ -75,7 +75,9 @@ def test_what_is_no_run(command: Command, tmp_path: Path) -> None:
     facts = tmp_path / "facts.json"
     for text in ("{", "[]", '{"pairs": 3}', '{"cases": 3}'):
         facts.write_text(text)
-        assert "not the facts of a run" in command.complaint("support", "--against", str(facts))
+        assert "not written by clif-fuzz run --json" in command.complaint(
+            "support", "--against", str(facts)
+        )
     missing = str(tmp_path / "none.json")
     assert "No such file" in command.complaint("support", "--against", missing)
 

@@ -19,7 +19,7 @@ from fuzz.differential.pipeline import Pipeline
 from fuzz.differential.rule_notes import fired_notes
 from fuzz.generate.options import Options
 from fuzz.isle.rule_sweep import RuleSweep
-from fuzz.survey.justified_unfired import ARGUED
+from fuzz.survey.justified_unfired import JUSTIFIED
 from fuzz.survey.rules import RuleState, RunCounts, counts_by_group, find, survey
 from fuzz.survey.unfired_reasons import Reason, flags_of, lacking_flags
 from scripts.benchmarks.rule_faults import FAULTS, StaleFault, inject
@@ -88,9 +88,9 @@ def test_reasons_tell_apart(states: list[RuleState]) -> None:
     assert all("needs has_" in str(state.explanation) for state in features)
 
 
-def test_what_was_argued_is_about_rules_that_there_are() -> None:
+def test_justifications_are_about_existing_rules() -> None:
     there = {(name, str(rule.left)) for name in isle.UNITS for rule in isle.unit(name).rules}
-    assert ARGUED.keys() <= there
+    assert JUSTIFIED.keys() <= there
 
 
 def test_a_flag_that_every_way_to_a_rule_needs() -> None:
@@ -177,7 +177,7 @@ def test_rules_against_a_run(command: Command, tmp_path: Path, states: list[Rule
 
 def test_bad_input(command: Command, tmp_path: Path) -> None:
     (tmp_path / "facts.json").write_text("[]")
-    assert "not the facts of a run" in command.complaint(
+    assert "not written by clif-fuzz run --json" in command.complaint(
         "rules", "--against", tmp_path / "facts.json"
     )
     assert "No such file" in command.complaint("rules", "--against", tmp_path / "none.json")
