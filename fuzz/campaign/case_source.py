@@ -1,4 +1,4 @@
-"""The cases of a seed: case ``i`` of seed ``s`` is a function of these two and the options."""
+"""Makes the cases of a seed: case ``i`` depends on the seed, ``i`` and the options alone."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from fuzz.isle.director import directed_generator
 from fuzz.isle.rule_sweep import RuleSweep
 from fuzz.mutate import Mutant, Mutator
 
-#: Told apart from what a case itself is drawn from, which is seeded by seed and index.
+#: Third parts of the seeds of what a mutant needs. A case itself is drawn with (seed, index).
 _MUTATION, _OTHER = 1, 2
-#: Below 150 instructions the generator's own bound is the larger one.
+#: Bound on the steps of an input for each instruction of a case. For cases of less than 150
+#: instructions the generator's default bound is higher.
 _STEPS_PER_INSTRUCTION = 20
-#: Share of the mutants that take something from a second case.
+#: Share of the mutants that take parts from a second case.
 _CROSSED = 0.5
 
 
 def generator_options(options: CaseOptions) -> Options:
-    """What the generator is asked for by what a user has said."""
+    """Return the generator's options for those of a user."""
     without = options.without
     return Options(
         instructions=options.instructions,
-        # Long cases would not come to their instructions, loops and calls among them, otherwise.
+        # With the default bound, long cases would stay short of their number of instructions.
         steps=max(Options().steps, _STEPS_PER_INSTRUCTION * options.instructions),
         inputs=options.inputs,
         trapping_share=options.trapping_share,
@@ -37,7 +38,7 @@ def generator_options(options: CaseOptions) -> Options:
 
 
 class CaseSource:
-    """Makes the cases of one seed, in any order."""
+    """The cases of one seed, which can be made in any order."""
 
     def __init__(self, options: CaseOptions, seed: int) -> None:
         self.seed = seed
@@ -48,11 +49,11 @@ class CaseSource:
         self._mutator = Mutator(drawing, self._generator.instruction_sets)
 
     def case(self, index: int) -> Case:
-        """Case ``index`` of the seed."""
+        """Make case ``index`` of the seed."""
         return self.make(index)[0]
 
     def _first(self, index: int) -> Case:
-        """The case that is not mutated yet."""
+        """Make the case before it is mutated."""
         if self._sweep is not None:
             return self._sweep.case(index)
         case = self._generator.generate(PrngEntropy((self.seed, index)), index)
@@ -60,9 +61,12 @@ class CaseSource:
         return case
 
     def make(self, index: int) -> tuple[Case, Mutant | None]:
-        """Case ``index`` of the seed; if it is a mutant, how it was made.
+        """Make case ``index`` of the seed.
 
-        A mutant is made of the case that would have had its index without mutants.
+        A mutant is made from the case that has the same index in a campaign without mutants.
+
+        Returns:
+            The case, and how it was mutated; None if it is not a mutant.
         """
         case = self._first(index)
         if not self.mutant_share:

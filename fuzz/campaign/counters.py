@@ -1,4 +1,4 @@
-"""Counts of cases, of which there are hundreds a second."""
+"""Counting cases. There are hundreds a second, so this must be fast."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ from clif.types import Type
 from fuzz.campaign.statistics import Statistics
 from fuzz.cases.case import Case, effective_settings
 from fuzz.differential.pipeline import Verdict
+from fuzz.mutate import Mutant
 
 _Counts = NDArray[np.int64]
-_Kind = tuple[Opcode, Type | None]
-#: Every instruction of every case is asked for it.
-_KIND: Callable[[Inst], _Kind] = attrgetter("opcode", "type")
+_Pair = tuple[Opcode, Type | None]
+#: Called for every instruction of every case, so it must be no Python function.
+_PAIR: Callable[[Inst], _Pair] = attrgetter("opcode", "type")
 
 
 class RuleCounters:
-    """In how many cases each rule fired, and with how many inputs, by ISA.
+    """For each ISA and ISLE rule: in how many cases the rule fired, and for how many inputs.
 
     Args:
-        names: of the rules, by the numbers that ``backend.cranelift.fired_rules`` tells.
+        names: of the rules, by the numbers that ``backend.cranelift.fired_rules`` gives them.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -37,7 +38,12 @@ class RuleCounters:
         self._counts: dict[str, _Counts] = {}
 
     def note(self, isa: str, fired: Sequence[int], inputs: int) -> None:
-        """Counts a case that was compared on an ISA. ``fired`` names each rule once."""
+        """Count a case that was compared on an ISA.
+
+        Args:
+            fired: the numbers of the rules that fired, each once.
+            inputs: how many inputs the case has.
+        """
         counts = self._counts.get(isa)
         if counts is None:
             counts = self._counts[isa] = np.zeros((2, len(self._names)), np.int64)
@@ -46,7 +52,7 @@ class RuleCounters:
         counts[1, rules] += inputs
 
     def move_to(self, statistics: Statistics) -> None:
-        """Adds what was counted since the last time."""
+        """Add the counts to statistics, and start again from zero."""
         for isa, counts in self._counts.items():
             rules = np.flatnonzero(counts[0])
             names = [self._names[rule] for rule in rules.tolist()]
@@ -58,13 +64,24 @@ class RuleCounters:
         self._counts.clear()
 
 
+def count_mutant(statistics: Statistics, mutant: Mutant) -> None:
+    """Add a mutant's mutations to statistics."""
+    statistics.mutants += 1
+    statistics.mutations.update(mutant.steps)
+    for (name, reason), number in mutant.rolled_back.items():
+        statistics.refused[f"{name}: {reason.value}"] += number
+
+
 def count_case(statistics: Statistics, case: Case, verdict: Verdict, index: int) -> None:
-    """Adds one case to the counts."""
-    kinds = _kinds_of(case)
-    generated = kinds.total()
+    """Add a case and its verdict to statistics.
+
+    Args:
+        index: of the case, which is kept as an example if the case is rejected.
+    """
+    pairs = _pairs_of(case)
     statistics.cases += 1
-    statistics.instructions += generated
-    for (opcode, _), number in kinds.items():
+    statistics.instructions += pairs.total()
+    for (opcode, _), number in pairs.items():
         statistics.opcodes[opcode.name] += number
     statistics.executions += verdict.executions
     statistics.hangs += verdict.hangs
@@ -80,31 +97,34 @@ def count_case(statistics: Statistics, case: Case, verdict: Verdict, index: int)
             statistics.unintended_traps += len(verdict.expected.traps)
     for stage, nanoseconds in enumerate(verdict.stage_ns):
         statistics.stage_ns[stage] += nanoseconds
-    _note_runs(statistics, case, verdict, kinds)
+    _count_runs(statistics, case, verdict, pairs)
 
 
-def _note_runs(statistics: Statistics, case: Case, verdict: Verdict, kinds: Counter[_Kind]) -> None:
+def _count_runs(
+    statistics: Statistics, case: Case, verdict: Verdict, pairs: Counter[_Pair]
+) -> None:
     compiled = [run for run in verdict.runs if run.compiled]
     if compiled:
         statistics.live_instructions += compiled[0].live_instructions
     optimised = effective_settings(case).get("opt_level") != "none"
-    generated = kinds.total()
-    pairs = [_pair(*kind) for kind in kinds]
+    generated = pairs.total()
+    names = [_pair_name(*pair) for pair in pairs]
     for run in compiled:
         statistics.compile_ns[run.isa] += run.compile_ns
         statistics.emulate_ns[run.isa] += run.emulate_ns
         if run.outcomes is not None:
             statistics.executions_by_isa[run.isa] += case.inputs.count
-            statistics.note_pairs(run.isa, pairs)
+            statistics.note_pairs(run.isa, names)
         if optimised:
             statistics.note_liveness(generated, run.live_instructions)
 
 
-def _kinds_of(case: Case) -> Counter[_Kind]:
+def _pairs_of(case: Case) -> Counter[_Pair]:
+    """Return how often the case has each (opcode, type)."""
     blocks = (block.instructions for function in case.functions for block in function.blocks)
-    return Counter(map(_KIND, chain.from_iterable(blocks)))
+    return Counter(map(_PAIR, chain.from_iterable(blocks)))
 
 
 @cache
-def _pair(opcode: Opcode, type_: Type | None) -> str:
+def _pair_name(opcode: Opcode, type_: Type | None) -> str:
     return opcode.name if type_ is None else f"{opcode.name}.{type_.name}"

@@ -1,8 +1,8 @@
-"""Plain dataclasses as JSON values and back, without loss: what the campaign database keeps.
+"""Converts plain dataclasses to JSON values and back without loss, for the campaign database.
 
 Fields may be numbers, strings, enums, lists, frozensets, tuples, dicts and Counters of these, and
-further dataclasses. Types come from the annotations, so that a key that was an integer is one
-again.
+other dataclasses. Decoding takes the types from the annotations, so that an integer key of a dict,
+which is a string in JSON, becomes an integer again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def encode(value: Any) -> Any:
-    """What ``json.dumps`` takes."""
+    """Return a value that ``json.dumps`` accepts."""
     if is_dataclass(value):
         return {field.name: encode(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
@@ -33,8 +33,13 @@ def encode(value: Any) -> Any:
 
 
 def decode(type_: type[T], value: Any) -> T:
-    """The dataclass that was encoded. What is not in the value keeps its default: the database may
-    be of an older version. Raises TypeError or ValueError for a value of another form."""
+    """Return the dataclass that was encoded.
+
+    Fields that the value lacks keep their defaults, since the database may be of an older version.
+
+    Raises:
+        TypeError, ValueError: the value has another form.
+    """
     hints = get_type_hints(type_)
     known = {name: _decode(hint, value[name]) for name, hint in hints.items() if name in value}
     return type_(**known)

@@ -1,4 +1,4 @@
-"""A campaign's figures as a file that a Prometheus node exporter collects (``*.prom``)."""
+"""A campaign's figures as a text file for the collector of Prometheus' node exporter."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from fuzz.campaign.statistics import Statistics
 from fuzz.differential.stage import Stage
 
 _EVERY_SECONDS = 5.0
-#: Values by those of the labels.
+#: Values, each with the values of its labels.
 _Values = Iterable[tuple[tuple[str, ...], float]]
 
 
 class MetricsFile:
-    """Replaces the file, in full or not at all, every few seconds.
+    """The file, which is replaced every few seconds, in full or not at all.
 
     Attributes:
-        problem: why the file could not be written the last time, empty otherwise.
+        problem: why the file could not be written the last time; otherwise empty.
     """
 
     def __init__(self, path: Path) -> None:
@@ -36,11 +36,12 @@ class MetricsFile:
         self._written = 0.0
 
     def show(self, result: CampaignResult) -> None:
-        """Writes it, if it is time to."""
+        """Write the file if a few seconds have passed since the last time."""
         if time.monotonic() - self._written >= _EVERY_SECONDS:
             self.write(result)
 
     def write(self, result: CampaignResult) -> None:
+        """Write the file now."""
         self._written = time.monotonic()
         self._collector.result = result
         try:
@@ -52,6 +53,8 @@ class MetricsFile:
 
 
 class _Collector(Collector):
+    """Makes Prometheus' metrics of the latest result."""
+
     def __init__(self) -> None:
         self.result = CampaignResult()
 

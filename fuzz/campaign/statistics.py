@@ -1,50 +1,48 @@
-"""Counts of a campaign: kept by each worker, added up by whoever supervises them."""
+"""The statistics of a campaign: each worker counts its cases, and the supervisor adds them up."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fuzz.differential.stage import Stage
-
-if TYPE_CHECKING:
-    from fuzz.mutate import Mutant
-
 
 _MAX_RATIO = 400
 
 
 @dataclass(slots=True)
 class Statistics:
-    """What a number of cases amounted to. Times are nanoseconds of CPU time.
+    """Counts of a number of cases. Times are nanoseconds of CPU time.
+
+    The campaign database saves the fields under their names.
 
     Attributes:
-        cases: cases begun, rejected ones included.
-        executions: inputs run on an ISA and compared in full.
-        executions_by_isa, compile_ns, emulate_ns: by ISA.
-        rejected: cases by the reason for which something could not read, interpret or compile them.
-        examples: the index of a case that was rejected for each reason.
-        hangs: inputs that the interpreter stopped for want of fuel.
+        cases: cases begun, including rejected ones.
+        executions: inputs run on an ISA and compared; ``executions_by_isa`` by ISA.
+        compile_ns, emulate_ns: by ISA.
+        rejected: cases that could not be read, interpreted or compiled, by reason.
+        examples: for each reason the index of a case that was rejected.
+        hangs: inputs that the interpreter stopped because they ran out of fuel.
         traps: inputs that trapped, by trap code.
         unintended_traps: inputs that trapped in cases that were not drawn as trapping.
-        live_ratios: cases by percent of generated instructions left after optimising, of those
-            compiled with optimisation; one entry per ISA.
-        pairs: by ISA, the cases compiled and compared on it that have an opcode at a controlling
-            type (``iadd.i32``; the opcode alone where it has none).
-        rule_cases: by ISA, the cases compiled and compared on it in which a rule fired, by the
-            rule's group and place.
-        rule_inputs: the same in inputs.
-        mutants: cases that are mutants; ``mutations`` counts their steps by name, ``refused`` those
-            that were taken back, by name and reason.
-        known_faults: differences that a known fault of the emulator or of the second oracle
-            explains, by bucket.
-        cross_checked: inputs that the second oracle was asked about and had a say on.
-        unsupported: inputs on which it had none, by reason.
+        live_ratios: compilations with optimisation, by the percentage of the generated instructions
+            that were left; each case counts once for each ISA.
+        pairs: for each ISA the compared cases that contain an (opcode, type), by ``iadd.i32``; by
+            the opcode alone if it has no controlling type.
+        rule_cases: for each ISA the compared cases in which a rule fired, by the rule's group and
+            place.
+        rule_inputs: the inputs of these cases.
+        mutants: cases that are mutants.
+        mutations: steps of the mutants, by the mutation's name.
+        refused: steps that were rolled back, by the mutation's name and the reason.
+        known_faults: findings that a table of known faults explains, by bucket.
+        cross_checked: inputs that the second oracle could execute.
+        unsupported: inputs that it could not execute, by reason.
         stage_ns: by ``Stage``.
-        total_ns: of the whole loop, what is between the stages included.
-        wall_ns: the same by the clock, the longest of the workers.
+        total_ns: of everything, including the time between the stages.
+        wall_ns: by the clock, of the worker that ran longest.
     """
 
     cases: int = 0
@@ -76,7 +74,7 @@ class Statistics:
     wall_ns: int = 0
 
     def add(self, other: Statistics) -> None:
-        """Adds what another worker counted."""
+        """Add the counts of another worker, or of a later time."""
         for name in ("cases", "executions", "trapping_cases", "hangs", "unintended_traps"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.mutants += other.mutants
@@ -114,29 +112,29 @@ class Statistics:
         )
 
     def note_pairs(self, isa: str, pairs: Iterable[str]) -> None:
-        """Counts a case that was compared on an ISA; each pair is named once."""
+        """Count a case that was compared on an ISA; ``pairs`` names each pair once."""
         self.pairs.setdefault(isa, Counter()).update(pairs)
 
     def note_rejected(self, reason: str, index: int) -> None:
-        """Counts case ``index`` as rejected."""
+        """Count case ``index`` as rejected."""
         self.rejected[reason] += 1
         self.examples.setdefault(reason, index)
 
-    def note_mutant(self, mutant: Mutant) -> None:
-        """Counts what a mutant was made of."""
-        self.mutants += 1
-        self.mutations.update(mutant.steps)
-        for (name, reason), number in mutant.rolled_back.items():
-            self.refused[f"{name}: {reason.value}"] += number
-
     def note_liveness(self, generated: int, left: int) -> None:
-        """Counts one optimised compilation. Constant memory, so that a campaign may last."""
+        """Count one compilation with optimisation.
+
+        Only whole percentages are kept, so that memory stays constant in a long campaign.
+
+        Args:
+            generated: how many instructions the case has.
+            left: how many were left after optimising.
+        """
         if generated:
             self.live_ratios[min(_MAX_RATIO, round(100 * left / generated))] += 1
 
     @property
     def liveness_median(self) -> float | None:
-        """The median share of instructions that optimising left, 1.0 for all of them."""
+        """The median share of instructions that were left after optimising; 1.0 means all."""
         middle, seen = self.live_ratios.total() / 2, 0
         for percent in sorted(self.live_ratios):
             seen += self.live_ratios[percent]
@@ -146,21 +144,21 @@ class Statistics:
 
     @property
     def cases_per_second(self) -> float:
-        """Per second of CPU time: what one core does."""
+        """Cases per second of CPU time, which is what one core does."""
         return self.cases / self.total_ns * 1e9 if self.total_ns else 0.0
 
     @property
     def executions_per_second(self) -> float:
-        """Per second of CPU time: what one core does."""
+        """Executions per second of CPU time, which is what one core does."""
         return self.executions / self.total_ns * 1e9 if self.total_ns else 0.0
 
     def seconds(self) -> dict[str, float]:
-        """CPU seconds by stage, and in total."""
+        """Return the CPU seconds of each stage and of everything."""
         table = {stage.label: round(self.stage_ns[stage] / 1e9, 6) for stage in Stage}
         return table | {"total": round(self.total_ns / 1e9, 6)}
 
     def to_json(self) -> dict[str, Any]:
-        """The counts under the names that programs rely on."""
+        """Return the counts under the names of ``run --json``, which programs rely on."""
         return {
             "cases": self.cases,
             "executions": self.executions,

@@ -1,4 +1,4 @@
-"""One worker process of a campaign: makes cases and checks them until it is told to stop."""
+"""What a worker process runs: it makes cases and checks them until it is told to stop."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from backend.cranelift.fired_rules import RuleWatch, watch_rules
 from backend.cranelift.isle import IsleError
 from clif.printer import print_functions
 from fuzz.campaign.case_source import CaseSource
-from fuzz.campaign.counters import RuleCounters, count_case
+from fuzz.campaign.counters import RuleCounters, count_case, count_mutant
 from fuzz.campaign.in_flight import InFlightSlot
 from fuzz.campaign.plan import Assignment, CampaignPlan
 from fuzz.campaign.process_limits import EXIT_OUT_OF_MEMORY, limit_memory, memory_mib
@@ -36,21 +36,26 @@ from fuzz.differential.stage import Stage
 _REPORT_EVERY_NS = 500_000_000
 _SAMPLE_EVERY_NS = 10_000_000_000
 _MAX_SAMPLE = 4000
-#: Python's collector looks at everything new after so many allocations, and at what it has kept
-#: from a number of these rounds. A case leaves few cycles (loops of blocks), and what is kept of
-#: fragments, forms and drivers is much: by default collecting takes a tenth of the time.
+#: Thresholds for ``gc.set_threshold``. A case leaves few reference cycles (loops of blocks), while
+#: the caches of fragments, instructions and drivers hold many objects that every full collection
+#: visits: with Python's defaults, collecting takes a tenth of the time.
 _GARBAGE_THRESHOLDS = (20_000, 20, 50)
 
 
 def tune() -> None:
-    """Sets this process up for nothing but cases."""
+    """Set this process up for running cases and nothing else."""
     gc.set_threshold(*_GARBAGE_THRESHOLDS)
 
 
 def run_worker(
     plan: CampaignPlan, assignment: Assignment, in_flight: InFlightSlot, connection: Connection
 ) -> None:
-    """Does the assignment, and tells whoever listens at the other end of the connection."""
+    """Run the cases of an assignment, and send messages (``WorkerMessage``) about them.
+
+    Args:
+        in_flight: where to note the case that is being run.
+        connection: where to send the messages.
+    """
     tune()
     try:
         _Worker(plan, assignment, in_flight, connection).run()
@@ -59,11 +64,10 @@ def run_worker(
     except BrokenPipeError:
         sys.exit(1)  # the supervisor is gone
     except OSError as error:
-        connection.send(
-            WorkerFailure(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
-        )
+        text = f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")
+        connection.send(WorkerFailure(text))
     except MemoryError:
-        # Nothing that needs memory can be said; the in-flight slot names the case and its stage.
+        # Sending a message needs memory. The in-flight slot names the case and its stage.
         os._exit(EXIT_OUT_OF_MEMORY)
     except Exception as error:
         connection.send(WorkerFailure(f"internal: {_place(error)}"))
@@ -71,6 +75,15 @@ def run_worker(
 
 @dataclass(slots=True)
 class _Worker:
+    """The state of the loop over cases.
+
+    Attributes:
+        statistics, new_edges, sample: what the next message will say.
+        known: buckets of known faults that have a file as an example already.
+        edges: the edges that this process has covered.
+        watch: finds out which ISLE rules fire; None if this build cannot tell.
+    """
+
     plan: CampaignPlan
     assignment: Assignment
     in_flight: InFlightSlot
@@ -102,7 +115,7 @@ class _Worker:
             on_stage=self.in_flight.enter,
         )
         limit_memory(plan.memory_mb)
-        self.edges.restart()  # what setting up covered is no case's
+        self.edges.restart()  # what setting up covered belongs to no case
         parent = os.getppid()
         self.began_ns = self.reported_ns = monotonic_ns()
         self.reported_cpu_ns = process_time_ns()
@@ -113,7 +126,7 @@ class _Worker:
                 self._report(index, done=True)
                 break
             if index not in self.assignment.skip:
-                self._one_case(source, pipeline, index)
+                self._run_case(source, pipeline, index)
 
     def _is_over(self, index: int) -> bool:
         plan, seconds = self.plan, self.assignment.seconds
@@ -123,30 +136,38 @@ class _Worker:
         return seconds is not None and elapsed >= seconds
 
     def _report(self, next_case: int, *, done: bool = False) -> None:
+        """Send what was counted since the last report."""
         now, cpu = monotonic_ns(), process_time_ns()
         self.rules.move_to(self.statistics)
         self.statistics.total_ns = cpu - self.reported_cpu_ns
         self.statistics.wall_ns = now - self.began_ns
-        edges = tuple(self.new_edges)
-        progress = WorkerProgress(
-            self.statistics, next_case, edges, memory_mib(), self.sample, done
+        self.connection.send(
+            WorkerProgress(
+                self.statistics,
+                next_case,
+                tuple(self.new_edges),
+                memory_mib(),
+                self.sample,
+                done,
+            )
         )
-        self.connection.send(progress)
         self.statistics, self.new_edges, self.sample = Statistics(), [], ""
         self.reported_ns, self.reported_cpu_ns = now, cpu
 
-    def _one_case(self, source: CaseSource, pipeline: Pipeline, index: int) -> None:
+    def _run_case(self, source: CaseSource, pipeline: Pipeline, index: int) -> None:
         self.in_flight.begin(index)
         start = process_time_ns()
         try:
             case, mutant = source.make(index)
             if mutant is not None:
-                self.statistics.note_mutant(mutant)
+                count_mutant(self.statistics, mutant)
             self.statistics.stage_ns[Stage.GENERATE] += process_time_ns() - start
             verdict = pipeline.check(case)
         except (SettingsError, OSError, MemoryError):
             raise
-        except Exception as error:  # a fault of ours must neither hide nor end the campaign
+        except (
+            Exception
+        ) as error:  # a bug of this project must neither go unseen nor end the campaign
             self.statistics.cases += 1
             self.statistics.note_rejected(f"internal: {_place(error)}", index)
         else:
@@ -163,7 +184,7 @@ class _Worker:
         self.in_flight.end()
 
     def _take_sample(self, case: Case) -> None:
-        """A case now and then, for people to look at."""
+        """Keep a case now and then, for people to look at."""
         now = monotonic_ns()
         if now - self.sampled_ns > _SAMPLE_EVERY_NS:
             self.sampled_ns = now
@@ -171,10 +192,11 @@ class _Worker:
             self.sample = f"; {case.origin}\n{text}"[:_MAX_SAMPLE]
 
     def _keep(self, finding: Finding, case: Case, verdict: Verdict, index: int) -> None:
+        """Write a finding and report it; of each known fault only the first."""
         if finding.known:
             self.statistics.known_faults[finding.bucket] += 1
             if finding.bucket in self.known:
-                return  # one example is enough
+                return
             self.known.add(finding.bucket)
         notes = fired_notes(self.watch, verdict.runs, finding.isa)
         text = finding_text(finding, case, verdict.expected, self.plan.options.isas, notes)
@@ -188,13 +210,12 @@ class _Worker:
 
 
 def _summary(finding: Finding, file: str, index: int) -> FindingSummary:
-    return FindingSummary(
-        finding.kind.value, finding.bucket, finding.isa, file, finding.known, index
-    )
+    kind = finding.kind.value
+    return FindingSummary(kind, finding.bucket, finding.isa, file, finding.known, index)
 
 
 def _place(error: Exception) -> str:
-    """An exception with the line of ours that raised it."""
+    """Return an exception's text with the line that raised it."""
     frames = traceback.extract_tb(error.__traceback__)
     last = frames[-1]
     return f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}: {error}"[:160]
