@@ -165,9 +165,7 @@ class _Worker:
             verdict = pipeline.check(case)
         except (SettingsError, OSError, MemoryError):
             raise
-        except (
-            Exception
-        ) as error:  # a bug of this project must neither go unseen nor end the campaign
+        except Exception as error:  # a bug of this project must be seen, but not end the campaign
             self.statistics.cases += 1
             self.statistics.note_rejected(f"internal: {_place(error)}", index)
         else:
