@@ -1,20 +1,20 @@
-"""Files in the user's cache folder: what is worked out once for each build of the extension."""
+"""Files in the user's cache folder: results that depend on the extension's build alone."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
 from backend.cranelift.compiler import version
 from backend.cranelift.extension_id import extension_id
+from backend.whole_file import write_whole
 
 
 def folder() -> Path:
-    """The user's cache folder; it need not exist."""
+    """Return the user's cache folder. It need not exist."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "clif-fuzz"
 
 
@@ -31,13 +31,7 @@ def fingerprint(*sources: str) -> bytes:
 
 
 def save(file: Path, text: str) -> None:
-    """Write the whole file or none of it; a folder that cannot be written to is no error."""
+    """Write a file in full or not at all. Where it cannot be written, there is no cache."""
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=file.parent, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                stream.write(text)
-            os.replace(name, file)
-        except OSError:
-            os.unlink(name)
+        write_whole(text, file, durable=False)

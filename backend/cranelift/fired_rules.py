@@ -1,7 +1,8 @@
 """Which rules fired in one compilation.
 
-The edges of rules are a small part of all edges, so asking before and after a compilation costs
-some 20 microseconds; the counters go on counting for whoever collects them.
+The edges of rules are a small part of all edges: comparing their counters before and after a
+compilation costs some 20 microseconds. The counters are only read, so that whoever collects
+coverage sees the same.
 """
 
 from __future__ import annotations
@@ -12,26 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.cranelift import edge_counters
-from backend.cranelift.rule_edges import GROUPS, RuleMap, RulesError, known_rules
+from backend.cranelift.rule_edges import RulesError, known_rules
+from backend.cranelift.rule_map import GROUPS, RuleMap
 
 #: The counters of the edges of rules at some moment.
 Mark = NDArray[np.uint8]
 
 
-def watch_rules() -> RuleWatch | None:
-    """Watches the rules of this build; None where it cannot tell them."""
-    rules = known_rules()
-    return None if isinstance(rules, RulesError) else RuleWatch(rules)
+class FiredRules:
+    """Tells which rules of the main groups fired since a mark.
 
-
-class RuleWatch:
-    """Tells the rules of the main groups that fired since a mark.
-
-    An edge that was passed a multiple of 256 times in between is taken for one that was not.
+    An edge that was passed a multiple of 256 times since then counts as not passed.
 
     Attributes:
-        rules: what may be told, by number.
-        names: the group and the place of each: ``mid_end src/opts/icmp.isle:5``.
+        rules: the rules that can be told; elsewhere they go by their number here.
+        names: group and place of each rule: ``mid_end src/opts/icmp.isle:5``.
     """
 
     def __init__(self, rules: RuleMap) -> None:
@@ -41,12 +37,18 @@ class RuleWatch:
         self._edges, self._numbers = np.array(pairs, np.intp).reshape(-1, 2).T.copy()
         self._live = edge_counters.counters()
 
+    @classmethod
+    def of_build(cls) -> FiredRules | None:
+        """Make one for the rules of this build; None where they cannot be told."""
+        rules = known_rules()
+        return None if isinstance(rules, RulesError) else cls(rules)
+
     def mark(self) -> Mark:
-        """What to give to ``since`` later."""
+        """Return the present counters, for ``since``."""
         return self._live.take(self._edges)
 
     def since(self, mark: Mark) -> list[int]:
-        """The numbers of the rules that fired, ascending."""
+        """Return the numbers of the rules that fired since a mark, ascending."""
         passed = self._live.take(self._edges) != mark
         fired: list[int] = np.unique(self._numbers[passed]).tolist()
         return fired

@@ -1,34 +1,47 @@
-"""The Rust code that ISLE made of its rules: which lines are the right-hand side of which rule.
+"""The code that ISLE generates for its rules, as Rust source and as machine code.
 
-A rule becomes nested conditions with this inside::
+In the source, a rule becomes nested conditions with this inside::
 
     let v326 = constructor_smin(ctx, v2.0, v99.0, v99.1);
     // Rule at src/opts/arithmetic.isle line 482.
     returns.extend(Some(v326));
     if returns.len() >= MAX_ISLE_RETURNS { return true; }
 
-All that stands in the block before, up to the block's beginning, the end of a nested block or the
-statements of another rule, is of the right-hand side: it runs once all conditions hold.
+Everything in the block before the comment belongs to the rule's right-hand side: up to the block's
+beginning, the end of a nested block or the statements of another rule. It runs once all conditions
+of the left-hand side hold.
+
+In machine code, ``BlockDisassembler`` finds the instructions that are sure to run once a basic
+block is entered.
 """
 
 from __future__ import annotations
 
+import ctypes
+import platform
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Final
 
-_COMMENT = re.compile(r"\s*// Rule at (.+) line (\d+)\.\s*$")
-_OVERFLOW = "if returns.len() >= MAX_ISLE_RETURNS"
+import capstone
 
-#: The rule's file as the comment names it, and its line there.
+_COMMENT: Final = re.compile(r"\s*// Rule at (.+) line (\d+)\.\s*$")
+_OVERFLOW: Final = "if returns.len() >= MAX_ISLE_RETURNS"
+
+#: A rule's file, as the comment names it, and its line there.
 Place = tuple[str, int]
 
 
 def right_hand_sides(code: str) -> tuple[set[Place], dict[int, Place]]:
-    """All rules of a generated file, and whose each line is (1-based; lines of no rule are not in
-    it)."""
+    """Return the rules of a generated file, and which rule each line belongs to.
+
+    Returns:
+        The places of all rules; and by line, counted from 1, the place of the rule on whose
+        right-hand side it is. Lines of no rule are left out.
+    """
     lines = code.splitlines()
     owners: dict[int, Place] = {}
-    free = 0  # the first line that cannot be another rule's any more
+    free = 0  # the first line that does not belong to an earlier rule
     for index, line in enumerate(lines):
         found = _COMMENT.match(line)
         if found is None:
@@ -41,7 +54,7 @@ def right_hand_sides(code: str) -> tuple[set[Place], dict[int, Place]]:
 
 
 def _start(lines: Sequence[str], comment: int, free: int) -> int:
-    """Index of the first line that belongs to the rule."""
+    """Return the index of the first line that belongs to the rule."""
     depth = _indent(lines[comment])
     start = comment
     while start > free:
@@ -54,7 +67,7 @@ def _start(lines: Sequence[str], comment: int, free: int) -> int:
 
 
 def _stop(lines: Sequence[str], comment: int) -> int:
-    """Index behind the last line that belongs to the rule."""
+    """Return the index behind the last line that belongs to the rule."""
     depth = _indent(lines[comment])
     stop = comment + 1
     while stop < len(lines) and _indent(lines[stop]) >= depth:
@@ -68,3 +81,50 @@ def _stop(lines: Sequence[str], comment: int) -> int:
 
 def _indent(line: str) -> int:
     return len(line) - len(line.lstrip())
+
+
+# --- machine code ---
+
+_MACHINES: Final = {
+    "x86_64": (capstone.CS_ARCH_X86, capstone.CS_MODE_64),
+    "aarch64": (capstone.CS_ARCH_ARM64, capstone.CS_MODE_ARM),
+}
+_MACHINE_ALIASES: Final = {"AMD64": "x86_64", "arm64": "aarch64"}
+#: The mnemonics that end a block. On x86-64 all jumps do as well: theirs begin with a j.
+_ENDS: Final = frozenset(
+    ["ret", "ud2", "int3", "b", "br", "cbz", "cbnz", "tbz", "tbnz", "brk", "hlt", "udf"]
+)
+_MOST_BYTES: Final = 512
+
+
+class BlockDisassembler:
+    """Disassembles machine code of this process, from an address to the first branch or return.
+
+    A call does not end a block: it comes back unless it panics. On a machine that is not one of
+    the known ones nothing but the address itself is sure to run.
+
+    Args:
+        stop: an address up to which the code may be read.
+    """
+
+    def __init__(self, stop: int) -> None:
+        self.stop = stop
+        machine = platform.machine()
+        known = _MACHINES.get(_MACHINE_ALIASES.get(machine, machine))
+        self._disassembler = capstone.Cs(*known) if known is not None else None
+
+    def addresses(self, start: int) -> Iterator[int]:
+        """Yield the addresses of the instructions from ``start`` on, without the final branch.
+
+        The branch does not count: blocks that end alike may share one, and debug information
+        assigns it to a line of any of them.
+        """
+        yield start
+        if self._disassembler is None:
+            return
+        code = ctypes.string_at(start, max(0, min(_MOST_BYTES, self.stop - start)))
+        for address, _, mnemonic, _ in self._disassembler.disasm_lite(code, start):
+            if mnemonic.startswith("j") or mnemonic.partition(".")[0] in _ENDS:
+                return
+            if address != start:
+                yield address

@@ -14,7 +14,7 @@ from time import monotonic_ns, process_time_ns
 
 from backend.cranelift.compiler import SettingsError
 from backend.cranelift.edge_counters import CoveredEdges
-from backend.cranelift.fired_rules import RuleWatch, watch_rules
+from backend.cranelift.fired_rules import FiredRules
 from backend.cranelift.isle import IsleError
 from clif.printer import print_functions
 from fuzz.campaign.case_source import CaseSource
@@ -97,11 +97,11 @@ class _Worker:
     known: set[str] = field(default_factory=set)
     edges: CoveredEdges = field(default_factory=CoveredEdges)
     new_edges: list[NewEdges] = field(default_factory=list)
-    watch: RuleWatch | None = field(default_factory=watch_rules)
+    fired_rules: FiredRules | None = field(default_factory=FiredRules.of_build)
     rules: RuleCounters = field(init=False)
 
     def __post_init__(self) -> None:
-        self.rules = RuleCounters(() if self.watch is None else self.watch.names)
+        self.rules = RuleCounters(() if self.fired_rules is None else self.fired_rules.names)
 
     def run(self) -> None:
         plan = self.plan
@@ -111,7 +111,7 @@ class _Worker:
             plan.options.isas,
             oracle=ORACLES.get(plan.oracle, interpreter),
             second=plan.oracle == BOTH,
-            watch=self.watch,
+            fired_rules=self.fired_rules,
             on_stage=self.in_flight.enter,
         )
         limit_memory(plan.memory_mb)
@@ -196,7 +196,7 @@ class _Worker:
             if finding.bucket in self.known:
                 return
             self.known.add(finding.bucket)
-        notes = fired_notes(self.watch, verdict.runs, finding.isa)
+        notes = fired_notes(self.fired_rules, verdict.runs, finding.isa)
         text = finding_text(finding, case, verdict.expected, self.plan.options.isas, notes)
         try:
             path = write_finding(text, Path(self.plan.out))

@@ -10,7 +10,7 @@ from backend.isa.registry import DEFAULT_ISAS, ISAS
 from fuzz.cli.errors import BadInput
 
 if TYPE_CHECKING:
-    from backend.cranelift.fired_rules import RuleWatch
+    from backend.cranelift.fired_rules import FiredRules
     from fuzz.cases.casefile import CaseFile
 
 
@@ -65,12 +65,12 @@ def check_out(out: str) -> None:
         raise BadInput(f"cannot write findings to {out}: {error.strerror}") from error
 
 
-def watch_known_rules() -> RuleWatch:
+def require_fired_rules() -> FiredRules:
     """Watches the rules of this build. Raises BadInput where it cannot tell them."""
-    from backend.cranelift.fired_rules import RuleWatch
+    from backend.cranelift.fired_rules import FiredRules
     from backend.cranelift.rule_edges import RulesError, known_rules
 
     rules = known_rules()
     if isinstance(rules, RulesError):
         raise BadInput(f"no telling which rules fire: {rules}")
-    return RuleWatch(rules)
+    return FiredRules(rules)

@@ -164,7 +164,7 @@ def _progress_text(progress: Progress) -> str:
 
 
 def _write(case: Case, symptom: Symptom, isas: tuple[str, ...], out: Path, *, blame: bool) -> None:
-    from fuzz.differential.finding_file import write_whole
+    from backend.whole_file import write_whole
     from fuzz.triage.minimized import examine, minimized_text
 
     text = minimized_text(examine(case, symptom, isas, blame=blame), isas)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from fuzz.cli.errors import EXIT_CLEAN, EXIT_FINDINGS, EXIT_USAGE, BadInput, complain
-from fuzz.cli.files import expand, load_cases, watch_known_rules
+from fuzz.cli.files import expand, load_cases, require_fired_rules
 from fuzz.cli.options import json_option, split_isas, write_json
 
 
@@ -88,14 +88,14 @@ def _replay_file(
     from fuzz.differential.rule_notes import fired_notes, fired_to_json
     from fuzz.reporting.replay import disassembly, lines, replay, to_json
 
-    watch = watch_known_rules() if rules else None
+    fired_rules = require_fired_rules() if rules else None
     facts: list[dict[str, object]] = []
     worst = EXIT_CLEAN
     for case_file in load_cases(path):
         if isas:  # run on these even if the file names others
             case_file.case.isas = ()
         named = isas or emulated_isas(case_file, path)
-        pipeline = Pipeline(named, second=second, watch=watch)
+        pipeline = Pipeline(named, second=second, fired_rules=fired_rules)
         try:
             replayed = replay(case_file, pipeline)
         except (SettingsError, ValueError) as error:
@@ -103,11 +103,11 @@ def _replay_file(
         if not replayed.agrees:
             worst = max(worst, EXIT_FINDINGS if replayed.disputed else EXIT_USAGE)
         facts.append({"file": str(path)} | to_json(replayed))
-        if watch is not None:
-            facts[-1]["rules"] = fired_to_json(watch, replayed.runs)
+        if fired_rules is not None:
+            facts[-1]["rules"] = fired_to_json(fired_rules, replayed.runs)
         if not quiet:
             first, *rest = lines(replayed)
-            fired = (f"  {line}" for line in fired_notes(watch, replayed.runs))
+            fired = (f"  {line}" for line in fired_notes(fired_rules, replayed.runs))
             more = disassembly(replayed) if code else ()
             click.echo("\n".join([f"{path}: {first}", *rest, *fired, *more]))
     return facts, worst

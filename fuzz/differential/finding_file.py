@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import tempfile
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from backend.whole_file import write_whole
 from clif.outcome import Outcomes
 from fuzz.cases.case import Case
 from fuzz.cases.casefile import print_case
@@ -67,33 +67,6 @@ def write_finding(text: str, directory: Path) -> Path:
     if not path.exists():
         write_whole(text, path)
     return path
-
-
-def write_whole(text: str, path: Path) -> None:
-    """Writes a file so that it is there in full or not at all, even if the machine stops.
-
-    Raises OSError where that is not possible.
-    """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".crash-", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()
-        raise
-    _sync_directory(path.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def check_directory(directory: Path) -> None:

@@ -16,7 +16,7 @@ from backend.cranelift.compiler import (
     Target,
     UnsupportedError,
 )
-from backend.cranelift.fired_rules import RuleWatch
+from backend.cranelift.fired_rules import FiredRules
 from backend.cranelift.interpreter import NAME as SECOND
 from backend.emulator.convention import ConventionError
 from backend.emulator.driver import SignatureError
@@ -139,7 +139,7 @@ class Pipeline:
         isas: names of the ISAs, each with an emulated CPU.
         oracle: whose outcomes count as right.
         second: ask the second oracle as well, and say who stands alone.
-        watch: notes which rules fired on each ISA.
+        fired_rules: notes which rules fired on each ISA.
         compiler: makes the code of a case on an ISA, of the functions as they are read.
         on_stage: is told of each stage before it begins, so that whoever supervises this process
             knows what it died of.
@@ -152,7 +152,7 @@ class Pipeline:
         oracle: Oracle = interpreter,
         second: bool = False,
         fuel: int = DEFAULT_FUEL,
-        watch: RuleWatch | None = None,
+        fired_rules: FiredRules | None = None,
         compiler: Callable[[Case, str, Functions], Sequence[CompiledCode]] = compile_case,
         on_stage: Callable[[Stage], None] | None = None,
     ) -> None:
@@ -160,7 +160,7 @@ class Pipeline:
         self.oracle = oracle
         self.second = second
         self.fuel = fuel
-        self.watch = watch
+        self.fired_rules = fired_rules
         self.compiler = compiler
         self.on_stage = on_stage
         self._executors = {isa: executor_for(isa) for isa in self.isas}
@@ -179,10 +179,10 @@ class Pipeline:
         for isa in filter(case.is_for, self.isas):
             run = IsaRun(isa)
             verdict.runs.append(run)
-            mark = self.watch.mark() if self.watch is not None else None
+            mark = self.fired_rules.mark() if self.fired_rules is not None else None
             compiled = self._compile(case, functions, run, verdict)
-            if self.watch is not None and mark is not None:
-                run.fired = self.watch.since(mark)
+            if self.fired_rules is not None and mark is not None:
+                run.fired = self.fired_rules.since(mark)
             if compiled:
                 self._execute(case, injection, run, verdict)
         if self.second:

@@ -21,9 +21,9 @@ from backend.cranelift.compiler import (
     VerifierError,
 )
 from backend.cranelift.edge_counters import uncounted
-from backend.cranelift.fired_rules import watch_rules
+from backend.cranelift.fired_rules import FiredRules
 from backend.cranelift.isle import LOWERING, MID_END, Rule, Unit
-from backend.cranelift.rule_edges import placed
+from backend.cranelift.rule_edges import rule_id
 from clif.printer import print_function
 from fuzz.cases.case import DEFAULT_SETTINGS
 from fuzz.entropy import PrngEntropy
@@ -56,13 +56,13 @@ class FragmentCompiler:
         self._instruction_set = instruction_set
         self._options = Options(isas=self._isas)
         self._swarm = Swarm(PrngEntropy(0), instruction_set)
-        self._watch = watch_rules()
-        names = {} if self._watch is None else {r: n for n, r in enumerate(self._watch.rules)}
-        self._numbers: Final = names
+        self._fired_rules = FiredRules.of_build()
+        rules = () if self._fired_rules is None else self._fired_rules.rules
+        self._numbers: Final = {rule: number for number, rule in enumerate(rules)}
 
     def number(self, unit: Unit, rule: Rule) -> int | None:
         """Return the rule's number in ``fired``; None if no counter shows whether it fires."""
-        return self._numbers.get(placed(unit.name, rule))
+        return self._numbers.get(rule_id(unit.name, rule))
 
     def fires(self, unit: Unit, rule: Rule, fragment: Fragment) -> bool:
         """Return whether the rule fires for one of the targets; True if that cannot be known."""
@@ -86,22 +86,23 @@ class FragmentCompiler:
 
     def names(self, numbers: Sequence[int]) -> list[str]:
         """Return group and place of rules."""
-        return [] if self._watch is None else [self._watch.names[number] for number in numbers]
+        names = () if self._fired_rules is None else self._fired_rules.names
+        return [names[number] for number in numbers] if names else []
 
     def fired(self, unit: Unit, fragment: Fragment) -> Iterator[list[int]]:
         """Yield the numbers of the rules that fire, one list per target.
 
         If compiling fails for a target, the list holds the rules that fired before the failure.
         """
-        if self._watch is None:
+        if self._fired_rules is None:
             return
         text = print_function(standalone(self._plan(), fragment)[0])
         for target in self.targets(unit):
             with uncounted():
-                mark = self._watch.mark()
+                mark = self._fired_rules.mark()
                 with suppress(*_FAILURES):
                     target.compile(Functions(text))
-                yield self._watch.since(mark)
+                yield self._fired_rules.since(mark)
 
     def _plan(self) -> CasePlan:
         entropy = PrngEntropy(0)

@@ -8,7 +8,7 @@ from typing import Final
 
 from backend.cranelift.compiler import Target
 from backend.cranelift.isle import LOWERING, MID_END, Rule, unit
-from backend.cranelift.rule_edges import GROUPS
+from backend.cranelift.rule_map import GROUPS
 from fuzz.entropy import Entropy
 from fuzz.generate.instruction_set import InstructionSet
 from fuzz.isle.fragment import Fragment

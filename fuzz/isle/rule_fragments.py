@@ -9,7 +9,7 @@ from typing import Final
 
 from backend.cranelift.compiler import Target
 from backend.cranelift.isle import Rule, Unit
-from backend.cranelift.rule_edges import placed
+from backend.cranelift.rule_edges import rule_id
 from fuzz.entropy import PrngEntropy
 from fuzz.generate.instruction_set import InstructionSet
 from fuzz.isle.emit import expressible
@@ -79,7 +79,7 @@ class RuleFragments:
         self.unit = unit
         self.rule = rule
         self.compiler = compiler
-        self.place = placed(unit.name, rule)
+        self.place = rule_id(unit.name, rule)
         self.paths = paths
         self.instructions = instructions
         self._instruction_set = instruction_set

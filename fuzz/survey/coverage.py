@@ -23,7 +23,8 @@ from backend.cranelift.compiler import (
 )
 from backend.cranelift.edge_counters import CoveredEdges, unpack
 from backend.cranelift.reader import read_header, without_header
-from backend.cranelift.rule_edges import GROUPS, Rule, RuleMap, RulesError, known_rules
+from backend.cranelift.rule_edges import RulesError, known_rules
+from backend.cranelift.rule_map import GROUPS, RuleId, RuleMap
 from clif.printer import print_functions
 from fuzz.campaign.case_source import CaseSource
 from fuzz.cases.case import Case
@@ -254,7 +255,7 @@ def by_file(rules: RuleMap, fired: NDArray[np.bool_]) -> dict[str, dict[str, tup
     }
 
 
-def missing(rules: RuleMap, fired: NDArray[np.bool_]) -> Iterator[Rule]:
+def missing(rules: RuleMap, fired: NDArray[np.bool_]) -> Iterator[RuleId]:
     """Return the rules that did not fire, by group, file and line."""
     pairs = zip(rules.rules, fired.tolist(), strict=True)
     return (rule for rule, has_fired in pairs if not has_fired)

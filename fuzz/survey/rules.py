@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from backend.cranelift import isle
 from backend.cranelift.isle import LOWERING, MID_END
-from backend.cranelift.rule_edges import GROUPS, Rule, RuleMap, RulesError, known_rules, placed
+from backend.cranelift.rule_edges import RulesError, known_rules, rule_id
+from backend.cranelift.rule_map import GROUPS, RuleId, RuleMap
 from fuzz.generate.options import Options
 from fuzz.isle.director import RuleDirector
 from fuzz.isle.rule_fragments import VARIANTS, RuleFragments
@@ -51,7 +52,7 @@ class RuleState:
         explanation: why it has not fired; None if it has.
     """
 
-    place: Rule
+    place: RuleId
     rule: isle.Rule | None
     fragments: int = 0
     firing: int = 0
@@ -121,17 +122,17 @@ def survey(isas: Sequence[str], run: RunCounts | None = None) -> list[RuleState]
 
 
 @cache
-def _rule_fragments(isas: tuple[str, ...]) -> dict[Rule, RuleFragments]:
+def _rule_fragments(isas: tuple[str, ...]) -> dict[RuleId, RuleFragments]:
     return {made.place: made for made in RuleDirector(Options(isas=isas)).pool.main}
 
 
-def _parsed(isas: Sequence[str]) -> dict[Rule, tuple[str, isle.Rule]]:
+def _parsed(isas: Sequence[str]) -> dict[RuleId, tuple[str, isle.Rule]]:
     names = (MID_END, *(LOWERING[isa] for isa in isas))
-    return {placed(n, rule): (n, rule) for n in names for rule in isle.unit(n).rules}
+    return {rule_id(n, rule): (n, rule) for n in names for rule in isle.unit(n).rules}
 
 
 def _state(
-    place: Rule,
+    place: RuleId,
     unit: str,
     rule: isle.Rule | None,
     made: RuleFragments | None,
@@ -161,7 +162,7 @@ def _state(
 
 
 def _explain(
-    place: Rule, unit: str, rule: isle.Rule | None, made: RuleFragments | None, rules: RuleMap
+    place: RuleId, unit: str, rule: isle.Rule | None, made: RuleFragments | None, rules: RuleMap
 ) -> Explanation:
     if not rules.edges(place):
         text = "the compiler merged it with other code, so whether it fires cannot be told"

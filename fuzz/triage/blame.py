@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from backend.cranelift.rule_edges import Rule
+from backend.cranelift.rule_map import RuleId
 
 
 class Part(Enum):
@@ -71,7 +71,7 @@ class FiredRule:
     ``source`` is the rule's first line, empty where Cranelift's sources are not at hand.
     """
 
-    rule: Rule
+    rule: RuleId
     isa: str
     source: str = ""
 

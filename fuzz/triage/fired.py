@@ -14,7 +14,8 @@ from backend.cranelift.compiler import (
     VerifierError,
 )
 from backend.cranelift.edge_counters import CoveredEdges
-from backend.cranelift.rule_edges import Rule, RuleMap, RulesError, known_rules
+from backend.cranelift.rule_edges import RulesError, known_rules
+from backend.cranelift.rule_map import RuleId, RuleMap
 from clif.printer import print_functions
 from fuzz.cases.case import Case
 from fuzz.differential.pipeline import target_of
@@ -29,7 +30,7 @@ class RuleDifference:
     neighbour: str = ""
 
 
-def fired_rules(case: Case, isa: str, rules: RuleMap) -> frozenset[Rule]:
+def fired_rules(case: Case, isa: str, rules: RuleMap) -> frozenset[RuleId]:
     """The rules that fire when the case is compiled for an ISA, whatever becomes of that."""
     edges = CoveredEdges()
     try:
@@ -62,7 +63,7 @@ def rule_difference(case: Case, isa: str, neighbours: Iterable[tuple[Case, str]]
     return RuleDifference(tuple(_described(found, isa, rules)), words)
 
 
-def _described(found: Iterable[Rule], isa: str, rules: RuleMap) -> Iterator[FiredRule]:
+def _described(found: Iterable[RuleId], isa: str, rules: RuleMap) -> Iterator[FiredRule]:
     for rule in sorted(found):
         source = rules.source_line(rule).partition(";;")[0]  # generated ones name where they are
         yield FiredRule(rule, isa, source.strip())

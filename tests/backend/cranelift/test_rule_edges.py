@@ -11,15 +11,16 @@ import numpy as np
 import pytest
 
 from backend.cranelift import _cranelift, edge_counters, isle_generated, rule_edges
-from backend.cranelift.basic_block import StraightLines
 from backend.cranelift.compiler import Target, compile_text
 from backend.cranelift.edge_counters import CoveredEdges
-from backend.cranelift.rule_edges import GROUPS, Rule, RuleMap, RulesError, rule_map
+from backend.cranelift.isle_generated import BlockDisassembler
+from backend.cranelift.rule_edges import RulesError, load_rule_map
+from backend.cranelift.rule_map import GROUPS, RuleId, RuleMap
 
-BUILD = rule_map()
+BUILD = load_rule_map()
 
 
-def rule(group: str, file: str, text: str) -> Rule:
+def rule(group: str, file: str, text: str) -> RuleId:
     """The only rule of a file that begins so."""
     found = [
         rule
@@ -32,7 +33,7 @@ def rule(group: str, file: str, text: str) -> Rule:
     return found[0]
 
 
-def fired(text: str, isa: str, opt_level: str = "speed") -> set[Rule]:
+def fired(text: str, isa: str, opt_level: str = "speed") -> set[RuleId]:
     edges = CoveredEdges()
     compile_text(text, Target.of(isa, {"opt_level": opt_level}))
     edges.collect()
@@ -244,29 +245,29 @@ def facts(found: RuleMap) -> object:
 
 
 def test_the_map_is_cached_and_a_damaged_cache_is_mended(tmp_path, monkeypatch) -> None:
-    first = rule_map(cache_folder=tmp_path)
+    first = load_rule_map(cache_folder=tmp_path)
     (file,) = tmp_path.iterdir()
     written = file.read_bytes()
     for damage in (b"{", b"[]", b"\xff", b'{"rules": [["a", "b", 1, [99999999]]]}'):
         file.write_bytes(damage)
-        assert facts(rule_map(cache_folder=tmp_path)) == facts(first)
+        assert facts(load_rule_map(cache_folder=tmp_path)) == facts(first)
         assert file.read_bytes() == written
     monkeypatch.setattr(_cranelift, "source_lines", None)
-    assert facts(rule_map(cache_folder=tmp_path)) == facts(first)
+    assert facts(load_rule_map(cache_folder=tmp_path)) == facts(first)
 
 
 def test_an_edge_that_the_build_does_not_have_is_damage(tmp_path) -> None:
-    first = rule_map(cache_folder=tmp_path)
+    first = load_rule_map(cache_folder=tmp_path)
     (file,) = tmp_path.iterdir()
     raw = json.loads(file.read_text())
     raw["rules"][0][3] = [len(edge_counters.counters())]
     file.write_text(json.dumps(raw))
-    assert facts(rule_map(cache_folder=tmp_path)) == facts(first)
+    assert facts(load_rule_map(cache_folder=tmp_path)) == facts(first)
 
 
 def test_making_the_map_covers_nothing(tmp_path) -> None:
     edge_counters.counters()[:] = 0
-    rule_map(cache_folder=tmp_path)
+    load_rule_map(cache_folder=tmp_path)
     assert np.count_nonzero(edge_counters.counters().copy()) < 100  # those of asking for counters
 
 
@@ -274,7 +275,7 @@ def test_generated_code_that_is_gone_is_said(tmp_path, monkeypatch) -> None:
     gone = os.fspath(tmp_path / "isle_opt.rs")
     monkeypatch.setattr(_cranelift, "source_lines", lambda *_: ([gone], [(0, 0, 1)]))
     with pytest.raises(RulesError, match=r"isle_opt\.rs"):
-        rule_map(cache_folder=tmp_path)
+        load_rule_map(cache_folder=tmp_path)
 
 
 def test_a_library_that_is_not_the_loaded_one_is_refused(tmp_path) -> None:
@@ -314,7 +315,7 @@ def test_sources_of_a_lone_folder(tmp_path) -> None:
 
 def test_a_straight_line_ends_before_a_branch() -> None:
     pcs = edge_counters.edge_pcs()
-    code = StraightLines(int(pcs.max()))
+    code = BlockDisassembler(int(pcs.max()))
     lengths = set()
     for entry in pcs[edge_counters.function_entries()][:200].tolist():
         addresses = list(code.addresses(entry))
@@ -323,9 +324,9 @@ def test_a_straight_line_ends_before_a_branch() -> None:
         assert addresses[-1] - entry < 512
         lengths.add(len(addresses))
     assert len(lengths) > 10
-    assert list(StraightLines(entry).addresses(entry)) == [entry]
+    assert list(BlockDisassembler(entry).addresses(entry)) == [entry]
 
 
 def test_an_unknown_machine_has_the_edges_themselves(monkeypatch) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "vax")
-    assert list(StraightLines(1 << 63).addresses(1234)) == [1234]
+    assert list(BlockDisassembler(1 << 63).addresses(1234)) == [1234]

@@ -12,7 +12,7 @@ import pytest
 from backend.cranelift import edge_counters
 from backend.cranelift.compiler import Target, VerifierError, compile_text
 from backend.cranelift.edge_counters import CoveredEdges, uncounted, unpack
-from backend.cranelift.rule_edges import GROUPS
+from backend.cranelift.rule_map import GROUPS
 from backend.cranelift.support_matrix import probe
 from fuzz.cases.case_options import CaseOptions
 from fuzz.survey.coverage import measure_cases, measure_files, rule_counts

@@ -11,7 +11,7 @@ import pytest
 
 from backend.cranelift import isle
 from backend.cranelift.compiler import Functions, Target
-from backend.cranelift.fired_rules import RuleWatch, watch_rules
+from backend.cranelift.fired_rules import FiredRules
 from backend.cranelift.rule_edges import known_rules
 from clif.printer import print_functions
 from fuzz.cases.case import DEFAULT_SETTINGS
@@ -32,8 +32,8 @@ OTHER = SAME.replace("isub v0, v0", "popcnt v0")
 
 
 @pytest.fixture(scope="module")
-def watch() -> RuleWatch:
-    found = watch_rules()
+def fired_rules() -> FiredRules:
+    found = FiredRules.of_build()
     assert found is not None
     return found
 
@@ -43,19 +43,19 @@ def states() -> list[RuleState]:
     return survey(("aarch64",))
 
 
-def fired(watch: RuleWatch, text: str, level: str) -> set[str]:
+def fired(fired_rules: FiredRules, text: str, level: str) -> set[str]:
     target = Target.of("aarch64", DEFAULT_SETTINGS | {"opt_level": level})
     functions = Functions(text)
-    mark = watch.mark()
+    mark = fired_rules.mark()
     target.compile(functions)
-    return {watch.names[number] for number in watch.since(mark)}
+    return {fired_rules.names[number] for number in fired_rules.since(mark)}
 
 
-def test_what_fires_is_told_of_one_compilation(watch: RuleWatch) -> None:
-    optimised = fired(watch, SAME, "speed")
+def test_what_fires_is_told_of_one_compilation(fired_rules: FiredRules) -> None:
+    optimised = fired(fired_rules, SAME, "speed")
     assert any(name.startswith("mid_end src/opts/arithmetic.isle") for name in optimised)
-    assert not any(name.startswith("mid_end") for name in fired(watch, SAME, "none"))
-    assert fired(watch, OTHER, "speed") != optimised
+    assert not any(name.startswith("mid_end") for name in fired(fired_rules, SAME, "none"))
+    assert fired(fired_rules, OTHER, "speed") != optimised
     assert not any(name.startswith("x86_64") for name in optimised)
 
 
@@ -134,10 +134,10 @@ def test_tested_means_enough_cases_and_inputs_on_one_isa(states: list[RuleState]
     assert state.tested
 
 
-def test_a_sweep_is_about_each_rule_in_turn(watch: RuleWatch) -> None:
+def test_a_sweep_is_about_each_rule_in_turn(fired_rules: FiredRules) -> None:
     sweep = RuleSweep(Options(isas=("aarch64",)), seed=3)
     assert sweep.rules > 1000
-    pipeline = Pipeline(("aarch64",), watch=watch)
+    pipeline = Pipeline(("aarch64",), fired_rules=fired_rules)
     met = directed = 0
     for index in range(60):
         case = sweep.case(index)
@@ -148,18 +148,18 @@ def test_a_sweep_is_about_each_rule_in_turn(watch: RuleWatch) -> None:
         if about:
             directed += 1
             numbers = {number for run in verdict.runs for number in run.fired}
-            met += about in {str(watch.rules[n]) for n in numbers}
+            met += about in {str(fired_rules.rules[n]) for n in numbers}
     assert directed > 45
     assert met > 0.8 * directed
 
 
-def test_a_finding_names_the_rules_that_fired(watch: RuleWatch) -> None:
+def test_a_finding_names_the_rules_that_fired(fired_rules: FiredRules) -> None:
     sweep = RuleSweep(Options(isas=("aarch64",)), seed=3)
-    verdict = Pipeline(("aarch64",), watch=watch).check(sweep.case(0))
-    notes = fired_notes(watch, verdict.runs)
+    verdict = Pipeline(("aarch64",), fired_rules=fired_rules).check(sweep.case(0))
+    notes = fired_notes(fired_rules, verdict.runs)
     assert notes
     assert all(note.startswith("rules fired for aarch64: src/") for note in notes)
-    assert fired_notes(watch, verdict.runs, "x86_64") == []
+    assert fired_notes(fired_rules, verdict.runs, "x86_64") == []
 
 
 def test_rules_against_a_run(command: Command, tmp_path: Path, states: list[RuleState]) -> None:
