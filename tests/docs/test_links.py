@@ -23,7 +23,7 @@ FOLDERS = (
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _PATH = re.compile(rf"(?<![\w/.~-])(?:{'|'.join(FOLDERS)})/[\w./*-]*")
 _MODULE = re.compile(rf"(?<![\w/.])(?:{'|'.join(PACKAGES)})(?:\.\w+)+")
-_FILE = re.compile(r"(?<![\w/.])\w+\.py\b")
+_FILE = re.compile(r"(?<![\w/.*])\w+\.py\b")
 _HEADING = re.compile(r"^#+ +(.*)$", re.MULTILINE)
 _MENTIONED_FILE = re.compile(
     rf"(?<![\w/.~-])(?:{'|'.join(FOLDERS)})/[\w./-]*\w\.(?:py|md|rs|clif)\b"
