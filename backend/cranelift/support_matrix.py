@@ -97,7 +97,7 @@ class SupportMatrix:
         failing = (s for s in found if s is not Support.SUPPORTED)
         return next(failing, Support.SUPPORTED) if found else Support.INVALID
 
-    def pairs(self) -> Iterator[InstructionName]:
+    def names(self) -> Iterator[InstructionName]:
         """Every instruction that compiles."""
         return (key for key, status in self.entries.items() if status is Support.SUPPORTED)
 

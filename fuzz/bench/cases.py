@@ -18,7 +18,7 @@ from fuzz.differential.stage import Stage
 #: Share of the time that goes into cases that are not counted: caches fill up meanwhile, and
 #: fragments of rules are made, which takes half a minute to all of them.
 _WARM_UP = 0.5
-#: Cases before that one are aimed at more rules than others (``fuzz.generate.generator``).
+#: Cases before that one are directed at more rules than others (``fuzz.isle.director``).
 _FIRST = 10_000
 
 

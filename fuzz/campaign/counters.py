@@ -114,7 +114,7 @@ def _count_runs(
         statistics.emulate_ns[run.isa] += run.emulate_ns
         if run.outcomes is not None:
             statistics.executions_by_isa[run.isa] += case.inputs.count
-            statistics.note_pairs(run.isa, names)
+            statistics.note_opcode_types(run.isa, names)
         if optimised:
             statistics.note_liveness(generated, run.live_instructions)
 

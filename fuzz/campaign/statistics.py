@@ -29,7 +29,8 @@ class Statistics:
         unintended_traps: inputs that trapped in cases that were not drawn as trapping.
         live_ratios: compilations with optimisation, by the percentage of the generated instructions
             that were left; each case counts once for each ISA.
-        pairs: for each ISA the compared cases that contain an (opcode, type), by ``iadd.i32``; by
+        opcode_types: for each ISA the compared cases that contain an (opcode, type), by
+        ``iadd.i32``; by
             the opcode alone if it has no controlling type.
         rule_cases: for each ISA the compared cases in which a rule fired, by the rule's group and
             place.
@@ -62,7 +63,7 @@ class Statistics:
     emulate_ns: Counter[str] = field(default_factory=Counter)
     live_ratios: Counter[int] = field(default_factory=Counter)
     known_faults: Counter[str] = field(default_factory=Counter)
-    pairs: dict[str, Counter[str]] = field(default_factory=dict)
+    opcode_types: dict[str, Counter[str]] = field(default_factory=dict)
     rule_cases: dict[str, Counter[str]] = field(default_factory=dict)
     rule_inputs: dict[str, Counter[str]] = field(default_factory=dict)
     mutants: int = 0
@@ -84,7 +85,7 @@ class Statistics:
         for counter, more in zip(self._counters(), other._counters(), strict=True):
             counter.update(more)
         for table, added in (
-            (self.pairs, other.pairs),
+            (self.opcode_types, other.opcode_types),
             (self.rule_cases, other.rule_cases),
             (self.rule_inputs, other.rule_inputs),
         ):
@@ -111,9 +112,9 @@ class Statistics:
             self.unsupported,
         )
 
-    def note_pairs(self, isa: str, pairs: Iterable[str]) -> None:
-        """Count a case that was compared on an ISA; ``pairs`` names each pair once."""
-        self.pairs.setdefault(isa, Counter()).update(pairs)
+    def note_opcode_types(self, isa: str, opcode_types: Iterable[str]) -> None:
+        """Count a case that was compared on an ISA; ``opcode_types`` names each pair once."""
+        self.opcode_types.setdefault(isa, Counter()).update(opcode_types)
 
     def note_rejected(self, reason: str, index: int) -> None:
         """Count case ``index`` as rejected."""
@@ -186,7 +187,7 @@ class Statistics:
             "live_instructions": self.live_instructions,
             "liveness_median": self.liveness_median,
             "opcodes": dict(sorted(self.opcodes.items())),
-            "pairs": _sorted_tables(self.pairs),
+            "opcode_types": _sorted_tables(self.opcode_types),
             "rule_cases": _sorted_tables(self.rule_cases),
             "rule_inputs": _sorted_tables(self.rule_inputs),
             "mutants": self.mutants,

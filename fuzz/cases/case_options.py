@@ -33,7 +33,7 @@ class CaseOptions:
     """What a user may say of the cases.
 
     ``mutant_share`` is the share of them that are mutants; ``without`` names ``INGREDIENTS``;
-    ``rules_share`` is that of their parts that are aimed at rules.
+    ``rules_share`` is that of their parts that are directed at rules.
     """
 
     isas: tuple[str, ...] = DEFAULT_ISAS

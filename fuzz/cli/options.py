@@ -123,7 +123,7 @@ _CASE_OPTIONS = (
         metavar="WHAT,...",
         help=f"Leave out, to see what it is good for: {', '.join(INGREDIENTS)}.",
     ),
-    _share_option("--rules-share", "Share of the parts of a case that are aimed at ISLE rules."),
+    _share_option("--rules-share", "Share of the parts of a case that are directed at ISLE rules."),
 )
 
 

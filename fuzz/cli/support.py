@@ -77,17 +77,18 @@ def command(
 
 
 def _compare(isas: tuple[str, ...], run_file: str, json_file: str | None) -> int:
-    """Print for each ISA the share of pairs that a run has generated, and the others."""
+    """Print for each ISA the share of pairs of opcode and type that a run has generated, and the
+    others."""
     from fuzz.survey.support import ENOUGH, pair_coverage
 
-    pairs = _pairs_of_run(run_file)
-    coverages = [pair_coverage(isa, pairs.get(isa, {})) for isa in isas]
+    opcode_types = _opcode_types_of_run(run_file)
+    coverages = [pair_coverage(isa, opcode_types.get(isa, {})) for isa in isas]
     if json_file is not None:
         facts = {
             each.isa: {
-                "pairs": each.wanted,
+                "opcode_types": each.wanted,
                 "share": each.share,
-                "rest": {name: asdict(pair) for name, pair in each.rest.items()},
+                "rest": {name: asdict(reached) for name, reached in each.rest.items()},
             }
             for each in coverages
         }
@@ -99,20 +100,22 @@ def _compare(isas: tuple[str, ...], run_file: str, json_file: str | None) -> int
                 f"{each.isa}: {got} of {each.wanted} pairs of opcode and type in at least "
                 f"{ENOUGH} cases ({100 * each.share:.1f}%)"
             )
-            for name, pair in each.rest.items():
-                click.echo(f"  {pair.cases:4} {name}" + f"  ({pair.reason})" * bool(pair.reason))
+            for name, reached in each.rest.items():
+                click.echo(
+                    f"  {reached.cases:4} {name}" + f"  ({reached.reason})" * bool(reached.reason)
+                )
     return EXIT_CLEAN
 
 
-def _pairs_of_run(run_file: str) -> dict[str, dict[str, int]]:
-    """Read the pairs from a file that ``run --json`` wrote.
+def _opcode_types_of_run(run_file: str) -> dict[str, dict[str, int]]:
+    """Read the (opcode, type) counts from a file that ``run --json`` wrote.
 
     Raises:
         BadInput: it is not such a file.
     """
     try:
-        pairs = json.loads(Path(run_file).read_text(encoding="utf-8"))["pairs"]
-        return {isa: dict(counts) for isa, counts in pairs.items()}
+        opcode_types = json.loads(Path(run_file).read_text(encoding="utf-8"))["opcode_types"]
+        return {isa: dict(counts) for isa, counts in opcode_types.items()}
     except OSError as error:
         raise BadInput(f"{run_file}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:

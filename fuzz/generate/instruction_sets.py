@@ -128,7 +128,7 @@ def _sound_keys(
     suspects = {name for fault in faults for name in fault.instructions.opcodes}
     keys = frozenset(
         key
-        for key in probe(isa, dict(settings), dict(flags)).pairs()
+        for key in probe(isa, dict(settings), dict(flags)).names()
         if key[0] in MEANINGS
         and not (key[0] in suspects and any(f.instructions.matches(*key) for f in faults))
     )

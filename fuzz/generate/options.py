@@ -50,7 +50,8 @@ class Options:
         callees: how many functions a case has besides its main one, at most.
         fragments: further pieces to draw from (``fuzz.generate.idioms.fragment.Fragment``), every
             other time that an idiom is due.
-        directed_share: probability that the next part of a function is aimed at one of Cranelift's
+        directed_share: probability that the next part of a function is directed at one of
+        Cranelift's
             rules; nothing is where ``opcodes`` are given.
     """
 

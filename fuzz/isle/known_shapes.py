@@ -1,4 +1,5 @@
-"""Fragments that run into a known finding every time: aiming at it again would only hide others.
+"""Fragments that run into a known finding every time: directing cases at it again would only hide
+others.
 
 ``backend.cranelift.known_faults`` has single instructions, ``backend.cranelift.known_failures``
 what is recognised when it has been found; here are shapes, which the rest of the generator may

@@ -196,8 +196,8 @@ def _coverage(isas: Sequence[str], statistics: Statistics) -> Coverage:
     for isa in isas:
         for opcode, type_ in _wanted(isa):
             cases[isa, opcode, type_] = 0
-        for pair, number in statistics.pairs.get(isa, Counter()).items():
-            opcode, _, type_ = pair.partition(".")
+        for opcode_type, number in statistics.opcode_types.get(isa, Counter()).items():
+            opcode, _, type_ = opcode_type.partition(".")
             cases[isa, opcode, type_ or _UNTYPED] = number
     return Coverage(tuple(isas), cases)
 

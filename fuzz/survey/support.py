@@ -97,7 +97,7 @@ class PairCoverage:
         return 1 - len(self.rest) / self.wanted if self.wanted else 1.0
 
 
-#: Cases that a pair must be in to count as generated.
+#: Cases that a pair of opcode and type must be in to count as generated.
 ENOUGH: Final = 20
 
 
@@ -114,7 +114,7 @@ def pair_coverage(isa: str, cases: Mapping[str, int]) -> PairCoverage:
     """
     wanted: dict[str, list[InstructionName]] = defaultdict(list)
     for flags in (emulated_flags(isa), {}):
-        for key in probe(isa, DEFAULT_SETTINGS, flags, switches=switches(isa)).pairs():
+        for key in probe(isa, DEFAULT_SETTINGS, flags, switches=switches(isa)).names():
             if key[0] in interp.MEANINGS:
                 wanted[f"{key[0]}.{key[1]}" if key[1] else key[0]].append(key)
     rest = {

@@ -49,7 +49,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 def facts(result: CampaignResult) -> dict[str, object]:
     table = result.statistics.to_json()
-    names = ("cases", "executions", "traps", "instructions", "opcodes", "pairs", "rejected")
+    names = ("cases", "executions", "traps", "instructions", "opcodes", "opcode_types", "rejected")
     return {name: table[name] for name in names} | {
         "findings": sorted((r.case, r.bucket, Path(r.file).name) for r in result.findings)
     }

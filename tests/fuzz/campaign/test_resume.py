@@ -58,7 +58,7 @@ def some_result() -> CampaignResult:
     statistics = result.statistics
     statistics.cases, statistics.wall_ns = 7, 2_500_000_000
     statistics.live_ratios[93] = 4
-    statistics.note_pairs("aarch64", ["iadd.i32"])
+    statistics.note_opcode_types("aarch64", ["iadd.i32"])
     statistics.note_rejected("reason", 5)
     statistics.compile_ns["x86_64"] = 3_000_000_000
     result.findings = [
@@ -163,7 +163,15 @@ def test_a_full_disk_ends_the_campaign_with_what_was_saved(tmp_path: Path) -> No
 def facts(result: CampaignResult) -> dict[str, object]:
     """What a campaign amounts to, without times."""
     table = result.statistics.to_json()
-    names = ("cases", "executions", "traps", "instructions", "opcodes", "pairs", "known_faults")
+    names = (
+        "cases",
+        "executions",
+        "traps",
+        "instructions",
+        "opcodes",
+        "opcode_types",
+        "known_faults",
+    )
     return {name: table[name] for name in names} | {
         "findings": sorted((r.case, r.bucket, Path(r.file).name) for r in result.findings)
     }
@@ -208,7 +216,7 @@ def test_a_killed_supervisor_takes_its_workers_along_and_can_be_resumed(
     assert output.code == 0
     assert json.loads(output.out)["cases"] == cases
     whole = command("run", *FLAGS, "--cases", cases, "--out", tmp_path / "2", "--json", "-")
-    for name in ("cases", "executions", "traps", "instructions", "pairs"):
+    for name in ("cases", "executions", "traps", "instructions", "opcode_types"):
         assert json.loads(output.out)[name] == json.loads(whole.out)[name]
 
 

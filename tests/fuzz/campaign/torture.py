@@ -53,7 +53,7 @@ _COMPARED = (
     "traps",
     "instructions",
     "opcodes",
-    "pairs",
+    "opcode_types",
     "by_isa",
 )
 

@@ -49,8 +49,8 @@ def test_json_has_the_names_that_programs_rely_on(command: Command, tmp_path: Pa
     executions = [facts["by_isa"][isa]["executions"] for isa in facts["isa"]]
     assert facts["executions"] == sum(executions) >= 40
     assert 20 <= min(executions) <= max(executions) <= 40  # some are for one of them alone
-    assert facts["pairs"].keys() == {"x86_64", "aarch64"}
-    assert facts["pairs"]["aarch64"]["return"] == executions[1] // 2
+    assert facts["opcode_types"].keys() == {"x86_64", "aarch64"}
+    assert facts["opcode_types"]["aarch64"]["return"] == executions[1] // 2
     stages = {"generate", "print", "read", "interpret", "compile", "emulate", "compare"}
     assert facts["seconds"].keys() == stages | {"crosscheck", "total"}
     assert sum(facts["opcodes"].values()) == facts["instructions"]
@@ -276,8 +276,8 @@ def test_mutants_are_counted(command: Command, tmp_path: Path) -> None:
 
 def test_a_mutant_of_a_seed_can_be_printed(command: Command) -> None:
     plain = command("fmt", *SMALL, "5:3").out
-    aimed = command("fmt", *SMALL, "5:3", "--rules-share", 1).out
-    assert aimed.count("\n") > command("fmt", *SMALL, "5:3", "--rules-share", 0).out.count("\n")
+    directed = command("fmt", *SMALL, "5:3", "--rules-share", 1).out
+    assert directed.count("\n") > command("fmt", *SMALL, "5:3", "--rules-share", 0).out.count("\n")
     mutant = command("fmt", *SMALL, "5:3", "--mutants", 1).out
     assert mutant.startswith("; origin: seed 5 case 3, mutated: ")
     assert mutant != plain
@@ -304,8 +304,8 @@ def test_ingredients_can_be_left_out(command: Command, tmp_path: Path) -> None:
     everything = json.loads(file.read_text())
     command(*few, "--without", "vectors,rules,settings")
     rest = json.loads(file.read_text())
-    assert any("x" in pair.split(".")[-1] for pair in everything["pairs"]["aarch64"])
-    assert not any("x" in pair.partition(".")[2] for pair in rest["pairs"]["aarch64"])
+    assert any("x" in pair.split(".")[-1] for pair in everything["opcode_types"]["aarch64"])
+    assert not any("x" in pair.partition(".")[2] for pair in rest["opcode_types"]["aarch64"])
 
 
 def test_unknown_ingredients(command: Command) -> None:

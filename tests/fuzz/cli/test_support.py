@@ -55,8 +55,8 @@ def test_what_a_run_has_reached(command: Command, tmp_path: Path) -> None:
     matrix = json.loads(command("support", "--isa", "x86_64", "--json", "-").out)
     assert "smin.i128" not in matrix["isa"]["x86_64"]["opcodes"]["smin"]
     facts = tmp_path / "facts.json"
-    pairs = {"iadd.i32": 20, "iadd.i8": 19, "fence": 99}
-    facts.write_text(json.dumps({"pairs": {"x86_64": pairs}}))
+    opcode_types = {"iadd.i32": 20, "iadd.i8": 19, "fence": 99}
+    facts.write_text(json.dumps({"opcode_types": {"x86_64": opcode_types}}))
     args = ("support", "--isa", "x86_64", "--against", str(facts))
     lines = command(*args).out.splitlines()
     total = int(lines[0].split()[3])
@@ -67,13 +67,13 @@ def test_what_a_run_has_reached(command: Command, tmp_path: Path) -> None:
     assert "     0 fcvt_from_sint.f32x2  (no settled meaning)" in lines
     assert not any(line.endswith((" iadd.i32", " fence")) for line in lines[1:])
     reached = json.loads(command(*args, "--json", "-").out)["x86_64"]
-    assert reached["pairs"] == total
+    assert reached["opcode_types"] == total
     assert reached["rest"]["x86_pmaddubsw"] == {"cases": 0, "reason": ""}
 
 
 def test_what_is_no_run(command: Command, tmp_path: Path) -> None:
     facts = tmp_path / "facts.json"
-    for text in ("{", "[]", '{"pairs": 3}', '{"cases": 3}'):
+    for text in ("{", "[]", '{"opcode_types": 3}', '{"cases": 3}'):
         facts.write_text(text)
         assert "not written by clif-fuzz run --json" in command.complaint(
             "support", "--against", str(facts)

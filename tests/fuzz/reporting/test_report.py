@@ -228,8 +228,10 @@ def folder(tmp_path: Path) -> Path:
     statistics = Statistics(cases=20, executions=640, hangs=2)
     statistics.rejected["oracle: nothing"] = 3
     statistics.traps["heap_oob"] = 5
-    statistics.pairs["x86_64"] = statistics.pairs.get("x86_64", type(statistics.traps)())
-    statistics.pairs["x86_64"]["iadd.i32"] = 11
+    statistics.opcode_types["x86_64"] = statistics.opcode_types.get(
+        "x86_64", type(statistics.traps)()
+    )
+    statistics.opcode_types["x86_64"]["iadd.i32"] = 11
     statistics.stage_ns[Stage.COMPILE] = 2_000_000_000
     statistics.total_ns, statistics.wall_ns = 3_000_000_000, 4_000_000_000
     result = CampaignResult(statistics)
