@@ -42,7 +42,7 @@ class Comment:
 
 @dataclass(frozen=True, slots=True)
 class TargetLine:
-    """``target x86_64 has_sse41=false``: the ISA's or triple's name and the flags behind it."""
+    """``target NAME FLAG=false``: the ISA's or triple's name and the flags behind it."""
 
     name: str
     flags: tuple[str, ...] = ()

@@ -46,7 +46,7 @@ class Target:
     """An ISA with its settings; hashable, so that whatever belongs to a target can be cached.
 
     Attributes:
-        isa: ``x86_64``, ``aarch64``..., as in a ``target`` line, or a whole triple.
+        isa: its name as in a ``target`` line, or a whole triple.
         settings: the shared settings that differ from Cranelift's defaults, sorted.
         flags: the ISA's own that differ, sorted.
     """

@@ -14,7 +14,7 @@ from enum import IntEnum
 import numpy as np
 
 from backend.cranelift import _cranelift
-from backend.cranelift.compiler import Functions, Target
+from backend.cranelift.compiler import Functions, Target, isas
 from clif.function import Function
 from clif.outcome import Inputs, Outcomes, Status, Words, word_count, word_dtype
 from clif.printer import print_functions
@@ -24,7 +24,7 @@ NAME = "cranelift-interpreter"
 
 #: NaNs are made canonical by a pass over the CLIF that asks an ISA only whether it has vectors. The
 #: verifier, which follows it, would ask for the case's own settings.
-_ANY_ISA = Target.of("x86_64", {"enable_verifier": "false"})
+_ANY_ISA = Target.of(isas()[0], {"enable_verifier": "false"})
 
 
 class Ending(IntEnum):

@@ -13,12 +13,13 @@ from functools import cache
 from typing import Any, Final
 
 from backend.cranelift import _cranelift
+from backend.cranelift.isa_names import CRANELIFT_NAMES
 
 #: Names of the sets of rules, as Cranelift's build calls them.
 MID_END: Final = "opt"
-UNITS: Final = (MID_END, "x64", "aarch64")
 #: The set of lowering rules of an ISA, by the ISA's name.
-LOWERING: Final[Mapping[str, str]] = {"x86_64": "x64", "aarch64": "aarch64"}
+LOWERING: Final[Mapping[str, str]] = {name: isa.rules for name, isa in CRANELIFT_NAMES.items()}
+UNITS: Final = (MID_END, *LOWERING.values())
 
 
 class IsleError(Exception):

@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from backend.cranelift.disk_cache import folder, save
+from backend.cranelift.isa_names import CRANELIFT_NAMES
 
-_SOURCES: Final = Path(__file__).with_name("release")
-_PANICS: Final = Path(__file__).with_name("src") / "panics.rs"  # which the program shares
+_BACKEND: Final = Path(__file__).parents[1]
+_SOURCES: Final = _BACKEND / "release"
+_PANICS: Final = _BACKEND / "src" / "panics.rs"  # which the program shares
 _NAME: Final = "clif-fuzz-release"
 _CODEGEN: Final = "cranelift-codegen"
 _READER: Final = "cranelift-reader"
@@ -135,6 +137,7 @@ def _write_manifest(place: Path, version: str, path: Path | None) -> None:
         version=version if version.count(".") == 2 else f"{version}.0",
         sources=_SOURCES,
         codegen=_requirement(_CODEGEN, version, path),
+        features=json.dumps(["std", *(isa.feature for isa in CRANELIFT_NAMES.values())]),
         reader=_requirement(_READER, version, path),
     )
     if path is not None and not (path / "cranelift" / "codegen").is_dir():
@@ -165,7 +168,7 @@ name = "{name}"
 path = "{sources}/main.rs"
 
 [dependencies]
-cranelift-codegen = {{ {codegen}, default-features = false, features = ["std", "x86", "arm64"] }}
+cranelift-codegen = {{ {codegen}, default-features = false, features = {features} }}
 cranelift-reader = {{ {reader} }}
 serde_json = "1"
 

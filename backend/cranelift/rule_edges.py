@@ -16,13 +16,20 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from backend.cranelift import _cranelift, disk_cache, edge_counters, isle, isle_generated
+from backend.cranelift import (
+    _cranelift,
+    disk_cache,
+    edge_counters,
+    isa_names,
+    isle,
+    isle_generated,
+)
 from backend.cranelift.isle_generated import BlockDisassembler
-from backend.cranelift.rule_map import RuleId, RuleMap, source_line
+from backend.cranelift.rule_map import GROUPS, RuleId, RuleMap, source_line
 
 _GENERATED: Final = re.compile(r"isle_(\w+)\.rs")
-#: Groups whose name in reports is not that of the generated file.
-_GROUP_NAMES: Final = {"opt": "mid_end", "x64": "x86_64"}
+#: The group of rules in a generated file, by the file's name for it.
+_GROUP_NAMES: Final = {isle.MID_END: GROUPS[0]} | {unit: isa for isa, unit in isle.LOWERING.items()}
 _OUT_DIR: Final = "<OUT_DIR>/"
 _PRELUDE: Final = "src/isle_prelude.rs"
 
@@ -37,7 +44,7 @@ def load_rule_map(*, cache_folder: Path | None = None) -> RuleMap:
     Raises:
         RulesError: no counters, no debug information, or the generated code is gone.
     """
-    build = disk_cache.fingerprint(__file__, isle_generated.__file__)
+    build = disk_cache.fingerprint(__file__, isle_generated.__file__, isa_names.__file__)
     file = (cache_folder or disk_cache.folder()) / f"rules-{build.hex()[:20]}.json"
     found = _load(file)
     if found is None:

@@ -12,8 +12,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.cranelift.isa_names import CRANELIFT_NAMES
+
 #: The groups of rules that every build has, by the names that reports use.
-GROUPS: Final = ("mid_end", "x86_64", "aarch64")
+GROUPS: Final = ("mid_end", *CRANELIFT_NAMES)
 
 
 @dataclass(frozen=True, slots=True, order=True)

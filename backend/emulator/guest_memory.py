@@ -2,8 +2,8 @@
 
 Everything that the host reads or writes often is host memory mapped into the guest, so loading a
 case is NumPy copies. Cranelift's code, its stack and its data lie far above 4 GiB, so that an
-address cut to 32 bits faults; what only the harness addresses lies below 2 GiB, where x86-64's
-absolute addressing reaches it.
+address cut to 32 bits faults; what only the harness addresses lies below 2 GiB, where
+absolute addressing of all ISAs reaches it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ DRIVERS_SIZE: Final = 4 << 20
 EXIT: Final = 0x0700_0000  # never mapped: where the driver returns to
 
 # Far above: what the code of a case can see. Stubs and symbols lie within a PC-relative
-# relocation's reach of the ring (128 MiB on aarch64).
+# relocation's reach of the ring (the shortest is 128 MiB).
 RING: Final = 0x3B1C_4000_0000
 RING_SIZE: Final = 4 << 20
 STUBS: Final = RING + (8 << 20)

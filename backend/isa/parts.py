@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final
 
 from backend.emulator.cpu import CPU
@@ -12,8 +14,70 @@ from backend.emulator.libcalls import LIBRARY_CALLS
 from backend.emulator.relocation import RELOCATIONS
 from backend.emulator.thunk import BLOCKS
 
-#: Returns the whole register of a part of it, empty for what holds no value of a program.
-WHOLE_REGISTER: Final = Part[Callable[[str], str]]("registers", "whole_register")
+
+@dataclass(frozen=True, slots=True)
+class RegisterNames:
+    """The names of an ISA's registers, as its disassembler has them.
+
+    Attributes:
+        whole: returns the whole register of a part of it, empty for what holds no value of a
+            program: flags, the stack pointer.
+        vectors: what the names of whole vector registers begin with.
+    """
+
+    whole: Callable[[str], str]
+    vectors: tuple[str, ...]
+
+
+REGISTERS: Final = Part[RegisterNames]("registers", "REGISTERS")
+
+
+@dataclass(frozen=True, slots=True)
+class InjectedCode:
+    """Machine code that breaks a callee's promises, for ``clif-fuzz selfcheck``.
+
+    Attributes:
+        jump: an unconditional jump to an address that its relocation gives.
+        relocation: of the jump: its offset, its kind and its addend.
+        faults: by name of the fault in ``fuzz/selfcheck/faults_machine.py``, instructions that are
+            put in front of a function.
+    """
+
+    jump: bytes
+    relocation: tuple[int, str, int]
+    faults: Mapping[str, bytes]
+
+
+INJECTED_CODE: Final = Part[InjectedCode]("injected_code", "INJECTED_CODE")
+
+
+class LandingPadSite(StrEnum):
+    """Kinds of sites that must start with a landing pad."""
+
+    FUNCTION = "a function"
+    TARGET = "a target of a jump table"
+    DEFAULT = "the default of a jump table"
+
+
+@dataclass(frozen=True, slots=True)
+class ControlFlow:
+    """How an ISA protects control flow, for the fuzz target ``cfi``.
+
+    Attributes:
+        flags: sets of ISA flags, of which each case is given one.
+        pads: the flag with which every site that an indirect branch may reach has a landing pad.
+        missing: returns the sites in a function's code without one, and the instructions there.
+        known_fault: returns the name of Cranelift's known fault that explains such a site in a
+            function of a calling convention, empty if there is none.
+    """
+
+    flags: tuple[Mapping[str, str], ...]
+    pads: str
+    missing: Callable[[bytes], list[tuple[LandingPadSite, str]]]
+    known_fault: Callable[[LandingPadSite, str, str], str]
+
+
+CONTROL_FLOW: Final = Part[ControlFlow]("control_flow", "CONTROL_FLOW", optional=True)
 
 PARTS: Final[tuple[Part[Any], ...]] = (
     CPU,
@@ -21,5 +85,7 @@ PARTS: Final[tuple[Part[Any], ...]] = (
     RELOCATIONS,
     LIBRARY_CALLS,
     EMULATOR_FAULTS,
-    WHOLE_REGISTER,
+    REGISTERS,
+    INJECTED_CODE,
+    CONTROL_FLOW,
 )

@@ -11,10 +11,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from backend.isa.registry import ISAS
+
 #: Kinds of test that have run commands.
 RUNNING: Final = ("run", "interpret")
 #: Architectures that match the interpreter: little-endian, with addresses of 64 bits.
-_LIKE_THE_INTERPRETER: Final = ("x86_64", "aarch64", "arm64", "riscv64", "riscv64gc", "pulley64")
+_LIKE_THE_INTERPRETER: Final = frozenset(
+    name
+    for isa in ISAS.values()
+    for name in (isa.name, *isa.aliases)
+    if isa.byte_order == "little" and isa.pointer_bytes == 8
+) | {"riscv64", "riscv64gc", "pulley64"}
 _SYSTEMS: Final = ("linux", "unknown", "none", "elf")
 
 Words = tuple[tuple[str, str], ...]

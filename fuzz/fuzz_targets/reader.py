@@ -8,6 +8,7 @@ from dataclasses import replace
 from backend.cranelift.compiler import CompilerPanic, Functions, ReadError
 from backend.cranelift.compiler import Target as CompilerTarget
 from backend.cranelift.known_failures import is_known_reader_panic
+from backend.isa.registry import ISAS
 from fuzz.differential import diagnosis
 from fuzz.differential.finding import Finding, FindingKind
 from fuzz.fuzz_targets.options import TargetOptions, refuse_fault
@@ -17,7 +18,9 @@ from fuzz.generate import Generator
 
 #: Share of the mutations that mutate CLIF; the others are libFuzzer's own, of bytes.
 _CLIF_SHARE = 0.25
-_VERIFIER = CompilerTarget.of("x86_64", {"enable_llvm_abi_extensions": "true"})
+#: What functions are verified for. Any ISA will do.
+_ISA = next(iter(ISAS.values()))
+_VERIFIER = CompilerTarget.of(_ISA.name, _ISA.settings)
 
 
 class Reader(FuzzTarget):

@@ -78,7 +78,7 @@ SETS: Final[dict[str, Callable[[Type], bool]]] = {
     "dynamic_lane": _never,
 }
 
-#: x64's classes of registers, by the names of the enum's variants.
+#: Classes of registers, by the names of the variants of the rules' enum.
 REGISTER_CLASSES: Final[dict[str, Callable[[Type], bool]]] = {
     "RegisterClass.Xmm": lambda t: t.is_float or t.is_vector,
     "RegisterClass.Gpr": _scalar_int,

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 import interp
 from backend.isa.executors import executor_for
+from backend.isa.parts import REGISTERS, RegisterNames
+from backend.isa.registry import ISAS
 from clif.function import Function, Inst, Value
 from clif.outcome import Words, ints_from_words
 from clif.printer import print_function
@@ -36,12 +38,17 @@ _HALF = (1 << 64) - 1
 class _LineRun:
     """The last run of a line's code: its steps in order."""
 
+    names: RegisterNames
     steps: list[TraceStep]
 
     @property
     def written(self) -> dict[str, int]:
         """The registers that it wrote, with the last value of each."""
         return {name: value for step in self.steps for name, value in step.written.items()}
+
+    def is_vector(self, register: str) -> bool:
+        """Return whether it is a vector register."""
+        return register.startswith(self.names.vectors)
 
 
 def divergence(case: Case, listing: CodeListing, row: int | None) -> Divergence | None:
@@ -56,10 +63,11 @@ def divergence(case: Case, listing: CodeListing, row: int | None) -> Divergence 
     lines = _lines(case.main)
     main = listing.compiled[0]
     locations = {at: line for start, end, line in main.source_locations for at in range(start, end)}
+    names = REGISTERS.of(ISAS[listing.isa])
     own = (step for step in steps if step.function == case.main.name)
     canonical = has_canonical_nans(case)
     address_values = addresses(CallGraph(case))
-    for line, ran in _in_order(own, locations):
+    for line, ran in _in_order(own, locations, names):
         inst = lines.get(line)
         if inst is None or len(inst.results) != 1 or inst.results[0] not in expected:
             continue
@@ -125,7 +133,7 @@ def _lines(main: Function) -> dict[int, Inst]:
 
 
 def _in_order(
-    steps: Iterator[TraceStep], locations: Mapping[int, int]
+    steps: Iterator[TraceStep], locations: Mapping[int, int], names: RegisterNames
 ) -> list[tuple[int, _LineRun]]:
     """Return the last run of each line's code, in the order in which these ended.
 
@@ -139,7 +147,7 @@ def _in_order(
             continue
         ran = runs.pop(line, None)
         if ran is None or step.offset <= ran.steps[-1].offset:
-            ran = _LineRun([])
+            ran = _LineRun(names, [])
         ran.steps.append(step)
         runs[line] = ran  # moves it to the end
     return list(runs.items())
@@ -151,14 +159,10 @@ def _last_but_moves(ran: _LineRun, texts: Mapping[int, str]) -> TraceStep:
     return next(own, ran.steps[-1])
 
 
-def _is_vector(register: str) -> bool:
-    return register.startswith(("q", "xmm"))
-
-
 def _is_whole(type_: Type, ran: _LineRun) -> bool:
     """Return whether registers of the right class were written, enough for the whole value."""
     names = ran.written
-    vectors = [name for name in names if _is_vector(name)]
+    vectors = [name for name in names if ran.is_vector(name)]
     if type_.is_float or type_.is_vector:
         return bool(vectors) and type_.bits <= 128
     needed = 2 if type_.bits > 64 else 1
@@ -172,7 +176,7 @@ def _holds(type_: Type, bits: int, ran: _LineRun, *, canonical_nans: bool) -> bo
         word
         for step in ran.steps
         for name, word in step.written.items()
-        if _is_vector(name) == vectors
+        if ran.is_vector(name) == vectors
     ]
     if type_.is_int and not type_.is_vector and type_.bits > 64:
         held = {word & _HALF for word in written}

@@ -18,7 +18,7 @@ from backend.emulator.guest_memory import RING, RING_SIZE
 from backend.emulator.isa import Isa
 from backend.emulator.linker import Compiled
 from backend.emulator.unicorn_engine import Uc, add_hook, remove_hook
-from backend.isa.parts import WHOLE_REGISTER
+from backend.isa.parts import REGISTERS
 from clif.function import Signature
 from clif.outcome import Inputs
 
@@ -111,6 +111,6 @@ def _written(isa: Isa, code: bytes) -> tuple[str, ...]:
     instruction = next(disassembler(isa, detail=True, skipdata=False).disasm(code, 0), None)
     if instruction is None:
         return ()
-    whole = WHOLE_REGISTER.of(isa)
+    whole = REGISTERS.of(isa).whole
     names = map(instruction.reg_name, instruction.regs_access()[1])
     return tuple(dict.fromkeys(filter(None, map(whole, names))))

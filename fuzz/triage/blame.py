@@ -37,7 +37,7 @@ class Vote:
     """One executor's word.
 
     Attributes:
-        executor: ``interp``, ``cranelift-interpreter``, ``x86_64``, ``x86_64 opt_level=none``...
+        executor: ``interp``, ``cranelift-interpreter``, an ISA's name, ``<ISA> opt_level=none``...
         detail: why it has no say, or what failed; else empty.
     """
 

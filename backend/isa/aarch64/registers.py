@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from backend.isa.parts import RegisterNames
+
 _NUMBERED: Final = re.compile(r"([wxbhsdqv])(\d+)")
 
 
@@ -17,3 +19,6 @@ def whole_register(name: str) -> str:
     if match is None:
         return ""
     return ("x" if match[1] in "wx" else "q") + match[2]
+
+
+REGISTERS: Final = RegisterNames(whole_register, ("q",))

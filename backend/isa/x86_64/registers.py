@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from backend.isa.parts import RegisterNames
+
 _NUMBERED: Final = re.compile(r"(r\d+)[bwd]?|(xmm\d+)")
 _NAMED: Final = re.compile(r"[er]?([abcd])[xlh]|[er]?(si|di|bp)l?")
 
@@ -21,3 +23,6 @@ def whole_register(name: str) -> str:
     if named is None:
         return ""
     return f"r{named[1]}x" if named[1] else f"r{named[2]}"
+
+
+REGISTERS: Final = RegisterNames(whole_register, ("xmm",))

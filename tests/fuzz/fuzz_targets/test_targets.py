@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 
 from backend.cranelift.compiler import Compiled, Functions, TargetIsa, version
 from backend.cranelift.known_faults import RELEASE
 from backend.cranelift.reader import read_file
-from backend.isa.aarch64 import landing_pads
-from backend.isa.aarch64.landing_pads import LandingPadSite
+from backend.isa.aarch64 import control_flow
+from backend.isa.parts import LandingPadSite
 from clif.testfile import TestFile
 from fuzz.cases.case import Case
 from fuzz.cases.casefile import read_case
@@ -187,7 +188,7 @@ def code_of(text: str) -> bytes:
 def test_landing_pads_that_cranelift_leaves_out(
     text: str, expected: tuple[LandingPadSite, str]
 ) -> None:
-    ((site, what),) = landing_pads.missing(code_of(text))
+    ((site, what),) = control_flow.missing(code_of(text))
     assert site is expected[0]
     assert expected[1] in (what, "mov")
     target = target_named("cfi")
@@ -202,13 +203,14 @@ def test_a_missing_landing_pad_is_seen() -> None:
     nop = bytes.fromhex("1f2003d5")
     for at in pads:
         spoilt = code[:at] + nop + code[at + 4 :]
-        assert LandingPadSite.TARGET in [site for site, _ in landing_pads.missing(spoilt)]
+        assert LandingPadSite.TARGET in [site for site, _ in control_flow.missing(spoilt)]
     spoilt = nop + code[4:]
-    assert LandingPadSite.FUNCTION in [site for site, _ in landing_pads.missing(spoilt)]
+    assert LandingPadSite.FUNCTION in [site for site, _ in control_flow.missing(spoilt)]
 
 
 def test_a_function_without_its_pad_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(landing_pads, "missing", lambda _: [(LandingPadSite.TARGET, "nop")])
+    without = replace(control_flow.CONTROL_FLOW, missing=lambda _: [(LandingPadSite.TARGET, "nop")])
+    monkeypatch.setattr(control_flow, "CONTROL_FLOW", without)
     failure = target_named("cfi").test(TABLE.encode())
     assert failure is not None
     assert failure.finding.bucket == "miscompile aarch64 no landing pad: a target of a jump table"

@@ -6,7 +6,7 @@ import pytest
 from backend.cranelift.compiler import Target, compile_text
 from backend.cranelift.reader import read_functions
 from backend.isa.executors import executor_for
-from backend.isa.parts import WHOLE_REGISTER
+from backend.isa.parts import REGISTERS
 from backend.isa.registry import ISAS
 from clif.outcome import Inputs
 from clif.types import I64
@@ -66,4 +66,4 @@ def test_every_value_is_in_a_register_that_was_written(isa: str) -> None:
     ],
 )
 def test_whole_registers(isa: str, name: str, whole: str) -> None:
-    assert WHOLE_REGISTER.of(ISAS[isa])(name) == whole
+    assert REGISTERS.of(ISAS[isa]).whole(name) == whole

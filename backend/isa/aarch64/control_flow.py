@@ -1,7 +1,8 @@
-"""Landing pads: every site that an indirect branch may reach must start with one.
+"""Control-flow integrity on AArch64: signed return addresses, and landing pads.
 
-Such sites are the entries of functions, which may be called through their addresses, and the
-targets of jump tables. Cranelift emits a jump table after the branch that uses it::
+Every site that an indirect branch may reach must start with a landing pad. Such sites are the
+entries of functions, which may be called through their addresses, and the targets of jump tables.
+Cranelift emits a jump table after the branch that uses it::
 
     mov x2, #2                    ; the index of the default, which is the last entry
     csel x2, x3, x2, lo
@@ -15,17 +16,19 @@ targets of jump tables. Cranelift emits a jump table after the branch that uses 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from enum import StrEnum
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.isa.parts import ControlFlow, LandingPadSite
+
 #: Landing pads for calls: ``bti c``, and instructions that sign the return address, too.
 _OF_CALLS: Final = {0xD503245F: "bti c", 0xD503233F: "paciasp", 0xD503237F: "pacibsp"}
 _OF_JUMPS: Final = {0xD503249F: "bti j", 0xD50324DF: "bti jc"}
-#: Names for findings; ``paciaz`` and ``pacibz`` sign as well, but are no landing pads.
-_NAMES: Final = {0xD503231F: "paciaz", 0xD503235F: "pacibz"} | _OF_CALLS | _OF_JUMPS
+#: What signs the return addresses of functions of the ``tail`` convention; no landing pads.
+_NO_PADS: Final = {0xD503231F: "paciaz", 0xD503235F: "pacibz"}
+_NAMES: Final = _NO_PADS | _OF_CALLS | _OF_JUMPS
 _MOVZ: Final = (0x52800000, 0x7FE00000)
 _CSEL_LO: Final = (0x1A803000, 0x7FE0FC00)
 _CSDB: Final = 0xD503229F
@@ -36,14 +39,6 @@ _BR: Final = (0xD61F0000, 0xFFFFFC1F)
 _DISPATCH: Final = (_MOVZ, _CSEL_LO, _ADR_16, _LDRSW, _ADD)
 
 Words = NDArray[np.uint32]
-
-
-class LandingPadSite(StrEnum):
-    """Kinds of sites that must start with a landing pad."""
-
-    FUNCTION = "a function"
-    TARGET = "a target of a jump table"
-    DEFAULT = "the default of a jump table"
 
 
 def missing(code: bytes) -> list[tuple[LandingPadSite, str]]:
@@ -81,3 +76,33 @@ def tables(words: Words) -> Iterator[list[int]]:
 def _match(words: list[int], patterns: Sequence[tuple[int, int]]) -> bool:
     pairs = zip(words, patterns, strict=True)
     return all(word & mask == value for word, (value, mask) in pairs)
+
+
+def _known_fault(site: LandingPadSite, what: str, convention: str) -> str:
+    if site is LandingPadSite.DEFAULT:
+        return "br-table-default-bti"
+    signed = site is LandingPadSite.FUNCTION and convention == "tail"
+    return "tail-bti" if signed and what in _NO_PADS.values() else ""
+
+
+_SIGNED: Final = {"has_pauth": "true", "sign_return_address": "true"}
+
+CONTROL_FLOW: Final = ControlFlow(
+    flags=(
+        _SIGNED,
+        _SIGNED | {"sign_return_address_all": "true"},
+        _SIGNED | {"sign_return_address_with_bkey": "true"},
+        {"sign_return_address": "true"},
+        {"use_bti": "true"},
+        _SIGNED | {"use_bti": "true"},
+        _SIGNED | {"use_bti": "true", "sign_return_address_all": "true"},
+        {
+            "use_bti": "true",
+            "sign_return_address": "true",
+            "sign_return_address_with_bkey": "true",
+        },
+    ),
+    pads="use_bti",
+    missing=missing,
+    known_fault=_known_fault,
+)

@@ -1,0 +1,27 @@
+"""What Cranelift calls the ISAs whose rules it is asked for, and for which releases are built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class CraneliftNames:
+    """Cranelift's names of one ISA.
+
+    Attributes:
+        rules: the folder of its lowering rules, which is the name of their set too.
+        feature: the feature of ``cranelift-codegen`` that it is compiled with.
+    """
+
+    rules: str
+    feature: str
+
+
+#: By name of the ISA.
+CRANELIFT_NAMES: Final[Mapping[str, CraneliftNames]] = {
+    "x86_64": CraneliftNames("x64", "x86"),
+    "aarch64": CraneliftNames("aarch64", "arm64"),
+}
