@@ -1,16 +1,16 @@
 """A case: functions, inputs, and what they are compiled with.
 
-On disk a case is one ``.clif`` file (``fuzz.cases.casefile``); in memory it is this. Everything
-else is
-derived: outcomes by the interpreter, code by the compiler.
+On disk a case is one ``.clif`` file (``fuzz.cases.casefile``), in memory a ``Case``. Everything
+else is derived from it: outcomes by the interpreter, machine code by the compiler.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from backend.isa.registry import ISAS
-from clif.function import Function
+from clif.function import External, Function
 from clif.outcome import Inputs
 
 
@@ -20,16 +20,16 @@ class Case:
 
     Attributes:
         functions: the first is run with the inputs; the others are what it calls.
-        inputs: arguments, and the region of memory where the case uses one.
-        settings: Cranelift's shared settings by name, the same on every ISA; those not named have
-            the harness's defaults (``fuzz.cases.case.DEFAULT_SETTINGS``).
+        inputs: the arguments, and the region of memory if the case uses one.
+        settings: Cranelift's shared settings by name, the same on every ISA. Those that are not
+            named have the values of ``DEFAULT_SETTINGS``, or else Cranelift's defaults.
         isa_settings: ISA flags, by the ISA's name (``--isa``), then by the flag's.
-        trapping: drawn as a trapping case: some inputs may trap, and trap codes are compared. In
-            any other case a trap is a fault of the generator.
-        chaos: bytes for Cranelift's chaos mode; empty for none.
-        origin: where it came from, in a few words (a seed, a file's name).
-        isas: the ISAs that the case is for; empty for all. An operation that only one ISA lowers
-            is in cases for that one alone.
+        trapping: the case was drawn as one whose inputs may trap. In any other case a trap is a
+            bug of the generator.
+        chaos: the bytes that control Cranelift's chaos mode; empty for none.
+        origin: where the case comes from, in a few words: a seed, or a file's name.
+        isas: the ISAs that the case is for; empty for all. An instruction that only one ISA lowers
+            is only in cases for that ISA.
     """
 
     functions: list[Function]
@@ -43,6 +43,7 @@ class Case:
 
     @property
     def main(self) -> Function:
+        """The function that is run with the inputs."""
         return self.functions[0]
 
     def is_for(self, isa: str) -> bool:
@@ -57,10 +58,48 @@ DEFAULT_SETTINGS = {"opt_level": "speed", "enable_verifier": "true"} | {
 
 
 def effective_settings(case: Case) -> dict[str, str]:
-    """The shared settings that the case is compiled with."""
+    """Return the shared settings that a case is compiled with."""
     return DEFAULT_SETTINGS | case.settings
 
 
 def has_canonical_nans(case: Case) -> bool:
-    """Whether every NaN that an operation makes has the same known bits."""
+    """Whether every NaN that an instruction makes has the same determined bits."""
     return effective_settings(case).get("enable_nan_canonicalization") == "true"
+
+
+def copy_case(case: Case) -> Case:
+    """Return a copy that can be changed while the other case stays as it is.
+
+    The inputs are shared: they are never changed in place.
+    """
+    return replace(
+        case,
+        functions=[function.clone() for function in case.functions],
+        settings=dict(case.settings),
+        isa_settings={isa: dict(flags) for isa, flags in case.isa_settings.items()},
+    )
+
+
+def reachable_functions(main: Function, others: Sequence[Function]) -> list[Function]:
+    """Return those of ``others`` that ``main`` needs.
+
+    These are the functions that it, or one that it needs, calls or takes the address of.
+    """
+    by_name = {function.name: function for function in others}
+    reached: dict[str, Function] = {}
+    todo = [main]
+    while todo:
+        for callee in _named(todo.pop()):
+            if callee in by_name and callee not in reached:
+                reached[callee] = by_name[callee]
+                todo.append(by_name[callee])
+    return [function for function in others if function.name in reached]
+
+
+def _named(function: Function) -> Iterator[str]:
+    """Yield the names of the functions and symbols that a function refers to."""
+    refs = (inst.ref for inst in function.instructions())
+    yield from (ref.name for ref in refs if isinstance(ref, External))
+    for value in function.global_values:
+        if value.symbol is not None:
+            yield value.symbol.lstrip("%")

@@ -1,6 +1,7 @@
-"""Outcomes against outcomes: what is the same, and where they differ.
+"""Comparing the outcomes of one executor with the oracle's, input by input.
 
-The oracle's outcomes come first. Inputs that the oracle itself could not finish are not compared.
+The oracle's outcomes are always the first argument. Inputs that the oracle could not finish are not
+compared.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 class DifferenceKind(Enum):
-    """In what two outcomes of one input differ; the first that applies, in this order."""
+    """In what two outcomes of one input differ: the first that applies, in this order."""
 
     VIOLATION = "violation"
     HANG = "hang"
@@ -33,8 +34,11 @@ class DifferenceKind(Enum):
 class Observed:
     """What one executor did with one input, as Python values.
 
-    ``results`` are whole bit patterns, empty unless it returned. ``memory`` is None where the case
-    has no region or its contents are undefined.
+    Attributes:
+        results: the results' bit patterns; empty unless the function returned.
+        trap: the trap code; empty unless it trapped.
+        detail: the executor's explanation, of a violation for example.
+        memory: the region after the run; None if the case has none, or its contents are undefined.
     """
 
     status: Status
@@ -47,7 +51,7 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One input on which an executor departs from the oracle."""
+    """An input for which an executor's outcome differs from the oracle's."""
 
     kind: DifferenceKind
     input: int
@@ -56,7 +60,11 @@ class Difference:
 
 
 def observe(outcomes: Outcomes, row: int) -> Observed:
-    """The outcome of one input."""
+    """Return the outcome of one input.
+
+    Args:
+        row: the input's number.
+    """
     status = Status(int(outcomes.status[row]))
     results: tuple[int, ...] = ()
     if status is Status.RETURNED:
@@ -75,10 +83,12 @@ def observe(outcomes: Outcomes, row: int) -> Observed:
 
 
 def compare(expected: Outcomes, actual: Outcomes, *, canonical_nans: bool) -> list[Difference]:
-    """Every input on which ``actual`` differs, in order.
+    """Return a difference for each input on which ``actual`` differs, in their order.
 
-    Without ``canonical_nans`` CLIF leaves the payload and sign of a NaN result open, so any NaN
-    equals any other there. Memory is compared bit for bit: what a case may store is determined.
+    Args:
+        canonical_nans: the bits of a NaN result are determined. Otherwise CLIF does not specify its
+            payload and sign, so any NaN equals any other. Memory is compared bit by bit in either
+            case: the generator makes sure that what a case stores is determined.
     """
     if _same(expected, actual):
         return []
@@ -95,7 +105,7 @@ def compare(expected: Outcomes, actual: Outcomes, *, canonical_nans: bool) -> li
 def difference_kind(
     expected: Observed, actual: Observed, *, canonical_nans: bool
 ) -> DifferenceKind | None:
-    """In what two outcomes of the same input differ, None where they agree."""
+    """Return in what two outcomes of one input differ; None if they agree."""
     if expected.status is Status.HUNG or expected.status is Status.VIOLATED:
         return None
     if actual.status is Status.VIOLATED:
@@ -114,7 +124,7 @@ def difference_kind(
 
 
 def differing_results(expected: Observed, actual: Observed, *, canonical_nans: bool) -> list[int]:
-    """Indices of the results that differ, of two outcomes that both returned."""
+    """Return the indices of the results that differ; none unless both outcomes returned."""
     if expected.status is not Status.RETURNED or actual.status is not Status.RETURNED:
         return []
     return [
@@ -128,7 +138,7 @@ def differing_results(expected: Observed, actual: Observed, *, canonical_nans: b
 
 
 def same_but_for_nans(type_: Type, left: int, right: int) -> bool:
-    """Whether two values of a float type agree in each lane that is not a NaN in both."""
+    """Whether two values of a float type agree, except in lanes that are a NaN in both."""
     for _ in range(type_.lanes):
         a, b = left & type_.mask, right & type_.mask
         if a != b and not (is_nan(a, type_.lane) and is_nan(b, type_.lane)):
@@ -139,7 +149,7 @@ def same_but_for_nans(type_: Type, left: int, right: int) -> bool:
 
 
 def _same(expected: Outcomes, actual: Outcomes) -> bool:
-    """The quick look: every input returned, and all bits are the same."""
+    """Whether every input returned and all bits are the same, which is quickly checked."""
     if expected.status.any() or actual.status.any():
         return False
     for left, right in zip(expected.results, actual.results, strict=True):
@@ -151,7 +161,7 @@ def _same(expected: Outcomes, actual: Outcomes) -> bool:
 
 
 def _suspects(expected: Outcomes, actual: Outcomes) -> Mask:
-    """The inputs that are worth a closer look: all that differ are among them."""
+    """Return the inputs that may differ; all that do are among them."""
     suspects: Mask = expected.status != actual.status
     trapped = (expected.status == Status.TRAPPED) & (actual.status == Status.TRAPPED)
     for row in np.flatnonzero(trapped):

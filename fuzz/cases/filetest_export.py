@@ -1,8 +1,8 @@
-"""A case as a filetest that Cranelift's own tools can run in full.
+"""Writes a case as a filetest that Cranelift's own tools can run completely.
 
-They know neither the region's address nor its contents. So a function is put around main that
-keeps the region in a stack slot, fills it, calls main, and folds the memory into one more result.
-Inputs that trap have no place in a filetest and are left out.
+These tools know neither a region's address nor its contents. So a wrapper function keeps the region
+in a stack slot, fills it, calls main, and returns a checksum of the memory as one more result.
+Inputs that trap are left out, since a filetest cannot expect a trap.
 """
 
 from __future__ import annotations
@@ -26,7 +26,12 @@ _MASK = (1 << 64) - 1
 
 
 def filetest_text(case: Case, expected: Outcomes, isas: Sequence[str]) -> str:
-    """The text; ``expected`` are the oracle's outcomes of the case."""
+    """Return the filetest's text.
+
+    Args:
+        expected: the oracle's outcomes.
+        isas: get a ``target`` line each if the case is for them.
+    """
     rows = [row for row in range(expected.count) if expected.status[row] == Status.RETURNED]
     notes = []
     if len(rows) < expected.count:
@@ -44,13 +49,13 @@ def filetest_text(case: Case, expected: Outcomes, isas: Sequence[str]) -> str:
 
 
 def _without_region(case: Case, region: Region, expected: Outcomes) -> tuple[Case, Outcomes]:
-    """The case with its memory in a stack slot of a function around main."""
+    """Return the case with its region in a stack slot of a wrapper function."""
     assert expected.memory is not None
     wrapper = _wrapper(case.main, region, _free_name(case))
     args = [words for n, words in enumerate(case.inputs.args) if n != region.param]
-    # One more result may be one too many for the registers.
+    # With one more result they may not fit into registers any longer.
     settings = case.settings | {"enable_multi_ret_implicit_sret": "true"}
-    folded = words_from_ints(I64, [fold(row.tobytes()) for row in expected.memory])
+    checksum = words_from_ints(I64, [memory_checksum(row.tobytes()) for row in expected.memory])
     return (
         replace(
             case,
@@ -58,7 +63,7 @@ def _without_region(case: Case, region: Region, expected: Outcomes) -> tuple[Cas
             inputs=Inputs(case.inputs.count, args),
             settings=settings,
         ),
-        Outcomes((*expected.types, I64), [*expected.results, folded], expected.status),
+        Outcomes((*expected.types, I64), [*expected.results, checksum], expected.status),
     )
 
 
@@ -67,18 +72,18 @@ def _free_name(case: Case) -> str:
     return next(name for n in range(len(taken) + 1) if (name := _NAME + "_" * n) not in taken)
 
 
-def fold(memory: bytes) -> int:
-    """What the wrapper makes of the region: 64-bit words, then single bytes, little endian."""
-    folded = 0
-    for offset, width in _pieces(len(memory)):
+def memory_checksum(memory: bytes) -> int:
+    """Return the checksum that the wrapper computes from the region's contents."""
+    checksum = 0
+    for offset, width in _steps(len(memory)):
         word = int.from_bytes(memory[offset : offset + width], "little")
-        rotated = folded << _ROTATION & _MASK | folded >> (64 - _ROTATION)
-        folded = rotated + word & _MASK
-    return folded
+        rotated = checksum << _ROTATION & _MASK | checksum >> (64 - _ROTATION)
+        checksum = rotated + word & _MASK
+    return checksum
 
 
-def _pieces(size: int) -> list[tuple[int, int]]:
-    """Offset and width of what is folded in one step."""
+def _steps(size: int) -> list[tuple[int, int]]:
+    """Return offset and width of each step: little-endian 64-bit words, then single bytes."""
     words = size // 8 * 8
     return [(n, 8) for n in range(0, words, 8)] + [(n, 1) for n in range(words, size)]
 
@@ -90,30 +95,30 @@ def _wrapper(main: Function, region: Region, name: str) -> Function:
     builder = FunctionBuilder(function, OPCODES)
     builder.block = builder.create_block([param.type for param in params])
     slot = builder.stack_slot(max(1, region.size), 16)
-    _fill(builder, slot, region.contents)
+    _emit_contents(builder, slot, region.contents)
     args: list[Value] = list(builder.block.params)
     args.insert(region.param, builder.address(slot))
     callee = builder.external(main.name, main.signature)
     results = builder.ins("call", *args, ref=callee).results
-    builder.ins("return", *results, _folded(builder, slot, region.size))
+    builder.ins("return", *results, _emit_checksum(builder, slot, region.size))
     return function
 
 
-def _fill(builder: FunctionBuilder, slot: StackSlot, contents: bytes) -> None:
+def _emit_contents(builder: FunctionBuilder, slot: StackSlot, contents: bytes) -> None:
     address = builder.address(slot)
-    for offset, width in _pieces(len(contents)):
+    for offset, width in _steps(len(contents)):
         word = int.from_bytes(contents[offset : offset + width], "little")
         value = builder.iconst(I64 if width == 8 else I8, word)
         builder.ins("store", value, address, type=value.type, offset=offset)
 
 
-def _folded(builder: FunctionBuilder, slot: StackSlot, size: int) -> Value:
+def _emit_checksum(builder: FunctionBuilder, slot: StackSlot, size: int) -> Value:
     address = builder.address(slot)
-    folded = builder.iconst(I64, 0)
+    checksum = builder.iconst(I64, 0)
     rotation = builder.iconst(I64, _ROTATION)
-    for offset, width in _pieces(size):
+    for offset, width in _steps(size):
         load = "load" if width == 8 else "uload8"
         word = builder.value(load, address, type=I64, offset=offset)
-        rotated = builder.value("rotl", folded, rotation)
-        folded = builder.value("iadd", rotated, word)
-    return folded
+        rotated = builder.value("rotl", checksum, rotation)
+        checksum = builder.value("iadd", rotated, word)
+    return checksum

@@ -1,4 +1,4 @@
-"""Values as text: the literals of run commands, and the longer forms that reports show."""
+"""Values as text: the literals of run commands, and the longer text that reports show."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from clif.types import Type
 
 
 def format_value(type_: Type, bits: int) -> str:
-    """A value as Cranelift's run commands spell it: ``-3``, ``0x1.8p0``, ``0x00ff...``."""
+    """Return a value as run commands spell it: ``-3``, ``0x1.8p0``, ``0x00ff...``."""
     if type_.is_vector:
         return f"0x{bits:0{2 * type_.bytes}x}"
     if type_.is_float:
@@ -19,18 +19,21 @@ def format_value(type_: Type, bits: int) -> str:
 
 
 def format_values(types: Sequence[Type], values: Sequence[int]) -> str:
-    """Values separated by commas."""
+    """Return values separated by commas."""
     return ", ".join(map(format_value, types, values))
 
 
 def format_results(types: Sequence[Type], values: Sequence[int]) -> str:
-    """Results as they stand behind ``==``: one bare value, else a list in brackets."""
+    """Return results as they follow ``==``: a single value, or a list in brackets."""
     text = format_values(types, values)
     return text if len(types) == 1 else f"[{text}]"
 
 
 def describe_value(type_: Type, bits: int) -> str:
-    """A value in hex and as a number: ``0xff (-1)``; a vector by its lanes, lane 0 first."""
+    """Return a value in hex and as a number: ``0xff (-1)``.
+
+    A vector is shown as its lanes, lane 0 first: ``0x...02...01 [1 2]``.
+    """
     digits = f"0x{bits:0{2 * type_.bytes}x}"
     if not type_.is_vector:
         return f"{digits} ({format_value(type_, bits)})"
@@ -39,7 +42,7 @@ def describe_value(type_: Type, bits: int) -> str:
 
 
 def has_nan(type_: Type, bits: int) -> bool:
-    """Whether a lane of the value is a NaN; never for integers."""
+    """Whether a lane of a value is a NaN; never for integers."""
     if not type_.is_float:
         return False
     lanes = (bits >> (n * type_.lane_bits) & type_.mask for n in range(type_.lanes))

@@ -1,9 +1,9 @@
-"""Inputs as comment lines of a case's file.
+"""The inputs of a case as comment lines of its file, and what each line expects.
 
-``; run: %main(1, -2) == 3`` where Cranelift's own tools can run the input as it is, and
-``; input: ...`` where they must ignore it: the case takes the address of a region (written as 0),
-or the input traps. Behind an ``input:`` may stand ``== results``, ``traps code``, and
-``memory 8:00ff 32:07`` with the bytes of the region that changed, in hex by offset.
+A line is ``; run: %main(1, -2) == 3`` if Cranelift's own tools can run the input as it is. It is
+``; input: ...`` if they must ignore it, because the case takes the address of a region (written as
+0) or because the input traps. After an ``input:`` there may be ``== results``, ``traps code``, and
+``memory 8:00ff 32:07``: the bytes of the region that changed, in hex, each run with its offset.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from clif.function import Signature
 from clif.outcome import Inputs, Outcomes, Region, Status, ints_from_words
 from clif.types import Type
-from fuzz.cases.compare import Observed, observe
-from fuzz.cases.expectation import Expectation
+from fuzz.cases.compare import DifferenceKind, Observed, difference_kind, observe
 from fuzz.cases.literals import format_results, format_values, has_nan
 
 _LINE = re.compile(r";+\s*(run|print|input)\b(.*)", re.DOTALL)
@@ -27,13 +26,61 @@ _CHANGE = re.compile(r"(\d+):([0-9a-fA-F]+)")
 
 
 class InputLineError(ValueError):
-    """A line that is meant as an input but is none."""
+    """A line that is meant as an input is malformed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What a line expects of its input.
+
+    Attributes:
+        observed: the outcome; its memory is None if the line does not mention memory.
+        negated: the line has ``!=`` instead of ``==``: the results must be others.
+    """
+
+    observed: Observed
+    negated: bool = False
+
+    def refuted_by(self, actual: Observed, *, canonical_nans: bool) -> DifferenceKind | None:
+        """Return in what an outcome differs from the expected one; None if it does not.
+
+        Args:
+            canonical_nans: as in ``fuzz.cases.compare.compare``.
+        """
+        if actual.status is Status.HUNG:
+            return DifferenceKind.HANG
+        if self.observed.memory is None:
+            actual = Observed(
+                actual.status, actual.types, actual.results, actual.trap, actual.detail
+            )
+        kind = difference_kind(self.observed, actual, canonical_nans=canonical_nans)
+        if not self.negated:
+            return kind
+        if kind is None:
+            return DifferenceKind.RESULT
+        return None if kind is DifferenceKind.RESULT else kind
+
+
+# --- writing ---
 
 
 def format_inputs(
-    name: str, types: tuple[Type, ...], inputs: Inputs, expected: Outcomes | None, *, nans: bool
+    name: str,
+    types: tuple[Type, ...],
+    inputs: Inputs,
+    expected: Outcomes | None,
+    *,
+    canonical_nans: bool,
 ) -> Iterator[str]:
-    """A line per input. ``nans`` says that NaN results are canonical, their bits thus known."""
+    """Yield a line for each input.
+
+    Args:
+        name: of the main function.
+        types: of its parameters.
+        expected: the outcomes of the inputs; without them the lines have no expectations.
+        canonical_nans: the bits of NaN results are determined, so that Cranelift's tools, which
+            compare bit by bit, can check them.
+    """
     rows = [ints_from_words(words) for words in inputs.args]
     for row in range(inputs.count):
         args = [column[row] for column in rows]
@@ -41,20 +88,21 @@ def format_inputs(
             args[inputs.region.param] = 0
         call = f"%{name}({format_values(types, args)})"
         outcome = None if expected is None else observe(expected, row)
-        if outcome is not None and inputs.region is None and _runnable(outcome, nans=nans):
+        runnable = outcome is not None and _is_checkable(outcome, canonical_nans=canonical_nans)
+        if outcome is not None and inputs.region is None and runnable:
             yield f"; run: {call} == {format_results(outcome.types, outcome.results)}"
         else:
-            yield f"; input: {call}{format_expectation(outcome, inputs.region)}"
+            yield f"; input: {call}{_format_expectation(outcome, inputs.region)}"
 
 
-def _runnable(outcome: Observed, *, nans: bool) -> bool:
-    """Whether Cranelift's tools, which compare bit for bit, can check this outcome."""
-    known = nans or not any(map(has_nan, outcome.types, outcome.results))
-    return outcome.status is Status.RETURNED and known
+def _is_checkable(outcome: Observed, *, canonical_nans: bool) -> bool:
+    """Whether Cranelift's tools can check the outcome."""
+    determined = canonical_nans or not any(map(has_nan, outcome.types, outcome.results))
+    return outcome.status is Status.RETURNED and determined
 
 
-def format_expectation(outcome: Observed | None, region: Region | None) -> str:
-    """What stands behind the arguments, with a space before it."""
+def _format_expectation(outcome: Observed | None, region: Region | None) -> str:
+    """Return what follows the arguments, beginning with a space."""
     if outcome is None or outcome.status not in (Status.RETURNED, Status.TRAPPED):
         return ""
     if outcome.status is Status.TRAPPED:
@@ -69,7 +117,7 @@ def format_expectation(outcome: Observed | None, region: Region | None) -> str:
 
 
 def changes(before: bytes, after: bytes) -> list[tuple[int, bytes, bytes]]:
-    """The runs of bytes that differ: offset, bytes before, bytes after."""
+    """Return the runs of bytes that differ: offset, bytes before, bytes after."""
     runs: list[tuple[int, int]] = []
     for offset in (n for n in range(len(before)) if before[n] != after[n]):
         if runs and runs[-1][1] == offset:
@@ -79,15 +127,18 @@ def changes(before: bytes, after: bytes) -> list[tuple[int, bytes, bytes]]:
     return [(start, before[start:end], after[start:end]) for start, end in runs]
 
 
+# --- reading ---
+
+
 @dataclass(frozen=True, slots=True)
 class InputLine:
-    """A line taken apart, its values still text.
+    """The parts of a line, with its values still as text.
 
     Attributes:
-        function: the name, empty for a bare ``; run``.
+        function: the function's name; empty for a bare ``; run``.
         command: a run command that Cranelift's reader understands.
-        trap: the trap code behind ``traps``.
-        memory: the changed bytes by offset; None where nothing is said of memory.
+        trap: the trap code after ``traps``; otherwise empty.
+        memory: the changed bytes with their offsets; None if memory is not mentioned.
     """
 
     function: str
@@ -97,7 +148,14 @@ class InputLine:
 
 
 def split_line(comment: str) -> InputLine | None:
-    """Takes a comment apart. None for one that is no input; InputLineError for a broken one."""
+    """Split a comment into the parts of an input line.
+
+    Returns:
+        None if the comment is not meant as an input.
+
+    Raises:
+        InputLineError: it is, but is malformed.
+    """
     match = _LINE.match(comment)
     if match is None:
         return None
@@ -136,7 +194,16 @@ def expected_outcome(
     results: tuple[int, ...],
     region: Region | None,
 ) -> Expectation | None:
-    """The line's expectation, None where it states none."""
+    """Return what a line expects; None if nothing.
+
+    Args:
+        comparison: ``==`` or ``!=``; empty if the line has neither.
+        results: the values after it, as bit patterns.
+        region: the case's region, which the line's memory changes.
+
+    Raises:
+        InputLineError: a change is outside of the region.
+    """
     memory = None
     if region is not None and line.memory is not None:
         memory = _apply(region.contents, line.memory)

@@ -11,8 +11,8 @@ from backend.cranelift.compiler import CompilerPanic, ReadError, SettingsError
 from backend.cranelift.reader import read_file
 from clif.outcome import Status
 from clif.testfile import TestFile
-from fuzz.cases.case import Case
-from fuzz.cases.casefile import CaseFileError, print_case, reachable, read_cases
+from fuzz.cases.case import Case, reachable_functions
+from fuzz.cases.casefile import CaseFileError, print_case, read_cases
 from fuzz.corpus.files import Rejections, read_text
 from fuzz.differential.pipeline import Pipeline
 from fuzz.entropy import PrngEntropy
@@ -77,11 +77,13 @@ def _cases_to_import(text: str, path: Path, rejections: Rejections) -> Iterator[
 
 def _cases_without_inputs(file: TestFile, path: Path, named: set[str]) -> Iterator[Case]:
     functions = [function for function, _ in file.functions]
-    callees = {f.name for main in functions for f in reachable(main, functions) if f is not main}
+    callees = {
+        f.name for main in functions for f in reachable_functions(main, functions) if f is not main
+    }
     for main in functions:
         if main.name in named or main.name in callees:
             continue
-        others = reachable(main, [f for f in functions if f is not main])
+        others = reachable_functions(main, [f for f in functions if f is not main])
         entropy = PrngEntropy((len(main.name), *main.name.encode()))
         inputs = draw_inputs(entropy, main.signature.param_types, _INPUTS, None)
         yield Case([main, *others], inputs, {"opt_level": "speed"}, origin=path.name)

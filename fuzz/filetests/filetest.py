@@ -21,10 +21,9 @@ from backend.cranelift.reader import read_file_in_part, read_run_command
 from clif.function import External, Function, Signature
 from clif.outcome import Inputs, Status, words_from_ints
 from clif.testfile import Comment, RunCommand
-from fuzz.cases.casefile import reachable
+from fuzz.cases.case import reachable_functions
 from fuzz.cases.compare import Observed
-from fuzz.cases.expectation import Expectation
-from fuzz.cases.run_lines import InputLine, InputLineError, split_line
+from fuzz.cases.run_lines import Expectation, InputLine, InputLineError, split_line
 from fuzz.filetests.header import Header, TargetSpec, read_header
 
 Translation = Compiled | VerifierError | CompileError | CompilerPanic
@@ -138,7 +137,7 @@ def involved(filetest: Filetest, name: str) -> list[Function]:
     """Return a function and all functions of the file that it can reach by calls or addresses."""
     main = filetest.functions[name]
     others = [function for function in filetest.functions.values() if function is not main]
-    return [main, *reachable(main, others)]
+    return [main, *reachable_functions(main, others)]
 
 
 def undefined_names(filetest: Filetest, functions: Sequence[Function]) -> tuple[set[str], set[str]]:

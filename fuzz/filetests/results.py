@@ -19,8 +19,8 @@ from clif.function import Function
 from clif.nan_payload import NanEffect, nan_effect_of
 from clif.outcome import Status
 from fuzz.cases.compare import Observed
-from fuzz.cases.expectation import Expectation
 from fuzz.cases.literals import format_results
+from fuzz.cases.run_lines import Expectation
 
 #: The setting with which every NaN has defined bits.
 CANONICAL: Final = ("enable_nan_canonicalization", "true")

@@ -13,8 +13,7 @@ from clif.outcome import Region, Words, ints_from_words
 from clif.types import I8, I64, I128, Type
 from clif.uses import Index
 from clif.validity import used_values
-from fuzz.cases.case import Case, has_canonical_nans
-from fuzz.cases.copy import copy_case
+from fuzz.cases.case import Case, copy_case, has_canonical_nans
 from fuzz.differential.oracle import DEFAULT_FUEL
 
 #: One change to the subject's case. It is called at most once, with others of its list if the pass

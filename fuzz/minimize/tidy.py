@@ -6,8 +6,7 @@ from dataclasses import replace
 
 from clif.function import External, Function, GlobalValue, StackSlot
 from clif.uses import remove_unreachable, remove_unused
-from fuzz.cases.case import Case
-from fuzz.cases.casefile import reachable
+from fuzz.cases.case import Case, reachable_functions
 
 
 def tidy(case: Case) -> None:
@@ -20,7 +19,7 @@ def tidy(case: Case) -> None:
         remove_unused(function)
         _drop_declarations(function)
     main, *others = case.functions
-    case.functions = [main, *reachable(main, others)]
+    case.functions = [main, *reachable_functions(main, others)]
     # An ISA without flags would be named in the file, be it one that does not show the failure.
     case.isa_settings = {isa: flags for isa, flags in case.isa_settings.items() if flags}
 

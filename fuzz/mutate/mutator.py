@@ -12,8 +12,7 @@ from itertools import accumulate
 from clif.uses import remove_unreachable, remove_unused
 from clif.validity import is_valid
 from fuzz.analysis.results import AnalysedCase, AnalysisResults
-from fuzz.cases.case import Case
-from fuzz.cases.copy import copy_case
+from fuzz.cases.case import Case, copy_case
 from fuzz.entropy import Entropy
 from fuzz.generate.instruction_sets import InstructionSets
 from fuzz.generate.options import Options

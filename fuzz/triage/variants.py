@@ -11,8 +11,7 @@ from backend.cranelift import _cranelift
 from backend.cranelift.opcodes import OPCODES
 from backend.isa.registry import ISAS
 from clif.opcodes import Opcode
-from fuzz.cases.case import Case, effective_settings
-from fuzz.cases.copy import copy_case
+from fuzz.cases.case import Case, copy_case, effective_settings
 from fuzz.generate.settings import UNUSUAL, USUAL
 
 OPT_LEVELS: Final = ("none", "speed", "speed_and_size")

@@ -9,8 +9,7 @@ import numpy as np
 from backend.cranelift.opcodes import OPCODES
 from clif.builder import FunctionBuilder
 from clif.function import AbiParam, Block, External, Function, Inst, Value
-from fuzz.cases.case import Case
-from fuzz.cases.copy import copy_case
+from fuzz.cases.case import Case, copy_case
 
 _PREFIX = "transplanted_"
 

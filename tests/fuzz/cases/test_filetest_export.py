@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from fuzz.cases.casefile import read_case
-from fuzz.cases.filetest_export import filetest_text, fold
+from fuzz.cases.filetest_export import filetest_text, memory_checksum
 from fuzz.differential.oracle import interpreter
 
 TEXT = """\
@@ -25,7 +25,7 @@ block0(v0: i32, v1: i64):
 """
 
 
-def folded(memory: bytes) -> int:
+def checksum(memory: bytes) -> int:
     """Word by word, then byte by byte, in plain arithmetic."""
     total = 0
     words = [memory[n : n + 8] for n in range(0, len(memory) // 8 * 8, 8)]
@@ -39,8 +39,8 @@ def test_fold() -> None:
     rng = random.Random(1)
     for size in (0, 1, 7, 8, 9, 16, 31):
         memory = rng.randbytes(size)
-        assert fold(memory) == folded(memory)
-    assert fold(bytes(8) + b"\1") != fold(b"\1" + bytes(8))
+        assert memory_checksum(memory) == checksum(memory)
+    assert memory_checksum(bytes(8) + b"\1") != memory_checksum(b"\1" + bytes(8))
 
 
 def test_memory_becomes_a_result_and_traps_are_left_out() -> None:
@@ -53,9 +53,9 @@ def test_memory_becomes_a_result_and_traps_are_left_out() -> None:
     first = bytes([1, 2, 3, 4, 7, 0, 0, 0, 9, 10, 11])
     second = bytes([1, 2, 3, 4, 255, 255, 255, 255, 9, 10, 11])
     expected = [e.observed.results for e in found.expectations if e is not None]
-    assert expected == [(11, folded(first)), (11, folded(second))]
+    assert expected == [(11, checksum(first)), (11, checksum(second))]
     outcome = interpreter(found.case)
-    assert outcome.results[1].tolist() == [[folded(first)], [folded(second)]]
+    assert outcome.results[1].tolist() == [[checksum(first)], [checksum(second)]]
 
 
 def test_a_case_without_memory_stays_as_it_is() -> None:

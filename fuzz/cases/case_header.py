@@ -1,0 +1,159 @@
+"""The header of a case's file: settings, targets, and what Cranelift's format has no word for.
+
+The latter is written as comments, which Cranelift's tools skip::
+
+    ; origin: seed 1 case 7
+    ; trapping
+    ; chaos: 00ff12
+    ; region: argument 0, 64 bytes
+    ; contents: 0102...
+
+Several ``contents`` lines are joined; bytes of the region that they do not give are zero.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from clif.outcome import Inputs, Region
+from clif.testfile import Comment, TargetLine, TestFile
+from fuzz.cases.case import Case, effective_settings
+
+_CONTENTS_PER_LINE = 32
+_REGION = re.compile(r"argument (\d+), (\d+) bytes")
+#: No case needs a larger region; a file that asks for one has a typing error or is hostile.
+_MAX_REGION = 1 << 20
+
+
+class HeaderError(ValueError):
+    """The header is malformed: what is wrong, with the line if one is to blame."""
+
+
+# --- writing ---
+
+
+def format_header(case: Case, isas: Sequence[str]) -> Iterator[str]:
+    """Yield the lines of a case's header.
+
+    Args:
+        isas: get a ``target`` line each if the case is for them. So do ISAs that the case has flags
+            for.
+    """
+    yield from _format_comments(case)
+    yield from ("test interpret", "test run")
+    for name, value in effective_settings(case).items():
+        yield f"set {name}={value}"
+    for isa in dict.fromkeys([*case.isas, *filter(case.is_for, [*isas, *case.isa_settings])]):
+        flags = case.isa_settings.get(isa, {})
+        # A preset can only be switched on, by its bare name, which switches on flags as well.
+        words = [n if value == "true" else f"{n}={value}" for n, value in flags.items()]
+        yield " ".join([f"target {isa}", *words])
+
+
+def _format_comments(case: Case) -> Iterator[str]:
+    if case.origin:
+        yield f"; origin: {' '.join(case.origin.split())}"
+    if case.trapping:
+        yield "; trapping"
+    if case.chaos:
+        yield f"; chaos: {case.chaos.hex()}"
+    region = case.inputs.region
+    if region is not None:
+        yield f"; region: argument {region.param}, {region.size} bytes"
+        contents = region.contents.rstrip(b"\0")
+        for start in range(0, len(contents), _CONTENTS_PER_LINE):
+            yield f"; contents: {contents[start : start + _CONTENTS_PER_LINE].hex()}"
+
+
+# --- reading ---
+
+
+@dataclass(slots=True)
+class _HeaderComments:
+    """What the comments of a header say.
+
+    Attributes:
+        region: the number of the argument that is its address, and its size.
+    """
+
+    origin: str = ""
+    trapping: bool = False
+    chaos: bytes = b""
+    region: tuple[int, int] | None = None
+    contents: bytearray = field(default_factory=bytearray)
+
+
+def read_header(file: TestFile, origin: str) -> Case:
+    """Return a case without functions and inputs, but with everything that the header says.
+
+    Args:
+        origin: the case's origin if the header does not say it.
+
+    Raises:
+        HeaderError: a comment of the header is malformed.
+    """
+    comments = _HeaderComments()
+    for comment in file.preamble:
+        _read_comment(comment, comments)
+    targets = _read_targets(file.targets)
+    region = None
+    if comments.region is not None:
+        param, size = comments.region
+        if len(comments.contents) > size or size > _MAX_REGION:
+            raise HeaderError(f"region: {size} bytes are too few or too many")
+        region = Region(param, bytes(comments.contents).ljust(size, b"\0"))
+    return Case(
+        functions=[],
+        inputs=Inputs(0, [], region),
+        settings=_read_settings(file.settings),
+        isa_settings=targets,
+        trapping=comments.trapping,
+        chaos=comments.chaos,
+        origin=comments.origin or origin,
+        isas=tuple(targets),
+    )
+
+
+def _read_comment(comment: Comment, comments: _HeaderComments) -> None:
+    word, _, rest = comment.text.lstrip("; ").partition(":")
+    rest = rest.strip()
+    try:
+        match word.strip():
+            case "origin":
+                comments.origin = rest
+            case "trapping":
+                comments.trapping = True
+            case "chaos":
+                comments.chaos = bytes.fromhex(rest)
+            case "contents":
+                comments.contents += bytes.fromhex(rest)
+            case "region" if (match := _REGION.fullmatch(rest)) is not None:
+                comments.region = int(match.group(1)), int(match.group(2))
+            case "region":
+                raise ValueError("expected 'argument N, N bytes'")
+    except ValueError as error:
+        raise HeaderError(f"line {comment.line}: {word.strip()}: {error}") from error
+
+
+def _read_settings(lines: Sequence[str]) -> dict[str, str]:
+    """Return the shared settings of the ``set`` lines.
+
+    If they do not give ``opt_level``, it is ``none``, as Cranelift's own tools read such a file.
+    """
+    settings = {"opt_level": "none"}
+    for word in " ".join(lines).split():
+        name, _, value = word.partition("=")
+        settings[name] = value or "true"
+    return settings
+
+
+def _read_targets(lines: Sequence[TargetLine]) -> dict[str, dict[str, str]]:
+    """Return the flags of each ISA, taken from its first ``target`` line."""
+    targets: dict[str, dict[str, str]] = {}
+    for line in lines:
+        flags = (flag.partition("=") for flag in line.flags)
+        isa = line.name.partition("-")[0]
+        targets.setdefault(isa, {name: value or "true" for name, _, value in flags})
+    return targets
