@@ -6,13 +6,14 @@ from clif.function import BlockCall, External, GlobalValue, Handler, Inst, Stack
 from clif.nan_payload import has_nondeterministic_nans
 from clif.types import I8, I64
 from fuzz.generate import conventions
+from fuzz.generate.addresses import address_of, align_up, base
+from fuzz.generate.case_plan import Callee
 from fuzz.generate.control import join, leave
 from fuzz.generate.liveness import condense, fill
-from fuzz.generate.memory import address_of, base
 from fuzz.generate.operands import pick
 from fuzz.generate.options import TRAP_CODES
 from fuzz.generate.pure import pure_operation
-from fuzz.generate.writer import Callee, Edge, MemoryObject, Writer
+from fuzz.generate.writer import Edge, MemoryObject, Writer
 
 _MOST_HANDLERS = 3
 
@@ -131,7 +132,7 @@ def _area(w: Writer, callee: Callee) -> Value:
     """Memory for the results: part of the region, or a slot of its own."""
     region = region_of(w)
     if region is not None and w.entropy.below(3) == 0:
-        first = -(-region.writable // 16)
+        first = align_up(region.writable, 16) // 16
         last = (region.size - callee.area) // 16
         if first <= last:
             at = 16 * w.entropy.between(first, last)

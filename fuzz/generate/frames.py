@@ -9,7 +9,7 @@ from __future__ import annotations
 from clif.function import StackSlot, Value
 from clif.types import I64
 from fuzz.generate import conventions
-from fuzz.generate.memory import address_of
+from fuzz.generate.addresses import address_of
 from fuzz.generate.operands import pick_closed
 from fuzz.generate.settings import all_outline_probes
 from fuzz.generate.writer import Field, Writer

@@ -7,6 +7,7 @@ from itertools import accumulate
 from clif.function import Function, Signature
 from fuzz.generate import frames, unstructured
 from fuzz.generate.calls import call, symbol_distance, tail_call
+from fuzz.generate.case_plan import Callee, CasePlan
 from fuzz.generate.control import branch, early_return, leave_loop, table
 from fuzz.generate.director import CaseDirector
 from fuzz.generate.idioms import idiom
@@ -19,7 +20,7 @@ from fuzz.generate.returns import write_returns
 from fuzz.generate.signatures import declare
 from fuzz.generate.trap_guards import guarded_operation
 from fuzz.generate.traps import ensure_trap, trap_site
-from fuzz.generate.writer import Callee, CasePlan, Writer
+from fuzz.generate.writer import Writer
 
 #: Parts of a body: their weights where nothing speaks against them.
 _PARTS = (

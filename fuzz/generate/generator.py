@@ -8,6 +8,7 @@ from dataclasses import replace
 from clif.typed_instructions import OpcodeType
 from fuzz.cases.case import Case
 from fuzz.entropy import Entropy
+from fuzz.generate.case_plan import CasePlan
 from fuzz.generate.director import CaseDirector, Director
 from fuzz.generate.function import write_function
 from fuzz.generate.inputs import draw_inputs
@@ -16,7 +17,6 @@ from fuzz.generate.instruction_sets import InstructionSets
 from fuzz.generate.options import Options
 from fuzz.generate.settings import draw_chaos, draw_isa_settings, draw_settings
 from fuzz.generate.swarm import Swarm
-from fuzz.generate.writer import CasePlan
 
 _REGION_SHARE = 0.6
 _CALLEE_STEPS = 300

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from clif.function import MemFlags, Value
 from clif.types import I8, I64
 from fuzz.analysis.hazards import FARTHEST, NEAREST
+from fuzz.generate.addresses import base
 from fuzz.generate.control import trap_arm
 from fuzz.generate.conversions import close
-from fuzz.generate.memory import base
 from fuzz.generate.operands import compare, condition, pick
 from fuzz.generate.options import TRAP_CODES
 from fuzz.generate.writer import Writer

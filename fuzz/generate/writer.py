@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from clif.floats import canonical_nan
 from clif.function import (
@@ -23,10 +23,7 @@ from clif.function import (
 from clif.nan_payload import NanEffect, has_nondeterministic_nans
 from clif.typed_instructions import OpcodeType, TypedInstruction
 from clif.types import I64, I128, INTS, Type
-from fuzz.entropy import Entropy
-from fuzz.generate.instruction_set import InstructionSet
-from fuzz.generate.options import Options
-from fuzz.generate.swarm import Swarm
+from fuzz.generate.case_plan import Callee, CasePlan
 from fuzz.generate.value_pool import Pool
 
 #: The integer type of so many bits.
@@ -64,23 +61,6 @@ class Field:
 
 
 @dataclass(slots=True, eq=False)
-class Callee:
-    """A finished function that others may call.
-
-    Attributes:
-        memory: the parameter that takes the region's address.
-        steps: bound on what a call costs.
-        sret: the parameter that takes the address of ``area`` bytes for results.
-    """
-
-    function: Function
-    memory: int | None
-    steps: int
-    sret: int | None = None
-    area: int = 0
-
-
-@dataclass(slots=True, eq=False)
 class Edge:
     """A way out of a scope whose arguments are settled later: a branch's target, or a return.
 
@@ -95,40 +75,6 @@ class Edge:
     args: list[Value | str] | list[Value]
     own: list[Value]
     candidates: dict[Type, list[Value]]
-
-
-@dataclass(slots=True, eq=False)
-class CasePlan:
-    """What all functions of a case share.
-
-    Attributes:
-        settings: Cranelift's shared settings as they were drawn.
-        demands: settings that what has been written cannot do without; they prevail.
-        sites: how many places may yet be made to trap; ``trapped`` whether there is one.
-        depth: how deep control flow may be nested.
-        frames: bytes that big stack frames may yet take.
-        required: opcode_types that main is to have yet.
-        condition: the type that the next condition must have, None for any.
-    """
-
-    entropy: Entropy
-    options: Options
-    instruction_set: InstructionSet
-    swarm: Swarm
-    canonical: bool
-    multi_return: bool
-    trapping: bool
-    region_size: int = 0
-    readonly: int = 0
-    sites: int = 0
-    trapped: bool = False
-    callees: list[Callee] = field(default_factory=list)
-    required: list[OpcodeType] = field(default_factory=list)
-    condition: Type | None = None
-    settings: Mapping[str, str] = field(default_factory=dict)
-    required_settings: dict[str, str] = field(default_factory=dict)
-    depth: int = 3
-    frames: int = 160 << 10
 
 
 @dataclass(slots=True, eq=False)

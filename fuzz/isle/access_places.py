@@ -9,7 +9,7 @@ from clif.function import MemFlags, Value
 from clif.memory_access import address_operand
 from clif.typed_instructions import TypedInstruction
 from clif.types import I64
-from fuzz.generate.memory import base, place
+from fuzz.generate.addresses import align_up, base, place
 from fuzz.generate.options import TRAP_CODES
 from fuzz.generate.writer import MemoryObject, Writer
 from fuzz.isle.fragment import Fragment
@@ -67,7 +67,7 @@ def _objects(w: Writer, fragment: Fragment, number: int) -> list[MemoryObject]:
     return [
         target
         for target in w.memory
-        if size <= target.size - (_aligned_up(target.writable, size) if writes else 0)
+        if size <= target.size - (align_up(target.writable, size) if writes else 0)
         and (not atomic or target.base is not None)
     ]
 
@@ -80,13 +80,9 @@ def _is_atomic(instruction: TypedInstruction) -> bool:
     return instruction.name.startswith("atomic_")
 
 
-def _aligned_up(at: int, size: int) -> int:
-    return -(-at // size) * size
-
-
 def _aligned_place(w: Writer, target: MemoryObject, size: int, low: int) -> Value:
     """Draw an address that is a multiple of the size, as atomic operations need it."""
-    first = _aligned_up(low, size) // size
+    first = align_up(low, size) // size
     at = size * w.entropy.between(first, target.size // size - 1)
     address = base(w, target)
     return w.op("iadd", address, w.constant(I64, at)) if at else address

@@ -11,10 +11,10 @@ from clif.memory_access import address_operand
 from clif.nan_payload import NanEffect
 from clif.opcodes import Format
 from clif.types import I8, I32, I64, Type
+from fuzz.generate.addresses import place
 from fuzz.generate.constants import draw_bits
 from fuzz.generate.control import branch_on, table_on, trap_arm_on
 from fuzz.generate.conversions import as_type, close
-from fuzz.generate.memory import place
 from fuzz.generate.operands import compare, constant, pick, solid
 from fuzz.generate.options import TRAP_CODES
 from fuzz.generate.pure import pure_operation

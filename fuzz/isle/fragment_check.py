@@ -27,11 +27,11 @@ from backend.cranelift.rule_edges import rule_id
 from clif.printer import print_function
 from fuzz.cases.case import DEFAULT_SETTINGS
 from fuzz.entropy import PrngEntropy
+from fuzz.generate.case_plan import CasePlan
 from fuzz.generate.instruction_set import InstructionSet
 from fuzz.generate.instruction_sets import emulated_flags
 from fuzz.generate.options import Options
 from fuzz.generate.swarm import Swarm
-from fuzz.generate.writer import CasePlan
 from fuzz.isle.fragment import Fragment
 from fuzz.isle.standalone import standalone
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from clif.function import AbiParam, Function, Signature, Value
 from clif.memory_access import address_operand
 from clif.types import I64, Type
-from fuzz.generate.writer import CasePlan, MemoryObject, Writer
+from fuzz.generate.case_plan import CasePlan
+from fuzz.generate.writer import MemoryObject, Writer
 from fuzz.isle.emit import emit
 from fuzz.isle.fragment import Fragment
 

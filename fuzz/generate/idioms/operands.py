@@ -9,9 +9,10 @@ from clif.function import Value
 from clif.typed_instructions import INT_CONDITIONS
 from clif.types import F32, F64, I8, I16, I32, I64, I128, Type
 from fuzz.entropy import Entropy
+from fuzz.generate.addresses import base
 from fuzz.generate.constants import draw_immediate
 from fuzz.generate.idioms.fragment import Fragment, Idiom, Unfit, constant, op
-from fuzz.generate.memory import base, load_at, load_value
+from fuzz.generate.memory import load_at, load_value
 from fuzz.generate.operands import compare, condition, pick
 from fuzz.generate.writer import Writer
 

@@ -26,12 +26,12 @@ from clif.types import F16, F64, I8, I32, I64, by_name
 from fuzz.cases.case import DEFAULT_SETTINGS, Case
 from fuzz.entropy import BytesEntropy, PrngEntropy
 from fuzz.generate import Generator, Options
+from fuzz.generate.case_plan import CasePlan
 from fuzz.generate.function import write_function
 from fuzz.generate.instruction_set import InstructionSet
 from fuzz.generate.instruction_sets import emulated_flags
 from fuzz.generate.options import EVERY_TYPE, PLAIN_TYPES
 from fuzz.generate.swarm import Swarm
-from fuzz.generate.writer import CasePlan
 from fuzz.isle.director import directed_generator
 from fuzz.strategies import cases, functions
 from tests.paths import ROOT

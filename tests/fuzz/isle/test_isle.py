@@ -12,10 +12,10 @@ from fuzz.cases.case import DEFAULT_SETTINGS
 from fuzz.differential.pipeline import Pipeline
 from fuzz.entropy import PrngEntropy
 from fuzz.generate import Options
+from fuzz.generate.case_plan import CasePlan
 from fuzz.generate.instruction_set import InstructionSet
 from fuzz.generate.instruction_sets import InstructionSets
 from fuzz.generate.swarm import Swarm
-from fuzz.generate.writer import CasePlan
 from fuzz.isle import integer_functions, shuffles
 from fuzz.isle.director import directed_generator
 from fuzz.isle.fragment import Fragment, Precondition, Step

@@ -1,0 +1,104 @@
+"""Addresses of memory accesses that stay in bounds, and flags that are true of them."""
+
+from __future__ import annotations
+
+from clif.function import MemFlags, StackSlot, Value
+from clif.types import I8, I16, I32, I64
+from fuzz.generate.operands import pick
+from fuzz.generate.options import TRAP_CODES
+from fuzz.generate.writer import MemoryObject, Writer
+
+
+def place(w: Writer, target: MemoryObject, size: int, low: int) -> tuple[Value, int, bool]:
+    """An address and offset with ``size`` bytes inside ``low..target.size``; whether aligned."""
+    span = target.size - low - size
+    kind = w.entropy.below(10)
+    if kind >= 7 and span > 0:
+        return _indexed(w, target, size, low, span)
+    at = low + _aligned_draw(w, span, size, low)
+    aligned = at % size == 0 and target.align % size == 0
+    if kind == 6:
+        # An address of its own, reached from above or below.
+        shift = w.entropy.below(target.size + 1) + (w.entropy.below(3) - 1) * 4096
+        address = w.op("iadd", base(w, target), w.constant(I64, shift))
+        return address, at - shift, aligned
+    if target.slot is not None and w.entropy.below(2):
+        return address_of(w, target.slot, at), 0, aligned
+    return base(w, target), at, aligned
+
+
+def _aligned_draw(w: Writer, span: int, size: int, low: int) -> int:
+    """0..span, most often such that the access is aligned."""
+    draw = w.entropy.below(span + 1)
+    if w.entropy.below(3):
+        aligned = (low + draw) // size * size - low
+        return aligned if aligned >= 0 else draw
+    return draw
+
+
+def _indexed(
+    w: Writer, target: MemoryObject, size: int, low: int, span: int
+) -> tuple[Value, int, bool]:
+    """Base plus masked, scaled index plus offset."""
+    entropy = w.entropy
+    scale = entropy.below(min(4, span.bit_length()))
+    mask = (1 << entropy.between(1, max(1, (span >> scale).bit_length() - 1))) - 1
+    if mask << scale > span:
+        mask, scale = 1, 0
+    offset = low + _aligned_draw(w, span - (mask << scale), size, low)
+    index = _masked_index(w, mask)
+    if scale:
+        index = w.op("ishl", index, w.constant(entropy.choice((I8, I32, I64)), scale))
+    address = w.op("iadd", base(w, target), index)
+    steps = (1 << scale) % size == 0 and target.align % size == 0
+    return address, offset, offset % size == 0 and steps
+
+
+def _masked_index(w: Writer, mask: int) -> Value:
+    """A value of the pool within ``0..mask``, as i64: masked before or after it is extended."""
+    entropy = w.entropy
+    narrow = [t for t in (I8, I16, I32) if w.pool.has(t)]
+    if not narrow or entropy.below(2):
+        return w.op("band", pick(w, I64), w.constant(I64, mask))
+    type_ = entropy.choice(narrow)
+    mask &= type_.mask >> 1
+    if entropy.below(2):
+        extend = entropy.choice(("uextend", "sextend"))
+        return w.op("band", w.op(extend, pick(w, type_), type=I64), w.constant(I64, mask))
+    masked = w.op("band", pick(w, type_), w.constant(type_, mask))
+    return w.op("uextend", masked, type=I64)
+
+
+def base(w: Writer, target: MemoryObject) -> Value:
+    """The object's address."""
+    if target.base is not None:
+        return target.base
+    assert target.slot is not None
+    return address_of(w, target.slot, 0)
+
+
+def address_of(w: Writer, slot: StackSlot, offset: int) -> Value:
+    return w.emit("stack_addr", type=I64, results=(I64,), ref=slot, offset=offset).results[0]
+
+
+def access_flags(w: Writer, target: MemoryObject, aligned: bool, readonly: bool) -> MemFlags:
+    """Flags that are true of the access; each may also be left out."""
+    bits = w.entropy.bits(8)
+    trap: str | None = None
+    if bits & 3 == 0:
+        trap = "heap_oob"
+    elif bits & 3 == 1:
+        trap = w.entropy.choice(TRAP_CODES)
+    return MemFlags(
+        trap=trap,
+        aligned=aligned and bits & 4 != 0,
+        readonly=readonly and bits & 8 != 0,
+        can_move=bits & 0x30 == 0,
+        endianness="little" if bits & 0xC0 == 0 else None,
+        alias_region=target.region,
+    )
+
+
+def align_up(at: int, size: int) -> int:
+    """Return the least multiple of ``size`` that is not below ``at``."""
+    return -(-at // size) * size
