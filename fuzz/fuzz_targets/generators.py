@@ -1,4 +1,4 @@
-"""Generators and code fragments for targets that need certain code more often than it is drawn."""
+"""Generators and extra parts for targets that need certain code more often than it is drawn."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class CallGenerator(Generator):
     what they were before.
     """
 
-    def _budgets(self, entropy: Entropy) -> list[int]:
+    def draw_budgets(self, entropy: Entropy) -> list[int]:
         count = entropy.between(_FEWEST_CALLEES, self.options.callees)
         return [max(3, self.options.instructions // (2 * (count + 1)))] * (count + 1)
 

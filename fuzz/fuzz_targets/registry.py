@@ -82,12 +82,12 @@ TARGETS: Final = {
     "regalloc": TargetEntry(
         "both register allocators, with their checker, agree under high register pressure",
         RegisterAllocators,
-        Options(instructions=150, inputs=4, fragments=(hold_many,), directed_share=0.0),
+        Options(instructions=150, inputs=4, extra_parts=(hold_many,), directed_share=0.0),
     ),
     "cfi": TargetEntry(
         "signed return addresses, landing pads and frame pointers change no result",
         ControlFlowIntegrity,
-        Options(inputs=8, fragments=(addresses_and_tables,), directed_share=0.0),
+        Options(inputs=8, extra_parts=(addresses_and_tables,), directed_share=0.0),
     ),
     "reader": TargetEntry(
         "the CLIF reader never panics, and reads its own output as the same function",

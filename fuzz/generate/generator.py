@@ -82,7 +82,7 @@ class Generator:
         plan.required = self.draw_required(
             entropy, plan.instruction_set, alone=isas != self.options.isas
         )
-        budgets = self._budgets(entropy)
+        budgets = self.draw_budgets(entropy)
         budgets[0] = max(3, budgets[0] - _REQUIRED_COST * len(plan.required))
         for number, budget in enumerate(budgets[1:], 1):
             callee = write_function(plan, directed, f"f{number}", budget, _CALLEE_STEPS, main=False)
@@ -153,7 +153,7 @@ class Generator:
                 plan.readonly = 8 * entropy.below(plan.region_size // 8)
         return plan
 
-    def _budgets(self, entropy: Entropy) -> list[int]:
+    def draw_budgets(self, entropy: Entropy) -> list[int]:
         """Instructions for main and for each callee."""
         # What comes on top, joins, guards, frames, what is folded at the ends, hardly grows.
         asked = self.options.instructions

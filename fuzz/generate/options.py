@@ -48,7 +48,7 @@ class Options:
         call_convs: calling conventions to draw from; None for all that every ISA has.
         steps: bound on the instructions that one input executes.
         callees: how many functions a case has besides its main one, at most.
-        fragments: further pieces to draw from (``fuzz.generate.idioms.fragment.Fragment``), every
+        extra_parts: further parts to draw (``fuzz.generate.idioms.part.Part``), every
             other time that an idiom is due.
         directed_share: probability that the next part of a function is directed at one of
         Cranelift's
@@ -69,7 +69,7 @@ class Options:
     call_convs: tuple[str, ...] | None = None
     steps: int = 3000
     callees: int = 3
-    fragments: tuple[Callable[[Any, Any], bool], ...] = ()
+    extra_parts: tuple[Callable[[Any, Any], bool], ...] = ()
     directed_share: float = RULES_SHARE
 
     @property

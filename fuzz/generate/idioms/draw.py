@@ -1,15 +1,15 @@
-"""Drawing one of the idioms, or of the fragments that were handed in."""
+"""Drawing one of the idioms, or of the extra parts that were handed in."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from fuzz.generate.idioms import algebra, floats, integer, operands, vectors
-from fuzz.generate.idioms.fragment import Fragment
+from fuzz.generate.idioms.part import Part
 from fuzz.generate.writer import Writer
 
 #: By theme. A theme is drawn first, so that a long list does not crowd out a short one.
-THEMES: tuple[tuple[Fragment, ...], ...] = (
+THEMES: tuple[tuple[Part, ...], ...] = (
     integer.IDIOMS,
     algebra.IDIOMS,
     operands.IDIOMS,
@@ -17,14 +17,14 @@ THEMES: tuple[tuple[Fragment, ...], ...] = (
     operands.IDIOMS,
     algebra.IDIOMS,
 )
-_VECTORS: Sequence[tuple[Fragment, ...]] = (*THEMES, vectors.IDIOMS, vectors.IDIOMS, vectors.IDIOMS)
+_VECTORS: Sequence[tuple[Part, ...]] = (*THEMES, vectors.IDIOMS, vectors.IDIOMS, vectors.IDIOMS)
 _TRIES = 3
 
 
 def idiom(w: Writer) -> bool:
     """Emit one. False where none of a few drawn ones fits the case's types."""
     entropy = w.entropy
-    handed = w.plan.options.fragments
+    handed = w.plan.options.extra_parts
     if handed and entropy.below(2):
         return entropy.choice(handed)(w, entropy)
     vectors_too = any(type_.is_vector for type_ in w.swarm.types)

@@ -16,7 +16,7 @@ from fuzz.entropy import Entropy, PrngEntropy
 from fuzz.generate import Options
 from fuzz.generate.constants import draw_halves, draw_immediate, draw_mask
 from fuzz.generate.idioms import algebra, floats, integer, operands, vectors
-from fuzz.generate.idioms.fragment import Fragment, Idiom, Unfit, op
+from fuzz.generate.idioms.part import Idiom, Part, Unfit, op
 from fuzz.generate.idioms.vectors import shuffle_mask
 from fuzz.generate.operands import pick
 from fuzz.generate.writer import Writer
@@ -37,14 +37,14 @@ EACH = [
 
 
 class Counting:
-    """A fragment that counts how often another one fits."""
+    """A part that counts how often another one fits."""
 
-    def __init__(self, fragment: Fragment) -> None:
-        self.fragment = fragment
+    def __init__(self, part: Part) -> None:
+        self.part = part
         self.fits = 0
 
     def __call__(self, w: Writer, entropy: Entropy) -> bool:
-        fits = self.fragment(w, entropy)
+        fits = self.part(w, entropy)
         self.fits += fits
         return fits
 
@@ -61,11 +61,11 @@ def check_valid(case: Case) -> None:
 
 @pytest.mark.parametrize(("theme", "number"), EACH)
 def test_each_fits_somewhere_and_is_valid(theme: str, number: int) -> None:
-    fragment = Counting(list(dict.fromkeys(THEMES[theme]))[number])
+    part = Counting(list(dict.fromkeys(THEMES[theme]))[number])
     vectors_too = theme == "vectors"
     options = Options(
         vectors=vectors_too,
-        fragments=(fragment,),
+        extra_parts=(part,),
         trapping_share=0.0,
         directed_share=0.0,
         alone=False,
@@ -73,11 +73,11 @@ def test_each_fits_somewhere_and_is_valid(theme: str, number: int) -> None:
     generator = directed_generator(options)
     for seed in range(400):
         case = generator.generate(PrngEntropy((seed, number)))
-        if fragment.fits and (seed < 12 or fragment.fits < 5):
+        if part.fits and (seed < 12 or part.fits < 5):
             check_valid(case)
-        if fragment.fits >= 5 and seed >= 12:
+        if part.fits >= 5 and seed >= 12:
             break
-    assert fragment.fits >= 5
+    assert part.fits >= 5
 
 
 def test_fragments_may_be_handed_in() -> None:
@@ -87,7 +87,7 @@ def test_fragments_may_be_handed_in() -> None:
         w.keep(w.op("iadd", pick(w, I64), w.constant(I64, 0x5EED_0000 + entropy.below(9))))
         return True
 
-    generator = directed_generator(Options(fragments=(unlikely,), directed_share=0.0))
+    generator = directed_generator(Options(extra_parts=(unlikely,), directed_share=0.0))
     texts = [print_functions(generator.generate(PrngEntropy(seed)).functions) for seed in range(60)]
     assert sum(str(0x5EED_0000)[:6] in text for text in texts) >= 20
 
@@ -103,7 +103,7 @@ def test_one_that_does_not_fit_is_no_harm() -> None:
         return Idiom(lambda w, t: op(w, "fadd", pick(w, t), pick(w, t)), (I64,))(w, entropy)
 
     generator = directed_generator(
-        Options(fragments=(never, unfit), trapping_share=0.0, directed_share=0.0, alone=False)
+        Options(extra_parts=(never, unfit), trapping_share=0.0, directed_share=0.0, alone=False)
     )
     for seed in range(20):
         check_valid(generator.generate(PrngEntropy(seed)))
@@ -120,7 +120,7 @@ def test_an_operation_that_is_not_lowered_is_told() -> None:
             caught.append(error)
         return False
 
-    generator = directed_generator(Options(fragments=(probing,)))
+    generator = directed_generator(Options(extra_parts=(probing,)))
     for seed in range(10):
         generator.generate(PrngEntropy(seed))
     assert caught

@@ -1,4 +1,4 @@
-"""What a fragment is: a piece of a function that fits, or does not."""
+"""What a part is: a piece of a function that fits, or does not."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from fuzz.generate.conversions import close
 from fuzz.generate.writer import Writer
 
 #: Emits at the writer's place, keeps what others may use, and says whether it fits there. Where it
-#: does not, nothing that it emitted matters. ``Options.fragments`` takes more of them.
-Fragment: TypeAlias = Callable[[Writer, Entropy], bool]
+#: does not, nothing that it emitted matters. ``Options.extra_parts`` takes more of them.
+Part: TypeAlias = Callable[[Writer, Entropy], bool]
 
 
 class Unfit(Exception):
@@ -53,7 +53,7 @@ def constant(w: Writer, type_: Type, bits: int) -> Value:
 
 @dataclass(frozen=True, slots=True)
 class Idiom:
-    """A fragment over one main type of the case.
+    """A part over one main type of the case.
 
     Attributes:
         build: makes the result; raises Unfit.
