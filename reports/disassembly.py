@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
-from backend.emulator.disassembly import disassembler
+from backend.emulator.disassembly import data_ranges, disassemble
 from backend.emulator.linker import Compiled
 from backend.isa.registry import ISAS
 from reports.model import CodeLine
+
+#: Longer jump tables and constants, in bytes, are not shown.
+_MAX_DATA: Final = 256
+_DATA_PER_LINE: Final = 16
 
 
 def instructions(
@@ -21,18 +26,31 @@ def instructions(
     Raises:
         KeyError: the ISA is not registered.
     """
-    engine = disassembler(ISAS[isa])
     traps = dict(function.traps)
     lines = {at: line for start, end, line in locations for at in range(start, end)}
-    for address, size, mnemonic, operands in engine.disasm_lite(function.code, 0):
-        notes = [f"trap {traps[address]}"] if address in traps else []
+    for start, end, text in sorted(_texts(isa, function)):
+        notes = [f"trap {traps[start]}"] if start in traps else []
         notes += [
             f"{kind} {target}{f'{addend:+d}' if addend else ''}"
             for offset, kind, target, addend in function.relocations
-            if address <= offset < address + size
+            if start <= offset < end
         ]
-        text = f"{mnemonic} {operands}".rstrip()
-        yield CodeLine(address, text, ", ".join(notes), lines.get(address, 0))
+        yield CodeLine(start, text, ", ".join(notes), lines.get(start, 0))
+
+
+def _texts(isa: str, function: Compiled) -> Iterator[tuple[int, int, str]]:
+    """Yield start, end and text of each instruction, and of the data between them in lines."""
+    found = disassemble(ISAS[isa], function)
+    for instruction in found:
+        end = instruction.address + instruction.size
+        yield instruction.address, end, f"{instruction.mnemonic} {instruction.op_str}".rstrip()
+    for start, end in data_ranges(found, len(function.code)):
+        if end - start > _MAX_DATA or not any(function.code[start:end]):
+            yield start, end, f".skip {end - start}"
+            continue
+        for at in range(start, end, _DATA_PER_LINE):
+            data = function.code[at : min(end, at + _DATA_PER_LINE)]
+            yield at, at + len(data), f".byte {data.hex(' ')}"
 
 
 def listing(isa: str, function: Compiled) -> Iterator[str]:

@@ -142,6 +142,10 @@ class Compiled:
         """``(start, end, location)`` of the code that came of instructions with a source location
         (``@2a``), by start."""
     @property
+    def block_starts(self) -> list[int]:
+        """Offsets at which blocks start, in the order of the code."""
+
+    @property
     def call_sites(self) -> list[int]:
         """Offsets of return addresses, where Cranelift keeps them."""
     @property

@@ -84,6 +84,7 @@ class ReleaseCode:
     relocations: list[tuple[int, str, str, int]]
     traps: list[tuple[int, str]]
     alignment: int
+    block_starts: list[int]
     instructions: int
     clif: str
 
@@ -169,6 +170,7 @@ def _code(entry: Mapping[str, Any]) -> ReleaseCode:
         relocations=[(o, kind, target, addend) for o, kind, target, addend in entry["relocations"]],
         traps=[(offset, code) for offset, code in entry["traps"]],
         alignment=entry["alignment"],
+        block_starts=entry["block_starts"],
         instructions=entry["instructions"],
         clif=entry["clif"],
     )

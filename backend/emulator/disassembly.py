@@ -1,28 +1,108 @@
-"""Disassemblers of an ISA's code."""
+"""Taking an ISA's machine code apart: what the compiler says is code, and nothing else.
+
+Jump tables and constants lie between and behind the instructions. To go straight through them would
+show garbage, and on x86-64 lose step with the instructions that follow. So the walk starts at the
+blocks that the compiler names, follows branches, and ends where an instruction never goes on to the
+next one.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Final, Protocol
 
 import capstone
 
 from backend.emulator.isa import Isa
 
+#: Instructions that are decoded at a time: Capstone decodes as many as it is asked for at once.
+_AT_ONCE: Final = 32
+#: No instruction is longer, in bytes.
+_LONGEST: Final = 16
+
+
+class Code(Protocol):
+    """What is needed of a function's machine code; the extension's ``Compiled`` has it."""
+
+    @property
+    def code(self) -> bytes: ...
+    @property
+    def relocations(self) -> Sequence[tuple[int, str, str, int]]:
+        """``(offset, kind, target, addend)``."""
+
+    @property
+    def traps(self) -> Sequence[tuple[int, str]]:
+        """``(offset, trap code)``."""
+
+    @property
+    def block_starts(self) -> Sequence[int]:
+        """Offsets at which blocks start, as far as they are known."""
+
 
 @cache
-def disassembler(isa: Isa, *, detail: bool = False, skipdata: bool = True) -> Any:
-    """Return Capstone's disassembler of an ISA.
-
-    Args:
-        detail: tell the operands and the registers of instructions.
-        skipdata: go on behind bytes that are no instruction. Jump tables and constants lie between
-            the instructions.
-    """
+def disassembler(isa: Isa) -> Any:
+    """Return Capstone's disassembler of an ISA, which tells operands and registers too."""
     architecture, mode = isa.capstone
     engine = capstone.Cs(
         getattr(capstone, f"CS_ARCH_{architecture}"), getattr(capstone, f"CS_MODE_{mode}")
     )
-    engine.detail = detail
-    engine.skipdata = skipdata
+    engine.detail = True
     return engine
+
+
+def disassemble(isa: Isa, code: Code) -> list[Any]:
+    """Return the instructions of a function, by offset. Bytes in none of them are data."""
+    relocated = {offset for offset, *_ in code.relocations}
+    starts = [0, *code.block_starts, *(offset for offset, _ in code.traps)]
+    found: dict[int, Any] = {}
+    while starts:
+        for instruction in _walk(isa, code.code, starts.pop()):
+            if instruction.address in found:
+                break
+            found[instruction.address] = instruction
+            target = _target(instruction)
+            # A branch with a relocation leaves the function: its offset is not known yet.
+            if target is not None and relocated.isdisjoint(_bytes_of(instruction)):
+                starts.append(target)
+            if instruction.mnemonic in isa.ends_block:
+                break
+    return [found[offset] for offset in sorted(found)]
+
+
+def _walk(isa: Isa, code: bytes, start: int) -> Iterator[Any]:
+    """Yield the instructions from an offset on, up to the first bytes that are none."""
+    engine = disassembler(isa)
+    while 0 <= start < len(code):
+        count, end = 0, start
+        for instruction in engine.disasm(
+            code[start : start + _AT_ONCE * _LONGEST], start, _AT_ONCE
+        ):
+            yield instruction
+            count, end = count + 1, instruction.address + instruction.size
+        if count < _AT_ONCE:
+            return
+        start = end
+
+
+def _target(instruction: Any) -> int | None:
+    """Return the offset that a branch names; None for what is no branch, or goes by a register."""
+    if not instruction.group(capstone.CS_GRP_JUMP) or not instruction.operands:
+        return None
+    operand = instruction.operands[-1]
+    return int(operand.imm) if operand.type == capstone.CS_OP_IMM else None
+
+
+def _bytes_of(instruction: Any) -> range:
+    return range(instruction.address, instruction.address + instruction.size)
+
+
+def data_ranges(instructions: Sequence[Any], size: int) -> Iterator[tuple[int, int]]:
+    """Yield start and end of what lies between the instructions of ``size`` bytes of code."""
+    end = 0
+    for instruction in instructions:
+        if instruction.address > end:
+            yield end, instruction.address
+        end = instruction.address + instruction.size
+    if end < size:
+        yield end, size

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
-from backend.emulator.disassembly import disassembler
+from backend.emulator.disassembly import Code, disassemble
 from backend.emulator.isa import Isa, Part
 
 
@@ -48,27 +48,23 @@ class EmulatorFaults:
 
     Attributes:
         matchers: what finds them.
-        without_padding: splits code into parts that do not contain the padding between blocks,
-            which may be hundreds of times as long as the code.
     """
 
     matchers: tuple[Matcher, ...]
-    without_padding: Callable[[bytes], list[bytes]]
 
 
 EMULATOR_FAULTS: Final = Part[EmulatorFaults]("emulator_faults", "EMULATOR_FAULTS")
 
 
-def find_faults(isa: Isa, code: bytes, *, nan_payloads: bool = False) -> list[EmulatorFault]:
+def find_faults(isa: Isa, code: Code, *, nan_payloads: bool = False) -> list[EmulatorFault]:
     """Return the faults that a function's code may be subject to, each once, sorted.
 
     ``nan_payloads`` includes those that only matter where payloads of NaNs are compared: nearly
     all code that computes with floats has them.
     """
-    faults = EMULATOR_FAULTS.of(isa)
-    engine = disassembler(isa, detail=True)
-    instructions = [i for part in faults.without_padding(code) for i in engine.disasm(part, 0)]
-    found = {fault for matcher in faults.matchers for fault in matcher(instructions)}
+    instructions = disassemble(isa, code)
+    matchers = EMULATOR_FAULTS.of(isa).matchers
+    found = {fault for matcher in matchers for fault in matcher(instructions)}
     if not nan_payloads:
         found = {fault for fault in found if fault.effect is not Effect.NAN_PAYLOAD}
     return sorted(found, key=lambda fault: fault.name)

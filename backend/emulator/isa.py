@@ -87,6 +87,7 @@ class Isa:
         byte_order: of data in memory.
         stack_alignment: of the stack pointer at a call, in bytes.
         trap: an instruction that traps.
+        ends_block: mnemonics of the instructions that never go on to the next one.
         capstone: names of Capstone's architecture and mode, without ``CS_ARCH_`` and ``CS_MODE_``.
         frame_pointer, stack_pointer: names of these registers.
         return_register: the register that a call leaves the return address in; empty where it
@@ -109,6 +110,7 @@ class Isa:
     byte_order: Literal["little", "big"]
     stack_alignment: int
     trap: bytes
+    ends_block: frozenset[str]
     capstone: tuple[str, str]
     frame_pointer: str
     stack_pointer: str

@@ -48,6 +48,9 @@ class Compiled(Protocol):
 
     @property
     def alignment(self) -> int: ...
+    @property
+    def block_starts(self) -> Sequence[int]:
+        """Offsets at which blocks start, as far as they are known."""
 
 
 class CompiledCode(Compiled, Protocol):

@@ -81,6 +81,12 @@ fn target(request: &Value) -> Result<impl Deref<Target = dyn TargetIsa> + use<>,
     configure(&mut own, &request["flags"], &request["optional"])?;
     let mut shared = settings::builder();
     configure(&mut shared, &request["settings"], &request["optional"])?;
+    // It changes no code: it notes where blocks start, so that code can be told from data.
+    configure(
+        &mut shared,
+        &json!({"machine_code_cfg_info": "true"}),
+        &request["optional"],
+    )?;
     own.finish(settings::Flags::new(shared))
         .map_err(|error| error.to_string())
 }
@@ -164,6 +170,7 @@ fn describe(name: &str, context: &Context) -> Value {
         "relocations": relocations(code, &context.func),
         "traps": traps.map(|trap| json!([trap.offset, trap.code.to_string()])).collect::<Vec<_>>(),
         "alignment": alignment(code),
+        "block_starts": code.bb_starts,
         "instructions": instructions,
         "clif": context.func.display().to_string(),
     })

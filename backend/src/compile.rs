@@ -222,6 +222,13 @@ impl Compiled {
             .collect()
     }
 
+    /// Offsets at which blocks start, in the order of the code. Jump tables and constants lie outside
+    /// of blocks, and within none.
+    #[getter]
+    fn block_starts(&self) -> Vec<CodeOffset> {
+        self.code.bb_starts.clone()
+    }
+
     /// Offsets behind the calls that may unwind or need a stack map: the return addresses.
     #[getter]
     fn call_sites(&self) -> Vec<CodeOffset> {

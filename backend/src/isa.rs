@@ -36,6 +36,8 @@ impl TargetIsa {
         for (name, value) in &shared {
             configure(&mut common, name, value)?;
         }
+        // It changes no code: it notes where blocks start, so that code can be told from data.
+        configure(&mut common, "machine_code_cfg_info", "true")?;
         let isa = own
             .finish(settings::Flags::new(common))
             .map_err(|error| SettingsError::new_err(format!("{triple}: {error}")))?;

@@ -135,7 +135,7 @@ def wrong_forms(isa: str, compiled: Sequence[Compiled]) -> list[EmulatorFault]:
 
 
 def _faults(isa: str, compiled: Sequence[Compiled]) -> list[EmulatorFault]:
-    found = {fault for code in compiled for fault in find_faults(ISAS[isa], code.code)}
+    found = {fault for code in compiled for fault in find_faults(ISAS[isa], code)}
     return sorted(found, key=lambda fault: fault.name)
 
 

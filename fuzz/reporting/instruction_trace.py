@@ -108,7 +108,7 @@ class _Hooked:
 @cache
 def _written(isa: Isa, code: bytes) -> tuple[str, ...]:
     """Return the registers that an instruction writes, without flags, by whole registers' names."""
-    instruction = next(disassembler(isa, detail=True, skipdata=False).disasm(code, 0), None)
+    instruction = next(disassembler(isa).disasm(code, 0), None)
     if instruction is None:
         return ()
     whole = REGISTERS.of(isa).whole

@@ -31,6 +31,7 @@ class PatchedCode:
     relocations: list[tuple[int, str, str, int]] = field(default_factory=list)
     traps: list[tuple[int, str]] = field(default_factory=list)
     alignment: int = 16
+    block_starts: Sequence[int] = ()
 
 
 def _prefixed(
@@ -49,6 +50,7 @@ def _prefixed(
                 compiled.relocations,
                 compiled.traps,
                 compiled.alignment,
+                compiled.block_starts,
             )
         )
     return patched

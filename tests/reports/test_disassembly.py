@@ -8,7 +8,13 @@ from reports.disassembly import listing
 
 
 def function(code: str, **rest: object) -> SimpleNamespace:
-    given = {"name": "f", "code": bytes.fromhex(code), "traps": [], "relocations": []}
+    given = {
+        "name": "f",
+        "code": bytes.fromhex(code),
+        "traps": [],
+        "relocations": [],
+        "block_starts": [],
+    }
     return SimpleNamespace(**(given | rest))
 
 
@@ -26,10 +32,23 @@ def test_traps_and_relocations_stand_beside_their_instruction() -> None:
     ]
 
 
-def test_data_between_instructions_is_passed() -> None:
-    lines = list(listing("aarch64", function("ffffffff c0035fd6")))
-    assert lines[1].startswith("  0x0000  .byte")
-    assert lines[2] == "  0x0004  ret"
+def test_data_between_instructions_is_shown_as_data() -> None:
+    code = function("20001fd6 ffffffff 08000000 00000000 c0035fd6", block_starts=[0, 16])
+    assert list(listing("aarch64", code))[1:] == [
+        "  0x0000  br x1",
+        "  0x0004  .byte ff ff ff ff 08 00 00 00 00 00 00 00",
+        "  0x0010  ret",
+    ]
+
+
+def test_long_data_and_padding_are_passed_over() -> None:
+    code = function("c3" + "00" * 40 + "c3" + "01" * 300, block_starts=[0, 41])
+    assert list(listing("x86_64", code))[1:] == [
+        "  0x0000  ret",
+        "  0x0001  .skip 40",
+        "  0x0029  ret",
+        "  0x002a  .skip 300",
+    ]
 
 
 def test_an_isa_without_disassembler() -> None:

@@ -25,6 +25,7 @@ AARCH64: Final = Isa(
     byte_order="little",
     stack_alignment=16,
     trap=b"\x00\x00\x00\x00",  # udf
+    ends_block=frozenset(["b", "br", "ret", "retaa", "retab", "udf", "brk", "hlt"]),
     capstone=("ARM64", "ARM"),
     frame_pointer="x29",
     stack_pointer="sp",

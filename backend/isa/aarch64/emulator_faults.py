@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-import numpy as np
-
 from backend.emulator.emulator_faults import EmulatorFault, EmulatorFaults
 
 NARROW_SIGNED_ATOMIC: Final = EmulatorFault(
@@ -18,11 +16,6 @@ NARROW_SIGNED_ATOMIC: Final = EmulatorFault(
 _SIGNED_ATOMIC: Final = re.compile(r"(?:ld|st)sm(?:in|ax)a?l?([bh]?)")
 
 
-def _without_padding(code: bytes) -> list[bytes]:
-    words = np.frombuffer(code[: len(code) // 4 * 4], "<u4")
-    return [words[words != 0].tobytes()]
-
-
 def _signed_atomics(instructions: Sequence[Any]) -> Iterator[EmulatorFault]:
     for instruction in instructions:
         match = _SIGNED_ATOMIC.fullmatch(instruction.mnemonic)
@@ -30,4 +23,4 @@ def _signed_atomics(instructions: Sequence[Any]) -> Iterator[EmulatorFault]:
             yield NARROW_SIGNED_ATOMIC
 
 
-EMULATOR_FAULTS: Final = EmulatorFaults((_signed_atomics,), _without_padding)
+EMULATOR_FAULTS: Final = EmulatorFaults((_signed_atomics,))

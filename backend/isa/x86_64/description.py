@@ -22,6 +22,7 @@ X86_64: Final = Isa(
     byte_order="little",
     stack_alignment=16,
     trap=b"\x0f\x0b",  # ud2
+    ends_block=frozenset(["jmp", "ret", "ud2", "hlt", "int3"]),
     capstone=("X86", "64"),
     frame_pointer="rbp",
     stack_pointer="rsp",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -41,13 +40,6 @@ _NAN_OF_TWO: Final = frozenset(
     for form in ("ss", "sd", "ps", "pd")
 ) | {"dppd"}
 
-_PADDING: Final = re.compile(rb"\0{48,}")
-
-
-def _without_padding(code: bytes) -> list[bytes]:
-    # A part may end in an immediate whose last bytes are zeros: some of the padding stays.
-    return [part + bytes(16) for part in _PADDING.split(code)]
-
 
 def _of_single_instructions(instructions: Sequence[Any]) -> Iterator[EmulatorFault]:
     """Yield the faults that one instruction alone shows."""
@@ -72,7 +64,7 @@ def _of_mnemonic(instruction: Any) -> EmulatorFault | None:
         return DOT_PRODUCT
     if name == "bextr":
         return BEXTR
-    # capstone's data pseudo-instructions start with a dot; verr, verw and vm* are system ones.
+    # verr, verw and vm* are system instructions.
     if name.startswith("v") and instruction.bytes[0] in (0xC4, 0xC5, 0x62):
         return VEX_SIMD
     return None
@@ -104,4 +96,4 @@ def _is_masked(before: Sequence[Any], name: str, width: int) -> bool:
     return False
 
 
-EMULATOR_FAULTS: Final = EmulatorFaults((_of_single_instructions, _unmasked_bzhi), _without_padding)
+EMULATOR_FAULTS: Final = EmulatorFaults((_of_single_instructions, _unmasked_bzhi))

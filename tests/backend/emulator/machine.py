@@ -30,6 +30,7 @@ class Code:
     relocations: list[tuple[int, str, str, int]] = field(default_factory=list)
     traps: list[tuple[int, str]] = field(default_factory=list)
     alignment: int = 16
+    block_starts: Sequence[int] = ()
 
 
 def arm(*words: int) -> bytes:

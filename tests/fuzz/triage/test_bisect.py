@@ -98,7 +98,16 @@ class Fake(ReleaseCompiler):
     def compile(self, text: str, target: Target) -> list[ReleaseCode]:
         compiled = compile_text(self.change(text), target)
         return [
-            ReleaseCode(c.name, c.code, c.relocations, c.traps, c.alignment, c.instructions, "")
+            ReleaseCode(
+                c.name,
+                c.code,
+                c.relocations,
+                c.traps,
+                c.alignment,
+                c.block_starts,
+                c.instructions,
+                "",
+            )
             for c in compiled
         ]
 
