@@ -34,7 +34,7 @@ class UnsupportedError(CompileError):
 class CompilerPanic(Exception):
     """Cranelift panicked.
 
-    ``location`` has no machine's paths: ``cranelift-codegen/src/isa/x64/abi.rs:203:17``.
+    ``location`` has no machine's paths: ``cranelift-codegen/src/inline.rs:203:17``.
     ``phase`` is ``read``, ``verify``, ``optimize``, ``lower``, ``regalloc``, ``emit`` or ``other``;
     ``function`` is empty in ``read``.
     """
@@ -55,7 +55,7 @@ class TargetIsa:
     def __new__(cls, triple: str, shared: dict[str, str], isa: dict[str, str]) -> TargetIsa: ...
     @property
     def name(self) -> str:
-        """Cranelift's name of the backend: ``x64``, ``aarch64``..."""
+        """Cranelift's name of the backend, which is not always the ISA's."""
     @property
     def triple(self) -> str: ...
     @property
