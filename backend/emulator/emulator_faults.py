@@ -38,22 +38,11 @@ class EmulatorFault:
     effect: Effect = Effect.WRONG_RESULT
 
 
-#: Finds faults in disassembled instructions.
+#: Finds faults in the instructions of a function, as Capstone has them.
 Matcher = Callable[[Sequence[Any]], Iterator[EmulatorFault]]
 
-
-@dataclass(frozen=True, slots=True)
-class EmulatorFaults:
-    """The known faults of one ISA.
-
-    Attributes:
-        matchers: what finds them.
-    """
-
-    matchers: tuple[Matcher, ...]
-
-
-EMULATOR_FAULTS: Final = Part[EmulatorFaults]("emulator_faults", "EMULATOR_FAULTS")
+#: What finds the known faults of an ISA.
+EMULATOR_FAULTS: Final = Part[tuple[Matcher, ...]]("emulator_faults", "EMULATOR_FAULTS")
 
 
 def find_faults(isa: Isa, code: Code, *, nan_payloads: bool = False) -> list[EmulatorFault]:
@@ -63,8 +52,7 @@ def find_faults(isa: Isa, code: Code, *, nan_payloads: bool = False) -> list[Emu
     all code that computes with floats has them.
     """
     instructions = disassemble(isa, code)
-    matchers = EMULATOR_FAULTS.of(isa).matchers
-    found = {fault for matcher in matchers for fault in matcher(instructions)}
+    found = {fault for matcher in EMULATOR_FAULTS.of(isa) for fault in matcher(instructions)}
     if not nan_payloads:
         found = {fault for fault in found if fault.effect is not Effect.NAN_PAYLOAD}
     return sorted(found, key=lambda fault: fault.name)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from backend.emulator.emulator_faults import EmulatorFault, EmulatorFaults
+from backend.emulator.emulator_faults import EmulatorFault, Matcher
 
 NARROW_SIGNED_ATOMIC: Final = EmulatorFault(
     "narrow-signed-atomic",
@@ -23,4 +23,4 @@ def _signed_atomics(instructions: Sequence[Any]) -> Iterator[EmulatorFault]:
             yield NARROW_SIGNED_ATOMIC
 
 
-EMULATOR_FAULTS: Final = EmulatorFaults((_signed_atomics,))
+EMULATOR_FAULTS: Final[tuple[Matcher, ...]] = (_signed_atomics,)

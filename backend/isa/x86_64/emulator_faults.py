@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from capstone import x86_const
 
-from backend.emulator.emulator_faults import Effect, EmulatorFault, EmulatorFaults
+from backend.emulator.emulator_faults import Effect, EmulatorFault, Matcher
 from backend.isa.x86_64.registers import whole_register
 
 HORIZONTAL_SAME_REGISTER: Final = EmulatorFault(
@@ -96,4 +96,4 @@ def _is_masked(before: Sequence[Any], name: str, width: int) -> bool:
     return False
 
 
-EMULATOR_FAULTS: Final = EmulatorFaults((_of_single_instructions, _unmasked_bzhi))
+EMULATOR_FAULTS: Final[tuple[Matcher, ...]] = (_of_single_instructions, _unmasked_bzhi)
