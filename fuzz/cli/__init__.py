@@ -1,4 +1,4 @@
-"""The command line ``clif-fuzz``: one command per file, imported when it is used."""
+"""The command line ``clif-fuzz``: one module per command, imported when the command is used."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import click
 from fuzz.cli.errors import EXIT_INTERRUPTED, EXIT_USAGE, complain
 
 _COMMANDS = {
-    "run": "make cases, compile, run, compare",
-    "replay": "run case files again; say who agrees with whom",
-    "minimize": "the smallest case that still fails in the same way",
-    "triage": "fold findings of one fault together; say who is to blame",
-    "report": "a page to look at, of a campaign or of a finding",
-    "bisect": "which release of Cranelift began to fail on a case, or stopped",
-    "check": "run filetests: their run commands through every executor",
+    "run": "fuzz: generate cases, compile and run them, compare outcomes",
+    "replay": "run case files again, and print which executors agree",
+    "minimize": "make a failing case as small as possible",
+    "triage": "merge findings with one cause, and attribute them to a part",
+    "report": "write an HTML page or Markdown about a campaign or a finding",
+    "bisect": "find the release of Cranelift that began to fail on a case",
+    "check": "run Cranelift's filetests with the interpreter and each ISA",
     "fmt": "print the case of a seed, or a case file in canonical form",
-    "coverage": "which edges and ISLE rules of Cranelift something covers",
-    "rules": "every ISLE rule: how often it was tested, or why it never fired",
-    "support": "which opcodes and types each ISA and the interpreter have",
-    "target": "run a fuzz target under libFuzzer, guided by Cranelift's coverage",
-    "corpus": "make, reduce and look at folders of cases",
-    "selfcheck": "inject faults and prove that they are seen",
-    "bench": "what a case costs, as ratios within one run",
+    "coverage": "show which edges and ISLE rules files or cases cover",
+    "rules": "show for every ISLE rule how often it was tested, or why not",
+    "support": "show which opcodes and types each ISA supports",
+    "target": "run a fuzz target under libFuzzer, guided by coverage",
+    "corpus": "import, reduce and describe folders of cases",
+    "selfcheck": "inject faults, and check that each is detected",
+    "bench": "measure what a case costs, as ratios",
 }
 
 _EPILOG = """\b
@@ -45,7 +45,7 @@ Exit codes: 0 nothing found, 1 findings, 2 usage or bad input, 130 interrupted.
 
 
 class _LazyGroup(click.Group):
-    """Knows its commands by name; NumPy, Cranelift and Unicorn wait until one is called."""
+    """A group that imports a command, and with it NumPy and Cranelift, when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -82,11 +82,14 @@ def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> 
     help="Show the version, Cranelift's, and the identity of the build.",
 )
 def cli() -> None:
-    """Differential fuzzing of Cranelift: compiled and emulated CLIF against an interpreter."""
+    """Fuzz Cranelift: compare compiled, emulated CLIF with an interpreter of CLIF."""
 
 
 def main() -> None:
-    """The console script. Every expected failure is one line on stderr and an exit code."""
+    """Run the command line and exit; the entry point of the console script.
+
+    An expected failure prints one line on stderr.
+    """
     try:
         code = cli(prog_name="clif-fuzz", standalone_mode=False)
     except click.exceptions.Abort:

@@ -9,7 +9,7 @@ import click
 
 from backend.isa.registry import DEFAULT_ISAS, ISAS
 from fuzz.cli.errors import EXIT_CLEAN, EXIT_FINDINGS, BadInput
-from fuzz.cli.files import read_text
+from fuzz.cli.files import expand, read_text
 from fuzz.cli.options import json_option, split_names, write_json
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ def command(paths: tuple[str, ...], executors: tuple[str, ...], json_file: str |
 
     reports = []
     read = 0
-    for path in _expand(paths):
+    # A folder without .clif files is reported as unreadable.
+    for path in dict.fromkeys(file for name in paths for file in expand([name]) or [Path(name)]):
         report = _check(path, executors)
         reports.append(report)
         read += not report.unread
@@ -73,15 +74,6 @@ def command(paths: tuple[str, ...], executors: tuple[str, ...], json_file: str |
     if json_file != "-":
         click.echo(summary(reports))
     return EXIT_FINDINGS if any(report.failed for report in reports) else EXIT_CLEAN
-
-
-def _expand(paths: tuple[str, ...]) -> list[Path]:
-    """Return the files that paths stand for; a folder without any stands for itself."""
-    files = []
-    for name in paths:
-        path = Path(name)
-        files += (sorted(path.rglob("*.clif")) or [path]) if path.is_dir() else [path]
-    return list(dict.fromkeys(files))
 
 
 def _check(path: Path, executors: tuple[str, ...]) -> FileReport:

@@ -1,4 +1,4 @@
-"""``clif-fuzz corpus``: folders of cases."""
+"""``clif-fuzz corpus``: import, reduce and describe folders of cases."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _OUT = click.Path(file_okay=False, path_type=Path)
 """
 )
 def command() -> None:
-    """Make, reduce and look at folders of cases."""
+    """Import, reduce and describe folders of cases."""
 
 
 @command.command("import")
@@ -36,8 +36,12 @@ def command() -> None:
 @isa_option
 @json_option
 def import_(folder: Path, out: Path, isas: tuple[str, ...], json_file: str | None) -> int:
-    """Make cases of the .clif files in a folder: of every function with run commands, and of those
-    without, with drawn inputs. What cannot be run everywhere is counted by reason."""
+    """Make cases from .clif files.
+
+    FOLDER has files such as Cranelift's filetests, also in folders below it. Each function with run
+    commands becomes a case; one without them gets random inputs. A case is written to OUT if the
+    interpreter and the ISAs run it and agree. Rejections are counted by reason.
+    """
     from fuzz.corpus.importer import import_folder
 
     try:
@@ -61,7 +65,10 @@ def import_(folder: Path, out: Path, isas: tuple[str, ...], json_file: str | Non
 @isa_option
 @json_option
 def minimize_(folder: Path, out: Path, isas: tuple[str, ...], json_file: str | None) -> int:
-    """Copy the files of a folder that it takes to cover what all cover, small ones first."""
+    """Copy the files that add coverage.
+
+    Together they cover as many edges of Cranelift as all files of FOLDER. Small ones are preferred.
+    """
     from fuzz.corpus.coverage import reduce
 
     found = reduce(folder, isas)
@@ -86,7 +93,10 @@ def minimize_(folder: Path, out: Path, isas: tuple[str, ...], json_file: str | N
 @isa_option
 @json_option
 def stats(folder: Path, isas: tuple[str, ...], json_file: str | None) -> int:
-    """What is in a folder of cases, and what it covers of Cranelift by being compiled."""
+    """Describe cases, and what they cover.
+
+    Coverage is of compiling them; nothing is run.
+    """
     from fuzz.corpus.coverage import statistics_of
 
     found = statistics_of(folder, isas)
@@ -107,7 +117,7 @@ def stats(folder: Path, isas: tuple[str, ...], json_file: str | None) -> int:
 
 
 def _show(rejections: Rejections) -> None:
-    """What was not taken, with an example of each reason."""
+    """Print the rejections, with an example of each reason."""
     common = rejections.counts.most_common()
     for reason, count in common[:_SHOWN]:
         click.echo(f"  {count:5} refused: {reason} ({rejections.examples[reason]})")

@@ -10,6 +10,7 @@ import click
 
 from fuzz.cases.case_options import CaseOptions
 from fuzz.cli.errors import EXIT_CLEAN, BadInput
+from fuzz.cli.files import expand
 from fuzz.cli.options import amount_options, case_argument, json_option, mutants_option, write_json
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def command(
         seed = secrets.randbits(32) if seed is None else seed
         found = measure_cases(options, seed, cases=cases, seconds=seconds)
     else:
-        found = measure_files(_expand(paths), options.isas)
+        found = measure_files(_existing(paths), options.isas)
     facts = to_json(found, options.isas, seed)
     if json_file is not None:
         write_json(facts, json_file)
@@ -66,17 +67,18 @@ def command(
     return EXIT_CLEAN
 
 
-def _expand(names: tuple[str, ...]) -> list[Path]:
-    files: list[Path] = []
+def _existing(names: tuple[str, ...]) -> list[Path]:
+    """Return the files that names stand for.
+
+    Raises:
+        BadInput: a name does not exist, or is a folder without .clif files.
+    """
     for name in names:
-        path = Path(name)
-        if not path.exists():
+        if not Path(name).exists():
             raise BadInput(f"{name}: no such file or folder")
-        found = sorted(path.rglob("*.clif")) if path.is_dir() else [path]
-        if not found:
+        if not expand([name]):
             raise BadInput(f"{name}: no .clif files in it")
-        files += found
-    return list(dict.fromkeys(files))
+    return expand(names)
 
 
 def to_json(found: Measurement, isas: tuple[str, ...], seed: int | None) -> dict[str, Any]:

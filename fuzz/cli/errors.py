@@ -1,4 +1,4 @@
-"""Exit codes, and how the command line says that something is wrong: in one line."""
+"""Exit codes and error messages of the command line."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ EXIT_INTERRUPTED = 130
 
 
 class BadInput(click.ClickException):
-    """Something that the user can put right."""
+    """An error that the user can correct: wrong options, files that cannot be read."""
 
     exit_code = EXIT_USAGE
 
 
 def complain(message: str) -> None:
-    """One line on stderr, whatever the message."""
+    """Print a message on stderr, as one line."""
     click.echo(f"clif-fuzz: {' '.join(message.split())}", err=True)

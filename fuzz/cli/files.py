@@ -1,4 +1,4 @@
-"""Reading case files for commands: every failure is one line that names the file."""
+"""Reading case files, with errors for the user that name the file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 
 def load_cases(path: Path) -> list[CaseFile]:
-    """The cases in a file. Raises BadInput."""
+    """Return the cases in a file.
+
+    Raises:
+        BadInput: the file cannot be read, or holds no case.
+    """
     from fuzz.cases.casefile import CaseFileError, read_cases
 
     try:
@@ -25,16 +29,20 @@ def load_cases(path: Path) -> list[CaseFile]:
 
 
 def expand(names: Iterable[str]) -> list[Path]:
-    """Files as they are named; a folder stands for the ``.clif`` files in it."""
-    paths = []
+    """Return files by name, each once; a folder stands for the ``.clif`` files below it, sorted."""
+    paths: list[Path] = []
     for name in names:
         path = Path(name)
         paths += sorted(path.rglob("*.clif")) if path.is_dir() else [path]
-    return paths
+    return list(dict.fromkeys(paths))
 
 
 def read_text(path: Path) -> str:
-    """A file's text. Raises BadInput, also for what is no text."""
+    """Return a file's text.
+
+    Raises:
+        BadInput: the file cannot be read, or is not a text.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -47,7 +55,11 @@ def read_text(path: Path) -> str:
 
 
 def emulated_isas(case_file: CaseFile, path: Path) -> tuple[str, ...]:
-    """Return the emulated ISAs that a file names, or the default ones if it names none."""
+    """Return the emulated ISAs that a file names, or the default ones if it names none.
+
+    Raises:
+        BadInput: none of those that it names is emulated.
+    """
     named = tuple(isa for isa in case_file.isas if isa in ISAS)
     if case_file.isas and not named:
         names = ", ".join(case_file.isas)
@@ -56,7 +68,11 @@ def emulated_isas(case_file: CaseFile, path: Path) -> tuple[str, ...]:
 
 
 def check_out(out: str) -> None:
-    """Makes the directory for findings. Raises BadInput where nothing can be written to it."""
+    """Make the directory for findings.
+
+    Raises:
+        BadInput: it cannot be made, or nothing can be written to it.
+    """
     from fuzz.differential.finding_file import check_directory
 
     try:
@@ -66,7 +82,11 @@ def check_out(out: str) -> None:
 
 
 def require_fired_rules() -> FiredRules:
-    """Watches the rules of this build. Raises BadInput where it cannot tell them."""
+    """Return an object that tells which rules fire in this build.
+
+    Raises:
+        BadInput: the build lacks the debug information for that.
+    """
     from backend.cranelift.fired_rules import FiredRules
     from backend.cranelift.rule_edges import RulesError, known_rules
 

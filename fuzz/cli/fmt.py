@@ -1,4 +1,4 @@
-"""``clif-fuzz fmt``: a case as text."""
+"""``clif-fuzz fmt``: print cases as text."""
 
 from __future__ import annotations
 
@@ -36,12 +36,14 @@ _SEED = re.compile(r"\d+(:\d+)?")
 @click.option(
     "--filetest",
     is_flag=True,
-    help="A form that Cranelift's own tools can run in full: memory becomes a stack slot.",
+    help="Print a filetest that Cranelift's own tools can run; memory becomes a stack slot.",
 )
 @click.option(
-    "--mutate", "steps", type=click.IntRange(1), metavar="N", help="Apply so many mutations first."
+    "--mutate", "steps", type=click.IntRange(1), metavar="N", help="Apply N mutations first."
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of --mutate.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of --mutate."
+)
 def command(
     what: str,
     options: CaseOptions,
@@ -49,7 +51,10 @@ def command(
     steps: int | None,
     seed: int,
 ) -> int:
-    """Print the case of a seed, or the cases of a file, with the outcomes expected."""
+    """Print a generated case, or the cases of a file, with the outcomes of the interpreter.
+
+    SEED:CASE is the case with index CASE (0 by default) of 'run --seed SEED' with the same options.
+    """
     for number, (case, named) in enumerate(_cases(what, options)):
         if steps is not None:
             case = _mutated(case, steps, seed, named or options.isas)
@@ -60,7 +65,7 @@ def command(
 
 
 def _cases(what: str, options: CaseOptions) -> list[tuple[Case, tuple[str, ...]]]:
-    """The cases, each with the ISAs that it names."""
+    """Return the cases, each with the ISAs that it names."""
     if not Path(what).exists() and _SEED.fullmatch(what):
         from fuzz.campaign.case_source import CaseSource
 
@@ -70,7 +75,7 @@ def _cases(what: str, options: CaseOptions) -> list[tuple[Case, tuple[str, ...]]
 
 
 def _mutated(case: Case, steps: int, seed: int, isas: tuple[str, ...]) -> Case:
-    """After so many mutations, or as many as find a place."""
+    """Return the case after ``steps`` mutations, or fewer if no more apply."""
     from fuzz.entropy import PrngEntropy
     from fuzz.generate import Options
     from fuzz.mutate import mutator_of
@@ -90,12 +95,12 @@ def _text(case: Case, isas: tuple[str, ...], *, filetest: bool) -> str:
     if not filetest:
         return print_case(case, expected, isas=isas)
     if expected is None:
-        raise BadInput(f"no expected values, which a filetest needs: {problem}")
+        raise BadInput(f"no expected values for a filetest: {problem}")
     return filetest_text(case, expected, isas)
 
 
 def _expected(case: Case) -> tuple[Outcomes | None, str]:
-    """The oracle's outcomes, or why there are none."""
+    """Return the oracle's outcomes, or None and the reason."""
     from fuzz.differential.oracle import OracleError, interpreter
 
     try:

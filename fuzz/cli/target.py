@@ -1,4 +1,4 @@
-"""``clif-fuzz target``: one fuzz target under libFuzzer."""
+"""``clif-fuzz target``: run a fuzz target under libFuzzer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from fuzz.fuzz_targets.options import FaultError, TargetOptions
 from fuzz.fuzz_targets.registry import TARGETS
 
 _NAMES = "\n".join(f"  {name:18} {entry.checks}" for name, entry in TARGETS.items())
-#: What libFuzzer starts when it starts itself gets libFuzzer's flags; our options come by these.
+#: Prefix of environment variables for our options: libFuzzer starts its program again for some
+#: flags, and passes on its own flags only.
 _PREFIX = "CLIF_FUZZ_TARGET"
 
 
@@ -20,15 +21,15 @@ _PREFIX = "CLIF_FUZZ_TARGET"
     context_settings={
         "ignore_unknown_options": True,
         "auto_envvar_prefix": _PREFIX,
-        "help_option_names": ["--help"],  # of -minimize_crash=1, click would take the h for -h
+        "help_option_names": ["--help"],  # -h would match the h of -minimize_crash=1
     },
     epilog=f"""\b
 Targets:
 {_NAMES}
 
 \b
-Exit codes are libFuzzer's: 77 a fault, 70 a unit that took too long, 71 out of memory, 72
-interrupted. libFuzzer's own help: clif-fuzz target NAME -help=1
+Exit codes are libFuzzer's: 77 for a fault, 70 for a timeout, 71 out of memory, 72 interrupted.
+libFuzzer's own help: clif-fuzz target NAME -help=1
   clif-fuzz target differential -max_total_time=600 corpus/
   clif-fuzz target differential crash-0123...
   clif-fuzz target differential -merge=1 smaller/ corpus/
@@ -42,10 +43,10 @@ interrupted. libFuzzer's own help: clif-fuzz target NAME -help=1
     "--inject",
     metavar="FAULT",
     default="",
-    help="Inject a fault of 'clif-fuzz selfcheck --list', to see it found.",
+    help="Inject a fault of 'clif-fuzz selfcheck --list' into every case, to see it detected.",
 )
 @click.option(
-    "--unguided", is_flag=True, help="Draw every case anew, to see what guidance is good for."
+    "--unguided", is_flag=True, help="Draw every case anew, without mutation, for comparison."
 )
 @json_option
 def command(
@@ -57,10 +58,10 @@ def command(
     unguided: bool,
     json_file: str | None,
 ) -> int:
-    """Run a fuzz target under libFuzzer, with libFuzzer's flags, guided by Cranelift's coverage.
+    """Run a fuzz target under libFuzzer, guided by Cranelift's coverage.
 
-    Folders are corpora, the first of them is written to; files are replayed. At the end comes a
-    line 'clif-fuzz:' with what was tried, rejected, run, as JSON.
+    NAME is followed by libFuzzer's own flags and arguments: folders are corpora, of which the first
+    one grows; files are replayed. At the end a line 'clif-fuzz:' has statistics as JSON.
     """
     if listed:
         click.echo("\n".join(TARGETS))
@@ -81,6 +82,6 @@ def command(
 
 
 def _environment(**options: str | bool) -> dict[str, str]:
-    """Our options, as the processes take them that libFuzzer starts."""
+    """Return our options as environment variables, for the processes that libFuzzer starts."""
     given = {name: value for name, value in options.items() if value}
     return {f"{_PREFIX}_{name.upper()}": str(value) for name, value in given.items()}

@@ -1,12 +1,11 @@
 #!/bin/bash -eu
-# Builds the fuzz targets after OSS-Fuzz's contract: sources in $SRC, results in $OUT, room for
-# temporary files in $WORK. Cranelift is the pinned release, or the Wasmtime working tree that
-# $CLIF_FUZZ_CRANELIFT names.
+# Builds the fuzz targets as OSS-Fuzz asks for: sources are in $SRC, results go to $OUT, temporary files
+# to $WORK. Cranelift is the pinned release, or the Wasmtime checkout that $CLIF_FUZZ_CRANELIFT names.
 
 checkout=${CLIF_FUZZ_CHECKOUT:-$SRC/clif-fuzz}
 python=${CLIF_FUZZ_PYTHON:-python3}
 
-# Sanitizers belong to C and C++; Cranelift has counters of its own.
+# The flags are for sanitizers of C and C++; Cranelift is built with counters of its own.
 unset CFLAGS CXXFLAGS RUSTFLAGS LDFLAGS
 
 environment=$("$python" -I "$checkout/scripts/environment" setup \
