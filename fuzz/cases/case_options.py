@@ -1,4 +1,4 @@
-"""What a user may say of the cases. Cheap to import: the supervisor needs no more than this."""
+"""What a user may ask of the cases. Cheap to import, like ``fuzz.campaign.plan``, which has it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,7 @@ from enum import Enum
 
 from backend.isa.registry import DEFAULT_ISAS
 
-#: What finds wrong rules sooner is in docs/measurements.md; cases grow with it.
-RULES_SHARE = 0.1
-
-
-#: Ingredients of cases that can be left out, to see what each is good for.
+#: Ingredients of cases that can be left out, to measure what each of them is good for.
 INGREDIENTS = {
     "settings": "settings and ISA flags other than opt_level",
     "vectors": "vectors, f16 and f128",
@@ -22,7 +18,7 @@ INGREDIENTS = {
 
 
 class Source(Enum):
-    """Where cases come from."""
+    """Where cases come from: the generator, or the sweep over ISLE rules."""
 
     GENERATOR = "generator"
     RULES = "rules"
@@ -30,10 +26,17 @@ class Source(Enum):
 
 @dataclass(frozen=True, slots=True)
 class CaseOptions:
-    """What a user may say of the cases.
+    """What a user may ask of the cases. Commands and the generator take their defaults from here.
 
-    ``mutant_share`` is the share of them that are mutants; ``without`` names ``INGREDIENTS``;
-    ``rules_share`` is that of their parts that are directed at rules.
+    Attributes:
+        isas: ISAs that cases are compiled for.
+        inputs: how many inputs a case has.
+        instructions: about how many instructions a case has.
+        trapping_share: share of the cases whose inputs may trap.
+        mutant_share: share of the cases that are mutants of generated ones.
+        without: names of ``INGREDIENTS`` that are left out.
+        rules_share: share of the parts of a case that are directed at ISLE rules. A larger share
+            finds wrong rules sooner, but makes cases larger; docs/measurements.md has the figures.
     """
 
     isas: tuple[str, ...] = DEFAULT_ISAS
@@ -43,8 +46,8 @@ class CaseOptions:
     mutant_share: float = 0.0
     without: frozenset[str] = frozenset()
     source: Source = Source.GENERATOR
-    rules_share: float = RULES_SHARE
+    rules_share: float = 0.1
 
 
-#: The names of what ``CaseOptions`` holds.
+#: The names of the fields of ``CaseOptions``.
 CASE_FIELDS = frozenset(field.name for field in fields(CaseOptions))

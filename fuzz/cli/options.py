@@ -1,25 +1,36 @@
-"""Options that several commands have, and their values checked."""
+"""Options of the command line that several commands share, with checks of their values."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from enum import Enum
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import click
 
-from backend.isa.registry import DEFAULT_ISAS, ISAS, find_isa
-from fuzz.cases.case_options import CASE_FIELDS, INGREDIENTS, CaseOptions
+from backend.isa.registry import ISAS, find_isa
+from fuzz.campaign.plan import ORACLE_NAMES, CampaignPlan
+from fuzz.cases.case_options import CASE_FIELDS, INGREDIENTS, CaseOptions, Source
 from fuzz.cli.errors import BadInput
 
 F = TypeVar("F", bound=Callable[..., Any])
+#: The defaults of all options that make a plan are said there.
+_DEFAULTS = CampaignPlan()
 
 
 def split_names(value: str, known: Collection[str], what: str) -> tuple[str, ...]:
-    """``a,b`` as a tuple, without repetitions. Raises BadParameter unless all are known."""
+    """Return the names of ``a,b`` as a tuple, without repetitions.
+
+    Args:
+        what: what the names are of, for the error message.
+
+    Raises:
+        BadParameter: there are none, or one is not known.
+    """
     names = tuple(dict.fromkeys(word.strip() for word in value.split(",") if word.strip()))
     unknown = [name for name in names if name not in known]
     if unknown or not names:
@@ -34,46 +45,99 @@ def split_isas(_: click.Context, __: click.Parameter, value: str) -> tuple[str, 
     return split_names(",".join(words), ISAS, "emulated ISA")
 
 
-def isa_option(function: F) -> F:
+def field_option(name: str, text: str, field: str = "", **attributes: Any) -> Callable[[F], F]:
+    """Make an option for a field of ``CampaignPlan`` or ``CaseOptions``, with the field's default.
+
+    Args:
+        name: the option, as in ``--trapping-share``.
+        text: its help.
+        field: the field; if empty, the one that is named like the option.
+        attributes: further ones of ``click.option``.
+    """
+    field = field or name.removeprefix("--").replace("-", "_")
+    default = getattr(_DEFAULTS.options if field in CASE_FIELDS else _DEFAULTS, field)
     return click.option(
-        "--isa",
-        "isas",
-        default=",".join(DEFAULT_ISAS),
-        show_default=True,
-        callback=split_isas,
-        metavar="ISA,...",
-        help="ISAs to compile for.",
-    )(function)
+        name, field, default=_as_text(default), show_default=True, help=text, **attributes
+    )
 
 
-def json_option(function: F) -> F:
-    return click.option(
-        "--json",
-        "json_file",
-        metavar="FILE",
-        help="Write the facts as JSON; - is stdout, and then nothing else goes there.",
-    )(function)
+def _as_text(default: Any) -> Any:
+    """Return a default as a user would write it."""
+    if isinstance(default, Enum):
+        return default.value
+    if isinstance(default, tuple):
+        return ",".join(default)
+    return default
+
+
+def _share_option(name: str, text: str, field: str = "") -> Callable[[F], F]:
+    return field_option(name, text, field, type=click.FloatRange(0, 1), metavar="SHARE")
+
+
+isa_option = field_option(
+    "--isa", "ISAs to compile for.", "isas", callback=split_isas, metavar="ISA,..."
+)
+jobs_option = field_option("--jobs", "Worker processes.", type=click.IntRange(1, 1024))
+out_option = field_option(
+    "--out",
+    "Directory for findings and the campaign's database.",
+    type=click.Path(file_okay=False),
+)
+mutants_option = _share_option(
+    "--mutants", "Share of the cases that are mutants of generated ones.", "mutant_share"
+)
+source_option = field_option(
+    "--source",
+    "With rules, each case is small and about one ISLE rule, all of them in turn.",
+    type=click.Choice([source.value for source in Source]),
+    callback=lambda _, __, value: Source(value),
+)
+oracle_option = field_option(
+    "--oracle",
+    "Who is right: our interpreter, Cranelift's, or ours with Cranelift's compared as well.",
+    type=click.Choice(ORACLE_NAMES),
+)
+json_option = click.option(
+    "--json",
+    "json_file",
+    metavar="FILE",
+    help="Write the facts as JSON; - is stdout, and then nothing else goes there.",
+)
 
 
 def case_options(function: F) -> F:
-    """The options that a case depends on, beside its seed."""
-    for option in reversed(_CASE_OPTIONS):
+    """Add the options that a case depends on, beside its seed."""
+    return _add(function, _CASE_OPTIONS)
+
+
+def amount_options(function: F) -> F:
+    """Add the options of how many cases to make, or for how long, and of which seed."""
+    return _add(function, _AMOUNT_OPTIONS)
+
+
+def limit_options(function: F) -> F:
+    """Add the options of what one case may take."""
+    return _add(function, _LIMIT_OPTIONS)
+
+
+def _add(function: F, options: Sequence[Callable[[F], F]]) -> F:
+    for option in reversed(options):
         function = option(function)
     return function
 
 
 def case_argument(function: F) -> F:
-    """The same, which the function gets as one argument: ``options``."""
+    """Add the options that a case depends on, and pass them as one argument, ``options``."""
 
     @wraps(function)
-    def gathering(**params: Any) -> Any:
+    def with_options(**params: Any) -> Any:
         return function(options=take_case(params), **params)
 
-    return case_options(cast(F, gathering))
+    return case_options(cast(F, with_options))
 
 
 def take_case(params: dict[str, Any]) -> CaseOptions:
-    """Takes out of a command's parameters what is of the cases."""
+    """Remove from a command's parameters those that cases depend on, and return these."""
     return CaseOptions(**{name: params.pop(name) for name in CASE_FIELDS & params.keys()})
 
 
@@ -85,35 +149,13 @@ def _split_ingredients(_: click.Context, __: click.Parameter, value: str) -> fro
     return names
 
 
-def _share_option(name: str, what: str, field: str = "") -> Callable[[F], F]:
-    """A share. Its default is that of ``CaseOptions``' field, of the same name if none is given."""
-    field = field or name.removeprefix("--").replace("-", "_")
-    return click.option(
-        name,
-        field,
-        type=click.FloatRange(0, 1),
-        default=getattr(CaseOptions(), field),
-        show_default=True,
-        metavar="SHARE",
-        help=what,
-    )
-
-
 _CASE_OPTIONS = (
     isa_option,
-    click.option(
-        "--inputs",
-        type=click.IntRange(1, 65536),
-        default=CaseOptions().inputs,
-        show_default=True,
-        help="Inputs of each case.",
-    ),
-    click.option(
+    field_option("--inputs", "Inputs of each case.", type=click.IntRange(1, 65536)),
+    field_option(
         "--instructions",
+        "About how many instructions a case has.",
         type=click.IntRange(1, 100000),
-        default=CaseOptions().instructions,
-        show_default=True,
-        help="About how many instructions a case has.",
     ),
     _share_option("--trapping-share", "Share of the cases that may trap."),
     click.option(
@@ -125,15 +167,6 @@ _CASE_OPTIONS = (
     ),
     _share_option("--rules-share", "Share of the parts of a case that are directed at ISLE rules."),
 )
-
-
-def amount_options(function: F) -> F:
-    """How long to make cases, or how many, and of which seed."""
-    for option in reversed(_AMOUNT_OPTIONS):
-        function = option(function)
-    return function
-
-
 _AMOUNT_OPTIONS = (
     click.option(
         "--seconds", type=click.FloatRange(0, min_open=True), help="How long to make cases."
@@ -141,31 +174,24 @@ _AMOUNT_OPTIONS = (
     click.option("--cases", type=click.IntRange(1), help="How many cases to make."),
     click.option("--seed", type=click.IntRange(0), help="Of all cases; drawn if not given."),
 )
-
-
-def jobs_option(function: F) -> F:
-    return click.option("--jobs", type=click.IntRange(1, 1024), default=1, show_default=True)(
-        function
-    )
-
-
-def out_option(function: F) -> F:
-    return click.option(
-        "--out",
-        type=click.Path(file_okay=False),
-        default="findings",
-        show_default=True,
-        help="Directory for findings and the campaign's database.",
-    )(function)
-
-
-def mutants_option(function: F) -> F:
-    what = "Share of the cases that are mutants of generated ones."
-    return _share_option("--mutants", what, "mutant_share")(function)
+_LIMIT_OPTIONS = (
+    field_option(
+        "--case-seconds",
+        "How long a case may take by the clock.",
+        type=click.FloatRange(0, min_open=True),
+    ),
+    field_option(
+        "--memory-mb", "Memory that a worker may take for its cases.", type=click.IntRange(64)
+    ),
+)
 
 
 def write_json(facts: object, target: str) -> None:
-    """Writes to a file, or to stdout for ``-``. Raises BadInput where that is not possible."""
+    """Write facts as JSON to a file, or to stdout if it is named ``-``.
+
+    Raises:
+        BadInput: the file cannot be written.
+    """
     text = json.dumps(facts, indent=2) + "\n"
     if target == "-":
         sys.stdout.write(text)

@@ -11,11 +11,10 @@ import click
 from click.core import ParameterSource
 
 from fuzz.campaign.database import CampaignDatabase
-from fuzz.campaign.plan import ORACLE_NAMES, CampaignPlan
+from fuzz.campaign.plan import CampaignPlan
 from fuzz.campaign.result import CampaignResult
 from fuzz.campaign.resume import plan_fields
 from fuzz.campaign.supervisor import Supervisor
-from fuzz.cases.case_options import Source
 from fuzz.cli.errors import (
     EXIT_CLEAN,
     EXIT_FINDINGS,
@@ -30,8 +29,11 @@ from fuzz.cli.options import (
     case_options,
     jobs_option,
     json_option,
+    limit_options,
     mutants_option,
+    oracle_option,
     out_option,
+    source_option,
     take_case,
     write_json,
 )
@@ -53,14 +55,7 @@ Without --seconds and --cases it runs until Ctrl-C.
 )
 @case_options
 @mutants_option
-@click.option(
-    "--source",
-    type=click.Choice([source.value for source in Source]),
-    default=Source.GENERATOR.value,
-    show_default=True,
-    callback=lambda _, __, value: Source(value),
-    help="With rules, each case is small and about one ISLE rule, all of them in turn.",
-)
+@source_option
 @amount_options
 @jobs_option
 @out_option
@@ -70,27 +65,8 @@ Without --seconds and --cases it runs until Ctrl-C.
     metavar="DIR",
     help="Go on with the latest campaign of that directory, whatever ended it.",
 )
-@click.option(
-    "--oracle",
-    type=click.Choice(ORACLE_NAMES),
-    default="interp",
-    show_default=True,
-    help="Who is right: our interpreter, Cranelift's, or ours with Cranelift's compared as well.",
-)
-@click.option(
-    "--case-seconds",
-    type=click.FloatRange(0, min_open=True),
-    default=CampaignPlan().case_seconds,
-    show_default=True,
-    help="How long a case may take by the clock.",
-)
-@click.option(
-    "--memory-mb",
-    type=click.IntRange(64),
-    default=CampaignPlan().memory_mb,
-    show_default=True,
-    help="Memory that a worker may take for its cases.",
-)
+@oracle_option
+@limit_options
 @click.option(
     "--prometheus",
     metavar="FILE",

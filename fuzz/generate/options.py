@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from backend.isa.registry import DEFAULT_ISAS
 from clif.types import ALL, F32, F64, INTS, Type
-from fuzz.cases.case_options import RULES_SHARE
+from fuzz.cases.case_options import CaseOptions
 from fuzz.generate.conventions import common
 
 TRAP_CODES = (
@@ -22,6 +21,7 @@ TRAP_CODES = (
     "stk_ovf",
 )
 
+_DEFAULTS = CaseOptions()
 
 #: What most code consists of; every ISA can do everything with them.
 PLAIN_TYPES = (*INTS, F32, F64)
@@ -51,14 +51,13 @@ class Options:
         extra_parts: further parts to draw (``fuzz.generate.idioms.part.Part``), every
             other time that an idiom is due.
         directed_share: probability that the next part of a function is directed at one of
-        Cranelift's
-            rules; nothing is where ``opcodes`` are given.
+            Cranelift's rules; nothing is where ``opcodes`` are given.
     """
 
-    instructions: int = 50
-    inputs: int = 32
-    trapping_share: float = 0.05
-    isas: tuple[str, ...] = DEFAULT_ISAS
+    instructions: int = _DEFAULTS.instructions
+    inputs: int = _DEFAULTS.inputs
+    trapping_share: float = _DEFAULTS.trapping_share
+    isas: tuple[str, ...] = _DEFAULTS.isas
     alone: bool = True
     opcodes: frozenset[str] | None = None
     settings: bool = True
@@ -70,7 +69,7 @@ class Options:
     steps: int = 3000
     callees: int = 3
     extra_parts: tuple[Callable[[Any, Any], bool], ...] = ()
-    directed_share: float = RULES_SHARE
+    directed_share: float = _DEFAULTS.rules_share
 
     @property
     def types(self) -> tuple[Type, ...]:
