@@ -18,5 +18,5 @@ format:
     cargo fmt --manifest-path backend/Cargo.toml
 
 # compile throughput of the environment's extension
-measure-compile *args:
-    .venv/bin/python scripts/benchmarks/measure-compile {{ args }}
+compile-throughput *args:
+    .venv/bin/python -m scripts.benchmarks.compile_throughput {{ args }}

@@ -49,7 +49,7 @@ def _spend(
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
+class CaseCost:
     """What a case costs, on average, in milliseconds.
 
     Attributes:
@@ -72,9 +72,9 @@ class Cost:
         return self.total / max(self.compile, 1e-9)
 
 
-def cost(size: int, statistics: Statistics) -> Cost:
+def cost(size: int, statistics: Statistics) -> CaseCost:
     each = 1e6 * statistics.cases
-    return Cost(
+    return CaseCost(
         size,
         statistics.cases,
         statistics.instructions / statistics.cases,
@@ -84,12 +84,12 @@ def cost(size: int, statistics: Statistics) -> Cost:
     )
 
 
-def default_cost(seed: int, seconds: float) -> Cost:
+def default_cost(seed: int, seconds: float) -> CaseCost:
     """Of the cases that people fuzz with: all ISAs, 50 instructions, 32 inputs."""
     options = CaseOptions()
     return cost(options.instructions, run_cases(options, seed, seconds))
 
 
-def costs(sizes: Sequence[CaseOptions], seed: int, seconds: float, axis: str) -> list[Cost]:
+def costs(sizes: Sequence[CaseOptions], seed: int, seconds: float, axis: str) -> list[CaseCost]:
     """One for each, of so many seconds; ``axis`` names the option that differs."""
     return [cost(getattr(options, axis), run_cases(options, seed, seconds)) for options in sizes]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fuzz.bench.cases import Cost, costs
+from fuzz.bench.cases import CaseCost, costs
 from fuzz.cases.case_options import CaseOptions
 from fuzz.differential.stage import Stage
 
@@ -32,26 +32,26 @@ class Growth:
     """
 
     axis: str
-    costs: list[Cost]
+    costs: list[CaseCost]
     exponents: dict[str, float]
     too_fast: list[str]
 
 
 def by_instructions(seed: int, seconds: float, sizes: Sequence[int] = INSTRUCTIONS) -> Growth:
-    """Cost against instructions; ``seconds`` for each size."""
+    """CaseCost against instructions; ``seconds`` for each size."""
     options = [replace(CaseOptions(), instructions=size) for size in sizes]
     found = costs(options, seed, seconds, "instructions")
     return _growth("instructions", found, [each.instructions for each in found])
 
 
 def by_inputs(seed: int, seconds: float, sizes: Sequence[int] = INPUTS) -> Growth:
-    """Cost against inputs; ``seconds`` for each size."""
+    """CaseCost against inputs; ``seconds`` for each size."""
     options = [replace(CaseOptions(), inputs=size) for size in sizes]
     found = costs(options, seed, seconds, "inputs")
     return _growth("inputs", found, [float(each.size) for each in found])
 
 
-def _growth(axis: str, found: list[Cost], sizes: list[float]) -> Growth:
+def _growth(axis: str, found: list[CaseCost], sizes: list[float]) -> Growth:
     exponents = {"total": _exponent(sizes, [each.total for each in found])}
     for stage in Stage:
         times = [each.stages[stage.label] for each in found]

@@ -26,7 +26,7 @@ _ROUNDS = 7
 
 
 @dataclass(frozen=True, slots=True)
-class Interpreters:
+class InterpreterComparison:
     """What came of it.
 
     Attributes:
@@ -53,7 +53,7 @@ class _Times:
     theirs_from_text: float = float("inf")
 
 
-def compare_interpreters(seed: int, seconds: float) -> Interpreters:
+def compare_interpreters(seed: int, seconds: float) -> InterpreterComparison:
     """As many cases of a seed as there are in so many seconds of CPU time, at least one."""
     options = CaseOptions()
     source = CaseSource(options, seed)
@@ -69,7 +69,7 @@ def compare_interpreters(seed: int, seconds: float) -> Interpreters:
         spent: float = sum(getattr(each, name) for each in times)
         return options.inputs * len(times) / spent
 
-    return Interpreters(
+    return InterpreterComparison(
         len(times),
         options.inputs,
         median(1e6 * each.ours / each.instructions for each in times),

@@ -17,7 +17,7 @@ from clif.opcodes import Opcode
 from clif.types import Type
 from fuzz.campaign.statistics import Statistics
 from fuzz.cases.case import Case, effective_settings
-from fuzz.differential.pipeline import Verdict
+from fuzz.differential.verdict import Verdict
 from fuzz.mutate import Mutant
 
 _Counts = NDArray[np.int64]

@@ -26,12 +26,13 @@ from fuzz.campaign.result import FindingSummary
 from fuzz.campaign.statistics import Statistics
 from fuzz.campaign.worker_pool import FindingReport, NewEdges, WorkerFailure, WorkerProgress
 from fuzz.cases.case import Case
+from fuzz.differential.explain import fired_notes
 from fuzz.differential.finding import Finding
 from fuzz.differential.finding_file import finding_text, write_finding
 from fuzz.differential.oracle import BOTH, ORACLES, interpreter
-from fuzz.differential.pipeline import Pipeline, Verdict
-from fuzz.differential.rule_notes import fired_notes
+from fuzz.differential.pipeline import Pipeline
 from fuzz.differential.stage import Stage
+from fuzz.differential.verdict import Verdict
 
 _REPORT_EVERY_NS = 500_000_000
 _SAMPLE_EVERY_NS = 10_000_000_000

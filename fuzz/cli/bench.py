@@ -11,9 +11,9 @@ from fuzz.cli.errors import EXIT_CLEAN
 from fuzz.cli.options import json_option, split_names, write_json
 
 if TYPE_CHECKING:
-    from fuzz.bench.cases import Cost
+    from fuzz.bench.cases import CaseCost
     from fuzz.bench.growth import Growth
-    from fuzz.bench.interpreters import Interpreters
+    from fuzz.bench.interpreters import InterpreterComparison
     from fuzz.bench.scaling import Scaling
 
 _PARTS = ("ratio", "interpreters", "jobs", "instructions", "inputs")
@@ -107,7 +107,7 @@ def _measure(part: str, seed: int, seconds: float, jobs: int) -> tuple[Any, str]
     return grown, _growth_text(grown)
 
 
-def _ratio_text(cost: Cost) -> str:
+def _ratio_text(cost: CaseCost) -> str:
     shares = (f"{name} {time / cost.compile:.2f}" for name, time in cost.stages.items() if time)
     return (
         f"a case over Cranelift's compile time for it: {cost.ratio:.2f} "
@@ -116,7 +116,7 @@ def _ratio_text(cost: Cost) -> str:
     )
 
 
-def _interpreters_text(both: Interpreters) -> str:
+def _interpreters_text(both: InterpreterComparison) -> str:
     return (
         f"interpreter beside cranelift-interpreter: {both.ours / both.theirs:.2f} times the "
         f"executions, {both.ours / both.theirs_from_text:.2f} times those from text\n"

@@ -14,8 +14,8 @@ from fuzz.cli.options import json_option, split_isas, write_json
 
 if TYPE_CHECKING:
     from backend.cranelift.releases import Release
-    from fuzz.triage.bisect.judge import Failure, Judge
-    from fuzz.triage.bisect.search import Asked, Found
+    from fuzz.triage.bisect.search import BisectResult, ReleaseResult
+    from fuzz.triage.bisect.tester import CrossReleaseSignature, ReleaseTester
 
 
 @click.command(
@@ -53,17 +53,17 @@ def command(
     Exit code 2 where no release can be named.
     """
     from backend.cranelift.release_build import RegistryError
-    from fuzz.triage.bisect.search import search
+    from fuzz.triage.bisect.search import bisect
 
     path = Path(file)
-    judge, failure = _judge(path, isas)
+    tester, failure = _tester(path, isas)
     releases = _releases(first, last)
     quiet = json_file == "-"
     if not quiet:
         what = failure.kind.value if failure else "any failure"
-        click.echo(f"{file}: {what} on {', '.join(judge.isas)}")
+        click.echo(f"{file}: {what} on {', '.join(tester.isas)}")
     try:
-        found = search(releases, lambda release: _ask(release, judge, failure, quiet=quiet))
+        found = bisect(releases, lambda release: _test(release, tester, failure, quiet=quiet))
     except RegistryError as error:
         raise BadInput(str(error)) from error
     if json_file is not None:
@@ -76,10 +76,12 @@ def command(
     return EXIT_CLEAN
 
 
-def _judge(path: Path, isas: tuple[str, ...] | None) -> tuple[Judge, Failure | None]:
-    """Who asks, and what for: how the case fails with the Cranelift that is linked, if it does."""
+def _tester(
+    path: Path, isas: tuple[str, ...] | None
+) -> tuple[ReleaseTester, CrossReleaseSignature | None]:
+    """Return the tester, and how the case fails with the linked Cranelift, if it does."""
     from backend.cranelift.compiler import SettingsError
-    from fuzz.triage.bisect.judge import Judge, failures
+    from fuzz.triage.bisect.tester import ReleaseTester, cranelift_failures
 
     cases = load_cases(path)
     if len(cases) > 1:
@@ -89,16 +91,16 @@ def _judge(path: Path, isas: tuple[str, ...] | None) -> tuple[Judge, Failure | N
         raise BadInput(f"{path}: other releases have no chaos mode to replay it with")
     every = isas or emulated_isas(case_file, path)
     try:
-        found = failures(Judge(case_file.case, every).check(None))
+        found = cranelift_failures(ReleaseTester(case_file.case, every).check(None))
     except (SettingsError, ValueError) as error:
         raise BadInput(f"{path}: {error}") from error
     if not found:
-        return Judge(case_file.case, every), None
-    return Judge(case_file.case, (found[0].isa,) if found[0].isa else every), found[0]
+        return ReleaseTester(case_file.case, every), None
+    return ReleaseTester(case_file.case, (found[0].isa,) if found[0].isa else every), found[0]
 
 
 def _releases(first: str, last: str | None) -> list[Release]:
-    """From the first to the last, every minor version in between. Raises BadInput."""
+    """List the first release, the last one, and every minor version between. Raises BadInput."""
     from backend.cranelift.compiler import version
     from backend.cranelift.releases import Release
 
@@ -118,25 +120,27 @@ def _releases(first: str, last: str | None) -> list[Release]:
     return [begin, *middle, end] if begin != end else [begin]
 
 
-def _ask(release: Release, judge: Judge, failure: Failure | None, *, quiet: bool) -> Asked[Release]:
+def _test(
+    release: Release, tester: ReleaseTester, failure: CrossReleaseSignature | None, *, quiet: bool
+) -> ReleaseResult[Release]:
     from backend.cranelift.release_build import UnavailableError
     from backend.cranelift.releases import ReleaseCompiler
-    from fuzz.triage.bisect.search import Answer, Asked
+    from fuzz.triage.bisect.search import ReleaseResult, Status
 
     try:
         with _Progress(release) as progress:
             compiler = ReleaseCompiler.build(release, progress)
-        answer, why = judge.ask(compiler, failure)
+        status, why = tester.test(compiler, failure)
         note = f"{compiler.version}{': ' * bool(why)}{why}"
     except UnavailableError as error:
-        answer, note = Answer.UNCLEAR, str(error)
+        status, note = Status.UNCLEAR, str(error)
     if not quiet:
-        click.echo(f"  {release}  {answer.value:10}  {note}")
-    return Asked(release, answer, note)
+        click.echo(f"  {release}  {status.value:10}  {note}")
+    return ReleaseResult(release, status, note)
 
 
 class _Progress:
-    """Says on stderr that a build goes on; nothing where the release is there already."""
+    """Shows on stderr that a release is being built; nothing if it is built already."""
 
     def __init__(self, release: Release) -> None:
         from rich.console import Console
@@ -163,48 +167,48 @@ class _Progress:
 # --- for people and programs ---
 
 
-def _summary(found: Found[Release]) -> Sequence[str]:
+def _summary(found: BisectResult[Release]) -> Sequence[str]:
     lines = []
     if found.before is not None and found.after is not None:
         lines.append(
-            f"first {found.after.answer.value} release: {_named(found.after)} "
-            f"({found.before.answer.value} before: {_named(found.before)})"
+            f"first {found.after.status.value} release: {_named(found.after)} "
+            f"({found.before.status.value} before: {_named(found.before)})"
         )
-    lines += [f"  or one between, which cannot say: {asked.release}" for asked in found.between]
+    lines += [f"  or one between, which cannot say: {tested.release}" for tested in found.between]
     if found.unclear:
-        names = ", ".join(str(asked.release) for asked in found.unclear)
-        lines.append(f"{len(found.unclear)} of {len(found.asked)} asked cannot say: {names}")
+        names = ", ".join(str(tested.release) for tested in found.unclear)
+        lines.append(f"{len(found.unclear)} of {len(found.tested)} asked cannot say: {names}")
     return lines
 
 
-def _named(asked: Asked[Release]) -> str:
-    exact = asked.note.partition(":")[0]
-    return str(asked.release) if asked.release.path is not None else exact
+def _named(tested: ReleaseResult[Release]) -> str:
+    exact = tested.note.partition(":")[0]
+    return str(tested.release) if tested.release.path is not None else exact
 
 
-def _no_change(found: Found[Release]) -> str:
-    from fuzz.triage.bisect.search import Answer
+def _no_change(found: BisectResult[Release]) -> str:
+    from fuzz.triage.bisect.search import Status
 
-    clear = {asked.answer.value for asked in found.asked} - {Answer.UNCLEAR.value}
+    clear = {tested.status.value for tested in found.tested} - {Status.UNCLEAR.value}
     if not clear:
         return "no release can say"
     return f"every release that can say is {' and '.join(clear)}: look further out"
 
 
-def _to_json(found: Found[Release]) -> dict[str, Any]:
-    def entry(asked: Asked[Release] | None) -> dict[str, str] | None:
-        if asked is None:
+def _to_json(found: BisectResult[Release]) -> dict[str, Any]:
+    def entry(tested: ReleaseResult[Release] | None) -> dict[str, str] | None:
+        if tested is None:
             return None
         return {
-            "release": str(asked.release),
-            "answer": asked.answer.value,
-            "note": asked.note,
+            "release": str(tested.release),
+            "answer": tested.status.value,
+            "note": tested.note,
         }
 
     return {
-        "asked": [entry(asked) for asked in found.asked],
+        "asked": [entry(tested) for tested in found.tested],
         "before": entry(found.before),
         "after": entry(found.after),
-        "between": [entry(asked) for asked in found.between],
+        "between": [entry(tested) for tested in found.between],
         "cannot_say": len(found.unclear),
     }

@@ -1,4 +1,4 @@
-"""``clif-fuzz minimize``: the smallest case that still shows the same."""
+"""``clif-fuzz minimize``: the smallest case that still fails in the same way."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from fuzz.cli.options import json_option, split_isas, write_json
 if TYPE_CHECKING:
     from fuzz.cases.case import Case
     from fuzz.cases.casefile import CaseFile
-    from fuzz.differential.failure_signature import Symptom
-    from fuzz.minimize.engine import Minimizer, Progress
-    from fuzz.minimize.interestingness import Bench
+    from fuzz.differential.failure_signature import FailureSignature
+    from fuzz.minimize.engine import Minimizer, MinimizerProgress
+    from fuzz.minimize.interestingness import InterestingnessTest
 
 
 @click.command(
@@ -75,36 +75,36 @@ def command(
     case_file = only_case(file)
     case = case_file.case
     isas = isas or emulated_isas(case_file, file)
-    judge = _judge(isas, predicate, timeout)
+    test = _test(isas, predicate, timeout)
     try:
-        symptom = _look(judge, case, file)
-        fixed = judge.fixed_on(symptom)
+        failure = _look(test, case, file)
+        restricted = test.restricted_to(failure)
         try:
-            minimizer = Minimizer(fixed, PASSES)
+            minimizer = Minimizer(restricted, PASSES)
             try:
                 minimizer.start(case)
             except NotFailing as error:
                 raise BadInput(f"{file}: {error}") from error
             interrupted = _run(minimizer)
         finally:
-            fixed.close()
+            restricted.close()
     finally:
-        judge.close()
+        test.close()
     small = minimizer.progress.case
     target = out or file.with_suffix(".min.clif")
-    _write(small, symptom, isas, target, blame=not interrupted and predicate is None)
-    facts = _facts(file, target, case, minimizer, symptom)
+    _write(small, failure, isas, target, attribute=not interrupted and predicate is None)
+    facts = _facts(file, target, case, minimizer, failure)
     if json_file is not None:
         write_json(facts, json_file)
     if "-" not in (json_file, str(target)):
-        click.echo(f"{file}: {symptom}")
+        click.echo(f"{file}: {failure}")
         click.echo(f"  before: {describe(case)}")
         click.echo(f"  after:  {describe(small)}, in {target}")
     return EXIT_INTERRUPTED if interrupted else EXIT_CLEAN
 
 
 def only_case(file: Path) -> CaseFile:
-    """The case of a file. Raises BadInput, also where there are several."""
+    """Return the only case of a file. Raises BadInput, also if there are several."""
     cases = load_cases(file)
     if len(cases) > 1:
         names = ", ".join(f"%{found.case.main.name}" for found in cases)
@@ -112,38 +112,38 @@ def only_case(file: Path) -> CaseFile:
     return cases[0]
 
 
-def _judge(isas: tuple[str, ...], predicate: str | None, timeout: float) -> Bench:
-    from fuzz.differential.runner import PlainTrial
-    from fuzz.minimize.child import ChildJudge
-    from fuzz.minimize.interestingness import TrialJudge
-    from fuzz.minimize.predicate import PredicateJudge
+def _test(isas: tuple[str, ...], predicate: str | None, timeout: float) -> InterestingnessTest:
+    from fuzz.differential.runner import PlainRunner
+    from fuzz.minimize.child import IsolatedTest
+    from fuzz.minimize.interestingness import FailureTest
+    from fuzz.minimize.predicate import PredicateTest
 
     if predicate is not None:
-        return PredicateJudge(predicate, isas, timeout)
-    return ChildJudge(TrialJudge(PlainTrial(), isas, second=True), timeout)
+        return PredicateTest(predicate, isas, timeout)
+    return IsolatedTest(FailureTest(PlainRunner(), isas, second=True), timeout)
 
 
-def _look(judge: Bench, case: Case, file: Path) -> Symptom:
-    """What the case shows. Raises BadInput if it is nothing."""
+def _look(test: InterestingnessTest, case: Case, file: Path) -> FailureSignature:
+    """Return the failure that a case shows. Raises BadInput if there is none."""
     from fuzz.minimize.predicate import PredicateError
 
     try:
-        symptom = judge(case)
+        failure = test(case)
     except PredicateError as error:
         raise BadInput(str(error)) from error
-    if symptom is None:
+    if failure is None:
         raise BadInput(f"{file}: it does not fail: there is nothing to minimize")
-    return symptom
+    return failure
 
 
 def _run(minimizer: Minimizer) -> bool:
-    """Minimises, showing how it goes; whether it was interrupted."""
+    """Minimise, showing progress. Returns whether it was interrupted."""
     from rich.console import Console
 
     console = Console(stderr=True)
     with console.status("minimizing") as status:
 
-        def show(progress: Progress) -> None:
+        def show(progress: MinimizerProgress) -> None:
             status.update(_progress_text(progress))
 
         minimizer.observe = show
@@ -154,20 +154,22 @@ def _run(minimizer: Minimizer) -> bool:
     return False
 
 
-def _progress_text(progress: Progress) -> str:
+def _progress_text(progress: MinimizerProgress) -> str:
     from fuzz.minimize.engine import describe
 
     return (
         f"round {progress.rounds}, {progress.pass_name}: {describe(progress.case)}; "
-        f"{progress.judged} of {progress.candidates} candidates tried, {progress.accepted} taken"
+        f"{progress.tested} of {progress.candidates} candidates tried, {progress.accepted} taken"
     )
 
 
-def _write(case: Case, symptom: Symptom, isas: tuple[str, ...], out: Path, *, blame: bool) -> None:
+def _write(
+    case: Case, failure: FailureSignature, isas: tuple[str, ...], out: Path, *, attribute: bool
+) -> None:
     from backend.whole_file import write_whole
     from fuzz.triage.minimized import examine, minimized_text
 
-    text = minimized_text(examine(case, symptom, isas, blame=blame), isas)
+    text = minimized_text(examine(case, failure, isas, attribute=attribute), isas)
     if str(out) == "-":
         click.echo(text, nl=False)
         return
@@ -178,7 +180,7 @@ def _write(case: Case, symptom: Symptom, isas: tuple[str, ...], out: Path, *, bl
 
 
 def _facts(
-    file: Path, target: Path, case: Case, minimizer: Minimizer, symptom: Symptom
+    file: Path, target: Path, case: Case, minimizer: Minimizer, failure: FailureSignature
 ) -> dict[str, object]:
     from fuzz.minimize.order import instructions
     from fuzz.triage.bucket import bucket_of
@@ -187,11 +189,11 @@ def _facts(
     return {
         "file": str(file),
         "out": str(target),
-        "symptom": str(symptom),
+        "failure": str(failure),
         "instructions": {"before": instructions(case), "after": instructions(progress.case)},
         "inputs": {"before": case.inputs.count, "after": progress.case.inputs.count},
         "rounds": progress.rounds,
         "candidates": progress.candidates,
-        "judged": progress.judged,
+        "tested": progress.tested,
         "taken": progress.accepted,
-    } | bucket_of(progress.case, symptom).to_json()
+    } | bucket_of(progress.case, failure).to_json()

@@ -84,8 +84,8 @@ def _replay_file(
     """
     from backend.cranelift.compiler import SettingsError
     from fuzz.cli.files import emulated_isas
+    from fuzz.differential.explain import fired_notes, fired_to_json
     from fuzz.differential.pipeline import Pipeline
-    from fuzz.differential.rule_notes import fired_notes, fired_to_json
     from fuzz.reporting.replay import disassembly, lines, replay, to_json
 
     fired_rules = require_fired_rules() if rules else None

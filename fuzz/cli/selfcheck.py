@@ -1,4 +1,4 @@
-"""``clif-fuzz selfcheck``: does the harness see faults?"""
+"""``clif-fuzz selfcheck``: whether injected faults are detected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``clif-fuzz triage``: which findings are one fault, and whose."""
+"""``clif-fuzz triage``: which findings show one fault, and which part is at fault."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from fuzz.cli.files import emulated_isas, expand, load_cases
 from fuzz.cli.options import json_option, write_json
 
 if TYPE_CHECKING:
-    from fuzz.minimize.child import ChildJudge
-    from fuzz.triage.deduplicate import Entry, Fault, Folded
+    from fuzz.minimize.child import IsolatedTest
+    from fuzz.triage.deduplicate import Deduplicated, DistinctFault, NamedCase
 
 
 @click.command(
@@ -28,13 +28,15 @@ if TYPE_CHECKING:
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Write the smallest case of each bucket there, with its blame.",
+    help="Write the smallest case of each bucket there, with its attribution.",
 )
-@click.option("--no-blame", is_flag=True, help="Only fold duplicates; do not ask who is to blame.")
+@click.option(
+    "--no-attribution", is_flag=True, help="Only deduplicate; do not look for the part at fault."
+)
 @click.option(
     "--host",
     is_flag=True,
-    help="Let this machine's CPU have a vote: generated code runs on it, in a child process.",
+    help="Run cases on this machine's CPU as well, in a child process.",
 )
 @click.option(
     "--timeout",
@@ -48,107 +50,108 @@ if TYPE_CHECKING:
 def command(
     files: tuple[str, ...],
     out: Path | None,
-    no_blame: bool,
+    no_attribution: bool,
     host: bool,
     timeout: float,
     json_file: str | None,
 ) -> int:
-    """Minimise findings, fold those of one fault together, and say who is to blame.
+    """Minimise findings, merge those of one fault, and attribute each fault to a part.
 
     A folder stands for the .clif files in it. Exit code 1 if anything fails.
     """
     from rich.console import Console
 
-    from fuzz.triage.deduplicate import fold
+    from fuzz.triage.deduplicate import deduplicate
 
-    judges, unreadable = {}, 0
-    entries: list[Entry] = []
+    tests, unreadable = {}, 0
+    cases: list[NamedCase] = []
     for path in expand(files):
         try:
-            for name, entry, judge in _entries(path, timeout):
-                judges[name] = judge
-                entries.append(entry)
+            for named, test in _cases_with_tests(path, timeout):
+                tests[named.name] = test
+                cases.append(named)
         except BadInput as error:
             complain(error.format_message())
             unreadable += 1
     with Console(stderr=True).status("reading") as status:
-        folded = fold(
-            entries,
-            lambda entry: judges[entry.name],
-            observe=lambda entry: status.update(f"minimizing {entry.name}"),
+        found = deduplicate(
+            cases,
+            lambda named: tests[named.name],
+            observe=lambda named: status.update(f"minimizing {named.name}"),
         )
-        if not no_blame:
-            _blame(folded, host=host)
+        if not no_attribution:
+            _attribute(found, host=host)
     if out is not None:
-        _write(folded, out)
+        _write(found, out)
     if json_file is not None:
-        write_json(_facts(folded, unreadable), json_file)
+        write_json(_facts(found, unreadable), json_file)
     if json_file != "-":
-        _show(folded)
-    return EXIT_FINDINGS if folded.faults else EXIT_CLEAN
+        _show(found)
+    return EXIT_FINDINGS if found.faults else EXIT_CLEAN
 
 
-def _entries(path: Path, timeout: float) -> Iterator[tuple[str, Entry, ChildJudge]]:
-    """A file's cases, each with its judge."""
-    from fuzz.differential.runner import PlainTrial
-    from fuzz.minimize.child import ChildJudge
-    from fuzz.minimize.interestingness import TrialJudge
-    from fuzz.triage.deduplicate import Entry
+def _cases_with_tests(path: Path, timeout: float) -> Iterator[tuple[NamedCase, IsolatedTest]]:
+    """Yield a file's cases, each with an interestingness test."""
+    from fuzz.differential.runner import PlainRunner
+    from fuzz.minimize.child import IsolatedTest
+    from fuzz.minimize.interestingness import FailureTest
+    from fuzz.triage.deduplicate import NamedCase
 
     cases = load_cases(path)
     for case_file in cases:
         name = str(path) + f" %{case_file.case.main.name}" * (len(cases) > 1)
-        judge = TrialJudge(PlainTrial(), emulated_isas(case_file, path), second=True)
-        yield name, Entry(name, case_file.case), ChildJudge(judge, timeout)
+        test = FailureTest(PlainRunner(), emulated_isas(case_file, path), second=True)
+        yield NamedCase(name, case_file.case), IsolatedTest(test, timeout)
 
 
-def _blame(folded: Folded, *, host: bool) -> None:
+def _attribute(found: Deduplicated, *, host: bool) -> None:
     from backend.isa.registry import DEFAULT_ISAS
     from fuzz.triage.minimized import examine
 
-    for fault in folded.faults:
+    for fault in found.faults:
         isas = fault.smallest.isas or DEFAULT_ISAS
-        found = examine(fault.smallest, fault.symptom, isas, blame=True, host=host)
-        fault.blame = found.blame
+        minimized = examine(fault.smallest, fault.failure, isas, attribute=True, host=host)
+        fault.attribution = minimized.attribution
 
 
-def _write(folded: Folded, out: Path) -> None:
+def _write(found: Deduplicated, out: Path) -> None:
     from backend.isa.registry import DEFAULT_ISAS
     from fuzz.differential.finding_file import check_directory, write_finding
     from fuzz.triage.minimized import examine, minimized_text
 
     try:
         check_directory(out)
-        for fault in folded.faults:
+        for fault in found.faults:
             isas = fault.smallest.isas or DEFAULT_ISAS
-            found = examine(fault.smallest, fault.symptom, isas, blame=False)
-            write_finding(minimized_text(found.with_blame(fault.blame), isas), out)
+            minimized = examine(fault.smallest, fault.failure, isas, attribute=False)
+            minimized = minimized.with_attribution(fault.attribution)
+            write_finding(minimized_text(minimized, isas), out)
     except OSError as error:
         raise BadInput(f"cannot write to {out}: {error.strerror}") from error
 
 
-def _show(folded: Folded) -> None:
-    for fault in folded.faults:
+def _show(found: Deduplicated) -> None:
+    for fault in found.faults:
         for line in _lines(fault):
             click.echo(line)
-    total = sum(len(fault.names) for fault in folded.faults)
-    click.echo(f"{total} findings in {len(folded.faults)} buckets, {len(folded.healthy)} healthy")
+    total = sum(len(fault.names) for fault in found.faults)
+    click.echo(f"{total} findings in {len(found.faults)} buckets, {len(found.healthy)} healthy")
 
 
-def _lines(fault: Fault) -> Iterator[str]:
+def _lines(fault: DistinctFault) -> Iterator[str]:
     yield f"{len(fault.names):4} x {fault.bucket}"
-    yield from (f"       also {bucket}" for bucket in fault.ways)
-    if fault.blame is not None:
-        yield from (f"       {line}" for line in fault.blame.lines())
+    yield from (f"       also {bucket}" for bucket in fault.aliases)
+    if fault.attribution is not None:
+        yield from (f"       {line}" for line in fault.attribution.lines())
     shown = fault.names[:3]
     more = len(fault.names) - len(shown)
     yield f"       {', '.join(shown)}" + f" and {more} more" * bool(more)
 
 
-def _facts(folded: Folded, unreadable: int) -> dict[str, object]:
+def _facts(found: Deduplicated, unreadable: int) -> dict[str, object]:
     return {
-        "findings": sum(len(fault.names) for fault in folded.faults),
-        "buckets": [fault.to_json() for fault in folded.faults],
-        "healthy": folded.healthy,
+        "findings": sum(len(fault.names) for fault in found.faults),
+        "buckets": [fault.to_json() for fault in found.faults],
+        "healthy": found.healthy,
         "unreadable": unreadable,
     }

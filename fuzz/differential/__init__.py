@@ -1,1 +1,1 @@
-"""One case through oracle, compiler and emulator, and what a difference is."""
+"""One case through oracle, compiler and emulator, and what a difference between them means."""

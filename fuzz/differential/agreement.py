@@ -1,4 +1,4 @@
-"""Who agrees with whom on an input, and who stands alone."""
+"""Which executors agree on an input, and which one is the outlier."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ENDED = (Status.RETURNED, Status.TRAPPED)
 
 
 def agree(left: Observed, right: Observed, *, canonical_nans: bool) -> bool:
-    """Whether two executors saw the same. Memory counts where both know it."""
+    """Whether two executors observed the same. Memory counts if both observed it."""
     if left.status is not right.status:
         return False
     if left.status not in _ENDED:
@@ -26,8 +26,8 @@ def _without_memory(outcome: Observed) -> Observed:
     return Observed(outcome.status, outcome.types, outcome.results, outcome.trap, outcome.detail)
 
 
-def camps(outcomes: Mapping[str, Observed], *, canonical_nans: bool) -> list[list[str]]:
-    """The executors in groups that agree, the largest first."""
+def agreement_groups(outcomes: Mapping[str, Observed], *, canonical_nans: bool) -> list[list[str]]:
+    """Sort executors into groups that agree with each other, the largest group first."""
     groups: list[list[str]] = []
     for name, outcome in outcomes.items():
         for group in groups:
@@ -39,24 +39,34 @@ def camps(outcomes: Mapping[str, Observed], *, canonical_nans: bool) -> list[lis
     return sorted(groups, key=len, reverse=True)
 
 
-def stands_alone(outcomes: Mapping[str, Observed], *, canonical_nans: bool) -> str:
-    """The one executor that all others, two at least, agree against; empty if there is none."""
-    match camps(outcomes, canonical_nans=canonical_nans):
+def outlier(outcomes: Mapping[str, Observed], *, canonical_nans: bool) -> str:
+    """Find the one executor that differs while all others, at least two, agree.
+
+    Returns:
+        The executor's name; empty if there is none.
+    """
+    match agreement_groups(outcomes, canonical_nans=canonical_nans):
         case [[_, _, *_], [alone]]:
             return alone
         case _:
             return ""
 
 
-def stands_alone_on_all(
+def outlier_on_all(
     rows: Iterable[int],
     observed: Callable[[int], Mapping[str, Observed]],
     *,
     canonical_nans: bool,
 ) -> str:
-    """The one executor that stands alone on each of these inputs; empty if there is none.
+    """Find the executor that is the outlier on every one of these inputs.
 
-    ``observed`` gives what each executor that has a say did with an input.
+    Args:
+        rows: indices of inputs.
+        observed: returns what each executor observed for an input; executors that cannot run the
+            input are missing.
+
+    Returns:
+        The executor's name; empty if there is none, or not the same one everywhere.
     """
-    lone = Counter(stands_alone(observed(row), canonical_nans=canonical_nans) for row in rows)
-    return next(iter(lone)) if len(lone) == 1 else ""
+    outliers = Counter(outlier(observed(row), canonical_nans=canonical_nans) for row in rows)
+    return next(iter(outliers)) if len(outliers) == 1 else ""

@@ -1,8 +1,9 @@
-"""The second oracle's view of a case, beside the first one's: ``--oracle both``.
+"""Comparison of the second oracle with the first one (``--oracle both``).
 
-The first oracle stays the reference. What the second cannot do is counted by reason and rejects
-nothing. Where it differs, its known faults are written out of the case and it is asked again: where
-it then agrees, such a fault it was; what it still says otherwise is a finding.
+The first oracle stays the reference. Inputs that the second oracle cannot run are counted by
+reason; they do not reject the case. If the second oracle differs, the instructions that its known
+faults concern are replaced by equivalent ones, and it is asked again. Differences that are gone
+then are attributed to the known fault; the others are findings.
 """
 
 from __future__ import annotations
@@ -19,21 +20,22 @@ from clif.outcome import Outcomes, Status
 from fuzz.cases.case import Case, has_canonical_nans
 from fuzz.cases.compare import Difference, DifferenceKind, compare
 
-#: What differs from case to case in its reasons.
+#: Numbers in the second oracle's reasons, which vary from case to case.
 _NUMBER = re.compile(r"\b(0x[0-9a-f]+|\d+)\b")
 _ASTRAY = "an access that goes astray finds its stack"
 
 
 @dataclass(slots=True)
 class CrossCheck:
-    """What the second oracle made of a case.
+    """What the second oracle says about a case.
 
     Attributes:
-        outcomes: of all inputs, its known faults written out of the case where it has any.
-        unsupported: by input, why it has no say; the outcomes of these mean nothing.
-        known: by known fault, the differences that are gone without it. Inputs on which it gave
-            up for the fault have no difference here.
-        differences: all others.
+        outcomes: for all inputs; if known faults were avoided, those without them.
+        unsupported: for each input that it cannot run, the reason. The outcomes of these inputs
+            mean nothing.
+        known: the differences that known faults explain, by fault. Inputs that the fault keeps it
+            from running have no difference here.
+        differences: all other differences from the first oracle.
     """
 
     outcomes: Outcomes
@@ -43,19 +45,19 @@ class CrossCheck:
 
     @property
     def compared(self) -> int:
-        """Inputs on which it had something to say."""
+        """How many inputs were compared."""
         return self.outcomes.count - len(self.unsupported)
 
     def reasons(self) -> Counter[str]:
-        """Inputs by the reason for which it has no say."""
+        """Count the inputs that it cannot run, by reason."""
         return Counter(_NUMBER.sub("N", reason) for reason in self.unsupported.values())
 
 
 class CrossChecker:
-    """Asks the second oracle about one case.
+    """Compares the second oracle with the first one on one case.
 
     Args:
-        expected: the first one's outcomes.
+        expected: the first oracle's outcomes.
         fuel: instructions that one input may execute.
     """
 
@@ -66,10 +68,13 @@ class CrossChecker:
         self.canonical_nans = has_canonical_nans(case)
 
     def check(self, functions: Functions | None = None) -> CrossCheck:
-        """``functions`` are the case's, if they were read before.
+        """Ask the second oracle, and sort its differences.
+
+        Args:
+            functions: the case's functions, if they have been read already.
 
         Raises:
-            CompilerPanic, CompileError: of Cranelift's pass that makes NaNs canonical.
+            CompilerPanic, CompileError: from Cranelift's pass that canonicalises NaNs.
         """
         first = self._ask(()) if functions is None else self._ask_read(functions)
         differences = self._differences(first)
@@ -81,8 +86,11 @@ class CrossChecker:
         return check
 
     def _leave_out_astray(self, check: CrossCheck) -> None:
-        """The region lies in its stack, where nothing is unmapped: an access that goes astray may
-        find memory there instead of a trap, and go on to another trap."""
+        """Count inputs as unsupported if an access may have left the memory region.
+
+        The second oracle keeps the region in its stack, where no memory is unmapped. An access
+        outside of the region may therefore succeed instead of trapping.
+        """
         if self.case.inputs.region is None:
             return
         astray = {
@@ -95,7 +103,7 @@ class CrossChecker:
         check.unsupported = check.unsupported | dict.fromkeys(astray, _ASTRAY)
 
     def _explain(self, check: CrossCheck, faults: Sequence[InterpreterFault]) -> None:
-        """Tell known faults from what is left without them."""
+        """Move the differences that known faults explain to ``check.known``."""
         if without_faults(self.case.functions, faults) is None:
             reason = f"has the known fault {', '.join(faults)}"
             check.unsupported = check.unsupported | {d.input: reason for d in check.differences}
@@ -114,7 +122,7 @@ class CrossChecker:
     def _culprits(
         self, faults: Sequence[InterpreterFault], rows: Set[int]
     ) -> tuple[InterpreterFault, ...]:
-        """The one fault that explains all these inputs, or all faults."""
+        """Return the one fault that explains all these inputs, else all faults."""
         for fault in faults if len(faults) > 1 else ():
             alone = self._ask([fault])
             wrong = {d.input for d in self._differences(alone)} | alone.unsupported.keys()
@@ -123,7 +131,7 @@ class CrossChecker:
         return tuple(faults)
 
     def _ask(self, faults: Sequence[InterpreterFault]) -> Interpretation:
-        """Asks about the case without these faults."""
+        """Ask about the case with these faults avoided."""
         functions = without_faults(self.case.functions, faults)
         assert functions is not None
         return interpret_functions(

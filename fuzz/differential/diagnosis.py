@@ -1,4 +1,4 @@
-"""What a failure is called: which kind of finding it is, and what tells it from others."""
+"""Makes findings out of failures: their kind, and the detail that identifies them."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from fuzz.cases.compare import Difference, DifferenceKind, Observed
 from fuzz.differential.explain import explain_differences
 from fuzz.differential.finding import Finding, FindingKind, opcodes_in_bucket
 
-#: What Cranelift raises for a function that it cannot compile.
+#: Exceptions of Cranelift for functions that it cannot compile.
 COMPILER_FAILURES: Final = (VerifierError, CompileError, CompilerPanic)
 
-#: How it names the instruction that has no lowering: ``inst = `v3 = smax.i128 v1, v2```.
-_CULPRIT = re.compile(r"`(?:[^`=]* = )?(\w+)\.(\w+)[ `]")
+#: Cranelift's message names the instruction without lowering: ``inst = `v3 = smax.i128 v1, v2```.
+_UNSUPPORTED_INST = re.compile(r"`(?:[^`=]* = )?(\w+)\.(\w+)[ `]")
 _ADDRESS = re.compile(r",? pc (?:%\S+|0x\S+)| at 0x[0-9a-f]+")
 _PLAIN_NUMBER = re.compile(r"(?<![A-Za-z0-9])[+-]?\d+")
 _ENTITY = re.compile(r"\b(v|block|inst|ss|fn|sig|gv|region)\d+")
@@ -37,7 +37,7 @@ _LONGEST = 120
 
 
 def compiler_failure(isa: str, error: VerifierError | CompileError | CompilerPanic) -> Finding:
-    """The finding of a compilation that did not succeed."""
+    """Return the finding of a failed compilation."""
     if isinstance(error, CompilerPanic):
         return Finding(
             FindingKind.COMPILER_PANIC,
@@ -52,14 +52,18 @@ def compiler_failure(isa: str, error: VerifierError | CompileError | CompilerPan
 
 
 def unsupported(case: Case, isa: str, error: UnsupportedError) -> Finding | str:
-    """A case may ask for what an ISA lacks: the reason for rejecting it. That Cranelift's own
-    optimiser asks for it is a finding."""
+    """Classify a compilation that failed because the ISA lacks an instruction.
+
+    Returns:
+        A reason for rejecting the case if the case itself contains the instruction; a finding if
+        Cranelift's optimiser introduced it.
+    """
     reason = _without_entities(error.message.partition(":")[0])
-    culprit = _CULPRIT.search(error.message)
-    if culprit is None:
+    inst = _UNSUPPORTED_INST.search(error.message)
+    if inst is None:
         return f"{isa}: {reason}"
-    name = f"{culprit.group(1)}.{culprit.group(2)}"
-    if _contains(case, culprit.group(1), culprit.group(2)):
+    name = f"{inst.group(1)}.{inst.group(2)}"
+    if _contains(case, inst.group(1), inst.group(2)):
         return f"{isa}: {name} {reason}"
     explanation = (f"in %{error.function}: {error.message}",)
     detail = f"{name}, which is not in the case: {reason}"
@@ -89,7 +93,7 @@ def _contains(case: Case, opcode: str, type_: str) -> bool:
 def difference(
     case: Case, isa: str, compiled: Sequence[Compiled], differences: Sequence[Difference]
 ) -> Finding:
-    """The finding of outcomes that differ from the oracle's."""
+    """Return the finding of outcomes that differ from the oracle's."""
     wrong = wrong_forms(isa, compiled)
     if wrong and not any(breaks_the_abi(difference.actual) for difference in differences):
         return emulator_fault(case, isa, wrong, differences)
@@ -103,13 +107,13 @@ def difference(
 def emulator_fault(
     case: Case, isa: str, faults: Sequence[EmulatorFault], differences: Sequence[Difference]
 ) -> Finding:
-    """The finding of differences that known faults of the emulator explain."""
+    """Return the finding of differences that known faults of the emulator explain."""
     detail = " ".join(fault.name for fault in faults)
     return _finding(case, FindingKind.EMULATOR_FAULT, isa, detail, differences, known=True)
 
 
 def oracles_disagree(case: Case, differences: Sequence[Difference]) -> Finding:
-    """The finding of a second oracle that departs from the first."""
+    """Return the finding of a second oracle that differs from the first."""
     detail = f"{SECOND} {_miscompile_detail(case, differences)}"
     return _finding(case, FindingKind.ORACLES_DISAGREE, "", detail, differences)
 
@@ -117,7 +121,7 @@ def oracles_disagree(case: Case, differences: Sequence[Difference]) -> Finding:
 def oracle_fault(
     case: Case, faults: Sequence[InterpreterFault], differences: Sequence[Difference]
 ) -> Finding:
-    """The finding of what known faults of the second oracle explain."""
+    """Return the finding of differences that known faults of the second oracle explain."""
     detail = f"{SECOND} {' '.join(faults)}"
     finding = _finding(case, FindingKind.ORACLE_FAULT, "", detail, differences, known=True)
     reasons = [fault.explanation for fault in faults]
@@ -125,12 +129,12 @@ def oracle_fault(
 
 
 def spurious_faults(isa: str, compiled: Sequence[Compiled]) -> list[EmulatorFault]:
-    """Return the forms in this code for which the emulator reads more memory than they do."""
+    """List the emulator faults in this code that read too much memory."""
     return [f for f in _faults(isa, compiled) if f.effect is Effect.SPURIOUS_FAULT]
 
 
 def wrong_forms(isa: str, compiled: Sequence[Compiled]) -> list[EmulatorFault]:
-    """Return the forms in this code for which the emulator computes wrong results."""
+    """List the emulator faults in this code that compute wrong results."""
     return [f for f in _faults(isa, compiled) if f.effect is not Effect.SPURIOUS_FAULT]
 
 
@@ -140,7 +144,11 @@ def _faults(isa: str, compiled: Sequence[Compiled]) -> list[EmulatorFault]:
 
 
 def breaks_the_abi(actual: Observed) -> bool:
-    """Wrong values lead anywhere, but not to registers that are not restored."""
+    """Whether the code broke the calling convention.
+
+    Wrong values in the emulator can have any other effect, but they cannot make code skip
+    restoring a register.
+    """
     return "clobbered" in actual.detail or "pointer off" in actual.detail
 
 
@@ -163,7 +171,7 @@ def _finding(
 
 
 def _miscompile_detail(case: Case, differences: Sequence[Difference]) -> str:
-    """The gravest kind of difference, and what the case consists of."""
+    """Name the gravest kind of difference, and the opcodes of the case."""
     kinds = {difference.kind for difference in differences}
     gravest = next(kind for kind in DifferenceKind if kind in kinds)
     if gravest is DifferenceKind.VIOLATION:
@@ -173,10 +181,10 @@ def _miscompile_detail(case: Case, differences: Sequence[Difference]) -> str:
 
 
 def _without_addresses(text: str) -> str:
-    """A violation without what differs from case to case; registers keep their names."""
+    """Remove addresses and numbers, which vary from case to case; registers keep their names."""
     return _PLAIN_NUMBER.sub("N", _ADDRESS.sub("", text))[:_LONGEST]
 
 
 def _without_entities(text: str) -> str:
-    """A message without what differs from case to case: ``v12`` becomes ``vN``."""
+    """Replace numbers, which vary from case to case: ``v12`` becomes ``vN``."""
     return _PLAIN_NUMBER.sub("N", _ENTITY.sub(r"\1N", text))[:_LONGEST]

@@ -1,32 +1,40 @@
-"""What a failure looks like: what has to stay the same while its case is made smaller."""
+"""Failure signatures: what has to stay the same while a failing case is made smaller."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from fuzz.cases.compare import Difference, DifferenceKind
 from fuzz.differential.finding import Finding, FindingKind
-from fuzz.differential.pipeline import Verdict
+from fuzz.differential.verdict import Verdict
 
-#: A wrong value is a wrong value, wherever it is seen; memory can often be left out of a case.
-_WRONG_VALUE = "wrong value"
-_WORDS = {DifferenceKind.RESULT: _WRONG_VALUE, DifferenceKind.MEMORY: _WRONG_VALUE}
+#: A wrong result and wrong memory are the same failure: a minimal case often needs no memory.
+_WRONG_VALUE: Final = "wrong value"
+_WORDS: Final = {DifferenceKind.RESULT: _WRONG_VALUE, DifferenceKind.MEMORY: _WRONG_VALUE}
 
-#: Those that are judged by differences of outcomes.
-_DIFFERENCES = (FindingKind.MISCOMPILE, FindingKind.ORACLES_DISAGREE)
+#: Kinds of findings that are made of differences between outcomes.
+_DIFFERENCES: Final = (FindingKind.MISCOMPILE, FindingKind.ORACLES_DISAGREE)
+#: Kinds of findings that say nothing about Cranelift.
+_NOT_CRANELIFT: Final = (
+    FindingKind.EMULATOR_FAULT,
+    FindingKind.ORACLE_FAULT,
+    FindingKind.ORACLES_DISAGREE,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Symptom:
-    """A failure without what is accidental to its case.
+class FailureSignature:
+    """A failure without the details that depend on the case.
 
     Attributes:
-        kind: None where a test of the user's own decides.
-        isas: the ISAs that show it, in the order of the trial; empty where none is concerned.
+        kind: None if a user's predicate decides.
+        isas: the ISAs that show the failure, in the order in which they were run; empty if it
+            concerns no ISA.
         what: for a miscompile ``wrong value``, ``trap code`` and the like; for a panic its phase
             and location; for other failures to compile their message; for the death of a process
-            the stage, and what it died of.
+            its cause and the stage.
     """
 
     kind: FindingKind | None
@@ -39,35 +47,35 @@ class Symptom:
 
     @property
     def phase(self) -> str:
-        """Where a panic happened (``backend.cranelift.compiler.CompilerPanic``); else empty."""
+        """The phase of a panic (``backend.cranelift.compiler.CompilerPanic``); else empty."""
         return self.what.partition(" ")[0] if self.kind is FindingKind.COMPILER_PANIC else ""
 
-    def same_as(self, other: Symptom) -> bool:
-        """Whether both are the same failure, on the same ISAs or on others."""
-        return self.kind is other.kind and self.what == other.what
-
-    def includes(self, other: Symptom) -> bool:
-        """Whether this is the same failure on at least the same ISAs."""
-        return self.same_as(other) and set(self.isas) >= set(other.isas)
+    def includes(self, other: FailureSignature) -> bool:
+        """Whether this is the same failure, on at least the same ISAs."""
+        same = self.kind is other.kind and self.what == other.what
+        return same and set(self.isas) >= set(other.isas)
 
 
-def symptoms(verdict: Verdict) -> list[Symptom]:
-    """Every symptom of a case, each with all ISAs that show it, in the order of the findings."""
+def failure_signatures(verdict: Verdict) -> list[FailureSignature]:
+    """List every failure of a case once, with all ISAs that show it, in the order of findings."""
     isas: dict[tuple[FindingKind, str], list[str]] = {}
     for finding in verdict.findings:
         shown = isas.setdefault((finding.kind, _what(finding, verdict)), [])
         if finding.isa:
             shown.append(finding.isa)
-    return [Symptom(kind, tuple(shown), what) for (kind, what), shown in isas.items()]
+    return [FailureSignature(kind, tuple(shown), what) for (kind, what), shown in isas.items()]
 
 
-def primary(found: Sequence[Symptom], isa: str = "") -> Symptom | None:
-    """The symptom to go by: one on ``isa`` if there is one, else the first. What is explained by a
-    fault of emulator or oracle comes last."""
-    return min(found, key=lambda s: (s.kind in _EXPLAINED, isa not in s.isas), default=None)
+def primary(found: Sequence[FailureSignature], isa: str = "") -> FailureSignature | None:
+    """Choose the failure to go by.
 
+    Failures of Cranelift come before those of the emulator or an oracle, and among them one on
+    ``isa`` before others.
 
-_EXPLAINED = (FindingKind.EMULATOR_FAULT, FindingKind.ORACLE_FAULT, FindingKind.ORACLES_DISAGREE)
+    Returns:
+        None if there is no failure.
+    """
+    return min(found, key=lambda f: (f.kind in _NOT_CRANELIFT, isa not in f.isas), default=None)
 
 
 def _what(finding: Finding, verdict: Verdict) -> str:

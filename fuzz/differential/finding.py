@@ -1,4 +1,4 @@
-"""What a campaign is after: findings, their buckets, and their files."""
+"""Findings and their buckets."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from enum import Enum
 
 from clif.function import Function
 
-#: A bucket names the opcodes of a case only when few are left: those of a case that nobody has
-#: minimised say nothing.
+#: A bucket names the opcodes of a case only if there are few. Before minimising, most opcodes of a
+#: case have nothing to do with the failure.
 MAX_OPCODES_IN_BUCKET = 8
-#: The line of a finding's file that says that a table of known faults explains it.
+#: The comment line that marks the file of a finding that a known fault explains.
 KNOWN = "known"
-_PLUMBING = frozenset({"iconst", "f32const", "f64const", "vconst", "jump", "return"})
+#: Opcodes that nearly every case contains.
+_COMMON = frozenset({"iconst", "f32const", "f64const", "vconst", "jump", "return"})
 
 
 class FindingKind(Enum):
-    """What went wrong, under the names that reports and programs see."""
+    """What went wrong. The values are the names in files, reports and JSON."""
 
     MISCOMPILE = "miscompile"
     COMPILER_PANIC = "compiler-panic"
@@ -36,16 +37,16 @@ class FindingKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One fault that one case shows on one ISA.
+    """One failure that one case shows on one ISA.
 
     Attributes:
-        isa: the ISA's name, or empty where none is to blame.
-        detail: what tells it from other faults of its kind: a panic's location, the kind of
-            difference with the opcodes involved.
-        explanation: lines for a person; expected and actual values among them.
-        inputs: indices of the inputs that fail, empty where it fails before it runs.
-        known: explained by a table of faults, of the emulator, of the second oracle, or of the
-            Cranelift under test (``backend.cranelift.known_faults``): worth counting, not alarming.
+        isa: the ISA's name; empty if the failure concerns no ISA.
+        detail: distinguishes failures of one kind: the location of a panic, or the kind of
+            difference and the opcodes involved.
+        explanation: lines for people, with expected and actual values.
+        inputs: indices of the inputs that fail; empty if it fails before executing.
+        known: whether a table of known faults (of the emulator, of the second oracle, or of the
+            Cranelift under test) explains it. Such findings are counted, but do not fail a run.
     """
 
     kind: FindingKind
@@ -61,18 +62,12 @@ class Finding:
 
 
 def opcodes_in_bucket(functions: Sequence[Function]) -> str:
-    """The opcodes of a small case, each with its type, or how many there are."""
+    """List the opcodes of a case, each with its type; ``not minimised`` if there are too many."""
     names = set()
     for function in functions:
         for inst in function.instructions():
-            if inst.opcode.name not in _PLUMBING:
+            if inst.opcode.name not in _COMMON:
                 names.add(f"{inst.opcode.name}.{inst.type}" if inst.type else inst.opcode.name)
     if len(names) > MAX_OPCODES_IN_BUCKET:
         return "not minimised"
     return " ".join(sorted(names))
-
-
-# --- explaining ---
-
-
-# --- writing ---

@@ -1,4 +1,4 @@
-"""Writes findings as files that can be replayed."""
+"""Writing findings as files that can be replayed."""
 
 from __future__ import annotations
 
@@ -25,10 +25,12 @@ def finding_text(
     isas: Sequence[str],
     more: Sequence[str] = (),
 ) -> str:
-    """The finding's file: a case that can be replayed, explained in comments at its top.
+    """Return the text of a finding's file: the case, with the explanation in comments at its top.
 
-    The inputs that fail come first; the explanation counts inputs as the case had them before.
-    ``more`` are further lines of explanation.
+    The inputs that fail come first in the file. The explanation numbers inputs as they were before.
+
+    Args:
+        more: further lines of explanation.
     """
     if finding.inputs:
         rest = [row for row in range(case.inputs.count) if row not in finding.inputs]
@@ -56,13 +58,17 @@ def _select(outcomes: Outcomes | None, rows: Sequence[int]) -> Outcomes | None:
 
 
 def artifact_name(text: str) -> str:
-    """``crash-<sha1>.clif``, of the file's contents, as libFuzzer names what it finds."""
+    """Return ``crash-<sha1 of the text>.clif``; libFuzzer names its artifacts in the same way."""
     digest = hashlib.sha1(text.encode(), usedforsecurity=False)
     return f"crash-{digest.hexdigest()}.clif"
 
 
 def write_finding(text: str, directory: Path) -> Path:
-    """Writes the file as ``write_whole`` does, if it is not there yet. Raises OSError."""
+    """Write a finding's file with ``write_whole``, unless it exists.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     path = directory / artifact_name(text)
     if not path.exists():
         write_whole(text, path)
@@ -70,7 +76,11 @@ def write_finding(text: str, directory: Path) -> Path:
 
 
 def check_directory(directory: Path) -> None:
-    """Makes the directory, and tries it by writing and removing a file. Raises OSError."""
+    """Make the directory, and check that files can be written there.
+
+    Raises:
+        OSError: it cannot be made, or no file can be written.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=directory, prefix=".try-") as file:
         file.write(b"clif-fuzz")

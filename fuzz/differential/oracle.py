@@ -1,4 +1,4 @@
-"""Who says what a case should do: the reference interpreter, or Cranelift's own."""
+"""The oracles: the reference interpreter, and Cranelift's own interpreter."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from backend.cranelift.interpreter_faults import possible_faults, without_faults
 from clif.outcome import Outcomes, Status
 from fuzz.cases.case import Case, has_canonical_nans
 
-#: Instructions that one input may execute. The generator bounds its cases far below.
+#: Instructions that one input may execute. Generated cases need far fewer.
 DEFAULT_FUEL = 1_000_000
 
 Oracle = Callable[[Case, int], Outcomes]
 
 
 class OracleError(Exception):
-    """The oracle cannot judge a case; the message is the reason, fit for counting."""
+    """The oracle cannot run a case. The message is the reason, worded so that cases can be
+    counted."""
 
 
 def interpreter(case: Case, fuel: int = DEFAULT_FUEL) -> Outcomes:
-    """The reference interpreter's outcomes of all inputs.
+    """Run all inputs in the reference interpreter.
 
     Raises:
-        OracleError: the case uses something that has no meaning there.
+        OracleError: the case uses something that the interpreter does not define.
     """
     options = interp.Options(canonical_nans=has_canonical_nans(case), fuel=fuel)
     try:
@@ -36,10 +37,10 @@ def interpreter(case: Case, fuel: int = DEFAULT_FUEL) -> Outcomes:
 
 
 def cranelift_interpreter(case: Case, fuel: int = DEFAULT_FUEL) -> Outcomes:
-    """The outcomes by ``cranelift-interpreter``, its known faults written out of the case.
+    """Run all inputs in ``cranelift-interpreter``, with its known faults avoided.
 
     Raises:
-        OracleError: it does not know something, fails, or has a fault that cannot be avoided.
+        OracleError: it does not support the case, fails, or has a fault that cannot be avoided.
     """
     faults = possible_faults(case.functions)
     functions = without_faults(case.functions, faults)
@@ -58,5 +59,5 @@ def cranelift_interpreter(case: Case, fuel: int = DEFAULT_FUEL) -> Outcomes:
 
 ORACLES: Final[dict[str, Oracle]] = {"interp": interpreter, "cranelift": cranelift_interpreter}
 
-#: The first one is the reference, and ``fuzz.differential.crosscheck`` compares the second with it.
+#: The first oracle is the reference; ``fuzz.differential.crosscheck`` compares the second with it.
 BOTH = "both"

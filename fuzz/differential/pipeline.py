@@ -1,11 +1,17 @@
-"""One case through everything: print, read, compile per ISA, execute, compare."""
+"""The differential pipeline: one case is printed, read, compiled, executed and compared.
+
+A case goes through the stages of ``fuzz.differential.stage``. The functions are printed and read
+once, interpreted by the oracle, and then compiled and executed for each ISA in turn. What comes of
+it is a ``Verdict``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from time import process_time_ns
+from typing import Final
 
 import numpy as np
 
@@ -17,7 +23,6 @@ from backend.cranelift.compiler import (
     UnsupportedError,
 )
 from backend.cranelift.fired_rules import FiredRules
-from backend.cranelift.interpreter import NAME as SECOND
 from backend.emulator.convention import ConventionError
 from backend.emulator.driver import SignatureError
 from backend.emulator.isa import UnemulatedFlagError
@@ -29,29 +34,33 @@ from clif.function import Function
 from clif.outcome import Outcomes, Status
 from clif.printer import print_functions
 from fuzz.cases.case import Case, effective_settings, has_canonical_nans
-from fuzz.cases.compare import Difference, Observed, compare, observe
+from fuzz.cases.compare import compare
 from fuzz.differential import diagnosis
-from fuzz.differential.agreement import stands_alone_on_all
-from fuzz.differential.crosscheck import CrossCheck, CrossChecker
+from fuzz.differential.agreement import outlier_on_all
+from fuzz.differential.crosscheck import CrossChecker
 from fuzz.differential.diagnosis import mark_known
 from fuzz.differential.finding import Finding
 from fuzz.differential.oracle import DEFAULT_FUEL, Oracle, OracleError, interpreter
 from fuzz.differential.stage import Stage
+from fuzz.differential.verdict import IsaRun, Verdict
 
-#: What the first oracle is called where executors are.
-FIRST = "interp"
-
-#: What an executor raises for code that it cannot run, or not rightly.
-NOT_EXECUTABLE = (LinkError, SignatureError, RegionError, ConventionError, UnemulatedFlagError)
+#: What an executor raises for code that it cannot execute, or would execute wrongly.
+NOT_EXECUTABLE: Final = (
+    LinkError,
+    SignatureError,
+    RegionError,
+    ConventionError,
+    UnemulatedFlagError,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """Faults put between oracle and executor, to prove that they are seen (``fuzz.selfcheck``).
+    """A fault put between oracle and executor on purpose, to see whether it is detected.
 
     Attributes:
-        functions: what is compiled instead of the case's functions.
-        code: what is executed instead of the compiled code of an ISA.
+        functions: returns what is compiled instead of the case's functions.
+        code: returns what is executed instead of an ISA's compiled code.
     """
 
     functions: Callable[[list[Function]], list[Function]] | None = None
@@ -61,60 +70,7 @@ class Injection:
 NO_INJECTION = Injection()
 
 
-@dataclass(slots=True)
-class IsaRun:
-    """What one ISA made of a case.
-
-    ``outcomes`` is None where it did not come to executing. ``fired`` are the numbers of the rules
-    that fired while the case's functions were compiled, where the pipeline watches them.
-    """
-
-    isa: str
-    compiled: Sequence[CompiledCode] = ()
-    outcomes: Outcomes | None = None
-    differences: list[Difference] = field(default_factory=list)
-    live_instructions: int = 0
-    fired: list[int] = field(default_factory=list)
-    compile_ns: int = 0
-    emulate_ns: int = 0
-
-
-@dataclass(slots=True)
-class Verdict:
-    """What came of a case.
-
-    Attributes:
-        findings: faults, of which one file each is worth keeping.
-        rejected: reasons for which something could not read, interpret or compile the case.
-        expected: the oracle's outcomes, None where it has none.
-        runs: by ISA, in the order of the pipeline's ISAs, of those that the case is for.
-        second: what the second oracle said, None where it was not asked.
-        executions: inputs that were run on an ISA and compared in full.
-        hangs: inputs that the oracle stopped. Nothing is executed then.
-        stage_ns: CPU time by ``Stage``.
-    """
-
-    findings: list[Finding] = field(default_factory=list)
-    rejected: list[str] = field(default_factory=list)
-    expected: Outcomes | None = None
-    runs: list[IsaRun] = field(default_factory=list)
-    second: CrossCheck | None = None
-    executions: int = 0
-    hangs: int = 0
-    stage_ns: list[int] = field(default_factory=lambda: [0] * len(Stage))
-
-    def observed(self, row: int) -> dict[str, Observed]:
-        """What everybody who has a say on an input saw, by name."""
-        seen: dict[str, Outcomes] = {}
-        if self.expected is not None:
-            seen[FIRST] = self.expected
-        seen |= {run.isa: run.outcomes for run in self.runs if run.outcomes is not None}
-        if self.second is not None and row not in self.second.unsupported:
-            seen[SECOND] = self.second.outcomes
-        return {name: observe(outcomes, row) for name, outcomes in seen.items()}
-
-
-@lru_cache(maxsize=256)  # settings are drawn freely: few come twice
+@lru_cache(maxsize=256)  # bounded, because most combinations of settings occur once
 def _target(
     isa: str, settings: tuple[tuple[str, str], ...], flags: tuple[tuple[str, str], ...]
 ) -> Target:
@@ -122,13 +78,18 @@ def _target(
 
 
 def target_of(case: Case, isa: str) -> Target:
-    """The target that a case is compiled for on an ISA."""
+    """Return the target that a case is compiled for on an ISA."""
     settings = tuple(sorted(effective_settings(case).items()))
     return _target(isa, settings, tuple(sorted(case.isa_settings.get(isa, {}).items())))
 
 
 def compile_case(case: Case, isa: str, functions: Functions) -> Sequence[CompiledCode]:
-    """The case's code by the Cranelift that is linked; raises what ``Functions.compile`` does."""
+    """Compile a case with the linked Cranelift.
+
+    Raises:
+        UnsupportedError, VerifierError, CompileError, CompilerPanic, SettingsError: as
+            ``Functions.compile`` raises them.
+    """
     return target_of(case, isa).compile(functions, chaos=case.chaos)
 
 
@@ -137,12 +98,12 @@ class Pipeline:
 
     Args:
         isas: names of the ISAs, each with an emulated CPU.
-        oracle: whose outcomes count as right.
-        second: ask the second oracle as well, and say who stands alone.
-        fired_rules: notes which rules fired on each ISA.
-        compiler: makes the code of a case on an ISA, of the functions as they are read.
-        on_stage: is told of each stage before it begins, so that whoever supervises this process
-            knows what it died of.
+        oracle: the oracle whose outcomes count as right.
+        second: whether to ask the second oracle as well, and to name the outlier in findings.
+        fuel: instructions that the oracle executes for one input.
+        fired_rules: records which ISLE rules fire on each ISA.
+        compiler: compiles a case for an ISA; it is handed the functions as they were read.
+        on_stage: called before each stage, so that a supervisor knows where this process died.
     """
 
     def __init__(
@@ -166,12 +127,16 @@ class Pipeline:
         self._executors = {isa: executor_for(isa) for isa in self.isas}
 
     def limit_seconds(self, seconds: float) -> None:
-        """CPU time after which an emulation counts as hung, in place of the executors' own."""
+        """Set the CPU time after which an emulation counts as hung."""
         for executor in self._executors.values():
             executor.limit_seconds(seconds)
 
     def check(self, case: Case, injection: Injection = NO_INJECTION) -> Verdict:
-        """Takes one case through all stages. Raises SettingsError for settings that no ISA has."""
+        """Take one case through all stages.
+
+        Raises:
+            SettingsError: the case has settings or flags that this Cranelift does not know.
+        """
         verdict = Verdict()
         functions = self._read(case, injection, verdict)
         if functions is None or not self._interpret(case, verdict):
@@ -213,7 +178,7 @@ class Pipeline:
         return None
 
     def _interpret(self, case: Case, verdict: Verdict) -> bool:
-        """Asks the oracle; whether there is something to compare with."""
+        """Ask the oracle. Returns whether there are outcomes to compare with."""
         start = self._begin(Stage.INTERPRET)
         try:
             verdict.expected = self.oracle(case, self.fuel)
@@ -255,7 +220,7 @@ class Pipeline:
             run.outcomes = self._outcomes(case, run, code, verdict.expected)
         except NOT_EXECUTABLE as error:
             verdict.rejected.append(f"{run.isa}: {str(error).removeprefix(f'{run.isa}: ')}")
-        except diagnosis.COMPILER_FAILURES as error:  # of the driver that calls main
+        except diagnosis.COMPILER_FAILURES as error:  # raised for the driver that calls main
             verdict.findings.append(diagnosis.compiler_failure(run.isa, error))
         run.emulate_ns = process_time_ns() - start
         verdict.stage_ns[Stage.EMULATE] += run.emulate_ns
@@ -292,7 +257,7 @@ class Pipeline:
         verdict.stage_ns[Stage.COMPARE] += process_time_ns() - start
 
     def _cross_check(self, case: Case, functions: Functions | None, verdict: Verdict) -> None:
-        """Compares the oracles, and says who stands alone, in findings on an ISA too."""
+        """Compare the two oracles, and name the outlier in every finding."""
         assert verdict.expected is not None
         start = self._begin(Stage.CROSSCHECK)
         try:
@@ -309,28 +274,32 @@ class Pipeline:
             verdict.findings.append(diagnosis.oracles_disagree(case, check.differences))
         canonical = has_canonical_nans(case)
         verdict.findings = [
-            _with_who_stands_alone(finding, verdict, canonical_nans=canonical)
+            _with_outlier(finding, verdict, canonical_nans=canonical)
             for finding in verdict.findings
         ]
 
     def _diagnose(
         self, case: Case, run: IsaRun, code: Sequence[Code], expected: Outcomes
     ) -> Finding:
-        """Whose fault the differences are. A false fault is proved: with room it does not occur."""
-        spurious_faults = diagnosis.spurious_faults(run.isa, run.compiled)
-        if spurious_faults:
-            roomy = self._outcomes(case, run, code, expected, guard_padding=True)
-            remaining = compare(expected, roomy, canonical_nans=has_canonical_nans(case))
+        """Return the finding of a run with differences, and decide whose fault they are.
+
+        A spurious memory fault of the emulator is confirmed by running again with padding after
+        the regions: it must disappear.
+        """
+        suspects = diagnosis.spurious_faults(run.isa, run.compiled)
+        if suspects:
+            padded = self._outcomes(case, run, code, expected, guard_padding=True)
+            remaining = compare(expected, padded, canonical_nans=has_canonical_nans(case))
             if not remaining:
-                return diagnosis.emulator_fault(case, run.isa, spurious_faults, run.differences)
-            run.outcomes, run.differences = roomy, remaining
+                return diagnosis.emulator_fault(case, run.isa, suspects, run.differences)
+            run.outcomes, run.differences = padded, remaining
         return diagnosis.difference(case, run.isa, run.compiled, run.differences)
 
 
-def _with_who_stands_alone(finding: Finding, verdict: Verdict, *, canonical_nans: bool) -> Finding:
-    """A finding of differences, with a line that says whose they are if it is one alone."""
+def _with_outlier(finding: Finding, verdict: Verdict, *, canonical_nans: bool) -> Finding:
+    """Add a line to a finding of differences that names the outlier, or says that there is none."""
     if finding.known or not finding.inputs:
         return finding
-    alone = stands_alone_on_all(finding.inputs, verdict.observed, canonical_nans=canonical_nans)
-    line = f"{alone} stands alone" if alone else "nobody stands alone"
+    name = outlier_on_all(finding.inputs, verdict.observed, canonical_nans=canonical_nans)
+    line = f"outlier: {name or 'none'}"
     return replace(finding, explanation=(*finding.explanation, line))

@@ -1,67 +1,78 @@
-"""Taking a case through everything, again and again."""
+"""Running many similar cases through the pipeline, as minimising and triage do."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol, TypeAlias
 
 from fuzz.cases.case import Case
-from fuzz.differential.pipeline import Pipeline, Verdict
+from fuzz.differential.pipeline import Pipeline
 from fuzz.differential.stage import Stage
+from fuzz.differential.verdict import Verdict
+
+#: Called with each stage before it begins.
+OnStage: TypeAlias = Callable[[Stage], None]
+
+#: CPU time after which an emulation counts as hung. Short, because the interpreter's fuel bounds
+#: cases to what takes milliseconds, and many candidates are run.
+HANG_SECONDS: Final = 0.05
+#: Instructions that the interpreter executes for one input: several times what generated cases
+#: need, but few enough that candidates with endless loops are cheap.
+FUEL: Final = 50_000
 
 
-class Trial(Protocol):
-    """How a case is tried: by the harness as it is, or with a fault planted in it.
+class CaseRunner(Protocol):
+    """Runs cases through the pipeline, as it is or with a fault injected.
 
-    Trials are sent to other processes, so they must survive pickling.
+    Runners are sent to other processes, so they can be pickled.
     """
 
     def __call__(
-        self, case: Case, isas: Sequence[str], *, second: bool = False, stages: Stages | None = None
+        self,
+        case: Case,
+        isas: Sequence[str],
+        *,
+        second: bool = False,
+        on_stage: OnStage | None = None,
     ) -> Verdict:
-        """What comes of a case on these ISAs. ``second`` asks the second oracle too.
+        """Run a case on these ISAs.
 
-        Raises SettingsError for settings that an ISA does not have.
+        Args:
+            second: whether to ask the second oracle too.
+
+        Raises:
+            SettingsError: the case has settings that an ISA does not know.
         """
         ...
 
 
-class Stages(Protocol):
-    """Who is told of each stage before it begins."""
-
-    def __call__(self, stage: Stage) -> None: ...
-
-
-#: CPU time after which a case counts as hung, which is tried many times. The interpreter has
-#: bounded it to what takes milliseconds.
-HANG_SECONDS: Final = 0.05
-#: Instructions that the interpreter gives an input: several times what generated cases need, and
-#: little enough that candidates whose loops never end cost little.
-FUEL: Final = 50_000
-
-
-class PlainTrial:
-    """The harness as it is. Pipelines are made when they are needed, and kept."""
+class PlainRunner:
+    """Runs cases through the pipeline as it is. Pipelines are made on demand, and kept."""
 
     def __init__(self) -> None:
         self._pipelines: dict[tuple[str, ...], Pipeline] = {}
 
     def __call__(
-        self, case: Case, isas: Sequence[str], *, second: bool = False, stages: Stages | None = None
+        self,
+        case: Case,
+        isas: Sequence[str],
+        *,
+        second: bool = False,
+        on_stage: OnStage | None = None,
     ) -> Verdict:
-        return self.pipeline(isas, second=second, stages=stages).check(case)
+        return self.pipeline(isas, second=second, on_stage=on_stage).check(case)
 
     def pipeline(
-        self, isas: Sequence[str], *, second: bool = False, stages: Stages | None = None
+        self, isas: Sequence[str], *, second: bool = False, on_stage: OnStage | None = None
     ) -> Pipeline:
-        """The pipeline of some ISAs."""
+        """Return the pipeline for these ISAs."""
         key = tuple(isas)
         if key not in self._pipelines:
             self._pipelines[key] = Pipeline(key, fuel=FUEL)
             self._pipelines[key].limit_seconds(HANG_SECONDS)
         pipeline = self._pipelines[key]
-        pipeline.second, pipeline.on_stage = second, stages
+        pipeline.second, pipeline.on_stage = second, on_stage
         return pipeline
 
-    def __reduce__(self) -> tuple[type[PlainTrial], tuple[()]]:
-        return PlainTrial, ()  # engines are made anew where they are used
+    def __reduce__(self) -> tuple[type[PlainRunner], tuple[()]]:
+        return PlainRunner, ()  # emulators cannot be pickled; the other process makes its own

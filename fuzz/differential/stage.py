@@ -1,16 +1,12 @@
-"""The steps of one case."""
+"""The stages that a case goes through."""
 
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 
 class Stage(IntEnum):
-    """The steps of one case, in the order in which it goes through them."""
+    """The stages of one case, in order."""
 
     GENERATE = 0
     PRINT = 1

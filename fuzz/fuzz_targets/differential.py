@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from fuzz.cases.case import Case
-from fuzz.differential.pipeline import Pipeline, Verdict
+from fuzz.differential.pipeline import Pipeline
+from fuzz.differential.verdict import Verdict
 from fuzz.fuzz_targets.target import CaseTarget, Checked
 from fuzz.generate import Generator
 

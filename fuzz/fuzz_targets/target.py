@@ -16,7 +16,8 @@ from fuzz.differential import diagnosis
 from fuzz.differential.diagnosis import mark_known
 from fuzz.differential.finding import Finding
 from fuzz.differential.finding_file import finding_text
-from fuzz.differential.pipeline import NO_INJECTION, Injection, Verdict
+from fuzz.differential.pipeline import NO_INJECTION, Injection
+from fuzz.differential.verdict import Verdict
 from fuzz.fuzz_targets.options import FaultError, TargetOptions
 from fuzz.fuzz_targets.units import Units
 from fuzz.generate import Generator

@@ -1,5 +1,6 @@
-"""Making failing cases as small as a person would have written them.
+"""Making a failing case as small as possible while it fails in the same way.
 
-One pass per file; ``registry`` lists them, ``engine`` runs them to a fixpoint. Each step must make
-the case smaller (``size``), keep it sound (``soundness``), and keep what it shows (``judge``).
+There is one pass per file; ``registry`` lists them and ``engine`` repeats them until none of them
+changes the case any more. A step is taken only if the case gets smaller (``order``), stays sound
+(``soundness``), and an ``interestingness`` test still accepts it.
 """

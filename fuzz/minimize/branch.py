@@ -1,4 +1,4 @@
-"""Branches that always go one way."""
+"""Pass: conditional branches become unconditional."""
 
 from __future__ import annotations
 
@@ -8,28 +8,29 @@ from functools import partial
 from backend.cranelift.opcodes import OPCODES
 from clif.function import Block, BlockCall, Inst
 from clif.uses import Index
-from fuzz.minimize.subject import Change, Subject
+from fuzz.minimize.working_copy import Change, WorkingCopy
 
 
-def branch_to_one_side(subject: Subject) -> list[Change]:
-    """A conditional branch or a table becomes a jump, to where it went first; tables lose entries,
-    or have the same target twice; a branch goes directly to where a block of one jump leads.
+def branch_to_one_side(work: WorkingCopy) -> list[Change]:
+    """Replace branches by jumps, the target that was taken first; shorten branch tables.
 
-    Keeps: what the chosen side does. Ends: no new branches, and fewer ways out of blocks. A loop
-    whose branch leaves it is none any longer.
+    Also give two edges of a branch the same target, and skip blocks that only jump on.
+
+    Preserves: what the chosen side does.
+    Decreases: branches and edges between blocks. A loop whose branch is replaced ends.
     """
-    changes = [c for function in subject.case.functions for c in _ways(subject, function.blocks)]
-    for function in subject.case.functions:
-        changes += _threads(subject.index(function))
+    changes = [c for function in work.case.functions for c in _one_sided(work, function.blocks)]
+    for function in work.case.functions:
+        changes += _skipped_blocks(work.index(function))
     return changes
 
 
-def _ways(subject: Subject, blocks: list[Block]) -> Iterator[Change]:
+def _one_sided(work: WorkingCopy, blocks: list[Block]) -> Iterator[Change]:
     for block in blocks:
         last = block.instructions[-1]
         if last.opcode.name not in ("brif", "br_table"):
             continue
-        for target in _likely_first(subject, last):
+        for target in _taken_first(work, last):
             yield partial(_jump, block, target)
         for at in range(len(last.targets)):
             for other in range(len(last.targets)):
@@ -40,8 +41,8 @@ def _ways(subject: Subject, blocks: list[Block]) -> Iterator[Change]:
                 yield partial(_drop_entry, last, at)
 
 
-def _likely_first(subject: Subject, branch: Inst) -> list[BlockCall]:
-    taken = subject.number(branch.args[0])
+def _taken_first(work: WorkingCopy, branch: Inst) -> list[BlockCall]:
+    taken = work.number(branch.args[0])
     if taken is None:
         return branch.targets
     if branch.opcode.name == "brif":
@@ -65,7 +66,7 @@ def _drop_entry(branch: Inst, at: int) -> None:
         del branch.targets[at]
 
 
-def _threads(index: Index) -> Iterator[Change]:
+def _skipped_blocks(index: Index) -> Iterator[Change]:
     for block in index.order:
         (*body, last) = block.instructions
         if body or last.opcode.name != "jump" or block is index.function.entry:

@@ -1,6 +1,6 @@
-"""Judging in a process of its own, which may die or take for ever of what it judges.
+"""An interestingness test in a child process, which may crash or hang on a case.
 
-Cases cross as the text of their files: what is judged is what will be written.
+Cases are sent as the text of their files, so what is tested is what will be written.
 """
 
 from __future__ import annotations
@@ -21,68 +21,70 @@ from fuzz.campaign.plan import CampaignPlan
 from fuzz.campaign.process_limits import die_with_parent, limit_memory, send_errors_to
 from fuzz.cases.case import Case
 from fuzz.cases.casefile import print_case, read_case
-from fuzz.differential.failure_signature import Symptom
-from fuzz.minimize.interestingness import TrialJudge
+from fuzz.differential.failure_signature import FailureSignature
+from fuzz.minimize.interestingness import FailureTest
 
 _CONTEXT: Final = multiprocessing.get_context("spawn")
 
 
-def _serve(judge: TrialJudge, in_flight: InFlightSlot, errors: str, connection: Connection) -> None:
-    """The process's main function: a symptom for each text, until there are no more."""
+def _serve(test: FailureTest, in_flight: InFlightSlot, errors: str, connection: Connection) -> None:
+    """Answer each text with its failure, until there are no more: the child's main function."""
     die_with_parent()
     send_errors_to(errors)
     limit_memory(CampaignPlan().memory_mb)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; we are told
-    judge.stages = in_flight.enter
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent handles it
+    test.on_stage = in_flight.enter
     connection.send(None)
     for index, text in enumerate(iter(connection.recv, None)):
         in_flight.begin(index)
-        found = judge(read_case(text).case)
+        found = test(read_case(text).case)
         in_flight.end()
         connection.send(found)
 
 
 @dataclass(slots=True)
-class ChildJudge:
-    """A judge (``fuzz.minimize.interestingness.Judge``) whose work is done by another process.
+class IsolatedTest:
+    """An interestingness test that has a child process do its work.
+
+    The death of the child is a failure, too. The next case gets a new child.
 
     Attributes:
-        judge: what that process judges by.
-        seconds: how long one case may take by the clock; the process is ended then.
+        test: the test that the child runs.
+        seconds: how long one case may take by the clock before the child is killed.
     """
 
-    judge: TrialJudge
+    test: FailureTest
     seconds: float
     _process: BaseProcess | None = None
     _connection: Connection | None = None
     _in_flight: InFlightSlot = field(default_factory=lambda: InFlightSlot(_CONTEXT))
     _folder: tempfile.TemporaryDirectory[str] | None = None
 
-    def __call__(self, case: Case) -> Symptom | None:
+    def __call__(self, case: Case) -> FailureSignature | None:
         if self._process is None:
             self._start()
         assert self._connection is not None
         try:
-            self._connection.send(print_case(case, isas=self.judge.isas))
+            self._connection.send(print_case(case, isas=self.test.isas))
             if self._connection.poll(self.seconds):
-                found: Symptom | None = self._connection.recv()
+                found: FailureSignature | None = self._connection.recv()
                 return found
             return self._post_mortem(timed_out=True)
         except (EOFError, OSError):
             return self._post_mortem(timed_out=False)
 
-    def fixed_on(self, symptom: Symptom) -> ChildJudge:
-        """A judge that looks for one symptom. This one's process ends."""
+    def restricted_to(self, failure: FailureSignature) -> IsolatedTest:
+        """Return a test that accepts this failure only. Ends this one's child."""
         self.close()
-        return ChildJudge(self.judge.fixed_on(symptom), self.seconds)
+        return IsolatedTest(self.test.restricted_to(failure), self.seconds)
 
-    def everywhere(self, symptom: Symptom) -> ChildJudge:
-        """The same for every ISA. This one's process ends."""
+    def on_all_isas(self, failure: FailureSignature) -> IsolatedTest:
+        """Return a test that accepts this failure on any ISA. Ends this one's child."""
         self.close()
-        return ChildJudge(self.judge.everywhere(symptom), self.seconds)
+        return IsolatedTest(self.test.on_all_isas(failure), self.seconds)
 
     def close(self) -> None:
-        """Ends the process."""
+        """End the child."""
         if self._process is not None:
             self._process.kill()
             self._process.join()
@@ -98,20 +100,20 @@ class ChildJudge:
         self._connection, theirs = _CONTEXT.Pipe()
         self._in_flight = InFlightSlot(_CONTEXT)
         self._folder = tempfile.TemporaryDirectory(prefix="clif-fuzz-")
-        arguments = (self.judge, self._in_flight, str(self._errors), theirs)
+        arguments = (self.test, self._in_flight, str(self._errors), theirs)
         self._process = _CONTEXT.Process(target=_serve, args=arguments)
         self._process.start()
         theirs.close()
-        self._connection.recv()  # it takes a second to be there
+        self._connection.recv()  # waits until the child has started, which takes a second
 
     @property
     def _errors(self) -> Path:
-        """Where the process's stderr goes."""
+        """The file that the child's stderr goes to."""
         assert self._folder is not None
         return Path(self._folder.name) / "stderr"
 
-    def _post_mortem(self, *, timed_out: bool) -> Symptom | None:
-        """What the process died of, as a symptom; the next case gets another process."""
+    def _post_mortem(self, *, timed_out: bool) -> FailureSignature | None:
+        """Return the failure that the child died of, and clean up after it."""
         process, last = self._process, self._in_flight.read()
         assert process is not None
         if not timed_out:
@@ -121,4 +123,4 @@ class ChildJudge:
         kind = None if last is None else CRASH_KINDS[exit_cause.kind].get(last.stage)
         if last is None or kind is None:
             return None
-        return Symptom(kind, (), f"{exit_cause.text} in {last.stage.label}")
+        return FailureSignature(kind, (), f"{exit_cause.text} in {last.stage.label}")

@@ -1,4 +1,4 @@
-"""Flags, offsets, trap codes and sizes that the failure does not need."""
+"""Passes: flags, conditions, offsets, trap codes, sizes and immediates become simple."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from typing import Final
 from clif.function import DEFAULT_FLAGS, Function, Inst
 from clif.types import I64
 from fuzz.minimize.numbers import simpler
-from fuzz.minimize.subject import Change, Subject
+from fuzz.minimize.working_copy import Change, WorkingCopy
 
-#: What a comparison is tried as; ``size`` knows which are simpler.
+#: Conditions that a comparison is tried with; ``order`` decides which are simpler.
 SIMPLER_CONDITIONS: Final = {
     "icmp": ("eq", "ne", "slt", "sle", "sgt", "sge", "ult"),
     "fcmp": ("eq", "ne", "lt", "le", "gt", "ge", "one", "ueq"),
 }
 
 
-def plain_details(subject: Subject) -> list[Change]:
-    """Memory flags, conditions, offsets, trap codes, cold blocks and slot sizes become plain.
+def plain_details(work: WorkingCopy) -> list[Change]:
+    """Simplify memory flags, conditions, offsets, trap codes, cold blocks and slot sizes.
 
-    Keeps: all operations and their operands. Ends: fewer details, smaller slots.
+    Preserves: all operations and their operands.
+    Decreases: the number of such details, or slot sizes.
     """
-    return [change for function in subject.case.functions for change in _changes(function)]
+    return [change for function in work.case.functions for change in _changes(function)]
 
 
 def _changes(function: Function) -> Iterator[Change]:
@@ -66,13 +67,14 @@ def _flags(inst: Inst) -> Iterator[Change]:
             yield partial(setattr, inst, "flags", plain)
 
 
-def simplify_constants(subject: Subject) -> list[Change]:
-    """Immediates go towards 0, 1 and -1.
+def simplify_constants(work: WorkingCopy) -> list[Change]:
+    """Move immediates towards 0, 1 and -1.
 
-    Keeps: everything else. Ends: each change makes a number simpler, as ``size`` counts it.
+    Preserves: everything else.
+    Decreases: the immediate's ``order.simplicity``.
     """
     changes: list[Change] = []
-    for function in subject.case.functions:
+    for function in work.case.functions:
         for inst in function.instructions():
             if inst.imm:
                 type_ = inst.results[0].type if inst.results else I64

@@ -1,4 +1,4 @@
-"""Parameters that nobody needs."""
+"""Passes: unused parameters go; calling conventions become plain."""
 
 from __future__ import annotations
 
@@ -10,39 +10,41 @@ from clif.function import AbiParam, Block, External, Function, Value
 from clif.opcodes import Format
 from clif.uses import Index
 from fuzz.minimize.calls import calls_of, declarations_of
-from fuzz.minimize.subject import Change, Subject, replace_uses
+from fuzz.minimize.working_copy import Change, WorkingCopy, replace_uses
 
 
-def drop_parameters(subject: Subject) -> list[Change]:
-    """Parameters that are not used go, of functions with their arguments; a parameter of a block
-    that is always given the same value becomes that value.
+def drop_parameters(work: WorkingCopy) -> list[Change]:
+    """Drop unused parameters with their arguments; replace block parameters that never vary.
 
-    Keeps: all that is computed. Ends: a parameter less.
+    A block parameter that every predecessor gives the same value is replaced by that value.
+
+    Preserves: everything that is computed.
+    Decreases: parameters.
     """
-    return [*_of_main(subject), *_of_callees(subject), *_of_blocks(subject)]
+    return [*_of_main(work), *_of_callees(work), *_of_blocks(work)]
 
 
-def _of_main(subject: Subject) -> Iterator[Change]:
-    uses = subject.index(subject.main).uses
-    for at, param in enumerate(subject.main.entry.params):
+def _of_main(work: WorkingCopy) -> Iterator[Change]:
+    uses = work.index(work.main).uses
+    for at, param in enumerate(work.main.entry.params):
         if not uses[param]:
-            yield partial(subject.drop_param, at)
+            yield partial(work.drop_param, at)
 
 
-def _of_callees(subject: Subject) -> Iterator[Change]:
-    for function in subject.case.functions[1:]:
-        uses = subject.index(function).uses
+def _of_callees(work: WorkingCopy) -> Iterator[Change]:
+    for function in work.case.functions[1:]:
+        uses = work.index(function).uses
         for at, param in enumerate(function.entry.params):
             if not uses[param]:
-                yield partial(_drop, subject, function, at)
+                yield partial(_drop, work, function, at)
 
 
-def _drop(subject: Subject, callee: Function, at: int) -> None:
+def _drop(work: WorkingCopy, callee: Function, at: int) -> None:
     del callee.entry.params[at]
     params = callee.signature.params
     new = replace(callee.signature, params=params[:at] + params[at + 1 :])
-    calls = list(calls_of(subject.case, callee))
-    for declaration in declarations_of(subject.case, callee):
+    calls = list(calls_of(work.case, callee))
+    for declaration in declarations_of(work.case, callee):
         declaration.signature = new
     callee.signature = new
     for _, _, inst in calls:
@@ -52,9 +54,9 @@ def _drop(subject: Subject, callee: Function, at: int) -> None:
             inst.ref = new
 
 
-def _of_blocks(subject: Subject) -> Iterator[Change]:
-    for function in subject.case.functions:
-        index = subject.index(function)
+def _of_blocks(work: WorkingCopy) -> Iterator[Change]:
+    for function in work.case.functions:
+        index = work.index(function)
         for block in index.order[1:]:
             for at, param in enumerate(block.params):
                 same = _only_value(index, block, at, param)
@@ -76,17 +78,18 @@ def _drop_block_param(index: Index, block: Block, at: int, same: Value | None) -
         del target.args[at]
 
 
-def forget_conventions(subject: Subject) -> list[Change]:
-    """Calling conventions, extensions and purposes of parameters become the plain ones.
+def forget_conventions(work: WorkingCopy) -> list[Change]:
+    """Make calling conventions ``system_v``, and drop extensions and purposes of parameters.
 
-    Keeps: types. Ends: none of them comes back.
+    Preserves: types.
+    Decreases: conventions, extensions and purposes that are not the default.
     """
     changes: list[Change] = []
-    for function in subject.case.functions:
+    for function in work.case.functions:
         if function.signature.call_conv != "system_v":
-            changes.append(partial(_plain, subject, function, "system_v", False))
+            changes.append(partial(_plain, work, function, "system_v", False))
         if any(p.extension or p.purpose != "normal" for p in _all_params(function)):
-            changes.append(partial(_plain, subject, function, function.signature.call_conv, True))
+            changes.append(partial(_plain, work, function, function.signature.call_conv, True))
     return changes
 
 
@@ -94,7 +97,7 @@ def _all_params(function: Function) -> tuple[AbiParam, ...]:
     return (*function.signature.params, *function.signature.returns)
 
 
-def _plain(subject: Subject, function: Function, convention: str, params: bool) -> None:
+def _plain(work: WorkingCopy, function: Function, convention: str, params: bool) -> None:
     old = function.signature
     new = replace(old, call_conv=convention)
     if params:
@@ -103,8 +106,8 @@ def _plain(subject: Subject, function: Function, convention: str, params: bool) 
             params=tuple(replace(p, extension=None, purpose="normal") for p in old.params),
             returns=tuple(replace(p, extension=None, purpose="normal") for p in old.returns),
         )
-    calls = list(calls_of(subject.case, function))
-    for declaration in declarations_of(subject.case, function):
+    calls = list(calls_of(work.case, function))
+    for declaration in declarations_of(work.case, function):
         declaration.signature = new
     function.signature = new
     for _, _, inst in calls:

@@ -1,4 +1,4 @@
-"""Earlier values in place of later ones."""
+"""Pass: operands become earlier values."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from typing import Final
 from clif.function import Function, Inst, Value
 from clif.uses import Index, Use
 from fuzz.minimize.order import instructions
-from fuzz.minimize.subject import Change, Subject
+from fuzz.minimize.working_copy import Change, WorkingCopy
 
-#: Larger cases have too many pairs of a use and a value; in the end cases are small.
+#: Larger cases have too many pairs of a use and a value. Other passes make the case small first.
 _MOST_INSTRUCTIONS: Final = 16
 
 
-def use_earlier_values(subject: Subject) -> list[Change]:
-    """An operand becomes an earlier value of its type.
+def use_earlier_values(work: WorkingCopy) -> list[Change]:
+    """Replace an operand by an earlier value of its type; swap operands, or targets of a branch.
 
-    Two operands, or two targets of a branch, change places.
+    This brings cases that differ only in the order of operands to one normal form.
 
-    Keeps: types, and what is there. Ends: values and blocks are named in an order that is ever more
-    that of their definition. Cases that differ in nothing else come to the same.
+    Preserves: types and instructions.
+    Decreases: the rank of used values, or the disorder in which values and blocks are named.
     """
-    if instructions(subject.case) > _MOST_INSTRUCTIONS:
+    if instructions(work.case) > _MOST_INSTRUCTIONS:
         return []
-    return [change for function in subject.case.functions for change in _of(subject, function)]
+    return [change for function in work.case.functions for change in _of(work, function)]
 
 
-def _of(subject: Subject, function: Function) -> Iterator[Change]:
-    index = subject.index(function)
+def _of(work: WorkingCopy, function: Function) -> Iterator[Change]:
+    index = work.index(function)
     values = list(function.values())
     rank = {value: n for n, value in enumerate(values)}
     for use in index.all_uses():
@@ -43,7 +43,7 @@ def _of(subject: Subject, function: Function) -> Iterator[Change]:
 
 
 def _swaps(index: Index, rank: Mapping[Value, int]) -> Iterator[Change]:
-    """Two operands exchanged where the later value stands first."""
+    """Swap two operands if the later value stands first."""
     uses = list(index.all_uses())
     for one in uses:
         for other in uses:

@@ -1,4 +1,4 @@
-"""Runs the passes until none of them makes the case smaller."""
+"""Repeats the passes until none of them makes the case smaller."""
 
 from __future__ import annotations
 
@@ -7,48 +7,49 @@ from dataclasses import dataclass, field
 
 from fuzz.cases.case import Case
 from fuzz.cases.casefile import print_case
-from fuzz.differential.failure_signature import Symptom
-from fuzz.minimize.interestingness import Judge
-from fuzz.minimize.order import Size, instructions, size_of
+from fuzz.differential.failure_signature import FailureSignature
+from fuzz.minimize.order import OrderKey, instructions, order_key
 from fuzz.minimize.soundness import Flaw, faults_of, flaws, is_verified, is_well_formed
-from fuzz.minimize.subject import Change, Subject, Trace, trace_of
 from fuzz.minimize.tidy import tidy
+from fuzz.minimize.working_copy import Change, Trace, WorkingCopy, trace_of
 
 
 class NotFailing(ValueError):
-    """The case shows nothing that could be kept."""
+    """The case shows no failure that minimising could keep."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """A way of making cases smaller.
+    """One way of making cases smaller.
 
     Attributes:
-        find: lists the changes that it sees in a subject, the most promising first. It must list
-            the same for the same case.
-        chunks: whether changes are tried many at a time, too.
+        find: lists possible changes of a working copy, the most promising first. For the same case
+            it must list the same changes.
+        chunks: whether several changes may be made at a time.
     """
 
     name: str
-    find: Callable[[Subject], Sequence[Change]]
+    find: Callable[[WorkingCopy], Sequence[Change]]
     chunks: bool = False
 
 
 @dataclass(slots=True)
-class Progress:
-    """How far it is: what an observer is told after each candidate.
+class MinimizerProgress:
+    """Progress of minimising.
 
     Attributes:
-        case: the smallest so far.
-        rounds: the round that is under way, counted from 1.
-        candidates: cases made so far; ``judged`` of them went to the judge.
+        case: the smallest case so far.
+        rounds: the current round, counted from 1.
+        candidates: candidates made so far.
+        tested: candidates that the interestingness test was asked about.
+        accepted: candidates that were taken.
     """
 
     case: Case
     pass_name: str = ""
     rounds: int = 0
     candidates: int = 0
-    judged: int = 0
+    tested: int = 0
     accepted: int = 0
 
 
@@ -57,74 +58,85 @@ class Minimizer:
     """Minimises one case.
 
     Attributes:
-        judge: must give the wanted symptom for a case that is to be kept.
-        observe: is told of each candidate; what it raises ends the run.
+        test: returns the failure that a case shows; None if it is not interesting.
+        observe: called after each candidate; what it raises ends the run.
     """
 
-    judge: Judge
+    test: Callable[[Case], FailureSignature | None]
     passes: Sequence[Pass]
-    observe: Callable[[Progress], None] = lambda progress: None
-    progress: Progress = field(init=False)
-    _wanted: Symptom = field(init=False)
-    _size: Size = field(init=False)
+    observe: Callable[[MinimizerProgress], None] = lambda progress: None
+    progress: MinimizerProgress = field(init=False)
+    _wanted: FailureSignature = field(init=False)
+    _key: OrderKey = field(init=False)
     _trace: Trace = field(init=False)
     _verified: bool = field(init=False)
     _flaws: frozenset[Flaw] = field(init=False)
     _known: frozenset[str] = field(init=False)
     _refused: set[int] = field(default_factory=set)
 
-    def start(self, case: Case) -> Symptom:
-        """Looks at the case. Raises NotFailing if it shows nothing."""
-        symptom = self.judge(case)
-        if symptom is None:
+    def start(self, case: Case) -> FailureSignature:
+        """Test the case that is to be minimised.
+
+        Returns:
+            The failure that it shows, which every candidate must show.
+
+        Raises:
+            NotFailing: it shows none.
+        """
+        failure = self.test(case)
+        if failure is None:
             raise NotFailing("the case does not fail, or only sometimes")
-        self._wanted = symptom
-        self.progress = Progress(case)
+        self._wanted = failure
+        self.progress = MinimizerProgress(case)
         self._verified = is_verified(case)
         self._known = faults_of(case)
         self._take(case)
-        return symptom
+        return failure
 
     def run(self) -> Case:
-        """Minimises what ``start`` was given: no pass can make the result smaller."""
+        """Minimise the case of ``start``, until no pass makes it smaller."""
         changed = True
         while changed:
             self.progress.rounds += 1
             changed = False
             for pass_ in self.passes:
-                changed |= self._sweep(pass_)
+                changed |= self._run_pass(pass_)
         return self.progress.case
 
-    def _sweep(self, pass_: Pass) -> bool:
-        """One pass over the case, in ever smaller chunks. Whether anything came of it."""
+    def _run_pass(self, pass_: Pass) -> bool:
+        """Run a pass, in ever smaller chunks of changes.
+
+        Returns:
+            Whether a candidate was taken.
+        """
         self.progress.pass_name = pass_.name
         before = self.progress.accepted
-        size = max(1, len(pass_.find(self._subject())) // 2) if pass_.chunks else 1
+        size = max(1, len(pass_.find(self._working_copy())) // 2) if pass_.chunks else 1
         while True:
-            self._sweep_chunks(pass_, size)
+            self._try_changes(pass_, size)
             if size == 1:
                 return self.progress.accepted > before
             size = (size + 1) // 2 if size > 2 else 1
 
-    def _sweep_chunks(self, pass_: Pass, size: int) -> None:
+    def _try_changes(self, pass_: Pass, size: int) -> None:
         at = 0
         while True:
-            subject = self._subject()
-            changes = pass_.find(subject)[at : at + size]
+            work = self._working_copy()
+            changes = pass_.find(work)[at : at + size]
             if not changes:
                 return
             for change in changes:
                 change()
-            tidy(subject.case)
-            subject.drop_superfluous()
-            if not self._try(subject.case):
+            tidy(work.case)
+            work.drop_unused_params()
+            if not self._try(work.case):
                 at += size
 
-    def _subject(self) -> Subject:
-        return Subject(self.progress.case, self._trace)
+    def _working_copy(self) -> WorkingCopy:
+        return WorkingCopy(self.progress.case, self._trace)
 
     def _try(self, candidate: Case) -> bool:
-        """Takes the candidate if it is smaller, sound, and shows the same."""
+        """Take the candidate if it is smaller, sound, and shows the wanted failure."""
         self.progress.candidates += 1
         taken = self._is_good(candidate)
         if taken:
@@ -134,7 +146,7 @@ class Minimizer:
         return taken
 
     def _is_good(self, candidate: Case) -> bool:
-        if size_of(candidate) >= self._size or not is_well_formed(candidate):
+        if order_key(candidate) >= self._key or not is_well_formed(candidate):
             return False
         key = hash(print_case(candidate))
         if key in self._refused:
@@ -142,9 +154,9 @@ class Minimizer:
         if self._verified and not is_verified(candidate):
             self._refused.add(key)
             return False
-        self.progress.judged += 1
-        symptom = self.judge(candidate)
-        if symptom is not None and symptom.includes(self._wanted) and self._is_sound(candidate):
+        self.progress.tested += 1
+        failure = self.test(candidate)
+        if failure is not None and failure.includes(self._wanted) and self._is_sound(candidate):
             return True
         self._refused.add(key)
         return False
@@ -156,13 +168,13 @@ class Minimizer:
 
     def _take(self, case: Case) -> None:
         self.progress.case = case
-        self._size = size_of(case)
-        self._flaws = flaws(case)  # what is sound once stays so
+        self._key = order_key(case)
+        self._flaws = flaws(case)  # a flaw that is gone must not come back
         self._trace = trace_of(case)
 
 
 def describe(case: Case) -> str:
-    """A case's size for people."""
+    """Describe a case's size for people."""
     inputs = f"{case.inputs.count} input" + "s" * (case.inputs.count != 1)
     settings = len(case.settings) + sum(len(flags) for flags in case.isa_settings.values())
     return f"{instructions(case)} instructions, {inputs}, {settings} settings"

@@ -1,4 +1,4 @@
-"""Calls replaced by what they call."""
+"""Pass: calls are inlined."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ from functools import partial
 from backend.cranelift.opcodes import OPCODES
 from clif.function import Block, BlockCall, Function, Inst, Value
 from fuzz.minimize.calls import calls_of
-from fuzz.minimize.subject import Change, Subject
+from fuzz.minimize.working_copy import Change, WorkingCopy
 
 
-def inline_calls(subject: Subject) -> list[Change]:
-    """A callee's blocks take the place of a call; its returns jump to what follows the call.
+def inline_calls(work: WorkingCopy) -> list[Change]:
+    """Replace a call by the callee's blocks; its returns jump to what follows the call.
 
-    Keeps: what is computed. Ends: a call less, so long as callees are tried that call nothing.
+    Preserves: everything that is computed.
+    Decreases: calls. Only callees that call nothing are inlined, so it cannot go on for ever.
     """
-    return list(_changes(subject))
+    return list(_changes(work))
 
 
-def _changes(subject: Subject) -> Iterator[Change]:
-    for callee in subject.case.functions[1:]:
+def _changes(work: WorkingCopy) -> Iterator[Change]:
+    for callee in work.case.functions[1:]:
         if not _can_inline(callee):
             continue
-        for caller, block, inst in calls_of(subject.case, callee):
+        for caller, block, inst in calls_of(work.case, callee):
             if inst.opcode.name == "call" and caller is not callee:
-                yield partial(_inline, subject, caller, block, inst, callee)
+                yield partial(_inline, work, caller, block, inst, callee)
 
 
 def _can_inline(callee: Function) -> bool:
@@ -34,9 +35,11 @@ def _can_inline(callee: Function) -> bool:
     return not any("is_call" in inst.opcode.flags for inst in callee.instructions())
 
 
-def _inline(subject: Subject, caller: Function, block: Block, call: Inst, callee: Function) -> None:
+def _inline(
+    work: WorkingCopy, caller: Function, block: Block, call: Inst, callee: Function
+) -> None:
     body = callee.clone()
-    _renumber(subject, caller, body)
+    _renumber(work, caller, body)
     caller.stack_slots += body.stack_slots
     caller.externals += body.externals
     at = next(n for n, inst in enumerate(block.instructions) if inst is call)
@@ -55,9 +58,9 @@ def _inline(subject: Subject, caller: Function, block: Block, call: Inst, callee
     caller.blocks[place + 1 : place + 1] = [*body.blocks, after]
 
 
-def _renumber(subject: Subject, caller: Function, body: Function) -> None:
+def _renumber(work: WorkingCopy, caller: Function, body: Function) -> None:
     for value in body.values():
-        value.number = subject.fresh(caller, value.type).number
+        value.number = work.fresh(caller, value.type).number
     for n, block in enumerate(body.blocks):
         block.number = _free_number(caller, n)
 

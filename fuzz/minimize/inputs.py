@@ -1,4 +1,4 @@
-"""Fewer and simpler inputs."""
+"""Passes: inputs get fewer and simpler."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from clif.types import Type
 from fuzz.cases.case import Case
 from fuzz.minimize.numbers import simpler
 from fuzz.minimize.order import simplicity
-from fuzz.minimize.subject import Change, Subject
+from fuzz.minimize.working_copy import Change, WorkingCopy
 
-#: More arguments than these have too many combinations.
+#: With more arguments there are too many combinations to try them together.
 _MOST_TOGETHER: Final = 3
 
 
-def drop_inputs(subject: Subject) -> list[Change]:
-    """One input instead of several; half of them where no single one fails.
+def drop_inputs(work: WorkingCopy) -> list[Change]:
+    """Keep one input, or every second one if no single input fails.
 
-    Keeps: the functions. Ends: fewer inputs each time.
+    Preserves: the functions.
+    Decreases: inputs.
     """
-    case = subject.case
+    case = work.case
     rows = range(case.inputs.count)
     if len(rows) < 2:
         return []
@@ -36,16 +37,17 @@ def _select(case: Case, rows: list[int]) -> None:
     case.inputs = case.inputs.select(rows)
 
 
-def simplify_inputs(subject: Subject) -> list[Change]:
-    """Arguments go towards 0, 1 and -1, in all inputs at once.
+def simplify_inputs(work: WorkingCopy) -> list[Change]:
+    """Move arguments towards 0, 1 and -1, first all of them at once.
 
-    Keeps: the functions. Ends: each change makes an argument simpler, as ``size`` counts it.
+    Preserves: the functions.
+    Decreases: ``order.simplicity`` of the arguments.
     """
-    return [*_together(subject.case), *_arguments(subject.case)]
+    return [*_together(work.case), *_arguments(work.case)]
 
 
 def _together(case: Case) -> Iterator[Change]:
-    """All arguments at once, with zeros in memory: what simplifying one by one may not reach."""
+    """Change all arguments at once, and zero the memory: one by one may not lead there."""
     region, types = case.inputs.region, case.main.signature.param_types
     places = [n for n in range(len(types)) if region is None or n != region.param]
     if case.inputs.count != 1 or not 0 < len(places) <= _MOST_TOGETHER:
@@ -90,17 +92,18 @@ def _put(case: Case, at: int, row: int, number: int) -> None:
 
 
 def set_argument(case: Case, at: int, words: Words) -> None:
-    """Other words for a parameter of main; inputs are never changed in place."""
+    """Give a parameter of main other arguments. Makes new inputs: they are shared by copies."""
     args = [words if n == at else other for n, other in enumerate(case.inputs.args)]
     case.inputs = replace(case.inputs, args=args)
 
 
-def simplify_region(subject: Subject) -> list[Change]:
-    """Less memory, and zeros in it.
+def simplify_region(work: WorkingCopy) -> list[Change]:
+    """Make the memory region smaller, and its bytes zero or smaller.
 
-    Keeps: the functions. Ends: the region gets smaller, or its bytes do.
+    Preserves: the functions.
+    Decreases: the region's size, or the sum of its bytes.
     """
-    region = subject.case.inputs.region
+    region = work.case.inputs.region
     if region is None:
         return []
     contents = region.contents
@@ -117,7 +120,7 @@ def simplify_region(subject: Subject) -> list[Change]:
         byte = contents[at]
         smaller = {n for n in (1, byte >> 1, byte & byte - 1) if n < byte}
         found += [contents[:at] + bytes([n]) + contents[at + 1 :] for n in sorted(smaller)]
-    return [partial(_fill, subject.case, new) for new in found]
+    return [partial(_fill, work.case, new) for new in found]
 
 
 def _fill(case: Case, contents: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Whether a case still shows what it is kept for."""
+"""Interestingness tests: whether a case still shows the failure that it is kept for."""
 
 from __future__ import annotations
 
@@ -8,66 +8,71 @@ from typing import Protocol
 from backend.cranelift.compiler import SettingsError
 from backend.isa.registry import DEFAULT_ISAS
 from fuzz.cases.case import Case
-from fuzz.differential.failure_signature import Symptom, primary, symptoms
+from fuzz.differential.failure_signature import (
+    FailureSignature,
+    failure_signatures,
+    primary,
+)
 from fuzz.differential.finding import FindingKind
-from fuzz.differential.runner import Stages, Trial
+from fuzz.differential.runner import CaseRunner, OnStage
 
 
-class Judge(Protocol):
-    """Names what a case shows, None if that is nothing of interest."""
+class InterestingnessTest(Protocol):
+    """Decides what a case shows. It can be restricted to one failure, and must be closed."""
 
-    def __call__(self, case: Case) -> Symptom | None: ...
-
-
-class Bench(Judge, Protocol):
-    """A judge that can be asked to look for one symptom alone, and to go home."""
-
-    def fixed_on(self, symptom: Symptom) -> Bench: ...
-    def everywhere(self, symptom: Symptom) -> Bench:
-        """One that looks for the symptom on every ISA, and is content with any."""
+    def __call__(self, case: Case) -> FailureSignature | None:
+        """Return the failure that a case shows; None if it is not interesting."""
         ...
 
-    def close(self) -> None: ...
+    def restricted_to(self, failure: FailureSignature) -> InterestingnessTest:
+        """Return a test that accepts this failure only, on at least the same ISAs."""
+        ...
+
+    def on_all_isas(self, failure: FailureSignature) -> InterestingnessTest:
+        """Return a test that runs cases on every ISA, and accepts this failure on any of them."""
+        ...
+
+    def close(self) -> None:
+        """Free what the test holds."""
+        ...
 
 
 @dataclass(slots=True)
-class TrialJudge:
-    """Judges by taking the case through everything.
+class FailureTest:
+    """An interestingness test that runs a case through the pipeline, in this process.
 
     Attributes:
-        isas: the ISAs that it is tried on.
-        wanted: the symptom that is looked for; None takes any.
-        isa: an ISA whose symptom is preferred where any is taken.
-        second: ask the second oracle too.
+        isas: the ISAs on which cases are run.
+        wanted: the failure that is accepted; None accepts any.
+        isa: an ISA whose failure is preferred if any is accepted.
+        second: whether to ask the second oracle too.
     """
 
-    trial: Trial
+    run_case: CaseRunner
     isas: tuple[str, ...] = DEFAULT_ISAS
-    wanted: Symptom | None = None
+    wanted: FailureSignature | None = None
     isa: str = ""
     second: bool = False
-    stages: Stages | None = None
+    on_stage: OnStage | None = None
 
-    def __call__(self, case: Case) -> Symptom | None:
+    def __call__(self, case: Case) -> FailureSignature | None:
         try:
-            verdict = self.trial(case, self.isas, second=self.second, stages=self.stages)
+            verdict = self.run_case(case, self.isas, second=self.second, on_stage=self.on_stage)
         except SettingsError:
-            return None  # flags that the case's ISA does not have in this build
-        found = symptoms(verdict)
+            return None  # this build does not know a flag of the case
+        found = failure_signatures(verdict)
         if self.wanted is None:
             return primary(found, self.isa)
-        return next((s for s in found if s.includes(self.wanted)), None)
+        return next((failure for failure in found if failure.includes(self.wanted)), None)
 
-    def fixed_on(self, symptom: Symptom) -> TrialJudge:
-        """A judge that looks for one symptom, on the ISAs that show it."""
-        isas = symptom.isas or self.isas
-        second = symptom.kind in (FindingKind.ORACLES_DISAGREE, FindingKind.ORACLE_FAULT)
-        return TrialJudge(self.trial, isas, symptom, self.isa, second)
+    def restricted_to(self, failure: FailureSignature) -> FailureTest:
+        isas = failure.isas or self.isas
+        second = failure.kind in (FindingKind.ORACLES_DISAGREE, FindingKind.ORACLE_FAULT)
+        return FailureTest(self.run_case, isas, failure, self.isa, second)
 
-    def everywhere(self, symptom: Symptom) -> TrialJudge:
-        """One that looks for the symptom on every ISA, and is content with any."""
-        anywhere = replace(symptom, isas=())
-        return TrialJudge(self.trial, DEFAULT_ISAS, anywhere, self.isa, self.second)
+    def on_all_isas(self, failure: FailureSignature) -> FailureTest:
+        anywhere = replace(failure, isas=())
+        return FailureTest(self.run_case, DEFAULT_ISAS, anywhere, self.isa, self.second)
 
     def close(self) -> None:
-        """Nothing to do."""
+        """Do nothing: this test holds nothing."""

@@ -1,4 +1,4 @@
-"""Narrower types, and lanes instead of vectors."""
+"""Pass: types get simpler."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from clif.outcome import Words, ints_from_words, words_from_ints
 from clif.types import F32, F64, I8, I16, I32, I64, Type
 from fuzz.cases.case import Case
 from fuzz.minimize.order import type_weight
-from fuzz.minimize.subject import Change, Subject
+from fuzz.minimize.working_copy import Change, WorkingCopy
 
 _CONSTANTS = ("iconst", "vconst", "f16const", "f32const", "f64const", "f128const")
 _SCALARS = (I8, I16, I32, I64, F32, F64)
 
 
-def narrow_types(subject: Subject) -> list[Change]:
-    """All values of a type become those of a simpler one: narrower, or a lane instead of a vector.
+def narrow_types(work: WorkingCopy) -> list[Change]:
+    """Give all values of a type a simpler one: a narrower one, or a lane instead of a vector.
 
-    Keeps: the operations; a candidate that does not fit together is none. Ends: types get simpler.
+    Preserves: the operations. Candidates that do not verify are refused by the engine.
+    Decreases: ``order.type_weight``.
     """
-    return [partial(_retype, subject.case, old, new) for old, new in _pairs(subject.case)]
+    return [partial(_retype, work.case, old, new) for old, new in _pairs(work.case)]
 
 
 def _pairs(case: Case) -> Iterator[tuple[Type, Type]]:
@@ -77,7 +78,7 @@ def _retype_inst(inst: Inst, old: Type, new: Type) -> None:
 
 
 def _retype_constant(inst: Inst, old: Type, new: Type) -> None:
-    """The result's type has changed already."""
+    """Change the opcode and the immediate. The result already has its new type."""
     if inst.results[0].type is not new or inst.type not in (old, None):
         return
     name = "vconst" if new.is_vector else f"{new.name}const" if new.is_float else "iconst"
@@ -98,7 +99,11 @@ def _convert(words: Words, old: Type, new: Type) -> Words:
 
 
 def _number(value: int, old: Type, new: Type) -> int:
-    """The low bits; of floats the high ones, where sign and exponent are, or whether it is 0."""
+    """Convert a bit pattern.
+
+    Integers and vectors keep their low bits. Floats keep their high bits, which hold sign and
+    exponent; as an integer, a float becomes whether it is non-zero.
+    """
     if old.is_float and not new.is_float:
         return int(value != 0)
     if old.is_float and not old.is_vector:

@@ -1,4 +1,4 @@
-"""Simpler numbers: what arguments and constants are tried as."""
+"""Simpler numbers to try for arguments and immediates."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from clif.types import Type
 from fuzz.minimize.order import simplicity
 
-#: Of the floats: 1.0 by width of the lane.
+#: The bits of 1.0 by the width of the float.
 _ONE = {16: 0x3C00, 32: 0x3F800000, 64: 0x3FF << 52, 128: 0x3FFF << 112}
 
 
 def simpler(type_: Type, value: int) -> Iterator[int]:
-    """Bit patterns of the type that are simpler than a value, the simplest ones first."""
+    """Yield bit patterns of a type that are simpler than a value, the most promising first."""
     mask = (1 << type_.bits) - 1
     tried = dict.fromkeys(number & mask for number in _candidates(type_, value))
     mine = simplicity(value, type_.bits)
@@ -31,7 +31,7 @@ def _candidates(type_: Type, value: int) -> Iterator[int]:
     if not type_.is_float and not type_.is_vector:
         yield type_.sign_bit
         yield type_.sign_bit - 1
-    yield value & value - 1  # without its lowest one
+    yield value & value - 1  # clears the lowest set bit
     for bit in reversed(range(type_.bits)):
         if value >> bit & 1:
             yield value & ~(1 << bit)
@@ -41,5 +41,5 @@ def _candidates(type_: Type, value: int) -> Iterator[int]:
 
 
 def _lanes(type_: Type, lane: int) -> Iterator[int]:
-    """The lane's bits in every lane."""
+    """Yield the vector that has these bits in every lane."""
     yield sum(lane << n * type_.lane_bits for n in range(type_.lanes))

@@ -1,4 +1,4 @@
-"""Values that are replaced by others which are there already."""
+"""Pass: values are replaced by others that exist already."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ from functools import partial
 
 from clif.function import Function, Value
 from clif.uses import Index
-from fuzz.minimize.subject import Change, Subject, replace_uses
+from fuzz.minimize.working_copy import Change, WorkingCopy, replace_uses
 
 
-def use_operands(subject: Subject) -> list[Change]:
-    """Users of a result take an operand of the instruction instead; users of a parameter of main,
-    or of a constant, take an earlier one of the same type.
+def use_operands(work: WorkingCopy) -> list[Change]:
+    """Replace a result by an operand of its instruction.
 
-    Keeps: types. Ends: the instruction or parameter is used by nobody any longer, and goes.
+    Also replace a parameter of main, or a constant, by an earlier one of the same type.
+
+    Preserves: types.
+    Decreases: instructions or parameters: what is replaced is unused then, and goes.
     """
     return [
         change
-        for function in subject.case.functions
-        for change in _changes(function, subject.index(function))
-    ] + list(_of_parameters(subject))
+        for function in work.case.functions
+        for change in _changes(function, work.index(function))
+    ] + list(_of_parameters(work))
 
 
 def _changes(function: Function, index: Index) -> Iterator[Change]:
@@ -38,9 +40,9 @@ def _changes(function: Function, index: Index) -> Iterator[Change]:
                 constants.append(inst.result)
 
 
-def _of_parameters(subject: Subject) -> Iterator[Change]:
-    index = subject.index(subject.main)
-    params = subject.main.entry.params
+def _of_parameters(work: WorkingCopy) -> Iterator[Change]:
+    index = work.index(work.main)
+    params = work.main.entry.params
     for at, param in enumerate(params):
         for other in params[:at]:
             if other.type is param.type:

@@ -1,7 +1,7 @@
-"""How large a case is: the order in which each step of minimising goes down.
+"""The order of cases in which every step of minimising goes down.
 
-It is a tuple of counts, compared one after the other. All are natural numbers, so that no chain of
-steps is endless, whatever the passes do.
+A case's key is a tuple of natural numbers, which are compared one after the other. Such an order is
+well-founded: whatever the passes do, minimising ends.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from clif.uses import targets
 from clif.validity import used_values
 from fuzz.cases.case import Case, effective_settings
 
-Size = tuple[int, ...]
+OrderKey = tuple[int, ...]
 
 _CALLS: Final = (
     Format.CALL,
@@ -26,14 +26,15 @@ _CALLS: Final = (
     Format.TRY_CALL,
     Format.TRY_CALL_INDIRECT,
 )
-#: Optimising makes a failure harder to understand; the harness's default stands in the middle.
+#: A failure without optimising is the easiest to understand.
 _OPT_LEVELS: Final = ("none", "speed", "speed_and_size")
-#: The simplest comparisons first, those of integers and floats.
+#: Conditions of ``icmp``, then of ``fcmp``, the simplest first.
 _CONDITIONS: Final = (
     *("eq", "ne", "slt", "sle", "sgt", "sge", "ult", "ule", "ugt", "uge"),
     *("lt", "le", "gt", "ge", "one", "ueq", "ord", "uno"),
 )
-_HEAVY: Final = {
+#: How hard instructions are to understand; others weigh 2.
+_WEIGHTS: Final = {
     "br_table": 6,
     "try_call_indirect": 6,
     "try_call": 5,
@@ -50,8 +51,8 @@ _HEAVY: Final = {
 }
 
 
-def size_of(case: Case) -> Size:
-    """The case's size, what matters most first."""
+def order_key(case: Case) -> OrderKey:
+    """Return the case's key; its most important component comes first."""
     insts = [inst for function in case.functions for inst in function.instructions()]
     blocks = [block for function in case.functions for block in function.blocks]
     values = [value for function in case.functions for value in function.values()]
@@ -80,7 +81,7 @@ def size_of(case: Case) -> Size:
 
 
 def instructions(case: Case) -> int:
-    """How many instructions a case has."""
+    """Count the instructions of a case."""
     return sum(1 for function in case.functions for _ in function.instructions())
 
 
@@ -97,13 +98,13 @@ def _entities(function: Function) -> int:
 
 
 def _ranks(function: Function) -> int:
-    """How far behind the values stand that are used."""
+    """Sum the positions of the values that are used: lower if early values are used."""
     rank = {value: n for n, value in enumerate(function.values())}
     return sum(rank.get(v, 0) for inst in function.instructions() for v in used_values(inst))
 
 
 def _disorder(function: Function) -> int:
-    """More where later values and blocks are named before earlier ones."""
+    """Measure how often later values and blocks are named before earlier ones."""
     rank = {value: n for n, value in enumerate(function.values())}
     place = {block: n for n, block in enumerate(function.blocks)}
     named = [rank.get(v, 0) for inst in function.instructions() for v in used_values(inst)]
@@ -112,11 +113,11 @@ def _disorder(function: Function) -> int:
 
 
 def _weighted(numbers: Sequence[int]) -> int:
-    """A sum that is the smaller the earlier the small numbers come."""
+    """Return a sum that is the smaller, the earlier the small numbers come."""
     return sum(number * (len(numbers) - at) for at, number in enumerate(numbers))
 
 
-def _settings(case: Case) -> Size:
+def _settings(case: Case) -> OrderKey:
     settings = effective_settings(case)
     level = settings.get("opt_level", "none")
     others = len(case.settings) - ("opt_level" in case.settings)
@@ -129,16 +130,16 @@ def _settings(case: Case) -> Size:
 
 
 def _weight(inst: Inst) -> int:
-    return _HEAVY.get(inst.opcode.name, 2)
+    return _WEIGHTS.get(inst.opcode.name, 2)
 
 
 def type_weight(type_: Type) -> int:
-    """Plain integers are the simplest, then floats, then vectors."""
+    """Weigh a type: integers up to 64 bits are the simplest, then floats, then vectors."""
     return type_.bits + 1000 * (type_.is_float or type_.bits > 64) + 4000 * type_.is_vector
 
 
 def _details(inst: Inst) -> int:
-    """Flags, trap codes and offsets that are not the plain ones."""
+    """Count flags, trap codes, conditions and offsets that are not the simplest ones."""
     flags = inst.flags
     count = flags.aligned + flags.readonly + flags.can_move
     count += flags.endianness is not None
@@ -156,7 +157,7 @@ def _number(inst: Inst) -> int:
 
 
 def simplicity(value: int, bits: int) -> int:
-    """0, 1 and -1 come first, then small numbers, then those with few ones or few zeros."""
+    """Rank a number: 0, 1, -1, then small numbers, then those with few ones or few zeros."""
     mask = (1 << bits) - 1
     value &= mask
     if value == 0:
@@ -172,7 +173,7 @@ def simplicity(value: int, bits: int) -> int:
     return 256 + 8 * ones + small.bit_length()
 
 
-def _inputs(inputs: Inputs) -> Size:
+def _inputs(inputs: Inputs) -> OrderKey:
     numbers = 0
     for index, words in enumerate(inputs.args):
         if inputs.region is not None and index == inputs.region.param:
@@ -185,8 +186,8 @@ def _inputs(inputs: Inputs) -> Size:
     return len(contents), len(contents.rstrip(b"\0")) + sum(contents), numbers
 
 
-def _order(case: Case) -> Size:
-    """Names and numbers: those that a person would give come first."""
+def _order(case: Case) -> OrderKey:
+    """Count deviations from the names, numbers and order of ``renumber``."""
     wanted = canonical_names(len(case.functions))
     names = sum(f.name != name for f, name in zip(case.functions, wanted, strict=True))
     numbers = sum(
@@ -208,7 +209,7 @@ def _order(case: Case) -> Size:
 
 
 def in_order(function: Function) -> list[Block]:
-    """The reachable blocks in the order in which they are first led to."""
+    """List the reachable blocks in the order of a depth-first search."""
     found: dict[Block, None] = {}
     todo = [function.entry]
     while todo:
@@ -220,7 +221,7 @@ def in_order(function: Function) -> list[Block]:
 
 
 def order_of_use(function: Function) -> list[int]:
-    """The places of its parameters in the order in which they are first used."""
+    """List the indices of a function's parameters in the order of their first use."""
     params = function.entry.params
     first: dict[object, int] = {}
     for n, inst in enumerate(function.instructions()):
@@ -230,5 +231,5 @@ def order_of_use(function: Function) -> list[int]:
 
 
 def canonical_names(count: int) -> list[str]:
-    """``main``, ``callee``, ``callee2``..."""
+    """Return ``main``, ``callee``, ``callee2``... for so many functions."""
     return ["main", "callee", *(f"callee{n}" for n in range(2, count))][:count]

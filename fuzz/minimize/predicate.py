@@ -1,4 +1,4 @@
-"""A judge of the user's own: a command that says by its exit code whether a case is interesting."""
+"""An interestingness test of the user's own: a command that answers by its exit code."""
 
 from __future__ import annotations
 
@@ -11,30 +11,32 @@ from typing import Final
 
 from fuzz.cases.case import Case
 from fuzz.cases.casefile import print_case
-from fuzz.differential.failure_signature import Symptom
+from fuzz.differential.failure_signature import FailureSignature
 
-_INTERESTING: Final = Symptom(None, what="what the predicate looks for")
+_INTERESTING: Final = FailureSignature(None, what="what the predicate looks for")
 _PLACE: Final = "{}"
 
 
 class PredicateError(Exception):
-    """The command cannot be run: why."""
+    """The command cannot be run; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
-class PredicateJudge:
-    """Runs a command on each case (``fuzz.minimize.interestingness.Judge``).
+class PredicateTest:
+    """An interestingness test that runs a command on each case's file.
 
     Attributes:
-        command: words as for a shell; the file's name stands for ``{}``, or comes last.
-        seconds: how long the command may take; one that takes longer is not interested.
+        command: words as for a shell; ``{}`` stands for the file's name, which comes last
+        otherwise.
+        isas: the ISAs that the file names.
+        seconds: how long the command may take; a case for which it takes longer is refused.
     """
 
     command: str
     isas: tuple[str, ...]
     seconds: float
 
-    def __call__(self, case: Case) -> Symptom | None:
+    def __call__(self, case: Case) -> FailureSignature | None:
         with tempfile.TemporaryDirectory(prefix="clif-fuzz-") as folder:
             file = Path(folder) / "case.clif"
             file.write_text(print_case(case, isas=self.isas), encoding="utf-8")
@@ -53,16 +55,16 @@ class PredicateJudge:
                 raise PredicateError(f"cannot run '{self.command}': {error.strerror}") from error
         return _INTERESTING if done.returncode == 0 else None
 
-    def fixed_on(self, symptom: Symptom) -> PredicateJudge:
-        """There is one symptom only."""
+    def restricted_to(self, failure: FailureSignature) -> PredicateTest:
+        """Return this test: the command looks for one failure only."""
         return self
 
-    def everywhere(self, symptom: Symptom) -> PredicateJudge:
-        """ISAs are the command's affair."""
+    def on_all_isas(self, failure: FailureSignature) -> PredicateTest:
+        """Return this test: the command decides about ISAs."""
         return self
 
     def close(self) -> None:
-        """Nothing to do."""
+        """Do nothing: this test holds nothing."""
 
     def _words(self, file: Path) -> list[str]:
         words = shlex.split(self.command)

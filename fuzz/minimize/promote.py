@@ -1,4 +1,4 @@
-"""A callee in place of main."""
+"""Pass: a callee becomes main."""
 
 from __future__ import annotations
 
@@ -8,28 +8,29 @@ from functools import partial
 from clif.function import AbiParam, Function
 from clif.outcome import Inputs
 from clif.types import I64
-from fuzz.minimize.subject import Change, Subject
+from fuzz.minimize.working_copy import Change, WorkingCopy
 from interp.memory import REGION_BASE
 
 
-def promote_callee(subject: Subject) -> list[Change]:
-    """A callee becomes main, with the arguments that it was called with.
+def promote_callee(work: WorkingCopy) -> list[Change]:
+    """Make a callee the main function, with the arguments that it was called with.
 
-    Keeps: what the callee does. Ends: main goes, unless the callee calls it.
+    Preserves: what the callee does.
+    Decreases: functions, as main goes unless the callee calls it.
     """
-    case = subject.case
+    case = work.case
     return [
-        partial(_promote, subject, function)
+        partial(_promote, work, function)
         for function in case.functions[1:]
-        if all(subject.words(param) is not None for param in function.entry.params)
+        if all(work.words(param) is not None for param in function.entry.params)
     ]
 
 
-def _promote(subject: Subject, function: Function) -> None:
-    case = subject.case
+def _promote(work: WorkingCopy, function: Function) -> None:
+    case = work.case
     params = function.entry.params
-    args = [words for param in params if (words := subject.words(param)) is not None]
-    at = (n for n, p in enumerate(params) if p.type is I64 and subject.number(p) == REGION_BASE)
+    args = [words for param in params if (words := work.words(param)) is not None]
+    at = (n for n, p in enumerate(params) if p.type is I64 and work.number(p) == REGION_BASE)
     place = next(at, None)
     region = case.inputs.region
     if region is not None:

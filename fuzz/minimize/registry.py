@@ -1,4 +1,4 @@
-"""All passes, in the order in which a round tries them: what takes most away comes first."""
+"""All passes, in the order in which a round tries them: those that remove most come first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names, numbers and orders that a person would have chosen."""
+"""Pass: names, numbers and order become what a person would have chosen."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ from functools import partial
 from clif.function import AbiParam, GlobalValue, format_name
 from fuzz.cases.case import Case
 from fuzz.minimize.order import canonical_names, in_order, order_of_use
-from fuzz.minimize.subject import Change, Subject
+from fuzz.minimize.working_copy import Change, WorkingCopy
 
 
-def renumber(subject: Subject) -> list[Change]:
-    """Functions are called main, callee..., values and blocks are numbered in order, parameters of
-    main stand in the order of their first use, blocks in the order in which they are first led to.
+def renumber(work: WorkingCopy) -> list[Change]:
+    """Bring names, numbers and order to one normal form.
 
-    Keeps: everything but names and order. Ends: a case in this form is left alone.
+    Functions are named ``main``, ``callee``...; values and blocks are numbered in order; parameters
+    of main stand in the order of their first use, and blocks in the order in which they are
+    reached.
+
+    Preserves: everything but names and order.
+    Decreases: deviations from the normal form.
     """
-    case = subject.case
+    case = work.case
     return [partial(_everything, case), partial(_numbers, case), partial(_names, case)]
 
 

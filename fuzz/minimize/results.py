@@ -1,4 +1,4 @@
-"""Fewer results."""
+"""Pass: functions return fewer results."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from functools import partial
 
 from clif.function import External, Function
 from fuzz.minimize.calls import calls_of, declarations_of
-from fuzz.minimize.subject import Change, Subject, replace_uses
 from fuzz.minimize.tidy import set_returns
+from fuzz.minimize.working_copy import Change, WorkingCopy, replace_uses
 
 
-def drop_results(subject: Subject) -> list[Change]:
-    """Main returns one of its results, or none; callees return one less.
+def drop_results(work: WorkingCopy) -> list[Change]:
+    """Reduce main to one of its results, all but one, or none; drop one result of a callee.
 
-    Keeps: all effects. Ends: each change leaves fewer results.
+    Preserves: everything that is computed.
+    Decreases: results.
     """
-    main = subject.main
+    main = work.main
     count = len(main.signature.returns)
     changes: list[Change] = []
     if count > 1:
@@ -27,29 +28,29 @@ def drop_results(subject: Subject) -> list[Change]:
         ]
     if count:
         changes.append(partial(set_returns, main, []))
-    return changes + list(_of_callees(subject))
+    return changes + list(_of_callees(work))
 
 
-def _of_callees(subject: Subject) -> Iterator[Change]:
-    for function in subject.case.functions[1:]:
+def _of_callees(work: WorkingCopy) -> Iterator[Change]:
+    for function in work.case.functions[1:]:
         tails = any("return_call" in inst.opcode.name for inst in function.instructions())
         if not tails:
             for at in range(len(function.signature.returns)):
-                yield partial(_drop, subject, function, at)
+                yield partial(_drop, work, function, at)
 
 
-def _drop(subject: Subject, callee: Function, at: int) -> None:
-    calls = list(calls_of(subject.case, callee))
-    indices = {caller: subject.index(caller) for caller, _, _ in calls}
+def _drop(work: WorkingCopy, callee: Function, at: int) -> None:
+    calls = list(calls_of(work.case, callee))
+    indices = {caller: work.index(caller) for caller, _, _ in calls}
     returns = len(callee.signature.returns)
     set_returns(callee, [n for n in range(returns) if n != at])
-    for declaration in declarations_of(subject.case, callee):
+    for declaration in declarations_of(work.case, callee):
         declaration.signature = replace(declaration.signature, returns=callee.signature.returns)
     for caller, block, inst in calls:
         if at >= len(inst.results):
-            continue  # a tail call, or one with handlers: not valid any longer
+            continue  # a tail call, or one with handlers: the candidate is invalid, and refused
         result = inst.results.pop(at)
-        constant = subject.constant(caller, result.type, subject.number(result) or 0)
+        constant = work.constant(caller, result.type, work.number(result) or 0)
         replace_uses(indices[caller], result, constant[-1].result)
         place = next(n for n, other in enumerate(block.instructions) if other is inst)
         block.instructions[place + 1 : place + 1] = constant

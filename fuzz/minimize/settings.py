@@ -1,4 +1,4 @@
-"""Settings, ISA flags and chaos that the failure does not need."""
+"""Pass: settings, ISA flags and chaos mode go back to their defaults."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from functools import partial
 
 from fuzz.cases.case import Case
-from fuzz.minimize.subject import Change, Subject
+from fuzz.minimize.working_copy import Change, WorkingCopy
 
 
-def drop_settings(subject: Subject) -> list[Change]:
-    """Settings and flags go back to their defaults, ``opt_level`` to ``none``.
+def drop_settings(work: WorkingCopy) -> list[Change]:
+    """Drop settings, flags and bytes of chaos mode; lower ``opt_level``.
 
-    Keeps: functions and inputs. Ends: each change leaves one setting, flag or byte of chaos less.
+    Preserves: functions and inputs.
+    Decreases: settings, flags and bytes, or the optimisation level.
     """
-    return list(_changes(subject.case))
+    return list(_changes(work.case))
 
 
 def _changes(case: Case) -> Iterator[Change]:

@@ -1,8 +1,8 @@
-"""Whether a case may be believed: nothing in what it does is left open by CLIF.
+"""Soundness: whether CLIF defines everything that a case does.
 
-A difference is no finding if the case traps by accident, depends on where something lies, on what
-was in memory before, or on the payload of a NaN. Making a case smaller must not bring that about.
-What the inputs do is known from running them; promises about memory are checked by analysis.
+A difference is no finding if the case traps unintentionally, or depends on addresses, on
+uninitialised memory, or on the payload of a NaN. Minimising must not introduce that. Most of it is
+checked by running the inputs in the interpreter; promises about memory are checked by analysis.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from fuzz.cases.compare import compare
 from fuzz.differential.oracle import DEFAULT_FUEL
 from fuzz.differential.pipeline import target_of
 
-#: Made-up addresses and garbage that differ from the usual ones.
+#: Numbers that select other made-up addresses and other garbage in fresh memory than the default.
 _OTHER_LAYOUTS: Final = (1, 5)
 
 
 def is_well_formed(case: Case) -> bool:
-    """Whether the case is CLIF at all, and the inputs fit, as far as can be told by looking."""
+    """Whether the functions are structurally valid, and the inputs fit main's signature."""
     return all(is_valid(function) for function in case.functions) and _inputs_fit(case)
 
 
@@ -48,7 +48,7 @@ def _inputs_fit(case: Case) -> bool:
 
 
 def is_verified(case: Case) -> bool:
-    """Whether Cranelift's verifier accepts the functions as they are, for each ISA of the case."""
+    """Whether Cranelift's verifier accepts the functions, for each ISA of the case."""
     try:
         functions = Functions(print_functions(case.functions))
         for isa in filter(case.is_for, DEFAULT_ISAS):
@@ -60,17 +60,17 @@ def is_verified(case: Case) -> bool:
 
 
 class Flaw(Enum):
-    """Why a case may not be believed."""
+    """Why a case is not sound."""
 
-    ENDS = "an input traps by accident, never ends, or does what CLIF leaves undefined"
-    LAYOUT = "depends on where something lies, or on what was in memory before"
+    ENDS = "an input traps unintentionally, never ends, or does what CLIF leaves undefined"
+    LAYOUT = "depends on addresses, or on uninitialised memory"
     ADDRESS = "an address may get into results or memory"
     NANS = "depends on the payload of a NaN"
     PROMISES = "a load's promise is not proved"
 
 
 def flaws(case: Case) -> frozenset[Flaw]:
-    """The flaws of a case: none in a sound one."""
+    """Return the flaws of a case; a sound one has none."""
     found = set() if keeps_promises(case) else {Flaw.PROMISES}
     if _lets_addresses_out(case):
         found.add(Flaw.ADDRESS)
@@ -85,7 +85,10 @@ def flaws(case: Case) -> frozenset[Flaw]:
 
 
 def _lets_addresses_out(case: Case) -> bool:
-    """Real addresses have bits that made-up ones have not: running alone does not tell."""
+    """Whether an address may be returned or stored.
+
+    Running does not tell: real addresses have bits that the interpreter's addresses have not.
+    """
     graph = CallGraph(case)
     found = addresses(graph)
     if not found:
@@ -102,7 +105,7 @@ def _lets_addresses_out(case: Case) -> bool:
 
 
 def is_determined(case: Case) -> bool:
-    """Whether every input ends as it should, in the same way whatever CLIF leaves open."""
+    """Whether all inputs end as intended, with outcomes that CLIF fully determines."""
     return not flaws(case) - {Flaw.PROMISES, Flaw.ADDRESS}
 
 
@@ -130,8 +133,11 @@ def _ends_well(case: Case, outcomes: Outcomes) -> bool:
 
 
 def keeps_promises(case: Case) -> bool:
-    """Whether loads that promise that nothing writes what they read, or that they may be moved, are
-    proved to keep that."""
+    """Whether analysis proves all promises of loads.
+
+    A ``readonly`` load promises that nothing writes what it reads, a ``can_move`` load that it may
+    be moved.
+    """
     if not any(map(_promises, (inst for f in case.functions for inst in f.instructions()))):
         return True
     analysis = AnalysisResults(case)
@@ -145,7 +151,7 @@ def _promises(inst: Inst) -> bool:
 
 
 def faults_of(case: Case) -> frozenset[str]:
-    """Known faults of Cranelift that strike at instructions of the case."""
+    """Name the known faults of Cranelift that concern instructions of the case."""
     found = set()
     for isa in filter(case.is_for, DEFAULT_ISAS):
         settings, flags = effective_settings(case), case.isa_settings.get(isa, {})

@@ -1,4 +1,4 @@
-"""Blocks that follow only one other become part of it."""
+"""Pass: blocks are merged."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from functools import partial
 
 from clif.function import Block, Function, Value
 from clif.uses import Index
-from fuzz.minimize.subject import Change, Subject, replace_uses
+from fuzz.minimize.working_copy import Change, WorkingCopy, replace_uses
 
 
-def merge_blocks(subject: Subject) -> list[Change]:
-    """A block moves to the end of the one that jumps to it, if nothing else leads to it.
+def merge_blocks(work: WorkingCopy) -> list[Change]:
+    """Append a block to the one that jumps to it, if it has no other predecessor.
 
-    Keeps: everything that the function does. Ends: a block less.
+    Preserves: everything that the function does.
+    Decreases: blocks.
     """
     return [
         change
-        for function in subject.case.functions
-        for change in _of_function(function, subject.index(function))
+        for function in work.case.functions
+        for change in _of_function(function, work.index(function))
     ]
 
 
@@ -33,7 +34,10 @@ def _of_function(function: Function, index: Index) -> Iterator[Change]:
 
 
 def _merge(function: Function, block: Block) -> None:
-    """The block may be part of another one by now; what its jump leads to is looked up anew."""
+    """Merge a block with the target of its jump.
+
+    Other changes of the same chunk may have merged the block already, or given it another jump.
+    """
     if block not in function.blocks:
         return
     index = Index(function)

@@ -1,4 +1,4 @@
-"""Cleaning up after a change: what nothing leads to, names or uses goes."""
+"""Cleaning up after a change: removing what is unreachable or unused."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from fuzz.cases.case import Case, reachable_functions
 
 
 def tidy(case: Case) -> None:
-    """Drops unreachable blocks, unused pure instructions, declarations, functions, empty flags.
+    """Drop unreachable blocks, unused pure instructions, declarations and functions.
 
-    Keeps what the case does. Ends: it goes over everything once.
+    Preserves: what the case does.
     """
     for function in case.functions:
         remove_unreachable(function)
@@ -20,7 +20,7 @@ def tidy(case: Case) -> None:
         _drop_declarations(function)
     main, *others = case.functions
     case.functions = [main, *reachable_functions(main, others)]
-    # An ISA without flags would be named in the file, be it one that does not show the failure.
+    # The case's file names every ISA that has an entry here, even if it does not fail there.
     case.isa_settings = {isa: flags for isa, flags in case.isa_settings.items() if flags}
 
 
@@ -36,13 +36,13 @@ def _drop_declarations(function: Function) -> None:
     function.stack_slots = list(filter(used, function.stack_slots))
     function.externals = list(filter(used, function.externals))
     texts = " ".join(value.text for value in function.global_values) + (function.stack_limit or "")
-    if "gv" not in texts:  # else some are named by others
+    if "gv" not in texts:  # otherwise global values may refer to each other
         function.global_values = list(filter(used, function.global_values))
     _drop_regions(function)
 
 
 def _drop_regions(function: Function) -> None:
-    """Alias regions are named by number."""
+    """Drop all alias regions if none is used. Instructions refer to them by number."""
     regions = {inst.flags.alias_region for inst in function.instructions()} - {None}
     if regions or not function.alias_regions:
         return
@@ -50,7 +50,7 @@ def _drop_regions(function: Function) -> None:
 
 
 def set_returns(function: Function, kept: list[int]) -> None:
-    """Signature and returns of a function reduced to these results."""
+    """Reduce a function's signature and returns to these results."""
     signature = function.signature
     returns = tuple(signature.returns[n] for n in kept)
     function.signature = replace(signature, returns=returns)

@@ -14,18 +14,18 @@ from clif.printer import print_functions
 from fuzz.cases.case import Case, effective_settings, has_canonical_nans
 from fuzz.cases.casefile import CaseFile, CaseFileError, read_cases
 from fuzz.cases.filetest_export import filetest_text
-from fuzz.differential.failure_signature import primary, symptoms
+from fuzz.differential.failure_signature import failure_signatures, primary
 from fuzz.differential.finding import KNOWN, Finding, FindingKind
 from fuzz.differential.oracle import OracleError, interpreter
 from fuzz.differential.pipeline import Pipeline
-from fuzz.differential.runner import PlainTrial
+from fuzz.differential.runner import PlainRunner
 from fuzz.reporting.archive import read_header
 from fuzz.reporting.code import codes, compile_with_lines
 from fuzz.reporting.commands import commands
 from fuzz.reporting.divergence import divergence
 from fuzz.reporting.replay import ORACLE, Replay, replay
 from fuzz.reporting.values import failing_input
-from fuzz.triage.attribution import Assessor
+from fuzz.triage.attributor import Attributor
 from reports.model import Code, Divergence, Fact, FailingInput, FindingPage
 
 #: Kinds that are not run again: that would take until the time limit, or kill this process.
@@ -162,11 +162,11 @@ def _attribution(case: Case, isas: Sequence[str]) -> tuple[str, ...]:
     """Return the attribution as lines; empty for a big case, where it is slow and says little."""
     if sum(1 for f in case.functions for _ in f.instructions()) > _MOST_ATTRIBUTED:
         return ()
-    trial = PlainTrial()
-    symptom = primary(symptoms(trial(case, isas)))
-    if symptom is None:
+    run_case = PlainRunner()
+    failure = primary(failure_signatures(run_case(case, isas)))
+    if failure is None:
         return ()
-    return tuple(Assessor(trial).assess(case, symptom).lines())
+    return tuple(Attributor(run_case).attribute(case, failure).lines())
 
 
 def _first_row(failed: Sequence[FailingInput], isa: str) -> int | None:

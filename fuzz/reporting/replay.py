@@ -11,11 +11,12 @@ from fuzz.cases.case import has_canonical_nans
 from fuzz.cases.casefile import CaseFile
 from fuzz.cases.compare import Difference, Observed, observe
 from fuzz.cases.literals import describe_value
-from fuzz.differential.agreement import stands_alone_on_all
+from fuzz.differential.agreement import outlier_on_all
 from fuzz.differential.crosscheck import CrossCheck
 from fuzz.differential.explain import explain_differences
 from fuzz.differential.finding import Finding
-from fuzz.differential.pipeline import FIRST, IsaRun, Pipeline, Verdict
+from fuzz.differential.pipeline import Pipeline
+from fuzz.differential.verdict import FIRST, IsaRun, Verdict
 from reports.disassembly import listing
 
 ORACLE = FIRST
@@ -172,7 +173,7 @@ def _outlier(
             seen[FILE] = expectation.observed
         return seen
 
-    return stands_alone_on_all(rows, observed, canonical_nans=canonical_nans)
+    return outlier_on_all(rows, observed, canonical_nans=canonical_nans)
 
 
 # --- as text and JSON ---

@@ -1,5 +1,5 @@
-"""Proof that the harness sees faults: they are put between oracle and executor, and must be found.
+"""Self-check: faults are injected between oracle and executor, and the pipeline must detect each.
 
-``faults_*.py`` hold the faults, a short function each; ``registry`` collects them, ``check`` runs
-cases until each is caught.
+``faults_*.py`` hold the faults, a short function each; ``registry`` collects them, and ``check``
+runs cases until each fault is detected.
 """

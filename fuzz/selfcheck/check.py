@@ -1,31 +1,32 @@
-"""Runs cases with a fault injected until the pipeline sees it."""
+"""Runs cases with a fault injected until the pipeline detects it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
-from typing import Any
+from typing import Any, Final
 
 from fuzz.campaign.case_source import CaseSource
 from fuzz.cases.case_options import CaseOptions
 from fuzz.differential.finding import FindingKind
-from fuzz.differential.pipeline import Pipeline, Verdict
+from fuzz.differential.pipeline import Pipeline
+from fuzz.differential.verdict import Verdict
 from fuzz.selfcheck.registry import Fault
 
-#: What counts as having seen a fault. A fault that made CLIF invalid would be an error of its own.
-_SEEN = (FindingKind.MISCOMPILE, FindingKind.HANG)
+#: Kinds of findings that detect a fault. Other kinds mean that the fault itself is broken.
+_DETECTED: Final = (FindingKind.MISCOMPILE, FindingKind.HANG)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of one fault.
+class DetectionResult:
+    """Whether a fault was detected.
 
     Attributes:
-        cases: cases made until it was caught, or until they ran out.
-        injected: those of them that had a place for it.
-        bucket: of the finding that showed it, empty if it was missed.
-        problem: what went wrong with the injection itself, in the first case where it did.
+        cases: cases made until it was detected, or all cases.
+        injected: how many of them had a place for the fault.
+        bucket: bucket of the finding that detected it; empty if it was missed.
+        problem: why the first injection that did not compile failed; empty if all did.
     """
 
     fault: Fault
@@ -52,8 +53,12 @@ class Outcome:
 
 def check_faults(
     faults: Iterable[Fault], options: CaseOptions, *, seed: int, cases: int
-) -> Iterator[Outcome]:
-    """One outcome per fault, as it comes. Faults of other ISAs than the options' are left out."""
+) -> Iterator[DetectionResult]:
+    """Yield the result for each fault that concerns one of the options' ISAs.
+
+    Args:
+        cases: cases within which each fault must be detected.
+    """
     pipelines = {isa: Pipeline([isa]) for isa in options.isas}
     for fault in faults:
         isas = [isa for isa in options.isas if not fault.isas or isa in fault.isas]
@@ -63,12 +68,11 @@ def check_faults(
 
 def _check(
     fault: Fault, pipelines: list[Pipeline], options: CaseOptions, seed: int, cases: int
-) -> Outcome:
-    """Each case goes to one of the ISAs by turns."""
-    share = 1.0 if fault.trapping else options.trapping_share
-    source = CaseSource(
-        CaseOptions(options.isas, options.inputs, options.instructions, share), seed
-    )
+) -> DetectionResult:
+    """Run cases until the fault is detected. Each case runs on one ISA; they take turns."""
+    if fault.trapping:
+        options = replace(options, trapping_share=1.0)
+    source = CaseSource(options, seed)
     injected, problem = 0, ""
     for index in range(cases):
         case = source.case(index)
@@ -82,24 +86,23 @@ def _check(
         injected += 1
         verdict = pipeline.check(case, injection)
         problem = problem or _problem(verdict, index)
-        bucket = _seen(verdict)
-        # What is seen without the fault too is none of its doing.
+        bucket = detected_bucket(verdict)
+        # A finding that the case shows without the fault as well does not count.
         if bucket and not pipeline.check(case).findings:
-            return Outcome(fault, index + 1, injected, bucket, problem)
-    return Outcome(fault, cases, injected, problem=problem)
+            return DetectionResult(fault, index + 1, injected, bucket, problem)
+    return DetectionResult(fault, cases, injected, problem=problem)
 
 
-def _seen(verdict: Verdict) -> str:
-    """The bucket of the finding that a fault caused, empty if there is none."""
-    return next((f.bucket for f in verdict.findings if f.kind in _SEEN), "")
+def detected_bucket(verdict: Verdict) -> str:
+    """Return the bucket of the finding that detects an injected fault; empty if there is none."""
+    return next((f.bucket for f in verdict.findings if f.kind in _DETECTED), "")
 
 
 def _problem(verdict: Verdict, index: int) -> str:
-    """Whether the fault made something that does not compile: then it tests nothing."""
+    """Say why what the fault made does not compile; empty if it does."""
     if verdict.rejected:
         return f"case {index}: {verdict.rejected[0]}"
-    kinds = (FindingKind.VERIFIER_ERROR,)
     for finding in verdict.findings:
-        if finding.kind in kinds:
+        if finding.kind is FindingKind.VERIFIER_ERROR:
             return f"case {index}: {finding.explanation[0]}"
     return ""

@@ -1,10 +1,9 @@
-"""Finding places in functions, and changing them there."""
+"""Finding places in functions, and changing functions there."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from random import Random
-from typing import TypeVar
+from typing import TypeAlias
 
 from backend.cranelift.opcodes import OPCODES
 from clif.builder import FunctionBuilder
@@ -12,11 +11,11 @@ from clif.function import Block, BlockCall, Function, Inst, Value
 from clif.graph import successors
 from clif.place import Place
 
-T = TypeVar("T")
+Wanted: TypeAlias = Callable[[Inst], bool]
 
 
-def places(functions: Sequence[Function], wanted: Callable[[Inst], bool]) -> list[Place]:
-    """Every instruction that ``wanted`` accepts."""
+def places(functions: Sequence[Function], wanted: Wanted) -> list[Place]:
+    """List all instructions that ``wanted`` accepts."""
     return [
         Place(function, block, index)
         for function in functions
@@ -26,23 +25,28 @@ def places(functions: Sequence[Function], wanted: Callable[[Inst], bool]) -> lis
     ]
 
 
-def pick(candidates: Sequence[T], dice: Random) -> T | None:
-    """One of the candidates, None if there are none."""
-    return dice.choice(candidates) if candidates else None
+def each(wanted: Wanted) -> Callable[[list[Function]], list[Place]]:
+    """Return a function that lists all instructions that ``wanted`` accepts."""
+    return lambda functions: places(functions, wanted)
 
 
-def named(*names: str) -> Callable[[Inst], bool]:
-    """Accepts instructions of these opcodes."""
+def named(*names: str) -> Wanted:
+    """Accept instructions with these opcodes."""
     return lambda inst: inst.opcode.name in names
 
 
+def all_of(*conditions: Wanted) -> Wanted:
+    """Accept instructions that all of these accept."""
+    return lambda inst: all(condition(inst) for condition in conditions)
+
+
 def rename(inst: Inst, name: str) -> None:
-    """Another opcode of the same format and types."""
+    """Give an instruction another opcode of the same format and types."""
     inst.opcode = OPCODES[name]
 
 
 class Inserter:
-    """A builder that puts instructions in front of a place."""
+    """A context manager whose builder inserts instructions before a place."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
@@ -58,12 +62,12 @@ class Inserter:
 
 
 def insert_before(place: Place) -> Inserter:
-    """``with insert_before(place) as builder:`` new instructions are built in front of it."""
+    """Insert instructions before a place: ``with insert_before(place) as builder:``."""
     return Inserter(place)
 
 
 def replace_uses(function: Function, old: Value, new: Value, *, but: Sequence[Inst] = ()) -> None:
-    """Makes every use of ``old`` one of ``new``, those in ``but`` excepted."""
+    """Replace every use of a value by another value, except in the instructions ``but``."""
     for inst in function.instructions():
         if any(inst is other for other in but):
             continue
@@ -73,13 +77,13 @@ def replace_uses(function: Function, old: Value, new: Value, *, but: Sequence[In
 
 
 def branch_targets(inst: Inst) -> Iterator[BlockCall]:
-    """Targets of a branch, exception handlers included."""
+    """Yield the targets of a branch, exception handlers included."""
     yield from inst.targets
     yield from (handler.target for handler in inst.handlers)
 
 
 def in_cycle(block: Block) -> bool:
-    """Whether control can come back to the block."""
+    """Whether a block can be reached from itself."""
     seen: set[Block] = set()
     todo = successors(block)
     while todo:
@@ -93,5 +97,5 @@ def in_cycle(block: Block) -> bool:
 
 
 def definitions(function: Function) -> dict[Value, Inst]:
-    """The instruction that defines each value that is no block parameter."""
+    """Map each value that is no block parameter to the instruction that defines it."""
     return {result: inst for inst in function.instructions() for result in inst.results}

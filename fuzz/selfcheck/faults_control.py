@@ -1,69 +1,57 @@
-"""Wrong branches, loops and calls."""
+"""Faults of branches, loops and calls."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from random import Random
 
 from clif.function import Block, BlockCall, External, Function, Inst, Value
 from clif.graph import dominates, immediate_dominators
 from clif.place import Place
-from fuzz.cases.case import Case
-from fuzz.differential.pipeline import Injection
 from fuzz.selfcheck.editing import (
     definitions,
     in_cycle,
     insert_before,
     named,
-    pick,
     places,
     replace_uses,
 )
-from fuzz.selfcheck.registry import clif_fault, fault
+from fuzz.selfcheck.registry import clif_fault
 
 
-@clif_fault("branch-targets-swapped", "a conditional branch goes the other way")
-def branch_targets_swapped(functions: list[Function], dice: Random) -> bool:
-    """Not in a loop, which might not end then."""
-    candidates = [p for p in places(functions, named("brif")) if not in_cycle(p.block)]
-    place = pick(candidates, dice)
-    if place is None:
-        return False
+def _branches(functions: list[Function]) -> list[Place]:
+    """List conditional branches outside of loops, which might become endless."""
+    return [place for place in places(functions, named("brif")) if not in_cycle(place.block)]
+
+
+@clif_fault("branch-targets-swapped", "a conditional branch goes the other way", _branches)
+def branch_targets_swapped(place: Place) -> None:
     place.inst.targets.reverse()
-    return True
 
 
-@clif_fault("br-table-shifted", "a branch table is shifted by one entry")
-def br_table_shifted(functions: list[Function], dice: Random) -> bool:
+def _branch_tables(functions: list[Function]) -> list[Place]:
+    """List branch tables outside of loops that have different targets."""
     candidates = [p for p in places(functions, named("br_table")) if not in_cycle(p.block)]
-    place = pick([p for p in candidates if len({t.block for t in p.inst.targets[1:]}) > 1], dice)
-    if place is None:
-        return False
+    return [p for p in candidates if len({t.block for t in p.inst.targets[1:]}) > 1]
+
+
+@clif_fault("br-table-shifted", "a branch table is shifted by one entry", _branch_tables)
+def br_table_shifted(place: Place) -> None:
     default, *rest = place.inst.targets
     place.inst.targets = [default, *rest[1:], rest[0]]
-    return True
 
 
-@clif_fault("block-arguments-swapped", "two arguments of a branch are exchanged")
-def block_arguments_swapped(functions: list[Function], dice: Random) -> bool:
-    """What a parallel move gets wrong that is done one by one."""
-    pairs = [
+def _block_argument_pairs(functions: list[Function]) -> list[tuple[BlockCall, int, int]]:
+    return [
         (target, left, right)
         for place in places(functions, lambda inst: bool(inst.targets))
         if not in_cycle(place.block)
         for target in place.inst.targets
         for left, right in _same_type(target.args)
     ]
-    chosen = pick(pairs, dice)
-    if chosen is None:
-        return False
-    target, left, right = chosen
-    target.args[left], target.args[right] = target.args[right], target.args[left]
-    return True
 
 
 def _same_type(values: list[Value | str] | list[Value]) -> Iterator[tuple[int, int]]:
-    """Pairs of places that hold different values of one type."""
+    """Yield pairs of indices at which there are different values of one type."""
     for right, second in enumerate(values):
         for left, first in enumerate(values[:right]):
             if isinstance(first, str) or isinstance(second, str) or first is second:
@@ -72,32 +60,29 @@ def _same_type(values: list[Value | str] | list[Value]) -> Iterator[tuple[int, i
                 yield left, right
 
 
+@clif_fault(
+    "block-arguments-swapped", "two arguments of a branch are exchanged", _block_argument_pairs
+)
+def block_arguments_swapped(choice: tuple[BlockCall, int, int]) -> None:
+    """Swap arguments, as a register allocator does that orders a parallel move wrongly."""
+    target, left, right = choice
+    target.args[left], target.args[right] = target.args[right], target.args[left]
+
+
 # --- loops ---
 
 
-@clif_fault("loop-one-turn-short", "a counted loop begins one turn late")
-def loop_one_turn_short(functions: list[Function], dice: Random) -> bool:
-    loops = [(function, *loop) for function in functions for loop in _counted_loops(function)]
-    chosen = pick(loops, dice)
-    if chosen is None:
-        return False
-    function, entry, position, step = chosen
-    block = next(b for b in function.blocks if any(entry in i.targets for i in b.instructions))
-    with insert_before(Place(function, block, len(block.instructions) - 1)) as builder:
-        counter = entry.args[position]
-        assert isinstance(counter, Value)
-        amount = builder.iconst(counter.type, _step_of(function, step))
-        entry.args[position] = builder.value(step.opcode.name, counter, amount)
-    return True
+def _counted_loops(functions: list[Function]) -> list[tuple[Function, BlockCall, int, Inst]]:
+    """List loops whose header has a parameter that changes by a constant in each iteration.
+
+    Returns:
+        For each loop the function, the edge that enters it, the parameter's index, and the
+        instruction that changes it.
+    """
+    return [(function, *loop) for function in functions for loop in _counted_loops_of(function)]
 
 
-def _step_of(function: Function, step: Inst) -> int:
-    return definitions(function)[step.args[1]].imm
-
-
-def _counted_loops(function: Function) -> Iterator[tuple[BlockCall, int, Inst]]:
-    """Loops whose header has a parameter that each turn changes by a constant: the branch that
-    enters, the parameter's place, and the instruction that steps it."""
+def _counted_loops_of(function: Function) -> Iterator[tuple[BlockCall, int, Inst]]:
     dominator = immediate_dominators(function)
     defined = definitions(function)
     for header in dominator:
@@ -123,58 +108,71 @@ def _is_step(step: Inst, header: Block, position: int, defined: dict[Value, Inst
     return amount is not None and amount.opcode.name == "iconst"
 
 
+@clif_fault("loop-one-turn-short", "a counted loop begins one turn late", _counted_loops)
+def loop_one_turn_short(choice: tuple[Function, BlockCall, int, Inst]) -> None:
+    function, entry, position, step = choice
+    block = next(b for b in function.blocks if any(entry in i.targets for i in b.instructions))
+    with insert_before(Place(function, block, len(block.instructions) - 1)) as builder:
+        counter = entry.args[position]
+        assert isinstance(counter, Value)
+        amount = builder.iconst(counter.type, definitions(function)[step.args[1]].imm)
+        entry.args[position] = builder.value(step.opcode.name, counter, amount)
+
+
 # --- calls ---
 
 
-@clif_fault("call-arguments-swapped", "two arguments of a call are exchanged")
-def call_arguments_swapped(functions: list[Function], dice: Random) -> bool:
-    pairs = [
+def _call_argument_pairs(functions: list[Function]) -> list[tuple[Inst, int, int]]:
+    return [
         (place.inst, left, right)
         for place in places(functions, named("call", "call_indirect"))
         for left, right in _same_type(place.inst.args)
         if place.inst.opcode.name == "call" or left > 0  # the first is the callee's address
     ]
-    chosen = pick(pairs, dice)
-    if chosen is None:
-        return False
-    inst, left, right = chosen
+
+
+@clif_fault("call-arguments-swapped", "two arguments of a call are exchanged", _call_argument_pairs)
+def call_arguments_swapped(choice: tuple[Inst, int, int]) -> None:
+    inst, left, right = choice
     inst.args[left], inst.args[right] = inst.args[right], inst.args[left]
-    return True
 
 
-@clif_fault("call-results-swapped", "two results of a call are exchanged")
-def call_results_swapped(functions: list[Function], dice: Random) -> bool:
-    pairs = [
-        (place, left, right)
+def _call_result_pairs(functions: list[Function]) -> list[tuple[Inst, int, int]]:
+    return [
+        (place.inst, left, right)
         for place in places(functions, named("call", "call_indirect"))
         for left, right in _same_type(place.inst.results)
     ]
-    chosen = pick(pairs, dice)
-    if chosen is None:
-        return False
-    place, left, right = chosen
-    results = place.inst.results
-    results[left], results[right] = results[right], results[left]
-    return True
 
 
-@fault("wrong-callee", "a call goes to another function of the same signature")
-def wrong_callee(case: Case, dice: Random) -> Injection | None:
-    functions = [function.clone() for function in case.functions]
-    place = pick(places(functions, named("call", "func_addr")), dice)
-    if place is None:
-        return None
-    callee = place.inst.ref
-    assert isinstance(callee, External)
-    original = next((f for f in functions if f.name == callee.name), None)
-    if original is None:
-        return None
-    callee.name = "wrong_callee"
-    return Injection(functions=lambda _: [*functions, _changed(original, callee.name)])
+@clif_fault("call-results-swapped", "two results of a call are exchanged", _call_result_pairs)
+def call_results_swapped(choice: tuple[Inst, int, int]) -> None:
+    inst, left, right = choice
+    inst.results[left], inst.results[right] = inst.results[right], inst.results[left]
+
+
+_WRONG = "wrong_"
+
+
+def _references(functions: list[Function]) -> list[tuple[External, list[Function]]]:
+    """List references to functions of the case, each with all functions."""
+    names = {function.name for function in functions if not function.name.startswith(_WRONG)}
+    refs = (place.inst.ref for place in places(functions, named("call", "func_addr")))
+    return [(ref, functions) for ref in refs if isinstance(ref, External) and ref.name in names]
+
+
+@clif_fault("wrong-callee", "a call goes to another function of the same signature", _references)
+def wrong_callee(choice: tuple[External, list[Function]]) -> None:
+    """Add a changed copy of the callee, and let the reference lead there."""
+    callee, functions = choice
+    original = next(function for function in functions if function.name == callee.name)
+    callee.name = _WRONG + original.name
+    if all(function.name != callee.name for function in functions):
+        functions.append(_changed(original, callee.name))
 
 
 def _changed(original: Function, name: str) -> Function:
-    """A function of the same signature that does something else: it inverts an argument."""
+    """Return a function of the same signature that inverts an argument first."""
     function = original.clone()
     function.name = name
     for param in function.entry.params:

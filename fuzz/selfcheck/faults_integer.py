@@ -1,22 +1,22 @@
-"""Wrong integer operations."""
+"""Faults of integer operations."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from random import Random
 
 from clif.function import Function, Inst
 from clif.place import Place
 from clif.types import I8, I16, I32, I64, by_name
 from fuzz.selfcheck.editing import (
+    all_of,
+    each,
     insert_before,
     named,
-    pick,
     places,
-    rename,
     replace_uses,
 )
-from fuzz.selfcheck.registry import clif_fault
+from fuzz.selfcheck.registry import clif_fault, condition_fault, opcode_fault
 
 _NEIGHBOURS = {
     "iadd": "isub",
@@ -41,8 +41,6 @@ _NEIGHBOURS = {
     "smulhi": "umulhi",
     "umulhi": "smulhi",
 }
-_SHIFTS = ("ishl", "ushr", "sshr", "rotl", "rotr")
-_ORDERED = ("isub", "band_not", "bor_not", "bxor_not", *_SHIFTS)
 _OVERFLOW = {
     "uadd_overflow": "sadd_overflow",
     "sadd_overflow": "uadd_overflow",
@@ -51,158 +49,123 @@ _OVERFLOW = {
     "umul_overflow": "smul_overflow",
     "smul_overflow": "umul_overflow",
 }
-_COMPLEMENT = {"eq": "ne", "slt": "sge", "sgt": "sle", "ult": "uge", "ugt": "ule"}
-_COMPLEMENT |= {right: left for left, right in _COMPLEMENT.items()}
-_NEAR = {"slt": "sle", "sle": "slt", "sgt": "sge", "sge": "sgt"}
-_NEAR |= {left.replace("s", "u"): right.replace("s", "u") for left, right in _NEAR.items()}
-_SIGN = {"slt": "ult", "sle": "ule", "sgt": "ugt", "sge": "uge"}
-_SIGN |= {right: left for left, right in _SIGN.items()}
+#: Opcodes that no ISA lowers for i128.
+_NOT_I128 = ("smin", "smax", "umin", "umax", "smulhi")
+_SHIFTS = ("ishl", "ushr", "sshr", "rotl", "rotr")
+_ORDERED = ("isub", "band_not", "bor_not", "bxor_not", *_SHIFTS)
 
 
-@clif_fault("neighbour-operation", "an integer operation is replaced by its neighbour")
-def neighbour_operation(functions: list[Function], dice: Random) -> bool:
-    return _rename_one(functions, dice, _NEIGHBOURS)
+def _both_ways(table: Mapping[str, str]) -> dict[str, str]:
+    return {**table, **{right: left for left, right in table.items()}}
 
 
-@clif_fault("overflow-flag", "an overflow flag is that of the other signedness")
-def overflow_flag(functions: list[Function], dice: Random) -> bool:
-    return _rename_one(functions, dice, _OVERFLOW)
+def _has_neighbour(inst: Inst) -> bool:
+    is_i128 = inst.type is not None and inst.type.name == "i128"
+    return inst.type is not None and not (is_i128 and _NEIGHBOURS[inst.opcode.name] in _NOT_I128)
 
 
-@clif_fault("wrong-extension", "sign extension and zero extension are confused")
-def wrong_extension(functions: list[Function], dice: Random) -> bool:
-    return _rename_one(functions, dice, {"uextend": "sextend", "sextend": "uextend"})
+opcode_fault(
+    "neighbour-operation",
+    "an integer operation is replaced by its neighbour",
+    _NEIGHBOURS,
+    wanted=_has_neighbour,
+)
+opcode_fault("overflow-flag", "an overflow flag is that of the other signedness", _OVERFLOW)
+opcode_fault(
+    "wrong-extension",
+    "sign extension and zero extension are confused",
+    {"uextend": "sextend", "sextend": "uextend"},
+)
 
 
-def _rename_one(functions: list[Function], dice: Random, names: dict[str, str]) -> bool:
-    def possible(inst: Inst) -> bool:
-        return _has(names.get(inst.opcode.name, ""), inst)
-
-    place = pick(places(functions, possible), dice)
-    if place is None:
-        return False
-    rename(place.inst, names[place.inst.opcode.name])
-    return True
+def _is_asymmetric(inst: Inst) -> bool:
+    left, right = inst.args
+    return left is not right and left.type is right.type
 
 
-def _has(name: str, inst: Inst) -> bool:
-    """Whether the other operation exists for the instruction's type, everywhere."""
-    if not name or inst.type is None:
-        return False
-    return not (inst.type.name == "i128" and name in ("smin", "smax", "umin", "umax", "smulhi"))
-
-
-@clif_fault("swapped-operands", "operands of an operation that does not commute are swapped")
-def swapped_operands(functions: list[Function], dice: Random) -> bool:
-    def possible(inst: Inst) -> bool:
-        if inst.opcode.name not in _ORDERED:
-            return False
-        left, right = inst.args
-        return left is not right and left.type is right.type
-
-    place = pick(places(functions, possible), dice)
-    if place is None:
-        return False
+@clif_fault(
+    "swapped-operands",
+    "operands of an operation that does not commute are swapped",
+    each(all_of(named(*_ORDERED), _is_asymmetric)),
+)
+def swapped_operands(place: Place) -> None:
     place.inst.args.reverse()
-    return True
 
 
-@clif_fault("flipped-condition", "an integer comparison is negated")
-def flipped_condition(functions: list[Function], dice: Random) -> bool:
-    return _change_condition(functions, dice, _COMPLEMENT)
+condition_fault(
+    "flipped-condition",
+    "an integer comparison is negated",
+    "icmp",
+    _both_ways({"eq": "ne", "slt": "sge", "sgt": "sle", "ult": "uge", "ugt": "ule"}),
+)
+condition_fault(
+    "condition-boundary",
+    "a comparison includes equality where it must not, or not",
+    "icmp",
+    _both_ways({"slt": "sle", "sgt": "sge", "ult": "ule", "ugt": "uge"}),
+)
+condition_fault(
+    "condition-sign",
+    "a comparison has the wrong signedness",
+    "icmp",
+    _both_ways({"slt": "ult", "sle": "ule", "sgt": "ugt", "sge": "uge"}),
+)
 
 
-@clif_fault("condition-boundary", "a comparison includes equality where it must not, or not")
-def condition_boundary(functions: list[Function], dice: Random) -> bool:
-    return _change_condition(functions, dice, _NEAR)
-
-
-@clif_fault("condition-sign", "a comparison has the wrong signedness")
-def condition_sign(functions: list[Function], dice: Random) -> bool:
-    return _change_condition(functions, dice, _SIGN)
-
-
-def _change_condition(functions: list[Function], dice: Random, table: dict[str, str]) -> bool:
-    place = pick(places(functions, lambda i: i.opcode.name == "icmp" and i.cond in table), dice)
-    if place is None:
-        return False
-    place.inst.cond = table[place.inst.cond]
-    return True
-
-
-@clif_fault("constant-off-by-one", "an integer constant is one too large")
-def constant_off_by_one(functions: list[Function], dice: Random) -> bool:
-    place = pick(places(functions, named("iconst")), dice)
-    if place is None:
-        return False
+@clif_fault("constant-off-by-one", "an integer constant is one too large", each(named("iconst")))
+def constant_off_by_one(place: Place) -> None:
     place.inst.imm += 1
-    return True
 
 
-@clif_fault("extension-width", "an extension takes too few bits of its operand")
-def extension_width(functions: list[Function], dice: Random) -> bool:
-    def possible(inst: Inst) -> bool:
-        return inst.opcode.name in ("uextend", "sextend") and inst.args[0].type in (I16, I32)
-
-    place = pick(places(functions, possible), dice)
-    if place is None:
-        return False
-    wide = place.inst.args[0]
+@clif_fault(
+    "extension-width",
+    "an extension takes too few bits of its operand",
+    each(all_of(named("uextend", "sextend"), lambda inst: inst.args[0].type in (I16, I32))),
+)
+def extension_width(place: Place) -> None:
     inst = place.inst
+    wide = inst.args[0]
     with insert_before(place) as builder:
         half = by_name(f"i{wide.type.bits // 2}")
         inst.args = [builder.value("ireduce", wide, type=half)]
-    return True
 
 
-@clif_fault("shift-amount", "a shift or rotation goes one bit too far")
-def shift_amount(functions: list[Function], dice: Random) -> bool:
-    place = pick(places(functions, named(*_SHIFTS)), dice)
-    if place is None:
-        return False
+@clif_fault("shift-amount", "a shift or rotation goes one bit too far", each(named(*_SHIFTS)))
+def shift_amount(place: Place) -> None:
     inst = place.inst
     value, amount = inst.args
     with insert_before(place) as builder:
-        # An i128 has no immediate form; its low part serves, since amounts are taken modulo.
+        # There is no i128 constant. The low half will do, since amounts are taken modulo the width.
         if amount.type.bits > 64:
             amount = builder.value("ireduce", amount, type=I64)
         inst.args = [value, builder.value("iadd", amount, builder.iconst(amount.type, 1))]
-    return True
 
 
-@clif_fault("select-arms-swapped", "a select returns its other arm")
-def select_arms_swapped(functions: list[Function], dice: Random) -> bool:
-    def possible(inst: Inst) -> bool:
-        return inst.opcode.name.startswith("select") and inst.args[1] is not inst.args[2]
+def _is_select(inst: Inst) -> bool:
+    return inst.opcode.name.startswith("select") and inst.args[1] is not inst.args[2]
 
-    place = pick(places(functions, possible), dice)
-    if place is None:
-        return False
+
+@clif_fault("select-arms-swapped", "a select returns its other arm", each(_is_select))
+def select_arms_swapped(place: Place) -> None:
     condition, left, right = place.inst.args
     place.inst.args = [condition, right, left]
-    return True
 
 
-@clif_fault("reduced-too-far", "a value loses its upper half in between")
-def reduced_too_far(functions: list[Function], dice: Random) -> bool:
-    def possible(inst: Inst) -> bool:
-        wide = inst.type in (I16, I32, I64)
-        return wide and inst.opcode.name in ("iadd", "isub", "imul", "bxor")
-
-    place = pick(places(functions, possible), dice)
-    if place is None:
-        return False
+@clif_fault(
+    "reduced-too-far",
+    "a value loses its upper half in between",
+    each(all_of(named("iadd", "isub", "imul", "bxor"), lambda inst: inst.type in (I16, I32, I64))),
+)
+def reduced_too_far(place: Place) -> None:
     inst = place.inst
     with insert_before(place) as builder:
         value = inst.args[0]
         half = builder.value("ireduce", value, type=by_name(f"i{value.type.bits // 2}"))
         inst.args[0] = builder.value("uextend", half, type=value.type)
-    return True
 
 
-@clif_fault("clean-upper-bits", "the upper bits of a narrow argument are assumed to be zero")
-def clean_upper_bits(functions: list[Function], dice: Random) -> bool:
-    """Main takes the argument at the width it is extended to: it sees the caller's garbage."""
+def _extended_params(functions: list[Function]) -> list[Place]:
+    """List zero extensions of main's narrow parameters."""
     main = functions[0]
 
     def possible(inst: Inst) -> bool:
@@ -210,14 +173,17 @@ def clean_upper_bits(functions: list[Function], dice: Random) -> bool:
         wide_enough = inst.type is not None and inst.type.bits in (32, 64)
         return wide_enough and narrow in main.entry.params and narrow.type in (I8, I16, I32)
 
-    place = pick(places([main], possible), dice)
-    if place is None:
-        return False
-    _widen_param(main, place.inst)
-    return True
+    return places([main], possible)
 
 
-def _widen_param(main: Function, extension: Inst) -> None:
+@clif_fault(
+    "clean-upper-bits",
+    "the upper bits of a narrow argument are assumed to be zero",
+    _extended_params,
+)
+def clean_upper_bits(place: Place) -> None:
+    """Let main take an argument at the width that it is extended to, with the caller's garbage."""
+    main, extension = place.function, place.inst
     narrow, wide_type = extension.args[0], extension.type
     assert wide_type is not None
     index = main.entry.params.index(narrow)

@@ -1,36 +1,57 @@
-"""What a fault is, and the table of all of them.
-
-A fault looks at a case and says how to spoil what is compiled or executed; or None, where the case
-has nothing that it could spoil.
-"""
+"""The registry of faults that can be injected into a case."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pkgutil import iter_modules
 from random import Random
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from clif.function import Function
+from clif.place import Place
 from fuzz.cases.case import Case
 from fuzz.differential.pipeline import Injection
+from fuzz.selfcheck.editing import Wanted, all_of, each, named, rename
 
+T = TypeVar("T")
+#: Makes the injection for a case; None if the case has no place for the fault.
 Inject = Callable[[Case, Random], Injection | None]
-#: Changes functions in place; false where there is no place for the fault.
-Mutate = Callable[[list[Function], Random], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class ClifEdit:
+    """A fault as a change of the functions that are compiled, at one of several places.
+
+    Attributes:
+        find: lists the places in functions where the fault is possible.
+        apply: changes the functions in place, at one of these places.
+    """
+
+    find: Callable[[list[Function]], Sequence[Any]]
+    apply: Callable[[Any], None]
+
+    def inject(self, case: Case, rng: Random) -> Injection | None:
+        """Apply the edit to a copy of the functions, at a place that is drawn."""
+        functions = [function.clone() for function in case.functions]
+        places = self.find(functions)
+        if not places:
+            return None
+        self.apply(rng.choice(places))
+        return Injection(functions=lambda _: functions)
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One kind of fault.
+    """A kind of fault.
 
     Attributes:
-        summary: what is wrong in the code that is executed, in a few words.
+        summary: what is wrong about the code that is executed, in a few words.
         isas: the ISAs on which it can be injected; empty for all.
-        trapping: looks for its place in cases drawn as trapping.
+        trapping: whether it needs cases that are drawn as trapping.
+        edit: what it does to CLIF; None if it injects something else.
     """
 
     name: str
@@ -38,41 +59,76 @@ class Fault:
     inject: Inject
     isas: tuple[str, ...] = ()
     trapping: bool = False
+    edit: ClifEdit | None = None
 
 
 _FAULTS: Final[dict[str, Fault]] = {}
 
 
-def fault(
-    name: str, summary: str, *, isas: tuple[str, ...] = (), trapping: bool = False
-) -> Callable[[Inject], Inject]:
-    """Registers a fault that makes an Injection itself."""
+def fault(name: str, summary: str, *, isas: tuple[str, ...] = ()) -> Callable[[Inject], Inject]:
+    """Register a function that makes the injection for a case."""
 
     def register(inject: Inject) -> Inject:
-        _FAULTS[name] = Fault(name, summary, inject, isas, trapping)
+        _FAULTS[name] = Fault(name, summary, inject, isas)
         return inject
 
     return register
 
 
-def clif_fault(name: str, summary: str, *, trapping: bool = False) -> Callable[[Mutate], Mutate]:
-    """Registers a fault that changes the functions that are compiled."""
+def clif_fault(
+    name: str,
+    summary: str,
+    find: Callable[[list[Function]], Sequence[T]],
+    *,
+    trapping: bool = False,
+) -> Callable[[Callable[[T], None]], Callable[[T], None]]:
+    """Register a function that changes functions at a place, which it is handed.
 
-    def register(mutate: Mutate) -> Mutate:
-        def inject(case: Case, dice: Random) -> Injection | None:
-            functions = [function.clone() for function in case.functions]
-            if not mutate(functions, dice):
-                return None
-            return Injection(functions=lambda _: functions)
+    Args:
+        find: lists the places where the fault is possible.
+    """
 
-        _FAULTS[name] = Fault(name, summary, inject, trapping=trapping)
-        return mutate
+    def register(apply: Callable[[T], None]) -> Callable[[T], None]:
+        edit = ClifEdit(find, apply)
+        _FAULTS[name] = Fault(name, summary, edit.inject, trapping=trapping, edit=edit)
+        return apply
 
     return register
 
 
+def opcode_fault(
+    name: str,
+    summary: str,
+    opcodes: Mapping[str, str],
+    *,
+    wanted: Wanted = lambda inst: True,
+    trapping: bool = False,
+) -> None:
+    """Register a fault that replaces an opcode by another one of the same format.
+
+    Args:
+        wanted: whether an instruction with one of the opcodes can have the other opcode.
+    """
+
+    def replace_opcode(place: Place) -> None:
+        rename(place.inst, opcodes[place.inst.opcode.name])
+
+    find = each(all_of(named(*opcodes), wanted))
+    clif_fault(name, summary, find, trapping=trapping)(replace_opcode)
+
+
+def condition_fault(name: str, summary: str, opcode: str, conditions: Mapping[str, str]) -> None:
+    """Register a fault that replaces the condition of a comparison by another one."""
+
+    def replace_condition(place: Place) -> None:
+        place.inst.cond = conditions[place.inst.cond]
+
+    wanted = all_of(named(opcode), lambda inst: inst.cond in conditions)
+    clif_fault(name, summary, each(wanted))(replace_condition)
+
+
 def all_faults() -> Mapping[str, Fault]:
-    """Every fault by name, in the order of their files."""
+    """Return every fault by name, in the order of the modules ``faults_*``."""
     package = import_module("fuzz.selfcheck")
     for module in sorted(module.name for module in iter_modules(package.__path__)):
         if module.startswith("faults_"):

@@ -1,5 +1,6 @@
-"""From findings to faults: what a failure is called, which belong together, and who is to blame.
+"""From findings to faults: which findings show the same fault, and which part is at fault.
 
-``symptom`` says what a failure looks like, ``bucket`` what tells one fault from another, ``blame``
-who is to blame for it and what decides it, ``fold`` puts findings of one fault together.
+``bucket`` names what identifies a fault, ``deduplicate`` merges the findings of one fault,
+``attributor`` attributes a failing case to a part of Cranelift or of this harness, and ``bisect``
+finds the release of Cranelift in which it began to fail.
 """

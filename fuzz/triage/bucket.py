@@ -1,4 +1,4 @@
-"""What tells one fault from another: findings in the same bucket are taken for one fault."""
+"""Buckets: what identifies a fault. Findings in one bucket are taken for one fault."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from fuzz.cases.case import DEFAULT_SETTINGS, Case
-from fuzz.differential.failure_signature import Symptom
+from fuzz.differential.failure_signature import FailureSignature
 from fuzz.differential.finding import FindingKind, opcodes_in_bucket
 
-#: Their symptoms say where it happened, or in which words: better than what the case consists of.
-_TOLD: Final = (
+#: Kinds whose failure signature names a place or a message, which says more than opcodes.
+_SELF_EXPLANATORY: Final = (
     FindingKind.COMPILER_PANIC,
     FindingKind.COMPILE_ERROR,
     FindingKind.VERIFIER_ERROR,
@@ -22,45 +22,45 @@ _TOLD: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """A fault, as far as it can be told from its minimal case.
+    """What identifies a fault, as far as its minimal case tells.
 
     Attributes:
-        shape: opcodes and types of the minimal case; empty where the symptom says more.
-        settings: what the failure needs beside the defaults, ``name=value``, flags with their ISA.
+        opcodes: opcodes and types of the minimal case; empty if the failure says more.
+        settings: what the failure needs beside the defaults: ``name=value``, flags with their ISA.
     """
 
-    symptom: Symptom
-    shape: str = ""
+    failure: FailureSignature
+    opcodes: str = ""
     settings: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        text = f"{self.symptom}: {self.shape}" if self.shape else str(self.symptom)
+        text = f"{self.failure}: {self.opcodes}" if self.opcodes else str(self.failure)
         return f"{text} [{' '.join(self.settings)}]" if self.settings else text
 
     def to_json(self) -> dict[str, Any]:
         return {
             "bucket": str(self),
-            "kind": None if self.symptom.kind is None else self.symptom.kind.value,
-            "isas": list(self.symptom.isas),
-            "what": self.symptom.what,
-            "shape": self.shape or None,
+            "kind": None if self.failure.kind is None else self.failure.kind.value,
+            "isas": list(self.failure.isas),
+            "what": self.failure.what,
+            "shape": self.opcodes or None,
             "settings": list(self.settings),
         }
 
 
-def bucket_of(case: Case, symptom: Symptom) -> Bucket:
-    """The bucket of a minimised case."""
-    shape = "" if symptom.kind in _TOLD else _shape(case)
-    return Bucket(symptom, shape, tuple(sorted(_needed(case))))
+def bucket_of(case: Case, failure: FailureSignature) -> Bucket:
+    """Return the bucket of a minimised case."""
+    opcodes = "" if failure.kind in _SELF_EXPLANATORY else _opcodes(case)
+    return Bucket(failure, opcodes, tuple(sorted(_needed_settings(case))))
 
 
-def _shape(case: Case) -> str:
-    """Where the memory lies that is accessed does not matter."""
+def _opcodes(case: Case) -> str:
+    """List the opcodes without ``stack_addr``: which memory is accessed does not matter."""
     words = opcodes_in_bucket(case.functions).split(" ")
     return " ".join(word for word in words if not word.startswith("stack_addr"))
 
 
-def _needed(case: Case) -> Iterator[str]:
+def _needed_settings(case: Case) -> Iterator[str]:
     for name, value in case.settings.items():
         if name == "opt_level" or DEFAULT_SETTINGS.get(name) == value:
             continue

@@ -1,8 +1,7 @@
-"""This machine's CPU as an executor, the judge between Cranelift and the emulator.
+"""This machine's CPU as an executor, which tells faults of Cranelift from faults of the emulator.
 
-Only where the user asks for it.
-
-Generated code runs in a process of its own, with limits; that process may die of it.
+It is used only if the user asks for it. Generated code runs in a child process with limits, which
+may die of it.
 """
 
 from __future__ import annotations
@@ -36,7 +35,6 @@ from fuzz.cases.case import Case
 from fuzz.cases.casefile import print_case, read_case
 from fuzz.cases.compare import Observed
 from fuzz.differential.pipeline import target_of
-from fuzz.triage.attribution import Executor
 
 _CONTEXT: Final = multiprocessing.get_context("spawn")
 _HOST: Final = find_isa(platform.machine())
@@ -50,14 +48,21 @@ _NAME: Final = "clif_fuzz_host"
 
 
 @dataclass(slots=True)
-class HostExecutor(Executor):
-    """Runs cases on the CPU of this machine. Each call takes a second: a process is started."""
+class HostExecutor:
+    """Runs cases on this machine's CPU (``fuzz.triage.attributor.AdditionalExecutor``).
+
+    Each call takes a second, because it starts a process.
+    """
 
     isa: str = _HOST.name if _HOST is not None else ""
     name: str = f"host {isa}"
 
     def outcomes(self, case: Case, rows: Sequence[int]) -> list[Observed] | None:
-        """None where there is no such ISA, the code does not compile or link, or it dies."""
+        """Run these inputs of a case.
+
+        Returns:
+            None if this CPU's ISA is not supported, or the code does not compile, link or survive.
+        """
         if not self.isa or not case.is_for(self.isa) or _has_undefined_bits(case):
             return None
         ours, theirs = _CONTEXT.Pipe(duplex=False)
@@ -70,7 +75,7 @@ class HostExecutor(Executor):
                 found: list[Observed] | None = ours.recv()
                 return found
         except (EOFError, OSError):
-            pass  # the code was the end of it
+            pass  # the code killed the process
         finally:
             process.kill()
             process.join()
@@ -82,7 +87,7 @@ class HostExecutor(Executor):
 
 
 def _run(text: str, isa: str, rows: list[int], connection: Connection) -> None:
-    """The process's main function: what it saw of each row, or None."""
+    """Run the inputs, and send what was observed, or None: the child's main function."""
     case = read_case(text).case
     try:
         entry, memory = _link(case, isa)
@@ -96,14 +101,14 @@ def _run(text: str, isa: str, rows: list[int], connection: Connection) -> None:
 
 
 def _limit() -> None:
-    """Little time, no core file, no large files."""
+    """Limit CPU time and the size of files; allow no core file."""
     resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (_BYTES_WRITTEN, _BYTES_WRITTEN))
 
 
 def _link(case: Case, isa: str) -> tuple[int, mmap.mmap]:
-    """The address of a function that calls main, and the memory where it lies."""
+    """Compile and link a case. Returns the address of main's caller, and its memory."""
     text = print_functions(case.functions) + "\n" + _caller(case.main)
     compiled = target_of(case, isa).compile(Functions(text), chaos=case.chaos)
     rights = mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC
@@ -115,11 +120,11 @@ def _link(case: Case, isa: str) -> tuple[int, mmap.mmap]:
 
 
 def _no_external(kind: str, target: str) -> int:
-    raise LinkError(kind, target, "nothing but the case is there")
+    raise LinkError(kind, target, "only functions of the case can be called")
 
 
 def _caller(main: Function) -> str:
-    """Loads the arguments from one table, calls main, stores the results into another."""
+    """Return CLIF that loads arguments from a table, calls main, and stores the results."""
     signature = main.signature
     lines = [f"function %{_NAME}(i64, i64) system_v {{", f"    sig0 = {signature}"]
     lines += [f"    fn0 = colocated {format_name(main.name)} sig0", "block0(v0: i64, v1: i64):"]
@@ -135,7 +140,7 @@ def _caller(main: Function) -> str:
 
 
 def _argument(type_: Type, n: int, value: int, spare: int) -> list[str]:
-    """Loads an argument; what is above it in its register is what is above it in the table."""
+    """Return CLIF that loads an argument; the rest of its register comes from the table as well."""
     place = f"v0+{_SLOT * n}"
     if type_.is_int and type_.bits < 64:
         return [f"    v{spare} = load.i64 {place}", f"    v{value} = ireduce.{type_} v{spare}"]
@@ -147,7 +152,7 @@ def _argument(type_: Type, n: int, value: int, spare: int) -> list[str]:
 
 
 def _has_undefined_bits(case: Case) -> bool:
-    """Whether a vector leaves bits of its register undefined, which cannot be filled here."""
+    """Whether a vector leaves bits of its register undefined, which CLIF cannot fill."""
     values = (value.type for function in case.functions for value in function.values())
     return any(type_.is_vector and type_.bits < 128 for type_ in values)
 
@@ -178,7 +183,7 @@ def _table(rows: int) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
 
 
 def _region(region: Region | None) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
-    """The region's contents, aligned as an allocator of large blocks does it."""
+    """Copy the region to memory with the alignment of a page."""
     size = 0 if region is None else region.size
     memory = np.frombuffer(mmap.mmap(-1, size + mmap.PAGESIZE), np.uint8)
     if region is not None:

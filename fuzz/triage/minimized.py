@@ -1,4 +1,4 @@
-"""What minimising has come to, as a file with everything that is known of it."""
+"""A minimised case with everything that is known about it, and its file."""
 
 from __future__ import annotations
 
@@ -10,87 +10,94 @@ from backend.cranelift.compiler import version
 from clif.outcome import Outcomes
 from fuzz.cases.case import Case
 from fuzz.cases.casefile import print_case
-from fuzz.differential.failure_signature import Symptom, symptoms
+from fuzz.differential.failure_signature import FailureSignature, failure_signatures
 from fuzz.differential.finding import Finding, FindingKind
 from fuzz.differential.oracle import OracleError, interpreter
-from fuzz.differential.runner import PlainTrial, Trial
-from fuzz.triage.attribution import Assessor
-from fuzz.triage.blame import Blame
+from fuzz.differential.runner import CaseRunner, PlainRunner
+from fuzz.triage.attribution import Attribution
+from fuzz.triage.attributor import Attributor
 from fuzz.triage.bucket import bucket_of
 from fuzz.triage.host import HostExecutor
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Minimized:
-    """A case that was made small.
-
-    Attributes:
-        findings: what a trial of it finds, of the symptom; empty where it could not be tried again
-            (the death of a process).
-        blame: None where that cannot be told.
-    """
-
-    case: Case
-    symptom: Symptom
-    findings: tuple[Finding, ...] = ()
-    blame: Blame | None = None
-
-    def with_blame(self, blame: Blame | None) -> Minimized:
-        return replace(self, blame=blame)
-
-
-#: Of these nothing can be learned by trying the case in this process.
+#: Failures that would end this process as well.
 _FATAL: Final = (FindingKind.COMPILE_TIMEOUT, None)
 
 
-def examine(
-    case: Case, symptom: Symptom, isas: Sequence[str], *, blame: bool, host: bool = False
-) -> Minimized:
-    """Tries a minimised case once more, and finds out who is to blame if that is asked for.
+@dataclass(frozen=True, slots=True, eq=False)
+class MinimizedCase:
+    """A minimised case.
 
-    ``host`` gives this machine's CPU a vote.
+    Attributes:
+        findings: what running it again finds; empty if that would end this process.
+        attribution: None if it was not asked for, or cannot be told.
     """
-    if symptom.kind in _FATAL or symptom.what.startswith(("was ended", "ended", "took too long")):
-        return Minimized(case, symptom)
-    trial = PlainTrial()
-    findings = tuple(findings_of(case, symptom, trial, isas))
+
+    case: Case
+    failure: FailureSignature
+    findings: tuple[Finding, ...] = ()
+    attribution: Attribution | None = None
+
+    def with_attribution(self, attribution: Attribution | None) -> MinimizedCase:
+        return replace(self, attribution=attribution)
+
+
+def examine(
+    case: Case,
+    failure: FailureSignature,
+    isas: Sequence[str],
+    *,
+    attribute: bool,
+    host: bool = False,
+) -> MinimizedCase:
+    """Run a minimised case once more, in this process.
+
+    Args:
+        attribute: whether to attribute the failure to a part.
+        host: whether to run the case on this machine's CPU as well.
+    """
+    if failure.kind in _FATAL or failure.what.startswith(("was ended", "ended", "took too long")):
+        return MinimizedCase(case, failure)
+    run_case = PlainRunner()
+    minimized = MinimizedCase(case, failure, tuple(_findings(case, failure, run_case, isas)))
+    if not attribute or not minimized.findings:
+        return minimized
     more = [HostExecutor()] if host else []
-    found = Assessor(trial, more=more).assess(case, symptom) if blame and findings else None
-    return Minimized(case, symptom, findings, found)
+    return minimized.with_attribution(Attributor(run_case, more=more).attribute(case, failure))
 
 
-def findings_of(case: Case, symptom: Symptom, trial: Trial, isas: Sequence[str]) -> list[Finding]:
-    """What a trial finds of a symptom."""
-    verdict = trial(case, symptom.isas or isas, second=not symptom.isas)
-    if not any(found.includes(symptom) for found in symptoms(verdict)):
+def _findings(
+    case: Case, failure: FailureSignature, run_case: CaseRunner, isas: Sequence[str]
+) -> list[Finding]:
+    verdict = run_case(case, failure.isas or isas, second=not failure.isas)
+    if not any(found.includes(failure) for found in failure_signatures(verdict)):
         return []
-    return [f for f in verdict.findings if f.kind is symptom.kind]
+    return [finding for finding in verdict.findings if finding.kind is failure.kind]
 
 
-def minimized_text(minimized: Minimized, isas: Sequence[str]) -> str:
-    """The file: a filetest whose comments say what goes wrong and who is to blame."""
-    symptom = minimized.symptom
+def minimized_text(minimized: MinimizedCase, isas: Sequence[str]) -> str:
+    """Return the text of its file: a filetest with findings and attribution in comments."""
+    failure = minimized.failure
     return print_case(
         minimized.case,
         _expected(minimized.case),
-        isas=symptom.isas or isas,
+        isas=failure.isas or isas,
         notes=list(_notes(minimized)),
     )
 
 
-def _notes(minimized: Minimized) -> Iterator[str]:
-    symptom = minimized.symptom
-    if symptom.kind is not None:
-        yield f"finding: {symptom.kind.value}"
-        yield f"isa: {' '.join(symptom.isas)}"
-    yield f"bucket: {bucket_of(minimized.case, symptom)}"
+def _notes(minimized: MinimizedCase) -> Iterator[str]:
+    failure = minimized.failure
+    if failure.kind is not None:
+        yield f"finding: {failure.kind.value}"
+        yield f"isa: {' '.join(failure.isas)}"
+    yield f"bucket: {bucket_of(minimized.case, failure)}"
     yield f"cranelift: {version()}"
     for finding in minimized.findings:
         if len(minimized.findings) > 1:
             yield f"on {finding.isa}:"
         yield from finding.explanation
-    if minimized.blame is not None:
-        yield from minimized.blame.lines()
+    if minimized.attribution is not None:
+        yield from minimized.attribution.lines()
 
 
 def _expected(case: Case) -> Outcomes | None:

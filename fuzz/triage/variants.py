@@ -1,4 +1,4 @@
-"""The same case with other settings, and its nearest relations."""
+"""A case's neighbours: the same case with another setting, or with one opcode replaced."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ ALLOCATORS: Final = ("backtracking", "single_pass")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Variant:
+class SettingVariant:
     """A case with one setting or ISA flag changed.
 
     Attributes:
-        isa: whose flag it is, empty for a shared setting.
-        before, after: the values, as text.
+        isa: the ISA whose flag it is; empty for a setting that all ISAs share.
+        before, after: the setting's values, as text.
     """
 
     case: Case
@@ -35,7 +35,7 @@ class Variant:
 
 
 def with_setting(case: Case, name: str, value: str) -> Case:
-    """The case with a shared setting."""
+    """Return a case with a shared setting changed."""
     return replace(case, settings=case.settings | {name: value})
 
 
@@ -45,34 +45,39 @@ def _defaults() -> dict[str, str]:
 
 
 def setting_of(case: Case, name: str) -> str:
-    """The value that a shared setting has for a case."""
+    """Return the value that a shared setting has for a case."""
     return effective_settings(case).get(name, _defaults().get(name, ""))
 
 
-def setting_variants(case: Case) -> Iterator[Variant]:
-    """One shared setting changed: ``opt_level`` and the register allocator to each other value,
-    those that the case has back to their defaults, others on."""
+def setting_variants(case: Case) -> Iterator[SettingVariant]:
+    """Yield the case with one shared setting changed.
+
+    ``opt_level`` and the register allocator get each other value. Other settings of the case go
+    back to their defaults; settings that it does not have get an unusual value.
+    """
     for name, values in (("opt_level", OPT_LEVELS), ("regalloc_algorithm", ALLOCATORS)):
         before = setting_of(case, name)
         for value in values:
             if value != before:
-                yield Variant(with_setting(case, name, value), name, before, value)
+                yield SettingVariant(with_setting(case, name, value), name, before, value)
     others = [n for n in case.settings if n not in ("opt_level", "regalloc_algorithm")]
     for name in others:
         kept = {n: v for n, v in case.settings.items() if n != name}
         plain = replace(case, settings=kept)
         if setting_of(plain, name) != case.settings[name]:
-            yield Variant(plain, name, case.settings[name], setting_of(plain, name))
+            yield SettingVariant(plain, name, case.settings[name], setting_of(plain, name))
     for name, drawn in (USUAL | UNUSUAL).items():
         if name not in case.settings and name != "regalloc_algorithm":
             value = drawn.values[0]
-            yield Variant(with_setting(case, name, value), name, setting_of(case, name), value)
+            yield SettingVariant(
+                with_setting(case, name, value), name, setting_of(case, name), value
+            )
     if case.chaos:
-        yield Variant(replace(case, chaos=b""), "chaos mode", case.chaos.hex(), "nothing")
+        yield SettingVariant(replace(case, chaos=b""), "chaos mode", case.chaos.hex(), "nothing")
 
 
-def flag_variants(case: Case, isa: str) -> Iterator[Variant]:
-    """One flag of an ISA changed: those that the case has off, the others on."""
+def flag_variants(case: Case, isa: str) -> Iterator[SettingVariant]:
+    """Yield the case with one flag of an ISA changed: its own are switched off, others on."""
     flags = case.isa_settings.get(isa, {})
     drawn = ISAS[isa].flags.drawn if isa in ISAS else ()
     for name in dict.fromkeys([*flags, *drawn]):
@@ -82,26 +87,26 @@ def flag_variants(case: Case, isa: str) -> Iterator[Variant]:
             changed[name] = after = "true"
         settings = case.isa_settings | {isa: changed}
         variant = replace(case, isa_settings=settings)
-        yield Variant(variant, name, flags.get(name, "false"), after, isa)
+        yield SettingVariant(variant, name, flags.get(name, "false"), after, isa)
 
 
-# --- relations ---
+# --- opcodes ---
 
 
-def relations(case: Case) -> Iterator[tuple[Case, str]]:
-    """Cases with one instruction that is another one of the same form, and what that is."""
+def opcode_neighbours(case: Case) -> Iterator[tuple[Case, str]]:
+    """Yield the case with one opcode replaced by a similar one, and a description of it."""
     for f, function in enumerate(case.functions):
         for b, block in enumerate(function.blocks):
             for i, inst in enumerate(block.instructions):
-                for other in _alike(inst.opcode):
-                    relation = copy_case(case)
-                    relation.functions[f].blocks[b].instructions[i].opcode = other
-                    yield relation, f"{other} instead of {inst.opcode}"
+                for other in _similar(inst.opcode):
+                    neighbour = copy_case(case)
+                    neighbour.functions[f].blocks[b].instructions[i].opcode = other
+                    yield neighbour, f"{other} instead of {inst.opcode}"
 
 
 @cache
-def _alike(opcode: Opcode) -> tuple[Opcode, ...]:
-    """Opcodes with the same operands and results, a few; none for those with effects."""
+def _similar(opcode: Opcode) -> tuple[Opcode, ...]:
+    """List opcodes without effects that have the same operands and results."""
     if opcode.flags or not opcode.args:
         return ()
     found = [

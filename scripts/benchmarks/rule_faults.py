@@ -4,7 +4,7 @@ The other faults of ``fuzz.selfcheck`` spoil what the compiler made; these make 
 wrong. ``inject`` edits a copy of ``cranelift-codegen``: each rule of the table gets a faulty twin,
 and ``(fault N)`` chooses between the two when a function is compiled, by the variable ``SWITCH``
 of the environment. So one build does for all of them, and without the variable it is sound.
-``scripts/benchmarks/measure-rule-faults`` builds it, and finds them.
+``rule_fault_detection`` builds it, and measures how soon the faults are detected.
 """
 
 from __future__ import annotations

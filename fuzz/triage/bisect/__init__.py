@@ -1,1 +1,1 @@
-"""Which release of Cranelift began to fail on a case, or stopped."""
+"""Bisection: which release of Cranelift began to fail on a case, or stopped failing."""

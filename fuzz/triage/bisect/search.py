@@ -1,4 +1,4 @@
-"""The search: between two releases that differ, with some that cannot say."""
+"""Bisection over a sequence in which some elements cannot be decided."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 R = TypeVar("R")
 
 
-class Answer(Enum):
+class Status(Enum):
     """What a release does with the case."""
 
     BAD = "bad"
@@ -19,96 +19,105 @@ class Answer(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked(Generic[R]):
-    """One release asked. ``note`` says why, or which exact version it was."""
+class ReleaseResult(Generic[R]):
+    """A release and its status.
+
+    Attributes:
+        note: the exact version, and why it has this status.
+    """
 
     release: R
-    answer: Answer
+    status: Status
     note: str = ""
 
 
 @dataclass(slots=True)
-class Found(Generic[R]):
-    """What the search came to.
+class BisectResult(Generic[R]):
+    """The result of a bisection.
 
     Attributes:
-        asked: in the order of asking.
-        before, after: neighbours with different answers, but for those in ``between``; None where
-            no two answers differ.
-        between: releases between the two that cannot say.
+        tested: all releases that were tested, in the order of testing.
+        before, after: the last release before the change and the first one after it; None if no
+            change was found. Only the releases in ``between`` lie between them.
+        between: releases whose status is unclear.
     """
 
-    asked: list[Asked[R]] = field(default_factory=list)
-    before: Asked[R] | None = None
-    after: Asked[R] | None = None
-    between: list[Asked[R]] = field(default_factory=list)
+    tested: list[ReleaseResult[R]] = field(default_factory=list)
+    before: ReleaseResult[R] | None = None
+    after: ReleaseResult[R] | None = None
+    between: list[ReleaseResult[R]] = field(default_factory=list)
 
     @property
-    def unclear(self) -> list[Asked[R]]:
-        """All that could not say."""
-        return [asked for asked in self.asked if asked.answer is Answer.UNCLEAR]
+    def unclear(self) -> list[ReleaseResult[R]]:
+        """All tested releases whose status is unclear."""
+        return [tested for tested in self.tested if tested.status is Status.UNCLEAR]
 
 
-def search(releases: Sequence[R], ask: Callable[[R], Asked[R]]) -> Found[R]:
-    """Asks few of ``releases``, which are in order, where the answer changes.
+def bisect(releases: Sequence[R], test: Callable[[R], ReleaseResult[R]]) -> BisectResult[R]:
+    """Find a place where the status of releases changes, with few tests.
 
-    As every bisection it takes for granted that it changes once: of several changes it finds one.
-    No release is asked twice. Where an end cannot say, neither can its neighbours, as far as is
-    assumed until one of them does: a release does not know an instruction that came later.
+    Like every bisection it assumes that the status changes once; of several changes it finds one.
+    No release is tested twice. If the status of the first or last release is unclear, so may be
+    that of its neighbours: an old release does not know an instruction that came later. They are
+    skipped by bisection, too.
+
+    Args:
+        releases: all releases, in order.
+        test: tests one release.
     """
-    return _Search(releases, ask).run()
+    return _Search(releases, test).run()
 
 
 class _Search(Generic[R]):
-    """A search under way; releases by their index."""
+    """A bisection in progress. Releases are referred to by index."""
 
-    def __init__(self, releases: Sequence[R], ask: Callable[[R], Asked[R]]) -> None:
+    def __init__(self, releases: Sequence[R], test: Callable[[R], ReleaseResult[R]]) -> None:
         self.releases = releases
-        self.ask = ask
-        self.answers: dict[int, Asked[R]] = {}
+        self.test = test
+        self.tested: dict[int, ReleaseResult[R]] = {}
 
-    def run(self) -> Found[R]:
+    def run(self) -> BisectResult[R]:
         ends = self._differing()
-        found: Found[R] = Found()
+        result: BisectResult[R] = BisectResult()
         if ends is not None:
             low, high = self._close_in(*sorted(ends))
-            found.before, found.after = self.answers[low], self.answers[high]
-            found.between = [self.answers[n] for n in range(low + 1, high)]
-        found.asked = list(self.answers.values())
-        return found
+            result.before, result.after = self.tested[low], self.tested[high]
+            result.between = [self.tested[n] for n in range(low + 1, high)]
+        result.tested = list(self.tested.values())
+        return result
 
-    def _clear(self, index: int) -> bool:
-        """Asks one, unless it was asked before; whether it can say."""
-        if index not in self.answers:
-            self.answers[index] = self.ask(self.releases[index])
-        return self.answers[index].answer is not Answer.UNCLEAR
+    def _is_clear(self, index: int) -> bool:
+        """Test a release unless that is done already. Returns whether its status is clear."""
+        if index not in self.tested:
+            self.tested[index] = self.test(self.releases[index])
+        return self.tested[index].status is not Status.UNCLEAR
 
     def _differ(self, one: int, other: int) -> bool:
-        return self.answers[one].answer is not self.answers[other].answer
+        return self.tested[one].status is not self.tested[other].status
 
     def _differing(self) -> tuple[int, int] | None:
-        """Two that can say and do not say the same."""
+        """Find two releases of different, clear status."""
         if not self.releases:
             return None
         first, last = 0, len(self.releases) - 1
-        vague = [end for end in (first, last) if not self._clear(end)]
-        if not vague:
+        unclear_ends = [end for end in (first, last) if not self._is_clear(end)]
+        if not unclear_ends:
             return (first, last) if self._differ(first, last) else None
         everyone = [last, first, *_from_the_middle(first, last)]
-        anchor = next((n for n in everyone if self._clear(n)), None)
+        anchor = next((n for n in everyone if self._is_clear(n)), None)
         if anchor is None:
             return None
-        for end in vague:
+        for end in unclear_ends:
             found = self._outwards(anchor, end)
             if found is not None:
                 return found
         return None
 
     def _outwards(self, inner: int, outer: int) -> tuple[int, int] | None:
-        """From one that can say towards one that cannot, until one says something else."""
+        """Search from a clear release towards an unclear one for one of another status."""
         while abs(outer - inner) > 1:
             middle = (inner + outer) // 2
-            if not self._clear(middle):
+            if not self._is_clear(middle):
                 outer = middle
             elif self._differ(inner, middle):
                 return inner, middle
@@ -117,10 +126,10 @@ class _Search(Generic[R]):
         return None
 
     def _close_in(self, low: int, high: int) -> tuple[int, int]:
-        """Two that differ, with none between them that can say."""
+        """Move two differing releases together until no clear one is between them."""
         while True:
-            between = (n for n in _from_the_middle(low, high) if n not in self.answers)
-            middle = next((n for n in between if self._clear(n)), None)
+            between = (n for n in _from_the_middle(low, high) if n not in self.tested)
+            middle = next((n for n in between if self._is_clear(n)), None)
             if middle is None:
                 return low, high
             if self._differ(low, middle):
@@ -130,6 +139,6 @@ class _Search(Generic[R]):
 
 
 def _from_the_middle(low: int, high: int) -> Iterator[int]:
-    """Everything between the two, the middle first."""
+    """Yield everything between two indices, from the middle outwards."""
     middle = (low + high) // 2
     yield from sorted(range(low + 1, high), key=lambda n: (abs(n - middle), n))

@@ -27,8 +27,8 @@ from fuzz.campaign.worker_process import WorkerProcess
 from fuzz.cases.case_options import CaseOptions
 from fuzz.cases.casefile import read_case
 from fuzz.differential.finding import Finding, FindingKind
-from fuzz.differential.pipeline import Verdict
 from fuzz.differential.stage import Stage
+from fuzz.differential.verdict import Verdict
 
 OPTIONS = CaseOptions(inputs=2, instructions=10)
 

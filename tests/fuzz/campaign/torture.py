@@ -71,7 +71,8 @@ def run_noisy_worker(
     """A worker's main function that finds something every few cases."""
     from fuzz.cases.case import Case
     from fuzz.differential.finding import Finding, FindingKind
-    from fuzz.differential.pipeline import Pipeline, Verdict
+    from fuzz.differential.pipeline import Pipeline
+    from fuzz.differential.verdict import Verdict
 
     check = Pipeline.check
     log = os.open(Path(plan.out) / _LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

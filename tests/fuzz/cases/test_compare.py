@@ -11,7 +11,7 @@ from clif.floats import canonical_nan
 from clif.outcome import Bytes, Outcomes, Status, words_from_ints
 from clif.types import F32, F64, I8, I32, I128, Type, by_name
 from fuzz.cases.compare import DifferenceKind, Observed, compare, difference_kind, observe
-from fuzz.differential.agreement import camps, stands_alone
+from fuzz.differential.agreement import agreement_groups, outlier
 
 NAN = canonical_nan(F32)
 OTHER_NAN = 0xFFC0_1234
@@ -158,24 +158,24 @@ def returned(value: int, memory: bytes | None = None) -> Observed:
 
 def test_the_odd_one_out() -> None:
     seen = {"interp": returned(1), "x86_64": returned(2), "aarch64": returned(1)}
-    assert stands_alone(seen, canonical_nans=True) == "x86_64"
-    assert camps(seen, canonical_nans=True) == [["interp", "aarch64"], ["x86_64"]]
+    assert outlier(seen, canonical_nans=True) == "x86_64"
+    assert agreement_groups(seen, canonical_nans=True) == [["interp", "aarch64"], ["x86_64"]]
 
 
 def test_two_against_two_and_one_against_one_is_nobody() -> None:
     two = {"a": returned(1), "b": returned(2)}
-    assert stands_alone(two, canonical_nans=True) == ""
+    assert outlier(two, canonical_nans=True) == ""
     four = two | {"c": returned(1), "d": returned(2)}
-    assert stands_alone(four, canonical_nans=True) == ""
+    assert outlier(four, canonical_nans=True) == ""
 
 
 def test_a_trap_and_a_hang_are_opinions_too() -> None:
     seen = {"a": returned(1), "b": Observed(Status.HUNG), "c": returned(1)}
-    assert stands_alone(seen, canonical_nans=True) == "b"
+    assert outlier(seen, canonical_nans=True) == "b"
     seen = {"a": Observed(Status.TRAPPED, trap="x"), "b": returned(1), "c": returned(1)}
-    assert stands_alone(seen, canonical_nans=True) == "a"
+    assert outlier(seen, canonical_nans=True) == "a"
 
 
 def test_memory_counts_only_where_both_know_it() -> None:
     seen = {"file": returned(1), "a": returned(1, b"x"), "b": returned(1, b"x")}
-    assert stands_alone(seen, canonical_nans=True) == ""
+    assert outlier(seen, canonical_nans=True) == ""

@@ -1,4 +1,4 @@
-"""Two oracles: who stands alone, known faults of the second, and what it has no say on."""
+"""Two oracles: outliers, known faults of the second one, and inputs that it cannot run."""
 
 from __future__ import annotations
 
@@ -99,16 +99,16 @@ def one_off(outcomes: Outcomes) -> Outcomes:
     return replace(outcomes, results=[words, *outcomes.results[1:]])
 
 
-def test_the_first_oracle_may_stand_alone() -> None:
+def test_the_first_oracle_may_be_the_outlier() -> None:
     wrong = Pipeline(DEFAULT_ISAS, oracle=lambda *a: one_off(interpreter(*a)), second=True)
     findings = wrong.check(case_of(ADD)).findings
     kinds = [finding.kind for finding in findings]
     assert kinds == [*[FindingKind.MISCOMPILE] * 2, FindingKind.ORACLES_DISAGREE]
     assert all(finding.inputs == (1,) for finding in findings)
-    assert all(finding.explanation[-1] == "interp stands alone" for finding in findings)
+    assert all(finding.explanation[-1] == "outlier: interp" for finding in findings)
 
 
-def test_the_second_oracle_may_stand_alone(
+def test_the_second_oracle_may_be_the_outlier(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def wrong(*args: Any, **rest: Any) -> Interpretation:
@@ -120,7 +120,7 @@ def test_the_second_oracle_may_stand_alone(
     assert finding.bucket == "oracles-disagree cranelift-interpreter result: iadd.i32"
     assert finding.inputs == (1,)
     assert not finding.known
-    assert finding.explanation[-1] == "cranelift-interpreter stands alone"
+    assert finding.explanation[-1] == "outlier: cranelift-interpreter"
 
 
 @pytest.mark.skipif(version() != "0.135.8", reason="faults of this release")

@@ -15,12 +15,12 @@ from fuzz.campaign.case_source import CaseSource
 from fuzz.cases.case import Case
 from fuzz.cases.case_options import CaseOptions
 from fuzz.cases.casefile import print_case, read_case
-from fuzz.differential.failure_signature import Symptom
-from fuzz.differential.runner import PlainTrial
-from fuzz.minimize.child import ChildJudge
-from fuzz.minimize.engine import Minimizer, NotFailing, Pass, Progress
-from fuzz.minimize.interestingness import Judge, TrialJudge
-from fuzz.minimize.order import instructions, simplicity, size_of
+from fuzz.differential.failure_signature import FailureSignature
+from fuzz.differential.runner import PlainRunner
+from fuzz.minimize.child import IsolatedTest
+from fuzz.minimize.engine import Minimizer, MinimizerProgress, NotFailing, Pass
+from fuzz.minimize.interestingness import FailureTest
+from fuzz.minimize.order import instructions, order_key, simplicity
 from fuzz.minimize.registry import PASSES
 from fuzz.minimize.soundness import (
     Flaw,
@@ -30,12 +30,12 @@ from fuzz.minimize.soundness import (
     is_well_formed,
     keeps_promises,
 )
-from fuzz.minimize.subject import Subject, trace_of
 from fuzz.minimize.tidy import tidy
+from fuzz.minimize.working_copy import WorkingCopy, trace_of
 from fuzz.selfcheck.registry import all_faults
-from scripts.benchmarks.breakdowns import Breakdown, BreakdownTrial
-from scripts.benchmarks.injected import Planted, PlantedTrial
-from scripts.benchmarks.starts import Starts
+from scripts.benchmarks.compiler_breakdowns import Breakdown, BreakdownRunner
+from scripts.benchmarks.failing_cases import FailingCases
+from scripts.benchmarks.injected_faults import InjectedFault, InjectedFaultRunner
 from scripts.benchmarks.transplant import transplant
 from tests.fuzz.command import Command
 from tests.paths import CORPUS
@@ -48,12 +48,12 @@ def case_of(text: str) -> Case:
     return read_case(text).case
 
 
-def minimized(case: Case, judge: TrialJudge) -> tuple[Case, Symptom]:
-    symptom = judge(case)
-    assert symptom is not None
-    minimizer = Minimizer(judge.fixed_on(symptom), PASSES)
+def minimized(case: Case, test: FailureTest) -> tuple[Case, FailureSignature]:
+    failure = test(case)
+    assert failure is not None
+    minimizer = Minimizer(test.restricted_to(failure), PASSES)
     minimizer.start(case)
-    return minimizer.run(), symptom
+    return minimizer.run(), failure
 
 
 # --- passes ---
@@ -71,9 +71,9 @@ def test_a_pass_lists_the_same_for_the_same_case_and_leaves_the_case(
 ) -> None:
     for case in large:
         before, trace = print_case(case), trace_of(case)
-        subject = Subject(case, trace)
-        changes = pass_.find(subject)
-        assert len(pass_.find(Subject(case, trace))) == len(changes)
+        work = WorkingCopy(case, trace)
+        changes = pass_.find(work)
+        assert len(pass_.find(WorkingCopy(case, trace))) == len(changes)
         for change in changes[: 3 if pass_.chunks else 1]:
             change()
         assert print_case(case) == before
@@ -100,14 +100,14 @@ def _many_cases() -> Iterator[Case]:
 
 def _smaller(pass_: Pass, case: Case) -> bool:
     trace = trace_of(case)
-    size = size_of(case)
-    for n in range(min(len(pass_.find(Subject(case, trace))), 40)):
-        subject = Subject(case, trace)
-        pass_.find(subject)[n]()
-        tidy(subject.case)
-        subject.drop_superfluous()
-        made = subject.case
-        if size_of(made) < size and is_well_formed(made) and is_verified(made):
+    size = order_key(case)
+    for n in range(min(len(pass_.find(WorkingCopy(case, trace))), 40)):
+        work = WorkingCopy(case, trace)
+        pass_.find(work)[n]()
+        tidy(work.case)
+        work.drop_unused_params()
+        made = work.case
+        if order_key(made) < size and is_well_formed(made) and is_verified(made):
             return True
     return False
 
@@ -131,16 +131,18 @@ MINIMA = {
 
 @pytest.mark.parametrize("name", MINIMA)
 def test_two_starts_come_to_one_small_minimum(name: str) -> None:
-    planted = Planted(name, MINIMA[name])
-    starts = list(islice(Starts(3, instructions=90).of_fault(all_faults()[name], planted), 2))
+    injected = InjectedFault(name, MINIMA[name])
+    starts = list(
+        islice(FailingCases(3, instructions=90).of_fault(all_faults()[name], injected), 2)
+    )
     assert len(starts) == 2
-    found = [minimized(start.case, start.judge())[0] for start in starts]
+    found = [minimized(start.case, start.test())[0] for start in starts]
     for case in found:
         case.origin, case.isas = "", ()
         assert instructions(case) <= 5
         assert case.inputs.count == 1
-    if starts[0].symptom == starts[1].symptom:
-        isas = starts[0].symptom.isas  # a minimum is written for these
+    if starts[0].failure == starts[1].failure:
+        isas = starts[0].failure.isas  # a minimum is written for these
         assert print_case(found[0], isas=isas) == print_case(found[1], isas=isas)
 
 
@@ -151,35 +153,35 @@ def test_two_starts_come_to_one_small_minimum(name: str) -> None:
 )
 def test_real_findings_are_found_again_in_large_cases(name: str, most: int) -> None:
     graft = read_case((CRANELIFT / f"{name}.clif").read_text()).case
-    symptom = TrialJudge(PlainTrial())(graft)
-    assert symptom is not None
+    failure = FailureTest(PlainRunner())(graft)
+    assert failure is not None
     source = CaseSource(CaseOptions(), 2)
     hosts = (transplant(source.case(n), graft) for n in range(50))
-    judge = TrialJudge(PlainTrial(), symptom.isas, symptom)
-    case = next(host for host in hosts if host is not None and judge(host) is not None)
-    minimizer = Minimizer(judge, PASSES)
-    assert minimizer.start(case).includes(symptom)
+    test = FailureTest(PlainRunner(), failure.isas, failure)
+    case = next(host for host in hosts if host is not None and test(host) is not None)
+    minimizer = Minimizer(test, PASSES)
+    assert minimizer.start(case).includes(failure)
     small = minimizer.run()
     assert instructions(small) <= most
-    assert judge(small) is not None
+    assert test(small) is not None
 
 
 def test_a_minimum_is_left_alone() -> None:
-    start = next(Starts(3).of_fault(all_faults()["wrong-extension"]))
-    small, _ = minimized(start.case, start.judge())
-    again, _ = minimized(small, start.judge())
+    start = next(FailingCases(3).of_fault(all_faults()["wrong-extension"]))
+    small, _ = minimized(start.case, start.test())
+    again, _ = minimized(small, start.test())
     assert print_case(again) == print_case(small)
 
 
 def test_a_healthy_case_is_refused() -> None:
     with pytest.raises(NotFailing):
-        Minimizer(TrialJudge(PlainTrial()), PASSES).start(CaseSource(CaseOptions(), 1).case(0))
+        Minimizer(FailureTest(PlainRunner()), PASSES).start(CaseSource(CaseOptions(), 1).case(0))
 
 
 def test_whatever_fails_a_minimum_is_sound_and_can_be_read_by_cranelift() -> None:
     for name in ("float-neighbour", "store-offset", "load-extension", "trap-code"):
-        start = next(Starts(4).of_any_size(all_faults()[name]))
-        small, _ = minimized(start.case, start.judge())
+        start = next(FailingCases(4).of_any_size(all_faults()[name]))
+        small, _ = minimized(start.case, start.test())
         assert is_determined(small)
         assert keeps_promises(small)
         assert is_verified(small)
@@ -221,11 +223,11 @@ def test_the_address_of_the_region_is_no_narrower_value() -> None:
     assert is_well_formed(case)
     assert not is_determined(case)
     narrow = next(pass_ for pass_ in PASSES if pass_.name == "types")
-    changes = len(narrow.find(Subject(case, trace_of(case))))
+    changes = len(narrow.find(WorkingCopy(case, trace_of(case))))
     for n in range(changes):
-        subject = Subject(case, trace_of(case))
-        narrow.find(subject)[n]()
-        assert not is_well_formed(subject.case)
+        work = WorkingCopy(case, trace_of(case))
+        narrow.find(work)[n]()
+        assert not is_well_formed(work.case)
 
 
 def test_no_payload_gets_out_by_minimising() -> None:
@@ -247,7 +249,8 @@ def test_no_payload_gets_out_by_minimising() -> None:
         ; print: %f(0x1.0p0, 0x1.0p0)
         """
     )
-    small, _ = minimized(case, TrialJudge(PlantedTrial(Planted("neighbour-operation"))))
+    injected = InjectedFaultRunner(InjectedFault("neighbour-operation"))
+    small, _ = minimized(case, FailureTest(injected))
     assert is_determined(small)
     assert instructions(small) == 2
 
@@ -268,20 +271,20 @@ def test_the_compiler_may_die_or_never_end(breakdown: Breakdown, kind: str, word
         "function %f(i32) -> i32, i32 {\nblock0(v0: i32):\n    v1 = iadd v0, v0\n"
         "    v2 = imul v1, v1\n    v3 = bxor v2, v1\n    return v3, v1\n}\n; print: %f(3)\n"
     )
-    trial = BreakdownTrial(breakdown, "imul.i32")
-    judge = ChildJudge(TrialJudge(trial, ("x86_64",)), 0.3)
-    symptom = judge(case)
-    assert symptom is not None
-    assert symptom.kind is not None
-    assert symptom.kind.value == kind
-    assert words in symptom.what
-    fixed = judge.fixed_on(symptom)
-    minimizer = Minimizer(fixed, [p for p in PASSES if p.name in ("cut short", "results")])
+    run_case = BreakdownRunner(breakdown, "imul.i32")
+    test = IsolatedTest(FailureTest(run_case, ("x86_64",)), 0.3)
+    failure = test(case)
+    assert failure is not None
+    assert failure.kind is not None
+    assert failure.kind.value == kind
+    assert words in failure.what
+    restricted = test.restricted_to(failure)
+    minimizer = Minimizer(restricted, [p for p in PASSES if p.name in ("cut short", "results")])
     try:
         minimizer.start(case)
         assert instructions(minimizer.run()) == 3
     finally:
-        fixed.close()
+        restricted.close()
 
 
 # --- the command ---
@@ -295,7 +298,7 @@ def test_command(command: Command, tmp_path: Path) -> None:
     facts = json.loads(output.out)
     assert facts["instructions"]["after"] <= 4
     text = out.read_text()
-    assert "; blame: the mid-end" in text
+    assert "; attributed to: the mid-end" in text
     assert "; run: %main(" in text
     assert command("replay", out).code == 1
     assert [path.name for path in tmp_path.iterdir()] == ["small.clif"]
@@ -333,7 +336,7 @@ def test_interrupting_keeps_the_smallest_so_far(
 ) -> None:
     file, out = tmp_path / "case.clif", tmp_path / "small.clif"
     file.write_text(print_case(CaseSource(CaseOptions(), 6).case(0)))
-    before = size_of(read_case(file.read_text()).case)
+    before = order_key(read_case(file.read_text()).case)
     take = Minimizer._try
 
     def stop(self: Minimizer, candidate: Case) -> bool:
@@ -343,17 +346,16 @@ def test_interrupting_keeps_the_smallest_so_far(
 
     monkeypatch.setattr(Minimizer, "_try", stop)
     assert command("minimize", file, "-o", out, "--predicate", "true").code == 130
-    assert size_of(read_case(out.read_text()).case) < before
+    assert order_key(read_case(out.read_text()).case) < before
 
 
 def test_progress_is_told() -> None:
     seen: list[tuple[str, int]] = []
 
-    def observe(progress: Progress) -> None:
+    def observe(progress: MinimizerProgress) -> None:
         seen.append((progress.pass_name, progress.candidates))
 
-    judge: Judge = lambda case: Symptom(None)  # noqa: E731
-    minimizer = Minimizer(judge, PASSES, observe)
+    minimizer = Minimizer(lambda case: FailureSignature(None), PASSES, observe)
     minimizer.start(CaseSource(CaseOptions(instructions=10), 6).case(0))
     small = minimizer.run()
     assert instructions(small) == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from random import Random
 
 import pytest
@@ -15,7 +14,7 @@ from fuzz.cases.case_options import CaseOptions
 from fuzz.cases.casefile import read_case
 from fuzz.differential.pipeline import Injection, Pipeline
 from fuzz.selfcheck.check import check_faults
-from fuzz.selfcheck.registry import Fault, Mutate, all_faults
+from fuzz.selfcheck.registry import Fault, all_faults
 from tests.fuzz.command import Command
 
 FAULTS = all_faults()
@@ -98,7 +97,7 @@ def all_clif(fault: Fault) -> bool:
 
 
 def test_without_a_fault_nothing_is_seen() -> None:
-    def nothing(case: object, dice: Random) -> Injection:
+    def nothing(case: object, rng: Random) -> Injection:
         return Injection(functions=lambda functions: [f.clone() for f in functions])
 
     fault = Fault("nothing", "no fault", nothing)
@@ -108,7 +107,7 @@ def test_without_a_fault_nothing_is_seen() -> None:
 
 
 def test_a_fault_that_does_not_compile_is_a_problem_not_a_catch() -> None:
-    def break_it(case: object, dice: Random) -> Injection:
+    def break_it(case: object, rng: Random) -> Injection:
         def functions(originals: list[Function]) -> list[Function]:
             clones = [function.clone() for function in originals]
             clones[0].entry.instructions.pop()
@@ -122,13 +121,15 @@ def test_a_fault_that_does_not_compile_is_a_problem_not_a_catch() -> None:
     assert outcome.problem.startswith("case 0: ")
 
 
-def mutated(mutate: Mutate | Callable[..., bool], text: str) -> list[str]:
-    """The main function's lines that a fault changes or adds."""
+def changed_lines(name: str, text: str) -> list[str]:
+    """Inject a fault, and return the lines that it changes or adds."""
     case = read_case(text).case
-    clones = [function.clone() for function in case.functions]
-    assert mutate(clones, Random(0))
+    injection = FAULTS[name].inject(case, Random(0))
+    assert injection is not None
+    assert injection.functions is not None
+    after = print_functions(injection.functions(case.functions)).splitlines()
     before = print_functions(case.functions).splitlines()
-    return [line.strip() for line in print_functions(clones).splitlines() if line not in before]
+    return [line.strip() for line in after if line not in before]
 
 
 def function(signature: str, params: str, body: str) -> str:
@@ -136,23 +137,19 @@ def function(signature: str, params: str, body: str) -> str:
 
 
 def test_a_few_faults_by_hand() -> None:
-    from fuzz.selfcheck import faults_integer, faults_memory, faults_trap
-
     sub = function("(i8, i8) -> i8", "(v0: i8, v1: i8)", "v2 = isub v0, v1\n  return v2")
-    assert mutated(faults_integer.swapped_operands, sub) == ["v2 = isub.i8 v1, v0"]
-    assert mutated(faults_integer.neighbour_operation, sub) == ["v2 = iadd.i8 v0, v1"]
+    assert changed_lines("swapped-operands", sub) == ["v2 = isub.i8 v1, v0"]
+    assert changed_lines("neighbour-operation", sub) == ["v2 = iadd.i8 v0, v1"]
     store = function("(i64, i32)", "(v0: i64, v1: i32)", "store v1, v0+4\n  return")
-    assert mutated(faults_memory.store_too_narrow, store) == ["istore16.i32 v1, v0+4"]
-    assert mutated(faults_memory.store_offset, store) == ["store.i32 v1, v0+5"]
-    assert mutated(faults_memory.store_dropped, store) == []
+    assert changed_lines("store-too-narrow", store) == ["istore16.i32 v1, v0+4"]
+    assert changed_lines("store-offset", store) == ["store.i32 v1, v0+5"]
+    assert changed_lines("store-dropped", store) == []
     trap = function("(i8, i8)", "(v0: i8, v1: i8)", "trapz v0, user1\n  return")
-    assert mutated(faults_trap.trap_code, trap) == ["trapz.i8 v0, user99"]
-    assert mutated(faults_trap.trap_condition, trap) == ["trapnz.i8 v0, user1"]
+    assert changed_lines("trap-code", trap) == ["trapz.i8 v0, user99"]
+    assert changed_lines("trap-condition", trap) == ["trapnz.i8 v0, user1"]
 
 
 def test_a_loop_loses_one_turn() -> None:
-    from fuzz.selfcheck.faults_control import loop_one_turn_short
-
     text = """\
 function %turns(i32) -> i32 {
 block0(v0: i32):
@@ -169,9 +166,9 @@ block2:
 ; run: %turns(10) == 100
 """
     case = read_case(text).case
-    clones = [function.clone() for function in case.functions]
-    assert loop_one_turn_short(clones, Random(0))
-    verdict = Pipeline(["x86_64"]).check(case, Injection(functions=lambda _: clones))
+    injection = FAULTS["loop-one-turn-short"].inject(case, Random(0))
+    assert injection is not None
+    verdict = Pipeline(["x86_64"]).check(case, injection)
     (difference,) = verdict.runs[0].differences
     assert difference.actual.results == (90,)
 

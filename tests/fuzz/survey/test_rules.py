@@ -15,8 +15,8 @@ from backend.cranelift.fired_rules import FiredRules
 from backend.cranelift.rule_edges import known_rules
 from clif.printer import print_functions
 from fuzz.cases.case import DEFAULT_SETTINGS
+from fuzz.differential.explain import fired_notes
 from fuzz.differential.pipeline import Pipeline
-from fuzz.differential.rule_notes import fired_notes
 from fuzz.generate.options import Options
 from fuzz.isle.rule_sweep import RuleSweep
 from fuzz.survey.justified_unfired import JUSTIFIED

@@ -1,4 +1,4 @@
-"""The search for the release that began to fail, and how a release is judged."""
+"""The search for the release that began to fail, and how a release is tested."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from backend.cranelift.compiler import CompilerPanic, ReadError, SettingsError, 
 from backend.cranelift.release_build import UnavailableError
 from backend.cranelift.releases import Release, ReleaseCode, ReleaseCompiler, ReleaseTimeoutError
 from fuzz.cases.casefile import read_case
-from fuzz.triage.bisect.judge import Failure, Judge, failures
-from fuzz.triage.bisect.search import Answer, Asked, Found, search
+from fuzz.triage.bisect.search import BisectResult, ReleaseResult, Status, bisect
+from fuzz.triage.bisect.tester import CrossReleaseSignature, ReleaseTester, cranelift_failures
 from tests.fuzz.command import Command
 from tests.paths import CORPUS
 
 CRANELIFT = CORPUS / "cranelift"
 WRONG = CRANELIFT / "fmin-zero-f16.clif"
 
-ANSWERS = {"b": Answer.BAD, "g": Answer.GOOD, "?": Answer.UNCLEAR}
+STATUS = {"b": Status.BAD, "g": Status.GOOD, "?": Status.UNCLEAR}
 
 
-def searched(word: str) -> Found[int]:
-    """The search over releases that answer as the letters of ``word``."""
-    return search(range(len(word)), lambda n: Asked(n, ANSWERS[word[n]]))
+def searched(word: str) -> BisectResult[int]:
+    """Bisect releases whose status the letters of a word give."""
+    return bisect(range(len(word)), lambda n: ReleaseResult(n, STATUS[word[n]]))
 
 
-def pair(found: Found[int]) -> tuple[int, int] | None:
+def pair(found: BisectResult[int]) -> tuple[int, int] | None:
     if found.before is None or found.after is None:
         return None
     return found.before.release, found.after.release
@@ -41,27 +41,27 @@ def pair(found: Found[int]) -> tuple[int, int] | None:
 def test_every_place_of_the_change_is_found_in_few_steps(first_bad: int) -> None:
     found = searched("g" * first_bad + "b" * (16 - first_bad))
     assert pair(found) == (first_bad - 1, first_bad)
-    assert len(found.asked) <= 6
+    assert len(found.tested) <= 6
 
 
 def test_the_first_good_one_is_found_as_well() -> None:
     found = searched("bbbbgg")
     assert pair(found) == (3, 4)
     assert found.after is not None
-    assert found.after.answer is Answer.GOOD
+    assert found.after.status is Status.GOOD
 
 
 @pytest.mark.parametrize("word", ["ggggbbbb", "g?gg?bb?b", "???ggbb??", "gg????bb", "?b", "gb"])
 def test_none_is_asked_twice(word: str) -> None:
-    releases = [asked.release for asked in searched(word).asked]
+    releases = [tested.release for tested in searched(word).tested]
     assert len(releases) == len(set(releases))
 
 
 def test_those_between_that_cannot_say_are_named() -> None:
     found = searched("gg???bb")
     assert pair(found) == (1, 5)
-    assert [asked.release for asked in found.between] == [2, 3, 4]
-    assert {asked.release for asked in found.unclear} == {2, 3, 4}
+    assert [tested.release for tested in found.between] == [2, 3, 4]
+    assert {tested.release for tested in found.unclear} == {2, 3, 4}
 
 
 def test_a_single_one_that_cannot_say_is_gone_round() -> None:
@@ -72,7 +72,7 @@ def test_a_single_one_that_cannot_say_is_gone_round() -> None:
 def test_releases_too_old_to_say_are_passed_over_quickly(unknown: int) -> None:
     found = searched("?" * unknown + "g" * (13 - unknown) + "bbb")
     assert pair(found) == (12, 13)
-    assert len(found.asked) <= 9
+    assert len(found.tested) <= 9
 
 
 def test_newer_ones_that_cannot_say_are_passed_over_as_well() -> None:
@@ -85,7 +85,7 @@ def test_no_change(word: str) -> None:
     assert pair(searched(word)) is None
 
 
-# --- the judgement ---
+# --- testing a release ---
 
 
 class Fake(ReleaseCompiler):
@@ -134,20 +134,20 @@ def panic(message: str, location: str) -> CompilerPanic:
     return error
 
 
-def asked(change: Callable[[str], str]) -> tuple[Answer, str]:
-    judge = Judge(read_case(WRONG.read_text()).case, ("x86_64",))
-    (failure,) = failures(judge.check(None))
-    return judge.ask(Fake("0.1.0", change), failure)
+def status_of(change: Callable[[str], str]) -> tuple[Status, str]:
+    tester = ReleaseTester(read_case(WRONG.read_text()).case, ("x86_64",))
+    (failure,) = cranelift_failures(tester.check(None))
+    return tester.test(Fake("0.1.0", change), failure)
 
 
 def test_the_same_failure_is_bad_and_agreement_good() -> None:
-    assert asked(same)[0] is Answer.BAD
-    assert asked(mended) == (Answer.GOOD, "")
+    assert status_of(same)[0] is Status.BAD
+    assert status_of(mended) == (Status.GOOD, "")
 
 
 def test_what_a_release_does_not_know_is_not_good() -> None:
-    answer, why = asked(lambda text: text.replace("fmin", "fminimum"))
-    assert answer is Answer.UNCLEAR
+    status, why = status_of(lambda text: text.replace("fmin", "fminimum"))
+    assert status is Status.UNCLEAR
     assert "does not read the case" in why
 
 
@@ -160,22 +160,24 @@ def test_what_a_release_does_not_know_is_not_good() -> None:
     ],
 )
 def test_other_trouble_cannot_say(error: Exception, why: str) -> None:
-    answer, reason = asked(raises(error))
-    assert answer is Answer.UNCLEAR
+    status, reason = status_of(raises(error))
+    assert status is Status.UNCLEAR
     assert why in reason
 
 
 def test_a_wrong_result_elsewhere_is_bad_only_for_its_kind() -> None:
-    answer, _ = asked(lambda text: text.replace("return v2", "trap user1"))
-    assert answer is Answer.UNCLEAR
+    status, _ = status_of(lambda text: text.replace("return v2", "trap user1"))
+    assert status is Status.UNCLEAR
 
 
 def test_panics_are_the_same_wherever_their_line_has_moved_to() -> None:
-    judge = Judge(read_case((CRANELIFT / "isub-self-i8x8.clif").read_text()).case, ("aarch64",))
+    tester = ReleaseTester(
+        read_case((CRANELIFT / "isub-self-i8x8.clif").read_text()).case, ("aarch64",)
+    )
 
-    def failure(message: str, location: str) -> Failure:
+    def failure(message: str, location: str) -> CrossReleaseSignature:
         compiler = Fake("0.1.0", raises(panic(message, location)))
-        (found,) = failures(judge.check(compiler))
+        (found,) = cranelift_failures(tester.check(compiler))
         return found
 
     here = failure("no rule for v12", "cranelift-codegen/out/isle_opt.rs:100:5")

@@ -1,4 +1,4 @@
-"""Which ISLE rules fire only in a compilation that fails."""
+"""ISLE rules that fire in a failing compilation only."""
 
 from __future__ import annotations
 
@@ -19,23 +19,27 @@ from backend.cranelift.rule_map import RuleId, RuleMap
 from clif.printer import print_functions
 from fuzz.cases.case import Case
 from fuzz.differential.pipeline import target_of
-from fuzz.triage.blame import FiredRule
+from fuzz.triage.attribution import FiredRule
 
 
 @dataclass(frozen=True, slots=True)
 class RuleDifference:
-    """Rules that fire in the failing compilation alone, and what it was compared with."""
+    """Rules that fire in the failing compilation only.
+
+    Attributes:
+        neighbour: the passing compilation that it was compared with; empty if there are no rules.
+    """
 
     rules: tuple[FiredRule, ...] = ()
     neighbour: str = ""
 
 
 def fired_rules(case: Case, isa: str, rules: RuleMap) -> frozenset[RuleId]:
-    """The rules that fire when the case is compiled for an ISA, whatever becomes of that."""
+    """Return the rules that fire when a case is compiled for an ISA, even if compiling fails."""
     edges = CoveredEdges()
     try:
         functions = Functions(print_functions(case.functions))
-        edges.restart()  # reading it is not compiling it
+        edges.restart()  # forgets the edges that reading covered
         target_of(case, isa).compile(functions, chaos=case.chaos)
     except (ReadError, CompileError, CompilerPanic, VerifierError, SettingsError):
         pass
@@ -45,25 +49,30 @@ def fired_rules(case: Case, isa: str, rules: RuleMap) -> frozenset[RuleId]:
 
 
 def rule_difference(case: Case, isa: str, neighbours: Iterable[tuple[Case, str]]) -> RuleDifference:
-    """The smallest difference to one of these cases, which do not fail.
+    """Compare the rules that fire for a failing case with those of similar cases that pass.
 
-    Nothing where this build's rules cannot be told, or nothing differs.
+    Args:
+        neighbours: cases that pass, each with a description.
+
+    Returns:
+        The smallest difference to one of the neighbours; an empty one if there is none, or if the
+        rules of this build are not known.
     """
     rules = known_rules()
     if isinstance(rules, RulesError):
         return RuleDifference()
-    mine = fired_rules(case, isa, rules)
+    failing = fired_rules(case, isa, rules)
     differences = [
-        (mine - fired_rules(neighbour, isa, rules), words) for neighbour, words in neighbours
+        (failing - fired_rules(neighbour, isa, rules), words) for neighbour, words in neighbours
     ]
-    some = [(found, words) for found, words in differences if found]
-    if not some:
+    non_empty = [(found, words) for found, words in differences if found]
+    if not non_empty:
         return RuleDifference()
-    found, words = min(some, key=lambda pair: (len(pair[0]), pair[1]))
+    found, words = min(non_empty, key=lambda pair: (len(pair[0]), pair[1]))
     return RuleDifference(tuple(_described(found, isa, rules)), words)
 
 
 def _described(found: Iterable[RuleId], isa: str, rules: RuleMap) -> Iterator[FiredRule]:
     for rule in sorted(found):
-        source = rules.source_line(rule).partition(";;")[0]  # generated ones name where they are
+        source = rules.source_line(rule).partition(";;")[0]  # generated rules have a comment
         yield FiredRule(rule, isa, source.strip())

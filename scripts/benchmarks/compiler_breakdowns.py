@@ -1,4 +1,4 @@
-"""Compilers that break down over a kind of instruction, for proving that this is dealt with."""
+"""Compilers that break down over one kind of instruction, to test that minimising survives it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from enum import Enum
 
 from clif.function import Function, Inst
 from fuzz.cases.case import Case
-from fuzz.differential.pipeline import Injection, Verdict
-from fuzz.differential.runner import PlainTrial, Stages
+from fuzz.differential.pipeline import Injection
+from fuzz.differential.runner import OnStage, PlainRunner
 from fuzz.differential.stage import Stage
+from fuzz.differential.verdict import Verdict
 
 _FOR_EVER = 3600.0
 
@@ -27,8 +28,8 @@ class Breakdown(Enum):
 
 
 @dataclass(slots=True)
-class BreakdownTrial:
-    """Tries cases with a compiler that breaks down (``fuzz.differential.runner.Trial``).
+class BreakdownRunner:
+    """Runs cases with a compiler that breaks down (``fuzz.differential.runner.CaseRunner``).
 
     Attributes:
         kind: opcode and controlling type of the instructions that it breaks down over.
@@ -36,18 +37,23 @@ class BreakdownTrial:
 
     breakdown: Breakdown
     kind: str
-    plain: PlainTrial = field(default_factory=PlainTrial)
+    plain: PlainRunner = field(default_factory=PlainRunner)
 
     def __call__(
-        self, case: Case, isas: Sequence[str], *, second: bool = False, stages: Stages | None = None
+        self,
+        case: Case,
+        isas: Sequence[str],
+        *,
+        second: bool = False,
+        on_stage: OnStage | None = None,
     ) -> Verdict:
-        pipeline = self.plain.pipeline(isas, second=second, stages=stages)
+        pipeline = self.plain.pipeline(isas, second=second, on_stage=on_stage)
         if not any(self._matches(inst) for f in case.functions for inst in f.instructions()):
             return pipeline.check(case)
         if self.breakdown is Breakdown.INVALID:
-            return pipeline.check(case, Injection(functions=self._spoilt))
-        if stages is not None:
-            stages(Stage.COMPILE)
+            return pipeline.check(case, Injection(functions=self._make_invalid))
+        if on_stage is not None:
+            on_stage(Stage.COMPILE)
         if self.breakdown is Breakdown.DEATH:
             os.kill(os.getpid(), signal.SIGSEGV)
         time.sleep(_FOR_EVER)
@@ -56,8 +62,8 @@ class BreakdownTrial:
     def _matches(self, inst: Inst) -> bool:
         return kind_of(inst) == self.kind
 
-    def _spoilt(self, functions: list[Function]) -> list[Function]:
-        """An instruction without its operands' definition: its result is its own operand."""
+    def _make_invalid(self, functions: list[Function]) -> list[Function]:
+        """Make each matching instruction use its own result."""
         functions = [function.clone() for function in functions]
         for function in functions:
             for inst in function.instructions():
@@ -67,5 +73,5 @@ class BreakdownTrial:
 
 
 def kind_of(inst: Inst) -> str:
-    """Opcode and controlling type, as in ``iadd.i32``."""
+    """Return opcode and controlling type, as in ``iadd.i32``."""
     return inst.opcode.name if inst.type is None else f"{inst.opcode.name}.{inst.type}"

@@ -1,11 +1,11 @@
-"""Making cases until one shows that a rule is wrong.
+"""Generates cases until one detects the rule fault that is switched on.
 
-    python -m scripts.benchmarks.time_to_detection SEED SECONDS SHARE
+    python -m scripts.benchmarks.detect_rule_fault SEED SECONDS SHARE
 
-SHARE is the share of the parts that are directed at rules, 0 for none. It prints one line of JSON:
-cases, CPU seconds, and the bucket of what was found, or null. The fault is
-the one that the variable of ``scripts.benchmarks.rule_faults`` names, in a Cranelift that was built
-with its edits.
+This runs in an environment whose Cranelift has the faults of ``rule_faults``, one process per fault
+(``rule_fault_detection`` starts it). The environment variable ``rule_faults.SWITCH`` switches the
+fault on. SHARE is the share of parts that are directed at rules, 0 for none. One line of JSON is
+printed: cases, CPU seconds, and the bucket of the finding, or null if the time ran out.
 """
 
 from __future__ import annotations
@@ -28,20 +28,26 @@ from scripts.benchmarks.rule_faults import SWITCH
 
 
 @dataclass(frozen=True, slots=True)
-class Hunt:
-    """How long it took. ``bucket`` is None where the time ran out."""
+class RuleFaultDetection:
+    """How long it took to detect a rule fault.
+
+    Attributes:
+        cases: cases that were checked.
+        seconds: CPU time.
+        bucket: of the finding; None if the time ran out.
+    """
 
     cases: int
     seconds: float
     bucket: str | None
 
 
-def hunt(seed: int, seconds: float, share: float) -> Hunt:
-    """Checks the cases of a seed, as a run does, until there is a finding or the CPU time is up."""
-    known_rules()  # read from debug information once per build, which is no case's affair
+def detect(seed: int, seconds: float, share: float) -> RuleFaultDetection:
+    """Check the cases of a seed until there is a finding, or the CPU time is up."""
+    known_rules()  # read from debug information once per build; not a cost of these cases
     start = process_time()
     options = replace(generator_options(CaseOptions()), directed_share=share)
-    # Which fragments fire depends on the fault, so none are cached.
+    # The fault changes which fragments fire, so none may be kept in the cache for others.
     director = RuleDirector(options, cached=False) if share else None
     if director is not None:
         director.pool.leave_out(_is_absent)
@@ -53,13 +59,17 @@ def hunt(seed: int, seconds: float, share: float) -> Hunt:
         index += 1
         for finding in pipeline.check(case).findings:
             if not finding.known:
-                return Hunt(index, round(process_time() - start, 2), finding.bucket)
-    return Hunt(index, round(process_time() - start, 2), None)
+                elapsed = round(process_time() - start, 2)
+                return RuleFaultDetection(index, elapsed, finding.bucket)
+    return RuleFaultDetection(index, round(process_time() - start, 2), None)
 
 
 def _is_absent(rule: Rule) -> bool:
-    """Whether a Cranelift with just the fault that is on would not have the rule: the one that was
-    changed, and what the other changes would make of theirs. No case is to be directed at them."""
+    """Whether a Cranelift with this fault only would not have a rule.
+
+    This build has a sound and a faulty version of each rule with a fault. Cases must not be
+    directed at the versions that are switched off.
+    """
     on = Int(int(os.environ.get(SWITCH, "0")))
     for pattern, expr in rule.conditions:
         if isinstance(expr, Term) and expr.name == "fault" and isinstance(pattern, Bool):
@@ -70,7 +80,7 @@ def _is_absent(rule: Rule) -> bool:
 
 def main() -> None:
     seed, seconds, share = sys.argv[1:]
-    found = hunt(int(seed), float(seconds), float(share))
+    found = detect(int(seed), float(seconds), float(share))
     sys.stdout.write(json.dumps(asdict(found)) + "\n")
 
 

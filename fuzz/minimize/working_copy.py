@@ -1,4 +1,4 @@
-"""A case on the operating table: a copy that a pass may change, and what is known of it."""
+"""A copy of a case that a pass may change, and what is known about its values."""
 
 from __future__ import annotations
 
@@ -16,23 +16,26 @@ from clif.validity import used_values
 from fuzz.cases.case import Case, copy_case, has_canonical_nans
 from fuzz.differential.oracle import DEFAULT_FUEL
 
-#: One change to the subject's case. It is called at most once, with others of its list if the pass
-#: has chunks.
+#: One change to a working copy. It is called at most once; if the pass allows chunks, together with
+#: other changes that were found in the same copy.
 Change = Callable[[], object]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trace:
-    """What each value was when the case ran, one entry per value in the order of ``values()``.
+    """The values of all inputs when the case ran.
 
-    None for a value that no input came by.
+    Attributes:
+        words: one list per function, with one entry per value in the order of ``values()``; None
+            for a value that no input reached.
     """
 
     words: list[list[Words | None]]
 
 
 def trace_of(case: Case) -> Trace:
-    """Runs the case in the interpreter; what it cannot run has no values."""
+    """Run the case in the interpreter. If the interpreter does not support it, no value is
+    known."""
     seen: dict[Value, Words] = {}
     options = interp.Options(canonical_nans=has_canonical_nans(case), fuel=DEFAULT_FUEL)
     try:
@@ -42,11 +45,11 @@ def trace_of(case: Case) -> Trace:
     return Trace([[seen.get(value) for value in f.values()] for f in case.functions])
 
 
-class Subject:
-    """A copy of a case, for one candidate.
+class WorkingCopy:
+    """A copy of a case, from which one candidate is made.
 
     Attributes:
-        case: may be changed freely.
+        case: the copy; passes change it in place.
     """
 
     def __init__(self, case: Case, trace: Trace) -> None:
@@ -66,23 +69,23 @@ class Subject:
         return self.case.main
 
     def index(self, function: Function) -> Index:
-        """Definitions and uses as they were before any change."""
+        """Return a function's definitions and uses, as they were at the first call."""
         if function not in self._indices:
             self._indices[function] = Index(function)
         return self._indices[function]
 
     def words(self, value: Value) -> Words | None:
-        """What the value was for each input; None where that is not known."""
+        """Return what the value was for each input; None if that is not known."""
         return self._words.get(value)
 
     def number(self, value: Value) -> int | None:
-        """What the value was, if it was the same for all inputs."""
+        """Return what the value was, if it was the same for all inputs; else None."""
         words = self.words(value)
         found = set() if words is None else set(ints_from_words(words))
         return found.pop() if len(found) == 1 else None
 
     def fresh(self, function: Function, type_: Type) -> Value:
-        """A value that nothing defines yet."""
+        """Return a new value that no instruction defines yet."""
         if function not in self._next:
             self._next[function] = FunctionBuilder(function, OPCODES).next_value
         self._next[function] += 1
@@ -91,7 +94,7 @@ class Subject:
     # --- changes that several passes make ---
 
     def add_param(self, type_: Type, words: Words) -> Value:
-        """Another parameter of main, with what it is for each input."""
+        """Add a parameter to main, with its argument for each input."""
         case, main = self.case, self.case.main
         param = self.fresh(main, type_)
         self._added.append(param)
@@ -101,15 +104,15 @@ class Subject:
         case.inputs = replace(case.inputs, args=[*case.inputs.args, words])
         return param
 
-    def drop_superfluous(self) -> None:
-        """Drops parameters that were added and are not needed after all the changes."""
+    def drop_unused_params(self) -> None:
+        """Drop parameters that were added, but are unused after all changes."""
         used = {v for inst in self.case.main.instructions() for v in used_values(inst)}
         for param in self._added:
             if param not in used:
                 self.drop_param(self.case.main.entry.params.index(param))
 
     def drop_param(self, at: int) -> None:
-        """Main without a parameter that nobody uses."""
+        """Drop an unused parameter of main."""
         case, main = self.case, self.case.main
         del main.entry.params[at]
         params = [p for n, p in enumerate(main.signature.params) if n != at]
@@ -121,7 +124,8 @@ class Subject:
         case.inputs = replace(case.inputs, args=args, region=region)
 
     def constant(self, function: Function, type_: Type, bits: int) -> list[Inst]:
-        """Instructions the last of which defines a constant, none of them placed yet."""
+        """Make instructions that define a constant. The last one defines it; none is in a block
+        yet."""
         builder = FunctionBuilder(function, OPCODES)
         builder.block = Block(-1)
         builder.next_value = self.fresh(function, I8).number
@@ -131,12 +135,12 @@ class Subject:
 
 
 def _shifted(region: Region, dropped: int) -> Region:
-    """The region when a parameter is dropped that is not its own."""
+    """Return the region for when another parameter is dropped."""
     return replace(region, param=region.param - (dropped < region.param))
 
 
 def replace_uses(index: Index, old: Value, new: Value) -> None:
-    """Every use of ``old`` that the index knows becomes one of ``new``."""
+    """Replace every use of ``old`` that the index knows by ``new``."""
     for use in index.uses.get(old, ()):
         use.put(new)
 

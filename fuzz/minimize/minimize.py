@@ -1,0 +1,56 @@
+"""Minimising one case with all passes, in a way that different cases of one fault end alike."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fuzz.cases.case import Case
+from fuzz.differential.failure_signature import FailureSignature
+from fuzz.minimize.engine import Minimizer, NotFailing
+from fuzz.minimize.interestingness import InterestingnessTest
+from fuzz.minimize.registry import PASSES
+
+
+def minimize(case: Case, test: InterestingnessTest) -> tuple[Case, FailureSignature]:
+    """Minimise a case.
+
+    Args:
+        test: accepts any failure; the first one that it reports for the case is kept.
+
+    Returns:
+        The minimal case, and the failure that it shows.
+
+    Raises:
+        NotFailing: the case shows no failure.
+    """
+    failure = test(case)
+    if failure is None:
+        raise NotFailing("the case does not fail")
+    restricted = test.restricted_to(failure)
+    try:
+        minimizer = Minimizer(restricted, PASSES)
+        minimizer.start(case)
+        small = minimizer.run()
+    finally:
+        restricted.close()
+    return extend_to_all_isas(small, failure, test)
+
+
+def extend_to_all_isas(
+    case: Case, failure: FailureSignature, test: InterestingnessTest
+) -> tuple[Case, FailureSignature]:
+    """Make a minimal case one for all ISAs on which it shows its failure.
+
+    A case may be drawn for one ISA only. That must not make two findings of one fault differ.
+    """
+    if not failure.isas:
+        return case, failure
+    on_all = test.on_all_isas(failure)
+    try:
+        extended = replace(case, isas=())
+        found = on_all(extended)
+    finally:
+        on_all.close()
+    if found is None or not set(found.isas) > set(failure.isas):
+        return case, failure
+    return replace(extended, isas=found.isas), found

@@ -1,0 +1,126 @@
+"""Tests whether a release of Cranelift fails on a case in the same way as another."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from backend.cranelift.compiler import Functions, ReadError, SettingsError
+from backend.cranelift.releases import ReleaseCode, ReleaseCompiler, ReleaseTimeoutError
+from clif.printer import print_functions
+from fuzz.cases.case import Case
+from fuzz.differential.finding import Finding, FindingKind
+from fuzz.differential.pipeline import Pipeline, target_of
+from fuzz.differential.verdict import Verdict
+from fuzz.triage.bisect.search import Status
+
+#: Kinds of findings that say nothing about Cranelift.
+_NOT_CRANELIFT: Final = frozenset(
+    {FindingKind.EMULATOR_FAULT, FindingKind.ORACLES_DISAGREE, FindingKind.ORACLE_FAULT}
+)
+_PLACE: Final = re.compile(r"(\S+?\.rs):\d+")
+_NUMBER: Final = re.compile(r"\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class CrossReleaseSignature:
+    """What identifies a failure in all releases. Line numbers and phases vary between them.
+
+    Attributes:
+        kind, isa: those of the finding.
+        text: file and message of a panic; the kind of difference of a miscompile; else the
+            message. Numbers, which stand for lines and entities, are replaced.
+    """
+
+    kind: FindingKind
+    isa: str
+    text: str
+
+    @classmethod
+    def of(cls, finding: Finding) -> CrossReleaseSignature:
+        """Return the signature of a finding."""
+        match finding.kind:
+            case FindingKind.COMPILER_PANIC:
+                file = "".join(_PLACE.findall(finding.detail)[:1])
+                text = f"{file} {finding.explanation[0]}"
+            case FindingKind.MISCOMPILE:
+                text = finding.detail.partition(":")[0]
+            case _:
+                text = finding.detail
+        return cls(finding.kind, finding.isa, _NUMBER.sub("N", text))
+
+
+def cranelift_failures(verdict: Verdict) -> list[CrossReleaseSignature]:
+    """List the failures of Cranelift in a verdict, known ones included."""
+    return [CrossReleaseSignature.of(f) for f in verdict.findings if f.kind not in _NOT_CRANELIFT]
+
+
+class ReleaseTester:
+    """Tests releases of Cranelift with one case, on one set of ISAs."""
+
+    def __init__(self, case: Case, isas: Sequence[str]) -> None:
+        self.case = replace(case, isas=())
+        self.isas = tuple(isas)
+        self.text = print_functions(case.functions)
+
+    def check(self, compiler: ReleaseCompiler | None) -> Verdict:
+        """Take the case through the pipeline, compiled by a release.
+
+        Args:
+            compiler: the release; None for the linked one.
+
+        Raises:
+            ReadError, SettingsError, ReleaseTimeoutError: the release cannot compile the case.
+        """
+        if compiler is None:
+            return Pipeline(self.isas).check(self.case)
+
+        def compile_(case: Case, isa: str, _: Functions) -> list[ReleaseCode]:
+            return compiler.compile(self.text, target_of(case, isa))
+
+        return Pipeline(self.isas, compiler=compile_).check(self.case)
+
+    def test(
+        self, compiler: ReleaseCompiler, failure: CrossReleaseSignature | None
+    ) -> tuple[Status, str]:
+        """Test a release.
+
+        Args:
+            failure: the failure that makes a release bad; None for any.
+
+        Returns:
+            The release's status, and why it has it.
+        """
+        try:
+            verdict = self.check(compiler)
+        except ReadError as error:
+            return Status.UNCLEAR, f"does not read the case: {error}"
+        except SettingsError as error:
+            return Status.UNCLEAR, f"has not these settings: {error}"
+        except ReleaseTimeoutError as error:
+            return Status.UNCLEAR, str(error)
+        return classify(verdict, failure)
+
+
+def classify(verdict: Verdict, failure: CrossReleaseSignature | None) -> tuple[Status, str]:
+    """Return the status of a release by its verdict, and why it has it.
+
+    It is bad if it fails in the same way, good if it executes the case and agrees with the oracle,
+    and unclear otherwise.
+    """
+    found = [f for f in verdict.findings if f.kind not in _NOT_CRANELIFT]
+    for finding in found:
+        if failure in (None, CrossReleaseSignature.of(finding)):
+            return Status.BAD, finding.bucket
+    if found:
+        why = "; ".join(found[0].explanation[:1])
+        return Status.UNCLEAR, f"fails in another way: {found[0].bucket} ({why})"
+    if verdict.rejected:
+        return Status.UNCLEAR, "; ".join(verdict.rejected)
+    if verdict.findings:
+        return Status.UNCLEAR, verdict.findings[0].bucket
+    if not verdict.executions:
+        return Status.UNCLEAR, "nothing was compared"
+    return Status.GOOD, ""
