@@ -143,7 +143,7 @@ class CodeLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Code:
+class FunctionCode:
     """The machine code of a function on one ISA.
 
     Attributes:
@@ -219,7 +219,7 @@ class FindingPage:
     inputs: int = 0
     failing: tuple[FailingInput, ...] = ()
     settings: tuple[Fact, ...] = ()
-    codes: tuple[Code, ...] = ()
+    codes: tuple[FunctionCode, ...] = ()
     left_out: tuple[str, ...] = ()
     divergences: tuple[Divergence, ...] = ()
     outlier: str = ""

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from reports.charts import over_time
 from reports.heatmap import table
-from reports.model import BucketSummary, CampaignPage, Code, CodeLine, FindingPage
+from reports.model import BucketSummary, CampaignPage, CodeLine, FindingPage, FunctionCode
 
 #: The most bytes of a page for the details of findings.
 DETAILS_BYTES = 1_600_000
@@ -97,6 +97,6 @@ def _details(
         yield Detail(bucket, html)
 
 
-def groups(code: Code) -> list[tuple[int, Sequence[CodeLine]]]:
+def groups(code: FunctionCode) -> list[tuple[int, Sequence[CodeLine]]]:
     """Group consecutive instructions by the CLIF line that they were compiled from."""
     return [(line, list(lines)) for line, lines in groupby(code.lines, key=lambda at: at.clif)]

@@ -12,7 +12,7 @@ from fuzz.cases.case import Case
 from fuzz.differential.diagnosis import COMPILER_FAILURES
 from fuzz.differential.pipeline import target_of
 from reports.disassembly import instructions
-from reports.model import Code
+from reports.model import FunctionCode
 
 #: An instruction's debug tags, and the source location that the text gives it itself.
 _ANNOTATIONS = re.compile(r"(<[^>]*> )?(?:@[0-9a-f]+ )?")
@@ -58,10 +58,10 @@ def _located(text: str) -> Iterator[str]:
             yield line
 
 
-def codes(listing: CodeListing) -> Iterator[Code]:
+def codes(listing: CodeListing) -> Iterator[FunctionCode]:
     """Yield every function's code for a page."""
     for function in listing.compiled:
-        yield Code(
+        yield FunctionCode(
             listing.isa,
             function.name,
             len(function.code),

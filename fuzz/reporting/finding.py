@@ -26,7 +26,7 @@ from fuzz.reporting.divergence import divergence
 from fuzz.reporting.replay import ORACLE, Replay, replay
 from fuzz.reporting.values import failing_input
 from fuzz.triage.attributor import Attributor
-from reports.model import Code, Divergence, Fact, FailingInput, FindingPage
+from reports.model import Divergence, Fact, FailingInput, FindingPage, FunctionCode
 
 #: Kinds that are not run again: that would take until the time limit, or kill this process.
 _NOT_RERUN = frozenset(
@@ -196,7 +196,7 @@ def _filetest(case_file: CaseFile, isas: Sequence[str]) -> str:
     return text if len(text) <= _MOST_TEXT else ""
 
 
-def _marked(code: Code, divergences: Sequence[Divergence]) -> Code:
+def _marked(code: FunctionCode, divergences: Sequence[Divergence]) -> FunctionCode:
     """Return the code with the instructions marked where it diverges."""
     places = {d.offset for d in divergences if d.isa == code.isa and d.function == code.function}
     if not places:

@@ -13,7 +13,6 @@ from reports.markdown import campaign_markdown, finding_markdown
 from reports.model import (
     BucketSummary,
     CampaignPage,
-    Code,
     CodeLine,
     CountTable,
     Coverage,
@@ -21,6 +20,7 @@ from reports.model import (
     Fact,
     FailingInput,
     FindingPage,
+    FunctionCode,
     Sample,
     ShellCommand,
     ShownOutcome,
@@ -52,10 +52,10 @@ FINDING = FindingPage(
     ),
     settings=(Fact("opt_level", "speed"),),
     codes=(
-        Code(
+        FunctionCode(
             "x86_64", "main", 6, (CodeLine(0, "push rbp"), CodeLine(1, "add eax, eax", "", 3, True))
         ),
-        Code("aarch64", "main", 4, (CodeLine(0, "ret", "", 4),), "v1 = optimised"),
+        FunctionCode("aarch64", "main", 4, (CodeLine(0, "ret", "", 4),), "v1 = optimised"),
     ),
     divergences=(
         Divergence("x86_64", 2, "main", 1, "add eax, eax", 3, "v1 = iadd v0, v0", VALUE, ()),
