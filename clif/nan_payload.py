@@ -33,7 +33,9 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_PRODUCING: Final = _words(
+#: The opcodes that make nondeterministic NaNs: those whose results Cranelift makes canonical with
+#: ``enable_nan_canonicalization`` (``nan_canonicalization.rs``).
+NAN_PRODUCING: Final = _words(
     "fadd fsub fmul fdiv sqrt fma fmin fmax ceil floor trunc nearest fpromote fdemote fvdemote "
     "fvpromote_low"
 )
@@ -51,7 +53,7 @@ def nan_effect_of(opcode: Opcode, operands: tuple[Type, ...]) -> NanEffect:
     An opcode that is not listed here counts as exposing them, which is always safe: at worst an
     operand is made canonical that need not be.
     """
-    if opcode.name in _PRODUCING:
+    if opcode.name in NAN_PRODUCING:
         return NanEffect.PRODUCES
     if not any(operand.is_float for operand in operands) or opcode.name in _IGNORING:
         return NanEffect.IGNORES

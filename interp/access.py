@@ -1,4 +1,4 @@
-"""Loads and stores for many inputs at once: where they go, and what becomes of bad ones."""
+"""Loads and stores for many inputs at once, and what happens where one may not be made."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from interp.memory import (
     LITTLE,
     STACK_LOW,
     STACK_TOP,
-    Form,
     Segment,
+    ValueLayout,
     blank,
     decode,
     encode,
@@ -25,36 +25,36 @@ from interp.memory import (
 
 
 def load(frame: Frame, flags: MemFlags, type_: Type, address: Lanes, offset: int) -> Lanes:
-    """Load a value of ``type_`` for the active inputs; the others get something."""
-    form = (BIG if flags.endianness == "big" else LITTLE)[type_]
-    place = _same_segment(frame, flags, form, address, offset)
+    """Load a value for the active inputs; the rows of other inputs hold anything."""
+    layout = (BIG if flags.endianness == "big" else LITTLE)[type_]
+    place = _same_segment(frame, flags, layout, address, offset)
     if place is not None:
         segment, where = place
-        window = segment.window(form)
+        window = segment.window(layout)
         if isinstance(where, int):
-            return decode(form, window[:, where])
-        return decode(form, window[frame.machine.rows, where])
-    words = blank(form, frame.machine.n)
-    for segment, rows, places in _places(frame, flags, form, address, offset):
-        words[rows] = segment.window(form)[rows, places]
-    return decode(form, words)
+            return decode(layout, window[:, where])
+        return decode(layout, window[frame.machine.rows, where])
+    words = blank(layout, frame.machine.n)
+    for segment, rows, places in _places(frame, flags, layout, address, offset):
+        words[rows] = segment.window(layout)[rows, places]
+    return decode(layout, words)
 
 
 def store(
     frame: Frame, flags: MemFlags, type_: Type, value: Lanes, address: Lanes, offset: int
 ) -> None:
-    """Store a value of ``type_`` for the active inputs."""
-    form = (BIG if flags.endianness == "big" else LITTLE)[type_]
+    """Store a value for the active inputs."""
+    layout = (BIG if flags.endianness == "big" else LITTLE)[type_]
     if flags.readonly:
         frame.violate(frame.mask, "store with the readonly flag")
-    words = encode(form, value)
-    place = _same_segment(frame, flags, form, address, offset)
+    words = encode(layout, value)
+    place = _same_segment(frame, flags, layout, address, offset)
     if place is None:
-        for segment, rows, places in _places(frame, flags, form, address, offset):
-            segment.window(form)[rows, places] = words[rows]
+        for segment, rows, places in _places(frame, flags, layout, address, offset):
+            segment.window(layout)[rows, places] = words[rows]
         return
     segment, where = place
-    window = segment.window(form)
+    window = segment.window(layout)
     if frame.full:
         window[slice(None) if isinstance(where, int) else frame.machine.rows, where] = words
     else:
@@ -63,16 +63,16 @@ def store(
 
 
 def _same_segment(
-    frame: Frame, flags: MemFlags, form: Form, address: Lanes, offset: int
+    frame: Frame, flags: MemFlags, layout: ValueLayout, address: Lanes, offset: int
 ) -> tuple[Segment, int | Lanes] | None:
-    """The common case: all active inputs access one segment, in bounds and as the flags say.
+    """Find the segment in the common case: all active inputs access one, in bounds and aligned.
 
     Returns:
-        The segment, and the offset into it: one for all, or one for each input, in bounds for
-        inactive ones too. None if the access must be looked at input by input.
+        The segment, and the offset into it: one for all, or one for each input, which is in bounds
+        for inactive inputs too. None if the access must be looked at input by input.
     """
-    width = form.type.bytes
-    uniform = address.strides[0] == 0  # one address for all: nothing to gather
+    width = layout.type.bytes
+    uniform = address.strides[0] == 0  # one address for all inputs
     lane = 0 if uniform or frame.full else int(frame.mask.argmax())
     first = int(address.item(lane)) + offset
     segment = frame.machine.memory.find(first, width)
@@ -82,7 +82,7 @@ def _same_segment(
         return segment, first - segment.base
     if not frame.full:
         address = np.where(frame.mask, address, address[lane])
-    # Those of lower addresses wrap to huge ones.
+    # Addresses below the segment wrap to huge offsets.
     places = address.astype(np.uint64) + np.uint64((offset - segment.base) & MASK_64)
     wrong = places > np.uint64(segment.size - width)
     if flags.aligned:
@@ -91,10 +91,13 @@ def _same_segment(
 
 
 def _places(
-    frame: Frame, flags: MemFlags, form: Form, address: Lanes, offset: int
+    frame: Frame, flags: MemFlags, layout: ValueLayout, address: Lanes, offset: int
 ) -> Iterator[tuple[Segment, Lanes, Lanes]]:
-    """The active inputs (their rows, and offsets) by segment. Those that access none end here."""
-    width = form.type.bytes
+    """Yield the active inputs by segment: their rows and their offsets.
+
+    Inputs whose access hits no segment end here.
+    """
+    width = layout.type.bytes
     places = address.astype(np.uint64) + np.uint64(offset & MASK_64)
     if flags.aligned:
         frame.violate(places % np.uint64(width) != 0, "misaligned access with the aligned flag")
@@ -124,7 +127,7 @@ def _fault(frame: Frame, flags: MemFlags, missed: Mask, places: Lanes) -> None:
     if flags.trap is None:
         frame.violate(missed, "access out of bounds with the notrap flag")
         return
-    # Beside a stack slot lies whatever the compiler put there: nothing promises a trap.
+    # The compiler decides what lies beside a stack slot, so no trap is guaranteed there.
     in_stack = (places >= np.uint64(STACK_LOW)) & (places < np.uint64(STACK_TOP))
     frame.violate(missed & in_stack, "access outside of a stack slot")
     frame.stop(missed & ~in_stack, Status.TRAPPED, flags.trap)
@@ -137,7 +140,7 @@ def modify(
     address: Lanes,
     change: Callable[[Lanes], Lanes],
 ) -> Lanes:
-    """Atomically replace what is at the address by ``change`` of it. Returns the old value."""
+    """Replace the value at an address by a function of it, and return the old value."""
     old = load(frame, flags, type_, address, 0)
     store(frame, flags, type_, change(old), address, 0)
     return old

@@ -1,36 +1,34 @@
 """One activation of a function: its values, and the inputs that wait at its blocks.
 
-Inputs that branch to different blocks are kept apart by a mask per waiting block, and go on
-together where they meet again.
+A frame executes a block for many inputs at once. Inputs that branch to different blocks are kept
+apart by one mask for each block where some wait, and go on together where they meet again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from clif.function import Block, BlockCall, Function, StackSlot, Value
 from clif.outcome import Status
 from interp.lanes import Lanes, Mask, choose
+from interp.machine import Machine
 from interp.memory import GUARD, Segment
 from interp.registry import EFFECTS, Pure, Unsupported
 from interp.schedule import block_order
 from interp.unsupported import REASONS
 
-if TYPE_CHECKING:
-    from interp.machine import Machine
-
 
 class NoLanes(Exception):
-    """No input is left in this block: the rest of it is skipped."""
+    """Raised when no input is left in a block, so that the rest of it is skipped."""
 
 
 @dataclass(slots=True)
 class Returns:
-    """What inputs have returned from one call so far."""
+    """The results of one call, of the inputs that have returned so far."""
 
     values: list[Lanes] | None = None
     mask: Mask | None = None
@@ -47,10 +45,12 @@ class Frame:
     """One activation of a function, for all the inputs that made the call together.
 
     Attributes:
-        env: the current array of every value; rows of inputs that have not come past its
-            definition hold garbage that no one reads.
-        mask: the inputs that execute now; ``machine.everyone`` itself where it is all of them.
+        env: the current array of every value. Rows of inputs that have not executed its
+            definition hold garbage, which is never read.
+        mask: the inputs that execute now; the object ``machine.everyone`` if all do.
         pending: the blocks where inputs wait, with the mask of these.
+        returns: receives the results of inputs that return.
+        tails: receives the tail calls: by function, the arguments and the mask of the inputs.
     """
 
     __slots__ = (
@@ -89,7 +89,7 @@ class Frame:
         self._slots: dict[StackSlot, Segment] = {}
 
     def run(self) -> None:
-        """Execute until no input is left in this frame."""
+        """Execute until every input has returned, ended, or made a tail call."""
         machine, pending = self.machine, self.pending
         above, segments = machine.stack_pointer, len(machine.memory.segments)
         if self.function.stack_slots:
@@ -98,7 +98,7 @@ class Frame:
             block = next(iter(pending)) if len(pending) == 1 else self._first_pending()
             self.mask = pending.pop(block)
             try:
-                machine.charge(self, len(block.instructions))
+                self._charge(len(block.instructions))
                 self._execute(block)
             except NoLanes:
                 pass
@@ -108,13 +108,32 @@ class Frame:
         machine.stack_pointer = above
         del machine.memory.segments[segments:]
 
+    def _charge(self, cost: int) -> None:
+        """Take fuel from the active inputs, and end those that have none left as hung.
+
+        Raises:
+            NoLanes: no active input is left.
+        """
+        machine = self.machine
+        counters = machine.counters
+        counters.blocks += 1
+        counters.instructions += cost
+        if self.mask is machine.everyone:
+            machine.spent_by_all += cost
+        else:
+            machine.spent += self.mask * cost
+        fuel = machine.options.fuel
+        if counters.instructions > fuel:  # else no input can have spent that much
+            self.stop(machine.spent > fuel - machine.spent_by_all, Status.HUNG, "")
+
     def _first_pending(self) -> Block:
         if self._order is None:
             self._order = block_order(self.function)
         return min(self.pending, key=self._order.__getitem__)
 
     def _execute(self, block: Block) -> None:
-        # Inputs that wait elsewhere may still read what an earlier run of this block defined.
+        # If the block runs again while inputs wait elsewhere, these may still read the values that
+        # the earlier run defined.
         merging = block in self._visited and bool(self.pending)
         self._visited.add(block)
         env = self.env
@@ -150,19 +169,23 @@ class Frame:
         old = self.env.get(value)
         self.env[value] = array if old is None else choose(mask, array, old)
 
-    # --- for the meanings that branch, call, trap ---
+    # --- for the meanings of opcodes that branch, call or trap ---
 
     @property
     def full(self) -> bool:
-        """Whether all inputs of the run are active."""
+        """Whether all inputs of the run are active now."""
         return self.mask is self.machine.everyone
 
     def any(self, condition: Mask) -> bool:
-        """Whether the condition holds for an active input."""
+        """Return whether a condition holds for an active input."""
         return bool(np.count_nonzero(condition if self.full else condition & self.mask))
 
     def stop(self, condition: Mask, status: Status, text: str) -> None:
-        """End the active inputs for which the condition holds. Raises NoLanes if none remain."""
+        """End the active inputs for which a condition holds.
+
+        Raises:
+            NoLanes: no active input is left.
+        """
         lanes = condition & self.mask
         rows = np.flatnonzero(lanes)
         if len(rows):
@@ -170,28 +193,36 @@ class Frame:
             self.keep(self.mask & ~lanes)
 
     def trap(self, condition: Mask, code: str) -> None:
-        """Trap where the condition holds."""
+        """End inputs with a trap where a condition holds; raises as ``stop``."""
         if np.count_nonzero(condition):
             self.stop(condition, Status.TRAPPED, code)
 
     def violate(self, condition: Mask, what: str) -> None:
-        """The case does what CLIF leaves undefined where the condition holds."""
+        """End inputs where the case does what CLIF leaves undefined; raises as ``stop``."""
         if np.count_nonzero(condition):
             self.stop(condition, Status.VIOLATED, what)
 
     def keep(self, mask: Mask) -> None:
-        """Only these inputs go on. Raises NoLanes if there are none."""
+        """Make these the active inputs.
+
+        Raises:
+            NoLanes: there are none.
+        """
         count = np.count_nonzero(mask)
         self.mask = self.machine.everyone if count == self.machine.n else mask
         if not count:
             raise NoLanes
 
     def jump(self, target: BlockCall, results: Mapping[str, Lanes] | None = None) -> None:
-        """All active inputs go to ``target``; ``results`` gives what ``ret0``... stand for."""
+        """Let all active inputs go to a block.
+
+        Args:
+            results: of a ``try_call``: the values of ``ret0``, ``ret1``...
+        """
         self._enter(target, self.mask, bool(self.pending), results)
 
     def split(self, ways: Sequence[tuple[BlockCall, Mask]]) -> None:
-        """The active inputs go different ways; the masks are disjoint parts of ``mask``."""
+        """Let the active inputs go to several blocks; the masks are disjoint parts of ``mask``."""
         for target, mask in ways:
             self._enter(target, mask, True, None)
 
@@ -201,7 +232,7 @@ class Frame:
         block, pending = target.block, self.pending
         if target.args:
             env = self.env
-            # Read all before any is written: a block may pass its own parameters, permuted.
+            # Read all values before any is written: a block may pass its own parameters, permuted.
             values = [results[a] if isinstance(a, str) and results else env[a] for a in target.args]  # type: ignore[index]
             if others:
                 for param, value in zip(block.params, values, strict=True):
@@ -215,7 +246,7 @@ class Frame:
         pending[block] = mask
 
     def tail_call(self, function: Function, args: Sequence[Lanes], mask: Mask) -> None:
-        """These inputs go on in another function, whose results are this one's."""
+        """Let inputs go on in another function, which returns for this one."""
         if function in self.tails:
             earlier, waiting = self.tails[function]
             args = [choose(mask, *pair) for pair in zip(args, earlier, strict=True)]
@@ -236,6 +267,7 @@ class Frame:
         machine.stack_pointer = self.stack_pointer = place
 
     def slot_address(self, slot: StackSlot) -> int:
+        """Return the address of a stack slot."""
         return self._slots[slot].base
 
 

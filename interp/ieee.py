@@ -1,7 +1,7 @@
-"""IEEE 754 binary formats as gmpy2 (MPFR) contexts: correctly rounded, to nearest even.
+"""IEEE 754 binary formats as contexts of gmpy2 (MPFR), which rounds correctly to nearest even.
 
-Used for binary128 throughout, for the fused multiply-add of doubles, and for conversions that
-NumPy has no correct rounding for.
+They are used where NumPy does not compute or does not round correctly: for all of binary128, for
+the fused multiply-add of doubles, and for some conversions.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ import gmpy2  # type: ignore[import-untyped]
 from clif.floats import canonical_nan, fraction_bits
 from clif.types import FLOATS, Type
 
-#: Multi-precision numbers (gmpy2's objects are not typed).
+#: A multi-precision number of gmpy2, which has no types.
 Number = Any
 
 CONTEXTS: Final[dict[Type, Any]] = {t: gmpy2.ieee(t.lane_bits) for t in FLOATS}
 _NAN: Final[dict[Type, int]] = {t: canonical_nan(t) for t in FLOATS}
-#: Reads any operand exactly: wider than each of the formats.
+#: Represents every number of the formats exactly.
 _EXACT: Final = gmpy2.context(precision=128, emax=1 << 20, emin=-(1 << 20))
 
 
 def decode(type_: Type, bits: int) -> Number:
-    """The number that a bit pattern stands for, exactly; NaNs lose their payload."""
+    """Return the exact number of a bit pattern. NaNs lose their payload."""
     width = fraction_bits(type_)
     exponent_mask = (1 << (type_.lane_bits - 1 - width)) - 1
     exponent = bits >> width & exponent_mask
@@ -49,7 +49,7 @@ def decode(type_: Type, bits: int) -> Number:
 
 
 def encode(type_: Type, number: Number) -> int:
-    """The bit pattern of a number that the format represents; NaNs become the canonical one."""
+    """Return the bit pattern of a number that the format represents; of NaNs, the canonical one."""
     if gmpy2.is_nan(number):
         return _NAN[type_]
     width = fraction_bits(type_)
@@ -64,26 +64,26 @@ def encode(type_: Type, number: Number) -> int:
 
 
 def _pack(mantissa: int, scale: int, width: int, bias: int) -> int:
-    """Exponent and fraction fields of ``mantissa * 2**scale``, which is exact in the format."""
+    """Return exponent and fraction fields of ``mantissa * 2**scale``, which is representable."""
     power = max(mantissa.bit_length() - 1 + scale, 1 - bias)  # 1 - bias: subnormals
     shift = width - power + scale
     fraction = mantissa << shift if shift >= 0 else mantissa >> -shift
-    # A subnormal has no leading one at `width`; with it the exponent field counts up from 1.
+    # The leading one at `width`, which subnormals lack, adds 1 to the exponent field.
     return fraction + ((power + bias - 1) << width)
 
 
 def convert(from_: Type, to: Type, bits: int) -> int:
-    """A bit pattern converted to another format, rounded to nearest even."""
+    """Return a bit pattern in another format, rounded to nearest even."""
     return encode(to, CONTEXTS[to].plus(decode(from_, bits)))
 
 
 def from_int(to: Type, value: int) -> int:
-    """An integer of at most 128 bits as a bit pattern, rounded to nearest even."""
+    """Return the bit pattern of an integer of at most 128 bits, rounded to nearest even."""
     return encode(to, CONTEXTS[to].plus(gmpy2.mpfr(value, 128)))
 
 
 def truncated(number: Number) -> int:
-    """A finite number without its fraction. (gmpy2's ``int()`` rounds.)"""
+    """Return a finite number rounded towards zero, as ``int()`` of gmpy2 does not."""
     mantissa, scale = map(int, number.as_mantissa_exp())
     if scale >= 0:
         return mantissa << scale

@@ -1,9 +1,9 @@
-"""How the interpreter holds values: one array per SSA value, a row per input.
+"""Values as the interpreter holds them: one array for each SSA value, with one row for each input.
 
 Scalars of up to 64 bits have shape ``(n,)`` and the unsigned dtype of their width, vectors
-``(n, lanes)``. 128-bit scalars are ``(n,)`` of Python ints (dtype object): no carries to get wrong.
-Floats are bit patterns, viewed as IEEE types only inside an operation. Arrays are never changed
-after they became a value: copies of block arguments may share them.
+``(n, lanes)``. 128-bit scalars have shape ``(n,)`` and hold Python ints (dtype object), which need
+no carries. Floats are bit patterns, viewed as IEEE numbers only inside an operation. An array is
+never changed once it is a value: block arguments share it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _dtype(kind: str, type_: Type) -> DType:
     return np.dtype(f"{kind}{type_.lane_bits // 8}") if type_.lane_bits <= 64 else _OBJECT
 
 
-#: The dtype of a type's lanes seen as unsigned, signed, or (of floats) IEEE numbers.
+#: The dtype of a type's lanes viewed as unsigned, as signed, or (of floats) as IEEE numbers.
 UINT: Final[dict[Type, DType]] = {t: _dtype("u", t) for t in ALL}
 INT: Final[dict[Type, DType]] = {t: _dtype("i", t) for t in ALL}
 FLOAT: Final[dict[Type, DType]] = {t: _dtype("f", t) for t in ALL if t.is_float}
@@ -41,7 +41,7 @@ BOOL_BYTES: Final[DType] = np.dtype("u1")
 
 @lru_cache(4096)
 def constant(type_: Type, bits: int, n: int) -> Lanes:
-    """A scalar constant for ``n`` inputs. Shared, as any value may be."""
+    """Return a scalar constant for ``n`` inputs, the same array each time."""
     array = np.empty(n, UINT[type_])
     array.fill(bits & type_.mask)
     return array
@@ -49,25 +49,25 @@ def constant(type_: Type, bits: int, n: int) -> Lanes:
 
 @lru_cache(1024)
 def vector_constant(type_: Type, bits: int, n: int) -> Lanes:
-    """A vector constant of whole bits, for ``n`` inputs; shared as well."""
+    """Return a vector constant for ``n`` inputs, the same array each time."""
     return np.repeat(words_from_ints(type_, [bits]), n, axis=0)
 
 
 @lru_cache(1024)
 def uniform_address(address: int, n: int) -> Lanes:
-    """The same address for all inputs, with a stride of 0: loads and stores look for that."""
+    """Return one address for all inputs. Loads and stores recognise it by its stride of 0."""
     return np.ndarray((n,), np.uint64, np.array(address, np.uint64), strides=(0,))
 
 
 def from_words(type_: Type, words: Words) -> Lanes:
-    """The inner form of words of shape ``(n, k)`` (see ``clif.outcome``)."""
+    """Return the lanes of words of shape ``(n, k)`` (see ``clif.outcome``)."""
     if type_.lane_bits == 128:
         return wide(words[:, 0], words[:, 1])
     return words if type_.is_vector else words[:, 0]
 
 
 def to_words(type_: Type, value: Lanes) -> Words:
-    """The words of a value, shape ``(n, k)``."""
+    """Return the words of a value, of shape ``(n, k)``."""
     if type_.lane_bits == 128:
         words = np.empty((len(value), 2), np.uint64)
         words[:, 0] = value & MASK_64
@@ -77,37 +77,37 @@ def to_words(type_: Type, value: Lanes) -> Words:
 
 
 def wide(low: Lanes, high: Lanes) -> Lanes:
-    """128-bit integers from their 64-bit halves."""
+    """Return 128-bit integers, made of their 64-bit halves."""
     whole: Lanes = low.astype(object) | high.astype(object) << 64
     return whole
 
 
 def signed_wide(x: Lanes) -> Lanes:
-    """Unsigned 128-bit integers seen as signed ones."""
+    """Return unsigned 128-bit integers as the signed ones of the same bits."""
     seen: Lanes = (x ^ SIGN_128) - SIGN_128
     return seen
 
 
 def integers(type_: Type, x: Lanes, *, signed: bool) -> Lanes:
-    """Lanes of an integer type as exact Python ints (dtype object)."""
+    """Return lanes of an integer type as exact Python ints (dtype object)."""
     if type_.lane_bits == 128:
         return signed_wide(x) if signed else x
     return (x.view(INT[type_]) if signed else x).astype(object)
 
 
 def from_integers(type_: Type, x: Lanes) -> Lanes:
-    """The inverse of ``integers``, wrapping."""
+    """Return Python ints as lanes of an integer type, wrapped to its width."""
     wrapped: Lanes = x & type_.mask
     return wrapped.astype(UINT[type_])
 
 
 def flag(condition: Mask) -> Lanes:
-    """An i8 that is 1 where the condition holds."""
+    """Return an i8 that is 1 where a condition holds, else 0."""
     return condition.view(BOOL_BYTES)
 
 
 def truth(type_: Type, condition: Mask) -> Lanes:
-    """What a comparison of ``type_`` yields: 1 or 0; for vectors lanes of all ones or none."""
+    """Return the result of a comparison: 1 or 0; of vectors, lanes of all ones or zeros."""
     if type_.is_vector:
         lanes: Lanes = np.negative(condition.astype(UINT[type_]))
         return lanes
@@ -115,16 +115,16 @@ def truth(type_: Type, condition: Mask) -> Lanes:
 
 
 def per_lane(x: Lanes, like: Lanes) -> Lanes:
-    """A scalar shaped so that it goes with every lane of ``like``."""
+    """Return a scalar in the shape that NumPy combines with every lane of ``like``."""
     return x[:, None] if like.ndim == 2 else x
 
 
 def choose(condition: Mask, x: Lanes, y: Lanes) -> Lanes:
-    """Whole values: ``x`` for the inputs where the condition holds, else ``y``. A new array."""
+    """Return a new array: the rows of ``x`` where a condition holds, else those of ``y``."""
     return np.where(condition[:, None] if x.ndim == 2 else condition, x, y)
 
 
 def reinterpret(from_: Type, to: Type, x: Lanes) -> Lanes:
-    """The same bytes in little-endian memory, seen as another type of the same size."""
+    """Return a value as another type of the same size: the same bytes in little-endian memory."""
     words = np.ascontiguousarray(to_words(from_, x))
     return from_words(to, words.view(word_dtype(to)))

@@ -1,4 +1,4 @@
-"""What all frames of a run share: memory, names, the ends of inputs, fuel, calls."""
+"""The state that all frames of a run share: memory, names, outcomes, fuel."""
 
 from __future__ import annotations
 
@@ -9,21 +9,31 @@ import numpy.typing as npt
 
 from clif.function import Function, Value
 from clif.outcome import Status
-from interp.frame import Frame, Returns
 from interp.lanes import Lanes, Mask
 from interp.memory import FUNCTION_BASE, STACK_TOP, SYMBOL_BASE, Memory
-from interp.options import Counters, Options
+from interp.options import Counters, RunOptions
 from interp.registry import Unsupported
 from interp.tables import Tables, tables
 
-#: Calls that may be open at once. Each costs five Python frames, of the 1000 that there may be.
-MAX_DEPTH = 128
-
 
 class Machine:
-    """The state of one run that all frames share."""
+    """The state of one run.
 
-    def __init__(self, functions: Sequence[Function], n: int, options: Options) -> None:
+    Attributes:
+        n: the number of inputs.
+        everyone: the mask of all inputs.
+        skew: what is added to every made-up address; it depends on ``RunOptions.layout``.
+        garbage: the byte that fills fresh stack slots.
+        stack_pointer: the lowest address of the open frames' stack slots.
+        depth: the number of open calls.
+        status, traps, details: how inputs ended, as in ``clif.outcome.Outcomes``.
+        pinned: the pinned register; None until it is first used.
+        trace: receives the values of frames that have ended; None if nobody asked for them.
+        spent: by input, the instructions that it executed apart from others;
+            ``spent_by_all`` those that all inputs executed together.
+    """
+
+    def __init__(self, functions: Sequence[Function], n: int, options: RunOptions) -> None:
         self.functions = {function.name: function for function in functions}
         self.n = n
         self.options = options
@@ -33,7 +43,7 @@ class Machine:
         self.everyone: Mask = np.ones(n, np.bool_)
         self.rows = np.arange(n)
         self.memory = Memory()
-        # What looks at the upper half of an address depends on where things lie, too.
+        # Both halves of an address vary: a program may look at the upper half only.
         near, far = (options.layout * 0x9E3779 & 0xFFFFFF) * 16, options.layout << 44
         self.skew = near + far
         self.garbage = (0xA5 + 29 * options.layout) & 0xFF
@@ -45,8 +55,8 @@ class Machine:
         self.pinned: Lanes | None = None
         self.counters = Counters()
         self.trace: dict[Value, Lanes] | None = None
-        self._spent = np.zeros(n, np.int64)
-        self._spent_by_all = 0
+        self.spent = np.zeros(n, np.int64)
+        self.spent_by_all = 0
         self._symbols: dict[str, int] = {}
         self._addresses = {
             FUNCTION_BASE + self.skew + 16 * k: function for k, function in enumerate(functions)
@@ -55,18 +65,22 @@ class Machine:
     # --- names and addresses ---
 
     def function(self, name: str, opcode: str) -> Function:
-        """The function of this name. Raises Unsupported if the case does not define it."""
+        """Return the function of a name.
+
+        Raises:
+            Unsupported: the case does not define it; the exception names ``opcode``.
+        """
         found = self.functions.get(name)
         if found is None:
             raise Unsupported(opcode, "", f"%{name} is not defined in this case")
         return found
 
     def function_at(self, address: int) -> Function | None:
-        """The function whose address this is."""
+        """Return the function whose address this is; None if there is none."""
         return self._addresses.get(address)
 
     def address_of(self, name: str) -> int:
-        """The made-up address of a function or symbol."""
+        """Return the made-up address of a function or symbol."""
         for address, function in self._addresses.items():
             if function.name == name:
                 return address
@@ -74,46 +88,15 @@ class Machine:
             name, SYMBOL_BASE + self.skew + 0x1_0000 * len(self._symbols)
         )
 
-    # --- the ends of inputs ---
+    # --- outcomes ---
 
     def record(self, rows: npt.NDArray[np.intp], status: Status, text: str) -> None:
-        """These inputs end here; ``text`` is the trap code or what was violated."""
+        """Record that inputs end with a status.
+
+        Args:
+            text: the trap code, or what the case violated.
+        """
         self.status[rows] = status
         if text:
             table = self.traps if status is Status.TRAPPED else self.details
             table.update(dict.fromkeys(rows.tolist(), text))
-
-    def charge(self, frame: Frame, cost: int) -> None:
-        """Take fuel from the active inputs; those that have none left hang."""
-        counters = self.counters
-        counters.blocks += 1
-        counters.instructions += cost
-        if frame.mask is self.everyone:
-            self._spent_by_all += cost
-        else:
-            self._spent += frame.mask * cost
-        if counters.instructions > self.options.fuel:  # a bound on what any one input has spent
-            frame.stop(self._spent > self.options.fuel - self._spent_by_all, Status.HUNG, "")
-
-    # --- calls ---
-
-    def call(
-        self, function: Function, args: Sequence[Lanes], mask: Mask
-    ) -> tuple[list[Lanes] | None, Mask]:
-        """Run a function for the inputs in ``mask``, and what it tail-calls after it.
-
-        Returns:
-            The results (None if no input returned), and the mask of the inputs that returned.
-        """
-        if self.depth == MAX_DEPTH:
-            self.record(np.flatnonzero(mask), Status.HUNG, f"more than {MAX_DEPTH} open calls")
-            return None, np.zeros_like(mask)
-        self.depth += 1
-        returns = Returns()
-        waiting = {function: (args, mask)}
-        while waiting:
-            callee, (args, mask) = waiting.popitem()
-            frame = Frame(self, callee, args, mask, returns, waiting)
-            frame.run()
-        self.depth -= 1
-        return returns.values, np.zeros_like(mask) if returns.mask is None else returns.mask

@@ -1,7 +1,8 @@
-"""The memory that a case can see: its region and the stack slots of the frames that are open.
+"""The memory of a run: the case's region, and the stack slots of the open frames.
 
-Addresses are uint64 lanes into a made-up address space below 2**32, so that 32-bit addresses work
-too. Every input has its own copy of every segment, at the same address.
+Addresses are uint64 lanes in a made-up address space. Without ``RunOptions.layout`` it lies below
+2**32, so that 32-bit addresses work too. Every input has its own copy of every segment, at the same
+address.
 """
 
 from __future__ import annotations
@@ -20,17 +21,21 @@ STACK_LOW: Final = 0x3000_0000
 STACK_TOP: Final = 0x5000_0000
 FUNCTION_BASE: Final = 0x6000_0000
 SYMBOL_BASE: Final = 0x7000_0000
-#: Unused bytes between stack slots: an overrun hits nothing instead of the next slot.
+#: Unused bytes between stack slots: an access beyond the end of one does not hit the next.
 GUARD: Final = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Form:
-    """How a value lies in memory: words of ``dtype``, which has the byte order in it.
+class ValueLayout:
+    """How a value lies in memory.
 
-    ``words`` is 0 for a single word; else the number of words per value. Lane 0 comes first in
-    either byte order (the order is that of the bytes within a lane), but the two halves of a
-    128-bit scalar swap places in big-endian order.
+    Lane 0 comes first in either byte order: the order is that of the bytes within a lane. The two
+    halves of a 128-bit scalar change places in big-endian order.
+
+    Attributes:
+        dtype: the type of one word, byte order included.
+        words: the number of words of a value; 0 for a single one.
+        native: whether the byte order is that of the values of a run, little-endian.
     """
 
     type: Type
@@ -39,18 +44,20 @@ class Form:
     native: bool
 
 
-def _form(type_: Type, order: str) -> Form:
+def _layout(type_: Type, order: str) -> ValueLayout:
     lane_bytes = min(type_.lane_bits, 64) // 8
     words = type_.bytes // lane_bytes
-    return Form(type_, np.dtype(f"{order}u{lane_bytes}"), words if words > 1 else 0, order == "<")
+    return ValueLayout(
+        type_, np.dtype(f"{order}u{lane_bytes}"), words if words > 1 else 0, order == "<"
+    )
 
 
-LITTLE: Final[dict[Type, Form]] = {t: _form(t, "<") for t in ALL}
-BIG: Final[dict[Type, Form]] = {t: _form(t, ">") for t in ALL}
+LITTLE: Final[dict[Type, ValueLayout]] = {t: _layout(t, "<") for t in ALL}
+BIG: Final[dict[Type, ValueLayout]] = {t: _layout(t, ">") for t in ALL}
 
 
 class Segment:
-    """A run of addresses with ``size`` bytes for each input.
+    """A range of addresses with ``size`` bytes for each input.
 
     Attributes:
         bytes: the contents, C-contiguous uint8 of shape (n, size).
@@ -62,24 +69,24 @@ class Segment:
         self.base = base
         self.bytes = contents
         self.size: int = contents.shape[1]
-        self._windows: dict[Form, Lanes] = {}
+        self._windows: dict[ValueLayout, Lanes] = {}
 
-    def window(self, form: Form) -> Lanes:
-        """All values of this form, overlapping, by (input, offset[, word]): a view, not a copy."""
-        found = self._windows.get(form)
+    def window(self, layout: ValueLayout) -> Lanes:
+        """Return a view of all values of a layout, at every offset: (input, offset[, word])."""
+        found = self._windows.get(layout)
         if found is None:
             rows, size = self.bytes.shape
-            shape: tuple[int, ...] = (rows, size - form.type.bytes + 1)
+            shape: tuple[int, ...] = (rows, size - layout.type.bytes + 1)
             strides: tuple[int, ...] = (size, 1)
-            if form.words:
-                shape, strides = (*shape, form.words), (*strides, form.dtype.itemsize)
-            found = np.ndarray(shape, form.dtype, self.bytes, strides=strides)
-            self._windows[form] = found
+            if layout.words:
+                shape, strides = (*shape, layout.words), (*strides, layout.dtype.itemsize)
+            found = np.ndarray(shape, layout.dtype, self.bytes, strides=strides)
+            self._windows[layout] = found
         return found
 
 
 class Memory:
-    """The segments that are there now."""
+    """The segments that exist now."""
 
     __slots__ = ("segments",)
 
@@ -87,28 +94,28 @@ class Memory:
         self.segments: list[Segment] = []
 
     def find(self, place: int, width: int) -> Segment | None:
-        """The segment that holds ``width`` bytes from address ``place`` on."""
+        """Return the segment that holds some bytes from an address on; None if none does."""
         for segment in self.segments:
             if segment.base <= place <= segment.base + segment.size - width:
                 return segment
         return None
 
 
-def decode(form: Form, words: Lanes) -> Lanes:
-    """A value, newly made, from what a window holds."""
-    if form.type.lane_bits == 128:
-        return from_words(form.type, words if form.native else words[:, ::-1].astype("<u8"))
-    return words.copy() if form.native else words.astype(form.dtype.newbyteorder("<"))
+def decode(layout: ValueLayout, words: Lanes) -> Lanes:
+    """Return a new array of values, made of what a window holds."""
+    if layout.type.lane_bits == 128:
+        return from_words(layout.type, words if layout.native else words[:, ::-1].astype("<u8"))
+    return words.copy() if layout.native else words.astype(layout.dtype.newbyteorder("<"))
 
 
-def encode(form: Form, value: Lanes) -> Lanes:
-    """What to write through a window; NumPy brings the bytes in order on the way."""
-    if form.type.lane_bits == 128:
-        words = to_words(form.type, value)
-        return words if form.native else words[:, ::-1]
+def encode(layout: ValueLayout, value: Lanes) -> Lanes:
+    """Return what to write through a window. NumPy swaps the bytes when it is written."""
+    if layout.type.lane_bits == 128:
+        words = to_words(layout.type, value)
+        return words if layout.native else words[:, ::-1]
     return value
 
 
-def blank(form: Form, n: int) -> Lanes:
-    """Words for ``n`` inputs to gather into."""
-    return np.zeros((n, form.words) if form.words else n, form.dtype)
+def blank(layout: ValueLayout, n: int) -> Lanes:
+    """Return zeroed words of ``n`` inputs, to be filled one by one."""
+    return np.zeros((n, layout.words) if layout.words else n, layout.dtype)

@@ -1,4 +1,4 @@
-"""How to run, and what running has cost."""
+"""How to run, and what a run has cost."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class RunOptions:
     """How to run.
 
+    The last two vary what CLIF does not determine. A case whose outcome changes with them depends
+    on it.
+
     Attributes:
-        canonical_nans: every arithmetic result that is a NaN is the canonical one, as with
-            Cranelift's setting ``enable_nan_canonicalization``.
+        canonical_nans: every NaN that arithmetic makes is the canonical one, as with Cranelift's
+            setting ``enable_nan_canonicalization``.
         fuel: instructions that one input may execute, checked at the start of each block.
-        layout: another number gives other made-up addresses and other garbage in fresh stack
-            slots: outcomes that change with it depend on what CLIF leaves open.
-        odd_nans: NaNs that arithmetic makes have a sign and payload that no CPU gives them, unless
-            they are canonical: what else than NaN results changes with it depends on what CLIF
-            leaves open.
+        layout: each number gives other made-up addresses and other garbage in fresh stack slots.
+        odd_nans: NaNs that arithmetic makes have a sign and payload that no CPU gives them. It has
+            no effect together with ``canonical_nans``.
     """
 
     canonical_nans: bool = False
@@ -27,12 +28,12 @@ class Options:
     odd_nans: bool = False
 
 
-DEFAULT: Final = Options()
+DEFAULT: Final = RunOptions()
 
 
 @dataclass(slots=True)
 class Counters:
-    """What a run has cost; added to, so one object can count several runs."""
+    """What runs have cost: each run adds to it."""
 
     instructions: int = 0
     blocks: int = 0

@@ -1,9 +1,9 @@
-"""Where the meanings of opcodes are registered, under their CLIF names.
+"""The registry of the opcodes' meanings, under their CLIF names.
 
-A *pure* meaning maps operands to results: ``(inst, *arrays) -> array`` (a tuple for two results).
-An *effect* also gets the frame: it reads memory, stops inputs, branches or calls, and must touch
-active inputs only. Meanings for 128-bit scalars, which are arrays of Python ints, are registered
-apart under their controlling type.
+A *pure* meaning computes results from operands: ``(inst, *arrays) -> array`` (a tuple for two
+results). An *effect* is also given the frame, as it reads memory, ends inputs, branches or calls;
+it may only change what belongs to active inputs. 128-bit scalars are arrays of Python ints. Where
+their meaning differs, it is registered for their controlling type.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ Effect = Callable[..., Any]
 
 
 class Unsupported(Exception):
-    """The case needs what the interpreter gives no meaning to.
+    """The case contains something that has no meaning in the interpreter.
 
     Attributes:
         opcode: CLIF name of the opcode.
-        type: name of the type that it was asked for, empty where none matters.
+        type: name of the type; empty where it does not matter.
         reason: why, in a few words.
     """
 
@@ -42,17 +42,20 @@ EFFECTS: Final[dict[str, Effect]] = {}
 
 
 def pure(meaning: Pure) -> Pure:
-    """Register under the function's name; a trailing underscore keeps off Python's keywords."""
+    """Register a pure meaning under its function's name, without underscores at the end.
+
+    Opcodes that are keywords of Python need such an underscore.
+    """
     return _register(PURE, meaning)
 
 
 def pure_on(type_: Type) -> Callable[[Pure], Pure]:
-    """Register for instructions with this controlling type (``i128`` or ``f128``)."""
+    """Return a decorator that registers a pure meaning for one controlling type."""
     return lambda meaning: _register(PURE_ON[type_], meaning)
 
 
 def effect(meaning: Effect) -> Effect:
-    """Register a meaning that is called with the frame in front."""
+    """Register an effect, which is called with the frame as the first argument."""
     return _register(EFFECTS, meaning)
 
 
@@ -65,5 +68,5 @@ def _register(table: dict[str, Pure], meaning: Pure) -> Pure:
 
 
 def all_meanings() -> Mapping[str, Pure]:
-    """Every opcode that has a meaning, by name; the general one where a type has its own."""
+    """Return every opcode's meaning by name, the general one where a type has its own."""
     return {**PURE_ON[I128], **PURE_ON[F128], **PURE, **EFFECTS}

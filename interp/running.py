@@ -1,4 +1,4 @@
-"""Running functions on inputs: the way in and out of the interpreter."""
+"""Runs functions for inputs: takes their words apart into lanes, and makes words of results."""
 
 from __future__ import annotations
 
@@ -10,26 +10,30 @@ import numpy as np
 from clif.function import Function, Value
 from clif.outcome import Inputs, Outcomes, Region, Words, word_count, word_dtype
 from clif.types import Type
+from interp.calls import call
 from interp.lanes import Lanes, from_words, to_words, uniform_address
 from interp.machine import Machine
 from interp.memory import REGION_BASE, Segment
-from interp.options import DEFAULT, Counters, Options
+from interp.options import DEFAULT, Counters, RunOptions
 
 
 def run(
     functions: Sequence[Function],
     inputs: Inputs,
-    options: Options = DEFAULT,
+    options: RunOptions = DEFAULT,
     *,
     function: str | None = None,
     counters: Counters | None = None,
     trace: dict[Value, Words] | None = None,
 ) -> Outcomes:
-    """Run the first function, or the named one, for all inputs.
+    """Run a function for all inputs.
 
     Args:
-        trace: receives the last value that each value of a function had in the activation that
-            ended first. Rows of inputs that did not come past its definition mean nothing.
+        functions: all functions of the case.
+        function: the name of the one to run; the first one by default.
+        counters: what the run has cost is added to these.
+        trace: receives for each value of a function what it last was, in the activation that ended
+            first. Rows of inputs that did not execute its definition mean nothing.
 
     Raises:
         Unsupported: the case needs an operation without meaning, or an undefined function.
@@ -44,7 +48,7 @@ def run(
     values = None
     if inputs.count:
         with np.errstate(all="ignore"):
-            values, _ = machine.call(main, args, machine.everyone)
+            values, _ = call(machine, main, args, machine.everyone)
     if trace is not None and machine.trace is not None:
         for value, array in machine.trace.items():
             trace[value] = to_words(value.type, array)

@@ -1,4 +1,4 @@
-"""The meanings as the machine looks them up: by name, by type where a type has its own."""
+"""The tables in which a run looks up the meanings of opcodes: by type, then by name."""
 
 from __future__ import annotations
 
@@ -10,32 +10,13 @@ import numpy as np
 
 from clif.floats import canonical_nan
 from clif.function import Inst
+from clif.nan_payload import NAN_PRODUCING
 from clif.types import F128, FLOATS, Type
 from interp.lanes import FLOAT, Lanes
 from interp.registry import PURE, PURE_ON, Pure
 
-#: The general table, and those of the types that have their own meanings (complete ones).
+#: The general table; and one for each type that has meanings of its own, completed by the general.
 Tables = tuple[dict[str, Pure], dict[Type | None, dict[str, Pure]]]
-
-#: What Cranelift's NaN canonicalisation treats (``nan_canonicalization.rs``).
-ARITHMETIC: Final[tuple[str, ...]] = (
-    "ceil",
-    "fadd",
-    "fdemote",
-    "fdiv",
-    "floor",
-    "fma",
-    "fmax",
-    "fmin",
-    "fmul",
-    "fpromote",
-    "fsub",
-    "fvdemote",
-    "fvpromote_low",
-    "nearest",
-    "sqrt",
-    "trunc",
-)
 
 _CANONICAL: Final = {type_: canonical_nan(type_) for type_ in FLOATS}
 #: Negative, with all bits of the payload set.
@@ -44,7 +25,7 @@ _ODD: Final = {type_: type_.mask for type_ in FLOATS}
 
 @cache
 def tables(*, canonical: bool, odd: bool = False) -> Tables:
-    """The tables of a run."""
+    """Return the tables of a run, by its options about NaNs."""
     if not (canonical or odd):
         return PURE, {type_: {**PURE, **table} for type_, table in PURE_ON.items()}
     nans = _CANONICAL if canonical else _ODD
@@ -56,7 +37,7 @@ def tables(*, canonical: bool, odd: bool = False) -> Tables:
 
 
 def _with_nans(nans: Mapping[Type, int], table: dict[str, Pure]) -> dict[str, Pure]:
-    wrapped = {name: _replacing(nans, table[name]) for name in ARITHMETIC if name in table}
+    wrapped = {name: _replacing(nans, table[name]) for name in NAN_PRODUCING if name in table}
     return {**table, **wrapped}
 
 
@@ -68,7 +49,7 @@ def _replacing(nans: Mapping[Type, int], meaning: Pure) -> Pure:
 
 
 def canonicalize(type_: Type, x: Lanes) -> Lanes:
-    """``x`` with every NaN replaced by the canonical one."""
+    """Return ``x`` with every NaN replaced by the canonical one."""
     return _replace_nans(_CANONICAL, type_, x)
 
 
@@ -80,7 +61,7 @@ def _replace_nans(nans: Mapping[Type, int], type_: Type, x: Lanes) -> Lanes:
 
 
 def is_nan(type_: Type, x: Lanes) -> Any:
-    """Which lanes are NaNs."""
+    """Return which lanes are NaNs."""
     if type_ is F128:
         infinity = 0x7FFF << 112
         return (x & ((1 << 127) - 1)) > infinity

@@ -1,4 +1,4 @@
-"""The opcodes without meaning, each with its reason (``clif-fuzz support --missing``)."""
+"""The opcodes without a meaning, each with the reason (``clif-fuzz support --missing``)."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def compare_interpreters(seed: int, seconds: float) -> InterpreterComparison:
 def _measure(case: Case) -> _Times | None:
     """None where Cranelift's does not come to the end of every input that ours comes to."""
     counters = interp.Counters()
-    options = interp.Options(canonical_nans=has_canonical_nans(case))
+    options = interp.RunOptions(canonical_nans=has_canonical_nans(case))
     expected = interp.run(case.functions, case.inputs, options, counters=counters)
     read = Functions(print_functions(case.functions))
     rest: dict[str, Any] = {"fuel": DEFAULT_FUEL, "canonical_nans": options.canonical_nans}

@@ -29,7 +29,7 @@ def interpreter(case: Case, fuel: int = DEFAULT_FUEL) -> Outcomes:
     Raises:
         OracleError: the case uses something that the interpreter does not define.
     """
-    options = interp.Options(canonical_nans=has_canonical_nans(case), fuel=fuel)
+    options = interp.RunOptions(canonical_nans=has_canonical_nans(case), fuel=fuel)
     try:
         return interp.run(case.functions, case.inputs, options)
     except interp.Unsupported as error:

@@ -69,7 +69,7 @@ def _obstacle(filetest: Filetest, functions: list[Function]) -> CommandResult | 
 def _interpret(
     filetest: Filetest, functions: list[Function], commands: list[FiletestCommand]
 ) -> Outcomes:
-    options = interp.Options(canonical_nans=_canonical(filetest), fuel=DEFAULT_FUEL)
+    options = interp.RunOptions(canonical_nans=_canonical(filetest), fuel=DEFAULT_FUEL)
     return interp.run(functions, inputs_of(functions[0], commands), options)
 
 

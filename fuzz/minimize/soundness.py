@@ -115,7 +115,7 @@ def _differs(case: Case, usual: Outcomes, other: Outcomes | None) -> bool:
 
 
 def _run(case: Case, *, layout: int = 0, odd_nans: bool = False) -> Outcomes | None:
-    options = interp.Options(
+    options = interp.RunOptions(
         canonical_nans=has_canonical_nans(case),
         fuel=DEFAULT_FUEL,
         layout=layout,

@@ -37,7 +37,7 @@ def trace_of(case: Case) -> Trace:
     """Run the case in the interpreter. If the interpreter does not support it, no value is
     known."""
     seen: dict[Value, Words] = {}
-    options = interp.Options(canonical_nans=has_canonical_nans(case), fuel=DEFAULT_FUEL)
+    options = interp.RunOptions(canonical_nans=has_canonical_nans(case), fuel=DEFAULT_FUEL)
     try:
         interp.run(case.functions, case.inputs, options, trace=seen)
     except interp.Unsupported:

@@ -98,7 +98,7 @@ def divergence(case: Case, listing: CodeListing, row: int | None) -> Divergence 
 def _expected(case: Case, row: int) -> Mapping[Value, Words]:
     """Return every value that the interpreter computes for an input."""
     found: dict[Value, Words] = {}
-    options = interp.Options(canonical_nans=has_canonical_nans(case))
+    options = interp.RunOptions(canonical_nans=has_canonical_nans(case))
     interp.run(case.functions, case.inputs.select([row]), options, trace=found)
     return found
 

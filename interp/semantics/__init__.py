@@ -1,4 +1,9 @@
-"""The meanings of the opcodes, a module per topic; importing this package registers them all."""
+"""The meanings of the opcodes, a module per topic. Importing the package registers them.
+
+A function has the name of its opcode and computes what the opcode's documentation says; it has a
+docstring of its own where that needs saying more exactly. What an x86 opcode computes is beside the
+operation that it varies.
+"""
 
 from interp.semantics import (
     address,
@@ -18,8 +23,6 @@ from interp.semantics import (
     overflow,
     rearrange,
     saturate,
-    select,
-    x86,
 )
 
 __all__ = [
@@ -40,6 +43,4 @@ __all__ = [
     "overflow",
     "rearrange",
     "saturate",
-    "select",
-    "x86",
 ]

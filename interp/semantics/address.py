@@ -1,7 +1,7 @@
 """Addresses of stack slots, functions and symbols, and registers as opaque values.
 
-All of them are made-up numbers (``interp.memory``): they may be passed about, dereferenced and
-called, but a result that depends on them means nothing.
+All of them are made-up numbers (``interp.memory``). A case may pass them about, load from them,
+store to them and call them, but its outcome may not depend on their value.
 """
 
 from __future__ import annotations
@@ -64,14 +64,14 @@ def get_return_address(frame: Frame, inst: Inst) -> Lanes:
 
 @effect
 def get_exception_handler_address(frame: Frame, inst: Inst) -> Lanes:
-    """An address in this function to which only an unwinder may go."""
+    """Return a made-up address in the function. Only an unwinder may go there."""
     return _address(frame, inst, SYMBOL_BASE - 0x2000 + 4 * (inst.imm & 0xFF))
 
 
 @effect
 def get_pinned_reg(frame: Frame, inst: Inst) -> Lanes:
     machine = frame.machine
-    if machine.pinned is None:  # what the caller left there
+    if machine.pinned is None:  # the caller left garbage there
         machine.pinned = np.full(machine.n, machine.garbage * 0x0101_0101_0101_0101, np.uint64)
     return machine.pinned.astype(UINT[inst.results[0].type])
 

@@ -1,6 +1,6 @@
-"""Atomics: every input runs alone in its own memory, so they are loads and stores in order.
+"""Atomic operations. Each input has its own memory and one thread, so they are loads and stores.
 
-A misaligned atomic access is an error of the case: hardware may tear it or fault.
+A misaligned atomic access violates CLIF's rules: hardware may tear it or fault.
 """
 
 from __future__ import annotations
@@ -69,4 +69,4 @@ def atomic_store(frame: Frame, inst: Inst, value: Lanes, address: Lanes) -> None
 
 @effect
 def fence(frame: Frame, inst: Inst) -> None:
-    """Nothing to order: one thread."""
+    """Do nothing: with one thread, there is nothing to order."""

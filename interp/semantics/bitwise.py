@@ -1,7 +1,6 @@
-"""Bits, shifts and counts on lanes of up to 64 bits.
+"""Bitwise operations, shifts and counts on lanes of up to 64 bits.
 
-``band``, ``bor``, ``bxor`` and ``bitselect`` serve the 128-bit types as they are; ``bnot`` also
-f128 (see below).
+``band``, ``bor``, ``bxor`` and ``bitselect`` compute 128-bit scalars as well.
 """
 
 # mypy: disable-error-code="no-any-return"
@@ -89,7 +88,7 @@ def rotr(inst: Inst, x: Lanes, y: Lanes) -> Lanes:
 
 
 def _bit_length(x: Lanes) -> Lanes:
-    # Bits below the leading one must not round it up to the next power of two in a double.
+    # Keep the leading one alone: bits below it could round a double up to the next power of two.
     leading = x & ~(x >> 1)
     return np.frexp(leading.astype(np.float64))[1]
 

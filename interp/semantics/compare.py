@@ -1,4 +1,7 @@
-"""Comparisons: 1 or 0 for scalars, lanes of all ones or all zeros for vectors."""
+"""Comparisons, and selecting one of two values.
+
+A comparison is 1 or 0 for scalars, and has lanes of all ones or all zeros for vectors.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import numpy as np
 
 from clif.function import Inst
 from clif.types import F128, I128
-from interp.lanes import FLOAT, INT, Lanes, signed_wide, truth
+from interp.lanes import FLOAT, INT, Lanes, choose, signed_wide, truth
 from interp.registry import pure, pure_on
 
 _UNSIGNED: Final[dict[str, Callable[..., Any]]] = {
@@ -26,7 +29,8 @@ _SIGNED: Final[dict[str, Callable[..., Any]]] = {
     "sgt": np.greater,
     "sge": np.greater_equal,
 }
-#: NumPy's comparisons are ordered but for ``!=``; an unordered one negates its opposite.
+#: NumPy's comparisons are false for NaNs, except ``!=``. So a condition that includes unordered
+#: operands is the negation of the opposite one.
 _FLOAT: Final[dict[str, Callable[[Lanes, Lanes], Any]]] = {
     "eq": np.equal,
     "ne": np.not_equal,
@@ -74,7 +78,7 @@ _INFINITY: Final = 0x7FFF << 112
 
 
 def _ordered(x: Lanes) -> Lanes:
-    """Integers that compare as the binary128 numbers do; NaNs must be looked for apart."""
+    """Return integers in the order of the binary128 numbers; NaNs are not treated."""
     magnitude = x & _MAGNITUDE
     return np.where(x > _MAGNITUDE, -magnitude, magnitude)
 
@@ -93,3 +97,21 @@ def _holds_128(condition: str, unordered: Lanes, a: Lanes, b: Lanes) -> Any:
     if condition.startswith("u"):
         return _FLOAT[condition[1:]](a, b) | unordered
     return _FLOAT[condition](a, b) & ~unordered
+
+
+# --- selecting ---
+
+
+@pure
+def select(_: Inst, c: Lanes, x: Lanes, y: Lanes) -> Lanes:
+    return choose(c != 0, x, y)
+
+
+@pure
+def select_spectre_guard(_: Inst, c: Lanes, x: Lanes, y: Lanes) -> Lanes:
+    return choose(c != 0, x, y)
+
+
+@pure
+def blendv(inst: Inst, c: Lanes, x: Lanes, y: Lanes) -> Lanes:
+    return np.where(c >> (inst.args[0].type.lane_bits - 1) != 0, x, y)

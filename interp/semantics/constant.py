@@ -1,4 +1,4 @@
-"""Constants."""
+"""Constants, the same for all inputs."""
 
 from __future__ import annotations
 

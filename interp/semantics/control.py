@@ -9,6 +9,7 @@ import numpy as np
 
 from clif.function import BlockCall, External, Function, Inst, Signature
 from clif.outcome import Status
+from interp.calls import call as run_call
 from interp.frame import Frame
 from interp.lanes import Lanes, Mask, choose
 from interp.registry import Unsupported, effect
@@ -16,12 +17,12 @@ from interp.registry import Unsupported, effect
 
 @effect
 def nop(frame: Frame, inst: Inst) -> None:
-    """Nothing."""
+    """Do nothing."""
 
 
 @effect
 def sequence_point(frame: Frame, inst: Inst) -> None:
-    """A barrier for the compiler."""
+    """Do nothing: it is a barrier for the compiler."""
 
 
 # --- branches ---
@@ -132,15 +133,15 @@ def _named(frame: Frame, inst: Inst) -> Function:
 def _call(frame: Frame, function: Function, args: Sequence[Lanes]) -> list[Lanes]:
     machine = frame.machine
     machine.counters.calls += 1
-    results, returned = machine.call(function, args, frame.mask)
+    results, returned = run_call(machine, function, args, frame.mask)
     if returned is not frame.mask:
         frame.keep(returned)
-    assert results is not None  # else `keep` had raised
+    assert results is not None  # else `keep` would have raised
     return results
 
 
 def _call_addresses(frame: Frame, inst: Inst, address: Lanes, args: Sequence[Lanes]) -> list[Lanes]:
-    """Call each function that is addressed, for the inputs that address it."""
+    """Call each function whose address an input has, for these inputs."""
     callees = list(_callees(frame, inst, address))
     if len(callees) == 1:
         return _call(frame, callees[0][0], args)
@@ -148,7 +149,7 @@ def _call_addresses(frame: Frame, inst: Inst, address: Lanes, args: Sequence[Lan
     back = np.zeros_like(frame.mask)
     for function, mask in callees:
         frame.machine.counters.calls += 1
-        results, returned = frame.machine.call(function, args, mask)
+        results, returned = run_call(frame.machine, function, args, mask)
         if results is not None:
             pairs = zip(results, merged or results, strict=True)
             merged = [choose(returned, *pair) for pair in pairs]
@@ -159,7 +160,10 @@ def _call_addresses(frame: Frame, inst: Inst, address: Lanes, args: Sequence[Lan
 
 
 def _callees(frame: Frame, inst: Inst, address: Lanes) -> list[tuple[Function, Mask]]:
-    """The functions that active inputs address; an address of anything else ends its input."""
+    """Return the functions that active inputs call, each with the mask of these.
+
+    An input that calls another address, or a function of another signature, ends.
+    """
     found = []
     for place in sorted(set(address[frame.mask].tolist())):
         function = frame.machine.function_at(place)
@@ -188,6 +192,6 @@ def _results(inst: Inst, results: list[Lanes]) -> Any:
 
 
 def _return_to(frame: Frame, inst: Inst, results: list[Lanes]) -> None:
-    """The normal return of a ``try_call``: nothing here throws."""
+    """Go to the normal return of a ``try_call``. No function of a case throws."""
     named = {f"ret{n}": value for n, value in enumerate(results)}
     frame.jump(inst.targets[0], named)

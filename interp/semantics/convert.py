@@ -1,4 +1,4 @@
-"""Conversions between integers, and views of the same bits as another type."""
+"""Conversions between integers, and bitcasts."""
 
 # mypy: disable-error-code="no-any-return"
 # (NumPy's operators on arrays of any dtype are untyped.)
@@ -84,7 +84,10 @@ def bitcast(inst: Inst, x: Lanes) -> Lanes:
 
 
 def _in_big_order(type_: Type, x: Lanes) -> Lanes:
-    """The value whose little-endian bytes are ``x``'s big-endian ones: lanes keep their places."""
+    """Return the value whose little-endian bytes are the big-endian ones of ``x``.
+
+    Lanes keep their places.
+    """
     if type_.lane_bits < 128:
         return x.byteswap()
     words = to_words(type_, x)

@@ -72,7 +72,8 @@ def _from_lanes(inst: Inst, x: Lanes, *, signed: bool) -> Lanes:
             exact = (exact ^ I128.sign_bit) - I128.sign_bit
         return _from_int(to.lane)(exact).astype(UINT[to])
     if to.lane is F16:
-        # NumPy goes by f32, which is exact below 2**24; the rest is infinite in f16 anyway.
+        # NumPy converts by way of f32, which is exact below 2**24. Anything above is infinite in
+        # f16.
         seen = seen.astype(np.float32)
     return seen.astype(FLOAT[to]).view(UINT[to])
 
@@ -80,7 +81,7 @@ def _from_lanes(inst: Inst, x: Lanes, *, signed: bool) -> Lanes:
 def _same_lanes(inst: Inst) -> None:
     from_, to = inst.args[0].type, inst.results[0].type
     if from_.lanes != to.lanes:
-        # The verifier accepts these, but the documentation asks for the same number of lanes.
+        # The verifier accepts these; the documentation demands the same number of lanes.
         raise Unsupported(inst.opcode.name, to.name, f"{from_} has another number of lanes")
 
 
@@ -98,9 +99,11 @@ def fcvt_from_sint(inst: Inst, x: Lanes) -> Lanes:
 
 
 def _integral(type_: Type, x: Lanes) -> Lanes:
-    """``x`` rounded towards zero: float64 (exact for f16 and f32), NaN and infinities kept.
+    """Return ``x`` rounded towards zero.
 
-    Of f128: Python ints, with infinities as numbers out of any range, and NaN as 0.
+    Returns:
+        Numbers of float64, which are exact for f16 and f32, NaNs and infinities among them. Of f128
+        Python ints: numbers out of any range for infinities, and 0 for NaNs.
     """
     if type_ is F128:
         return _INTEGER_128(x)
@@ -121,12 +124,12 @@ _FINITE_INT: Callable[[Lanes], Lanes] = np.frompyfunc(int, 1, 1)
 
 
 def _range(to: Type, *, signed: bool) -> tuple[int, int]:
-    """The least integer, and the one after the greatest: both exact as floats."""
+    """Return the least integer, and the one after the greatest: both exact as floats."""
     return (-to.sign_bit, to.sign_bit) if signed else (0, to.mask + 1)
 
 
 def _bounds(whole: Lanes, to: Type, *, signed: bool) -> tuple[Mask, Mask]:
-    """Where the integral numbers are below and above what the type holds."""
+    """Return where integral numbers are below and above the range of a type."""
     low, end = _range(to, signed=signed)
     if whole.dtype != object:
         return whole < float(low), whole >= float(end)
@@ -134,7 +137,7 @@ def _bounds(whole: Lanes, to: Type, *, signed: bool) -> tuple[Mask, Mask]:
 
 
 def _to_lanes(whole: Lanes, to: Type, *, signed: bool) -> Lanes:
-    """Integers that are in range, as lanes."""
+    """Return integral numbers that are in the range of a type, as lanes of it."""
     if whole.dtype == object or to.lane is I128:
         return from_integers(to, whole if whole.dtype == object else _FINITE_INT(whole))
     return whole.astype((INT if signed else UINT)[to]).view(UINT[to])
@@ -149,7 +152,7 @@ def _trapping(frame: Frame, inst: Inst, x: Lanes, *, signed: bool) -> Lanes:
     outside = below | above
     frame.trap(outside, "int_ovf")
     if not frame.full:
-        whole = np.where(outside | nan, 0, whole)  # rows that are not executed
+        whole = np.where(outside | nan, 0, whole)  # rows of inactive inputs
     return _to_lanes(whole, to, signed=signed)
 
 
@@ -171,7 +174,7 @@ def _saturating(inst: Inst, x: Lanes, *, signed: bool) -> Lanes:
         whole = np.where(whole == whole, whole, 0.0)  # NaN to 0
     low, end = _range(to, signed=signed)
     above = whole >= end
-    # `low` and `end` are exact as floats, but `end - 1` need not be.
+    # Compare with `end`, which is exact as a float; `end - 1` may not be.
     inside = np.where(above, 0, np.maximum(whole, low))
     greatest = constant(to.lane, end - 1, 1)
     return np.where(above, greatest, _to_lanes(inside, to, signed=signed))

@@ -1,4 +1,4 @@
-"""Integer division and remainder: scalars only; they trap."""
+"""Integer division and remainder of scalars, which trap."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from interp.registry import effect
 
 
 def _checked(frame: Frame, y: Lanes) -> Lanes:
-    """Trap where the divisor is zero; what is not executed gets a harmless divisor."""
+    """Trap where the divisor is zero. Return the divisors, with 1 where an input is not active."""
     zero = y == 0
     if np.count_nonzero(zero):
         frame.trap(zero, "int_divz")
@@ -41,7 +41,7 @@ def sdiv(frame: Frame, inst: Inst, x: Lanes, y: Lanes) -> Lanes:
 
 @effect
 def srem(frame: Frame, inst: Inst, x: Lanes, y: Lanes) -> Lanes:
-    """The sign of the dividend; ``INT_MIN % -1`` is 0 and does not trap."""
+    """Return a remainder of the dividend's sign; ``INT_MIN % -1`` is 0 and does not trap."""
     type_ = inst.args[0].type
     y = _checked(frame, y)
     remainder = _magnitude(type_, x) % _magnitude(type_, y)

@@ -1,7 +1,7 @@
-"""Arithmetic on f16, f32 and f64, scalars and vectors. NumPy rounds it as IEEE 754 says.
+"""Arithmetic on f16, f32 and f64, scalars and vectors, which NumPy rounds as IEEE 754 demands.
 
-binary16 goes through binary32 inside of NumPy: for + - * / and sqrt twice rounding is the same as
-once, since 24 >= 2 * 11 + 2.
+NumPy computes binary16 in binary32. For + - * / and sqrt rounding twice gives the same result as
+rounding once, since 24 >= 2 * 11 + 2 (bits of the significands).
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def nearest(inst: Inst, x: Lanes) -> Lanes:
     return _unary(np.rint, inst, x)
 
 
-# --- minimum and maximum: NaN if either is, and -0 is less than +0 ---
+# --- minimum and maximum: a NaN if either operand is one; -0 is less than +0 ---
 
 
 @pure
@@ -92,8 +92,8 @@ def _extreme(
 ) -> Lanes:
     number = FLOAT[inst.results[0].type]
     a, b = x.view(number), y.view(number)
-    # Equal numbers have equal bits but for zeros, whose signs `of_equals` combines. The sum of
-    # two operands of which one is a NaN is a quiet NaN.
+    # Equal numbers have equal bits, except zeros, whose signs `of_equals` combines. If one of two
+    # operands is a NaN, their sum is a quiet NaN.
     picked = np.where(better(a, b), x, np.where(better(b, a), y, of_equals(x, y)))
     ordered = (a == a) & (b == b)
     return picked if ordered.all() else np.where(ordered, picked, (a + b).view(x.dtype))
@@ -140,7 +140,7 @@ def _fma_double(x: Lanes, y: Lanes, z: Lanes) -> Lanes:
 
 
 def _fma_narrow(type_: Type, x: Lanes, y: Lanes, z: Lanes) -> Lanes:
-    """In double precision with the sum rounded to odd, so that the second rounding is exact."""
+    """Compute in double precision, and round the sum to odd, so that rounding twice is exact."""
     product = x.astype(np.float64) * y.astype(np.float64)  # exact: at most 48 bits
     addend = z.astype(np.float64)
     total = product + addend
@@ -148,7 +148,7 @@ def _fma_narrow(type_: Type, x: Lanes, y: Lanes, z: Lanes) -> Lanes:
     error = (product - from_product) + (addend - (total - from_product))
     bits = total.view(np.int64)
     inexact = np.isfinite(total) & (error != 0) & (bits & 1 == 0)
-    # Towards the exact sum by one unit: away from zero where error and sum have the same sign.
+    # One unit towards the exact sum: away from zero where the error has the sign of the sum.
     step = np.where((error > 0) == (total > 0), 1, -1)
     odd = np.where(inexact, bits + step, bits).view(np.float64)
     return odd.astype(FLOAT[type_])

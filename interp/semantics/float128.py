@@ -1,4 +1,4 @@
-"""Arithmetic on f128, by MPFR in an IEEE context, one number after the other."""
+"""Arithmetic on f128, computed by MPFR for one number after the other."""
 
 # mypy: disable-error-code="no-any-return"
 # (NumPy's operators on arrays of any dtype are untyped.)
@@ -21,7 +21,7 @@ _CONTEXT: Final = ieee.CONTEXTS[F128]
 
 
 def _lift(operation: Callable[..., Any], operands: int) -> Callable[..., Any]:
-    """An operation on numbers as one on arrays of bit patterns."""
+    """Return an operation on numbers as one on arrays of bit patterns."""
 
     def on_bits(*bits: int) -> int:
         return ieee.encode(F128, operation(*[ieee.decode(F128, b) for b in bits]))

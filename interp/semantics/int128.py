@@ -1,4 +1,4 @@
-"""i128: the same operations on arrays of exact Python ints, reduced modulo 2**128."""
+"""i128: the operations of ``integer`` and ``bitwise`` on Python ints, reduced modulo 2**128."""
 
 # mypy: disable-error-code="no-any-return"
 # (NumPy's operators on arrays of any dtype are untyped.)

@@ -1,4 +1,4 @@
-"""Integer arithmetic on lanes of up to 64 bits: NumPy's unsigned arithmetic wraps as CLIF's."""
+"""Integer arithmetic on lanes of up to 64 bits, which NumPy wraps as CLIF demands."""
 
 # mypy: disable-error-code="no-any-return"
 # (NumPy's operators on arrays of any dtype are untyped.)
@@ -89,5 +89,5 @@ def iadd_pairwise(_: Inst, x: Lanes, y: Lanes) -> Lanes:
 
 @pure
 def avg_round(_: Inst, x: Lanes, y: Lanes) -> Lanes:
-    # (x + y + 1) // 2 without the carry that the sum would need.
+    # This is (x + y + 1) // 2; the sum itself could overflow.
     return (x | y) - ((x ^ y) >> 1)

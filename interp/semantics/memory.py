@@ -1,4 +1,4 @@
-"""Loads and stores, with narrower and widening forms."""
+"""Loads and stores, also narrowing and widening ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def store(frame: Frame, inst: Inst, value: Lanes, address: Lanes) -> None:
 
 
 def _widening(name: str, memory: Type, *, signed: bool) -> None:
-    """Register a load of ``memory`` whose lanes are extended to those of the result."""
+    """Register a load of a type whose lanes are extended to those of the result."""
 
     def meaning(frame: Frame, inst: Inst, address: Lanes) -> Any:
         to = inst.results[0].type
@@ -37,7 +37,7 @@ def _widening(name: str, memory: Type, *, signed: bool) -> None:
 
 
 def _narrowing(name: str, memory: Type) -> None:
-    """Register a store of the low bits."""
+    """Register a store of the low bits of a value."""
 
     def meaning(frame: Frame, inst: Inst, value: Lanes, address: Lanes) -> None:
         narrow = value.astype(UINT[memory])

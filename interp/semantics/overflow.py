@@ -1,4 +1,4 @@
-"""Arithmetic that tells of overflow: a result and an i8 flag. Scalars only."""
+"""Arithmetic on scalars that reports overflow: a result, and an i8 flag or a trap."""
 
 # mypy: disable-error-code="no-any-return"
 # (NumPy's operators on arrays of any dtype are untyped.)
@@ -84,7 +84,7 @@ def _product(type_: Type, x: Lanes, y: Lanes, *, signed: bool) -> Flagged:
 
 
 def _exact(type_: Type, exact: Lanes, *, signed: bool) -> Flagged:
-    """The wrapped result, and whether it differs from the exact one."""
+    """Return an exact result wrapped to a type, and the flag: whether wrapping changed it."""
     low = -type_.sign_bit if signed else 0
     return from_integers(type_, exact), flag((exact < low) | (exact > low + type_.mask))
 

@@ -1,4 +1,4 @@
-"""Moving lanes about: splat, insert, extract, shuffle, widen, and reductions to scalars."""
+"""Operations that move lanes: splat, insert, extract, shuffle, widen; reductions to scalars."""
 
 # mypy: disable-error-code="no-any-return"
 # (NumPy's operators on arrays of any dtype are untyped.)
@@ -38,14 +38,14 @@ def extractlane(inst: Inst, x: Lanes) -> Lanes:
 
 @pure
 def swizzle(_: Inst, x: Lanes, y: Lanes) -> Lanes:
-    """Indices from 16 on select 0."""
+    """An index of 16 or more gives 0."""
     picked = np.take_along_axis(x, y & 15, axis=1)
     return np.where(y < 16, picked, np.zeros_like(picked))
 
 
 @pure
 def x86_pshufb(_: Inst, x: Lanes, y: Lanes) -> Lanes:
-    """The low four bits of an index count, unless its top bit is set: then the lane is 0."""
+    """An index whose top bit is set gives 0; of others the low four bits count."""
     picked = np.take_along_axis(x, y & 15, axis=1)
     return np.where(y < 128, picked, np.zeros_like(picked))
 
@@ -99,7 +99,7 @@ def vall_true(_: Inst, x: Lanes) -> Lanes:
 
 @pure
 def vhigh_bits(inst: Inst, x: Lanes) -> Lanes:
-    """Bit i is the top bit of lane i; a result with fewer bits than lanes has the low ones."""
+    """Bit i is the top bit of lane i. Bits that the result has no place for are dropped."""
     top = (x >> (inst.args[0].type.lane_bits - 1)).astype(np.uint64)
     places = np.arange(x.shape[1], dtype=np.uint64)
     return np.bitwise_or.reduce(top << places, axis=1).astype(UINT[inst.results[0].type])

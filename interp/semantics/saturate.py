@@ -1,4 +1,4 @@
-"""Saturating arithmetic, rounding products, and narrowing with saturation: vectors only."""
+"""Saturating arithmetic and rounding products of vectors, and narrowing with saturation."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def ssub_sat(inst: Inst, x: Lanes, y: Lanes) -> Lanes:
 
 
 def _saturated(type_: Type, result: Lanes, overflow: Lanes, x: Lanes) -> Lanes:
-    """Where the sign bit of ``overflow`` is set: the extreme on the side of ``x``."""
+    """Return ``result``; where the sign bit of ``overflow`` is set, the extreme of x's sign."""
     extreme = (x >> (type_.lane_bits - 1)) + (type_.sign_bit - 1)
     return np.where(overflow >= type_.sign_bit, extreme, result)
 
@@ -54,6 +54,15 @@ def x86_pmulhrsw(inst: Inst, x: Lanes, y: Lanes) -> Lanes:
     return _rounded_product(inst, x, y).astype(INT[inst.args[0].type]).view(x.dtype)
 
 
+@pure
+def x86_pmaddubsw(_: Inst, x: Lanes, y: Lanes) -> Lanes:
+    """Signed bytes of ``x`` times unsigned bytes of ``y``; neighbours are added with saturation."""
+    products = x.view(np.int8).astype(np.int32) * y.astype(np.int32)
+    sums = products[:, ::2] + products[:, 1::2]
+    packed: Lanes = np.clip(sums, -0x8000, 0x7FFF).astype(np.int16).view(np.uint16)
+    return packed
+
+
 def _rounded_product(inst: Inst, x: Lanes, y: Lanes) -> Lanes:
     type_ = inst.args[0].type
     if type_.lane_bits > 32:
@@ -65,7 +74,7 @@ def _rounded_product(inst: Inst, x: Lanes, y: Lanes) -> Lanes:
 
 
 def _clip(type_: Type, x: Lanes) -> Lanes:
-    """Signed numbers brought into the range of a signed lane."""
+    """Return signed numbers, clipped to the range of a signed lane."""
     return np.clip(x, -type_.sign_bit, type_.sign_bit - 1).astype(INT[type_]).view(UINT[type_])
 
 

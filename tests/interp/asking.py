@@ -12,7 +12,7 @@ from clif.builder import FunctionBuilder
 from clif.function import AbiParam, Function, Signature
 from clif.outcome import Inputs, Outcomes, Status, ints_from_words, words_from_ints
 from clif.types import ALL, Type
-from interp import Options, run
+from interp import RunOptions, run
 
 #: What one input did: its results as whole bit patterns, or its trap code.
 Answer = tuple[int, ...] | str
@@ -20,7 +20,7 @@ Answer = tuple[int, ...] | str
 #: Scalars and vectors; no register of any ISA is wider.
 TYPES = [type_ for type_ in ALL if type_.bits <= 128]
 
-DEFAULT = Options()
+DEFAULT = RunOptions()
 
 
 def one_instruction(name: str, types: Sequence[Type], **rest: Any) -> Function:
@@ -40,7 +40,7 @@ def ask(
     types: Sequence[Type],
     rows: Sequence[Sequence[int]],
     *,
-    options: Options = DEFAULT,
+    options: RunOptions = DEFAULT,
     **rest: Any,
 ) -> list[Answer]:
     """Answers for each row of operands (whole bit patterns, lane 0 lowest)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backend.cranelift.reader import read_functions
 from clif.outcome import Inputs, Outcomes, words_from_ints
-from interp import Options, run
+from interp import RunOptions, run
 from tests.interp.asking import answers
 
 
@@ -17,7 +17,7 @@ def run_text(
     types = main.signature.param_types
     columns = [[row[n] for row in rows] for n in range(len(types))]
     words = [words_from_ints(t, column) for t, column in zip(types, columns, strict=True)]
-    return run(functions, Inputs(len(rows), words), Options(fuel=fuel), function=name)
+    return run(functions, Inputs(len(rows), words), RunOptions(fuel=fuel), function=name)
 
 
 def answers_of(text: str, *rows: tuple[int, ...]) -> list[object]:

@@ -7,7 +7,7 @@ import pytest
 from backend.cranelift.reader import read_functions
 from clif.outcome import Inputs, Status, words_from_ints
 from clif.types import I8, I64, INTS, Type
-from interp import Counters, Options, Unsupported, run
+from interp import Counters, RunOptions, Unsupported, run
 from tests.interp.asking import answers
 from tests.interp.programs import answers_of, run_text
 
@@ -325,7 +325,7 @@ def test_opaque_values_are_addresses_and_change_with_the_layout() -> None:
     }"""
     functions = read_functions(text)
     first, second = (
-        answers(run(functions, Inputs(1, []), Options(layout=layout)))[0] for layout in (0, 1)
+        answers(run(functions, Inputs(1, []), RunOptions(layout=layout)))[0] for layout in (0, 1)
     )
     assert all(a != b for a, b in zip(first, second, strict=True))
     assert isinstance(first[2], int)

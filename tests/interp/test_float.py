@@ -21,7 +21,7 @@ from clif.types import (
     Type,
     by_name,
 )
-from interp import Options
+from interp import RunOptions
 from tests.interp import exact
 from tests.interp.asking import TYPES, Answer, ask, join, signed, special_ints, split
 
@@ -92,7 +92,7 @@ def _bits(answers: Sequence[Answer]) -> list[int]:
 def _check(
     name: str, t: Type, rows: Sequence[tuple[int, ...]], reference: Callable[..., int], **how: bool
 ) -> None:
-    options = Options(canonical_nans=how.get("canonical", False))
+    options = RunOptions(canonical_nans=how.get("canonical", False))
     found_bits = _bits(ask(name, [t] * len(rows[0]), rows, options=options))
     for row, bits in zip(rows, found_bits, strict=True):
         columns = zip(*[split(t, operand) for operand in row], strict=True)

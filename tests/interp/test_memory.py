@@ -22,7 +22,7 @@ from clif.types import (
     Type,
     by_name,
 )
-from interp import Options, run
+from interp import RunOptions, run
 from tests.interp.asking import DEFAULT, TYPES, int_rows, join, signed, split
 
 _CONTENTS = bytes(random.Random("region").randbytes(64))
@@ -41,7 +41,7 @@ class Program:
         self.place = self.builder.value("iadd", self.region, index)
 
     def run(
-        self, *results: Value, rows: Sequence[tuple[int, ...]], options: Options = DEFAULT
+        self, *results: Value, rows: Sequence[tuple[int, ...]], options: RunOptions = DEFAULT
     ) -> Outcomes:
         """Run with rows of (index, other arguments...)."""
         self.builder.ins("return", *results)
@@ -193,7 +193,7 @@ def test_memory_of_an_input_that_traps_is_that_of_the_moment() -> None:
 # --- stack slots ---
 
 
-def _slots(options: Options = DEFAULT) -> tuple[list[int], Outcomes]:
+def _slots(options: RunOptions = DEFAULT) -> tuple[list[int], Outcomes]:
     program = Program(I32)
     builder = program.builder
     slot, other = builder.stack_slot(16, 64), builder.stack_slot(8)
@@ -216,7 +216,7 @@ def test_stack_slots_are_memory_of_each_input_and_aligned() -> None:
 
 def test_layout_changes_addresses_and_fresh_slots_but_not_what_is_stored() -> None:
     values, first = _slots()
-    again, second = _slots(Options(layout=1))
+    again, second = _slots(RunOptions(layout=1))
     assert values == again
     assert ints_from_words(first.results[1]) != ints_from_words(second.results[1])
     assert ints_from_words(first.results[2]) != ints_from_words(second.results[2])

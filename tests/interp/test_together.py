@@ -12,7 +12,7 @@ from clif.builder import FunctionBuilder
 from clif.function import AbiParam, Block, BlockCall, Function, Signature, Value
 from clif.outcome import Inputs, Outcomes, Region, Status, ints_from_words, words_from_ints
 from clif.types import F32, F64, I8, I32, I64, I128, Type, by_name
-from interp import Options, run
+from interp import RunOptions, run
 from tests.interp.asking import random_int
 
 _TYPES = [I8, I32, I64, I128, F32, F64, by_name("i32x4"), by_name("f32x4")]
@@ -157,7 +157,7 @@ def _row(outcomes: Outcomes, row: int) -> tuple[object, ...]:
 def test_all_inputs_at_once_equals_one_at_a_time(seed: int, count: int, canonical: bool) -> None:
     drawn = _Draw(seed)
     inputs = drawn.inputs(count)
-    options = Options(canonical_nans=canonical, fuel=_FUEL)
+    options = RunOptions(canonical_nans=canonical, fuel=_FUEL)
     together = run([drawn.function], inputs, options)
     for row in range(count):
         alone = run([drawn.function], inputs.select([row]), options)
@@ -169,8 +169,8 @@ def test_all_inputs_at_once_equals_one_at_a_time(seed: int, count: int, canonica
 def test_the_layout_of_memory_does_not_matter(seed: int) -> None:
     drawn = _Draw(seed)
     inputs = drawn.inputs(6)
-    first = run([drawn.function], inputs, Options(fuel=_FUEL))
-    second = run([drawn.function], inputs, Options(fuel=_FUEL, layout=7))
+    first = run([drawn.function], inputs, RunOptions(fuel=_FUEL))
+    second = run([drawn.function], inputs, RunOptions(fuel=_FUEL, layout=7))
     for row in range(6):
         assert _row(first, row) == _row(second, row)
 
@@ -181,7 +181,7 @@ def test_what_is_drawn_reaches_all_kinds_of_outcomes() -> None:
     codes: set[str] = set()
     for seed in range(60):
         drawn = _Draw(seed)
-        outcomes = run([drawn.function], drawn.inputs(8), Options(fuel=_FUEL))
+        outcomes = run([drawn.function], drawn.inputs(8), RunOptions(fuel=_FUEL))
         statuses |= set(outcomes.status.tolist())
         codes |= set(outcomes.traps.values())
     assert statuses == {Status.RETURNED, Status.TRAPPED}

@@ -59,7 +59,7 @@ def compile_for(case: Case, isa: str) -> list[Compiled]:
 
 def interpret(case: Case, layout: int = 0) -> Outcomes:
     canonical = case.settings.get("enable_nan_canonicalization") == "true"
-    options = interp.Options(canonical_nans=canonical, fuel=10_000, layout=layout)
+    options = interp.RunOptions(canonical_nans=canonical, fuel=10_000, layout=layout)
     return interp.run(case.functions, case.inputs, options)
 
 

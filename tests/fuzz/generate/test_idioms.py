@@ -55,7 +55,7 @@ def check_valid(case: Case) -> None:
         target = Target.of(isa, {**DEFAULT_SETTINGS, **case.settings}, case.isa_settings[isa])
         target.compile(Functions(text), chaos=case.chaos)
     canonical = case.settings.get("enable_nan_canonicalization") == "true"
-    outcomes = interp.run(case.functions, case.inputs, interp.Options(canonical_nans=canonical))
+    outcomes = interp.run(case.functions, case.inputs, interp.RunOptions(canonical_nans=canonical))
     assert set(outcomes.status.tolist()) == {Status.RETURNED}
 
 
