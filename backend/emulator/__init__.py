@@ -1,1 +1,1 @@
-"""Running machine code in emulation: memory, linking, the driver, the executor. Names no ISA."""
+"""Running compiled code in an emulator. Nothing here knows an ISA by name."""

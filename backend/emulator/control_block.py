@@ -1,7 +1,6 @@
-"""The control block: the words that host, driver, thunk and stubs pass to each other.
+"""The control block: a page of 64-bit words in which host, driver, thunk and stubs communicate.
 
-One page of 64-bit words in guest memory; the constants are indices of words. ``address`` gives a
-word's address in the guest.
+The constants are indices of words.
 """
 
 from __future__ import annotations
@@ -10,32 +9,32 @@ from typing import Final
 
 from backend.emulator.guest_memory import CONTROL
 
-#: The slot whose input the driver is at; the driver goes on until it equals END.
+#: The slot whose input the driver runs next; the driver goes on until it equals END.
 POSITION: Final = 0
 END: Final = 1
-#: Where the thunk jumps to: the function under test.
+#: The address of the function under test, to which the thunk jumps.
 ENTRY: Final = 2
-# What the thunk found, to be found again: the driver's return address, its frame pointer, and the
-# stack pointer without that return address.
+# What the thunk saves when it is called: its return address, the frame pointer, and the stack
+# pointer as it is after the return.
 RETURN: Final = 3
 FRAME_POINTER: Final = 4
 STACK_POINTER: Final = 5
-#: What a function left in the registers that the thunk needs to look at all others.
+#: What a function left in the registers that the thunk computes with.
 FOUND: Final = 8
-#: The driver's own stack pointer, where the callee moves it to free its arguments.
+#: The driver's own stack pointer, for conventions whose callee frees its stack arguments.
 DRIVER_STACK: Final = 10
-#: What is loaded into scratch registers.
+#: Garbage for scratch registers.
 GARBAGE: Final = 128
 GARBAGE_WORDS: Final = 128
-#: What the driver had in the registers that are to be preserved, and what the function finds in
-#: them: a word or two for each, by ``Isa.slots``.
+#: What the driver had in the callee-saved registers, and the patterns that the function finds in
+#: them: one or two words for each register, at the index that ``Isa.preserved_words`` gives.
 SAVED: Final = 256
 PATTERNS: Final = 368
 PATTERN_WORDS: Final = 112
-#: Where stubs of library calls leave operands for the host, and find the result.
+#: Where stubs of library calls leave operands for the host and find the result.
 MAILBOX: Final = 480
 
 
 def address(word: int) -> int:
-    """The guest's address of a word."""
+    """Return the address of a word in the guest."""
     return CONTROL + 8 * word

@@ -1,11 +1,11 @@
-"""Drivers: per signature, a loop over inputs that Cranelift itself compiles.
+"""Drivers: for each signature, a loop over inputs that Cranelift itself compiles.
 
-The driver loads the arguments of one input from a table, calls the function through the thunk,
-stores the results into another table, and goes on with the next input. Slots of both tables are
-16 bytes per value, one row per input.
+The driver loads the arguments of an input from a table, calls the function through the thunk,
+stores the results into another table, and goes on with the next input. Both tables have one row per
+input and 16 bytes per value.
 
-It also poisons: what the calling convention leaves undefined is made garbage. A narrow integer is
-reduced from 64 loaded bits of which the host set only the lowest; an f32 or f64 is lane 0 of a
+The driver also makes garbage of what the calling convention leaves undefined. A narrow integer is
+reduced from 64 loaded bits, of which the host set only the lowest. An f32 or f64 is lane 0 of a
 loaded vector.
 """
 
@@ -38,7 +38,7 @@ from clif.types import F32, F64, Type
 _SLOT: Final = 16
 _MOST_VALUES: Final = TABLE_SIZE // SLOTS // _SLOT
 
-#: Shared settings that change how arguments and results are passed. Off unless a case says so.
+#: Shared settings that change how arguments and results are passed, and that are off by default.
 ABI_SETTINGS: Final = (
     "enable_llvm_abi_extensions",
     "enable_multi_ret_implicit_sret",
@@ -50,19 +50,22 @@ _Words = npt.NDArray[np.unsignedinteger[Any]]
 
 
 class SignatureError(ValueError):
-    """A signature that no driver can be made for."""
+    """No driver can be made for a signature."""
 
 
 def abi_settings(settings: Mapping[str, str]) -> _Settings:
-    """The part of a case's settings that a driver depends on."""
+    """Return those of a case's settings that a driver depends on."""
     return tuple((name, settings.get(name, "false")) for name in ABI_SETTINGS)
 
 
 class Driver:
-    """The driver of one signature: where its code is, and its view of the tables.
+    """The driver of one signature: the place of its code, and its view of the tables.
 
-    ``arguments`` and ``results`` hold one array of words per value, of shape ``(SLOTS, k)``.
-    ``checks_stack`` says that it compares its own stack pointer, as the thunk cannot.
+    Attributes:
+        arguments, results: one array of words per value, of shape ``(SLOTS, words of a value)``.
+        checks_stack: the driver compares its own stack pointer, because the thunk cannot.
+        poison: garbage for the table of arguments.
+        shapes: number and type of the words of each result.
     """
 
     __slots__ = (
@@ -93,19 +96,22 @@ class Driver:
         self.shapes = [(word_count(t), word_dtype(t)) for t in signature.return_types]
 
     def holds(self, address: int) -> bool:
-        """Whether an address is in its code."""
+        """Return whether an address is in its code."""
         return self.address <= address < self.address + self.size
 
     def empty_results(self, count: int) -> list[Words]:
-        """Words of every result, for so many inputs, not filled in yet."""
+        """Return arrays for the words of every result of so many inputs, not filled in yet."""
         return [np.empty((count, words), dtype) for words, dtype in self.shapes]
 
     def load(
         self, inputs: Inputs, rows: slice | npt.NDArray[np.intp], addresses: Words | None
     ) -> None:
-        """Put arguments into the table; those of ``rows``, in this order.
+        """Put the arguments of some inputs into the table.
 
-        ``addresses`` are the region's, one per slot.
+        Args:
+            inputs: of the case.
+            rows: which of them, in this order.
+            addresses: of the regions, one per slot.
         """
         count = len(rows) if isinstance(rows, np.ndarray) else rows.stop - rows.start
         used = count * self.argument_row
@@ -131,10 +137,13 @@ def _columns(table: Bytes, types: Sequence[Type]) -> list[_Words]:
 
 
 class Drivers:
-    """Compiles drivers and keeps them, by signature and settings.
+    """The drivers of one engine, compiled when they are first needed.
 
-    ``thunk`` gives the thunk for a calling convention; its second argument says whether a register
-    is pinned.
+    Args:
+        isa: what they are compiled for.
+        memory: where they are placed.
+        thunk: returns the thunk of a calling convention; its second argument says whether a
+            register is pinned.
     """
 
     def __init__(self, isa: Isa, memory: GuestMemory, thunk: Callable[[str, bool], Thunk]) -> None:
@@ -146,12 +155,12 @@ class Drivers:
         self.targets: dict[_Settings, TargetIsa] = {}
 
     def get(self, signature: Signature, settings: Mapping[str, str]) -> Driver:
-        """The driver for a signature.
+        """Return the driver for a signature.
 
         Raises:
-            SignatureError: too many values.
-            ConventionError: an unknown calling convention.
-        CompileError, CompilerPanic: Cranelift cannot compile a call of such a function.
+            SignatureError: it has too many parameters or results.
+            ConventionError: its calling convention is not described.
+            CompileError, CompilerPanic: Cranelift cannot compile a call of such a function.
         """
         key = signature, abi_settings(settings)
         driver = self.known.get(key)
@@ -172,7 +181,7 @@ class Drivers:
     def _target(self, settings: _Settings) -> TargetIsa:
         target = self.targets.get(settings)
         if target is None:
-            # Without optimising, nothing sees through how garbage gets into the arguments.
+            # An optimiser might remove the garbage from the arguments.
             shared = {**dict(settings), "opt_level": "none", "enable_verifier": "false"}
             target = self.targets[settings] = TargetIsa(self.isa.triple, shared, {})
         return target
@@ -189,12 +198,12 @@ class Drivers:
 
 
 def driver_text(signature: Signature, thunk: Thunk) -> str:
-    """The driver in CLIF, calling the function through this thunk."""
+    """Return the driver in CLIF, which calls the function through this thunk."""
     return _DriverText(signature, thunk).text()
 
 
 class _DriverText:
-    """Writes one driver."""
+    """The CLIF of one driver, line by line."""
 
     def __init__(self, signature: Signature, thunk: Thunk) -> None:
         self.signature = signature
@@ -203,7 +212,7 @@ class _DriverText:
         self.lines: list[str] = []
 
     def emit(self, instruction: str) -> str:
-        """Append an instruction with one result, whose name is returned."""
+        """Append an instruction with one result and return the result's name."""
         name = f"v{self.values}"
         self.values += 1
         self.lines.append(f"    {name} = {instruction}")
@@ -214,8 +223,8 @@ class _DriverText:
         return f"v{self.values - 1}"
 
     def text(self) -> str:
-        # Nothing lives across the call: what the loop needs is loaded again, so that the driver
-        # keeps nothing in callee-saved registers and the thunk can take its short way.
+        # No value lives across the call. The loop loads again what it needs, so that the driver
+        # uses no callee-saved registers and the thunk need not save them.
         self.lines += ["function %driver() system_v {", f"    sig0 = {self.signature}"]
         self.lines += ["block0:", "    jump block1", "block1:"]
         self._call()
@@ -253,7 +262,7 @@ class _DriverText:
         return self.emit(f"iconst.i64 {value}")
 
     def _row(self, table: int, columns: int) -> str:
-        """Address of the current input's row in a table."""
+        """Return the address of the current input's row in a table."""
         size = self._constant(_SLOT * columns)
         offset = self.emit(f"imul {self._word(control_block.POSITION)}, {size}")
         return self.emit(f"iadd {offset}, {self._constant(table)}")

@@ -1,8 +1,8 @@
-"""Executors: a compiled case, run for all of its inputs in the emulator.
+"""Executors, which run a compiled case for all of its inputs in the emulator.
 
-One executor per ISA and process, reused for every case. One start of the emulator runs all inputs
-that are expected to return; inputs that trap are marked, and the rest is started again behind
-them.
+There is one executor per ISA and process, which runs every case. One start of the emulator runs all
+inputs that are expected to return. An input that stops the emulator is marked, and the emulator is
+started again with the next input.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from backend.emulator.unicorn_engine import Uc, add_hook
 from clif.function import Signature
 from clif.outcome import Inputs, Outcomes, Status, Words
 
-#: After so many inputs of a case that hang, the others are not tried.
+#: After so many inputs of a case have hung, the others are not run.
 _MOST_HANGS: Final = 2
 
 Rows = npt.NDArray[np.intp]
@@ -37,7 +37,7 @@ Rows = npt.NDArray[np.intp]
 
 @dataclass(slots=True)
 class _Run:
-    """One case under way.
+    """The state of running one case.
 
     Attributes:
         entry: address of the function that is run.
@@ -56,7 +56,7 @@ class _Run:
     rows: slice | Rows = field(default_factory=lambda: slice(0))
 
     def row(self, position: int) -> int:
-        """Which input is in a slot."""
+        """Return the input that is in a slot."""
         if isinstance(self.rows, slice):
             return int(self.rows.start) + position
         return int(self.rows[position])
@@ -66,8 +66,9 @@ class Executor:
     """Runs compiled code of one ISA.
 
     Attributes:
-        isa: its name.
-        nanoseconds: of the last run by part: ``link`` (placing code, filling tables and memory),
+        isa: whose code it runs.
+        nanoseconds: of the last run by part: ``link`` (placing code, filling tables and
+        memory),
             ``emulate``, ``decode`` (checking, and copying results).
         linked: where the last program was placed.
     """
@@ -94,7 +95,7 @@ class Executor:
         self._hook_library()
 
     def limit_seconds(self, seconds: float) -> None:
-        """CPU time after which an emulation that does not end counts as hung."""
+        """Set the CPU time after which an emulation that does not end counts as hung."""
         self.cpu.watched.limit = seconds
 
     def _hook_library(self) -> None:
@@ -120,17 +121,21 @@ class Executor:
         Args:
             program: every function of the case.
             signature: of the function that is run.
-            predicted_traps: inputs that are expected to trap; a matter of speed only.
+            predicted_traps: inputs that are expected to trap. A wrong guess costs time, nothing
+                else.
             entry: name of the function that is run, the program's first by default.
-            settings: what it was compiled with, shared settings and ISA flags.
+            settings: the shared settings and ISA flags that it was compiled with.
             guard_padding: leave padding between each region and its unmapped guard page, for code
                 in which the emulator reads too much (``Effect.SPURIOUS_FAULT``).
 
         Raises:
             LinkError: a relocation cannot be resolved.
-            UnemulatedFlagError: compiled for instructions that the emulated CPU gets wrong.
-            ConventionError, SignatureError, RegionError: cannot be called, or not so.
-            CompileError, CompilerPanic: from compiling the driver.
+            UnemulatedFlagError: the code was compiled for instructions that the emulated CPU
+                executes wrongly.
+            ConventionError: the function's calling convention is not described.
+            SignatureError: the function has too many parameters or results.
+            RegionError: the region's size is not supported.
+            CompileError, CompilerPanic: Cranelift cannot compile the driver.
         """
         started = perf_counter_ns()
         self.isa.refuse_lacking(settings)
@@ -145,7 +150,7 @@ class Executor:
         return run.outcomes
 
     def _thunk(self, convention: str, pinned: bool) -> Thunk:
-        """The thunk of a calling convention, placed. Raises ConventionError."""
+        """Return the thunk of a calling convention, placed in guest memory."""
         key = convention, pinned
         found = self.thunks.get(key)
         if found is None:
@@ -184,7 +189,7 @@ class Executor:
         self.cpu.fill_stack()
 
     def _emulate(self, run: _Run, count: int, not_trapping: int) -> None:
-        """Run all slots."""
+        """Run all slots of a batch, of which the first ``not_trapping`` are run in one start."""
         position = 0
         while position < count:
             end = not_trapping if position < not_trapping else position + 1
@@ -198,7 +203,11 @@ class Executor:
                     break
 
     def _mark(self, run: _Run, stop: Stop) -> int:
-        """Say of a stopped input how it ended. Returns its slot."""
+        """Record how a stopped input ended.
+
+        Returns:
+            Its slot.
+        """
         row, outcomes = run.row(stop.position), run.outcomes
         trap = run.linked.trap_at(stop.pc)
         if stop.end is End.EXPIRED:
@@ -222,7 +231,7 @@ class Executor:
         return f"{reason}, pc {run.linked.describe(stop.pc)}"
 
     def _deviations(self, thunk: Thunk) -> str:
-        """What the last call did not preserve, in words."""
+        """Say what the last call did not preserve."""
         cpu, isa = self.cpu, self.isa
         expected = {**thunk.preserved.expected, isa.frame_pointer: control_block.FRAME_POINTER}
         found = [
@@ -235,7 +244,7 @@ class Executor:
         return "; ".join(found)
 
     def _expected(self, register: str, word: int) -> int:
-        """What the register should hold, by its first control word."""
+        """Return what a register should hold, given its first control word."""
         low, high = self.words[word : word + 2].tolist()
         return int(low | high << 64 if register in self.isa.wide_registers else low)
 
@@ -250,7 +259,7 @@ class Executor:
         for words, column in zip(outcomes.results, run.driver.results, strict=True):
             words[rows] = column[:count]
         above = self.cpu.above_stack()
-        if above:  # by whom is not known
+        if above:  # it is not known by which input
             for position in range(count):
                 _violated(run, position, above)
         if outcomes.memory is None:
@@ -284,7 +293,7 @@ def _no_outcomes(driver: Driver, signature: Signature, inputs: Inputs) -> Outcom
 
 
 def _batches(count: int, traps: frozenset[int]) -> list[tuple[slice | Rows, int]]:
-    """Rows of each batch, and how many at its start are expected to return."""
+    """Return the rows of each batch, and how many at its start are expected to return."""
     if not traps:
         starts = range(0, count, SLOTS)
         return [(slice(s, min(s + SLOTS, count)), min(SLOTS, count - s)) for s in starts]

@@ -1,9 +1,9 @@
-"""The guest's memory: where things lie, and the host's arrays behind them.
+"""The guest's memory: the addresses of everything in it, and the host's arrays behind them.
 
-Everything that the host reads or writes often is host memory mapped into the guest, so loading a
-case is NumPy copies. Cranelift's code, its stack and its data lie far above 4 GiB, so that an
-address cut to 32 bits faults; what only the harness addresses lies below 2 GiB, where
-absolute addressing of all ISAs reaches it.
+Everything that the host reads or writes often is host memory that is mapped into the guest, so a
+case is loaded by copying NumPy arrays. Cranelift's code, its stack and its data lie far above
+4 GiB, so that an address that was cut to 32 bits faults. What only the harness addresses lies below
+2 GiB, where thunks can use 32-bit absolute addresses.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ READ_EXEC: Final = UC_PROT_READ | UC_PROT_EXEC
 READ_WRITE: Final = UC_PROT_READ | UC_PROT_WRITE
 PAGE: Final = 4096
 
-# The emulator's TLB is direct-mapped, 256 entries for code and data alike: pages that are in use
-# together must differ in the lowest byte of their page number, else each access evicts another's
-# entry (measured: 13 us for a thunk that takes 1). Regions have page numbers that end in 0.
+# The emulator's TLB is direct-mapped and has 256 entries for code and data alike. Pages that are
+# used together must differ in the lowest byte of their page number. Otherwise each access evicts
+# another page's entry (measured: 13 us for a thunk that takes 1). Page numbers of regions end in 0.
 
-# Below 2 GiB: the harness's own.
+# Below 2 GiB: what only the harness addresses.
 THUNKS: Final = 0x001C_0000
 THUNKS_SIZE: Final = 64 << 10  # for every convention, with and without a pinned register
 CONTROL: Final = 0x0020_5000
@@ -37,10 +37,10 @@ RESULTS: Final = 0x0200_B000
 TABLE_SIZE: Final = 256 << 10
 DRIVERS: Final = 0x0300_0000
 DRIVERS_SIZE: Final = 4 << 20
-EXIT: Final = 0x0700_0000  # never mapped: where the driver returns to
+EXIT: Final = 0x0700_0000  # where the driver returns to; never mapped
 
-# Far above: what the code of a case can see. Stubs and symbols lie within a PC-relative
-# relocation's reach of the ring (the shortest is 128 MiB).
+# Far above: what the code of a case addresses. Stubs and symbols are within reach of PC-relative
+# relocations in the ring; the shortest reach is 128 MiB.
 RING: Final = 0x3B1C_4000_0000
 RING_SIZE: Final = 4 << 20
 STUBS: Final = RING + (8 << 20)
@@ -52,37 +52,37 @@ STACK: Final = 0x7E5A_0001_0000 - (2 << 12)
 STACK_SIZE: Final = 512 << 10
 STACK_TOP: Final = STACK + STACK_SIZE
 
-#: How much of the stack, from its top down, is filled with garbage before a batch.
+#: So many bytes of the stack, from its top down, are filled with garbage before each batch.
 STACK_FILL: Final = 32 << 10
 
-#: How many inputs one batch holds.
+#: The most inputs that a batch can have. Each is in a slot of the tables.
 SLOTS: Final = 64
 
 Quads = npt.NDArray[np.uint64]
 
 
 def host_memory(size: int) -> Bytes:
-    """Zeroed bytes, aligned to the host's pages as ``mem_map_ptr`` asks for."""
-    # Private: executors of forked processes must not share it, as anonymous maps otherwise do.
+    """Return zeroed bytes, aligned to the host's pages as ``mem_map_ptr`` requires."""
+    # Private, because anonymous maps are otherwise shared with forked processes.
     private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
     return np.frombuffer(mmap.mmap(-1, size, flags=private), np.uint8)
 
 
 def garbage(seed: int, size: int) -> Bytes:
-    """Bytes that look like nothing in particular, the same in every process; read-only."""
+    """Return random bytes, the same in every process. They are read-only."""
     return _garbage(seed)[:size]
 
 
 @cache
 def _garbage(seed: int) -> Bytes:
-    # Drawn once: every new signature's driver asks for some, and drawing costs more than the rest.
+    # Drawn once, because every new driver needs some, and drawing is the expensive part of it.
     pool = np.random.default_rng(seed).integers(0, 256, TABLE_SIZE, np.uint8)
     pool.flags.writeable = False
     return pool
 
 
 class GuestMemory:
-    """What is mapped once and for all into one engine. Attributes are the host's views of it."""
+    """The memory that stays mapped into one engine. Attributes are the host's views of it."""
 
     def __init__(self, uc: Uc) -> None:
         self.uc = uc
@@ -97,7 +97,7 @@ class GuestMemory:
         self.stack = self.map(STACK, STACK_SIZE, READ_WRITE)
 
     def map(self, address: int, size: int, protection: int) -> Bytes:
-        """Map fresh host memory at a guest address."""
+        """Map new host memory at a guest address and return it."""
         memory = host_memory(size)
         self.map_host(address, memory, protection)
         return memory

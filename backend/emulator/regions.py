@@ -1,8 +1,8 @@
-"""The memory of a case: one region per input, between unmapped pages, in a page of canaries.
+"""The memory of a case: one region per input, in pages of its own between unmapped pages.
 
-Inputs in even slots have their region against the end of their pages, those in odd slots against
-the start, so that one byte too many faults on either side. What is left of the pages is checked
-afterwards.
+A region lies at the end of its pages for inputs in even slots, and at their start for those in odd
+slots, so that accesses beyond either end fault. The rest of the pages is filled with canaries,
+which are checked afterwards.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from backend.emulator.guest_memory import (
 )
 from clif.outcome import Bytes, Region
 
-#: Distance of two inputs' pages; at least one page between them stays unmapped.
+#: Distance of two inputs' pages. At least one page between them stays unmapped.
 STRIDE: Final = 64 << 10
 LARGEST: Final = STRIDE - 2 * PAGE
 #: Bytes between a region and its guard page, where the emulator may read too much.
@@ -38,13 +38,13 @@ _memcmp.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
 
 
 class RegionError(ValueError):
-    """A region that is too large, or of a size that is not a multiple of 16."""
+    """A region is too large, or its size is not a multiple of 16."""
 
 
 class _Pages:
-    """The pages of all slots, ``length`` bytes each, mapped once and for all.
+    """The pages of all slots, ``length`` bytes for each, which stay mapped.
 
-    ``memory`` is what the guest sees, ``expected`` what it should be, apart from the regions.
+    ``memory`` is the guest's. ``expected`` is what it should be, apart from the regions.
     """
 
     def __init__(self, memory: GuestMemory, number: int, length: int) -> None:
@@ -57,7 +57,7 @@ class _Pages:
             memory.map_host(self.address + slot * STRIDE, self.memory[slot], READ_WRITE)
 
     def clear(self, size: int, padding: int) -> None:
-        """Make canaries of regions that had this size."""
+        """Overwrite regions of this size with canaries."""
         end = len(self.blank) - padding
         for pages in (self.memory, self.expected):
             upper, lower = _regions(pages, size, padding)
@@ -65,17 +65,17 @@ class _Pages:
 
 
 def _regions(pages: Bytes, size: int, padding: int) -> tuple[Bytes, Bytes]:
-    """The regions in an array of all pages: of even slots, and of odd ones."""
+    """Return the regions in an array of all pages: of even slots, and of odd ones."""
     end = pages.shape[1] - padding
     return pages[::2, end - size : end], pages[1::2, :size]
 
 
 class Regions:
-    """The regions of one engine. They are laid out anew only when the size changes.
+    """The regions of one engine. They are moved only when their size changes.
 
     Attributes:
         addresses: of the regions in the guest, one per slot.
-        pages: those in use.
+        pages: the pages that are in use.
     """
 
     pages: _Pages
@@ -92,10 +92,10 @@ class Regions:
 
         With ``guard_padding``, a few mapped bytes lie between each region and its unmapped guard
         page: for some instructions the emulator reads more bytes than the instruction does
-        (``Effect.FALSE_FAULT``).
+        (``Effect.SPURIOUS_FAULT``).
 
         Raises:
-            RegionError: the region is too large.
+            RegionError: the region's size is not supported.
         """
         if (region.size, _GUARD_PADDING * guard_padding) != (self.size, self.padding):
             self._lay_out(region.size, _GUARD_PADDING * guard_padding)
@@ -118,18 +118,21 @@ class Regions:
         self.both = self.pages.memory.ctypes.data, self.pages.expected.ctypes.data
 
     def read(self, count: int) -> Bytes:
-        """The regions of the first ``count`` slots as they are now, of shape (count, size)."""
+        """Return the contents of the regions of the first ``count`` slots, one row for each."""
         contents = np.empty((count, self.size), np.uint8)
         contents[::2] = self.upper[: (count + 1) // 2]
         contents[1::2] = self.lower[: count // 2]
         return contents
 
     def violations(self, count: int) -> dict[int, str]:
-        """Which of the first ``count`` slots have been written to outside of their region.
+        """Find the slots, among the first ``count``, that were written outside of their region.
 
-        The canaries are whole again afterwards.
+        Restores the canaries.
+
+        Returns:
+            By slot, what was written.
         """
-        # What belongs to the case is made equal, so that one comparison of memory does.
+        # The regions are made equal first, so that one comparison of all memory is enough.
         memory, expected = self.pages.memory, self.pages.expected
         upper, lower = _regions(expected, self.size, self.padding)
         upper[: (count + 1) // 2] = self.upper[: (count + 1) // 2]

@@ -1,4 +1,4 @@
-"""Unicorn's engine, in the form that the rest imports: its package hides its types."""
+"""Unicorn's engine, with types: its own package hides them from type checkers."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ def add_hook(
 ) -> int:
     """Have ``callback`` called for events of a kind, within addresses if ``begin <= end``.
 
-    Returns what ``remove_hook`` takes.
+    Returns:
+        A number for ``remove_hook``.
     """
     add: Any = uc.hook_add
     return int(add(kind, callback, begin=begin, end=end))
 
 
 def remove_hook(uc: Uc, hook: int) -> None:
-    """The end of a hook, for code that is translated from now on."""
+    """Remove a hook from code that is translated from now on."""
     remove: Any = uc.hook_del
     remove(hook)

@@ -1,8 +1,8 @@
-"""The watchdog: one daemon thread that stops emulation that goes on for too long.
+"""The watchdog: a daemon thread that stops emulation that takes too long.
 
-A run costs two assignments. The thread looks a few times a second which run is on, and measures
-the time that this run's own thread has computed since it first saw it: a loaded machine makes
-nothing hang.
+Watching must cost next to nothing per run, so a run only notes that it began and ended. A few times
+a second the thread looks which run is on. It measures the CPU time of that run's own thread since
+it first saw the run, so that a run does not seem to hang because the machine is busy.
 """
 
 from __future__ import annotations
@@ -19,10 +19,14 @@ _PERIOD: Final = 0.1  # seconds
 
 
 class Watched:
-    """One engine under watch. ``begin`` and ``end`` go around each start of it.
+    """An engine that is watched. ``begin`` and ``end`` must be called around each start of it.
 
     Attributes:
-        expired: the run that was stopped last, as ``begin`` numbers them.
+        limit: seconds of CPU time that a run may take.
+        run: the number of the run that is on, 0 for none.
+        runs: how many runs have begun.
+        expired: the number of the run that was stopped last.
+        thread: the thread that runs the engine.
     """
 
     __slots__ = ("__weakref__", "expired", "limit", "run", "runs", "thread", "uc")
@@ -37,20 +41,25 @@ class Watched:
         _watch(self)
 
     def begin(self) -> None:
+        """Note that a run begins, in this thread."""
         self.thread = threading.get_ident()
         self.runs += 1
         self.run = self.runs
 
     def end(self) -> bool:
-        """Whether the run that ends here was stopped."""
-        # Under the lock, so that no run is stopped in place of the one before it.
+        """Note that the run ends.
+
+        Returns:
+            Whether the watchdog stopped it.
+        """
+        # Under the lock, so that the watchdog cannot stop the next run instead of this one.
         with _lock:
             run, self.run = self.run, 0
         return self.expired == run
 
 
 class _Watchdog(threading.Thread):
-    """Looks at every engine of this process."""
+    """The thread that looks at all engines of this process."""
 
     def __init__(self) -> None:
         super().__init__(name="emulation watchdog", daemon=True)
@@ -82,7 +91,7 @@ class _Watchdog(threading.Thread):
 
 
 def _cpu_seconds(thread: int) -> float:
-    """CPU time of a thread, or wall time where the system does not tell."""
+    """Return the CPU time of a thread, or wall time where the system does not tell."""
     if thread and hasattr(time, "pthread_getcpuclockid"):
         try:
             return time.clock_gettime(time.pthread_getcpuclockid(thread))
@@ -105,7 +114,7 @@ def _watch(watched: Watched) -> None:
 
 
 def _after_fork() -> None:
-    """Threads do not survive a fork: the child's engines need a watchdog of their own."""
+    """Start a new watchdog in a forked process, which has no threads of its parent."""
     global _watchdog, _lock
     _lock = threading.Lock()
     if _watchdog is None:

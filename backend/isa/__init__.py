@@ -1,1 +1,1 @@
-"""One folder per ISA, with all that is one ISA's own; ``registry.py`` lists them."""
+"""The ISAs: a package for each, and the registry that lists them."""

@@ -1,1 +1,1 @@
-"""AArch64."""
+"""The AArch64 ISA."""

@@ -1,7 +1,7 @@
 """The thunk's instructions on AArch64.
 
-x16 and x17 belong to whoever stands between caller and callee: x16 holds the control block's
-address, x17 what differs. x9 to x15 are free at a call and behind it.
+x16 and x17 may be used by code between caller and callee: here x16 holds the control block's
+address, and x17 the differences. x9 to x15 are free at a call and after it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _BASE: Final = 16
 _DIFFERENCE: Final = 17
 _SP: Final = 31  # in the instructions used here; elsewhere 31 is the zero register
 _X29, _X30 = 29, 30
-#: What comparing destroys, each with the word that keeps it where it must not.
+#: The registers that comparing overwrites, each with the word that keeps its value if need be.
 _WORK: Final = {"x9": control_block.FOUND, "x10": control_block.FOUND + 1}
 
 
 def _memory(opcode: int, register: int, word: int) -> int:
-    """A load or store of 64 bits at a control word, through x16."""
+    """Encode a load or store of 64 bits at a control word, relative to x16."""
     return opcode | word << 10 | _BASE << 5 | register
 
 
@@ -60,7 +60,7 @@ def _orr(result: int, left: int, right: int) -> int:
 
 
 def _mov_sp(result: int, source: int) -> int:
-    """``mov`` from or to sp."""
+    """Encode ``mov`` from or to sp."""
     return 0x91000000 | source << 5 | result
 
 
@@ -69,12 +69,12 @@ def _fmov_from_d(result: int, source: int) -> int:
 
 
 def _high_half(result: int, source: int) -> int:
-    """``mov result, source.d[1]``."""
+    """Encode ``mov result, source.d[1]``."""
     return 0x4E183C00 | source << 5 | result
 
 
 def _adr(result: int, distance: int) -> int:
-    """Address of an instruction at a distance in bytes; a multiple of 4."""
+    """Encode ``adr`` of an instruction at a distance in bytes, a multiple of 4."""
     return 0x10000000 | (distance >> 2 & 0x7FFFF) << 5 | result
 
 
@@ -91,7 +91,7 @@ def br(register: int) -> int:
 
 
 def load_base() -> list[int]:
-    """Load the control block's address."""
+    """Encode loading the control block's address into x16."""
     low, high = CONTROL & 0xFFFF, CONTROL >> 16
     return [0xD2800000 | low << 5 | _BASE, 0xF2A00000 | high << 5 | _BASE]  # movz; movk lsl 16
 
@@ -109,9 +109,10 @@ def _store(register: str, word: int) -> int:
 
 
 def _differences(expected: Mapping[str, int], kept: Mapping[str, int]) -> list[int]:
-    """Gather in x17 how registers differ from control words; x16 has their base.
+    """Encode the comparison of registers with control words.
 
-    ``kept`` has the words that hold what was in registers that are in use here.
+    The differences are ORed into x17. ``kept`` has the words that hold the values of registers that
+    are overwritten here.
     """
     words = [_eor(_DIFFERENCE, _DIFFERENCE, _DIFFERENCE)]
     for register, word in expected.items():
@@ -128,7 +129,10 @@ def _differences(expected: Mapping[str, int], kept: Mapping[str, int]) -> list[i
 
 
 def _check(preserved: CalleeSaved) -> list[int]:
-    """Compare all that was to be preserved; where need be, all registers are as they were."""
+    """Encode the comparison of all callee-saved registers.
+
+    If the convention leaves no scratch registers, all registers are as they were afterwards.
+    """
     kept = _WORK if preserved.no_scratch else {}
     words = load_base() + [str_(_number(r), word) for r, word in kept.items()]
     words += _differences(preserved.expected, kept)
@@ -143,7 +147,10 @@ def _difference(register: int, word: int) -> list[int]:
 
 
 def _go(address: int, return_to: int, preserved: CalleeSaved) -> list[int]:
-    """Replace the return address, poison, and jump to the function; lies at ``address``."""
+    """Encode replacing the return address, loading garbage, and jumping to the function.
+
+    The code lies at ``address``.
+    """
     words = [str_(_X30, control_block.RETURN), str_(_X29, control_block.FRAME_POINTER)]
     words += [_mov_sp(17, _SP), str_(17, control_block.STACK_POINTER)]
     poisoned = [f"x{n}" for n in range(9, 16)], [f"q{n}" for n in range(16, 32)]
@@ -163,7 +170,7 @@ def _pack(words: Sequence[int]) -> bytes:
 
 
 def blocks(preserved: CalleeSaved, labels: Mapping[str, int]) -> dict[str, bytes]:
-    """The blocks of ``backend.emulator.thunk.LABELS``, for these addresses of theirs."""
+    """Encode the blocks of ``backend.emulator.thunk.LABELS`` for given addresses of theirs."""
 
     def differ(at: str, words: list[int], target: str) -> list[int]:
         distance = labels[target] - (labels[at] + 4 * len(words))

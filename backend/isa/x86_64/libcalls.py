@@ -24,7 +24,10 @@ _LOAD_RESULT: Final = memory(b"\x0f\x10", 0, control_block.MAILBOX, wide=False)
 
 
 def _round(opcode: int, mode: int) -> Stub:
-    """``roundss/roundsd xmm0, xmm0, mode``: right in this form, unlike with memory operands."""
+    """Encode ``roundss`` or ``roundsd xmm0, xmm0, mode``.
+
+    Only with memory operands does the emulator execute them wrongly.
+    """
     return Stub(bytes([0x66, 0x0F, 0x3A, opcode, 0xC0, mode]) + _RETURN)
 
 

@@ -1,7 +1,7 @@
 """The thunk's instructions on x86-64.
 
-Every memory operand is the absolute address of a control word, so that no register is needed for
-it.
+Every memory operand is the absolute address of a control word, so that addressing it needs no
+register.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ _NUMBERS: Final = {
         ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi"] + [f"r{n}" for n in range(8, 16)]
     )
 }
-# None carries an argument; rax counts vector arguments of variadic calls only.
+# None of these carries an argument; rax only counts vector arguments of variadic calls.
 _SCRATCH: Final = ("rax", "r10", "r11")
 _VECTORS: Final = range(8, 16)
-#: What comparing destroys, each with the word that keeps it where it must not.
+#: The registers that comparing overwrites, each with the word that keeps its value if need be.
 _WORK: Final = {"r10": control_block.FOUND, "r11": control_block.FOUND + 1}
 
 
 def memory(opcode: bytes, register: int, word: int, *, wide: bool = True) -> bytes:
-    """``opcode`` with a register and a control word: REX, opcode, ModRM, SIB, disp32."""
+    """Encode an instruction on a register and a control word: REX, opcode, ModRM, SIB, disp32."""
     rex = (0x48 if wide else 0x40) | (register >> 3) << 2
     prefix = b"" if rex == 0x40 else bytes([rex])
     modrm_sib = bytes([(register & 7) << 3 | 4, 0x25])  # [disp32]: neither base nor index
@@ -35,7 +35,7 @@ def memory(opcode: bytes, register: int, word: int, *, wide: bool = True) -> byt
 
 
 def registers(opcode: int, target: str, source: str) -> bytes:
-    """A 64-bit operation of two registers, such as ``mov target, source``."""
+    """Encode a 64-bit operation of two registers, such as ``mov target, source``."""
     to, of = _NUMBERS[target], _NUMBERS[source]
     return bytes([0x48 | (of >> 3) << 2 | to >> 3, opcode, 0xC0 | (of & 7) << 3 | to & 7])
 
@@ -45,42 +45,43 @@ def _is_vector(register: str) -> bool:
 
 
 def store(register: str, word: int) -> bytes:
-    """``mov [word], register``, ``movups`` for a vector register."""
+    """Encode ``mov [word], register``, or ``movups`` for a vector register."""
     if _is_vector(register):
         return memory(b"\x0f\x11", int(register[3:]), word, wide=False)
     return memory(b"\x89", _NUMBERS[register], word)
 
 
 def load(register: str, word: int) -> bytes:
-    """The other way."""
+    """Encode ``mov register, [word]``, or ``movups`` for a vector register."""
     if _is_vector(register):
         return memory(b"\x0f\x10", int(register[3:]), word, wide=False)
     return memory(b"\x8b", _NUMBERS[register], word)
 
 
 def poison(integers: Sequence[str], vectors: Sequence[int]) -> bytes:
-    """Load garbage into the named registers, and into vector registers by number."""
+    """Encode loads of garbage into the named registers, and into vector registers by number."""
     code = b"".join(load(r, control_block.GARBAGE + n) for n, r in enumerate(integers))
     return code + b"".join(load(f"xmm{n}", control_block.GARBAGE + 16 + 2 * n) for n in vectors)
 
 
 def _jump_unless_zero(code: bytes, address: int, target: int) -> bytes:
-    """``code``, which lies at ``address`` and sets the zero flag, and ``jnz target``."""
+    """Append ``jnz target`` to code that lies at ``address`` and sets the zero flag."""
     distance = target - (address + len(code) + 6)
     return code + b"\x0f\x85" + struct.pack("<i", distance)
 
 
 def _halves(xmm: int) -> tuple[bytes, bytes]:
-    """``movq r10, xmm`` and ``pextrq r10, xmm, 1``."""
+    """Encode ``movq r10, xmm`` and ``pextrq r10, xmm, 1``."""
     rex, modrm = 0x49 | xmm >> 3 << 2, 0xC2 | (xmm & 7) << 3
     low = bytes([0x66, rex, 0x0F, 0x7E, modrm])
     return low, bytes([0x66, rex, 0x0F, 0x3A, 0x16, modrm, 1])
 
 
 def _differences(expected: Mapping[str, int], kept: Mapping[str, int]) -> bytes:
-    """OR into r11 how registers differ from control words; the flags say whether they do.
+    """Encode the comparison of registers with control words.
 
-    ``kept`` has the words that hold what was in registers that are in use here.
+    The differences are ORed into r11, and the zero flag is clear if there are any. ``kept`` has the
+    words that hold the values of registers that are overwritten here.
     """
     code = b"\x45\x31\xdb"  # xor r11d, r11d
     for register, word in expected.items():
@@ -99,7 +100,10 @@ def _differences(expected: Mapping[str, int], kept: Mapping[str, int]) -> bytes:
 
 
 def _check(preserved: CalleeSaved) -> bytes:
-    """Compare all that was to be preserved; where need be, all registers are as they were."""
+    """Encode the comparison of all callee-saved registers.
+
+    If the convention leaves no scratch registers, all registers are as they were afterwards.
+    """
     expected = {**preserved.expected, "rbp": control_block.FRAME_POINTER}
     if preserved.stack_pointer:
         expected["rsp"] = control_block.STACK_POINTER
@@ -111,7 +115,7 @@ def _check(preserved: CalleeSaved) -> bytes:
 
 
 def _go(return_to: int, preserved: CalleeSaved) -> bytes:
-    """Replace the return address, poison, and jump to the function."""
+    """Encode replacing the return address, loading garbage, and jumping to the function."""
     return (
         memory(b"\x8f", 0, control_block.RETURN, wide=False)  # pop [RETURN]
         + store("rsp", control_block.STACK_POINTER)
@@ -130,7 +134,7 @@ _BACK: Final = memory(b"\xff", 4, control_block.RETURN, wide=False)  # jmp [RETU
 
 
 def blocks(preserved: CalleeSaved, labels: Mapping[str, int]) -> dict[str, bytes]:
-    """The blocks of ``backend.emulator.thunk.LABELS``, for these addresses of theirs."""
+    """Encode the blocks of ``backend.emulator.thunk.LABELS`` for given addresses of theirs."""
     patterns = preserved.patterns
     if preserved.patterned:
         enter = _jump_unless_zero(_differences(patterns, {}), labels["enter"], labels["save"])
