@@ -69,7 +69,7 @@ def count_mutant(statistics: Statistics, mutant: Mutant) -> None:
     statistics.mutants += 1
     statistics.mutations.update(mutant.steps)
     for (name, reason), number in mutant.rolled_back.items():
-        statistics.refused[f"{name}: {reason.value}"] += number
+        statistics.rolled_back[f"{name}: {reason.value}"] += number
 
 
 def count_case(statistics: Statistics, case: Case, verdict: Verdict, index: int) -> None:

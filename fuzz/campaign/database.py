@@ -25,7 +25,7 @@ from fuzz.campaign.database_schema import (
 from fuzz.campaign.json_codec import decode, encode
 from fuzz.campaign.plan import CampaignPlan, WorkerState
 from fuzz.campaign.result import CampaignResult, CorpusCase, FindingSummary
-from fuzz.campaign.statistics import Statistics
+from fuzz.campaign.statistics import Statistics, decode_statistics
 from fuzz.cases.build_identity import BuildIdentity
 
 
@@ -123,7 +123,7 @@ class CampaignDatabase:
                 key,
             ).fetchall()
         result = CampaignResult(
-            decode(Statistics, json.loads(statistics)),
+            decode_statistics(json.loads(statistics)),
             [self._summary(*row) for row in findings],
             edges=sum(byte.bit_count() for byte in edges),
             covered=bytearray(edges),

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from operator import add
 from typing import Any
 
+from fuzz.campaign.json_codec import decode
 from fuzz.differential.stage import Stage
 
 _MAX_RATIO = 400
+#: Fields that have another name in databases of schema 1.
+_RENAMED = {"pairs": "opcode_types", "refused": "rolled_back"}
 
 
 @dataclass(slots=True)
@@ -37,7 +41,7 @@ class Statistics:
         rule_inputs: the inputs of these cases.
         mutants: cases that are mutants.
         mutations: steps of the mutants, by the mutation's name.
-        refused: steps that were rolled back, by the mutation's name and the reason.
+        rolled_back: steps that were rolled back, by the mutation's name and the reason.
         known_faults: findings that a table of known faults explains, by bucket.
         cross_checked: inputs that the second oracle could execute.
         unsupported: inputs that it could not execute, by reason.
@@ -68,7 +72,7 @@ class Statistics:
     rule_inputs: dict[str, Counter[str]] = field(default_factory=dict)
     mutants: int = 0
     mutations: Counter[str] = field(default_factory=Counter)
-    refused: Counter[str] = field(default_factory=Counter)
+    rolled_back: Counter[str] = field(default_factory=Counter)
     unsupported: Counter[str] = field(default_factory=Counter)
     stage_ns: list[int] = field(default_factory=lambda: [0] * len(Stage))
     total_ns: int = 0
@@ -76,41 +80,20 @@ class Statistics:
 
     def add(self, other: Statistics) -> None:
         """Add the counts of another worker, or of a later time."""
-        for name in ("cases", "executions", "trapping_cases", "hangs", "unintended_traps"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.mutants += other.mutants
-        self.cross_checked += other.cross_checked
-        self.instructions += other.instructions
-        self.live_instructions += other.live_instructions
-        for counter, more in zip(self._counters(), other._counters(), strict=True):
-            counter.update(more)
-        for table, added in (
-            (self.opcode_types, other.opcode_types),
-            (self.rule_cases, other.rule_cases),
-            (self.rule_inputs, other.rule_inputs),
-        ):
-            for isa, counts in added.items():
-                table.setdefault(isa, Counter()).update(counts)
-        self.examples = other.examples | self.examples
-        for stage, nanoseconds in enumerate(other.stage_ns):
-            self.stage_ns[stage] += nanoseconds
-        self.total_ns += other.total_ns
-        self.wall_ns = max(self.wall_ns, other.wall_ns)
-
-    def _counters(self) -> tuple[Counter[Any], ...]:
-        return (
-            self.rejected,
-            self.traps,
-            self.opcodes,
-            self.executions_by_isa,
-            self.compile_ns,
-            self.emulate_ns,
-            self.live_ratios,
-            self.known_faults,
-            self.mutations,
-            self.refused,
-            self.unsupported,
-        )
+        wall_ns, examples = max(self.wall_ns, other.wall_ns), other.examples | self.examples
+        for each in fields(self):
+            mine, theirs = getattr(self, each.name), getattr(other, each.name)
+            match mine:
+                case int():
+                    setattr(self, each.name, mine + theirs)
+                case list():
+                    mine[:] = map(add, mine, theirs)
+                case Counter():
+                    mine.update(theirs)
+                case dict() if mine is not self.examples:
+                    for isa, counts in theirs.items():
+                        mine.setdefault(isa, Counter()).update(counts)
+        self.wall_ns, self.examples = wall_ns, examples
 
     def note_opcode_types(self, isa: str, opcode_types: Iterable[str]) -> None:
         """Count a case that was compared on an ISA; ``opcode_types`` names each pair once."""
@@ -192,8 +175,19 @@ class Statistics:
             "rule_inputs": _sorted_tables(self.rule_inputs),
             "mutants": self.mutants,
             "mutations": dict(self.mutations.most_common()),
-            "refused_mutations": dict(self.refused.most_common()),
+            "refused_mutations": dict(self.rolled_back.most_common()),
         }
+
+
+def decode_statistics(value: Mapping[str, Any]) -> Statistics:
+    """Return statistics that ``json_codec`` encoded, also those of databases of schema 1.
+
+    Raises:
+        TypeError, ValueError: the value has another form.
+    """
+    return decode(
+        Statistics, {_RENAMED.get(name, name): each for name, each in dict(value).items()}
+    )
 
 
 def _sorted_tables(tables: Mapping[str, Counter[str]]) -> dict[str, dict[str, int]]:

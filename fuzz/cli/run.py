@@ -1,4 +1,4 @@
-"""``clif-fuzz run``: the main job."""
+"""``clif-fuzz run``: runs a campaign."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ Without --seconds and --cases it runs until Ctrl-C.
     "--ray",
     "ray_address",
     metavar="ADDRESS",
-    help="Have the jobs done on a Ray cluster: HOST:PORT of its head, or auto.",
+    help="Run the workers on a Ray cluster: HOST:PORT of its head, or auto.",
 )
 @json_option
 @click.pass_context
@@ -90,7 +90,7 @@ def command(context: click.Context, /, **params: Any) -> int:
     the directory has one. With it, options that decide what the cases are may be left out, or must
     be the same; --seconds and --cases may be others, and count from the campaign's beginning.
     """
-    asked = _said(context)
+    asked = _given_fields(context)
     resumed, json_file, cluster = params["resume"], params["json_file"], params["ray_address"]
     if resumed is not None and "out" in asked:
         raise BadInput("--resume names the directory: --out does not go with it")
@@ -100,13 +100,14 @@ def command(context: click.Context, /, **params: Any) -> int:
     metrics = _metrics(params["prometheus"])
     with open_folder(Path(resumed or params["out"]), new=resumed is None) as database:
         if resumed is None:
-            beginning = begin(database, _new_plan(params))
+            start = begin(database, _new_plan(params))
         else:
             labels = {option.name or "": option.opts[0] for option in context.command.params}
-            beginning = resume(database, asked | {"out": resumed}, labels)
-        plan = beginning.plan
-        result = _run(beginning, database, None if cluster is None else _ray_workers(plan), metrics)
-    _say_problems(result, metrics)
+            start = resume(database, asked | {"out": resumed}, labels)
+        plan = start.plan
+        pool = None if cluster is None else _ray_workers(plan)
+        result = _run(start, database, pool, metrics)
+    _print_problems(result, metrics)
     if json_file is not None:
         write_json(to_json(plan, result), json_file)
     if json_file != "-":
@@ -115,13 +116,13 @@ def command(context: click.Context, /, **params: Any) -> int:
 
 
 def _run(
-    beginning: CampaignStart,
+    start: CampaignStart,
     database: CampaignDatabase,
     pool: WorkerPool | None,
     metrics: MetricsFile | None,
 ) -> CampaignResult:
-    """The campaign, from its beginning to its end, watched."""
-    with open_view(beginning.plan) as view:
+    """Run the campaign to its end, and show how it goes."""
+    with open_view(start.plan) as view:
 
         def on_tick(result: CampaignResult) -> None:
             view.show(result)
@@ -129,11 +130,11 @@ def _run(
                 metrics.show(result)
 
         result = Supervisor(
-            beginning.plan,
+            start.plan,
             on_tick,
             database=database,
-            result=beginning.result,
-            states=beginning.states,
+            result=start.result,
+            states=start.states,
             pool=pool,
         ).run()
     if metrics is not None:
@@ -142,7 +143,14 @@ def _run(
 
 
 def _connect(address: str) -> int:
-    """Joins a Ray cluster; how many CPUs it has. Raises BadInput."""
+    """Connect to a Ray cluster.
+
+    Returns:
+        How many CPUs it has.
+
+    Raises:
+        BadInput: there is no cluster, or Ray is not installed.
+    """
     try:
         from fuzz.campaign.ray_workers import ClusterError, connect
     except ImportError as error:
@@ -160,7 +168,11 @@ def _ray_workers(plan: CampaignPlan) -> WorkerPool:
 
 
 def _metrics(path: str | None) -> MetricsFile | None:
-    """The file for Prometheus, tried. Raises BadInput."""
+    """Return the file for Prometheus, written once to see whether that works.
+
+    Raises:
+        BadInput: it does not.
+    """
     if path is None:
         return None
     from fuzz.campaign.prometheus import MetricsFile
@@ -172,8 +184,8 @@ def _metrics(path: str | None) -> MetricsFile | None:
     return metrics
 
 
-def _said(context: click.Context) -> dict[str, Any]:
-    """The parameters of a plan that the user gave a value for."""
+def _given_fields(context: click.Context) -> dict[str, Any]:
+    """Return the fields of the plan that the user gave a value for."""
     given = {
         name: value
         for name, value in context.params.items()
@@ -189,8 +201,8 @@ def _new_plan(params: dict[str, Any]) -> CampaignPlan:
     return CampaignPlan(options, **values)
 
 
-def _say_problems(result: CampaignResult, metrics: MetricsFile | None) -> None:
-    """On stderr, which is also the last resort for a finding that no disk takes."""
+def _print_problems(result: CampaignResult, metrics: MetricsFile | None) -> None:
+    """Print what went wrong to stderr, and the findings that could not be written."""
     for text in result.unwritten:
         sys.stderr.write(text)
     for problem in (result.error, metrics.problem if metrics is not None else ""):

@@ -1,4 +1,4 @@
-"""How a campaign goes, while it goes: a page on a terminal, plain lines elsewhere."""
+"""Showing how a campaign goes: a page on a terminal, lines of text elsewhere."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _EVERY_SECONDS = 10.0
 
 
 class View(Protocol):
-    """What shows a campaign."""
+    """Shows a running campaign."""
 
     def show(self, result: CampaignResult) -> None:
-        """Shows how it stands, if it is time to."""
+        """Show the result so far, if it was last shown long enough ago."""
 
 
 def open_view(plan: CampaignPlan) -> AbstractContextManager[View]:
-    """What suits stderr."""
+    """Return the view that suits stderr."""
     from rich.console import Console
 
     console = Console(stderr=True)
@@ -33,7 +33,7 @@ def open_view(plan: CampaignPlan) -> AbstractContextManager[View]:
 
 
 class PlainLines:
-    """A line now and then, on stderr."""
+    """A line on stderr every ten seconds."""
 
     def __init__(self) -> None:
         self._began = self._shown = time.monotonic()
@@ -45,6 +45,7 @@ class PlainLines:
         pass
 
     def show(self, result: CampaignResult) -> None:
+        """Write a line if ten seconds have passed since the last one."""
         now = time.monotonic()
         if now - self._shown >= _EVERY_SECONDS:
             self._shown = now
@@ -53,7 +54,7 @@ class PlainLines:
 
 
 def status_text(result: CampaignResult) -> str:
-    """Time, cases, rates, and whatever is not as it should be."""
+    """Return a line with time, counts and rates, and with what should be zero and is not."""
     statistics, seconds = result.statistics, result.seconds
     rate = statistics.executions / max(seconds, 1e-9)
     text = (

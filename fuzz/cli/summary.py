@@ -1,4 +1,4 @@
-"""What a campaign amounted to: for people on stdout, for programs as JSON."""
+"""The summary of a campaign: as text for people, and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SHOWN = 10
 
 
 def to_json(plan: CampaignPlan, result: CampaignResult) -> dict[str, Any]:
-    """The facts of a run, under the names that programs rely on."""
+    """Return the facts of a run under the names of ``run --json``, which programs rely on."""
     from backend.cranelift.compiler import version
 
     return result.statistics.to_json() | {
@@ -37,7 +37,11 @@ def to_json(plan: CampaignPlan, result: CampaignResult) -> dict[str, Any]:
 
 
 def _rules(result: CampaignResult) -> dict[str, list[int]] | None:
-    """Rules that fired, and all, by group; None where this build cannot tell."""
+    """Return for each group how many rules fired and how many there are.
+
+    Returns:
+        None if this build cannot tell which rules fire.
+    """
     from fuzz.survey.coverage import rule_counts_of_run
 
     counts, _ = rule_counts_of_run(bytes(result.covered))
@@ -45,9 +49,10 @@ def _rules(result: CampaignResult) -> dict[str, list[int]] | None:
 
 
 def print_summary(plan: CampaignPlan, result: CampaignResult) -> None:
-    statistics = result.statistics
+    """Print the facts of a run."""
     from backend.cranelift.compiler import version
 
+    statistics = result.statistics
     click.echo(f"Cranelift {version()}, seed {plan.seed}, {plan.jobs} job(s)")
     click.echo(
         f"{statistics.cases} cases, {statistics.executions} executions in "
@@ -109,12 +114,12 @@ def _print_quality(statistics: Statistics, result: CampaignResult) -> None:
 def _print_mutants(statistics: Statistics) -> None:
     if not statistics.mutants:
         return
-    steps, refused = statistics.mutations.total(), statistics.refused.total()
-    click.echo(f"{statistics.mutants} mutants of {steps} steps, {refused} more steps taken back")
+    steps, refused = statistics.mutations.total(), statistics.rolled_back.total()
+    click.echo(f"{statistics.mutants} mutants of {steps} steps, {refused} more steps rolled back")
     names = ", ".join(f"{name} {n}" for name, n in statistics.mutations.most_common())
     click.echo(f"  {names}")
-    for reason, number in statistics.refused.most_common(_SHOWN):
-        click.echo(f"  taken back {number}: {reason}")
+    for reason, number in statistics.rolled_back.most_common(_SHOWN):
+        click.echo(f"  rolled back {number}: {reason}")
 
 
 def _print_cross_check(statistics: Statistics) -> None:
@@ -141,14 +146,14 @@ def _print_rules(result: CampaignResult) -> None:
 def _print_findings(result: CampaignResult) -> None:
     for bucket, number in result.statistics.known_faults.most_common(_SHOWN):
         click.echo(f"known: {number} {bucket}")
-    unknown = [summary for summary in result.findings if not summary.known]
-    if not unknown:
+    unexplained = result.unexplained
+    if not unexplained:
         click.echo("findings: none")
         return
-    buckets = Counter(summary.bucket for summary in unknown)
-    click.echo(f"findings: {len(unknown)} in {len(buckets)} buckets")
+    buckets = Counter(summary.bucket for summary in unexplained)
+    click.echo(f"findings: {len(unexplained)} in {len(buckets)} buckets")
     for bucket, number in buckets.most_common(_SHOWN):
-        files = [summary.file for summary in unknown if summary.bucket == bucket]
+        files = [summary.file for summary in unexplained if summary.bucket == bucket]
         click.echo(f"  {number} {bucket}\n    {files[0] or 'not written'}")
     if len(buckets) > _SHOWN:
         click.echo(f"  and {len(buckets) - _SHOWN} more buckets")

@@ -1,4 +1,4 @@
-"""How a campaign is watched on a terminal: a page that is drawn anew every second, on stderr."""
+"""The page that shows a running campaign on a terminal, redrawn every second."""
 
 from __future__ import annotations
 
@@ -20,13 +20,12 @@ from fuzz.campaign.statistics import Statistics
 from fuzz.differential.stage import Stage
 
 _EVERY_SECONDS = 1.0
-#: Rates are those of the last so many seconds.
+#: The time over which rates are averaged.
 _WINDOW_SECONDS = 15.0
 _MAX_BUCKETS = 6
 _MAX_TRAPS = 8
 _MIN_SAMPLE_LINES = 3
 _BAR_CELLS = 60
-#: Cranelift's share is what the time is for.
 _COLOURS = {
     Stage.GENERATE: "yellow",
     Stage.PRINT: "bright_black",
@@ -40,7 +39,7 @@ _COLOURS = {
 
 
 class LiveView:
-    """Draws the page until it is closed; then the terminal is as if there had been none."""
+    """A page on a terminal. Closing it removes everything that it has drawn."""
 
     def __init__(self, plan: CampaignPlan, console: Console) -> None:
         self.plan = plan
@@ -58,7 +57,7 @@ class LiveView:
         self._live.stop()
 
     def show(self, result: CampaignResult) -> None:
-        """Draws it, if it is time to."""
+        """Redraw the page if a second has passed since the last time."""
         now = time.monotonic()
         if now - self._shown >= _EVERY_SECONDS:
             self._shown = now
@@ -68,22 +67,29 @@ class LiveView:
 
 
 class Rates:
-    """Cases and executions per second, of late."""
+    """Cases and executions per second, averaged over the last seconds."""
 
     def __init__(self) -> None:
         self._points: deque[tuple[float, int, int]] = deque()
 
     def note(self, now: float, statistics: Statistics) -> None:
+        """Add the counts of a moment.
+
+        Args:
+            now: the moment, in seconds of any clock.
+        """
         self._points.append((now, statistics.cases, statistics.executions))
         while now - self._points[0][0] > _WINDOW_SECONDS:
             self._points.popleft()
 
     @property
     def cases(self) -> float:
+        """Cases per second."""
         return self._rate(1)
 
     @property
     def executions(self) -> float:
+        """Executions per second."""
         return self._rate(2)
 
     def _rate(self, column: int) -> float:
@@ -94,13 +100,17 @@ class Rates:
 
 
 def page(plan: CampaignPlan, result: CampaignResult, rates: Rates, height: int) -> RenderableType:
-    """The page, for a terminal of so many lines."""
+    """Return the page.
+
+    Args:
+        height: of the terminal, in lines. If there is room, a sample case fills it.
+    """
     parts: list[RenderableType] = [_counts(result, rates), *_shares(result.statistics)]
     parts += [Rule(style="bright_black"), *_findings(result)]
     used = len(parts) + 6 + min(_MAX_BUCKETS, len({r.bucket for r in result.unexplained}))
-    room = height - used - 3
-    if result.sample and room >= _MIN_SAMPLE_LINES:
-        parts += [Rule("a case", style="bright_black"), _sample(result.sample, room)]
+    free = height - used - 3
+    if result.sample and free >= _MIN_SAMPLE_LINES:
+        parts += [Rule("a case", style="bright_black"), _sample(result.sample, free)]
     isas = " ".join(plan.options.isas)
     title = f"clif-fuzz  seed {plan.seed}  {plan.jobs} job(s)  {isas}"
     return Panel(Group(*parts), title=title, subtitle=_clock(plan, result), padding=(0, 1))
@@ -153,7 +163,7 @@ def _alarm(label: str, number: int) -> Text:
 
 
 def _shares(statistics: Statistics) -> Iterator[Text]:
-    """What the CPU time went into, as a bar and its legend."""
+    """Yield a bar that shows which stages the CPU time went into, and its legend."""
     total = max(1, statistics.total_ns)
     bar, legend = Text(), Text()
     for stage in Stage:
@@ -188,7 +198,7 @@ def _sample(text: str, lines: int) -> Syntax:
     shown = text.splitlines()
     if len(shown) > lines:
         shown = [*shown[: lines - 1], "  ..."]
-    # CLIF's values, comments and numbers look enough like LLVM's.
+    # There is no lexer for CLIF; its values, comments and numbers look enough like LLVM's.
     return Syntax("\n".join(shown), "llvm", theme="ansi_dark", background_color="default")
 
 
@@ -202,7 +212,7 @@ def _clock(plan: CampaignPlan, result: CampaignResult) -> str:
 
 
 def _span(seconds: float) -> str:
-    """``12 s``, ``3:25`` or ``1:02:03``."""
+    """Return a duration as ``12 s``, ``3:25`` or ``1:02:03``."""
     whole = max(0, int(seconds))
     if whole < 60:
         return f"{whole} s"

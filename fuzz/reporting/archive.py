@@ -13,7 +13,7 @@ from typing import Any
 from fuzz.campaign.database_schema import DATABASE, READABLE_VERSIONS
 from fuzz.campaign.json_codec import decode
 from fuzz.campaign.plan import CampaignPlan
-from fuzz.campaign.statistics import Statistics
+from fuzz.campaign.statistics import Statistics, decode_statistics
 from fuzz.differential.finding import KNOWN
 from reports.model import Sample
 
@@ -140,7 +140,7 @@ def _read_campaign(folder: Path, connection: sqlite3.Connection, number: int | N
     facts = connection.execute(_CAMPAIGN, (chosen,)).fetchone()
     samples = tuple(Sample(*row) for row in connection.execute(_SAMPLES, (chosen,)))
     plan = decode(CampaignPlan, json.loads(facts[-2]))
-    statistics = decode(Statistics, json.loads(facts[-1]))
+    statistics = decode_statistics(json.loads(facts[-1]))
     fields: list[Any] = [*facts[:-2], plan, statistics, samples]
     campaign = ArchivedCampaign(*fields)
     rows: Iterable[Any] = connection.execute(_ENTRIES, (chosen,))

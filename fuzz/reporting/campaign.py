@@ -174,7 +174,7 @@ def _count_tables(statistics: Statistics, entries: Sequence[FindingEntry]) -> It
         yield _count_table("unsupported by the second oracle, inputs", statistics.unsupported)
     if statistics.mutants:
         yield _count_table("mutations, steps", statistics.mutations)
-        yield _count_table("mutations undone", statistics.refused)
+        yield _count_table("mutations undone", statistics.rolled_back)
 
 
 def _count_table(title: str, counts: Counter[str]) -> CountTable:
