@@ -1,4 +1,4 @@
-"""``clif-fuzz bench``: the figures of this project, as ratios within one run."""
+"""``clif-fuzz bench``: measure what cases cost."""
 
 from __future__ import annotations
 
@@ -43,24 +43,27 @@ def _split_parts(_: click.Context, __: click.Parameter, value: str) -> tuple[str
     type=click.FloatRange(0, min_open=True),
     default=30.0,
     show_default=True,
-    help="For each figure, and for each size or number of jobs of a series.",
+    help="Time for each measurement; a series has one for each size or number of jobs.",
 )
 @click.option(
     "--jobs",
     type=click.IntRange(1, 1024),
     default=os.cpu_count() or 1,
     show_default="one per core",
-    help="Up to how many jobs.",
+    help="Measure with up to so many worker processes.",
 )
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of all cases.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of the cases."
+)
 @json_option
 def command(
     parts: tuple[str, ...], seconds: float, jobs: int, seed: int, json_file: str | None
 ) -> int:
-    """Measure what a case costs over Cranelift's compile time for it, both interpreters, more jobs,
-    and how costs grow with instructions and inputs.
+    """Measure what a case costs, as ratios that can be compared between machines.
 
-    Only ratios within one run mean something: machines differ, and other programs take their share.
+    The parts are: CPU time of a case by Cranelift's compile time for it (ratio), the reference
+    interpreter by Cranelift's own (interpreters), throughput by number of worker processes (jobs),
+    and how costs grow with instructions and with inputs.
     """
     from backend.cranelift.compiler import debug_assertions, version
     from fuzz.campaign.json_codec import encode
@@ -86,7 +89,7 @@ def command(
 
 
 def _measure(part: str, seed: int, seconds: float, jobs: int) -> tuple[Any, str]:
-    """A figure, and how it is said to people."""
+    """Measure a part; return the result, and its text."""
     from fuzz.bench import cases, growth, interpreters, scaling
 
     match part:

@@ -1,4 +1,4 @@
-"""``clif-fuzz minimize``: the smallest case that still fails in the same way."""
+"""``clif-fuzz minimize``: make a failing case as small as possible."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 from fuzz.cli.errors import EXIT_CLEAN, EXIT_INTERRUPTED, BadInput
 from fuzz.cli.files import emulated_isas, load_cases
-from fuzz.cli.options import json_option, split_isas, write_json
+from fuzz.cli.options import file_isas_option, json_option, timeout_option, write_json
 
 if TYPE_CHECKING:
     from fuzz.cases.case import Case
@@ -32,29 +32,15 @@ if TYPE_CHECKING:
     "--out",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Where to write the result; FILE with .min.clif by default, - for stdout.",
+    help="Where to write the result, - for stdout; by default FILE with the suffix .min.clif.",
 )
-@click.option(
-    "--isa",
-    "isas",
-    default=None,
-    callback=lambda c, p, value: None if value is None else split_isas(c, p, value),
-    metavar="ISA,...",
-    help="ISAs to try it on, instead of those that the file names.",
-)
+@file_isas_option("ISAs to run the case on, instead of those that the file names.")
 @click.option(
     "--predicate",
     metavar="CMD",
-    help="A test of your own: a case is interesting if CMD, with its file, exits with 0.",
+    help="Your own interestingness test: a case is kept if CMD with its file exits with 0.",
 )
-@click.option(
-    "--timeout",
-    type=click.FloatRange(0.1),
-    default=10.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long a case may take before that is what is wrong with it.",
-)
+@timeout_option
 @json_option
 def command(
     file: Path,
@@ -64,10 +50,11 @@ def command(
     timeout: float,
     json_file: str | None,
 ) -> int:
-    """Make a failing case as small as it gets while it fails in the same way.
+    """Make a case as small as possible while it still fails in the same way.
 
-    Any kind of failure will do: wrong values, traps, hangs, panics, the death of the compiler. What
-    was reached is written when it is interrupted, too. Exit code 2 for a case that does not fail.
+    Any kind of failure can be minimised: wrong values, traps, hangs, panics, crashes of the
+    compiler. If it is interrupted, the smallest case so far is written. The exit code is 2 if the
+    case does not fail.
     """
     from fuzz.minimize.engine import Minimizer, NotFailing, describe
     from fuzz.minimize.registry import PASSES
@@ -104,7 +91,11 @@ def command(
 
 
 def only_case(file: Path) -> CaseFile:
-    """Return the only case of a file. Raises BadInput, also if there are several."""
+    """Return the only case of a file.
+
+    Raises:
+        BadInput: the file cannot be read, or has several cases.
+    """
     cases = load_cases(file)
     if len(cases) > 1:
         names = ", ".join(f"%{found.case.main.name}" for found in cases)
@@ -124,7 +115,11 @@ def _test(isas: tuple[str, ...], predicate: str | None, timeout: float) -> Inter
 
 
 def _look(test: InterestingnessTest, case: Case, file: Path) -> FailureSignature:
-    """Return the failure that a case shows. Raises BadInput if there is none."""
+    """Return the failure that a case shows.
+
+    Raises:
+        BadInput: there is none, or the user's own test cannot be run.
+    """
     from fuzz.minimize.predicate import PredicateError
 
     try:

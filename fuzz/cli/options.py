@@ -88,21 +88,41 @@ mutants_option = _share_option(
 )
 source_option = field_option(
     "--source",
-    "With rules, each case is small and about one ISLE rule, all of them in turn.",
+    "Draw cases, or make small ones that are each directed at the next ISLE rule.",
     type=click.Choice([source.value for source in Source]),
     callback=lambda _, __, value: Source(value),
 )
 oracle_option = field_option(
     "--oracle",
-    "Who is right: our interpreter, Cranelift's, or ours with Cranelift's compared as well.",
+    "What is expected: interp is the reference interpreter, cranelift is Cranelift's own; both is "
+    "the reference, with Cranelift's own compared as well.",
     type=click.Choice(ORACLE_NAMES),
 )
 json_option = click.option(
     "--json",
     "json_file",
     metavar="FILE",
-    help="Write the facts as JSON; - is stdout, and then nothing else goes there.",
+    help="Write the results as JSON, to stdout for -; then nothing else is printed there.",
 )
+timeout_option = click.option(
+    "--timeout",
+    type=click.FloatRange(0.1),
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time limit for running a case once; exceeding it is a failure, too.",
+)
+
+
+def file_isas_option(text: str) -> Callable[[F], F]:
+    """Make the option ``--isa`` of a command on files; None if it is not given."""
+
+    def callback(
+        context: click.Context, parameter: click.Parameter, value: str | None
+    ) -> tuple[str, ...] | None:
+        return None if value is None else split_isas(context, parameter, value)
+
+    return click.option("--isa", "isas", callback=callback, metavar="ISA,...", help=text)
 
 
 def case_options(function: F) -> F:
@@ -111,12 +131,12 @@ def case_options(function: F) -> F:
 
 
 def amount_options(function: F) -> F:
-    """Add the options of how many cases to make, or for how long, and of which seed."""
+    """Add the options of how many cases to generate, or for how long, and from which seed."""
     return _add(function, _AMOUNT_OPTIONS)
 
 
 def limit_options(function: F) -> F:
-    """Add the options of what one case may take."""
+    """Add the options of the limits for a case."""
     return _add(function, _LIMIT_OPTIONS)
 
 
@@ -151,10 +171,10 @@ def _split_ingredients(_: click.Context, __: click.Parameter, value: str) -> fro
 
 _CASE_OPTIONS = (
     isa_option,
-    field_option("--inputs", "Inputs of each case.", type=click.IntRange(1, 65536)),
+    field_option("--inputs", "Number of inputs of each case.", type=click.IntRange(1, 65536)),
     field_option(
         "--instructions",
-        "About how many instructions a case has.",
+        "Approximate number of instructions of a case.",
         type=click.IntRange(1, 100000),
     ),
     _share_option("--trapping-share", "Share of the cases that may trap."),
@@ -163,25 +183,25 @@ _CASE_OPTIONS = (
         default="",
         callback=_split_ingredients,
         metavar="WHAT,...",
-        help=f"Leave out, to see what it is good for: {', '.join(INGREDIENTS)}.",
+        help=f"Leave features out of the cases: {', '.join(INGREDIENTS)}.",
     ),
     _share_option("--rules-share", "Share of the parts of a case that are directed at ISLE rules."),
 )
 _AMOUNT_OPTIONS = (
     click.option(
-        "--seconds", type=click.FloatRange(0, min_open=True), help="How long to make cases."
+        "--seconds", type=click.FloatRange(0, min_open=True), help="Generate cases for so long."
     ),
-    click.option("--cases", type=click.IntRange(1), help="How many cases to make."),
-    click.option("--seed", type=click.IntRange(0), help="Of all cases; drawn if not given."),
+    click.option("--cases", type=click.IntRange(1), help="Generate so many cases."),
+    click.option("--seed", type=click.IntRange(0), help="Seed of the cases; random by default."),
 )
 _LIMIT_OPTIONS = (
     field_option(
         "--case-seconds",
-        "How long a case may take by the clock.",
+        "Time limit for one case.",
         type=click.FloatRange(0, min_open=True),
     ),
     field_option(
-        "--memory-mb", "Memory that a worker may take for its cases.", type=click.IntRange(64)
+        "--memory-mb", "Memory limit for the cases of a worker process.", type=click.IntRange(64)
     ),
 )
 

@@ -8,7 +8,7 @@ import click
 
 from fuzz.cli.errors import EXIT_CLEAN, EXIT_FINDINGS, EXIT_USAGE, BadInput, complain
 from fuzz.cli.files import expand, load_cases, require_fired_rules
-from fuzz.cli.options import json_option, split_isas, write_json
+from fuzz.cli.options import file_isas_option, json_option, write_json
 
 
 @click.command(
@@ -18,14 +18,7 @@ from fuzz.cli.options import json_option, split_isas, write_json
 """
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option(
-    "--isa",
-    "isas",
-    default=None,
-    callback=lambda c, p, value: None if value is None else split_isas(c, p, value),
-    metavar="ISA,...",
-    help="ISAs to compile for, instead of those that the file names.",
-)
+@file_isas_option("ISAs to run on, instead of those that the file names.")
 @click.option(
     "--oracle",
     type=click.Choice(["interp", "both"]),

@@ -21,11 +21,19 @@ from fuzz.cli.options import case_argument, json_option, write_json
     type=click.IntRange(1),
     default=2000,
     show_default=True,
-    help="Cases within which each fault must be caught.",
+    help="Number of cases within which each fault must be detected.",
 )
-@click.option("--fault", "names", multiple=True, metavar="NAME", help="Only this fault.")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
-@click.option("--list", "list_only", is_flag=True, help="List the faults, and do nothing else.")
+@click.option(
+    "--fault",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="Inject only this fault; may be repeated.",
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of the cases."
+)
+@click.option("--list", "list_only", is_flag=True, help="Print the faults, and do nothing else.")
 @json_option
 def command(
     options: CaseOptions,
@@ -35,9 +43,10 @@ def command(
     list_only: bool,
     json_file: str | None,
 ) -> int:
-    """Inject faults between oracle and executor, and prove that each is caught.
+    """Inject faults one after the other, and check that each is detected.
 
-    Exit code 1 if one is missed.
+    A fault changes what is compiled, the machine code, or what it does, as a fault of Cranelift
+    or of the emulator would. The exit code is 1 if one is missed.
     """
     from fuzz.selfcheck.check import check_faults
     from fuzz.selfcheck.registry import all_faults

@@ -10,7 +10,7 @@ import click
 
 from fuzz.cli.errors import EXIT_CLEAN, EXIT_FINDINGS, BadInput, complain
 from fuzz.cli.files import emulated_isas, expand, load_cases
-from fuzz.cli.options import json_option, write_json
+from fuzz.cli.options import json_option, timeout_option, write_json
 
 if TYPE_CHECKING:
     from fuzz.minimize.child import IsolatedTest
@@ -38,14 +38,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Run cases on this machine's CPU as well, in a child process.",
 )
-@click.option(
-    "--timeout",
-    type=click.FloatRange(0.1),
-    default=10.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long a case may take before that is what is wrong with it.",
-)
+@timeout_option
 @json_option
 def command(
     files: tuple[str, ...],
@@ -55,9 +48,11 @@ def command(
     timeout: float,
     json_file: str | None,
 ) -> int:
-    """Minimise findings, merge those of one fault, and attribute each fault to a part.
+    """Minimise findings, merge those with one cause, and attribute each to a part of Cranelift.
 
-    A folder stands for the .clif files in it. Exit code 1 if anything fails.
+    FILE may be a folder, which stands for the .clif files below it. Attribution names the part that
+    is at fault, such as register allocation or an ISLE rule, by running variants of the case. The
+    exit code is 1 if any case fails.
     """
     from rich.console import Console
 
