@@ -1,9 +1,9 @@
 """Taking an ISA's machine code apart: what the compiler says is code, and nothing else.
 
 Jump tables and constants lie between and behind the instructions. To go straight through them would
-show garbage, and on x86-64 lose step with the instructions that follow. So the walk starts at the
-blocks that the compiler names, follows branches, and ends where an instruction never goes on to the
-next one.
+show garbage, and lose step with the instructions that follow if these have various lengths. So the
+walk starts at the blocks that the compiler names, follows branches, and ends where an instruction
+never goes on to the next one.
 """
 
 from __future__ import annotations

@@ -67,8 +67,7 @@ class Executor:
 
     Attributes:
         isa: whose code it runs.
-        nanoseconds: of the last run by part: ``link`` (placing code, filling tables and
-        memory),
+        nanoseconds: of the last run by part: ``link`` (placing code, filling tables and memory),
             ``emulate``, ``decode`` (checking, and copying results).
         linked: where the last program was placed.
     """
