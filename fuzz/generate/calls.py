@@ -33,8 +33,8 @@ def call(w: Writer) -> bool:
     else:
         inst = _emit(w, "call", callee, args, keep=True)
         for result in inst.results:
-            if has_nondeterministic_nans(result.type) and not w.plan.canonical:
-                w.open.add(result)
+            if has_nondeterministic_nans(result.type) and not w.plan.canonical_nans:
+                w.nondeterministic_nans.add(result)
             w.keep(result)
     if area is not None:
         _load_results(w, callee, area)

@@ -52,7 +52,7 @@ class CasePlan:
     options: Options
     instruction_set: InstructionSet
     swarm: Swarm
-    canonical: bool
+    canonical_nans: bool
     multi_return: bool
     trapping: bool
     region_size: int = 0

@@ -10,24 +10,26 @@ from clif.types import F32, F64, I32, I64, Type
 from fuzz.generate.writer import SCALAR_OF_BITS, Writer
 
 
-def close(w: Writer, value: Value) -> Value:
+def canonicalise(w: Writer, value: Value) -> Value:
     """The value with every NaN made canonical, if its payload is open."""
     type_ = value.type
-    if value not in w.open or not w.instruction_set.has("fcmp", type_, type_, type_):
+    if value not in w.nondeterministic_nans or not w.instruction_set.has(
+        "fcmp", type_, type_, type_
+    ):
         return value
     is_nan = w.op("fcmp", value, value, cond="uno")
     nan = w.canonical_nan(type_)
     if not type_.is_vector:
-        closed = w.op("select", is_nan, nan, value)
+        canonical = w.op("select", is_nan, nan, value)
     elif w.instruction_set.has("bitselect", type_, type_, type_, type_):
-        closed = w.op("bitselect", w.op("bitcast", is_nan, type=type_), nan, value)
+        canonical = w.op("bitselect", w.op("bitcast", is_nan, type=type_), nan, value)
     else:
         kept = w.op("band", w.op("bitcast", value, type=type_.as_int), w.op("bnot", is_nan))
         put = w.op("band", w.op("bitcast", nan, type=type_.as_int), is_nan)
-        closed = w.op("bitcast", w.op("bor", kept, put), type=type_)
+        canonical = w.op("bitcast", w.op("bor", kept, put), type=type_)
     # Selecting passes openness on in general; here it ends.
-    w.open.discard(closed)
-    return closed
+    w.nondeterministic_nans.discard(canonical)
+    return canonical
 
 
 def as_type(w: Writer, value: Value, type_: Type) -> Value:
@@ -52,9 +54,9 @@ def as_int(w: Writer, value: Value, wanted: Type | None = None) -> Value:
     if type_.is_int and not type_.is_vector:
         return value
     same = SCALAR_OF_BITS[type_.bits]
-    if value in w.open and type_ in (F32, F64) and w.entropy.below(2):
+    if value in w.nondeterministic_nans and type_ in (F32, F64) and w.entropy.below(2):
         return w.op("fcvt_to_sint_sat", value, type=I32 if type_ is F32 else I64)
-    value = close(w, value)
+    value = canonicalise(w, value)
     if wanted is not None and wanted.bits < type_.bits and w.entropy.below(4):
         lane = _lane(w, value, wanted)
         if lane is not None:

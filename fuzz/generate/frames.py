@@ -10,7 +10,7 @@ from clif.function import StackSlot, Value
 from clif.types import I64
 from fuzz.generate import conventions
 from fuzz.generate.addresses import address_of
-from fuzz.generate.operands import pick_closed
+from fuzz.generate.operands import pick_canonical
 from fuzz.generate.settings import all_outline_probes
 from fuzz.generate.writer import Field, Writer
 
@@ -79,7 +79,7 @@ def access(w: Writer) -> bool:
 
 
 def _store(w: Writer, field: Field) -> None:
-    value = pick_closed(w, field.type)
+    value = pick_canonical(w, field.type)
     address, offset = _place(w, field)
     w.emit("store", value, address, type=field.type, offset=offset)
 

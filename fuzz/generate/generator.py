@@ -140,7 +140,7 @@ class Generator:
             options,
             instruction_set,
             Swarm(entropy, instruction_set),
-            canonical=settings.get("enable_nan_canonicalization") == "true",
+            canonical_nans=settings.get("enable_nan_canonicalization") == "true",
             multi_return=settings.get("enable_multi_ret_implicit_sret") == "true",
             trapping=trapping,
             sites=1 + entropy.below(3) if trapping else 0,

@@ -171,7 +171,7 @@ class InstructionSet:
                 continue
             self.by_key[instruction.key] = instruction
             by_name.setdefault(instruction.name, []).append(instruction)
-        self._settle_unclosable(by_name)
+        self._settle_uncomparable(by_name)
         self.by_name = {name: tuple(instructions) for name, instructions in by_name.items()}
         self.pure = {
             name: instructions
@@ -193,17 +193,17 @@ class InstructionSet:
             name for name, choice in self._choices.items() if choice.over(plain)
         )
 
-    def _settle_unclosable(self, by_name: dict[str, list[TypedInstruction]]) -> None:
+    def _settle_uncomparable(self, by_name: dict[str, list[TypedInstruction]]) -> None:
         """What cannot be compared cannot be closed: nothing open may get into it."""
         for instructions in by_name.values():
             for at, instruction in enumerate(instructions):
                 if instruction.nan_effect is NanEffect.PROPAGATES and not all(
-                    map(self._closable, instruction.results)
+                    map(self._comparable, instruction.results)
                 ):
                     instructions[at] = exposing = replace(instruction, nan_effect=NanEffect.EXPOSES)
                     self.by_key[instruction.key] = exposing
 
-    def _closable(self, type_: Type) -> bool:
+    def _comparable(self, type_: Type) -> bool:
         return not type_.is_float or ("fcmp", type_, (type_, type_)) in self.by_key
 
     def _makeable(self, type_: Type) -> bool:

@@ -10,7 +10,7 @@ from clif.memory_access import address_operand
 from clif.typed_instructions import TypedInstruction
 from clif.types import I8, I16, I32, I64, Type
 from fuzz.generate.addresses import access_flags, address_of, align_up, base, place
-from fuzz.generate.conversions import close
+from fuzz.generate.conversions import canonicalise
 from fuzz.generate.operands import pick
 from fuzz.generate.writer import MemoryObject, Writer
 
@@ -141,7 +141,7 @@ def store(w: Writer, target: MemoryObject, value: Value | None = None) -> None:
 
 def store_as(w: Writer, target: MemoryObject, value: Value, name: str, size: int) -> None:
     """Store by any of the stores, which writes ``size`` bytes."""
-    value = close(w, value)
+    value = canonicalise(w, value)
     address, offset, aligned = place(w, target, size, target.writable)
     flags = access_flags(w, target, aligned, readonly=False)
     w.emit(name, value, address, type=value.type, flags=flags, offset=offset)
@@ -241,7 +241,7 @@ def _initial_value(w: Writer, left: int) -> Value:
     if not types:
         type_ = next(t for t in (I64, I32, I16, I8) if t.bytes <= left)
         return w.constant(type_, w.entropy.bits(8) + 3)
-    return close(w, pick(w, max(types, key=lambda t: t.bytes)))
+    return canonicalise(w, pick(w, max(types, key=lambda t: t.bytes)))
 
 
 def load_value(w: Writer, target: MemoryObject, type_: Type) -> Value:

@@ -6,7 +6,7 @@ from clif.function import Value
 from clif.typed_instructions import FLOAT_CONDITIONS, INT_CONDITIONS
 from clif.types import I8, I32, I64, I128, Type
 from fuzz.generate.constants import draw_bits
-from fuzz.generate.conversions import as_type, close
+from fuzz.generate.conversions import as_type, canonicalise
 from fuzz.generate.options import PLAIN_TYPES
 from fuzz.generate.writer import Writer
 
@@ -20,9 +20,9 @@ def pick(w: Writer, type_: Type) -> Value:
     return value if value is not None else convert(w, type_)
 
 
-def pick_closed(w: Writer, type_: Type) -> Value:
+def pick_canonical(w: Writer, type_: Type) -> Value:
     """Like ``pick``; a float's NaN payload is settled."""
-    return close(w, pick(w, type_))
+    return canonicalise(w, pick(w, type_))
 
 
 def pick_other(w: Writer, type_: Type, than: Value) -> Value:
@@ -61,7 +61,7 @@ def convert(w: Writer, type_: Type) -> Value:
     operand = w.pool.pick(w.entropy, instruction.operands[0], w.swarm.unused)
     assert operand is not None
     if instruction.name == "bitcast":
-        operand = close(w, operand)
+        operand = canonicalise(w, operand)
     return w.apply(instruction, [operand])[0]
 
 

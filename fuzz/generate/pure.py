@@ -8,7 +8,7 @@ from clif.opcodes import Format
 from clif.typed_instructions import TypedInstruction
 from clif.types import Type
 from fuzz.generate.constants import draw_bits
-from fuzz.generate.conversions import close
+from fuzz.generate.conversions import canonicalise
 from fuzz.generate.immediates import draw_immediates, patterned_shuffle_mask
 from fuzz.generate.operands import (
     constant,
@@ -73,7 +73,7 @@ def _operands(w: Writer, instruction: TypedInstruction) -> list[Value]:
         else:
             value = _variable_operand(w, instruction, type_, args)
         if exposing or (instruction.nan_effect is NanEffect.EXPOSES_SIGN and position == 1):
-            value = close(w, value)
+            value = canonicalise(w, value)
         args.append(value)
     return args
 

@@ -16,11 +16,16 @@ from fuzz.generate.machine_dependent import ADDRESSES, BARRIERS, PINNED, emit_ma
 from fuzz.generate.memory import emit_atomic, emit_load, object_of, store_as
 from fuzz.generate.operands import pick
 from fuzz.generate.pure import emit_instruction
-from fuzz.generate.trap_guards import add_in_range, check_condition, convert_in_range, divide
+from fuzz.generate.trap_guards import (
+    DIVISIONS,
+    add_in_range,
+    check_condition,
+    convert_in_range,
+    divide,
+)
 from fuzz.generate.writer import Writer
 
 _ARM = 6
-_DIVISIONS = ("udiv", "sdiv", "urem", "srem")
 
 
 def emit_required(w: Writer, opcode_type: OpcodeType, body: Body) -> bool:
@@ -125,7 +130,7 @@ _EMIT: dict[str, Callable[[Writer, TypedInstruction], bool]] = {
     **dict.fromkeys(
         ("iconst", "vconst", "f16const", "f32const", "f64const", "f128const"), _constant
     ),
-    **dict.fromkeys(_DIVISIONS, _divide),
+    **dict.fromkeys(DIVISIONS, _divide),
     **dict.fromkeys(("fcvt_to_sint", "fcvt_to_uint"), _convert),
     **dict.fromkeys(("trapz", "trapnz"), _check),
     **dict.fromkeys((*BARRIERS, *ADDRESSES, *PINNED), _machine_dependent),

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from functools import cache
 
 from clif.function import AbiParam
-from clif.types import I64, I128, Type
+from clif.types import I64, Type
 from fuzz.entropy import Entropy, PrngEntropy
+from fuzz.generate import conventions
 from fuzz.generate.options import EVERY_TYPE, PLAIN_TYPES
 
 #: Signatures per kind of main function: over plain types, and with each other type.
@@ -71,7 +72,7 @@ def _draw(entropy: Entropy, uncommon: Type | None, multi: bool, region: bool) ->
     if memory is not None:
         params.insert(memory, AbiParam(I64))
     returns = [entropy.choice(few) for _ in range(entropy.between(1, 6 if multi else 3))]
-    while not multi and not fits_registers(returns):
+    while not multi and not conventions.fits("system_v", returns):
         returns.pop()
     return DrawnSignature(tuple(params), tuple(abi_param(entropy, t) for t in returns), memory)
 
@@ -82,10 +83,3 @@ def abi_param(entropy: Entropy, type_: Type) -> AbiParam:
     if narrow and entropy.below(_EXTENDED) == 0:
         return AbiParam(type_, entropy.choice(("uext", "sext")))
     return AbiParam(type_)
-
-
-def fits_registers(types: list[Type]) -> bool:
-    """Return whether every ISA returns them in registers: two integers, two floats or vectors."""
-    integers = sum(1 + (t is I128) for t in types if t.is_int and not t.is_vector)
-    others = sum(t.is_float or t.is_vector for t in types)
-    return integers <= 2 and others <= 2

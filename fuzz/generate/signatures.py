@@ -58,8 +58,8 @@ def declare(w: Writer, *, main: bool) -> Declaration:
 
 
 def _take(w: Writer, param: Value, main: bool) -> None:
-    if has_nondeterministic_nans(param.type) and not main and not w.plan.canonical:
-        w.open.add(param)
+    if has_nondeterministic_nans(param.type) and not main and not w.plan.canonical_nans:
+        w.nondeterministic_nans.add(param)
     w.pool.add(param)
 
 

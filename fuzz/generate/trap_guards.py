@@ -15,18 +15,18 @@ from fuzz.generate.operands import pick, solid
 from fuzz.generate.options import TRAP_CODES
 from fuzz.generate.writer import Writer
 
-_DIVISIONS = ("udiv", "sdiv", "urem", "srem")
+DIVISIONS = ("udiv", "sdiv", "urem", "srem")
 
 
-def _int_types(w: Writer, name: str) -> list[Type]:
+def binary_types(w: Writer, name: str) -> list[Type]:
     """Types of the case for which every target has the operation on two such operands."""
     return [t for t in w.swarm.types if w.instruction_set.has(name, t, t, t)]
 
 
 def division(w: Writer) -> bool:
     """Emit a division that cannot trap. False where the case has no type for one."""
-    name = w.entropy.choice(_DIVISIONS)
-    types = _int_types(w, name)
+    name = w.entropy.choice(DIVISIONS)
+    types = binary_types(w, name)
     if not types:
         return False
     divide(w, name, w.entropy.choice(types))
@@ -152,7 +152,7 @@ def _power(float_: Type, exponent: int) -> int:
 
 def checked_add(w: Writer) -> bool:
     """Emit ``uadd_overflow_trap`` of operands that have a bit to spare."""
-    types = _int_types(w, "uadd_overflow_trap")
+    types = binary_types(w, "uadd_overflow_trap")
     if not types:
         return False
     add_in_range(w, w.entropy.choice(types))

@@ -9,12 +9,11 @@ from clif.types import I8, I64
 from fuzz.analysis.hazards import FARTHEST, NEAREST
 from fuzz.generate.addresses import base
 from fuzz.generate.control import trap_arm
-from fuzz.generate.conversions import close
+from fuzz.generate.conversions import canonicalise
 from fuzz.generate.operands import compare, condition, pick
 from fuzz.generate.options import TRAP_CODES
+from fuzz.generate.trap_guards import DIVISIONS, binary_types
 from fuzz.generate.writer import Writer
-
-#: Distance from the region at which an access is sure to hit unmapped memory, in bytes.
 
 
 def _trap_code(w: Writer) -> str:
@@ -34,8 +33,8 @@ def _conditional(w: Writer) -> bool:
 
 
 def _division(w: Writer) -> bool:
-    name = w.entropy.choice(("udiv", "sdiv", "urem", "srem"))
-    types = [t for t in w.swarm.types if w.instruction_set.has(name, t, t, t)]
+    name = w.entropy.choice(DIVISIONS)
+    types = binary_types(w, name)
     if not types:
         return False
     type_ = w.entropy.choice(types)
@@ -68,7 +67,7 @@ def _conversion(w: Writer) -> bool:
 
 def _addition(w: Writer) -> bool:
     name = "uadd_overflow_trap"
-    types = [t for t in w.swarm.types if w.instruction_set.has(name, t, t, t)]
+    types = binary_types(w, name)
     if not types:
         return False
     type_ = w.entropy.choice(types)
@@ -91,7 +90,7 @@ def _out_of_bounds(w: Writer) -> bool:
     types = [t for t in w.swarm.types if t.bytes <= min(16, region.size - region.writable)]
     type_ = entropy.choice(types) if types else I8
     if types and entropy.below(2):
-        value = close(w, pick(w, type_))
+        value = canonicalise(w, pick(w, type_))
         w.emit("store", value, address, type=type_, flags=flags, offset=region.writable)
     else:
         w.keep(w.emit("load", address, type=type_, results=(type_,), flags=flags).results[0])

@@ -107,7 +107,7 @@ class Writer:
         self.instruction_set = plan.instruction_set
         self.function = function
         self.pool = Pool()
-        self.open: set[Value] = set()
+        self.nondeterministic_nans: set[Value] = set()
         self.memory: list[MemoryObject] = []
         self.returns: list[Edge] = []
         self.loops: list[Loop] = []
@@ -144,8 +144,8 @@ class Writer:
     def keep_params(self, block: Block) -> None:
         """Parameters of blocks: floats among them count as open."""
         for param in block.params:
-            if has_nondeterministic_nans(param.type) and not self.plan.canonical:
-                self.open.add(param)
+            if has_nondeterministic_nans(param.type) and not self.plan.canonical_nans:
+                self.nondeterministic_nans.add(param)
             self.pool.add(param)
 
     @contextmanager
@@ -196,16 +196,16 @@ class Writer:
         self.block.instructions.append(inst)
         self.count += 1
         self.steps += self.weight
-        if instruction.floats and self._is_open(instruction.nan_effect, args):
-            self.open.update(results)
+        if instruction.floats and self._has_nondeterministic_nans(instruction.nan_effect, args):
+            self.nondeterministic_nans.update(results)
         return results
 
-    def _is_open(self, payload: NanEffect, args: list[Value]) -> bool:
+    def _has_nondeterministic_nans(self, payload: NanEffect, args: list[Value]) -> bool:
         if payload is NanEffect.PRODUCES:
-            return not self.plan.canonical
+            return not self.plan.canonical_nans
         if payload is NanEffect.IGNORES or payload is NanEffect.EXPOSES:
             return False
-        return any(arg in self.open for arg in args)
+        return any(arg in self.nondeterministic_nans for arg in args)
 
     def emit(
         self,

@@ -14,7 +14,7 @@ from clif.types import I8, I32, I64, Type
 from fuzz.generate.addresses import place
 from fuzz.generate.constants import draw_bits
 from fuzz.generate.control import branch_on, table_on, trap_arm_on
-from fuzz.generate.conversions import as_type, close
+from fuzz.generate.conversions import as_type, canonicalise
 from fuzz.generate.operands import compare, constant, pick, solid
 from fuzz.generate.options import TRAP_CODES
 from fuzz.generate.pure import pure_operation
@@ -177,7 +177,7 @@ def _in_case(w: Writer, fragment: Fragment) -> Fragment | None:
 
 def _access(w: Writer, step: Step, args: list[Value | None], where: Place) -> list[Value]:
     instruction = step.instruction
-    values = [where.address if arg is None else close(w, arg) for arg in args]
+    values = [where.address if arg is None else canonicalise(w, arg) for arg in args]
     inst = w.emit(
         instruction.name,
         *values,
@@ -237,9 +237,9 @@ def _write(w: Writer, step: Step, values: list[Value]) -> list[Value]:
         code = w.entropy.choice(TRAP_CODES)
         return w.emit(instruction.name, values[0], type=values[0].type, trap=code).results
     if instruction.nan_effect is NanEffect.EXPOSES:
-        values = [close(w, value) for value in values]
+        values = [canonicalise(w, value) for value in values]
     elif instruction.nan_effect is NanEffect.EXPOSES_SIGN:
-        values[1] = close(w, values[1])
+        values[1] = canonicalise(w, values[1])
     trap = w.entropy.choice(TRAP_CODES) if instruction.opcode.format is Format.INT_ADD_TRAP else ""
     return w.apply(instruction, values, step.imm, step.cond, trap)
 

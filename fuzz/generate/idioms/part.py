@@ -11,7 +11,7 @@ from clif.nan_payload import NanEffect
 from clif.typed_instructions import LAST_LANE
 from clif.types import I128, Type
 from fuzz.entropy import Entropy
-from fuzz.generate.conversions import close
+from fuzz.generate.conversions import canonicalise
 from fuzz.generate.writer import Writer
 
 #: Emits at the writer's place, keeps what others may use, and says whether it fits there. Where it
@@ -36,9 +36,9 @@ def op(
         imm = 0  # of some vectors only the first lane can be taken out
     operands = list(args)
     if instruction.nan_effect is NanEffect.EXPOSES:
-        operands = [close(w, value) for value in operands]
+        operands = [canonicalise(w, value) for value in operands]
     elif instruction.nan_effect is NanEffect.EXPOSES_SIGN:
-        operands[1] = close(w, operands[1])
+        operands[1] = canonicalise(w, operands[1])
     return w.apply(instruction, operands, imm, cond)[0]
 
 

@@ -1,15 +1,14 @@
-"""The menu of main functions' signatures: bounded, the same everywhere, and callable."""
+"""The signature pool of main functions: bounded, the same everywhere, and callable."""
 
 import pytest
 
 from clif.types import F32, F64, F128, I64, I128, INTS, Type, by_name
 from fuzz.entropy import PrngEntropy
-from fuzz.generate import Options
+from fuzz.generate import Options, conventions
 from fuzz.generate.options import EVERY_TYPE
 from fuzz.generate.signature_pool import (
     POOL_SIZE,
     UNCOMMON_SIZE,
-    fits_registers,
     pick_signature,
     signature_pool,
 )
@@ -22,7 +21,7 @@ ALLOWED = (*INTS, F32, F64)
 @pytest.mark.parametrize("multi", [False, True])
 @pytest.mark.parametrize("region", [False, True])
 @pytest.mark.parametrize("uncommon", [None, F128, I32X4, I8X2])
-def test_menu(uncommon: Type | None, multi: bool, region: bool) -> None:
+def test_the_pool(uncommon: Type | None, multi: bool, region: bool) -> None:
     signatures = signature_pool(uncommon, multi, region)
     assert len(signatures) == (POOL_SIZE if uncommon is None else UNCOMMON_SIZE)
     drawn = {
@@ -32,7 +31,7 @@ def test_menu(uncommon: Type | None, multi: bool, region: bool) -> None:
     assert uncommon is None or uncommon in drawn
     for signature in signatures:
         assert signature.returns
-        assert multi or fits_registers([param.type for param in signature.returns])
+        assert multi or conventions.fits("system_v", [param.type for param in signature.returns])
         assert (signature.memory is not None) == region
         if signature.memory is not None:
             assert signature.params[signature.memory].type is I64
@@ -51,11 +50,11 @@ def test_the_one_that_suits_is_preferred() -> None:
     ("types", "fits"),
     [([I64, I64, F64, F32], True), ([I128, I64], False), ([F32] * 3, False), ([I128], True)],
 )
-def test_what_fits_into_registers(types: list[object], fits: bool) -> None:
-    assert fits_registers(types) is fits  # type: ignore[arg-type]
+def test_what_fits_into_registers(types: list[Type], fits: bool) -> None:
+    assert conventions.fits("system_v", types) is fits
 
 
-def test_an_odd_type_of_the_case_is_in_its_signature() -> None:
+def test_an_uncommon_type_of_the_case_is_in_its_signature() -> None:
     signatures = [pick_signature(PrngEntropy(n), (I64, I32X4), False, True) for n in range(50)]
     having = sum(any(p.type is I32X4 for p in (*s.params, *s.returns)) for s in signatures)
     assert having >= 40
