@@ -9,7 +9,7 @@ from fuzz.generate.options import TRAP_CODES
 from fuzz.generate.writer import MemoryObject, Writer
 
 
-def place(w: Writer, target: MemoryObject, size: int, low: int) -> tuple[Value, int, bool]:
+def draw_address(w: Writer, target: MemoryObject, size: int, low: int) -> tuple[Value, int, bool]:
     """An address and offset with ``size`` bytes inside ``low..target.size``; whether aligned."""
     span = target.size - low - size
     kind = w.entropy.below(10)

@@ -6,26 +6,21 @@ Addresses never enter the pool, so that no result depends on where an object lie
 from __future__ import annotations
 
 from clif.function import MemFlags, StackSlot, Value
-from clif.memory_access import address_operand
+from clif.memory_access import accessed_bytes, address_operand
 from clif.typed_instructions import TypedInstruction
 from clif.types import I8, I16, I32, I64, Type
-from fuzz.generate.addresses import access_flags, address_of, align_up, base, place
+from fuzz.generate.addresses import access_flags, address_of, align_up, base, draw_address
 from fuzz.generate.conversions import canonicalise
 from fuzz.generate.operands import pick
 from fuzz.generate.writer import MemoryObject, Writer
 
-#: Narrow accesses: opcode, bytes.
-_NARROW_LOADS = (
-    ("uload8", 1),
-    ("sload8", 1),
-    ("uload16", 2),
-    ("sload16", 2),
-    ("uload32", 4),
-    ("sload32", 4),
-)
-_NARROW_STORES = (("istore8", 1), ("istore16", 2), ("istore32", 4))
+#: Loads of integers that extend them; the name says how many bits they read.
+NARROW_LOADS = ("uload8", "sload8", "uload16", "sload16", "uload32", "sload32")
+#: Loads of vectors of 8 bytes that extend their lanes.
+WIDENING_LOADS = ("uload8x8", "sload8x8", "uload16x4", "sload16x4", "uload32x2", "sload32x2")
+NARROW_STORES = ("istore8", "istore16", "istore32")
+ATOMICS = ("atomic_rmw", "atomic_cas", "atomic_load", "atomic_store")
 _ON_VECTORS = ("smin", "umax", "uadd_sat", "ssub_sat", "avg_round", "imul", "fmin", "fmax", "fdiv")
-_WIDENING_LOADS = ("uload8x8", "sload8x8", "uload16x4", "sload16x4", "uload32x2", "sload32x2")
 
 
 def access(w: Writer) -> None:
@@ -44,13 +39,13 @@ def access(w: Writer) -> None:
 
 def load(w: Writer, target: MemoryObject) -> None:
     """Load from anywhere in the object."""
-    name, ctrl, size = _draw_load(w, target)
-    w.keep(emit_load(w, target, w.instruction_set.by_key[name, ctrl, (I64,)], size))
+    w.keep(emit_load(w, target, _draw_load(w, target)))
 
 
-def emit_load(w: Writer, target: MemoryObject, instruction: TypedInstruction, size: int) -> Value:
-    """Load by a form of any of the loads, which reads ``size`` bytes."""
-    address, offset, aligned = place(w, target, size, 0)
+def emit_load(w: Writer, target: MemoryObject, instruction: TypedInstruction) -> Value:
+    """Emit any of the loads at a drawn place of the object."""
+    size = instruction.accessed_bytes
+    address, offset, aligned = draw_address(w, target, size, 0)
     readonly = offset >= 0 and address is target.base and offset + size <= target.writable
     flags = access_flags(w, target, aligned, readonly)
     inst = w.emit(
@@ -66,11 +61,10 @@ def emit_load(w: Writer, target: MemoryObject, instruction: TypedInstruction, si
 
 def combined_load(w: Writer, target: MemoryObject) -> None:
     """A load whose only user follows: an operand in memory, where the ISA has that."""
-    name, ctrl, size = _draw_load(w, target)
-    instruction = w.instruction_set.by_key[name, ctrl, (I64,)]
+    instruction = _draw_load(w, target)
     operation = _binary(w, instruction.results[0])
     other = pick(w, instruction.results[0])
-    value = emit_load(w, target, instruction, size)
+    value = emit_load(w, target, instruction)
     if operation is None:
         w.keep(value)
         return
@@ -85,7 +79,7 @@ def update(w: Writer, target: MemoryObject) -> bool:
     if not types:
         return False
     type_ = w.entropy.choice(types)
-    address, offset, aligned = place(w, target, type_.bytes, target.writable)
+    address, offset, aligned = draw_address(w, target, type_.bytes, target.writable)
     flags = access_flags(w, target, aligned, readonly=False)
     old = w.emit("load", address, type=type_, results=(type_,), flags=flags, offset=offset)
     operation = _binary(w, type_)
@@ -104,30 +98,28 @@ def _binary(w: Writer, type_: Type) -> str | None:
     return w.entropy.choice(names) if names else None
 
 
-def _draw_load(w: Writer, target: MemoryObject) -> tuple[str, Type, int]:
-    """Opcode, controlling type, bytes."""
+def _draw_load(w: Writer, target: MemoryObject) -> TypedInstruction:
+    """Draw one of the loads that the object is large enough for."""
     if w.entropy.below(4) == 0:
         narrow = _draw_narrow_load(w, target)
         if narrow is not None:
             return narrow
     types = [t for t in w.swarm.types if t.bytes <= target.size]
     type_ = w.entropy.choice(types) if types else I8
-    return "load", type_, type_.bytes
+    return w.instruction_set.by_key["load", type_, (I64,)]
 
 
-def _draw_narrow_load(w: Writer, target: MemoryObject) -> tuple[str, Type, int] | None:
+def _draw_narrow_load(w: Writer, target: MemoryObject) -> TypedInstruction | None:
     entropy = w.entropy
     if any(t.is_vector for t in w.swarm.types) and target.size >= 8 and entropy.below(2):
-        name = entropy.choice(_WIDENING_LOADS)
-        instruction = w.instruction_set.find(name, I64, I64)
-        return (name, I64, 8) if instruction is not None else None
-    name, size = entropy.choice(_NARROW_LOADS)
-    if size > target.size:
+        return w.instruction_set.find(entropy.choice(WIDENING_LOADS), I64, I64)
+    name = entropy.choice(NARROW_LOADS)
+    bits = int(name.removeprefix("uload").removeprefix("sload"))
+    if bits > 8 * target.size:
         return None
-    if size == 4:
-        return (name, I64, 4) if w.instruction_set.has(name, I64, I64) else None
-    type_ = entropy.choice((I16, I32, I64) if size == 1 else (I32, I64))
-    return (name, type_, size) if w.instruction_set.has(name, type_, I64) else None
+    types = [t for t in (I16, I32, I64) if t.bits > bits]
+    type_ = entropy.choice(types) if len(types) > 1 else I64
+    return w.instruction_set.find(name, type_, I64)
 
 
 def store(w: Writer, target: MemoryObject, value: Value | None = None) -> None:
@@ -136,29 +128,31 @@ def store(w: Writer, target: MemoryObject, value: Value | None = None) -> None:
     if value is None:
         types = [t for t in w.swarm.types if t.bytes <= room]
         value = pick(w, w.entropy.choice(types) if types else I8)
-    store_as(w, target, value, *_draw_store(w, value.type, room))
+    emit_store(w, target, value, _draw_store(w, value.type, room))
 
 
-def store_as(w: Writer, target: MemoryObject, value: Value, name: str, size: int) -> None:
-    """Store by any of the stores, which writes ``size`` bytes."""
+def emit_store(w: Writer, target: MemoryObject, value: Value, name: str) -> None:
+    """Emit any of the stores at a drawn place of the object, above what is read-only."""
     value = canonicalise(w, value)
-    address, offset, aligned = place(w, target, size, target.writable)
+    size = accessed_bytes(w.instruction_set.opcodes[name], value.type)
+    address, offset, aligned = draw_address(w, target, size, target.writable)
     flags = access_flags(w, target, aligned, readonly=False)
     w.emit(name, value, address, type=value.type, flags=flags, offset=offset)
 
 
-def _draw_store(w: Writer, type_: Type, room: int) -> tuple[str, int]:
+def _draw_store(w: Writer, type_: Type, room: int) -> str:
     if w.entropy.below(4) == 0:
-        name, size = w.entropy.choice(_NARROW_STORES)
+        name = w.entropy.choice(NARROW_STORES)
+        size = accessed_bytes(w.instruction_set.opcodes[name], type_)
         if size <= room and w.instruction_set.has(name, type_, type_, I64):
-            return name, size
-    return "store", type_.bytes
+            return name
+    return "store"
 
 
 def atomic(w: Writer, target: MemoryObject) -> bool:
     """An atomic access of any kind. False where the object is too small or the case has no type
     for it."""
-    name = w.entropy.choice(("atomic_rmw", "atomic_cas", "atomic_load", "atomic_store"))
+    name = w.entropy.choice(ATOMICS)
     room = min(target.size - target.writable, target.align)
     instructions = [
         instruction
@@ -246,7 +240,7 @@ def _initial_value(w: Writer, left: int) -> Value:
 
 def load_value(w: Writer, target: MemoryObject, type_: Type) -> Value:
     """A load of a type from anywhere in an object that has room for it."""
-    return emit_load(w, target, w.instruction_set.by_key["load", type_, (I64,)], type_.bytes)
+    return emit_load(w, target, w.instruction_set.by_key["load", type_, (I64,)])
 
 
 def load_at(w: Writer, target: MemoryObject, type_: Type, address: Value, offset: int) -> Value:

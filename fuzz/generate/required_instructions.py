@@ -9,11 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from clif.typed_instructions import OpcodeType, TypedInstruction
-from clif.types import F32, F64, I64, Type
+from clif.types import F32, F64, Type
 from fuzz.generate.constants import draw_bits
 from fuzz.generate.control import Body, branch, early_return
 from fuzz.generate.machine_dependent import ADDRESSES, BARRIERS, PINNED, emit_machine_dependent
-from fuzz.generate.memory import emit_atomic, emit_load, object_of, store_as
+from fuzz.generate.memory import (
+    ATOMICS,
+    NARROW_LOADS,
+    NARROW_STORES,
+    WIDENING_LOADS,
+    emit_atomic,
+    emit_load,
+    emit_store,
+    object_of,
+)
 from fuzz.generate.operands import pick
 from fuzz.generate.pure import emit_instruction
 from fuzz.generate.trap_guards import (
@@ -55,17 +64,14 @@ def _branch(w: Writer, type_: Type | None, body: Body) -> bool:
 
 
 def _load(w: Writer, instruction: TypedInstruction) -> bool:
-    size = instruction.accessed_bytes
-    if instruction.operands[0] is not I64:
-        return False
-    w.keep(emit_load(w, object_of(w, size, writable=False), instruction, size))
+    target = object_of(w, instruction.accessed_bytes, writable=False)
+    w.keep(emit_load(w, target, instruction))
     return True
 
 
 def _store(w: Writer, instruction: TypedInstruction) -> bool:
-    size = instruction.accessed_bytes
-    target = object_of(w, size, writable=True)
-    store_as(w, target, pick(w, instruction.operands[0]), instruction.name, size)
+    target = object_of(w, instruction.accessed_bytes, writable=True)
+    emit_store(w, target, pick(w, instruction.operands[0]), instruction.name)
     return True
 
 
@@ -107,26 +113,10 @@ def _machine_dependent(w: Writer, instruction: TypedInstruction) -> bool:
     return emit_machine_dependent(w, instruction.name, instruction.type)
 
 
-_LOADS = [
-    "load",
-    "uload8",
-    "sload8",
-    "uload16",
-    "sload16",
-    "uload32",
-    "sload32",
-    "uload8x8",
-    "sload8x8",
-    "uload16x4",
-    "sload16x4",
-    "uload32x2",
-    "sload32x2",
-]
-
 _EMIT: dict[str, Callable[[Writer, TypedInstruction], bool]] = {
-    **dict.fromkeys(_LOADS, _load),
-    **dict.fromkeys(("store", "istore8", "istore16", "istore32"), _store),
-    **dict.fromkeys(("atomic_rmw", "atomic_cas", "atomic_load", "atomic_store"), _atomic),
+    **dict.fromkeys(("load", *NARROW_LOADS, *WIDENING_LOADS), _load),
+    **dict.fromkeys(("store", *NARROW_STORES), _store),
+    **dict.fromkeys(ATOMICS, _atomic),
     **dict.fromkeys(
         ("iconst", "vconst", "f16const", "f32const", "f64const", "f128const"), _constant
     ),

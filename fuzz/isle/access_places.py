@@ -9,7 +9,7 @@ from clif.function import MemFlags, Value
 from clif.memory_access import address_operand
 from clif.typed_instructions import TypedInstruction
 from clif.types import I64
-from fuzz.generate.addresses import align_up, base, place
+from fuzz.generate.addresses import align_up, base, draw_address
 from fuzz.generate.options import TRAP_CODES
 from fuzz.generate.writer import MemoryObject, Writer
 from fuzz.isle.fragment import Fragment
@@ -40,7 +40,7 @@ def find_place(w: Writer, fragment: Fragment, number: int) -> Place:
     if any(map(_is_atomic, instructions)):
         address, offset, aligned = _aligned_place(w, target, size, low), 0, True
     else:
-        address, offset, aligned = place(w, target, size, low)
+        address, offset, aligned = draw_address(w, target, size, low)
     flags = MemFlags(
         trap=None if w.entropy.below(2) else w.entropy.choice(TRAP_CODES),
         # SSE instructions take operands of 16 bytes from memory only if these are aligned.

@@ -11,7 +11,7 @@ from clif.memory_access import address_operand
 from clif.nan_payload import NanEffect
 from clif.opcodes import Format
 from clif.types import I8, I32, I64, Type
-from fuzz.generate.addresses import place
+from fuzz.generate.addresses import draw_address
 from fuzz.generate.constants import draw_bits
 from fuzz.generate.control import branch_on, table_on, trap_arm_on
 from fuzz.generate.conversions import as_type, canonicalise
@@ -97,7 +97,7 @@ def _loaded(w: Writer, type_: Type) -> Value:
     target = w.entropy.choice(w.memory)
     if type_.bytes > target.size:
         return pick(w, type_)
-    address, offset, aligned = place(w, target, type_.bytes, 0)
+    address, offset, aligned = draw_address(w, target, type_.bytes, 0)
     flags = MemFlags(aligned=aligned, alias_region=target.region)
     inst = w.emit("load", address, type=type_, results=(type_,), flags=flags, offset=offset)
     return inst.results[0]
