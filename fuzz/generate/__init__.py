@@ -1,4 +1,7 @@
-"""Making cases: valid by construction, live, terminating, without traps that nobody wanted."""
+"""Generation of cases that are valid by construction.
+
+They terminate, results depend on what was computed, and only trapping cases trap.
+"""
 
 from __future__ import annotations
 

@@ -10,7 +10,11 @@ from fuzz.generate.writer import MemoryObject, Writer
 
 
 def draw_address(w: Writer, target: MemoryObject, size: int, low: int) -> tuple[Value, int, bool]:
-    """An address and offset with ``size`` bytes inside ``low..target.size``; whether aligned."""
+    """Draw a place for ``size`` bytes within ``low..target.size`` of an object.
+
+    Returns:
+        An address, the offset to it, and whether their sum is aligned to the size.
+    """
     span = target.size - low - size
     kind = w.entropy.below(10)
     if kind >= 7 and span > 0:
@@ -18,7 +22,7 @@ def draw_address(w: Writer, target: MemoryObject, size: int, low: int) -> tuple[
     at = low + _aligned_draw(w, span, size, low)
     aligned = at % size == 0 and target.align % size == 0
     if kind == 6:
-        # An address of its own, reached from above or below.
+        # The address itself may be below or above the object.
         shift = w.entropy.below(target.size + 1) + (w.entropy.below(3) - 1) * 4096
         address = w.op("iadd", base(w, target), w.constant(I64, shift))
         return address, at - shift, aligned
@@ -28,7 +32,7 @@ def draw_address(w: Writer, target: MemoryObject, size: int, low: int) -> tuple[
 
 
 def _aligned_draw(w: Writer, span: int, size: int, low: int) -> int:
-    """0..span, most often such that the access is aligned."""
+    """Draw from ``0..span``, mostly such that the access is aligned."""
     draw = w.entropy.below(span + 1)
     if w.entropy.below(3):
         aligned = (low + draw) // size * size - low
@@ -39,7 +43,7 @@ def _aligned_draw(w: Writer, span: int, size: int, low: int) -> int:
 def _indexed(
     w: Writer, target: MemoryObject, size: int, low: int, span: int
 ) -> tuple[Value, int, bool]:
-    """Base plus masked, scaled index plus offset."""
+    """Draw an address that is base plus masked and scaled index plus offset."""
     entropy = w.entropy
     scale = entropy.below(min(4, span.bit_length()))
     mask = (1 << entropy.between(1, max(1, (span >> scale).bit_length() - 1))) - 1
@@ -55,7 +59,7 @@ def _indexed(
 
 
 def _masked_index(w: Writer, mask: int) -> Value:
-    """A value of the pool within ``0..mask``, as i64: masked before or after it is extended."""
+    """Return an i64 within ``0..mask``, made of a value of the pool."""
     entropy = w.entropy
     narrow = [t for t in (I8, I16, I32) if w.pool.has(t)]
     if not narrow or entropy.below(2):
@@ -70,7 +74,7 @@ def _masked_index(w: Writer, mask: int) -> Value:
 
 
 def base(w: Writer, target: MemoryObject) -> Value:
-    """The object's address."""
+    """Return the object's address."""
     if target.base is not None:
         return target.base
     assert target.slot is not None
@@ -78,11 +82,12 @@ def base(w: Writer, target: MemoryObject) -> Value:
 
 
 def address_of(w: Writer, slot: StackSlot, offset: int) -> Value:
+    """Return the address at an offset in a stack slot."""
     return w.emit("stack_addr", type=I64, results=(I64,), ref=slot, offset=offset).results[0]
 
 
 def access_flags(w: Writer, target: MemoryObject, aligned: bool, readonly: bool) -> MemFlags:
-    """Flags that are true of the access; each may also be left out."""
+    """Draw memory flags that are true of the access."""
     bits = w.entropy.bits(8)
     trap: str | None = None
     if bits & 3 == 0:

@@ -1,4 +1,4 @@
-"""Calls between the functions of a case: direct, by address, with handlers, in tail place."""
+"""Calls between the functions of a case: direct, through an address, with handlers, tail calls."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST_HANDLERS = 3
 
 
 def call(w: Writer) -> bool:
-    """Call a finished function. False where none may be called from here."""
+    """Call a finished function. Returns False if none may be called from here."""
     callees = [callee for callee in w.plan.callees if _allowed(w, callee)]
     if not callees:
         return False
@@ -46,7 +46,7 @@ def _allowed(w: Writer, callee: Callee) -> bool:
 
 
 def region_of(w: Writer) -> MemoryObject | None:
-    """The case's region, where this function has it. Callees rely on its size and contents."""
+    """Return the case's region if this function has it; callees rely on its size and contents."""
     return next((m for m in w.memory if m.base is not None and not m.results), None)
 
 
@@ -62,7 +62,7 @@ def _argument(w: Writer, callee: Callee, index: int, area: Value | None) -> Valu
 
 
 def _external(w: Writer, callee: Callee) -> External:
-    """The callee's declaration in this function, made once."""
+    """Return the declaration of the callee in this function."""
     for external in w.function.externals:
         if external.name == callee.function.name:
             return external
@@ -74,10 +74,11 @@ def _external(w: Writer, callee: Callee) -> External:
 
 
 def _emit(w: Writer, name: str, callee: Callee, args: list[Value], *, keep: bool = False) -> Inst:
-    """A call in one of its instructions: ``call``, ``try_call``, ``return_call``, or through an
-    address.
+    """Emit a call, directly or through an address.
 
-    With ``keep`` it defines the results.
+    Args:
+        name: ``call``, ``try_call`` or ``return_call``.
+        keep: whether the instruction defines the results.
     """
     external = _external(w, callee)
     results = external.signature.return_types if keep else ()
@@ -89,7 +90,7 @@ def _emit(w: Writer, name: str, callee: Callee, args: list[Value], *, keep: bool
 
 
 def _address(w: Writer, external: External) -> Value:
-    """The function's address: asked for, of its symbol, or kept in memory for a while."""
+    """Return the function's address: of ``func_addr``, of its symbol, or loaded from a slot."""
     kind = w.entropy.below(4)
     if kind == 0:
         return symbol_value(w, external.name, w.entropy.below(2) == 0, 0)
@@ -104,7 +105,7 @@ def _address(w: Writer, external: External) -> Value:
 
 
 def symbol_value(w: Writer, name: str, colocated: bool, offset: int) -> Value:
-    """The address of a symbol plus an offset."""
+    """Return the address of a symbol plus an offset."""
     text = f"symbol {'colocated ' * colocated}%{name}{f'{offset:+}' if offset else ''}"
     known = w.function.global_values
     symbol = next((gv for gv in known if gv.text == text), None)
@@ -115,7 +116,7 @@ def symbol_value(w: Writer, name: str, colocated: bool, offset: int) -> Value:
 
 
 def symbol_distance(w: Writer) -> bool:
-    """What lies between two places of a symbol, which is known though the places are not."""
+    """Emit the distance of two places in a symbol, which is known unlike their addresses."""
     entropy = w.entropy
     name, near = f"data{entropy.below(3)}", entropy.below(2) == 0
     offset = entropy.choice((8, -8, 1, 4095, 4096, -4096, 0x12345))
@@ -129,7 +130,7 @@ def symbol_distance(w: Writer) -> bool:
 
 
 def _area(w: Writer, callee: Callee) -> Value:
-    """Memory for the results: part of the region, or a slot of its own."""
+    """Return the address of memory for the results: part of the region, or a stack slot."""
     region = region_of(w)
     if region is not None and w.entropy.below(3) == 0:
         first = align_up(region.writable, 16) // 16
@@ -158,7 +159,7 @@ def _load_results(w: Writer, callee: Callee, area: Value) -> None:
 
 
 def _try_call(w: Writer, callee: Callee, args: list[Value]) -> None:
-    """The callee never throws: handlers are code that is compiled, but not run."""
+    """Emit a ``try_call``. The callee never throws, so handlers are compiled but not executed."""
     signature = callee.function.signature
     normal = w.new_block(signature.return_types)
     inst = _emit(w, "try_call", callee, args)
@@ -175,19 +176,19 @@ def _try_call(w: Writer, callee: Callee, args: list[Value]) -> None:
         return
     mark = w.pool.mark()
     w.enter(normal)
-    ways = [leave(w, mark)]
+    edges = [leave(w, mark)]
     w.pool.release(mark)
     for block in blocks:
         w.enter(block)
         for _ in range(1 + w.entropy.below(3)):
             pure_operation(w)
-        ways.append(leave(w, mark))
+        edges.append(leave(w, mark))
         w.pool.release(mark)
-    join(w, ways)
+    join(w, edges)
 
 
 def _handlers(w: Writer, convention: str) -> list[Handler]:
-    """An exception table: tags, the last entry often for all others; some share a block."""
+    """Draw an exception table. Handlers may share blocks, and the last may catch everything."""
     handlers: list[Handler] = []
     for number in range(w.entropy.below(_MOST_HANDLERS + 1)):
         if handlers and w.entropy.below(3) == 0:
@@ -206,7 +207,11 @@ def _handlers(w: Writer, convention: str) -> list[Handler]:
 
 
 def tail_call(w: Writer, callee: Callee, own: list[Value]) -> None:
-    """End the function in another one of the same results; ``own`` wants to go along."""
+    """End the function in a tail call of a function with the same results.
+
+    Args:
+        own: unused values, which should become arguments.
+    """
     w.plan.required_settings.update(conventions.tail_call_settings())
     params = callee.function.signature.param_types
     types = [type_ for n, type_ in enumerate(params) if n != callee.memory]
@@ -220,5 +225,5 @@ def tail_call(w: Writer, callee: Callee, own: list[Value]) -> None:
     if callee.memory is not None:
         region = region_of(w)
         assert region is not None
-        args.insert(callee.memory, base(w, region))  # a parameter: emits nothing
+        args.insert(callee.memory, base(w, region))  # emits nothing, as it is a parameter
     inst.args += args

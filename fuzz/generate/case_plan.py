@@ -1,5 +1,4 @@
-"""What all functions of a case share: its options, settings and budgets, and its finished
-functions."""
+"""What all functions of a case share."""
 
 from __future__ import annotations
 
@@ -19,12 +18,12 @@ from fuzz.generate.swarm import Swarm
 
 @dataclass(slots=True, eq=False)
 class Callee:
-    """A finished function that others may call.
+    """A finished function that other functions may call.
 
     Attributes:
-        memory: the parameter that takes the region's address.
-        steps: bound on what a call costs.
-        sret: the parameter that takes the address of ``area`` bytes for results.
+        memory: the index of the parameter that takes the region's address.
+        steps: an upper bound on the instructions that a call executes.
+        sret: the index of the parameter that takes the address of ``area`` bytes for the results.
     """
 
     function: Function
@@ -39,13 +38,18 @@ class CasePlan:
     """What all functions of a case share.
 
     Attributes:
-        settings: Cranelift's shared settings as they were drawn.
-        demands: settings that what has been written cannot do without; they prevail.
-        sites: how many places may yet be made to trap; ``trapped`` whether there is one.
+        canonical_nans: Cranelift canonicalises NaNs in this case.
+        multi_return: functions may have more results than fit in registers.
+        region_size: bytes of the region that the case may access, 0 for no region.
+        readonly: how many bytes at the region's start are never written.
+        sites: in how many more places the case may trap; ``trapped`` says whether it has such a
+            place.
+        required: the (opcode, type) pairs that main must contain and does not yet.
+        condition: the type that the next condition must have; None for any.
+        settings: Cranelift's shared settings as drawn.
+        required_settings: settings that the functions so far depend on; they override ``settings``.
         depth: how deep control flow may be nested.
-        frames: bytes that big stack frames may yet take.
-        required: opcode_types that main is to have yet.
-        condition: the type that the next condition must have, None for any.
+        frames: how many bytes big stack frames may take in all functions together.
     """
 
     entropy: Entropy

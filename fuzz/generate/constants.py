@@ -1,4 +1,4 @@
-"""Bit patterns that code generators care about, per type, in tables made once."""
+"""Bit patterns that code generators treat specially, per type, in tables that are made once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _unique(values: list[int], bits: int) -> tuple[int, ...]:
 
 @cache
 def special_ints(bits: int) -> tuple[int, ...]:
-    """Interesting integers of a width, the plainest first."""
+    """Return special integers of a width, the plainest first."""
     values = [0, 1, -1, 2, 3, bits - 1, bits, bits // 2, 1 << (bits - 1), (1 << (bits - 1)) - 1]
     values += [-2, 5, 7, 9, 10, 100]
     for power in range(2, bits):
@@ -40,7 +40,7 @@ def special_ints(bits: int) -> tuple[int, ...]:
 
 @cache
 def special_floats(type_: Type) -> tuple[int, ...]:
-    """Interesting bit patterns of a float lane: zeros, ones, edges of integers, NaNs..."""
+    """Return special bit patterns of a float lane: zeros, ones, limits of integers, NaNs."""
     fraction = fraction_bits(type_)
     exponent_bits = type_.lane_bits - 1 - fraction
     bias = (1 << (exponent_bits - 1)) - 1
@@ -62,21 +62,21 @@ def special_floats(type_: Type) -> tuple[int, ...]:
 
 @cache
 def special_lanes(lane: Type) -> tuple[int, ...]:
-    """Interesting bit patterns of a scalar type."""
+    """Return special bit patterns of a scalar type."""
     return special_floats(lane) if lane.is_float else special_ints(lane.lane_bits)
 
 
 def draw_mask(entropy: Entropy, bits: int) -> int:
-    """Draw a run of ones, rotated, in a repeated element: what logical instructions may hold."""
+    """Draw a logical immediate of aarch64: a rotated run of ones in a repeated element."""
     element = entropy.choice([size for size in (64, 32, 16, 8, 4, 2) if size <= bits] or [bits])
     ones = (1 << entropy.between(1, element - 1)) - 1
-    turn = entropy.below(element)
-    turned = (ones >> turn | ones << (element - turn)) & ((1 << element) - 1)
-    return sum(turned << at for at in range(0, bits, element))
+    rotation = entropy.below(element)
+    rotated = (ones >> rotation | ones << (element - rotation)) & ((1 << element) - 1)
+    return sum(rotated << at for at in range(0, bits, element))
 
 
 def draw_halves(entropy: Entropy, bits: int) -> int:
-    """16-bit parts, most of them 0 or most of them ones: what movz, movn and movk build."""
+    """Draw 16-bit parts that are mostly 0 or mostly ones, as movz, movn and movk build them."""
     filler = 0xFFFF * entropy.below(2)
     parts = [filler] * max(1, bits // 16)
     for _ in range(1 + entropy.below(2)):
@@ -85,21 +85,21 @@ def draw_halves(entropy: Entropy, bits: int) -> int:
 
 
 def draw_immediate(entropy: Entropy, bits: int) -> int:
-    """A constant that an instruction may hold, or just not."""
+    """Draw a constant that an instruction can just hold, or just cannot."""
     kind = entropy.below(6)
     if kind == 0:
         return draw_mask(entropy, bits)
     if kind == 1:
         return draw_halves(entropy, bits)
     if kind == 2:
-        # Next to a special one, and its complement or negative.
+        # Next to a special integer or its negative.
         near = entropy.choice(special_ints(bits)) + entropy.between(-1, 1)
         return (near if entropy.below(2) else -near) & ((1 << bits) - 1)
     return draw_int(entropy, bits)
 
 
 def draw_int(entropy: Entropy, bits: int) -> int:
-    """A constant of a width: special, small, or anything."""
+    """Draw a constant of a width: special, small or any."""
     kind = entropy.below(8)
     if kind < 4:
         return entropy.choice(special_ints(bits))
@@ -111,19 +111,19 @@ def draw_int(entropy: Entropy, bits: int) -> int:
 
 
 def draw_lane(entropy: Entropy, lane: Type) -> int:
-    """A constant of a scalar type as its bit pattern."""
+    """Draw a constant of a scalar type, as its bit pattern."""
     if not lane.is_float:
         return draw_int(entropy, lane.lane_bits)
     if entropy.chance(0.75):
         return entropy.choice(special_floats(lane))
-    # Near 1, so that arithmetic neither overflows nor vanishes.
+    # Near 1, so that arithmetic neither overflows nor underflows.
     fraction = fraction_bits(lane)
     middle = (1 << (lane.lane_bits - 2)) - (1 << fraction)
     return (middle + ((entropy.below(17) - 8) << fraction)) | entropy.bits(fraction)
 
 
 def draw_bits(entropy: Entropy, type_: Type) -> int:
-    """A constant of any type; vectors are splats of a special lane, or lanes drawn singly."""
+    """Draw a constant of a type; of vectors the same lane repeated, or each lane on its own."""
     if not type_.is_vector:
         return draw_lane(entropy, type_)
     if entropy.chance(0.4):

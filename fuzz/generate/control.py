@@ -1,6 +1,6 @@
-"""Control flow, nested as in structured programs: branches that join, loops, early returns.
+"""Structured control flow: branches that join, early returns, breaks.
 
-Every construct emits into the current block and leaves the writer in a block that it dominates.
+Every construct emits into the current block, and leaves the writer in a block that it dominates.
 """
 
 from __future__ import annotations
@@ -9,41 +9,42 @@ from collections.abc import Callable
 
 from clif.function import BlockCall, Value
 from clif.types import I32, Type
-from fuzz.generate.liveness import condense, edge, fill, join_types
+from fuzz.generate.liveness import condense, fill, join_types, make_edge
 from fuzz.generate.operands import condition, pick
 from fuzz.generate.options import TRAP_CODES
 from fuzz.generate.writer import Edge, Writer
 
-#: Writes instructions, up to a budget.
+#: Emits about as many instructions as its budget says.
 Body = Callable[[Writer, int], None]
 
-_ARM_LEFTOVERS = 4
-#: One table in so many has up to some hundred entries.
+#: How many unused values of an arm become arguments of the join.
+_ARM_UNUSED = 4
+#: One table in so many has up to several hundred entries.
 _BIG_TABLES = 12
 _COLD = 0.1
 
 
 def branch(w: Writer, budget: int, body: Body) -> None:
-    """``brif`` with two arms, or one, that join."""
+    """Emit ``brif`` with one or two arms that join."""
     branch_on(w, condition(w), budget, body)
 
 
 def branch_on(w: Writer, chosen: Value, budget: int, body: Body) -> None:
-    """``branch`` on a given condition."""
+    """Emit ``branch`` on a given condition."""
     targets = [BlockCall(w.new_block()), BlockCall(w.new_block())]
     w.emit("brif", chosen, type=chosen.type, targets=targets)
-    ways: list[Edge] = []
+    edges: list[Edge] = []
     if w.entropy.below(3) == 0:
-        # No second arm: that side goes to the join at once.
+        # Without a second arm, that side goes straight to the join.
         empty = targets[w.entropy.below(2)]
         targets.remove(empty)
         w.function.blocks.remove(empty.block)
-        ways.append(edge(w, empty.args, w.pool.mark()))
-    join(w, ways + _arms(w, targets, budget, body))
+        edges.append(make_edge(w, empty.args, w.pool.mark()))
+    join(w, edges + _arms(w, targets, budget, body))
 
 
 def table(w: Writer, budget: int, body: Body) -> None:
-    """``br_table`` over a few arms, entries sharing them, some going to the join at once."""
+    """Emit ``br_table`` over a few arms that entries share; some entries go to the join."""
     index = pick(w, I32)
     entropy = w.entropy
     more = entropy.below(6)
@@ -56,59 +57,63 @@ def table(w: Writer, budget: int, body: Body) -> None:
 
 
 def table_on(w: Writer, index: Value, budget: int, body: Body, more: int = 3) -> None:
-    """``table`` over a given index, with ``more`` entries than arms."""
+    """Emit ``table`` over a given index, with ``more`` entries than arms."""
     entropy = w.entropy
     arms = [BlockCall(w.new_block()) for _ in range(2 + entropy.below(3))]
-    direct = [BlockCall(w.block) for _ in range(entropy.below(4))]  # the join takes this place
+    direct = [BlockCall(w.block) for _ in range(entropy.below(4))]  # replaced by the join
     entries = [*arms, *direct]
     entries += [BlockCall(entropy.choice(arms).block) for _ in range(more)]
     entropy.shuffle(entries)
     w.emit("br_table", index, targets=entries)
-    ways = [edge(w, call.args, w.pool.mark()) for call in direct]
-    join(w, ways + _arms(w, arms, budget, body))
+    edges = [make_edge(w, call.args, w.pool.mark()) for call in direct]
+    join(w, edges + _arms(w, arms, budget, body))
 
 
 def _arms(w: Writer, targets: list[BlockCall], budget: int, body: Body) -> list[Edge]:
-    """Write each target's block; their edges to the join."""
-    ways: list[Edge] = []
+    """Emit the block of each target, and return their edges to the join."""
+    edges: list[Edge] = []
     w.depth += 1
     for target in targets:
         mark = w.pool.mark()
         target.block.cold = w.entropy.chance(_COLD)
         w.enter(target.block)
         body(w, max(1, budget // len(targets)))
-        ways.append(leave(w, mark))
+        edges.append(leave(w, mark))
         w.pool.release(mark)
     w.depth -= 1
-    return ways
+    return edges
 
 
 def leave(w: Writer, mark: int) -> Edge:
-    """End the current block with a jump to a join that is not there yet."""
+    """End the current block with a jump to a join that does not exist yet."""
     extra = w.pool.since(mark)
-    if len(extra) > _ARM_LEFTOVERS:
-        extra = condense(w, extra, _ARM_LEFTOVERS)
-    call = BlockCall(w.block)  # the join takes this place
+    if len(extra) > _ARM_UNUSED:
+        extra = condense(w, extra, _ARM_UNUSED)
+    call = BlockCall(w.block)  # replaced by the join
     w.emit("jump", targets=[call])
-    way = edge(w, call.args, w.pool.mark())
-    way.own = extra
-    return way
+    edge = make_edge(w, call.args, w.pool.mark())
+    edge.own = extra
+    return edge
 
 
-def join(w: Writer, ways: list[Edge]) -> None:
-    """The block where edges meet, their values as its parameters."""
-    types = join_types(w, ways)
+def join(w: Writer, edges: list[Edge]) -> None:
+    """Enter a new block in which edges meet, with their values as its parameters."""
+    types = join_types(w, edges)
     block = w.new_block(types)
-    for way in ways:
-        fill(w, way, types)
-        for target in way.block.instructions[-1].targets:
-            if target.args is way.args:
+    for edge in edges:
+        fill(w, edge, types)
+        for target in edge.block.instructions[-1].targets:
+            if target.args is edge.args:
                 target.block = block
     w.enter(block)
 
 
 def early_return(w: Writer, leaving: Callable[[], None] | None = None) -> None:
-    """Leave the function from here under a condition; ``leaving`` ends it otherwise than usual."""
+    """Leave the function under a condition.
+
+    Args:
+        leaving: ends the function; it returns if this is None.
+    """
     chosen = condition(w)
     out, stay = w.new_block(), w.new_block()
     targets = [BlockCall(out), BlockCall(stay)]
@@ -126,12 +131,16 @@ def early_return(w: Writer, leaving: Callable[[], None] | None = None) -> None:
 
 
 def trap_arm(w: Writer) -> None:
-    """Trap under a condition, by a block of its own."""
+    """Trap under a condition, in a block of its own."""
     trap_arm_on(w, condition(w))
 
 
 def trap_arm_on(w: Writer, chosen: Value, when: bool | None = None) -> None:
-    """``trap_arm`` on a given condition; ``when`` says which way traps, None that either may."""
+    """Emit ``trap_arm`` on a given condition.
+
+    Args:
+        when: for which truth value of the condition it traps; None if either may trap.
+    """
     bad, good = w.new_block(), w.new_block()
     bad.cold = w.entropy.chance(0.5)
     targets = [BlockCall(bad), BlockCall(good)]
@@ -144,12 +153,12 @@ def trap_arm_on(w: Writer, chosen: Value, when: bool | None = None) -> None:
 
 
 def leave_loop(w: Writer) -> bool:
-    """Break out of the innermost loop under a condition; False where that is not possible."""
+    """Break out of the innermost loop under a condition. Returns False if that is not possible."""
     if not w.loops or w.loops[-1].breaks is None or w.loops[-1].depth != w.depth:
         return False
     chosen = condition(w)
     stay = w.new_block()
-    out = BlockCall(stay)  # the exit takes this place
+    out = BlockCall(stay)  # replaced by the exit
     targets = [out, BlockCall(stay)]
     if w.entropy.below(2):
         targets.reverse()
@@ -160,7 +169,7 @@ def leave_loop(w: Writer) -> bool:
 
 
 def carried(w: Writer, most: int) -> list[Value]:
-    """Values to enter a loop with, of different types where possible."""
+    """Return values to enter a loop with, of different types if possible."""
     values: list[Value] = []
     for _ in range(1 + w.entropy.below(most)):
         types: list[Type] = [t for t in w.pool.types() if t in w.swarm.types]

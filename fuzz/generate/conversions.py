@@ -1,6 +1,7 @@
-"""Values made into values of another type: everything has a way to everything else.
+"""Conversions of values between any two types.
 
-What no conversion covers goes by way of the integer of as many bits, by ``bitcast``.
+A pair of types without a conversion instruction is bridged by ``bitcast`` and the integer of the
+same width.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from fuzz.generate.writer import SCALAR_OF_BITS, Writer
 
 
 def canonicalise(w: Writer, value: Value) -> Value:
-    """The value with every NaN made canonical, if its payload is open."""
+    """Return the value with every nondeterministic NaN replaced by the canonical one."""
     type_ = value.type
     if value not in w.nondeterministic_nans or not w.instruction_set.has(
         "fcmp", type_, type_, type_
@@ -27,13 +28,13 @@ def canonicalise(w: Writer, value: Value) -> Value:
         kept = w.op("band", w.op("bitcast", value, type=type_.as_int), w.op("bnot", is_nan))
         put = w.op("band", w.op("bitcast", nan, type=type_.as_int), is_nan)
         canonical = w.op("bitcast", w.op("bor", kept, put), type=type_)
-    # Selecting passes openness on in general; here it ends.
+    # In general the result of a selection may be a nondeterministic NaN; this one is not.
     w.nondeterministic_nans.discard(canonical)
     return canonical
 
 
 def as_type(w: Writer, value: Value, type_: Type) -> Value:
-    """The value made one of ``type_``, losing no more of it than that takes."""
+    """Convert a value to a type, losing as little of it as possible."""
     if value.type is type_:
         return value
     if type_.is_int and not type_.is_vector:
@@ -48,8 +49,12 @@ def as_type(w: Writer, value: Value, type_: Type) -> Value:
 
 
 def as_int(w: Writer, value: Value, wanted: Type | None = None) -> Value:
-    """The value's bits as a scalar integer of its size; for a smaller one that is ``wanted``
-    perhaps a lane."""
+    """Return the bits of a value as a scalar integer of the same width.
+
+    Args:
+        wanted: the type that is needed in the end; if it is narrower, a single lane may be
+            returned.
+    """
     type_ = value.type
     if type_.is_int and not type_.is_vector:
         return value
@@ -65,7 +70,11 @@ def as_int(w: Writer, value: Value, wanted: Type | None = None) -> Value:
 
 
 def _lane(w: Writer, value: Value, type_: Type) -> Value | None:
-    """Any lane of the value, seen as a vector of ``type_``; None where there is no way."""
+    """Return a drawn lane of the value, seen as a vector of ``type_``.
+
+    Returns:
+        None if the case does not support that.
+    """
     lanes = value.type.bits // type_.bits
     instruction = w.instruction_set.by_key.get(("extractlane", type_.by(lanes), (type_.by(lanes),)))
     if instruction is None or len(instruction.variants) < 2:

@@ -1,7 +1,7 @@
 """Stack frames: big ones, of which a few places are used, and many slots of any alignment.
 
-Slots that ``memory`` draws from are initialised byte by byte; nobody could afford that here. Only
-the fields that are initialised are ever read.
+Slots of ``memory`` are initialised byte by byte, which would be too expensive here. Only the fields
+that were initialised are read.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MANY = 16
 
 
 def enlarge(w: Writer, convention: str) -> None:
-    """Now and then give the function a big frame, or many slots."""
+    """Sometimes give the function a big frame, or many slots."""
     kind = w.entropy.below(24)
     if kind == 0 and not _probes_clobber(w, convention):
         _big_slot(w)
@@ -65,7 +65,7 @@ def _use(w: Writer, slot: StackSlot, count: int) -> None:
 
 
 def access(w: Writer) -> bool:
-    """Read a field, or write it. False where there is none."""
+    """Read or write a field. Returns False if there is none."""
     if not w.fields:
         return False
     field = w.entropy.choice(w.fields)
@@ -85,7 +85,7 @@ def _store(w: Writer, field: Field) -> None:
 
 
 def _place(w: Writer, field: Field) -> tuple[Value, int]:
-    """Address and offset: the offset in the slot's address, in the access, or computed."""
+    """Return address and offset of a field: the offset is in either of them, or added."""
     kind = w.entropy.below(3)
     if kind == 0:
         return address_of(w, field.slot, field.offset), 0

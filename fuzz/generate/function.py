@@ -1,4 +1,4 @@
-"""Writing one function: parameters, a body out of drawn parts, results that keep it alive."""
+"""Generation of one function: parameters, a body of drawn parts, results that keep values alive."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from fuzz.generate.trap_guards import guarded_operation
 from fuzz.generate.traps import ensure_trap, trap_site
 from fuzz.generate.writer import Writer
 
-#: Parts of a body: their weights where nothing speaks against them.
+#: The kinds of parts of a body, and their weights.
 _PARTS = (
     *("pure", "idiom", "memory", "guarded", "control", "call", "break", "return", "flow"),
     "machine_dependent",
@@ -32,9 +32,9 @@ _CUMULATIVE = tuple(accumulate(_WEIGHTS))
 
 
 class _Body:
-    """Writes bodies of drawn parts, and of those that a director decides on.
+    """Emits bodies made of drawn parts, and of parts that a director decides on.
 
-    It is the ``Body`` of everything nested in them.
+    It is also the ``Body`` of everything that is nested in these.
     """
 
     def __init__(self, director: CaseDirector | None, share: float) -> None:
@@ -42,7 +42,7 @@ class _Body:
         self._share = share if director is not None else 0.0
 
     def __call__(self, w: Writer, budget: int) -> None:
-        """Emit about ``budget`` instructions, control flow of their own included."""
+        """Emit about ``budget`` instructions, including the control flow among them."""
         end = w.count + budget
         while w.count < end and w.room(40):
             if self._share and w.entropy.chance(self._share) and self._emit_directed(w):
@@ -61,7 +61,7 @@ class _Body:
         return self._director is not None and self._director.emit_part(w)
 
     def _emit_part(self, w: Writer, part: str, budget: int) -> bool:
-        """Emit one part other than a pure operation; False where it does not fit here."""
+        """Emit one part, not a pure operation. Returns False if it does not fit here."""
         if part == "idiom":
             return w.plan.options.idioms and idiom(w)
         if part == "memory":
@@ -96,7 +96,7 @@ class _Body:
         return loop(w, min(share, 20), self)
 
     def _flow(self, w: Writer, budget: int) -> bool:
-        """The rarer kinds of control flow."""
+        """Emit one of the rarer kinds of control flow."""
         share = 3 + w.entropy.below(budget - 3)
         kind = w.entropy.below(8)
         if kind < 2:
@@ -114,7 +114,7 @@ class _Body:
         return True
 
     def _across(self, w: Writer, budget: int) -> None:
-        """What many values are live across: a call, a loop, or a branch."""
+        """Emit what many values are live across: a call, a loop or a branch."""
         w.depth += 1
         if not (w.entropy.below(2) and call(w)) and not loop(w, budget, self):
             branch(w, budget, self)
@@ -141,7 +141,14 @@ def _write_early_return(w: Writer) -> bool:
 def write_function(
     plan: CasePlan, director: CaseDirector | None, name: str, budget: int, limit: int, *, main: bool
 ) -> Callee:
-    """A function of about ``budget`` instructions that executes at most about ``limit``."""
+    """Generate a function.
+
+    Args:
+        director: decides what some parts are; every part is drawn without one.
+        budget: about how many instructions the function has.
+        limit: about how many instructions it executes at most.
+        main: whether it is the main function of the case.
+    """
     function = Function(name, Signature())
     w = Writer(plan, function, limit)
     declaration = declare(w, main=main)

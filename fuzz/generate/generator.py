@@ -1,4 +1,4 @@
-"""A whole case: its plan, its functions from the leaves to main, its inputs."""
+"""Generation of whole cases: settings, functions from the leaves to main, inputs."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from fuzz.generate.swarm import Swarm
 
 _REGION_SHARE = 0.6
 _CALLEE_STEPS = 300
-#: One case in so many is for one ISA alone.
+#: One case in so many is for a single ISA.
 _ALONE = 6
-#: One case in so many has opcode_types that it is about; those for one ISA alone all have.
+#: One case in so many has required instructions; every case for a single ISA has.
 _REQUIRING = 4
 _MOST_REQUIRED = 3
-#: Instructions that a case has beside those that are budgeted for.
+#: About how many instructions a case has in addition to the budgeted ones.
 _ON_TOP = 40
-#: About how many instructions one takes, with what it needs.
+#: About how many instructions a required one takes, including what computes its operands.
 _REQUIRED_COST = 4
 
 
 class Generator:
-    """Makes cases: a case is a function of the entropy, the options and what is supported.
+    """Makes cases; a case is a function of the entropy, the options and what is supported.
 
-    It first draws what a case is compiled for, and then makes it of what exactly these ISAs lower
-    under exactly these settings and flags.
+    A generator first draws the settings that a case is compiled with. Then it composes the case of
+    the instructions that the case's ISAs support under exactly these settings.
 
     Args:
-        director: decides what some parts of the cases are, by the share that the options ask for;
-            every part is drawn without one.
+        director: decides what some parts of the cases are, as many as ``options.directed_share``
+            says. Without a director every part is drawn.
     """
 
     def __init__(self, options: Options, director: Director | None = None) -> None:
@@ -55,13 +55,13 @@ class Generator:
         isas: tuple[str, ...] | None = None,
         director: Director | None = None,
     ) -> Case:
-        """Make a case. This ends for every entropy, exhausted bytes included.
+        """Make a case. This ends for every entropy, even exhausted bytes.
 
         Args:
-            index: cases with consecutive indices are directed at everything that the director has,
-                one after the other; what a case without an index is directed at is drawn.
+            index: cases with consecutive indices are directed at everything that the director
+                covers, one after the other. What a case without an index is directed at is drawn.
             isas: the ISAs that the case is for; drawn if not given.
-            director: takes the place of the generator's own.
+            director: replaces the generator's own director.
         """
         isas = self._isas(entropy) if isas is None else isas
         options = replace(self.options, isas=isas)
@@ -101,7 +101,7 @@ class Generator:
         )
 
     def _isas(self, entropy: Entropy) -> tuple[str, ...]:
-        """What the case is for: all ISAs, or one of them."""
+        """Draw what the case is for: all ISAs, or a single one."""
         isas = self.options.isas
         if self.options.alone and len(isas) > 1 and entropy.below(_ALONE) == _ALONE - 1:
             return (entropy.choice(isas),)
@@ -110,8 +110,11 @@ class Generator:
     def draw_required(
         self, entropy: Entropy, instruction_set: InstructionSet, *, alone: bool
     ) -> list[OpcodeType]:
-        """Pairs that the case is to have, so that rare ones get their turn. A case for one ISA
-        alone is mostly about what only that one has."""
+        """Draw the (opcode, type) pairs that the case must contain.
+
+        Drawn with the same weight, rare ones occur often enough. A case for a single ISA mostly
+        requires what only that ISA supports.
+        """
         if self.options.opcodes is not None or not (
             alone or entropy.below(_REQUIRING) == _REQUIRING - 1
         ):
@@ -154,8 +157,9 @@ class Generator:
         return plan
 
     def draw_budgets(self, entropy: Entropy) -> list[int]:
-        """Instructions for main and for each callee."""
-        # What comes on top, joins, guards, frames, what is folded at the ends, hardly grows.
+        """Return the numbers of instructions of main and of each callee."""
+        # What is not budgeted (joins, guards, frames, keep-alive code) hardly grows with the
+        # options.
         asked = self.options.instructions
         mean = max(asked * 8 // 15, asked - _ON_TOP)
         total = max(4, mean // 2 + entropy.below(mean + 1))

@@ -1,4 +1,4 @@
-"""Rows of arguments and the region's contents, drawn in bulk by NumPy."""
+"""Drawing the inputs of a case, and the region's contents, with NumPy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fuzz.entropy import Entropy
 from fuzz.generate.constants import special_lanes
 
 U64 = npt.NDArray[np.uint64]
-#: Out of 256 words: how many are special, and how many of the rest are small.
+#: How many of 256 words are special values, and the number up to which the others are small.
 _SPECIAL, _SMALL = 128, 176
 
 
@@ -23,15 +23,19 @@ _MASK = (1 << 64) - 1
 
 @cache
 def _special_words(type_: Type, high: bool) -> U64:
-    """A type's special lanes as words, of lanes of 128 bits the high or the low ones."""
+    """Return a type's special lanes as words; of lanes of 128 bits the high or the low words."""
     shift = 64 if high else 0
     return np.array([lane >> shift & _MASK for lane in special_lanes(type_.lane)], np.uint64)
 
 
-@lru_cache(maxsize=512)  # those of the menu; the others come once
+@lru_cache(maxsize=512)  # those of the signature pool; others occur once
 def _layout(types: tuple[Type, ...]) -> tuple[U64, U64, U64, npt.NDArray[np.intp]]:
-    """For the words of a row: all tables one after another; per word the start and length of its
-    table, and which earlier word makes its choices (itself, but for high halves)."""
+    """Return the tables from which the words of a row are drawn.
+
+    Returns:
+        All tables one after the other; per word the start and the length of its table; and the
+        index of the word that makes its choices, which is the low word for the high word of a lane.
+    """
     columns = [(t, t.lane_bits > 64 and n % 2 == 1) for t in types for n in range(word_count(t))]
     tables = [_special_words(*column) for column in columns]
     lengths = np.array([len(table) for table in tables], np.uint64)
@@ -41,7 +45,7 @@ def _layout(types: tuple[Type, ...]) -> tuple[U64, U64, U64, npt.NDArray[np.intp
 
 
 def _draw_rows(raw: U64, types: tuple[Type, ...]) -> U64:
-    """Rows of words from raw random ones of signature (2, rows, words)."""
+    """Make rows of words from random words in an array of shape (2, rows, words)."""
     table, starts, lengths, deciding = _layout(types)
     words, choice = raw[0], raw[1][:, deciding]
     kind = choice >> np.uint64(56)
@@ -54,9 +58,12 @@ def _draw_rows(raw: U64, types: tuple[Type, ...]) -> U64:
 def draw_inputs(
     entropy: Entropy, types: Sequence[Type], count: int, region: tuple[int, int] | None
 ) -> Inputs:
-    """``count`` rows for parameters of ``types``; ``region`` is (parameter, size in bytes).
+    """Draw ``count`` inputs for parameters of ``types``.
 
-    A single 64-bit draw seeds them, so that a fuzzer's bytes are not used up by arguments.
+    A single 64-bit draw seeds them, so that they do not use up a fuzzer's bytes.
+
+    Args:
+        region: the index of the parameter that takes the region's address, and the region's size.
     """
     source = np.random.PCG64(entropy.bits(64))
     sizes = [word_count(type_) for type_ in types]
@@ -76,7 +83,7 @@ def draw_inputs(
 
 
 def _correlate(entropy: Entropy, types: Sequence[Type], args: list[Words]) -> None:
-    """Let some rows of a parameter equal another one's: comparisons rarely see equal operands."""
+    """Make some rows of a parameter equal to another parameter's: drawn ones rarely are."""
     for index, type_ in enumerate(types):
         twin = entropy.below(len(types))
         if twin < index and types[twin] is type_ and len(args[index]) >= 4:
@@ -86,7 +93,7 @@ def _correlate(entropy: Entropy, types: Sequence[Type], args: list[Words]) -> No
 
 
 def _thin(entropy: Entropy, contents: bytes) -> bytes:
-    """Sometimes blank half of the region: zeros and all ones are values too."""
+    """Sometimes clear half of the region, or set it to ones."""
     half = len(contents) // 2
     kind = entropy.below(4)
     if kind == 0:

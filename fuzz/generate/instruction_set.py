@@ -1,8 +1,7 @@
 """What a case may be made of: every supported ``TypedInstruction``, found by tables.
 
-Built from the opcode table and a support predicate, once for each set of instructions that the ISAs
-and settings of a case come down to. Producers look instructions up by what they need; none of them
-lists opcodes that the constraints already describe.
+An instruction set is built from the opcode table and the supported names. The parts of the
+generator look up what they need; none of them lists opcodes that the constraints already describe.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ _PURE_FORMATS = frozenset(
         Format.SHUFFLE,
     }
 )
-#: Opcodes that lead from one type to another, in the order of preference of an empty pool.
+#: Opcodes that convert from one type to another, in the order of preference for an empty pool.
 _CONVERSIONS = (
     "uextend",
     "sextend",
@@ -57,8 +56,8 @@ _CONVERSIONS = (
 )
 
 
-#: Sets of types that are remembered for an opcode: those of the plain types fit in, others come
-#: and go.
+#: For how many sets of types the instructions of an opcode are remembered: all sets of plain types
+#: fit in, other sets occur once.
 _MOST_KEPT = 16
 
 
@@ -74,7 +73,7 @@ class _Candidate:
     names: tuple[InstructionName, ...]
 
     def narrowed(self, supported: Supported) -> TypedInstruction | None:
-        """The instruction with the variants that are supported; None if nothing of it is."""
+        """Return the instruction with its supported variants; None if none is supported."""
         if not self.instruction.variants:
             return self.instruction if self.names[0] in supported else None
         usable = tuple(name[3] for name in self.names if name in supported)
@@ -83,7 +82,7 @@ class _Candidate:
 
 @lru_cache(maxsize=8)
 def _candidates(opcodes: tuple[Opcode, ...], types: tuple[Type, ...]) -> tuple[_Candidate, ...]:
-    """Every instruction with a settled meaning: the same for all instruction_sets of a run."""
+    """Return every instruction with a settled meaning; all instruction sets share them."""
     return tuple(
         _Candidate(instruction, instruction.names())
         for opcode in opcodes
@@ -93,7 +92,7 @@ def _candidates(opcodes: tuple[Opcode, ...], types: tuple[Type, ...]) -> tuple[_
 
 
 def all_names(opcodes: Mapping[str, Opcode], types: Sequence[Type]) -> Iterator[InstructionName]:
-    """The name of everything over ``types`` that has a settled meaning, supported or not."""
+    """Yield the names of all instructions with a settled meaning, supported or not."""
     for candidate in _candidates(tuple(opcodes.values()), tuple(types)):
         yield from candidate.names
 
@@ -111,7 +110,7 @@ def _bit_of(types: Sequence[Type]) -> dict[Type, int]:
 
 
 class _Choice:
-    """The instructions of one opcode, to choose from by the types that are about."""
+    """The instructions of one opcode, indexed by the types that a case has."""
 
     def __init__(self, instructions: Sequence[TypedInstruction], types: Sequence[Type]) -> None:
         bit = _bit_of(types)
@@ -124,7 +123,7 @@ class _Choice:
         self._over: dict[int, tuple[TypedInstruction, ...]] = {}
 
     def over(self, active: int) -> tuple[TypedInstruction, ...]:
-        """Those whose types are all in a set."""
+        """Return the instructions whose types are all in a set."""
         active &= self._concerned
         found = self._over.get(active)
         if found is None:
@@ -137,7 +136,7 @@ class _Choice:
 
 @lru_cache(maxsize=4096)
 def _choice(instructions: tuple[TypedInstruction, ...], types: tuple[Type, ...]) -> _Choice:
-    """One for all instruction_sets that have the same instructions of an opcode, as most have."""
+    """Return a choice that all instruction sets with the same instructions of an opcode share."""
     return _Choice(instructions, types)
 
 
@@ -146,13 +145,19 @@ class InstructionSet:
 
     Attributes:
         types: all types that values may have.
-        instructions: by (opcode, controlling type, operand types).
-        by_name: by opcode, all of its instructions.
-        pure: by opcode, the instructions without effects or traps, in a fixed order.
+        by_key: the instructions by opcode, controlling type and operand types.
+        by_name: the instructions by opcode.
+        pure: the instructions without effects and traps by opcode, in a fixed order.
         opcode_types: every opcode with each of its controlling types, in a fixed order.
-        pure_opcodes, plain_opcodes: the names of those, and of what there is for plain types.
-        conversions: by result type, the unary instructions that make one from another type.
+        pure_opcodes: the names of the pure opcodes; ``plain_opcodes`` those with instructions over
+            plain types.
+        conversions: by result type, the unary instructions that convert another type to it.
         opcodes: the whole opcode table, for control flow, calls and constants.
+
+    Args:
+        supported: the names of the supported instructions.
+        types: the types to choose from.
+        only: the pure opcodes to choose from; None for all.
     """
 
     def __init__(
@@ -194,7 +199,11 @@ class InstructionSet:
         )
 
     def _settle_uncomparable(self, by_name: dict[str, list[TypedInstruction]]) -> None:
-        """What cannot be compared cannot be closed: nothing open may get into it."""
+        """Let instructions expose NaNs if their results cannot be compared, and so not be
+        canonicalised.
+
+        Then no nondeterministic NaN gets into such a result.
+        """
         for instructions in by_name.values():
             for at, instruction in enumerate(instructions):
                 if instruction.nan_effect is NanEffect.PROPAGATES and not all(
@@ -207,7 +216,7 @@ class InstructionSet:
         return not type_.is_float or ("fcmp", type_, (type_, type_)) in self.by_key
 
     def _makeable(self, type_: Type) -> bool:
-        """Whether a value of the type can be loaded; without that there is no use for it."""
+        """Return whether a value of the type can be loaded, without which the type is of no use."""
         return ("load", type_, (I64,)) in self.by_key
 
     def _conversions(self) -> dict[Type, tuple[TypedInstruction, ...]]:
@@ -220,16 +229,17 @@ class InstructionSet:
         return {type_: tuple(instructions) for type_, instructions in found.items()}
 
     def type_bits(self, types: Sequence[Type]) -> int:
-        """A set of types as an integer. i8 never counts: comparisons make it everywhere."""
+        """Return a set of types as an integer, without i8, which comparisons always provide."""
         return _bits(types, self._bit)
 
     def pure_over(self, name: str, active: int) -> tuple[TypedInstruction, ...]:
-        """The pure instructions of an opcode whose types are all in the set ``active``."""
+        """Return the pure instructions of an opcode whose types are all in the set ``active``."""
         return self._choices[name].over(active)
 
     def find(self, name: str, ctrl: Type | None, *operands: Type) -> TypedInstruction | None:
-        """The instruction, or None where not every target lowers it."""
+        """Return the instruction, or None if it is not supported."""
         return self.by_key.get((name, ctrl, operands))
 
     def has(self, name: str, ctrl: Type | None, *operands: Type) -> bool:
+        """Return whether the instruction is supported."""
         return (name, ctrl, operands) in self.by_key

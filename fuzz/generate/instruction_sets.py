@@ -1,7 +1,8 @@
-"""What a case may be made of: compiled by every ISA that it is for, and meant by the interpreter.
+"""What cases may be made of, by ISAs, settings and flags.
 
-The matrices are probed by the backend and cached there. Here is one instruction_set for each set of
-instructions that the ISAs and settings of a case come down to: most settings share one.
+That is what all ISAs of a case lower, the interpreter supports, and no known fault affects. The
+backend probes and caches the support matrices. Most settings lead to the same instruction set,
+which they share.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ from fuzz.generate.instruction_set import InstructionSet, all_names
 from fuzz.generate.options import EVERY_TYPE, Options
 from interp import MEANINGS
 
-#: Shared settings that change which instructions an ISA lowers, and those that known faults of
-#: Cranelift depend on besides.
+#: Shared settings that change which instructions an ISA lowers, and those on which known faults of
+#: Cranelift depend.
 _LOWERING = ("preserve_frame_pointers", "enable_pinned_reg")
 _DECISIVE = (*_LOWERING, "opt_level", "enable_nan_canonicalization")
 _Settings = tuple[tuple[str, str], ...]
 
 
 class InstructionSets:
-    """The instruction_sets of a run, each made when it is first asked for."""
+    """The instruction sets of a run, each made when it is first asked for."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
@@ -41,19 +42,23 @@ class InstructionSets:
         settings: Mapping[str, str],
         flags: Mapping[str, Mapping[str, str]],
     ) -> InstructionSet:
-        """What every one of ``isas`` lowers. Raises SettingsError for an unknown ISA or setting."""
+        """Return what every one of ``isas`` lowers.
+
+        Raises:
+            SettingsError: an ISA or setting is unknown.
+        """
         decisive = tuple((name, settings[name]) for name in _DECISIVE if name in settings)
         sets = [
             supported_keys(isa, decisive, tuple(sorted(flags.get(isa, {}).items()))) for isa in isas
         ]
-        key = tuple(map(id, sets))  # they are kept for good, and equal ones are the same
+        key = tuple(map(id, sets))  # equal sets are the same object, and are never freed
         instruction_set = self._known.get(key)
         if instruction_set is None:
             instruction_set = self._known[key] = self._make(sets)
         return instruction_set
 
     def widest(self, opt_level: str) -> InstructionSet:
-        """What any of the ISAs lowers, with all flags that its emulated CPU has."""
+        """Return what at least one of the ISAs lowers, with all flags that its emulated CPU has."""
         settings = (("opt_level", opt_level),)
         flags = {isa: tuple(sorted(emulated_flags(isa).items())) for isa in self.options.isas}
         sets = [supported_keys(isa, settings, flags[isa]) for isa in self.options.isas]
@@ -64,7 +69,7 @@ class InstructionSets:
         return InstructionSet(keys, OPCODES, self.options.types, self.options.opcodes)
 
     def own(self, instruction_set: InstructionSet) -> tuple[OpcodeType, ...]:
-        """The opcode_types of an instruction set that cases for all ISAs never have."""
+        """Return the (opcode, type) pairs of an instruction set that no case for all ISAs has."""
         found = self._own.get(id(instruction_set))
         if found is None:
             common = self._common_opcode_types()
@@ -90,12 +95,12 @@ def _meant() -> frozenset[InstructionName]:
 
 
 def is_meant(key: InstructionName) -> bool:
-    """Whether the generator takes an instruction for one that has a meaning at all."""
+    """Return whether an instruction has a meaning according to the generator."""
     return key in _meant()
 
 
 def emulated_flags(isa: str) -> dict[str, str]:
-    """All the flags of an ISA that its emulated CPU has, switched on."""
+    """Return all flags of an ISA that its emulated CPU has, switched on."""
     if isa not in ISAS:
         return {}
     return {flag: "true" for flag in sorted(ISAS[isa].flags.has) if flag.startswith("has_")}
@@ -109,14 +114,19 @@ def switches(isa: str) -> frozenset[str]:
 _KEPT: dict[frozenset[InstructionName], frozenset[InstructionName]] = {}
 
 
-@lru_cache(maxsize=8192)  # flags are drawn freely: many combinations come once
+@lru_cache(maxsize=8192)  # flags are drawn freely, and many combinations occur once
 def supported_keys(isa: str, settings: _Settings, flags: _Settings) -> frozenset[InstructionName]:
-    """What an ISA lowers, the interpreter knows, and no known fault spoils. Equal sets are the
-    same object. Raises SettingsError."""
+    """Return what an ISA lowers, the interpreter supports and no known fault affects.
+
+    Equal sets are the same object.
+
+    Raises:
+        SettingsError: the ISA or a setting is unknown.
+    """
     shared, own = DEFAULT_SETTINGS | dict(settings), dict(flags)
     faults = tuple(known_faults.applying(isa, shared, own))
     lowering = DEFAULT_SETTINGS | {name: v for name, v in settings if name in _LOWERING}
-    # Most flags change nothing: their hundreds of combinations come down to a handful of targets.
+    # Most flags change nothing, so hundreds of combinations lead to a handful of targets.
     target = probed_target(isa, lowering, own, switches=switches(isa))
     return _sound_keys(isa, target.settings, target.flags, faults)
 

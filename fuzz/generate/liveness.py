@@ -1,6 +1,7 @@
-"""Keeping values alive: what is unused when a scope ends goes along, or is folded together.
+"""Keeping every value alive.
 
-Only leftovers are folded: a second use of everything would hide whatever needs a single use.
+Values that are unused at the end of a scope become block arguments or are combined into one. Only
+unused values are combined: a second use of every value would hide the rules that need a single use.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from fuzz.generate.memory import store
 from fuzz.generate.writer import Edge, Writer
 
 _INT_FOLDS = ("bxor", "iadd", "isub")
-#: Most parameters that a join gets.
+#: The maximal number of parameters of a join.
 _JOIN_WIDTH = 6
 
 
 def fold(w: Writer, into: Value, value: Value) -> Value:
-    """A value of ``into``'s type that depends on both."""
+    """Return a value of the type of ``into`` that depends on both values."""
     type_ = into.type
     possible = ("fadd", "fsub") if type_.is_float else _INT_FOLDS
     names = [name for name in possible if w.instruction_set.has(name, type_, type_, type_)]
@@ -29,7 +30,7 @@ def fold(w: Writer, into: Value, value: Value) -> Value:
 
 
 def condense(w: Writer, values: list[Value], most: int) -> list[Value]:
-    """Fold or store values until at most ``most`` are left."""
+    """Combine or store values until at most ``most`` are left."""
     values = list(values)
     entropy = w.entropy
     targets = [m for m in w.memory if m.base is not None and m.size - m.writable >= 16]
@@ -47,7 +48,7 @@ def condense(w: Writer, values: list[Value], most: int) -> list[Value]:
 
 
 def _widest(values: list[Value]) -> int:
-    """Where the leftover goes that loses the least by taking up another type."""
+    """Return the index of the value into which another type is folded with the least loss."""
     order = (I64, I128, I32, I16)
     for type_ in order:
         for at, value in enumerate(values):
@@ -56,17 +57,17 @@ def _widest(values: list[Value]) -> int:
     return next((at for at, value in enumerate(values) if value.type is not I8), 0)
 
 
-def edge(w: Writer, args: list[Value | str] | list[Value], mark: int) -> Edge:
-    """A way out of the scope that began at ``mark``, for the terminator that ``w.block`` has."""
+def make_edge(w: Writer, args: list[Value | str] | list[Value], mark: int) -> Edge:
+    """Return the edge of the current block's terminator out of the scope that began at ``mark``."""
     return Edge(w.block, args, w.pool.since(mark), w.pool.candidates())
 
 
 def join_types(w: Writer, edges: list[Edge]) -> list[Type]:
-    """Types of a join's parameters such that every edge's own values find a place."""
+    """Return parameter types for a join that have room for the unused values of every edge."""
     needed: dict[Type, int] = {}
-    for way in edges:
+    for edge in edges:
         counts: dict[Type, int] = {}
-        for value in way.own:
+        for value in edge.own:
             counts[value.type] = counts.get(value.type, 0) + 1
         for type_, count in counts.items():
             needed[type_] = max(needed.get(type_, 0), count)
@@ -76,27 +77,27 @@ def join_types(w: Writer, edges: list[Edge]) -> list[Type]:
     return types[:_JOIN_WIDTH]
 
 
-def fill(w: Writer, way: Edge, types: list[Type]) -> None:
-    """Settle an edge's arguments: its own values first, what is left of them folded in."""
-    own = list(way.own)
+def fill(w: Writer, edge: Edge, types: list[Type]) -> None:
+    """Choose an edge's arguments: its own values first; the others are folded into them."""
+    own = list(edge.own)
     args: list[Value] = []
     for type_ in types:
         at = next((n for n, value in enumerate(own) if value.type is type_), None)
-        args.append(own.pop(at) if at is not None else _candidate(w, way, type_, args))
+        args.append(own.pop(at) if at is not None else _candidate(w, edge, type_, args))
     if own and args:
-        with w.reopened(way.block):
+        with w.reopened(edge.block):
             for value in own:
                 at = w.entropy.below(len(args))
                 args[at] = fold(w, args[at], value)
-    way.args[:] = args
+    edge.args[:] = args
 
 
-def _candidate(w: Writer, way: Edge, type_: Type, taken: list[Value]) -> Value:
-    values = way.candidates.get(type_)
+def _candidate(w: Writer, edge: Edge, type_: Type, taken: list[Value]) -> Value:
+    values = edge.candidates.get(type_)
     if values:
         fresh = [value for value in values if value not in taken]
         value = w.entropy.choice(fresh or values)
         w.pool.use(value)
         return value
-    with w.reopened(way.block):
+    with w.reopened(edge.block):
         return w.constant(type_, w.entropy.bits(8) + 2)

@@ -1,4 +1,4 @@
-"""Loops that end: a counter of known or masked bound, values carried around, breaks, nesting."""
+"""Loops that end: their number of iterations is known or bounded by a mask."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from clif.function import Block, BlockCall, Value
 from clif.types import I8, I16, I32, I64, Type
 from fuzz.generate.constants import special_floats
 from fuzz.generate.control import Body, carried, join
-from fuzz.generate.liveness import condense, edge, fold
+from fuzz.generate.liveness import condense, fold, make_edge
 from fuzz.generate.operands import pick
 from fuzz.generate.writer import Edge, Loop, Writer
 
@@ -18,7 +18,11 @@ _COUNTERS = (I32, I64, I8, I16)
 
 @dataclass(slots=True, eq=False)
 class _Counter:
-    """From ``start`` by ``step`` while ``cond`` holds between it and ``bound``."""
+    """A loop counter from ``start`` by ``step``, while ``cond`` holds between it and ``bound``.
+
+    Attributes:
+        trips: an upper bound on the number of iterations.
+    """
 
     start: Value
     bound: Value | int
@@ -28,14 +32,19 @@ class _Counter:
 
 
 def loop(w: Writer, budget: int, body: Body) -> bool:
-    """Emit a loop with a body of about ``budget`` instructions. False if it would run too long."""
+    """Emit a loop with a body of about ``budget`` instructions.
+
+    Returns:
+        False if the loop would execute too many instructions.
+    """
     most = (w.limit - w.steps) // (w.weight * (2 * budget + 30))
     if most < 2:
         return False
     counter = _draw_counter(w, min(most, _MOST_TRIPS))
     values = carried(w, 3)
     if values and w.entropy.below(6) == 0:
-        # Others of one type: where they swap places, moves instruction a cycle.
+        # Several values of one type may be permuted in each iteration, so that the moves form a
+        # cycle.
         values += [pick(w, values[0].type) for _ in range(1 + w.entropy.below(4))]
     header = w.new_block([counter.start.type, *(value.type for value in values)])
     w.emit("jump", targets=[BlockCall(header, [counter.start, *values])])
@@ -60,7 +69,7 @@ def _draw_counter(w: Writer, most: int) -> _Counter:
     step = entropy.choice((1, 1, -1, 2, 3, -2, 4, 7))
     start = entropy.choice((0, 1, trips, 10, type_.mask - 3, type_.sign_bit - 4))
     if entropy.below(2):
-        # Unsigned and signed bounds must not be reached by wrapping.
+        # An unsigned or signed bound must not be reached by wrapping.
         start, step = entropy.below(8), abs(step)
         cond = entropy.choice(("ult", "slt", "ne"))
     else:
@@ -70,7 +79,7 @@ def _draw_counter(w: Writer, most: int) -> _Counter:
 
 
 def _masked_counter(w: Writer, type_: Type, mask: int) -> _Counter:
-    """A bound that depends on data: 1, 3, 5 or 7 trips."""
+    """Return a counter with a bound that depends on data: 1, 3, 5 or 7 iterations."""
     bound = w.op("bor", w.op("band", pick(w, type_), w.constant(type_, mask)), w.constant(type_, 1))
     if w.entropy.below(2):
         return _Counter(bound, 0, -1, "ne", mask)
@@ -78,7 +87,7 @@ def _masked_counter(w: Writer, type_: Type, mask: int) -> _Counter:
 
 
 def _proceeds(w: Writer, counter: _Counter, value: Value) -> Value:
-    """The comparison that is true while the loop goes on."""
+    """Return the comparison that is true while the loop continues."""
     bound = counter.bound
     if isinstance(bound, int):
         bound = w.constant(value.type, bound)
@@ -91,7 +100,10 @@ def _step(w: Writer, counter: _Counter, value: Value) -> Value:
 
 
 def _bottom_tested(w: Writer, header: Block, counter: _Counter, budget: int, body: Body) -> None:
-    """The test comes last; without breaks all of the body is in scope behind the loop."""
+    """Emit a loop with the test at its end.
+
+    If it has no breaks, the values of the body are in scope after the loop.
+    """
     breaks: list[Edge] | None = [] if w.entropy.below(3) == 0 else None
     mark = w.pool.mark()
     w.enter(header)
@@ -109,7 +121,7 @@ def _bottom_tested(w: Writer, header: Block, counter: _Counter, budget: int, bod
     w.emit("brif", proceed, type=proceed.type, targets=[again, out])
     if breaks:
         w.function.blocks.remove(exit_block)
-        last = edge(w, out.args, mark)
+        last = make_edge(w, out.args, mark)
         w.pool.release(mark)
         join(w, [last, *breaks])
     else:
@@ -117,7 +129,10 @@ def _bottom_tested(w: Writer, header: Block, counter: _Counter, budget: int, bod
 
 
 def _top_tested(w: Writer, header: Block, counter: _Counter, budget: int, body: Body) -> None:
-    """The test comes first; behind the loop only the header's values are in scope."""
+    """Emit a loop with the test at its beginning.
+
+    Only the header's values are in scope after it.
+    """
     w.enter(header)
     proceed = _proceeds(w, counter, header.params[0])
     inside, behind = w.new_block(), w.new_block()
@@ -135,16 +150,19 @@ def _top_tested(w: Writer, header: Block, counter: _Counter, budget: int, body: 
 
 
 def _next_values(w: Writer, params: list[Value], mark: int, scoped: bool) -> list[Value]:
-    """What the carried values become; where the scope ends here, none of its values is lost."""
+    """Return the values of the loop's parameters in the next iteration.
+
+    If the scope ends here, every unused value of the body goes into one of them.
+    """
     own = w.pool.since(mark)
     if scoped and params:
         own = condense(w, own, len(params) + 1)
     args: list[Value] = []
-    turned = _permuted(params) if w.entropy.below(3) == 0 else {}
+    permuted = _permuted(params) if w.entropy.below(3) == 0 else {}
     for param in params:
-        if param in turned:
-            args.append(turned[param])
-            w.pool.use(turned[param])
+        if param in permuted:
+            args.append(permuted[param])
+            w.pool.use(permuted[param])
             continue
         at = next((n for n, value in enumerate(own) if value.type is param.type), None)
         value = own.pop(at) if at is not None else _changed(w, param)
@@ -159,7 +177,7 @@ def _next_values(w: Writer, params: list[Value], mark: int, scoped: bool) -> lis
 
 
 def _permuted(params: list[Value]) -> dict[Value, Value]:
-    """Parameters of one type, each to take the next one's place: moves that instruction a cycle."""
+    """Map parameters of one type each to the next one's value, so that the moves form a cycle."""
     for type_ in {param.type: None for param in params}:
         same = [param for param in params if param.type is type_]
         if len(same) > 1:
@@ -168,7 +186,7 @@ def _permuted(params: list[Value]) -> dict[Value, Value]:
 
 
 def _changed(w: Writer, param: Value) -> Value:
-    """Another value of the type: a parameter that never changes would be folded away."""
+    """Return another value of the parameter's type: a parameter that never changes is folded."""
     type_ = param.type
     other = w.pool.pick(w.entropy, type_, 0.3)
     if other is not None and other is not param:

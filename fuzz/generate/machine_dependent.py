@@ -1,7 +1,6 @@
-"""Instructions without operands: barriers, and values of which only so much may be known.
+"""Barriers, and instructions whose result differs between machines.
 
-Addresses and registers differ from machine to machine. All that a result may depend on is that
-they are not zero.
+These return addresses and registers. Cases may only depend on the result being non-zero.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ PINNED = ("get_pinned_reg", "set_pinned_reg")
 
 
 def machine_dependent(w: Writer) -> bool:
-    """Emit one of them. False where the case's ISAs and settings have it not."""
+    """Emit one of them. Returns False if the case does not support it."""
     name = w.entropy.choice((*BARRIERS, *ADDRESSES, *PINNED))
     instructions = w.instruction_set.by_name.get(name, ())
     return bool(instructions) and emit_machine_dependent(
@@ -32,7 +31,7 @@ def machine_dependent(w: Writer) -> bool:
 
 
 def emit_machine_dependent(w: Writer, name: str, type_: Type | None) -> bool:
-    """Emit this one. False where there is nothing that it could name."""
+    """Emit an instruction by name. Returns False if there is no symbol that it could name."""
     if name in BARRIERS:
         w.emit(name)
     elif name in PINNED:
@@ -43,14 +42,14 @@ def emit_machine_dependent(w: Writer, name: str, type_: Type | None) -> bool:
 
 
 def _pinned(w: Writer) -> bool:
-    """What the register held before is anybody's guess, so it is set first."""
+    """Set the pinned register and read it again, since its value before that is not defined."""
     w.emit("set_pinned_reg", pick(w, I64), type=I64)
     w.keep(w.emit("get_pinned_reg", type=I64, results=(I64,)).results[0])
     return True
 
 
 def _address(w: Writer, name: str) -> bool:
-    """An address that is compared with zero, with the outcome that there must be."""
+    """Emit an address and compare it with zero, which has a known result."""
     if name in ("func_addr", "symbol_value"):
         if not w.plan.callees:
             return False
@@ -63,7 +62,7 @@ def _address(w: Writer, name: str) -> bool:
 
 
 def _symbol(w: Writer, name: str) -> Inst:
-    """The address of a function of the case, which is sure to be linked."""
+    """Emit the address of a function of the case, which is always linked."""
     callee = w.entropy.choice(w.plan.callees).function
     near = w.entropy.chance(0.5)
     if name == "func_addr":

@@ -1,6 +1,6 @@
-"""Loads and stores: objects, addresses that stay in bounds, flags that are true.
+"""Loads, stores and atomic accesses of the objects in scope, and new stack slots.
 
-Addresses never enter the pool, so that no result depends on where an object lies.
+Addresses are never added to the pool, so no result depends on where an object is placed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ON_VECTORS = ("smin", "umax", "uadd_sat", "ssub_sat", "avg_round", "imul", "fmi
 
 
 def access(w: Writer) -> None:
-    """A load or a store of an object in scope, or both with an operation between them."""
+    """Emit an access to an object in scope, or a load and a store with an operation in between."""
     target = w.entropy.choice(w.memory)
     kind = w.entropy.below(22)
     if kind < 3:
@@ -60,7 +60,7 @@ def emit_load(w: Writer, target: MemoryObject, instruction: TypedInstruction) ->
 
 
 def combined_load(w: Writer, target: MemoryObject) -> None:
-    """A load whose only user follows: an operand in memory, where the ISA has that."""
+    """Emit a load and its only user, which some ISAs combine into one instruction."""
     instruction = _draw_load(w, target)
     operation = _binary(w, instruction.results[0])
     other = pick(w, instruction.results[0])
@@ -73,7 +73,7 @@ def combined_load(w: Writer, target: MemoryObject) -> None:
 
 
 def update(w: Writer, target: MemoryObject) -> bool:
-    """Load, operate, store to the same place. False where the case has no type for it."""
+    """Load, operate, and store to the same place. Returns False if the case has no type for it."""
     room = target.size - target.writable
     types = [t for t in w.swarm.types if t.bytes <= room and t.is_int and not t.is_vector]
     if not types:
@@ -90,7 +90,7 @@ def update(w: Writer, target: MemoryObject) -> bool:
 
 
 def _binary(w: Writer, type_: Type) -> str | None:
-    """A binary operation on two values of the type; None where there is none."""
+    """Draw a binary operation on two values of a type; None if there is none."""
     plain = ("fadd", "fsub", "fmul") if type_.is_float else ("iadd", "isub", "band", "bor", "bxor")
     if not type_.is_vector and w.instruction_set.has(plain[0], type_, type_, type_):
         return w.entropy.choice(plain)
@@ -123,7 +123,7 @@ def _draw_narrow_load(w: Writer, target: MemoryObject) -> TypedInstruction | Non
 
 
 def store(w: Writer, target: MemoryObject, value: Value | None = None) -> None:
-    """Store a value, by default one from the pool, somewhere above what is read only."""
+    """Store a value, by default one from the pool, above what is read-only."""
     room = target.size - target.writable
     if value is None:
         types = [t for t in w.swarm.types if t.bytes <= room]
@@ -150,8 +150,11 @@ def _draw_store(w: Writer, type_: Type, room: int) -> str:
 
 
 def atomic(w: Writer, target: MemoryObject) -> bool:
-    """An atomic access of any kind. False where the object is too small or the case has no type
-    for it."""
+    """Emit an atomic access of any kind.
+
+    Returns:
+        False if the object is too small or the case has no type for it.
+    """
     name = w.entropy.choice(ATOMICS)
     room = min(target.size - target.writable, target.align)
     instructions = [
@@ -163,7 +166,7 @@ def atomic(w: Writer, target: MemoryObject) -> bool:
 
 
 def emit_atomic(w: Writer, target: MemoryObject, instruction: TypedInstruction) -> bool:
-    """Emit an atomic access. False where no aligned place for it can be written."""
+    """Emit an atomic access. Returns False if the object has no aligned place for it."""
     assert instruction.type is not None
     size = instruction.type.bytes
     low = align_up(target.writable, size)
@@ -193,8 +196,10 @@ def emit_atomic(w: Writer, target: MemoryObject, instruction: TypedInstruction) 
 
 
 def new_slot(w: Writer, size: int | None = None) -> MemoryObject:
-    """A stack slot, every byte of it initialised here: reading fresh stack would show the frame.
-    One of a given size is aligned to 16 bytes."""
+    """Create a stack slot and initialise every byte, since fresh stack would show the frame.
+
+    A slot of a given size is aligned to 16 bytes.
+    """
     entropy = w.entropy
     align = 16 if size is not None else entropy.choice((16, 16, 1, 8))
     size = size or entropy.choice((8, 16, 24, 32, 8, 4, 12, 1, 40, 64))
@@ -209,8 +214,11 @@ def new_slot(w: Writer, size: int | None = None) -> MemoryObject:
 
 
 def object_of(w: Writer, size: int, writable: bool) -> MemoryObject:
-    """An object with room for an aligned access of ``size`` bytes, if need be a new slot, which
-    only the caller knows of: it is not initialised on every way through the function."""
+    """Return an object with room for an aligned access of ``size`` bytes, if need be a new slot.
+
+    A new slot is not added to the objects in scope, since it is not initialised on every path
+    through the function.
+    """
     for target in w.memory:
         low = align_up(target.writable, size) if writable else 0
         if target.size - low >= size and target.align % size == 0:
@@ -230,7 +238,7 @@ def _initialise(w: Writer, target: MemoryObject, slot: StackSlot) -> None:
 
 
 def _initial_value(w: Writer, left: int) -> Value:
-    """A value of no more than ``left`` bytes, of the biggest type that is at hand."""
+    """Return a value of at most ``left`` bytes, of the largest type in the pool."""
     types = [t for t in w.pool.types() if t.bytes <= left]
     if not types:
         type_ = next(t for t in (I64, I32, I16, I8) if t.bytes <= left)
@@ -239,12 +247,12 @@ def _initial_value(w: Writer, left: int) -> Value:
 
 
 def load_value(w: Writer, target: MemoryObject, type_: Type) -> Value:
-    """A load of a type from anywhere in an object that has room for it."""
+    """Load a value of a type from anywhere in an object that has room for it."""
     return emit_load(w, target, w.instruction_set.by_key["load", type_, (I64,)])
 
 
 def load_at(w: Writer, target: MemoryObject, type_: Type, address: Value, offset: int) -> Value:
-    """A load inside of the object, by an address of the caller's."""
+    """Load a value from within the object, at a given address."""
     flags = access_flags(w, target, aligned=False, readonly=False)
     return w.emit(
         "load", address, type=type_, results=(type_,), flags=flags, offset=offset

@@ -1,4 +1,4 @@
-"""Choosing operands: values that want a user, constants, conversions, closed floats."""
+"""Drawing operands: unused values, constants, conversions, comparisons."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from fuzz.generate.conversions import as_type, canonicalise
 from fuzz.generate.options import PLAIN_TYPES
 from fuzz.generate.writer import Writer
 
-#: Scalars that every ISA compares.
+#: Scalar types that every ISA can compare.
 _COMPARABLE = frozenset(PLAIN_TYPES)
 
 
 def pick(w: Writer, type_: Type) -> Value:
-    """A value of the type: from the pool, else converted from another one, else a constant."""
+    """Return a value of a type: from the pool, else converted, else a constant."""
     value = w.pool.pick(w.entropy, type_, w.swarm.unused)
     return value if value is not None else convert(w, type_)
 
 
 def pick_canonical(w: Writer, type_: Type) -> Value:
-    """Like ``pick``; a float's NaN payload is settled."""
+    """Return a value as ``pick`` does, without nondeterministic NaNs."""
     return canonicalise(w, pick(w, type_))
 
 
 def pick_other(w: Writer, type_: Type, than: Value) -> Value:
-    """Like ``pick``, but not ``than``, if need be a constant."""
+    """Return a value as ``pick`` does, but not ``than``; a constant if there is no other."""
     for _ in range(3):
         value = w.pool.pick(w.entropy, type_, w.swarm.unused)
         if value is not None and value is not than:
@@ -35,12 +35,15 @@ def pick_other(w: Writer, type_: Type, than: Value) -> Value:
 
 
 def constant(w: Writer, type_: Type) -> Value:
-    """A drawn constant. It stays out of the pool: what only constants feed gets folded away."""
+    """Return a drawn constant.
+
+    It is not added to the pool, since code with constant operands only is folded away.
+    """
     return w.constant(type_, draw_bits(w.entropy, type_))
 
 
 def solid(w: Writer, type_: Type) -> Value:
-    """A constant integer that is neither 0, 1, nor all ones, which most operations fold with."""
+    """Return a constant integer other than 0, 1 and all ones, which most operations fold with."""
     bits = draw_bits(w.entropy, type_)
     if bits in (0, 1, type_.mask):
         bits = 2 + w.entropy.below(min(type_.mask - 3, 1000))
@@ -48,7 +51,7 @@ def solid(w: Writer, type_: Type) -> Value:
 
 
 def convert(w: Writer, type_: Type) -> Value:
-    """A value of a type that the pool lacks."""
+    """Return a value of a type that the pool lacks."""
     instructions = [
         instruction
         for instruction in w.instruction_set.conversions.get(type_, ())
@@ -66,7 +69,7 @@ def convert(w: Writer, type_: Type) -> Value:
 
 
 def _made_of_word(w: Writer, type_: Type) -> Value:
-    """A value of the type from one of another size, where there is an i64 or i32."""
+    """Convert an i64 or i32 to a type of another size; return a constant if there is neither."""
     word = next((t for t in (I64, I32) if t is not type_ and w.pool.has(t)), None)
     if word is None:
         return constant(w, type_)
@@ -74,7 +77,7 @@ def _made_of_word(w: Writer, type_: Type) -> Value:
 
 
 def condition(w: Writer) -> Value:
-    """An integer to branch or select on: most often a fresh comparison."""
+    """Return an integer to branch or select on, most often a new comparison."""
     entropy = w.entropy
     if w.plan.condition is not None:
         wanted, w.plan.condition = w.plan.condition, None
@@ -93,7 +96,7 @@ def condition(w: Writer) -> Value:
 
 
 def compare(w: Writer) -> Value:
-    """``icmp`` or ``fcmp`` of values in scope, as an i8."""
+    """Compare two values in scope, with an i8 as the result."""
     entropy = w.entropy
     scalars = [t for t in w.pool.types() if t in _COMPARABLE and t in w.swarm.types]
     type_ = entropy.choice(scalars) if scalars else I64

@@ -1,4 +1,4 @@
-"""What a user may ask of the generator."""
+"""The options of the generator."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ TRAP_CODES = (
 
 _DEFAULTS = CaseOptions()
 
-#: What most code consists of; every ISA can do everything with them.
+#: The types of most code; every ISA supports all operations on them.
 PLAIN_TYPES = (*INTS, F32, F64)
-#: No ISA of ours has registers of more than 128 bits in Cranelift.
+#: Types of more than 128 bits are missing, since no ISA has such registers in Cranelift.
 EVERY_TYPE = PLAIN_TYPES + tuple(t for t in ALL if t.bits <= 128 and t not in PLAIN_TYPES)
 
 
@@ -34,24 +34,24 @@ class Options:
     """How cases are drawn.
 
     Attributes:
-        instructions: about how many instructions a case has, all functions together.
-        inputs: rows of arguments.
-        trapping_share: share of the cases that are drawn as trapping ones.
-        isas: names of the ISAs that cases are for: all of them, or sometimes one alone.
-        alone: let some cases be for one of the ISAs alone.
+        instructions: about how many instructions a case has, in all functions together.
+        inputs: how many inputs a case has.
+        trapping_share: the share of the cases that may trap.
+        isas: names of the ISAs that cases are for: all of them, or sometimes a single one.
+        alone: whether some cases are for a single one of the ISAs.
         opcodes: names of the pure opcodes to draw from; None for all.
-        settings: draw settings and ISA flags; else only ``opt_level`` is drawn.
-        idioms: draw shapes that rules look for (``fuzz.generate.idioms``).
-        vectors: draw vectors, f16 and f128 too.
-        single_pass: draw the ``single_pass`` register allocator too.
-        chaos: let some cases have bytes for Cranelift's chaos mode.
-        call_convs: calling conventions to draw from; None for all that every ISA has.
-        steps: bound on the instructions that one input executes.
-        callees: how many functions a case has besides its main one, at most.
-        extra_parts: further parts to draw (``fuzz.generate.idioms.part.Part``), every
-            other time that an idiom is due.
-        directed_share: probability that the next part of a function is directed at one of
-            Cranelift's rules; nothing is where ``opcodes`` are given.
+        settings: draw settings and ISA flags; otherwise only ``opt_level`` is drawn.
+        idioms: draw code that rules look for (``fuzz.generate.idioms``).
+        vectors: draw vectors, f16 and f128.
+        single_pass: draw the ``single_pass`` register allocator.
+        chaos: give some cases bytes for Cranelift's chaos mode.
+        call_convs: the calling conventions to draw from; None for all that every ISA has.
+        steps: an upper bound on the instructions that one input executes.
+        callees: how many functions a case has besides main, at most.
+        extra_parts: further parts to draw (``fuzz.generate.idioms.part.Part``), every other time
+            that an idiom is drawn.
+        directed_share: the probability that the next part of a function is one that the director
+            decides on.
     """
 
     instructions: int = _DEFAULTS.instructions

@@ -1,4 +1,4 @@
-"""Operations without effects, all from the opcodes' constraints."""
+"""Operations without effects, drawn from the opcodes' constraints."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from fuzz.generate.operands import (
 from fuzz.generate.writer import Writer
 
 _SHIFTS = frozenset({"ishl", "ushr", "sshr", "rotl", "rotr"})
-#: Where using a value twice is not folded away.
+#: Opcodes that are not folded if both operands are the same value.
 _REPEATABLE = frozenset(
     {"iadd", "imul", "umulhi", "smulhi", "fadd", "fmul", "fma", "fdiv", "fsub", "iconcat", *_SHIFTS}
 )
-#: Formats in which one operand may well be a constant.
+#: Formats whose instructions often get a constant operand.
 _WITH_CONSTANT = frozenset(
     {Format.BINARY, Format.INT_COMPARE, Format.FLOAT_COMPARE, Format.TERNARY, Format.SHUFFLE}
 )
 
 
 def pure_operation(w: Writer) -> None:
-    """Emit one drawn operation and keep its results."""
+    """Emit a drawn operation, and keep its results."""
     instruction = _draw_instruction(w)
     if instruction is None:
         _fallback(w)
@@ -46,7 +46,7 @@ def emit_instruction(w: Writer, instruction: TypedInstruction) -> None:
 
 
 def _draw_instruction(w: Writer) -> TypedInstruction | None:
-    """A instruction whose operands are at hand, or after a few tries any."""
+    """Draw an instruction whose operands are in the pool; after a few tries any instruction."""
     instruction = None
     for _ in range(4):
         drawn = w.swarm.draw_pure(w.entropy)
@@ -58,7 +58,7 @@ def _draw_instruction(w: Writer) -> TypedInstruction | None:
 
 
 def _fallback(w: Writer) -> None:
-    """Something for cases whose swarm has no operation on its types."""
+    """Emit an addition, for a case whose swarm has no operation on its types."""
     type_ = next(t for t in w.swarm.types if t.is_int and not t.is_vector)
     w.keep(w.op("iadd", pick(w, type_), pick(w, type_)))
 
@@ -79,7 +79,7 @@ def _operands(w: Writer, instruction: TypedInstruction) -> list[Value]:
 
 
 def _constant_position(w: Writer, instruction: TypedInstruction) -> int:
-    """Which operand is a constant, usually the last; -1 for none."""
+    """Draw which operand is a constant, usually the last; -1 for none."""
     if instruction.opcode.format not in _WITH_CONSTANT or not w.entropy.chance(w.swarm.constant):
         return -1
     last = len(instruction.operands) - 1
@@ -114,7 +114,7 @@ def _constant_operand(w: Writer, instruction: TypedInstruction, type_: Type) -> 
 
 
 def _solid(w: Writer, instruction: TypedInstruction, type_: Type) -> Value:
-    """A constant, but not one that the operation would fold with."""
+    """Return a constant that the operation does not fold with."""
     bits = draw_bits(w.entropy, type_)
     if type_.is_int and not type_.is_vector and bits in (0, 1, type_.mask, type_.sign_bit):
         bits = 2 + w.entropy.below(min(type_.sign_bit - 3, 4096))

@@ -1,7 +1,8 @@
-"""Putting a given opcode at a given type into a function, whatever the case would draw by itself.
+"""Emitting a required instruction: a given opcode at a given type.
 
-Drawing alone meets some opcode_types once in a hundred thousand cases. So a share of the cases has
-a few opcode_types out of all of its instruction_set, each as likely as any other.
+Drawing alone yields some (opcode, type) pairs once in a hundred thousand cases. So a share of the
+cases must contain a few pairs that are drawn with the same weight out of all of its instruction
+set.
 """
 
 from __future__ import annotations
@@ -38,8 +39,11 @@ _ARM = 6
 
 
 def emit_required(w: Writer, opcode_type: OpcodeType, body: Body) -> bool:
-    """Emit the opcode_type. False for those that belong to other parts of a function: calls, jumps,
-    returns, traps."""
+    """Emit an instruction with this opcode and controlling type.
+
+    Returns:
+        False for instructions that other parts of the generator emit: calls, jumps, returns, traps.
+    """
     name, type_ = opcode_type
     instructions = [f for f in w.instruction_set.by_name.get(name, ()) if f.type is type_]
     if not instructions:
@@ -92,7 +96,7 @@ def _divide(w: Writer, instruction: TypedInstruction) -> bool:
 
 
 def _convert(w: Writer, instruction: TypedInstruction) -> bool:
-    """A vector's or an f16's has no guard: only what was an integer is in range."""
+    """Emit a conversion in range. Only f32 and f64 have a guard that keeps values in range."""
     if instruction.operands[0] not in (F32, F64):
         return False
     convert_in_range(w, instruction.name, instruction.results[0], instruction.operands[0])

@@ -1,4 +1,4 @@
-"""The ends of a function: results that keep its values alive, tail calls, early ways out."""
+"""The ends of a function: results that keep its values alive, and tail calls."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from fuzz.generate.signature_pool import abi_param
 from fuzz.generate.signatures import Declaration
 from fuzz.generate.writer import Edge, Writer
 
-#: Most results that one function in ``_MANY`` has, where they may go through memory.
+#: The maximal number of results of one function in ``_MANY``, if results may go through memory.
 _MOST_RESULTS = 32
 _MANY = 8
 
 
 def write_returns(w: Writer, declaration: Declaration) -> None:
-    """Return what is unused, folded until the signature can hold it; early returns follow suit."""
+    """End the function, and choose the values that its early returns return.
+
+    Unused values are folded until the signature can hold them.
+    """
     types = [param.type for param in declaration.signature.returns]
     tails = [callee for callee in w.tails if w.room(callee.steps + 40)]
     if tails and w.entropy.below(4):
@@ -37,7 +40,7 @@ def write_returns(w: Writer, declaration: Declaration) -> None:
 
 
 def _store_all(w: Writer) -> None:
-    """Without results, what is unused goes to memory that the caller sees."""
+    """Store unused values in memory that the caller sees, since there are no results."""
     target = next((m for m in w.memory if m.results), None) or region_of(w)
     assert target is not None
     for value in condense(w, w.pool.since(0), 3) or [any_value(w)]:
@@ -47,7 +50,7 @@ def _store_all(w: Writer) -> None:
 
 
 def _return(w: Writer, declaration: Declaration, types: Sequence[Type]) -> list[Type]:
-    """Emit the last ``return``; the types of its values."""
+    """Emit the last ``return``, and return the types of its values."""
     values = condense(w, w.pool.since(0), len(types) or _wanted(w))
     if not types:
         if w.plan.multi_return and w.entropy.below(_MANY) == 0:
@@ -55,10 +58,10 @@ def _return(w: Writer, declaration: Declaration, types: Sequence[Type]) -> list[
         values = _fit(w, declaration.convention, values or [any_value(w)])
         types = [value.type for value in values]
     inst = w.emit("return")
-    way = Edge(w.block, inst.args, values, w.pool.candidates())
+    edge = Edge(w.block, inst.args, values, w.pool.candidates())
     for value in values:
         w.pool.use(value)
-    fill(w, way, list(types))
+    fill(w, edge, list(types))
     return list(types)
 
 
@@ -67,20 +70,21 @@ def _wanted(w: Writer) -> int:
 
 
 def _more(w: Writer, count: int) -> list[Value]:
-    """Values of any kind that is in scope."""
+    """Return drawn values of any type in scope."""
     types = w.pool.types()
     drawn = [w.pool.pick(w.entropy, w.entropy.choice(types), 0.0) for _ in range(count)]
     return [value for value in drawn if value is not None]
 
 
 def any_value(w: Writer) -> Value:
+    """Return a drawn value of the first type in scope."""
     value = w.pool.pick(w.entropy, w.pool.types()[0], 0.0)
     assert value is not None
     return value
 
 
 def _fit(w: Writer, convention: str, values: list[Value]) -> list[Value]:
-    """Without an implicit sret area only so much can be returned."""
+    """Fold values until they fit in registers, unless an implicit ``sret`` area may hold them."""
     while not w.plan.multi_return and not conventions.fits(convention, [v.type for v in values]):
         if len(values) == 1:
             return [_one_word(w, values[0])]
@@ -89,6 +93,6 @@ def _fit(w: Writer, convention: str, values: list[Value]) -> list[Value]:
 
 
 def _one_word(w: Writer, value: Value) -> Value:
-    """An i128 folded to its half."""
+    """Fold an i128 to an i64."""
     low, high = w.apply(w.instruction_set.by_key["isplit", value.type, (value.type,)], [value])
     return w.op("bxor", low, high)

@@ -1,7 +1,7 @@
-"""Cranelift's settings for a case: tables of what is drawn and how often, and why the rest is not.
+"""Cranelift's settings for a case: tables of what is drawn and how often, and of what is not drawn.
 
-Every setting of Cranelift's own tables is in one of these; a test fails for one that is in none.
-A target costs some microseconds to make, so that nothing speaks against free combinations.
+Every setting of Cranelift is in one of these tables; a test fails for a setting that is in none. A
+target takes some microseconds to create, so combinations may be drawn freely.
 """
 
 from __future__ import annotations
@@ -21,22 +21,24 @@ _OPT_CUMULATIVE = tuple(accumulate((6, 2, 2)))
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A setting, the share of cases that it is drawn for, and the values to draw from.
+    """A setting that is drawn.
 
-    A value is named as often as it is to be drawn.
+    Attributes:
+        share: the share of the cases that have it.
+        values: the values to draw from; more frequent values are repeated.
     """
 
     share: float
     values: tuple[str, ...] = ("true",)
 
 
-#: Drawn for any case.
+#: Drawn for every case.
 USUAL: dict[str, Drawn] = {
     "enable_nan_canonicalization": Drawn(0.2),
     "enable_alias_analysis": Drawn(0.1, ("false",)),
     "enable_multi_ret_implicit_sret": Drawn(0.15),
 }
-#: Drawn in half of the cases: the other half is what people compile with.
+#: Drawn for half of the cases; the other half has settings that are common in practice.
 UNUSUAL: dict[str, Drawn] = {
     "regalloc_algorithm": Drawn(0.15, ("single_pass",)),
     "regalloc_checker": Drawn(0.1),
@@ -55,10 +57,10 @@ UNUSUAL: dict[str, Drawn] = {
 _PROBESTACK_SHARE = 0.3
 # From 16 bytes up, so that probing keeps the stack pointer aligned.
 _PROBESTACK_SIZES = ("12", "4", "5", "6", "8", "10", "14", "16")
-#: So much padding that branches do not reach: on some ISAs they reach 32 KiB, or 1 MiB.
+#: Padding that is larger than the reach of branches, which is 32 KiB or 1 MiB on some ISAs.
 _FAR_SHARE, _FAR_PADDING = 0.004, ("13", "14", "15", "16")
 
-#: Drawn by code of their own.
+#: Drawn by other code.
 OTHERS = frozenset(
     {"opt_level", "enable_probestack", "probestack_strategy", "probestack_size_log2"}
 )
@@ -76,7 +78,7 @@ NOT_DRAWN: dict[str, str] = {
 
 
 def draw_settings(entropy: Entropy, options: Options) -> dict[str, str]:
-    """Shared settings, the ones that generation depends on included."""
+    """Draw shared settings, including those that generation depends on."""
     settings = {"opt_level": entropy.weighted(_OPT_LEVELS, _OPT_CUMULATIVE)}
     if not options.settings:
         return settings
@@ -146,7 +148,7 @@ _MOST_CHAOS = 64
 
 
 def draw_chaos(entropy: Entropy, options: Options) -> bytes:
-    """Bytes for Cranelift's chaos mode, empty for most cases."""
+    """Draw the bytes for Cranelift's chaos mode, which most cases do not have."""
     if not (options.chaos and options.settings) or not entropy.chance(_CHAOS_SHARE):
         return b""
     size = 1 + entropy.below(_MOST_CHAOS)

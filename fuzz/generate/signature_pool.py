@@ -1,7 +1,7 @@
-"""A menu of signatures for main functions.
+"""A pool of signatures for main functions.
 
-Every signature of a main function costs a driver per ISA, which takes about as long to compile as
-the case itself. So most cases take theirs from a menu, whose drivers are soon there; the rest, and
+Every signature of a main function needs a driver per ISA, which takes about as long to compile as a
+case. So most cases draw theirs from a pool, whose drivers are soon compiled. The other cases, and
 all callees, have any signature.
 """
 
@@ -16,31 +16,35 @@ from fuzz.entropy import Entropy, PrngEntropy
 from fuzz.generate import conventions
 from fuzz.generate.options import EVERY_TYPE, PLAIN_TYPES
 
-#: Signatures per kind of main function: over plain types, and with each other type.
+#: Signatures per kind of main function: over plain types, and with one other type.
 POOL_SIZE = 24
 UNCOMMON_SIZE = 4
-#: How many are looked at for one that suits the types of a case.
+#: How many signatures are drawn, of which the one that suits the types of the case best is taken.
 _LOOKED_AT = 4
 _EXTENDED = 6
 
 
 @dataclass(frozen=True, slots=True)
 class DrawnSignature:
-    """Parameters and results; ``memory`` is the parameter that takes the region's address."""
+    """Parameters and results of a function.
+
+    Attributes:
+        memory: the index of the parameter that takes the region's address.
+    """
 
     params: tuple[AbiParam, ...]
     returns: tuple[AbiParam, ...]
     memory: int | None
 
     def foreign(self, types: tuple[Type, ...]) -> int:
-        """How many of its values have a type that is not among these."""
+        """Return how many of the values have a type that is not among these."""
         return sum(param.type not in types for param in self.params + self.returns)
 
 
 def pick_signature(
     entropy: Entropy, types: tuple[Type, ...], multi: bool, region: bool
 ) -> DrawnSignature:
-    """The signature of the menu that suits ``types`` best, of a few drawn ones."""
+    """Draw a few signatures from the pool, and return the one that suits ``types`` best."""
     uncommon = tuple(type_ for type_ in types if type_ not in PLAIN_TYPES)
     signatures = signature_pool(entropy.choice(uncommon) if uncommon else None, multi, region)
     drawn = [entropy.choice(signatures) for _ in range(_LOOKED_AT)]
@@ -49,10 +53,12 @@ def pick_signature(
 
 @cache
 def signature_pool(uncommon: Type | None, multi: bool, region: bool) -> tuple[DrawnSignature, ...]:
-    """The menu over plain types, and the type ``uncommon`` if one is given; the same in every
-    process.
+    """Return the pool over plain types, which is the same in every process.
 
-    ``multi`` permits more results than registers take, ``region`` asks for its address.
+    Args:
+        uncommon: a further type that the signatures have.
+        multi: there may be more results than fit in registers.
+        region: a parameter takes the region's address.
     """
     seed = EVERY_TYPE.index(uncommon) if uncommon is not None else 0
     size = UNCOMMON_SIZE if uncommon is not None else POOL_SIZE
@@ -78,7 +84,7 @@ def _draw(entropy: Entropy, uncommon: Type | None, multi: bool, region: bool) ->
 
 
 def abi_param(entropy: Entropy, type_: Type) -> AbiParam:
-    """A parameter or result of the type, a narrow integer sometimes extended."""
+    """Return a parameter or result of the type; some narrow integers are extended."""
     narrow = type_.is_int and type_.bits < 64 and not type_.is_vector
     if narrow and entropy.below(_EXTENDED) == 0:
         return AbiParam(type_, entropy.choice(("uext", "sext")))

@@ -1,4 +1,4 @@
-"""A function's signature: main's mostly from the menu, a callee's any, and what it must return."""
+"""The signatures of functions: main's mostly from the pool, a callee's freely drawn."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from fuzz.generate import conventions
 from fuzz.generate.signature_pool import DrawnSignature, abi_param, pick_signature
 from fuzz.generate.writer import MemoryObject, Writer
 
-#: One main function in so many has a signature that is not from the menu.
+#: One main function in so many has a signature that is not from the pool.
 _NOT_POOLED = 20
-#: One callee in so many gives its results by an explicit pointer.
+#: One callee in so many returns its results through an explicit ``sret`` pointer.
 _SRET = 8
 #: One callee in so many takes up to 32 arguments.
 _MANY = 10
@@ -22,14 +22,14 @@ _MOST_VALUES = 32
 
 @dataclass(slots=True)
 class Declaration:
-    """What is settled of a function before its body is.
+    """What is known of a function before its body is generated.
 
     Attributes:
-        signature: parameters, and the results where they are settled (``fixed``).
-        convention: its calling convention.
-        sret: the parameter that takes the address of its results.
-        area: bytes at that address.
-        fixed: the results are ``signature.returns``, even if these are none.
+        signature: the parameters, and the results if they are known (``fixed``).
+        convention: the calling convention.
+        sret: the index of the parameter that takes the address of the results.
+        area: how many bytes there are at that address.
+        fixed: whether the results are ``signature.returns``, even if that is empty.
     """
 
     signature: DrawnSignature
@@ -92,7 +92,7 @@ def _draw_callee(w: Writer) -> Declaration:
     entropy, plan = w.entropy, w.plan
     convention = conventions.draw(entropy, plan.options.conventions, main=False)
     if convention == "preserve_all":
-        # It has no results: without memory there is nothing that it could do.
+        # It has no results, so without memory it could have no effect.
         if plan.region_size:
             return Declaration(_draw_params(w, memory=True), convention, fixed=True)
         convention = plan.options.conventions[0]
@@ -108,7 +108,7 @@ def _draw_callee(w: Writer) -> Declaration:
 
 
 def _find_tails(w: Writer, *, region: bool) -> None:
-    """Settle which functions this one may end in, by what they return."""
+    """Choose which functions this one may end in: those with the same results as a drawn one."""
     tails = [c for c in w.plan.callees if c.function.signature.call_conv == "tail"]
     tails = [c for c in tails if c.memory is None or region]
     if tails and w.entropy.below(4):
@@ -128,7 +128,7 @@ def _with_sret(w: Writer, signature: DrawnSignature, convention: str) -> Declara
 
 
 def _draw_params(w: Writer, *, memory: bool) -> DrawnSignature:
-    """Draw parameters, one of them the region's address where that is wanted."""
+    """Draw parameters, and the region's address among them if it is wanted."""
     entropy = w.entropy
     count = 2 + entropy.below(4)
     if entropy.below(8) == 0:

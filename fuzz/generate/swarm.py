@@ -1,4 +1,4 @@
-"""What one case draws from: its own subset of types and opcodes, its own habits."""
+"""Swarm testing: each case draws from its own subset of types and opcodes."""
 
 from __future__ import annotations
 
@@ -10,20 +10,23 @@ from fuzz.entropy import Entropy
 from fuzz.generate.instruction_set import InstructionSet
 from fuzz.generate.options import PLAIN_TYPES
 
-#: Out of 16 cases, how many have the type.
+#: How many of 16 cases have the type.
 _TYPE_SHARE = {I8: 8, I16: 7, I32: 13, I64: 13, I128: 4, F32: 6, F64: 6}
-#: The same of the cases that are not plain: vectors of 128 bits, and f16, f128, smaller vectors.
+#: The same for the other types, in cases that are not plain: vectors of 128 bits, and all others
+#: (f16, f128, smaller vectors).
 _VECTOR_SHARE, _NARROW_SHARE = 4, 1
 _WEIGHTS = (0, 1, 2, 5)
 
 
 class Swarm:
-    """Swarm testing: what is left out of a case makes room for more of the rest.
+    """The subset of types and opcodes, and the probabilities, of one case.
+
+    What is left out of a case makes room for more of the rest.
 
     Attributes:
-        types: the types of this case's parameters and operations, at least one integer among them.
-        unused: probability that an operand is a value that nobody has used.
-        constant: probability that an operand is a constant.
+        types: the types of the case's parameters and operations, among them i32 or i64.
+        unused: the probability that an operand is an unused value.
+        constant: the probability that an operand is a constant.
     """
 
     def __init__(self, entropy: Entropy, instruction_set: InstructionSet) -> None:
@@ -38,10 +41,11 @@ class Swarm:
         self.constant = 0.05 + 0.05 * entropy.below(6)
 
     def type(self, entropy: Entropy) -> Type:
+        """Draw a type of the case."""
         return entropy.choice(self.types)
 
     def draw_pure(self, entropy: Entropy) -> TypedInstruction | None:
-        """A pure operation of this case: an opcode by its weight, then any of its instructions."""
+        """Draw a pure instruction: an opcode by its weight, then one of its typed instructions."""
         name = entropy.weighted(self._names, self._cumulative)
         instructions = self._instructions.get(name)
         if instructions is None:
@@ -52,7 +56,10 @@ class Swarm:
 
 
 def _draw_types(entropy: Entropy, instruction_set: InstructionSet) -> tuple[Type, ...]:
-    """Half of the cases are of plain types only: they are the fastest, and most code."""
+    """Draw the types of a case.
+
+    Half of the cases have plain types only: these are the fastest, and resemble most code.
+    """
     uncommon = entropy.below(2)
     bits = entropy.bits(4 * len(instruction_set.types))
     types: list[Type] = []

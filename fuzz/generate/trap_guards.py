@@ -1,6 +1,6 @@
-"""Operations that trap for some operands, with operands that they do not trap for.
+"""Operations that trap for some operands, with operands for which they do not trap.
 
-Guards hide the rules under test, so that constants and known ranges serve as often as a guard.
+Guards hide the rules under test, so constants and values of a known range serve as often.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ DIVISIONS = ("udiv", "sdiv", "urem", "srem")
 
 
 def binary_types(w: Writer, name: str) -> list[Type]:
-    """Types of the case for which every target has the operation on two such operands."""
+    """Return the types of the case that support the operation on two operands of the type."""
     return [t for t in w.swarm.types if w.instruction_set.has(name, t, t, t)]
 
 
 def division(w: Writer) -> bool:
-    """Emit a division that cannot trap. False where the case has no type for one."""
+    """Emit a division that cannot trap. Returns False if the case has no type for one."""
     name = w.entropy.choice(DIVISIONS)
     types = binary_types(w, name)
     if not types:
@@ -34,14 +34,14 @@ def division(w: Writer) -> bool:
 
 
 def divide(w: Writer, name: str, type_: Type) -> None:
-    """Emit this division with operands that it cannot trap for."""
+    """Emit a division with operands for which it cannot trap."""
     dividend = pick(w, type_)
     divisor = positive(w, type_) if name == "sdiv" else nonzero(w, type_)
     w.keep(w.op(name, dividend, divisor))
 
 
 def nonzero(w: Writer, type_: Type) -> Value:
-    """A value that is never 0: constant, guarded, or of a known range."""
+    """Return a value that is never 0: a constant, guarded, or of a known range."""
     kind = w.entropy.below(5)
     if kind == 0:
         return solid(w, type_)
@@ -53,7 +53,7 @@ def nonzero(w: Writer, type_: Type) -> Value:
 
 
 def positive(w: Writer, type_: Type) -> Value:
-    """A value that as a signed one is greater than 0, or a constant other than 0 and -1."""
+    """Return a value that is greater than 0 if signed, or a constant other than 0 and -1."""
     kind = w.entropy.below(4)
     if kind == 0:
         return solid(w, type_)
@@ -70,7 +70,7 @@ def positive(w: Writer, type_: Type) -> Value:
 
 
 def _from_narrower(w: Writer, type_: Type, extend: str) -> Value | None:
-    """A narrower value, zero-extended, plus a little: positive, and known to be so."""
+    """Return a zero-extended narrower value plus a small constant, which is positive."""
     narrower = [
         t
         for t in w.swarm.types
@@ -87,7 +87,7 @@ def _odd(w: Writer, type_: Type) -> int:
 
 
 def to_integer(w: Writer) -> bool:
-    """Emit a float-to-integer conversion that is in range. False where there is none."""
+    """Emit a conversion of a float in range to an integer. Returns False if there is none."""
     name = w.entropy.choice(("fcvt_to_sint", "fcvt_to_uint"))
     instructions = [
         (t, f)
@@ -103,14 +103,14 @@ def to_integer(w: Writer) -> bool:
 
 
 def convert_in_range(w: Writer, name: str, type_: Type, float_: Type) -> None:
-    """Emit this conversion of a float that it cannot trap for."""
+    """Emit a conversion of a float for which it cannot trap."""
     signed = name == "fcvt_to_sint"
     ranged = _converted(w, type_, float_, signed) if w.entropy.below(2) else None
     w.keep(w.op(name, ranged or clamped(w, type_, float_, signed), type=type_))
 
 
 def _converted(w: Writer, type_: Type, float_: Type, signed: bool) -> Value | None:
-    """A float that was made of a narrower integer."""
+    """Return a float that was converted from a narrower integer."""
     name = "fcvt_from_sint" if signed else "fcvt_from_uint"
     sources = [
         t
@@ -126,7 +126,7 @@ def _converted(w: Writer, type_: Type, float_: Type, signed: bool) -> Value | No
 
 
 def clamped(w: Writer, type_: Type, float_: Type, signed: bool) -> Value:
-    """Any float, without NaN, between bounds that the conversion accepts."""
+    """Return a float that is no NaN and lies within bounds that the conversion accepts."""
     value = pick(w, float_)
     is_nan = w.op("fcmp", value, value, cond="uno")
     value = w.op("select", is_nan, w.constant(float_, 0), value)
@@ -135,23 +135,26 @@ def clamped(w: Writer, type_: Type, float_: Type, signed: bool) -> Value:
 
 
 def _bounds(w: Writer, type_: Type, float_: Type, signed: bool) -> tuple[int, int]:
-    """Bits of the least and the greatest float to convert: the very limits, or closer ones."""
+    """Return the bits of the least and the greatest float to convert.
+
+    They are the exact limits, or closer.
+    """
     most = type_.bits - signed
     if w.entropy.below(2):
         most -= w.entropy.below(min(4, most))
-    # What is greater than -1 becomes an unsigned 0.
+    # Everything above -1 is converted to an unsigned 0.
     low = _power(float_, most) if signed else _power(float_, 0) - 1
     return low | float_.sign_bit, _power(float_, most) - 1
 
 
 def _power(float_: Type, exponent: int) -> int:
-    """The bits of 2**exponent, or the greatest finite power."""
+    """Return the bits of 2**exponent, or of the greatest finite power of 2."""
     bias = (1 << (float_.lane_bits - 2 - fraction_bits(float_))) - 1
     return (min(exponent, bias) + bias) << fraction_bits(float_)
 
 
 def checked_add(w: Writer) -> bool:
-    """Emit ``uadd_overflow_trap`` of operands that have a bit to spare."""
+    """Emit ``uadd_overflow_trap`` of operands whose highest bit is 0."""
     types = binary_types(w, "uadd_overflow_trap")
     if not types:
         return False
@@ -160,7 +163,7 @@ def checked_add(w: Writer) -> bool:
 
 
 def add_in_range(w: Writer, type_: Type) -> None:
-    """Emit ``uadd_overflow_trap`` of operands that it cannot trap for."""
+    """Emit ``uadd_overflow_trap`` of operands for which it cannot trap."""
     one = w.constant(type_, 1 + w.entropy.below(type_.bits - 2))
     left = w.op("ushr", pick(w, type_), one)
     if w.entropy.below(2):
@@ -171,7 +174,7 @@ def add_in_range(w: Writer, type_: Type) -> None:
 
 
 def checked_condition(w: Writer) -> bool:
-    """Emit a ``trapz`` or ``trapnz`` that never fires."""
+    """Emit a ``trapz`` or ``trapnz`` that never traps."""
     types = [t for t in w.swarm.types if w.instruction_set.has("trapz", t, t)]
     if not types:
         return False
@@ -180,7 +183,7 @@ def checked_condition(w: Writer) -> bool:
 
 
 def check_condition(w: Writer, name: str, type_: Type) -> None:
-    """Emit a conditional trap on a value of this type that it does not trap for."""
+    """Emit a conditional trap on a value for which it does not trap."""
     value = nonzero(w, type_)
     if name == "trapnz":
         zero = w.op("icmp", value, w.constant(type_, 0), cond="eq")
@@ -200,5 +203,5 @@ GUARDED: tuple[Callable[[Writer], bool], ...] = (
 
 
 def guarded_operation(w: Writer) -> bool:
-    """Emit one of them. False where the case's types or targets have no such operation."""
+    """Emit one of these operations. Returns False if the case does not support it."""
     return w.entropy.choice(GUARDED)(w)

@@ -1,4 +1,7 @@
-"""Places that trap for some inputs: in trapping cases only, and few, or little else would run."""
+"""Places that trap for some inputs.
+
+Only trapping cases have them, and few: otherwise little else would be executed.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ def _arm(w: Writer) -> bool:
 
 
 def _conditional(w: Writer) -> bool:
-    """``trapz`` or ``trapnz`` of whatever there is."""
+    """Emit ``trapz`` or ``trapnz`` of any value."""
     value = condition(w) if w.entropy.below(3) else compare(w)
     w.emit(w.entropy.choice(("trapnz", "trapz")), value, type=value.type, trap=_trap_code(w))
     return True
@@ -43,7 +46,7 @@ def _division(w: Writer) -> bool:
 
 
 def _divisor(w: Writer, value: Value) -> Value:
-    """Sometimes masked, so that zeros are not too rare."""
+    """Return the divisor, or its lowest bits, so that zeros are not too rare."""
     if w.entropy.below(2):
         return w.op("band", value, w.constant(value.type, 1 + w.entropy.below(7)))
     return value
@@ -76,7 +79,7 @@ def _addition(w: Writer) -> bool:
 
 
 def _out_of_bounds(w: Writer) -> bool:
-    """An access whose address is far off under a condition."""
+    """Emit an access whose address is far away from the region under a condition."""
     region = next((m for m in w.memory if m.base is not None), None)
     if region is None:
         return False
@@ -112,7 +115,7 @@ SITES: tuple[Callable[[Writer], bool], ...] = (
 
 
 def trap_site(w: Writer) -> bool:
-    """Emit one of the places that the plan still allows."""
+    """Emit a place that may trap, if the case may have another one."""
     if w.plan.sites <= 0 or not w.entropy.choice(SITES)(w):
         return False
     w.plan.sites -= 1
@@ -121,6 +124,6 @@ def trap_site(w: Writer) -> bool:
 
 
 def ensure_trap(w: Writer) -> None:
-    """At the end of main: see to it that a trapping case has one such place at least."""
+    """Emit a place that may trap at the end of main if a trapping case has none."""
     if w.plan.trapping and not w.plan.trapped:
         _conditional(w)

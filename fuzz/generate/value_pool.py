@@ -1,4 +1,4 @@
-"""Values in scope, by type, and which of them nobody has used yet."""
+"""The values in scope, by type, and which of them are unused."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _RECENT = 6
 
 
 class Pool:
-    """The values that dominate the point of insertion.
+    """The values that dominate the current position.
 
-    Scopes nest as control flow does: ``mark`` when a region begins that does not dominate what
-    follows it, ``release`` when it ends.
+    Scopes nest as control flow does. ``mark`` begins a scope whose values do not dominate the code
+    after it, and ``release`` ends it.
     """
 
     def __init__(self) -> None:
@@ -23,6 +23,7 @@ class Pool:
         self._used: set[Value] = set()
 
     def add(self, value: Value) -> None:
+        """Add a value to the current scope."""
         type_ = value.type
         self._log.append(value)
         values = self._by_type.get(type_)
@@ -34,14 +35,15 @@ class Pool:
             self._unused[type_].append(value)
 
     def has(self, type_: Type) -> bool:
+        """Return whether there is a value of the type."""
         return bool(self._by_type.get(type_))
 
     def use(self, value: Value) -> None:
-        """Note that something depends on the value."""
+        """Mark a value as used."""
         self._used.add(value)
 
     def unused(self, type_: Type) -> Value | None:
-        """The newest value of the type that is not used; it stays so until ``use``."""
+        """Return the newest unused value of a type, or None. It stays unused until ``use``."""
         waiting = self._unused.get(type_)
         while waiting:
             if waiting[-1] not in self._used:
@@ -50,7 +52,11 @@ class Pool:
         return None
 
     def pick(self, entropy: Entropy, type_: Type, unused: float) -> Value | None:
-        """A value of the type, an unused one with probability ``unused``; None if there is none."""
+        """Return a value of a type and mark it as used, or return None if there is no such value.
+
+        Args:
+            unused: the probability that an unused value is preferred.
+        """
         values = self._by_type.get(type_)
         if not values:
             return None
@@ -68,24 +74,24 @@ class Pool:
         return value
 
     def mark(self) -> int:
-        """Where a scope begins, for ``since`` and ``release``."""
+        """Return the beginning of a scope, for ``since`` and ``release``."""
         return len(self._log)
 
     def since(self, mark: int) -> list[Value]:
-        """The unused values of a scope, oldest first."""
+        """Return the unused values of a scope, the oldest first."""
         return [value for value in self._log[mark:] if value not in self._used]
 
     def candidates(self) -> dict[Type, list[Value]]:
-        """A few values of each type as they are now, the newest last."""
+        """Return a few values of each type as they are now, the newest last."""
         return {type_: values[-4:] for type_, values in self._by_type.items() if values}
 
     def release(self, mark: int) -> None:
-        """End a scope: its values are out of reach."""
+        """End a scope and remove its values."""
         while len(self._log) > mark:
             value = self._log.pop()
             self._by_type[value.type].pop()
             self._used.add(value)
 
     def types(self) -> list[Type]:
-        """The types of which there are values, in the order of their first value."""
+        """Return the types of the values, in the order of the first value of each type."""
         return [type_ for type_, values in self._by_type.items() if values]

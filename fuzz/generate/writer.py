@@ -1,4 +1,4 @@
-"""The state of one function while it is written: where, what is in scope, what it may cost."""
+"""The state of a function while it is generated, and the means to append to it."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from clif.types import I64, I128, INTS, Type
 from fuzz.generate.case_plan import Callee, CasePlan
 from fuzz.generate.value_pool import Pool
 
-#: The integer type of so many bits.
+#: The scalar integer type of each width.
 SCALAR_OF_BITS = {type_.bits: type_ for type_ in INTS}
 
 
 @dataclass(slots=True, eq=False)
 class MemoryObject:
-    """Memory that may be accessed: bytes ``0..size`` from an address aligned to ``align``.
+    """Memory that a function may access: ``size`` bytes from an address aligned to ``align``.
 
     Attributes:
-        base: the address, for objects that came as a parameter.
-        slot: the stack slot, for others.
-        writable: where writing may begin; nothing below is ever written by anyone.
-        region: number of the alias region that every access of this function names, or None.
-        results: it is where the caller wants the results: its ``sret`` argument.
+        base: the address of an object that came as a parameter.
+        slot: the stack slot of any other object.
+        writable: where writing may begin; everything below is never written by any function.
+        region: the number of the alias region that every access of this function names, or None.
+        results: whether it is where the caller wants the results, through an ``sret`` argument.
     """
 
     size: int
@@ -53,7 +53,7 @@ class MemoryObject:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Field:
-    """A value of a type in a stack slot, at an offset."""
+    """A value of a type at an offset in a stack slot."""
 
     slot: StackSlot
     type: Type
@@ -62,13 +62,13 @@ class Field:
 
 @dataclass(slots=True, eq=False)
 class Edge:
-    """A way out of a scope whose arguments are settled later: a branch's target, or a return.
+    """A branch target or a return whose arguments are chosen later.
 
     Attributes:
-        block: whose terminator it is.
-        args: the list to fill, of the ``BlockCall`` or of the ``return``.
-        own: values that nobody has used; they should go along.
-        candidates: what else was in scope.
+        block: the block that ends in it.
+        args: the argument list to fill, of the ``BlockCall`` or of the ``return``.
+        own: unused values, which should become arguments.
+        candidates: other values in scope, by type.
     """
 
     block: Block
@@ -79,25 +79,33 @@ class Edge:
 
 @dataclass(slots=True, eq=False)
 class Loop:
-    """A loop being written. ``breaks`` is None where its body's values must dominate the exit."""
+    """A loop that is being generated.
+
+    Attributes:
+        depth: the nesting depth of its body.
+        breaks: its breaks so far; None if there may be none, because what follows the loop uses
+            values of its body.
+    """
 
     depth: int
     breaks: list[Edge] | None
 
 
 class Writer:
-    """Appends to one function, and knows what may be appended.
+    """Appends to one function, and tracks what is in scope.
 
-    Methods that emit return values that are *not* in the pool; ``keep`` puts them there.
+    Methods that emit an instruction do not add its results to the pool; ``keep`` does.
 
     Attributes:
-        open: float values whose NaN payload is open (see ``payload``).
-        count: instructions so far; ``steps``: bound on those executed, ``limit`` its bound.
-        weight: how often the current block runs at most.
-        depth: nesting of control flow.
-        required: opcode_types that this function is to have yet.
-        tails: functions that this one may end in.
-        fields: places in big stack frames, initialised.
+        nondeterministic_nans: the float values that may be a NaN with a sign and payload that CLIF
+            leaves open.
+        count: how many instructions the function has.
+        steps: an upper bound on the instructions that it executes; ``limit`` bounds it.
+        weight: how often the current block is executed at most.
+        depth: the nesting depth of control flow.
+        required: the (opcode, type) pairs that this function must contain and does not yet.
+        tails: the functions that this one may end in with a tail call.
+        fields: initialised places in big stack frames.
     """
 
     def __init__(self, plan: CasePlan, function: Function, limit: int) -> None:
@@ -126,7 +134,7 @@ class Writer:
     # --- blocks ---
 
     def new_block(self, params: Sequence[Type] = ()) -> Block:
-        """A block that is in the layout from now on."""
+        """Create a block and append it to the layout."""
         block = Block(self._next_block)
         self._next_block += 1
         block.params = [self.value(type_) for type_ in params]
@@ -134,7 +142,7 @@ class Writer:
         return block
 
     def enter(self, block: Block) -> None:
-        """Go on in a new block, at the layout's end, its parameters in the pool."""
+        """Continue in a new block, at the end of the layout, with its parameters in the pool."""
         if self.function.blocks[-1] is not block:
             self.function.blocks.remove(block)
             self.function.blocks.append(block)
@@ -142,7 +150,7 @@ class Writer:
         self.keep_params(block)
 
     def keep_params(self, block: Block) -> None:
-        """Parameters of blocks: floats among them count as open."""
+        """Add the parameters of a block to the pool."""
         for param in block.params:
             if has_nondeterministic_nans(param.type) and not self.plan.canonical_nans:
                 self.nondeterministic_nans.add(param)
@@ -160,11 +168,13 @@ class Writer:
     # --- instructions ---
 
     def value(self, type_: Type) -> Value:
+        """Create a value."""
         value = Value(type_, self._next_value)
         self._next_value += 1
         return value
 
     def keep(self, value: Value) -> Value:
+        """Add a value to the pool, and return it."""
         self.pool.add(value)
         return value
 
@@ -176,7 +186,10 @@ class Writer:
         cond: str = "",
         trap: str = "",
     ) -> list[Value]:
-        """Emit an instruction. Operands of exposing ones must be closed."""
+        """Emit a typed instruction and return its results.
+
+        Operands of instructions that expose NaNs must be canonical.
+        """
         results: list[Value] = []
         number = self._next_value
         for type_ in instruction.results:
@@ -201,6 +214,7 @@ class Writer:
         return results
 
     def _has_nondeterministic_nans(self, payload: NanEffect, args: list[Value]) -> bool:
+        """Return whether the results of an instruction may be nondeterministic NaNs."""
         if payload is NanEffect.PRODUCES:
             return not self.plan.canonical_nans
         if payload is NanEffect.IGNORES or payload is NanEffect.EXPOSES:
@@ -220,7 +234,7 @@ class Writer:
         targets: Sequence[BlockCall] = (),
         trap: str = "",
     ) -> Inst:
-        """Emit what is no form of operands alone: control flow, calls, memory, constants."""
+        """Emit an instruction of any kind: control flow, calls, memory accesses, constants."""
         opcode = self.instruction_set.opcodes[name]
         inst = Inst(opcode, type, list(args), imm=imm, flags=flags, offset=offset, ref=ref)
         inst.trap = trap
@@ -242,8 +256,11 @@ class Writer:
         cond: str = "",
         trap: str = "",
     ) -> Value:
-        """Emit an instruction with one result by its opcode. Raises KeyError if it is not
-        supported."""
+        """Emit a typed instruction with one result, found by its opcode and operands.
+
+        Raises:
+            KeyError: the instruction is not supported.
+        """
         return self.apply(self._lookup(name, args, type), list(args), imm, cond, trap)[0]
 
     def _lookup(self, name: str, args: tuple[Value, ...], type_: Type | None) -> TypedInstruction:
@@ -254,7 +271,10 @@ class Writer:
     # --- constants ---
 
     def constant(self, type_: Type, bits: int) -> Value:
-        """A value with these bits. ``i128`` has no constants of its own: halves, concatenated."""
+        """Return a constant with these bits.
+
+        As ``i128`` has no constants, its halves are concatenated.
+        """
         if type_ is I128:
             low = self._simple("iconst", I64, I64, bits & I64.mask)
             high = self._simple("iconst", I64, I64, bits >> 64)
@@ -272,7 +292,7 @@ class Writer:
         return self.emit(name, type=ctrl, results=(result,), imm=imm).results[0]
 
     def canonical_nan(self, type_: Type) -> Value:
-        """The NaN that canonicalisation would give, in every lane."""
+        """Return the NaN that canonicalisation yields, in every lane."""
         lane = canonical_nan(type_.lane)
         bits = sum(lane << (n * type_.lane_bits) for n in range(type_.lanes))
         return self.constant(type_, bits)
@@ -280,5 +300,5 @@ class Writer:
     # --- room ---
 
     def room(self, steps: int) -> bool:
-        """Whether ``steps`` more at the current weight stay within the bound."""
+        """Return whether ``steps`` more instructions, at the current weight, fit in the limit."""
         return self.steps + steps * self.weight <= self.limit
