@@ -1,1 +1,1 @@
-"""CLIF as Python data: types, opcodes, functions, builder, printer. No execution, no compiler."""
+"""CLIF as Python data: types, opcodes, functions, and analyses without a compiler."""

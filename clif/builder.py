@@ -1,8 +1,8 @@
-"""Building functions instruction by instruction.
+"""Builds functions instruction by instruction.
 
-``FunctionBuilder.ins`` derives result types from the opcode's constraints, so a caller names only
-opcode, operands and what the format asks for. It checks nothing else: that is ``clif.validity``'s
-and the verifier's work.
+``FunctionBuilder.ins`` derives the types of results from the opcode's constraints, so a caller
+names only the opcode, its operands and what its format needs besides. It checks nothing;
+``clif.validity`` and Cranelift's verifier do.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _CALLS = (Format.CALL, Format.CALL_INDIRECT)
 
 
 def resolve(constraint: Constraint, ctrl: Type | None) -> Type:
-    """The type that a constraint gives under the controlling type ``ctrl``.
+    """Return the type that a constraint determines under a controlling type.
 
     Raises:
         KeyError: CLIF has no such type (``HalfWidth`` of ``i8``).
-        ValueError: the constraint leaves the type free.
+        ValueError: the constraint does not determine a type.
     """
     if constraint.kind == "Concrete":
         return by_name(constraint.types[0])
@@ -63,9 +63,11 @@ def _unresolved(kind: str) -> Type:
 
 
 class FunctionBuilder:
-    """Appends to one function; ``block`` is where ``ins`` puts instructions.
+    """Appends blocks and instructions to a function.
 
-    ``opcodes`` is the table of ``backend.cranelift.opcodes``.
+    Attributes:
+        opcodes: the table of ``backend.cranelift.opcodes``.
+        block: where ``ins`` appends instructions.
     """
 
     def __init__(self, function: Function, opcodes: Mapping[str, Opcode]) -> None:
@@ -76,13 +78,16 @@ class FunctionBuilder:
         self.block: Block = function.blocks[-1] if function.blocks else Block(-1)
 
     def new_value(self, type_: Type) -> Value:
-        """A value that nothing defines yet."""
+        """Make a value that nothing defines yet."""
         value = Value(type_, self.next_value)
         self.next_value += 1
         return value
 
     def create_block(self, params: Sequence[Type] = (), *, append: bool = True) -> Block:
-        """A new block, at the layout's end unless ``append`` is false. ``block`` stays."""
+        """Make a block, at the end of the layout unless ``append`` is false.
+
+        ``self.block`` stays the same.
+        """
         block = Block(self.next_block)
         self.next_block += 1
         block.params = [self.new_value(type_) for type_ in params]
@@ -91,12 +96,13 @@ class FunctionBuilder:
         return block
 
     def stack_slot(self, size: int, align: int = 1) -> StackSlot:
+        """Declare a stack slot."""
         slot = StackSlot(size, align)
         self.function.stack_slots.append(slot)
         return slot
 
     def external(self, name: str, signature: Signature, *, colocated: bool = True) -> External:
-        """The declaration of callee ``name``, made once."""
+        """Declare a callee, or return the declaration that there is."""
         for external in self.function.externals:
             if external.name == name and external.signature == signature:
                 return external
@@ -119,7 +125,12 @@ class FunctionBuilder:
         trap: str = "",
         rmw: str = "",
     ) -> Inst:
-        """Append ``name`` to ``block``. The type is inferred where an operand determines it."""
+        """Append an instruction to ``block``.
+
+        Args:
+            type: the controlling type; it may be left out if an operand determines it. All others
+                are as in ``Inst``.
+        """
         opcode = self.opcodes[name]
         if type is None and opcode.typevar_operand is not None:
             type = args[opcode.typevar_operand].type
@@ -149,12 +160,13 @@ class FunctionBuilder:
         return [resolve(constraint, inst.type) for constraint in inst.opcode.results]
 
     def value(self, name: str, *args: Value, **rest: object) -> Value:
-        """``ins(...)`` of an opcode with one result, and that result."""
+        """Append an instruction that has one result, and return the result."""
         return self.ins(name, *args, **rest).result  # type: ignore[arg-type]
 
     def iconst(self, type_: Type, imm: int) -> Value:
+        """Append an integer constant."""
         return self.ins("iconst", type=type_, imm=imm & type_.mask).result
 
     def address(self, slot: StackSlot, offset: int = 0) -> Value:
-        """``stack_addr.i64``: every ISA of ours has 64-bit addresses."""
+        """Append the address of a stack slot, which has 64 bits on every ISA."""
         return self.ins("stack_addr", type=I64, ref=slot, offset=offset).result

@@ -1,4 +1,4 @@
-"""Float literals of CLIF's text from bit patterns: exact, NaN payloads included.
+"""Bit patterns of floats: NaNs, and the literals of CLIF's text.
 
 Source of the format: the Cranelift IR reference on floating point immediates.
 """
@@ -11,24 +11,27 @@ _FRACTION_BITS = {16: 10, 32: 23, 64: 52, 128: 112}
 
 
 def fraction_bits(type_: Type) -> int:
-    """Width of the trailing significand of a lane: 23 for ``f32``."""
+    """Return the width of the trailing significand of a lane: 23 for ``f32``."""
     return _FRACTION_BITS[type_.lane_bits]
 
 
 def canonical_nan(type_: Type) -> int:
-    """The bits of the positive quiet NaN without payload, of one lane."""
+    """Return the bits of the canonical NaN of one lane: positive, quiet, without payload."""
     quiet = fraction_bits(type_) - 1
     return ((1 << (type_.lane_bits - 1)) - 1) >> quiet << quiet
 
 
 def is_nan(bits: int, type_: Type) -> bool:
-    """Whether a lane's bit pattern is a NaN, quiet or signalling."""
+    """Return whether a lane's bit pattern is a NaN, quiet or signalling."""
     infinity = ((1 << (type_.lane_bits - 1)) - 1) >> fraction_bits(type_) << fraction_bits(type_)
     return bits & (type_.sign_bit - 1) > infinity
 
 
 def format_float(bits: int, type_: Type) -> str:
-    """``0x1.8p0``, ``-0.0``, ``+Inf``, ``-NaN:0x1``, ``+sNaN:0x1``... of a scalar's bit pattern."""
+    """Return a scalar's literal: ``0x1.8p0``, ``-0.0``, ``+Inf``, ``-NaN:0x1``, ``+sNaN:0x1``...
+
+    It is exact, the payload of a NaN included.
+    """
     fraction_width = fraction_bits(type_)
     exponent_width = type_.lane_bits - 1 - fraction_width
     fraction = bits & ((1 << fraction_width) - 1)

@@ -1,8 +1,8 @@
 """Functions as mutable Python data: signatures, blocks, instructions, values.
 
-A value is an object with a type and a number; who defines it is found by looking, not by links
-back, so that moving an instruction is one list operation. One ``Inst`` class serves every format:
-its opcode's format says which of the optional attributes count.
+A value is an object with a type and a number. It has no link to its definition, so that moving an
+instruction is one list operation; ``clif.uses`` finds definitions and uses. One class ``Inst``
+serves all formats: the opcode's format says which of the optional attributes count.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def format_name(name: str) -> str:
 
 
 class Value:
-    """An SSA value. Compared by identity; ``number`` is what the printer calls it."""
+    """An SSA value, compared by identity. ``number`` is its name in the text."""
 
     __slots__ = ("number", "type")
 
@@ -38,10 +38,12 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class MemFlags:
-    """Memory flags of a load or store, as its text says them.
+    """Memory flags of a load or store. ``str`` gives their text.
 
-    ``trap`` is the trap code of an access that faults, None for ``notrap``. ``endianness`` None is
-    the target's own. ``alias_region`` is a number declared in ``Function.alias_regions``.
+    Attributes:
+        trap: the trap code of an access that faults; None for ``notrap``.
+        endianness: ``little`` or ``big``; None for the target's own.
+        alias_region: a number declared in ``Function.alias_regions``.
     """
 
     trap: str | None = "heap_oob"
@@ -68,7 +70,12 @@ DEFAULT_FLAGS = MemFlags()
 
 @dataclass(frozen=True, slots=True)
 class AbiParam:
-    """A parameter or result of a signature. ``purpose`` is ``normal``, ``sret``, ``vmctx``..."""
+    """A parameter or result of a signature.
+
+    Attributes:
+        extension: ``uext``, ``sext`` or None.
+        purpose: ``normal``, ``sret``, ``vmctx``...
+    """
 
     type: Type
     extension: str | None = None
@@ -137,7 +144,7 @@ class External:
 
 @dataclass(slots=True, eq=False)
 class GlobalValue:
-    """``gv0 = symbol colocated %name+8`` and its kin, the definition kept as text."""
+    """A global value such as ``gv0 = symbol colocated %name+8``, the definition kept as text."""
 
     text: str
     kind: str = "symbol"
@@ -162,7 +169,7 @@ class Block:
 
 @dataclass(slots=True, eq=False)
 class BlockCall:
-    """A branch's target with the arguments for its parameters.
+    """A branch's target, with the arguments for its parameters.
 
     In the exception table of a ``try_call`` an argument may be a word: ``"ret0"``, ``"exn0"``.
     """
@@ -173,7 +180,7 @@ class BlockCall:
 
 @dataclass(slots=True, eq=False)
 class Handler:
-    """One entry of a ``try_call``'s exception table; ``tag`` None is ``default``."""
+    """One entry of a ``try_call``'s exception table. A ``tag`` of None is ``default``."""
 
     tag: int | None
     target: BlockCall
@@ -190,7 +197,7 @@ class StackMapEntry:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Annotations:
-    """What is said of an instruction beside what it does.
+    """What an instruction carries beside its meaning.
 
     Attributes:
         location: source location, as in ``@0030``; None for none.
@@ -219,7 +226,8 @@ class Inst:
             the indirect ones, then the arguments).
         results: the values that it defines.
         imm: integer immediate, lane number, bit pattern of a float or vector constant or shuffle
-            mask (little endian: lane 0 in the lowest bits). Signedness is free: readers mask it.
+            mask (little endian: lane 0 in the lowest bits). It may be signed or unsigned: whoever
+            reads it has to mask it.
         cond: condition code of ``icmp`` and ``fcmp``.
         flags, offset: of loads and stores; ``offset`` also of ``stack_addr``.
         ref: the entity that is named: a ``StackSlot``, ``External``, ``GlobalValue``, the
@@ -249,7 +257,11 @@ class Inst:
 
     @property
     def result(self) -> Value:
-        """The only result. Raises ValueError where there is none or more than one."""
+        """The only result.
+
+        Raises:
+            ValueError: there is none, or more than one.
+        """
         (only,) = self.results
         return only
 
@@ -282,24 +294,24 @@ class Function:
         return self.blocks[0]
 
     def instructions(self) -> Iterator[Inst]:
-        """Every instruction in layout order."""
+        """Yield every instruction in layout order."""
         for block in self.blocks:
             yield from block.instructions
 
     def values(self) -> Iterator[Value]:
-        """Every value in the order of definition."""
+        """Yield every value in the order of definition."""
         for block in self.blocks:
             yield from block.params
             for inst in block.instructions:
                 yield from inst.results
 
     def clone(self) -> Function:
-        """A deep copy that shares nothing mutable with this one."""
+        """Return a deep copy that shares nothing mutable with this function."""
         return _Cloner().function(self)
 
 
 class _Cloner:
-    """Copies a function, old objects mapped to new ones by identity."""
+    """Copies a function, and maps old objects to new ones by identity."""
 
     def __init__(self) -> None:
         self.values: dict[Value, Value] = {}
@@ -318,7 +330,7 @@ class _Cloner:
         for global_value in old.global_values:
             new.global_values.append(copy_global := replace(global_value))
             self.entities[id(global_value)] = copy_global
-        # Blocks and values first: an instruction may name either before its definition's place.
+        # Blocks and values first: an instruction may name one before the place of its definition.
         for block in old.blocks:
             self.blocks[block] = Block(block.number)
         for value in old.values():
@@ -338,7 +350,7 @@ class _Cloner:
         return BlockCall(self.blocks[old.block], args)
 
     def _inst(self, old: Inst) -> Inst:
-        # Not by ``replace``, which takes four times as long.
+        # Not with ``dataclasses.replace``, which takes four times as long.
         values = self.values
         new = Inst(
             old.opcode,

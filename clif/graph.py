@@ -9,7 +9,7 @@ from clif.function import Block, Function
 
 
 def successors(block: Block) -> list[Block]:
-    """The blocks that the terminator names, each once, in the order of its targets."""
+    """Return the blocks that the terminator names, each once, in the order of its targets."""
     if not block.instructions:
         return []
     last = block.instructions[-1]
@@ -21,7 +21,7 @@ def successors(block: Block) -> list[Block]:
 
 
 def reverse_post_order(function: Function) -> list[Block]:
-    """The reachable blocks, each before its successors but for back edges."""
+    """Return the reachable blocks, each before its successors except along back edges."""
     seen = {function.entry}
     finished: list[Block] = []
     stack = [(function.entry, iter(successors(function.entry)))]
@@ -39,7 +39,7 @@ def reverse_post_order(function: Function) -> list[Block]:
 
 
 def predecessors(function: Function) -> dict[Block, list[Block]]:
-    """For every block the blocks that branch to it."""
+    """Return for every block the blocks that branch to it."""
     table: dict[Block, list[Block]] = {block: [] for block in function.blocks}
     for block in function.blocks:
         for successor in successors(block):
@@ -48,9 +48,9 @@ def predecessors(function: Function) -> dict[Block, list[Block]]:
 
 
 def immediate_dominators(function: Function) -> dict[Block, Block]:
-    """The immediate dominator of each reachable block; the entry is its own.
+    """Return the immediate dominator of each reachable block; the entry is its own.
 
-    The iterative algorithm of Cooper, Harvey and Kennedy, "A Simple, Fast Dominance Algorithm".
+    By the iterative algorithm of Cooper, Harvey and Kennedy, "A Simple, Fast Dominance Algorithm".
     """
     order = reverse_post_order(function)
     place = {block: n for n, block in enumerate(order)}
@@ -80,7 +80,7 @@ def immediate_dominators(function: Function) -> dict[Block, Block]:
 
 
 def dominates(dominator: dict[Block, Block], above: Block, below: Block) -> bool:
-    """Whether every path to ``below`` goes through ``above``; a block dominates itself."""
+    """Return whether every path to ``below`` goes through ``above``. A block dominates itself."""
     while below is not above:
         up = dominator[below]
         if up is below:
@@ -90,7 +90,7 @@ def dominates(dominator: dict[Block, Block], above: Block, below: Block) -> bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Loop:
+class NaturalLoop:
     """A natural loop: its header, the blocks that branch back to it, and all of its blocks."""
 
     header: Block
@@ -100,10 +100,12 @@ class Loop:
 
 def loops(
     function: Function, order: Sequence[Block], dominator: dict[Block, Block]
-) -> tuple[list[Loop], bool]:
-    """The natural loops, and whether there are cycles besides: irreducible ones.
+) -> tuple[list[NaturalLoop], bool]:
+    """Return the natural loops, and whether there are irreducible cycles besides.
 
-    ``order`` is the function's reverse post-order.
+    Args:
+        order: the function's reverse post-order.
+        dominator: its immediate dominators.
     """
     place = {block: n for n, block in enumerate(order)}
     latches: dict[Block, list[Block]] = {}
@@ -119,7 +121,7 @@ def loops(
         return [], irreducible
     before = predecessors(function)
     found = [
-        Loop(header, tuple(ends), _loop_blocks(header, ends, before, place))
+        NaturalLoop(header, tuple(ends), _loop_blocks(header, ends, before, place))
         for header, ends in latches.items()
     ]
     return found, irreducible

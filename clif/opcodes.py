@@ -1,7 +1,7 @@
-"""What an opcode is: its name, its instruction format, its type constraints.
+"""Opcodes: names, instruction formats, type constraints.
 
-The facts come from Cranelift's own metadata; ``backend.cranelift.opcodes`` makes the table of them.
-What an opcode *means* is a function in ``interp``.
+``backend.cranelift.opcodes`` has the table of all opcodes, made of Cranelift's own metadata. What
+an opcode means is a function in ``interp``.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from enum import Enum
 class Format(Enum):
     """Cranelift's instruction formats, under the names of its ``InstructionFormat``."""
 
-    # Members are singletons; Enum's own hash is a function in Python, and called for every
-    # instruction that is printed.
+    # Members are singletons. Enum's own hash is a function in Python, and printing would call it
+    # for every instruction.
     __hash__ = object.__hash__
 
     ATOMIC_CAS = "AtomicCas"
@@ -59,8 +59,9 @@ class Format(Enum):
 class Constraint:
     """How an operand's or a result's type follows from the controlling type.
 
-    ``kind`` is the name of Cranelift's ``OperandConstraint`` (``"Same"``, ``"LaneOf"``,
-    ``"HalfWidth"``...); ``types`` names the one type of ``"Concrete"`` and those of ``"Free"``.
+    Attributes:
+        kind: the name of Cranelift's ``OperandConstraint``: ``"Same"``, ``"LaneOf"``...
+        types: names of the one type of ``"Concrete"``, and of those that ``"Free"`` admits.
     """
 
     kind: str
@@ -69,7 +70,7 @@ class Constraint:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Opcode:
-    """One opcode, a singleton of the table: compare by identity.
+    """One opcode, a singleton of the table and compared by identity.
 
     Attributes:
         name: as CLIF spells it.
@@ -78,7 +79,8 @@ class Opcode:
             type must be written out (``iconst.i32``) or there is none at all.
         ctrl_types: names of the controlling types that the verifier accepts; empty when the
             opcode is not polymorphic.
-        flags: Cranelift's predicates that hold (``"is_terminator"``, ``"can_trap"``...).
+        args, results: the constraints on the types of operands and results.
+        flags: names of Cranelift's predicates that hold: ``"is_terminator"``, ``"can_trap"``...
     """
 
     name: str

@@ -1,8 +1,8 @@
-"""What passes between a case and those who execute it: inputs in, outcomes out, all at once.
+"""Inputs and outcomes: what passes between a case and what executes it.
 
-Values cross as *words*: for ``n`` inputs a value of type ``t`` is an unsigned array of shape
-``(n, k)``. Lanes of up to 64 bits are one word each, of that width (``f32x4``: uint32, k = 4; a
-scalar: k = 1); 128-bit types are two uint64, low word first. Bits above the type never exist here.
+Values pass as *words*. For ``n`` inputs a value is an unsigned array of shape ``(n, k)``. A lane of
+up to 64 bits is one word of its width (``f32x4``: uint32, k = 4; a scalar: k = 1); a 128-bit scalar
+is two words of uint64, the low one first. There are no bits above those of the type.
 """
 
 from __future__ import annotations
@@ -22,33 +22,35 @@ Bytes = npt.NDArray[np.uint8]
 
 
 def word_dtype(type_: Type) -> np.dtype[np.unsignedinteger[Any]]:
-    """The dtype of the words of a type."""
+    """Return the dtype of the words of a type."""
     return np.dtype(f"u{min(type_.lane_bits, 64) // 8}")
 
 
 def word_count(type_: Type) -> int:
-    """How many words a value of the type has."""
+    """Return how many words a value of a type has."""
     return type_.bits // min(type_.lane_bits, 64)
 
 
 def words_from_ints(type_: Type, values: Sequence[int]) -> Words:
-    """Words of whole bit patterns (a vector's lane 0 in the lowest bits)."""
+    """Return the words of bit patterns; a vector's lane 0 is in the lowest bits."""
     mask = (1 << type_.bits) - 1
     raw = b"".join((value & mask).to_bytes(type_.bytes, "little") for value in values)
     return np.frombuffer(raw, word_dtype(type_)).reshape(len(values), word_count(type_))
 
 
 def ints_from_words(words: Words) -> list[int]:
-    """The inverse of ``words_from_ints``."""
+    """Return the bit patterns of words: the inverse of ``words_from_ints``."""
     rows = np.ascontiguousarray(words)
     return [int.from_bytes(row.tobytes(), "little") for row in rows]
 
 
 @dataclass(slots=True, frozen=True, eq=False)
 class Region:
-    """The memory that a case may touch: every input finds the same contents at its own address.
+    """The memory that a case may access. Every input has its own copy of it.
 
-    ``param`` is the index of the main function's parameter that receives the address (an i64).
+    Attributes:
+        param: the index of the main function's parameter that receives the address (an i64).
+        contents: what is there when the main function begins.
     """
 
     param: int
@@ -63,7 +65,7 @@ class Region:
 class Inputs:
     """Arguments of the main function for ``count`` inputs, as words per parameter.
 
-    The words of the region's parameter are ignored: every executor puts its own address there.
+    The words of the region's parameter are not used: every executor passes an address of its own.
     """
 
     count: int
@@ -71,7 +73,7 @@ class Inputs:
     region: Region | None = None
 
     def select(self, rows: Sequence[int]) -> Inputs:
-        """The inputs with these indices, in this order."""
+        """Return the inputs with these indices, in this order."""
         return Inputs(len(rows), [words[list(rows)] for words in self.args], self.region)
 
 
@@ -81,21 +83,21 @@ class Status(IntEnum):
     RETURNED = 0
     TRAPPED = 1
     HUNG = 2  # the interpreter ran out of fuel, or the watchdog stopped the emulator
-    VIOLATED = 3  # it ended, or faulted, in a way that the ABI or the case forbids
+    VIOLATED = 3  # it did what the ABI or CLIF's rules forbid
 
 
 @dataclass(slots=True, eq=False)
 class Outcomes:
-    """What each input did.
+    """How the runs of all inputs ended.
 
     Attributes:
-        types: result types of the main function.
-        results: per result, words; rows of inputs that did not return are undefined.
-        status: ``Status`` per input, uint8 of shape (n,).
-        traps: trap code by input, of those that trapped.
-        details: of the inputs that violated something: what, in a few words.
+        types: the main function's result types.
+        results: the words of each result. Rows of inputs that did not return are undefined.
+        status: the ``Status`` of each input, uint8 of shape (n,).
+        traps: by input, the trap code of those that trapped.
+        details: by input, what those violated that did, in a few words.
         memory: the region afterwards, uint8 of shape (n, size); None without a region. Rows of
-            inputs that hung or violated are undefined; those of trapped inputs count.
+            inputs that hung or violated something are undefined; those of trapped inputs are not.
     """
 
     types: tuple[Type, ...]

@@ -1,4 +1,4 @@
-"""CLIF text of functions, as Cranelift's reader accepts it.
+"""Prints functions as CLIF text.
 
 Every polymorphic instruction is written with its controlling type: the reader could infer most of
 them, but only where the operand is defined in the same block.
@@ -26,23 +26,23 @@ from clif.types import F16, F32, F64, F128
 
 
 def print_function(function: Function) -> str:
-    """The function's text, ending in a newline. Values keep their numbers."""
+    """Return the text of a function, which ends in a newline. Values keep their numbers."""
     return _Printer(function).text()
 
 
 def print_functions(functions: Iterable[Function]) -> str:
-    """The functions one after another, with a blank line between them."""
+    """Return the texts of functions, with a blank line between them."""
     return "\n".join(map(print_function, functions))
 
 
 def signed(value: int, bits: int) -> int:
-    """``value`` modulo ``2**bits`` as the signed number that CLIF writes."""
+    """Return an integer modulo ``2**bits`` as the signed number that CLIF writes."""
     value &= (1 << bits) - 1
     return value - (1 << bits) if value >> (bits - 1) else value
 
 
 def format_offset(offset: int) -> str:
-    """``+8``, ``-8``, or nothing for 0, as it follows an address."""
+    """Return an offset as it follows an address: ``+8``, ``-8``, or nothing for 0."""
     return f"{offset:+d}" if offset else ""
 
 
@@ -64,7 +64,7 @@ def _target(target: BlockCall) -> str:
 
 
 class _Printer:
-    """Prints one function; knows the numbers of its entities."""
+    """Prints one function. It assigns the numbers of signatures and other entities."""
 
     def __init__(self, function: Function) -> None:
         self.function = function
@@ -82,7 +82,7 @@ class _Printer:
         ]
         return "\n".join(lines) + "\n"
 
-    # --- the preamble; printed after the body, which asks for signatures ---
+    # --- the preamble: made after the body, which assigns numbers to signatures ---
 
     def _preamble(self) -> list[str]:
         function = self.function
@@ -124,7 +124,7 @@ class _Printer:
             return self._annotated(inst, head + operands)
         if inst.results:
             return f"    {_join(inst.results)} = {head}{operands}"
-        return f"    {head}{operands}".rstrip()  # a return may be without operands
+        return f"    {head}{operands}".rstrip()  # a return may have no operands
 
     def _annotated(self, inst: Inst, text: str) -> str:
         said = inst.annotations
@@ -144,7 +144,7 @@ class _Printer:
         return " ".join(words)
 
     def name_of(self, inst: Inst) -> str:
-        """The entity that the instruction names: ``ss0``, ``fn1``, ``gv0``, ``block2``."""
+        """Return the entity that an instruction names: ``ss0``, ``fn1``, ``gv0``, ``block2``."""
         ref = inst.ref
         if isinstance(ref, Signature):
             return f"sig{self._signature(ref)}"
@@ -196,7 +196,7 @@ def _constant(_: _Printer, inst: Inst) -> str:
 
 
 def _unary_imm(_: _Printer, inst: Inst) -> str:
-    # iconst.i64 is as wide as an immediate gets.
+    # The widest immediate is that of iconst.i64.
     return f" {signed(inst.imm, inst.type.bits if inst.type else 64)}"
 
 

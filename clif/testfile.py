@@ -1,6 +1,6 @@
-"""A Cranelift test file as data: header lines, functions, run commands, comments.
+"""Cranelift test files as data: header lines, functions, run commands, comments.
 
-``backend.cranelift.reader`` makes these of text, with Cranelift's own parser.
+``backend.cranelift.reader`` makes these objects with Cranelift's own parser.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from clif.types import Type
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A value of a run command: its type and its whole bit pattern, lane 0 lowest."""
+    """A value of a run command: its type, and its bit pattern with lane 0 in the lowest bits."""
 
     type: Type
     bits: int
@@ -21,9 +21,10 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class RunCommand:
-    """``run: %name(args) == expected``; without expectation it is a ``print:``.
+    """A command ``run: %name(args) == expected`` or ``print: %name(args)``.
 
-    ``comparison`` is ``"=="``, ``"!="``, or empty for ``print:``.
+    Attributes:
+        comparison: ``"=="``, ``"!="``, or empty for ``print:``.
     """
 
     function: str
@@ -34,7 +35,7 @@ class RunCommand:
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """A comment's text, its ``;`` included, and the line it stands on (1-based)."""
+    """A comment's text, its ``;`` included, and its line, counted from 1."""
 
     text: str
     line: int = 0
@@ -50,17 +51,18 @@ class TargetLine:
 
 @dataclass(slots=True, eq=False)
 class TestFile:
-    """What Cranelift's parser makes of a ``.clif`` file.
+    """The contents of a ``.clif`` file.
 
     Attributes:
         commands: the ``test`` lines, without that word.
         settings: the ``set`` lines, without that word.
         targets: the ``target`` lines in order.
         preamble: comments before the first function.
+        features: the ``feature`` lines, without that word.
         functions: each with its comments, those after its end included.
     """
 
-    __test__ = False  # no test class, whatever its name makes pytest think
+    __test__ = False  # pytest would take it for a test class
 
     commands: list[str] = field(default_factory=list)
     settings: list[str] = field(default_factory=list)

@@ -1,7 +1,7 @@
-"""CLIF's value types, each a singleton that is compared by identity.
+"""CLIF's value types. Each is a singleton, compared by identity.
 
-Source of the rules: the Cranelift IR reference's chapter on types. Dynamic vectors are left out:
-no ISA of ours lowers them.
+The rules are those of the Cranelift IR reference's chapter on types. Dynamic vectors are left out,
+since no ISA lowers them.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ class Type:
         lane: the lane's type (the type itself for a scalar).
         lanes: number of lanes, 1 for a scalar.
         lane_bits, bits, bytes: sizes of a lane and of the whole.
-        is_float, is_int, is_vector: what it is made of and whether it has lanes.
-        mask: the lane's all-ones integer.
+        is_float, is_int: what its lanes are.
+        is_vector: whether it has several lanes.
+        mask: the integer of a lane's bits, all set.
+        sign_bit: the integer of a lane's highest bit.
     """
 
     __slots__ = (
@@ -52,35 +54,35 @@ class Type:
         return self.name
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
-        return by_name, (self.name,)  # singletons survive copying and pickling
+        return by_name, (self.name,)  # copying and pickling give the same singleton
 
     @property
     def as_int(self) -> Type:
-        """The integer type of the same shape: ``f32x4`` gives ``i32x4``."""
+        """The integer type of the same lanes: ``i32x4`` for ``f32x4``."""
         return _make("i", self.lane_bits, self.lanes)
 
     @property
     def half_width(self) -> Type:
-        """Lanes of half the width, as many of them. Raises KeyError where there is none."""
+        """The type of as many lanes of half the width. Raises KeyError if there is none."""
         return _make(self._kind, self.lane_bits // 2, self.lanes)
 
     @property
     def double_width(self) -> Type:
-        """Lanes of twice the width, as many of them. Raises KeyError where there is none."""
+        """The type of as many lanes of twice the width. Raises KeyError if there is none."""
         return _make(self._kind, self.lane_bits * 2, self.lanes)
 
     @property
     def split_lanes(self) -> Type:
-        """Twice the lanes of half the width. Raises KeyError where there is none."""
+        """The type of twice the lanes of half the width. Raises KeyError if there is none."""
         return _make(self._kind, self.lane_bits // 2, self.lanes * 2)
 
     @property
     def merge_lanes(self) -> Type:
-        """Half the lanes of twice the width. Raises KeyError where there is none."""
+        """The type of half the lanes of twice the width. Raises KeyError if there is none."""
         return _make(self._kind, self.lane_bits * 2, self.lanes // 2)
 
     def by(self, lanes: int) -> Type:
-        """The vector of ``lanes`` such lanes. Raises KeyError where there is none."""
+        """Return the vector of ``lanes`` such lanes. Raises KeyError if there is none."""
         return _make(self._kind, self.lane_bits, lanes)
 
     @property
@@ -96,7 +98,7 @@ def _make(kind: str, lane_bits: int, lanes: int) -> Type:
 
 
 def by_name(name: str) -> Type:
-    """The type that CLIF calls ``name``. Raises KeyError for any other word."""
+    """Return the type that CLIF calls ``name``. Raises KeyError if there is none."""
     return _BY_NAME[name]
 
 

@@ -1,12 +1,14 @@
-"""Who defines and who uses the values of a function, and changing that.
+"""Definitions and uses of a function's values, and changes that go by them.
 
-An index is a snapshot: it is made anew after a change.
+An ``Index`` describes the function as it was when the index was made. After a change a new one has
+to be made.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from clif.function import Block, BlockCall, Function, Inst, Value
@@ -18,10 +20,28 @@ EFFECTS = frozenset(
 )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Place:
+    """Where an instruction is, or would be inserted."""
+
+    function: Function
+    block: Block
+    index: int
+
+    @property
+    def inst(self) -> Inst:
+        """The instruction that is there."""
+        return self.block.instructions[self.index]
+
+
 class Use(NamedTuple):
-    """An operand: ``holder[position]``, where the holder is the list of the instruction's operands
-    or of a branch target's arguments (``target`` says which). The instruction is number ``at`` of
-    ``block``."""
+    """A place where a value is used: an operand, or an argument of a branch target.
+
+    Attributes:
+        block, at: the block of the instruction, and its index there.
+        target: the branch target; None for an operand of the instruction itself.
+        position: the index among the operands or arguments.
+    """
 
     block: Block
     at: int
@@ -36,7 +56,7 @@ class Use(NamedTuple):
         return value
 
     def put(self, value: Value) -> None:
-        """Make it an operand ``value``."""
+        """Use another value here."""
         if self.target is None:
             self.inst.args[self.position] = value
         else:
@@ -44,14 +64,14 @@ class Use(NamedTuple):
 
 
 class Index:
-    """The reachable part of a function.
+    """Definitions and uses in the reachable part of a function.
 
     Attributes:
         order: reachable blocks in reverse post-order.
         dominator: the immediate dominator of each.
         place: where a value is defined: its block, and the instruction's index or -1.
         definition: the instruction that defines a value, for all but block parameters.
-        uses: by value, in the order of ``order``; every value has an entry.
+        uses: by value, its uses in the order of ``order``; every value has an entry.
         incoming: by block, the targets of the branches that lead to it.
     """
 
@@ -91,23 +111,25 @@ class Index:
                     self.uses[arg].append(Use(block, index, inst, target, position))
 
     def instructions(self) -> Iterator[tuple[Block, int, Inst]]:
+        """Yield every instruction with its block and its index there."""
         for block in self.order:
             for index, inst in enumerate(block.instructions):
                 yield block, index, inst
 
     def all_uses(self) -> Iterator[Use]:
+        """Yield every use of every value."""
         for uses in self.uses.values():
             yield from uses
 
     def reaches(self, value: Value, block: Block, index: int) -> bool:
-        """Whether the value is defined in front of instruction ``index`` of ``block``."""
+        """Return whether a value is defined before instruction ``index`` of a block."""
         home, at = self.place[value]
         if home is block:
             return at < index
         return dominates(self.dominator, home, block)
 
     def available(self, block: Block, index: int) -> Iterator[Value]:
-        """The values that are defined in front of instruction ``index`` of ``block``."""
+        """Yield the values that are defined before instruction ``index`` of a block."""
         above = block
         end = index
         while True:
@@ -121,24 +143,24 @@ class Index:
 
 
 def targets(inst: Inst) -> Iterator[BlockCall]:
-    """Where a terminator goes, handlers of exceptions included."""
+    """Yield the targets of a terminator, those of exception handlers included."""
     yield from inst.targets
     for handler in inst.handlers:
         yield handler.target
 
 
 def has_effects(inst: Inst) -> bool:
-    """Whether deleting the instruction changes more than its results."""
+    """Return whether an instruction does more than compute its results."""
     return bool(inst.opcode.flags & EFFECTS)
 
 
 def fresh_number(function: Function) -> int:
-    """A number that no value of the function has."""
+    """Return a number that no value of a function has."""
     return 1 + max((value.number for value in function.values()), default=-1)
 
 
 def remove_unreachable(function: Function) -> bool:
-    """Drop the blocks that nothing leads to. Whether there were any."""
+    """Remove the blocks that cannot be reached, and return whether there were any."""
     order = reverse_post_order(function)
     if len(order) == len(function.blocks):
         return False
@@ -148,24 +170,26 @@ def remove_unreachable(function: Function) -> bool:
 
 
 def remove_unused(function: Function, keep: frozenset[Value] = frozenset()) -> None:
-    """Drop instructions that have no effect and whose results nobody uses.
+    """Remove instructions that have no effect and whose results are not used.
 
-    ``keep`` are values that stay although nobody uses them.
+    Args:
+        keep: values whose definitions stay although they are not used.
     """
-    counts = Counter(value for inst in function.instructions() for value in _operands(inst))
+    counts = Counter(value for inst in function.instructions() for value in used_values(inst))
     for block in reversed(function.blocks):
         kept: list[Inst] = []
         for inst in reversed(block.instructions):
             live = any(counts[result] or result in keep for result in inst.results)
             if inst.results and not live and not has_effects(inst):
-                for value in _operands(inst):
+                for value in used_values(inst):
                     counts[value] -= 1
             else:
                 kept.append(inst)
         block.instructions = kept[::-1]
 
 
-def _operands(inst: Inst) -> list[Value]:
+def used_values(inst: Inst) -> list[Value]:
+    """Return operands and the arguments of branch targets, with repetitions."""
     if not inst.targets:
         return inst.args
     args = [arg for target in targets(inst) for arg in target.args]

@@ -1,7 +1,7 @@
-"""What makes a function well formed, checked without a compiler.
+"""Checks without a compiler whether a function is well formed.
 
-Cranelift's verifier is the judge; this is the cheap first look that mutating and minimising take
-before they ask it: shape of blocks, types of operands and branch arguments, dominance.
+Cranelift's verifier decides. These checks are cheaper, and mutating and minimising make them first:
+blocks, types of operands and branch arguments, dominance.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from clif.function import Block, BlockCall, External, Function, Inst, Signature,
 from clif.graph import dominates, immediate_dominators
 from clif.opcodes import Constraint, Format
 from clif.types import Type
+from clif.uses import used_values
 
 _DETERMINED = frozenset(
     ["Concrete", "Same", "LaneOf", "AsTruthy", "HalfWidth", "DoubleWidth", "SplitLanes"]
@@ -21,7 +22,7 @@ _DETERMINED = frozenset(
 
 
 def problems(function: Function) -> Iterator[str]:
-    """Every way in which the function is malformed, in words; nothing for a good one."""
+    """Yield what is wrong with a function, in words."""
     if not function.blocks:
         yield "no blocks"
         return
@@ -38,7 +39,7 @@ def problems(function: Function) -> Iterator[str]:
 
 
 def is_valid(function: Function) -> bool:
-    """Whether ``problems`` finds none."""
+    """Return whether ``problems`` finds none."""
     return next(problems(function), None) is None
 
 
@@ -54,7 +55,7 @@ def _shape(block: Block) -> Iterator[str]:
 
 
 def _definitions(function: Function) -> Iterator[str]:
-    """Every value is defined once, in a place that dominates its uses."""
+    """Yield the values that are not defined once, in a place that dominates their uses."""
     place: dict[Value, tuple[Block, int]] = {}
     for block in function.blocks:
         for param in block.params:
@@ -69,7 +70,7 @@ def _definitions(function: Function) -> Iterator[str]:
     dominator = immediate_dominators(function)
     for block in function.blocks:
         if block not in dominator:
-            continue  # unreachable code may use anything, as Cranelift's verifier has it
+            continue  # Cranelift's verifier lets unreachable code use anything
         for index, inst in enumerate(block.instructions):
             for value in used_values(inst):
                 if value not in place:
@@ -84,15 +85,6 @@ def _reaches(
     if definition[0] is use[0]:
         return definition[1] < use[1]
     return definition[0] in dominator and dominates(dominator, definition[0], use[0])
-
-
-def used_values(inst: Inst) -> Iterator[Value]:
-    """Operands and the arguments of branch targets, with repetitions."""
-    yield from inst.args
-    for target in (*inst.targets, *(handler.target for handler in inst.handlers)):
-        for arg in target.args:
-            if isinstance(arg, Value):
-                yield arg
 
 
 def _types(function: Function, inst: Inst) -> Iterator[str]:

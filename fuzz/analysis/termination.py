@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from clif.function import BlockCall, Function, Inst, Value
-from clif.graph import Loop, dominates, loops
+from clif.graph import NaturalLoop, dominates, loops
 from clif.types import Type
 from clif.uses import Index
 from fuzz.analysis import intervals
@@ -27,7 +27,7 @@ class LoopProof:
     """A loop, and the condition and branch that end it; both are None if its end is not proved."""
 
     function: Function
-    loop: Loop
+    loop: NaturalLoop
     condition: Value | None = None
     exit: Inst | None = None
 
@@ -53,7 +53,7 @@ def prove_loops(function: Function, ranges: Ranges) -> FunctionLoops:
     return FunctionLoops(function, [_prove(loop, index, ranges) for loop in found], irreducible)
 
 
-def _prove(loop: Loop, index: Index, ranges: Ranges) -> LoopProof:
+def _prove(loop: NaturalLoop, index: Index, ranges: Ranges) -> LoopProof:
     for block in index.order:
         if block in loop.blocks and all(
             dominates(index.dominator, block, latch) for latch in loop.latches
@@ -64,7 +64,7 @@ def _prove(loop: Loop, index: Index, ranges: Ranges) -> LoopProof:
     return LoopProof(index.function, loop)
 
 
-def _ends(loop: Loop, branch: Inst, index: Index, ranges: Ranges) -> bool:
+def _ends(loop: NaturalLoop, branch: Inst, index: Index, ranges: Ranges) -> bool:
     """Return whether a branch that every iteration passes is sure to leave the loop."""
     stays = [target.block in loop.blocks for target in branch.targets]
     test = index.definition.get(branch.args[0])
@@ -96,7 +96,7 @@ def _may_vary(cond: str, bound: intervals.Intervals) -> bool:
     return bounds is not None and (cond != "ne" or bounds[0] == bounds[1])
 
 
-def _back_edges(loop: Loop) -> list[BlockCall]:
+def _back_edges(loop: NaturalLoop) -> list[BlockCall]:
     return [
         target
         for latch in loop.latches
@@ -105,7 +105,7 @@ def _back_edges(loop: Loop) -> list[BlockCall]:
     ]
 
 
-def _step(loop: Loop, at: int, param: Value, index: Index) -> tuple[Value, int] | None:
+def _step(loop: NaturalLoop, at: int, param: Value, index: Index) -> tuple[Value, int] | None:
     """Return what all back edges pass for a parameter of the header, and the difference.
 
     Returns:
@@ -128,7 +128,7 @@ def _step(loop: Loop, at: int, param: Value, index: Index) -> tuple[Value, int] 
     return inst.result, by if inst.opcode.name == "iadd" else -by
 
 
-def _start(loop: Loop, at: int, index: Index, ranges: Ranges) -> intervals.Intervals:
+def _start(loop: NaturalLoop, at: int, index: Index, ranges: Ranges) -> intervals.Intervals:
     """Return what is passed for a parameter of the header when the loop is entered."""
     back = [id(edge) for edge in _back_edges(loop)]
     entries = [e.args[at] for e in index.incoming[loop.header] if id(e) not in back]

@@ -14,8 +14,7 @@ from clif.graph import successors
 from clif.opcodes import Format
 from clif.outcome import Inputs, ints_from_words
 from clif.types import Type
-from clif.uses import targets
-from clif.validity import used_values
+from clif.uses import targets, used_values
 from fuzz.cases.case import Case, effective_settings
 
 OrderKey = tuple[int, ...]

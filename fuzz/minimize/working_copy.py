@@ -11,8 +11,7 @@ from clif.builder import FunctionBuilder
 from clif.function import AbiParam, Block, Function, Inst, Value
 from clif.outcome import Region, Words, ints_from_words
 from clif.types import I8, I64, I128, Type
-from clif.uses import Index
-from clif.validity import used_values
+from clif.uses import Index, used_values
 from fuzz.cases.case import Case, copy_case, has_canonical_nans
 from fuzz.differential.oracle import DEFAULT_FUEL
 

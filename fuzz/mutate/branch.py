@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clif.function import BlockCall, Inst
-from clif.place import Place
+from clif.uses import Place
 from fuzz.mutate.context import MutationContext
 
 

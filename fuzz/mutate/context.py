@@ -9,10 +9,9 @@ from typing import TypeVar
 from clif.function import Function, Inst, Value
 from clif.memory_access import access_of
 from clif.nan_payload import NanEffect
-from clif.place import Place
 from clif.typed_instructions import TypedInstruction
 from clif.types import I64, I128, Type
-from clif.uses import Index, Use, fresh_number
+from clif.uses import Index, Place, Use, fresh_number
 from fuzz.analysis.access import is_region_store
 from fuzz.analysis.results import AnalysedCase, AnalysisResults
 from fuzz.cases.case import Case

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clif.place import Place
+from clif.uses import Place
 from fuzz.mutate.context import MutationContext
 
 

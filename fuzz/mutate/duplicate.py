@@ -6,8 +6,7 @@ from dataclasses import replace
 
 from clif.function import Function, Inst
 from clif.memory_access import access_of
-from clif.place import Place
-from clif.uses import Use
+from clif.uses import Place, Use
 from fuzz.mutate.context import MutationContext
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from clif.function import Inst, Value
-from clif.place import Place
 from clif.typed_instructions import TypedInstruction
-from clif.uses import Use
+from clif.uses import Place, Use
 from fuzz.mutate.context import MutationContext
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from clif.function import Inst, MemFlags
 from clif.opcodes import Format
-from clif.place import Place
+from clif.uses import Place
 from fuzz.generate.options import TRAP_CODES
 from fuzz.mutate.context import MutationContext
 

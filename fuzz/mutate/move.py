@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from clif.function import Block, Inst
 from clif.graph import dominates
-from clif.place import Place
-from clif.uses import Index
+from clif.uses import Index, Place
 from fuzz.mutate.context import MutationContext
 
 

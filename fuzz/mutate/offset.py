@@ -7,7 +7,7 @@ from dataclasses import replace
 from clif.function import Function, StackSlot
 from clif.memory_access import Access, access_of
 from clif.opcodes import Format
-from clif.place import Place
+from clif.uses import Place
 from fuzz.analysis.access import Span, spans
 from fuzz.mutate.context import MutationContext
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from clif.function import Function
-from clif.place import Place
 from clif.typed_instructions import TypedInstruction
+from clif.uses import Place
 from fuzz.generate.immediates import draw_immediates
 from fuzz.mutate.context import MutationContext
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from clif.function import Block, Function, Inst, Value
 from clif.opcodes import Format
-from clif.place import Place
 from clif.typed_instructions import TypedInstruction
 from clif.types import FLOATS, INTS, Type
+from clif.uses import Place
 from fuzz.mutate.context import MutationContext
 
 #: The most instructions of a web.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from clif.function import Function, Inst, Value
 from clif.graph import dominates
-from clif.place import Place
 from clif.types import I64, Type
-from clif.uses import Use
+from clif.uses import Place, Use
 from fuzz.mutate.context import MutationContext
 from fuzz.mutate.function_import import declare, import_function, importable_functions, is_region
 

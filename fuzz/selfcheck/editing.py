@@ -9,7 +9,7 @@ from backend.cranelift.opcodes import OPCODES
 from clif.builder import FunctionBuilder
 from clif.function import Block, BlockCall, Function, Inst, Value
 from clif.graph import successors
-from clif.place import Place
+from clif.uses import Place
 
 Wanted: TypeAlias = Callable[[Inst], bool]
 

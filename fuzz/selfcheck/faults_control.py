@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from clif.function import Block, BlockCall, External, Function, Inst, Value
 from clif.graph import dominates, immediate_dominators
-from clif.place import Place
+from clif.uses import Place
 from fuzz.selfcheck.editing import (
     definitions,
     in_cycle,

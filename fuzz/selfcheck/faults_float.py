@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from clif.function import Inst
-from clif.place import Place
 from clif.types import F32, F64
+from clif.uses import Place
 from fuzz.selfcheck.editing import all_of, each, insert_before, named, rename, replace_uses
 from fuzz.selfcheck.registry import clif_fault, condition_fault, opcode_fault
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from clif.function import Function, Inst
-from clif.place import Place
 from clif.types import I8, I16, I32, I64, by_name
+from clif.uses import Place
 from fuzz.selfcheck.editing import (
     all_of,
     each,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from random import Random
 
 from clif.function import Function
-from clif.place import Place
 from clif.types import I8, I16, I32, I64
+from clif.uses import Place
 from fuzz.cases.case import Case
 from fuzz.differential.pipeline import Injection
 from fuzz.selfcheck.editing import all_of, each, insert_before, named, places, rename

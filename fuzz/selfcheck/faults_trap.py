@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from clif.function import Function, Inst, Value
-from clif.place import Place
 from clif.types import I8, I16, I32, I64
+from clif.uses import Place
 from fuzz.selfcheck.editing import each, insert_before, named, places, rename
 from fuzz.selfcheck.registry import clif_fault, opcode_fault
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from clif.function import Function
-from clif.place import Place
+from clif.uses import Place
 from fuzz.cases.case import Case
 from fuzz.differential.pipeline import Injection
 from fuzz.selfcheck.editing import Wanted, all_of, each, named, rename

@@ -21,8 +21,8 @@ from backend.emulator.linker import Compiled as Code
 from backend.emulator.linker import CompiledCode
 from clif.function import Function, Inst
 from clif.outcome import Outcomes
-from clif.place import Place
 from clif.printer import print_functions
+from clif.uses import Place
 from fuzz.cases.case import Case, effective_settings
 from fuzz.differential.oracle import interpreter
 from fuzz.differential.pipeline import Injection, Pipeline, target_of
