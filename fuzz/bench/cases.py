@@ -1,4 +1,4 @@
-"""Takes cases through everything, as a worker does, and adds up where the time went."""
+"""Measures where time goes while cases are generated and checked as a worker does it."""
 
 from __future__ import annotations
 
@@ -15,16 +15,19 @@ from fuzz.cases.case_options import CaseOptions
 from fuzz.differential.pipeline import Pipeline
 from fuzz.differential.stage import Stage
 
-#: Share of the time that goes into cases that are not counted: caches fill up meanwhile, and
-#: fragments of rules are made, which takes half a minute to all of them.
+#: Share of the time for cases that are not counted. Meanwhile caches fill up, and fragments of
+#: rules are made, which takes half a minute for all of them.
 _WARM_UP = 0.5
-#: Cases before that one are directed at more rules than others (``fuzz.isle.director``).
+#: Index of the first case: earlier ones are directed at more rules (``fuzz.isle.director``).
 _FIRST = 10_000
 
 
 def run_cases(options: CaseOptions, seed: int, seconds: float) -> Statistics:
-    """Counts of the cases of a seed, as many as there are in so many seconds of CPU time, at least
-    one. Setting up and the first cases are left out."""
+    """Run cases of a seed for a number of CPU seconds, at least one case.
+
+    Returns:
+        The statistics, without setting up and the first cases.
+    """
     tune()
     source, pipeline = CaseSource(options, seed), Pipeline(options.isas)
     indices = count(_FIRST)
@@ -53,10 +56,12 @@ class CaseCost:
     """What a case costs, on average, in milliseconds.
 
     Attributes:
-        size: what was asked for: instructions, or inputs.
-        instructions: that a case really has.
-        compile: Cranelift's time, on all ISAs of the case.
-        stages: by ``Stage.label``.
+        size: the number of instructions or inputs that was asked for.
+        cases: how many were measured.
+        instructions: how many a case really has.
+        total: CPU time of everything.
+        compile: Cranelift's compile time, for all ISAs of the case.
+        stages: CPU time by ``Stage.label``.
     """
 
     size: int
@@ -68,11 +73,12 @@ class CaseCost:
 
     @property
     def ratio(self) -> float:
-        """Everything over Cranelift's compile time."""
+        """The total divided by Cranelift's compile time."""
         return self.total / max(self.compile, 1e-9)
 
 
 def cost(size: int, statistics: Statistics) -> CaseCost:
+    """Return the average cost of the cases of ``statistics``."""
     each = 1e6 * statistics.cases
     return CaseCost(
         size,
@@ -85,11 +91,16 @@ def cost(size: int, statistics: Statistics) -> CaseCost:
 
 
 def default_cost(seed: int, seconds: float) -> CaseCost:
-    """Of the cases that people fuzz with: all ISAs, 50 instructions, 32 inputs."""
+    """Measure cases with the default options."""
     options = CaseOptions()
     return cost(options.instructions, run_cases(options, seed, seconds))
 
 
 def costs(sizes: Sequence[CaseOptions], seed: int, seconds: float, axis: str) -> list[CaseCost]:
-    """One for each, of so many seconds; ``axis`` names the option that differs."""
+    """Measure cases with each of several options.
+
+    Args:
+        seconds: for each.
+        axis: the name of the option that differs.
+    """
     return [cost(getattr(options, axis), run_cases(options, seed, seconds)) for options in sizes]

@@ -1,4 +1,4 @@
-"""How the cost of a case grows with its instructions and its inputs, and what grows too fast."""
+"""Measures how the cost of a case grows with its instructions and its inputs."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from fuzz.differential.stage import Stage
 
 INSTRUCTIONS = (10, 30, 100, 300, 1000, 3000, 12_000)
 INPUTS = (1, 4, 16, 64, 256, 1024)
-#: What is linear has an exponent of one; measuring is not exact.
+#: An exponent of up to one plus this counts as linear growth.
 _TOLERANCE = 0.1
-#: Sizes below it say more of what a case costs whatever its size.
+#: Smaller sizes are not fitted, since fixed costs dominate there.
 _ASYMPTOTIC = 100
-#: A stage that takes less of the time at the largest size is not worth naming.
+#: A stage with a smaller share of the time at the largest size is left out.
 _MIN_SHARE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """How a cost depends on a size.
+    """How the cost of a case depends on a size.
 
     Attributes:
-        exponents: the power of the size that the total (``total``) and each stage grow with, fitted
-            over the larger sizes.
-        too_fast: the stages that grow faster than linearly, of those that matter.
+        axis: the option that the size is of.
+        exponents: by stage, and for ``total``, the exponent of the power law that fits the costs at
+            the larger sizes.
+        too_fast: those that grow faster than linearly.
     """
 
     axis: str
@@ -38,14 +39,14 @@ class Growth:
 
 
 def by_instructions(seed: int, seconds: float, sizes: Sequence[int] = INSTRUCTIONS) -> Growth:
-    """CaseCost against instructions; ``seconds`` for each size."""
+    """Measure costs by number of instructions; ``seconds`` for each size."""
     options = [replace(CaseOptions(), instructions=size) for size in sizes]
     found = costs(options, seed, seconds, "instructions")
     return _growth("instructions", found, [each.instructions for each in found])
 
 
 def by_inputs(seed: int, seconds: float, sizes: Sequence[int] = INPUTS) -> Growth:
-    """CaseCost against inputs; ``seconds`` for each size."""
+    """Measure costs by number of inputs; ``seconds`` for each size."""
     options = [replace(CaseOptions(), inputs=size) for size in sizes]
     found = costs(options, seed, seconds, "inputs")
     return _growth("inputs", found, [float(each.size) for each in found])
@@ -62,7 +63,7 @@ def _growth(axis: str, found: list[CaseCost], sizes: list[float]) -> Growth:
 
 
 def _exponent(sizes: list[float], times: list[float]) -> float:
-    """The slope of times over sizes, both as logarithms, of the larger sizes if there are some."""
+    """Fit a power law to the larger sizes, or to all if there are too few; return its exponent."""
     points = [(size, time) for size, time in zip(sizes, times, strict=True) if time > 0]
     large = [point for point in points if point[0] >= _ASYMPTOTIC]
     chosen = large if len(large) > 1 else points

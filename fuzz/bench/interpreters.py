@@ -1,7 +1,7 @@
-"""The reference interpreter and Cranelift's own on the same cases, side by side.
+"""Compares the speed of the reference interpreter and of Cranelift's own on the same cases.
 
-Each case runs a few times on either, by turns, and its fastest run counts. Cranelift's is timed
-with the CLIF read already, and with the printing and reading that it needs.
+Each case runs several times on both, alternately, and the fastest run counts. Cranelift's
+interpreter is timed twice: on parsed CLIF, and with printing and parsing the CLIF.
 """
 
 from __future__ import annotations
@@ -27,12 +27,15 @@ _ROUNDS = 7
 
 @dataclass(frozen=True, slots=True)
 class InterpreterComparison:
-    """What came of it.
+    """The result of a comparison.
 
     Attributes:
-        cases: those that both come to the end of.
-        microseconds: of ours per executed instruction, all inputs together, median over the cases.
-        ours, theirs, theirs_from_text: executions a second; one is one input of one case.
+        cases: how many both interpreters could run.
+        inputs: of each case.
+        microseconds: of the reference interpreter per executed instruction, for all inputs
+            together; the median over the cases.
+        ours, theirs, theirs_from_text: executions per second; running one input of one case is one
+            execution.
     """
 
     cases: int
@@ -45,7 +48,7 @@ class InterpreterComparison:
 
 @dataclass(slots=True)
 class _Times:
-    """Seconds of one case, all inputs, and what our interpreter executed."""
+    """Seconds for all inputs of one case, and the instructions that our interpreter executed."""
 
     instructions: int
     ours: float = float("inf")
@@ -54,7 +57,7 @@ class _Times:
 
 
 def compare_interpreters(seed: int, seconds: float) -> InterpreterComparison:
-    """As many cases of a seed as there are in so many seconds of CPU time, at least one."""
+    """Compare on cases of a seed for a number of CPU seconds, on at least one case."""
     options = CaseOptions()
     source = CaseSource(options, seed)
     times: list[_Times] = []
@@ -80,7 +83,7 @@ def compare_interpreters(seed: int, seconds: float) -> InterpreterComparison:
 
 
 def _measure(case: Case) -> _Times | None:
-    """None where Cranelift's does not come to the end of every input that ours comes to."""
+    """Measure a case; None if one of the interpreters cannot run all of its inputs."""
     counters = interp.Counters()
     options = interp.RunOptions(canonical_nans=has_canonical_nans(case))
     expected = interp.run(case.functions, case.inputs, options, counters=counters)

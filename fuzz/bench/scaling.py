@@ -1,4 +1,4 @@
-"""What one, two and more jobs do: cases a second by the clock."""
+"""Measures the throughput of campaigns by number of worker processes."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from fuzz.campaign.plan import CampaignPlan
 from fuzz.campaign.result import CampaignResult
 from fuzz.campaign.supervisor import Supervisor
 
-#: Share of the time before cases are counted: workers start and caches fill up meanwhile.
+#: Share of the time before counting starts, while workers start and caches fill up.
 _WARM_UP = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """So many jobs.
+    """The throughput of a campaign.
 
     Attributes:
-        by_clock: cases a second by the clock.
-        by_core: cases a second of CPU time. Where it is the same for all numbers of jobs, and
-            ``by_clock`` grows less than they do, the machine was busy with something else.
-        load: the system's load average when it had run.
+        jobs: number of worker processes.
+        by_clock: cases per second of wall-clock time.
+        by_core: cases per second of CPU time. If it is the same for all numbers of jobs, but
+            ``by_clock`` grows less than they do, other programs kept the machine busy.
+        load: the system's load average at the end.
     """
 
     jobs: int
@@ -33,7 +34,7 @@ class Scaling:
 
 
 class _Meter:
-    """Looks at a campaign when it is warm and at its end."""
+    """Measures a campaign from the end of the warm-up to its own end."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -45,6 +46,7 @@ class _Meter:
             self._points.append((time.monotonic(), counts.cases, counts.total_ns))
 
     def scaling(self, jobs: int) -> Scaling:
+        """Return the throughput after the warm-up."""
         if len(self._points) < 2:
             return Scaling(jobs, 0.0, 0.0, os.getloadavg()[0])
         (began, before, before_ns), (ended, after, after_ns) = self._points[0], self._points[-1]
@@ -58,7 +60,7 @@ class _Meter:
 
 
 def measure_jobs(jobs: int, seed: int, seconds: float) -> Scaling:
-    """Cases a second of so many jobs that run for so long."""
+    """Run a campaign with so many worker processes for so many seconds, and measure it."""
     with tempfile.TemporaryDirectory(prefix="clif-fuzz-bench-") as directory:
         meter = _Meter(seconds)
         Supervisor(CampaignPlan(seed=seed, seconds=seconds, jobs=jobs, out=directory), meter).run()

@@ -48,11 +48,11 @@ def command(
     timeout: float,
     json_file: str | None,
 ) -> int:
-    """Minimise findings, merge those with one cause, and attribute each to a part of Cranelift.
+    """Minimise findings, merge those with one cause, and find the part at fault.
 
-    FILE may be a folder, which stands for the .clif files below it. Attribution names the part that
-    is at fault, such as register allocation or an ISLE rule, by running variants of the case. The
-    exit code is 1 if any case fails.
+    FILE may be a folder, which stands for the .clif files below it. The part at fault, such as
+    register allocation or an ISLE rule, is found by running variants of the case. The exit code is
+    1 if any case fails.
     """
     from rich.console import Console
 
