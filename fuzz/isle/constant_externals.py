@@ -15,7 +15,7 @@ from fuzz.isle.unifier import LogicVariable
 
 
 def _draws(test: Callable[[int], bool]) -> Callable[[Entropy, list[Any], list[Any]], list[Any]]:
-    """Candidates for a constant of 64 bits that passes a test."""
+    """Return a function that proposes constants of 64 bits that pass a test."""
     passing = [value for value in special_ints(64) if test(value)]
 
     def candidates(entropy: Entropy, results: list[Any], args: list[Any]) -> list[Any]:
@@ -29,7 +29,7 @@ def _draws(test: Callable[[int], bool]) -> Callable[[Entropy, list[Any], list[An
 def _through(
     m: Matcher, term: Term, variable: LogicVariable, env: Env, convert: Callable[[int], int | None]
 ) -> bool:
-    """An extractor from an integer to another one that is the same number."""
+    """Match an integer that is converted to another one of the same value."""
     result = LogicVariable()
     if m.unifier.find(variable).opaque:
         return False
@@ -53,10 +53,12 @@ _CONSTANTS: Final[dict[str, Callable[[int], int | None]]] = {
 
 
 def _constant(m: Matcher, term: Term, variable: LogicVariable, env: Env) -> bool:
+    """Match a constant that one of ``_CONSTANTS`` accepts."""
     return _through(m, term, variable, env, _CONSTANTS[term.name])
 
 
 def _exponent(m: Matcher, term: Term, variable: LogicVariable, env: Env) -> bool:
+    """Match a power of two by its exponent."""
     result = LogicVariable()
 
     def candidates(entropy: Entropy, results: list[Any], args: list[Any]) -> list[Any]:
@@ -72,7 +74,7 @@ def _exponent(m: Matcher, term: Term, variable: LogicVariable, env: Env) -> bool
 
 
 def numeric(m: Matcher, term: Term, variable: LogicVariable, env: Env) -> bool:
-    """``u8_from_u64`` and ``u64_matches_odd`` of all widths."""
+    """Match ``u8_from_u64`` and ``u64_matches_odd`` of all widths."""
     convert = integer_functions.widening(term.name)
     if convert is not None:
         return _through(m, term, variable, env, convert)
@@ -90,7 +92,7 @@ def numeric(m: Matcher, term: Term, variable: LogicVariable, env: Env) -> bool:
 
 
 def _signed_constant(m: Matcher, variable: LogicVariable) -> LogicVariable:
-    """The number that an ``iconst`` is when it is sign-extended."""
+    """Define the value as an ``iconst``, and return the variable for its sign-extended number."""
     m.define(variable, "iconst", "Imm64")
     op = m.unifier.find(variable).op
     assert op is not None
@@ -108,6 +110,7 @@ def _signed_constant(m: Matcher, variable: LogicVariable) -> LogicVariable:
 
 
 def _i64_from_iconst(m: Matcher, term: Term, variable: LogicVariable, env: Env) -> bool:
+    """Match the sign-extended number of an ``iconst``."""
     if m.unifier.find(variable).opaque:
         return False
     m.match(term.args[0], _signed_constant(m, variable), env)
@@ -115,6 +118,7 @@ def _i64_from_iconst(m: Matcher, term: Term, variable: LogicVariable, env: Env) 
 
 
 def _tupled(m: Matcher, term: Term, variable: LogicVariable, env: Env) -> bool:
+    """Match type and sign-extended number of an ``iconst``."""
     inner = term.args[0]
     if not isinstance(inner, Term) or inner.name != "iconst_sextend_etor":
         return False
@@ -124,12 +128,15 @@ def _tupled(m: Matcher, term: Term, variable: LogicVariable, env: Env) -> bool:
 
 
 def _simm32(m: Matcher, term: Term, variable: LogicVariable, env: Env) -> bool:
+    """Restrict the value to an ``iconst`` that fits in 32 signed bits."""
     number = _signed_constant(m, variable)
     m.relations.append(Relation([number], [], lambda a: integer_functions.fits(a, "i32")))
     return False
 
 
 def _ones_or_zeros(m: Matcher, term: Term, variable: LogicVariable, env: Env) -> bool:
+    """Restrict a vector constant to bytes of all ones or all zeros."""
+
     def candidates(entropy: Entropy, results: list[Any], args: list[Any]) -> list[Any]:
         data = bytes(0xFF * entropy.below(2) for _ in range(16))
         return [(1 << 128) - 1, 0, int.from_bytes(data, "little")]
@@ -142,6 +149,7 @@ def _ones_or_zeros(m: Matcher, term: Term, variable: LogicVariable, env: Env) ->
 
 
 def _replicated(m: Matcher, term: Term, variable: LogicVariable, env: Env) -> bool:
+    """Match a constant whose two halves are the same."""
     bits = int(term.name.rpartition("u")[2])
     result = LogicVariable()
 
@@ -162,7 +170,7 @@ def _replicated(m: Matcher, term: Term, variable: LogicVariable, env: Env) -> bo
 
 
 def _limited(low: int, high: int) -> Callable[[Matcher, list[LogicVariable]], LogicVariable]:
-    """A constant, the last argument, that must be in a range; of the result nothing is known."""
+    """Return a constructor that restricts its last argument to a range; its result is unknown."""
 
     def precondition(m: Matcher, args: list[LogicVariable]) -> LogicVariable:
         variable = args[-1]
@@ -178,7 +186,7 @@ def _limited(low: int, high: int) -> Callable[[Matcher, list[LogicVariable]], Lo
 
 
 def _safe_divisor(m: Matcher, args: list[LogicVariable]) -> LogicVariable:
-    """A constant that is neither 0 nor -1."""
+    """Restrict a constant to values other than 0 and -1."""
     type_, variable = args
     if m.unifier.find(variable).opaque:
         return LogicVariable(opaque=True)

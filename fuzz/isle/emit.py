@@ -1,4 +1,4 @@
-"""Writing a fragment into a function that is being generated."""
+"""Emitting a fragment into a function."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from fuzz.isle.access_places import Place, find_place, has_object
 from fuzz.isle.fragment import CONSTANTS, Fragment, Precondition, Step
 
 _PLAIN: Final = frozenset({"fence", "nop", "sequence_point"})
-#: What needs more than operands: callees, slots, frames. The generator's other parts do these.
+#: Formats that need more than operands (callees, slots, frames) and that other parts of the
+#: generator emit.
 _ELSEWHERE: Final = frozenset(
     {
         Format.CALL,
@@ -46,20 +47,20 @@ _ELSEWHERE_NAMES: Final = frozenset(
     | {"set_pinned_reg", "debugtrap", "stack_switch"}
 )
 _BRANCHES: Final = frozenset({Format.BRIF, Format.BRANCH_TABLE})
-#: One result of a step before the last in so many gets other users.
+#: One result in so many, of a step before the last, gets other users.
 _SHARED: Final = 16
-#: Of so many operands one is a constant, one is loaded.
+#: One operand in so many is a constant, and one is loaded.
 _CONSTANT_OPERAND: Final = 14
 _LOADED_OPERAND: Final = 12
-#: How often to look for another operand among those that are there.
+#: How often another operand is drawn from the pool.
 _LOOKS: Final = 3
 
-#: Makes an operand of a type.
+#: Makes an operand of a type, given the fragment's operands so far.
 Operand = Callable[[Writer, Type, list[Value]], Value]
 
 
 def expressible(fragment: Fragment) -> bool:
-    """Whether ``emit`` can write it, in some function at least."""
+    """Return whether ``emit`` can emit the fragment, in some function at least."""
     *inner, last = fragment.steps
     if any(step.instruction.opcode.format in _BRANCHES for step in inner):
         return False
@@ -70,7 +71,7 @@ def expressible(fragment: Fragment) -> bool:
 
 
 def pick_operand(w: Writer, type_: Type, taken: list[Value]) -> Value:
-    """From the pool, now and then a constant or a load; not what the fragment has already."""
+    """Return an operand from the pool that is not taken, sometimes a constant or a load."""
     if w.entropy.below(_CONSTANT_OPERAND) == 0:
         return constant(w, type_)
     if w.memory and w.entropy.below(_LOADED_OPERAND) == 0:
@@ -81,8 +82,10 @@ def pick_operand(w: Writer, type_: Type, taken: list[Value]) -> Value:
 
 
 def _another(w: Writer, type_: Type, taken: list[Value]) -> Value:
-    """A value of a type that the fragment has one of already: the same again, or the same in
-    another type, would make another pattern of it."""
+    """Return a value of a type of which the fragment has an operand already.
+
+    The same value, or the same value in another type, would make another pattern.
+    """
     for _ in range(_LOOKS):
         value = w.pool.pick(w.entropy, type_, w.swarm.unused)
         if value is not None and value not in taken:
@@ -93,7 +96,7 @@ def _another(w: Writer, type_: Type, taken: list[Value]) -> Value:
 
 
 def _loaded(w: Writer, type_: Type) -> Value:
-    """A value that comes from memory, and has no other user."""
+    """Return a value that is loaded from memory and has no other user."""
     target = w.entropy.choice(w.memory)
     if type_.bytes > target.size:
         return pick(w, type_)
@@ -104,7 +107,11 @@ def _loaded(w: Writer, type_: Type) -> Value:
 
 
 def emit(w: Writer, fragment: Fragment, operand: Operand = pick_operand) -> bool:
-    """Write it, and keep its results. False, and nothing written, where it does not fit here."""
+    """Emit the fragment, and keep its results.
+
+    Returns:
+        False, with nothing emitted, if it does not fit here.
+    """
     own = _in_case(w, fragment)
     if own is None or not _fits(w, own):
         return False
@@ -157,10 +164,11 @@ def _fits(w: Writer, fragment: Fragment) -> bool:
 
 
 def _in_case(w: Writer, fragment: Fragment) -> Fragment | None:
-    """The fragment in the instructions of the case; None where the case lacks one.
+    """Return the fragment made of the case's own typed instructions; None if the case lacks one.
 
-    Fragments are made for the ISAs at their best. Whether a NaN that an instruction passes on can
-    be closed depends on what else there is: so the instruction must be the case's own.
+    Fragments are made for the ISAs at their best. Whether a nondeterministic NaN can be
+    canonicalised depends on what else the case supports, which its own typed instructions take into
+    account.
     """
     steps = []
     for step in fragment.steps:
@@ -221,7 +229,7 @@ def _make_operand(
 
 
 def _write(w: Writer, step: Step, values: list[Value]) -> list[Value]:
-    """Emit one step that is no access; its results."""
+    """Emit a step that is no memory access, and return its results."""
     instruction = step.instruction
     if instruction.name in CONSTANTS:
         imm = draw_bits(w.entropy, instruction.results[0]) if _redrawn(w, step) else step.imm
@@ -252,7 +260,7 @@ def _branch(w: Writer, step: Step, value: Value) -> None:
     if step.instruction.opcode.format is Format.BRANCH_TABLE:
         table_on(w, value, 2, _body)
     elif step.args[0] is not None and step.args[0] < 0 and w.entropy.below(4) == 0:
-        # One arm that only traps, and is never taken.
+        # An arm that traps and is never taken.
         value = nonzero(w, value.type)
         if w.entropy.below(2):
             value = w.op("icmp", value, w.constant(value.type, 0), cond="eq")

@@ -1,7 +1,7 @@
-"""Functions over integers that conditions call, computed forwards and, where simple, backwards.
+"""Functions over integers that conditions call, computed forwards and, if simple, backwards.
 
 Cranelift generates them for every width: ``u64_wrapping_add``, ``i32_lt``, ``u8_and``. Here their
-names are taken apart instead of listed.
+names are parsed instead of listed.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from clif.types import Type
 
 
 def wrap(value: int, kind: str) -> int:
-    """The value as one of ``u8``, ``i64``... that has the same low bits."""
+    """Return the value of ``u8``, ``i64``... that has the same low bits."""
     bits = int(kind[1:])
     value &= (1 << bits) - 1
     return value - (1 << bits) if kind[0] == "i" and value >> (bits - 1) else value
 
 
 def fits(value: int, kind: str) -> bool:
+    """Return whether the value is one of ``u8``, ``i64``..."""
     return wrap(value, kind) == value
 
 
@@ -78,7 +79,10 @@ _CONVERSION: Final = re.compile(r"(try_into|unwrap_into|into|truncate_into)_([ui
 
 
 def forward(name: str) -> Callable[..., Any] | None:
-    """The function of this name, from values to a value or None; None if it is not known."""
+    """Return the function of this name, or None if it is not known.
+
+    It maps values to a value, or to None if it has no result.
+    """
     found = _OTHERS.get(name)
     if found is not None:
         return found
@@ -135,7 +139,7 @@ def _arithmetic(
 
 
 def test(name: str) -> Callable[[int], bool] | None:
-    """The test of an extractor like ``u64_matches_odd``."""
+    """Return the test of an extractor like ``u64_matches_odd``, or None."""
     match = _NAME.fullmatch(name)
     if match and match[2].startswith("matches_"):
         return _TESTS.get(match[2].removeprefix("matches_"))
@@ -143,7 +147,9 @@ def test(name: str) -> Callable[[int], bool] | None:
 
 
 def widening(name: str) -> Callable[[int], int | None] | None:
-    """What the extractor ``u8_from_u64`` makes of an u64; None where it does not match."""
+    """Return the function of an extractor like ``u8_from_u64``, which has no result if it does not
+    match.
+    """
     match = re.fullmatch(r"([ui]\d+)_from_([ui]\d+)", name)
     if not match:
         return None
@@ -152,13 +158,14 @@ def widening(name: str) -> Callable[[int], int | None] | None:
 
 
 def sign_extend(type_: Type, bits: int) -> int:
+    """Return the constant of a type as a signed integer."""
     return wrap(bits, f"i{type_.lane_bits}")
 
 
 def _of_type(
     operation: Callable[[int, int], int | None], signed: bool
 ) -> Callable[[Type, int, int], int | None]:
-    """Over the constants of a type: what traps has no result."""
+    """Return the operation over constants of a type; it has no result where it traps."""
 
     def compute(type_: Type, a: int, b: int) -> int | None:
         if signed:
@@ -197,7 +204,7 @@ _OTHERS: Final[dict[str, Callable[..., Any]]] = {
 
 
 def backward(name: str, result: Any, args: list[Any]) -> int | None:
-    """The one argument that is missing (None in ``args``), where it follows from the others."""
+    """Return the one missing argument (None in ``args``) if it follows from the others."""
     at = args.index(None)
     other = args[1 - at] if len(args) == 2 else None
     match = _NAME.fullmatch(name)

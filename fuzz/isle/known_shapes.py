@@ -1,9 +1,9 @@
-"""Fragments that run into a known finding every time: directing cases at it again would only hide
-others.
+"""Fragments that always run into a known finding.
 
-``backend.cranelift.known_faults`` has single instructions, ``backend.cranelift.known_failures``
-what is recognised when it has been found; here are shapes, which the rest of the generator may
-still come across.
+Cases are not directed at them, since that would only hide other findings.
+``backend.cranelift.known_faults`` has single instructions, ``backend.cranelift.known_failures`` has
+failures that are recognised when they are found. Here are combinations of instructions, which the
+rest of the generator may still emit.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fuzz.isle.fragment import Fragment, Step
 
 
 def _minimum_of_i128(fragment: Fragment) -> bool:
-    """``select`` of the two values that its condition compares."""
+    """Return whether there is a ``select`` of the two i128 that its condition compares."""
     for step in fragment.steps:
         condition = step.args[0] if step.instruction.name == "select" else None
         if condition is None or condition < 0 or step.instruction.type is not I128:
@@ -29,7 +29,7 @@ def _minimum_of_i128(fragment: Fragment) -> bool:
 
 
 def _mask_of_i128_bits(fragment: Fragment) -> bool:
-    """``x & ((1 << y) - 1)`` where y is an i128."""
+    """Return whether there is ``x & ((1 << y) - 1)`` with an i128 y."""
     steps = fragment.steps
     return any(step.instruction.name == "band" for step in steps) and any(
         step.instruction.name == "ishl"
@@ -44,7 +44,7 @@ def _is_one(fragment: Fragment, shift: Step) -> bool:
     return number is not None and number >= 0 and fragment.steps[number].imm == 1
 
 
-#: By the name of the case in ``corpus/cranelift``.
+#: The tests for these fragments, by the name of the case in ``corpus/cranelift``.
 KNOWN: Final[dict[str, Callable[[Fragment], bool]]] = {
     "select-icmp-i128": _minimum_of_i128,
     "bzhi-i128-amount": _mask_of_i128_bits,
@@ -52,7 +52,7 @@ KNOWN: Final[dict[str, Callable[[Fragment], bool]]] = {
 
 
 def known_finding(fragment: Fragment) -> str | None:
-    """The case in ``corpus/cranelift`` that says what is wrong, or None."""
+    """Return the name of the case in ``corpus/cranelift`` with the finding, or None."""
     return next(
         (name for name, concerns in KNOWN.items() if has_fault(name) and concerns(fragment)), None
     )

@@ -1,8 +1,8 @@
-"""A rule's left-hand side turned round: what must hold of a function for the rule to match.
+"""Inverting a rule's left-hand side: what must hold of a function for the rule to match.
 
-The result is a unifier of variables, instructions among them, and relations between integers and
-types that are still to be satisfied; ``fuzz.isle.solver`` does that. Where a pattern can be met in
-several ways one is drawn.
+The result is a unifier of logic variables, instructions among them, and relations between integers
+and types that still have to be satisfied, which ``fuzz.isle.solver`` does. If a pattern can be
+matched in several ways, one is drawn.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from backend.cranelift.opcodes import OPCODES
 from clif.opcodes import Opcode
 from fuzz.entropy import Entropy
 from fuzz.isle import integer_functions, typesets
-from fuzz.isle.rule_terms import is_enum_variant, substitute, type_constant
+from fuzz.isle.rule_terms import is_enum_variant, rules_by_term, substitute, type_constant
 from fuzz.isle.unifier import Conflict, LogicVariable, Unifier
 
 Env = dict[str, LogicVariable]
@@ -37,19 +37,19 @@ Env = dict[str, LogicVariable]
 Extractor: TypeAlias = "Callable[[Matcher, Term, LogicVariable, Env], bool]"
 #: Returns the result of a constructor that is a Rust function of Cranelift.
 Constructor: TypeAlias = "Callable[[Matcher, list[LogicVariable]], LogicVariable]"
-#: Values of the arguments to the results' values; None where it does not match.
+#: Computes the results' values from the arguments' values; None if it does not match.
 Forward = Callable[..., Any]
-#: ``(entropy, results, arguments)``, None in them for what is not known, one argument at least:
-#: values for that argument to try.
+#: Takes entropy, the results' and the arguments' values, and returns values to try for an argument.
+#: Unknown values are None, and at least one argument is unknown.
 Backward = Callable[[Entropy, list[Any], list[Any]], list[Any]]
 
-#: How deep internal constructors of conditions are resolved.
+#: How many internal constructors of conditions are resolved within one another.
 _RESOLVED: Final = 5
 
 
 @dataclass(slots=True, eq=False)
 class Relation:
-    """Something between variables that is computed, as soon as the arguments are known."""
+    """A relation between variables that is computed as soon as the arguments are known."""
 
     args: list[LogicVariable]
     results: list[LogicVariable]
@@ -81,10 +81,14 @@ _OPCODES: Final[dict[str, Opcode]] = {f"Opcode.{_camel(n)}": o for n, o in OPCOD
 
 
 class Matcher:
-    """Collects what a left-hand side preconditions. Methods raise Conflict where it cannot be met.
+    """Collects what a left-hand side requires.
 
-    ``forced`` names rules of internal constructors that are to be taken in conditions. ``unused``
-    tells whether the first result must have no user.
+    Methods raise Conflict if that cannot be satisfied.
+
+    Attributes:
+        relations: what remains to be satisfied.
+        forced: rules of internal constructors that conditions must use, by constructor.
+        unused: whether the first result of the instruction must not be used.
     """
 
     def __init__(
@@ -98,12 +102,16 @@ class Matcher:
         self.unused = False
         self._externals = externals
         self._resolving = 0
-        self._rules = _by_term(unit)
+        self._rules = rules_by_term(unit)
 
     # --- rules ---
 
     def enter(self, rule: Rule, args: list[LogicVariable]) -> Env:
-        """Match the arguments of a rule's left-hand side, and its conditions."""
+        """Match the arguments of a rule's left-hand side, and its conditions.
+
+        Returns:
+            The variables that the rule binds.
+        """
         env: Env = {}
         for pattern, variable in zip(rule.left.args, args, strict=True):
             self.match(pattern, variable, env)
@@ -114,7 +122,7 @@ class Matcher:
     # --- patterns ---
 
     def match(self, pattern: Pattern, variable: LogicVariable, env: Env) -> None:
-        """Make the variable such that the pattern matches."""
+        """Restrict the variable such that the pattern matches."""
         unifier = self.unifier
         if isinstance(pattern, Var):
             bound = env.get(pattern.name)
@@ -153,7 +161,7 @@ class Matcher:
         return extractor(self, term, variable, env)
 
     def opaque(self, term: Term, env: Env) -> None:
-        """Bind what an extractor that we know nothing of would; the match is left to chance."""
+        """Bind the variables of an unknown extractor, whose match is left to chance."""
         for arg in term.args:
             self.match(arg, LogicVariable(opaque=True), env)
 
@@ -170,7 +178,10 @@ class Matcher:
     # --- instructions ---
 
     def _match_instruction(self, term: Term, variable: LogicVariable, env: Env) -> None:
-        """``(inst_data_value ty (InstructionData.Binary (Opcode.Iadd) (value_array_2 x y)))``."""
+        """Match an instruction.
+
+        As in ``(inst_data_value ty (InstructionData.Binary (Opcode.Iadd) (value_array_2 x y)))``.
+        """
         if term.name == "inst_data_value":
             self.match(term.args[0], self.unifier.type_of(variable), env)
         data = term.args[-1]
@@ -202,14 +213,14 @@ class Matcher:
             self.match(pattern, op.fields[kind], env)
 
     def define(self, variable: LogicVariable, name: str, *fields: str) -> list[LogicVariable]:
-        """The value is the result of this opcode; its operands."""
+        """Define the value as the result of an opcode, and return its operands."""
         opcode = OPCODES[name]
         return self.unifier.define(variable, opcode, len(opcode.args), fields).args
 
     # --- expressions ---
 
     def evaluate(self, expr: Expr, env: Env) -> LogicVariable:
-        """The value of a condition's expression."""
+        """Return the value of a condition's expression."""
         if isinstance(expr, Var):
             return env.get(expr.name) or LogicVariable(opaque=True)
         if isinstance(expr, Int | Bool):
@@ -224,7 +235,7 @@ class Matcher:
         return self._apply(expr, env)
 
     def argument(self, expr: Expr, env: Env) -> LogicVariable:
-        """An argument of a constructor of a right-hand side: registers are not looked into."""
+        """Return an argument of a constructor in a right-hand side. Registers stay unknown."""
         if not isinstance(expr, Term):
             return (
                 self.evaluate(expr, env)
@@ -264,7 +275,7 @@ class Matcher:
     def relate(
         self, args: list[LogicVariable], forward: Forward, backward: Backward | None = None
     ) -> LogicVariable:
-        """The result of a function."""
+        """Return the result of a function."""
         result = LogicVariable()
         if any(self.unifier.find(arg).opaque for arg in args):
             result.opaque = True
@@ -273,7 +284,7 @@ class Matcher:
         return result
 
     def _resolve(self, name: str, args: list[LogicVariable]) -> LogicVariable:
-        """Draw one of the rules of an internal constructor, as if it were the one that applies."""
+        """Draw a rule of an internal constructor, and return its result as if the rule applied."""
         rules = self._rules.get(name, ())
         if not rules or self._resolving >= _RESOLVED:
             return LogicVariable(opaque=True)
@@ -293,17 +304,3 @@ def _backward(name: str) -> Backward:
         return [] if value is None else [value]
 
     return candidates
-
-
-_cache: dict[str, dict[str, tuple[Rule, ...]]] = {}
-
-
-def _by_term(unit: Unit) -> dict[str, tuple[Rule, ...]]:
-    """The rules of each term."""
-    found = _cache.get(unit.name)
-    if found is None:
-        rules: dict[str, list[Rule]] = {}
-        for rule in unit.rules:
-            rules.setdefault(rule.left.name, []).append(rule)
-        found = _cache[unit.name] = {name: tuple(each) for name, each in rules.items()}
-    return found

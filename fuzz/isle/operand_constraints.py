@@ -1,4 +1,4 @@
-"""What a fragment preconditions of its operands so that it does not trap."""
+"""What the operands of a fragment must satisfy so that it does not trap."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from clif.types import Type
 from fuzz.isle.fragment import Precondition, Step
 
-#: Opcodes whose first operand is 0 exactly if the result is.
+#: Opcodes whose result is 0 if and only if the first operand is 0.
 _SAME_TRUTH: Final = frozenset(
     ["uextend", "sextend", "bmask", "ineg", "iabs", "bswap", "bitrev", "rotl", "rotr", "popcnt"]
 )
@@ -25,15 +25,18 @@ _CONVERSIONS: Final = {
 
 
 class _Unsafe(Exception):
-    """It cannot be told, or the fragment always traps."""
+    """The fragment always traps, or it is not known whether it does."""
 
 
 class _Preconditions:
+    """Collects the preconditions of a fragment's operands."""
+
     def __init__(self, operands: Sequence[Type], steps: Sequence[Step]) -> None:
         self.of = [Precondition.NOTHING] * len(operands)
         self._steps = steps
 
     def check(self, step: Step) -> None:
+        """Add what keeps a step from trapping."""
         name, args = step.instruction.name, step.args
         if name in _DIVISIONS:
             self._divisor(args[1], _DIVISIONS[name])
@@ -47,7 +50,11 @@ class _Preconditions:
             raise _Unsafe
 
     def _operand(self, number: int | None, precondition: Precondition) -> None:
-        """Precondition it of one of the fragment's operands. Raises _Unsafe if that is no such."""
+        """Require something of one of the fragment's operands.
+
+        Raises:
+            _Unsafe: the value is no operand, or something else is required of it.
+        """
         if number is None or number >= 0:
             raise _Unsafe
         if self.of[~number] not in (Precondition.NOTHING, precondition):
@@ -94,7 +101,7 @@ class _Preconditions:
                 raise _Unsafe
 
     def _truth(self, number: int | None, wanted: bool) -> None:
-        """See to it that a value is not 0, or that it is."""
+        """Require that a value is not 0, or that it is 0."""
         assert number is not None
         if number < 0:
             self._operand(number, Precondition.NONZERO if wanted else Precondition.ZERO)
@@ -114,7 +121,7 @@ class _Preconditions:
             raise _Unsafe
 
     def _select(self, step: Step, wanted: bool) -> None:
-        """Of constants: the condition decides."""
+        """Require a truth value of a ``select`` of constants, which its condition decides."""
         yes, no = (self._constant(number) for number in step.args[1:])
         if yes is None or no is None:
             raise _Unsafe
@@ -127,7 +134,11 @@ class _Preconditions:
 def preconditions(
     operands: Sequence[Type], steps: Sequence[Step]
 ) -> tuple[Precondition, ...] | None:
-    """One for each operand; None where no precondition keeps the fragment from trapping."""
+    """Return one precondition for each operand, which together keep the fragment from trapping.
+
+    Returns:
+        None if no preconditions can.
+    """
     found = _Preconditions(operands, steps)
     check: Callable[[Step], None] = found.check
     try:

@@ -1,5 +1,8 @@
-"""Which rules lead to a rule: from one of the roots that Cranelift itself calls, by way of the
-constructors that right-hand sides and conditions call."""
+"""Paths of rules that lead to a rule.
+
+A path starts at one of the roots that Cranelift itself calls. Each rule calls the next one by a
+constructor in its right-hand side or in a condition.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,14 @@ from typing import Final
 
 from backend.cranelift.isle import Rule, Unit
 from fuzz.entropy import Entropy
-from fuzz.isle.rule_terms import terms
+from fuzz.isle.rule_terms import rules_by_term, terms
 
-#: Terms that Cranelift calls with an instruction, or its first result.
+#: The terms that Cranelift calls with an instruction or its first result.
 ROOTS: Final = ("simplify", "simplify_skeleton", "lower", "lower_branch")
 
 
 class RulePaths:
-    """Callers of a unit's terms."""
+    """The callers of a unit's terms."""
 
     def __init__(self, unit: Unit) -> None:
         self._callers: dict[str, list[Rule]] = {}
@@ -26,10 +29,8 @@ class RulePaths:
         self._measure(unit, waiting)
 
     def _measure(self, unit: Unit, waiting: list[Rule]) -> None:
-        """How many calls each term is from a root."""
-        rules: dict[str, list[Rule]] = {}
-        for rule in unit.rules:
-            rules.setdefault(rule.left.name, []).append(rule)
+        """Compute how many calls each term is away from a root."""
+        rules = rules_by_term(unit)
         for rule in waiting:  # grows
             for term in _called(rule):
                 if term not in self._distance and term in rules:
@@ -37,15 +38,15 @@ class RulePaths:
                     waiting.extend(rules[term])
 
     def callers(self, term: str) -> list[Rule]:
-        """The rules that call a term."""
+        """Return the rules that call a term."""
         return self._callers.get(term, [])
 
     def reaches(self, rule: Rule) -> bool:
-        """Whether there is a way to the rule."""
+        """Return whether there is a path to the rule."""
         return rule.left.name in self._distance
 
     def draw(self, rule: Rule, entropy: Entropy) -> list[Rule]:
-        """A shortest way to the rule, that of a root first."""
+        """Draw a shortest path to the rule; it starts with the rule of a root."""
         path = [rule]
         while path[0].left.name not in ROOTS:
             term = path[0].left.name

@@ -1,6 +1,6 @@
-"""Masks of ``shuffle`` that instruction selection looks for: drawn from what its extractors test.
+"""Masks of ``shuffle`` that instruction selection looks for, drawn from what its extractors test.
 
-A mask is 16 lane numbers below 32, one byte each, the first in the lowest bits.
+A mask consists of 16 lane numbers below 32, one byte each, the first in the lowest bits.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ Lanes = list[int]
 
 
 def mask_of(lanes: Sequence[int]) -> int:
-    """The mask that moves wider lanes: 2, 4, 8 or 16 of them."""
+    """Return the mask that moves wider lanes, of which there are 2, 4, 8 or 16."""
     size = 16 // len(lanes)
     return int.from_bytes(bytes(lane * size + n for lane in lanes for n in range(size)), "little")
 
 
 def lanes_of(mask: int, count: int) -> tuple[int, ...] | None:
-    """The numbers of wider lanes that a mask moves as a whole, or None."""
+    """Return the numbers of the wider lanes that a mask moves as a whole, or None."""
     size = 16 // count
     data = mask.to_bytes(16, "little")
     lanes = tuple(data[n * size] // size for n in range(count))
@@ -55,7 +55,7 @@ def _high(start: int) -> Callable[[Entropy], Lanes]:
     return lambda e: [start + n for n in range(4)] + _some(e, 4, start + 4, start + 8)
 
 
-#: By extractor: what it accepts.
+#: Draws what an extractor accepts, by its name.
 _ACCEPTED: Final[dict[str, Callable[[Entropy], Lanes]]] = {
     "shuffle64_from_imm": lambda e: _some(e, 2, 0, 4),
     "shuffle32_from_imm": lambda e: _some(e, 4, 0, 8),
@@ -76,14 +76,18 @@ _ACCEPTED: Final[dict[str, Callable[[Entropy], Lanes]]] = {
     "shufps_imm": lambda e: _some(e, 2, 0, 4) + _some(e, 2, 4, 8),
     "shufps_rev_imm": lambda e: _some(e, 2, 4, 8) + _some(e, 2, 0, 4),
 }
-#: The extractors over masks.
+#: The names of the extractors over masks.
 NAMES: Final = tuple(_ACCEPTED)
-#: Extractors that show the lanes, with their number.
+#: The number of lanes of extractors that bind them.
 WIDE_LANES: Final = {"shuffle64_from_imm": 2, "shuffle32_from_imm": 4, "shuffle16_from_imm": 8}
 
 
 def draw_mask(entropy: Entropy, name: str, known: Sequence[int | None] = ()) -> int:
-    """A mask that the extractor accepts; for those that show lanes, with these where not None."""
+    """Draw a mask that the extractor accepts.
+
+    Args:
+        known: the lanes that are known, where not None, for extractors that bind lanes.
+    """
     lanes = _ACCEPTED[name](entropy)
     if len(known) == len(lanes):
         lanes = [lane if given is None else given for lane, given in zip(lanes, known, strict=True)]

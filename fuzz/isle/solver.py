@@ -1,5 +1,4 @@
-"""Filling in what a match leaves open: types by the instructions that are supported, then
-constants."""
+"""Choosing what a match leaves open: types among those that are supported, then constants."""
 
 from __future__ import annotations
 
@@ -24,11 +23,14 @@ _BUDGET: Final = 120
 
 
 class Solver:
-    """Decides everything that is open, so that all relations hold. Methods raise Conflict.
+    """Chooses everything that is open, such that all relations hold.
+
+    Types are found by arc consistency and choice, constants by drawing. Methods raise Conflict if
+    there is no solution.
 
     Attributes:
-        instructions: the form of each instruction.
-        free: the constants that might as well be any other of their type.
+        chosen: the typed instruction of each instruction.
+        free: the constants that may be replaced by any other of their type.
     """
 
     def __init__(
@@ -47,7 +49,7 @@ class Solver:
         self.free: set[LogicVariable] = set()
 
     def solve(self) -> None:
-        """Choose a form of each instruction, and each constant."""
+        """Choose the typed instruction of each instruction, and every constant."""
         for op in self.unifier.ops:
             for name, values in ENUM_FIELDS.items():
                 if name in op.fields:
@@ -58,7 +60,7 @@ class Solver:
     # --- types ---
 
     def _types(self) -> bool:
-        """Choose instructions, the most constrained instruction first. False if there is no way."""
+        """Choose types, the most constrained instruction first. Returns False if that fails."""
         try:
             self._propagate()
             options = self._consistent()
@@ -84,7 +86,7 @@ class Solver:
         return False
 
     def _conditions(self) -> bool:
-        """Leave the condition codes that the instructions support. False if there is none."""
+        """Restrict condition codes to the supported ones. Returns False if none is left."""
         try:
             for op, instruction in self.chosen.items():
                 field = op.fields.get("IntCC") or op.fields.get("FloatCC")
@@ -98,7 +100,7 @@ class Solver:
         return True
 
     def _some(self, items: Sequence[Any]) -> Iterator[Any]:
-        """A few of them, in a drawn order, each once."""
+        """Yield a few of the items, each once, in a drawn order."""
         items = list(items)
         for _ in range(min(_TRIES, len(items))):
             yield items.pop(self.entropy.below(len(items)))
@@ -108,12 +110,11 @@ class Solver:
             self.unifier.set(variable, type_)
 
     def _type_variables(self, op: Op) -> list[LogicVariable]:
-        """Of the operands, then of the first result."""
+        """Return the variables for the types of the operands and of the first result."""
         return [self.unifier.type_of(variable) for variable in (*op.args, op.result)]
 
     def _consistent(self) -> list[tuple[Op, Sequence[TypedInstruction]]]:
-        """The instructions that each instruction may still have, and types that allow for no
-        others."""
+        """Return the typed instructions that are possible, and restrict types accordingly."""
         changed = True
         options: dict[Op, Sequence[TypedInstruction]] = {}
         while changed:
@@ -132,7 +133,7 @@ class Solver:
     def _possible(
         self, op: Op, instructions: Sequence[TypedInstruction]
     ) -> Sequence[TypedInstruction]:
-        """Those of the instructions that what is known of the types and of the condition allows."""
+        """Return the candidates that what is known of the types and of the condition allows."""
         for n, variable in enumerate(self._type_variables(op)):
             variable = self.unifier.find(variable)
             allowed = variable.domain if variable.value is None else (variable.value,)
@@ -179,7 +180,7 @@ class Solver:
         return True
 
     def _values(self) -> bool:
-        """Draw constants one by one. False if that leads nowhere."""
+        """Draw constants one by one. Returns False if there is no solution."""
         try:
             self._propagate()
         except Conflict:
@@ -203,7 +204,7 @@ class Solver:
         return False
 
     def _next(self) -> tuple[LogicVariable, list[Any]] | None:
-        """An unknown, and what to try for it: best one that a relation has something to say on."""
+        """Return an unknown and the values to try for it, first one that a relation suggests."""
         for relation in self.relations:
             if relation.done or relation.backward is None:
                 continue
@@ -228,7 +229,7 @@ class Solver:
         return values
 
     def _draws(self, op: Op, name: str, variable: LogicVariable) -> list[Any]:
-        """Values for a field about which no relation says anything."""
+        """Return values for a field that no relation determines."""
         if variable.domain is not None:
             return list(self._some(sorted(variable.domain, key=str)))
         if name not in IMMEDIATES:
@@ -245,11 +246,11 @@ class Solver:
         if name == "Immediate":
             return random_shuffle_mask(entropy)
         if name == "Imm64" and entropy.below(2):
-            return entropy.below(instruction.results[0].bits)  # a shift's amount
+            return entropy.below(instruction.results[0].bits)  # useful as a shift's amount
         return draw_bits(entropy, instruction.results[0])
 
     def _valid(self) -> bool:
-        """Whether all constants are ones of their types."""
+        """Return whether all constants are in the range of their types."""
         for op, instruction in self.chosen.items():
             for name, variable in op.fields.items():
                 value = self.unifier.value(variable)

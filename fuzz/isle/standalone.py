@@ -1,4 +1,4 @@
-"""A function that holds one fragment and nothing else, to see what a rule does by itself."""
+"""A function that holds one fragment and nothing else."""
 
 from __future__ import annotations
 
@@ -17,10 +17,20 @@ _STEPS: int = 1000
 def standalone(
     plan: CasePlan, fragment: Fragment, name: str = "main"
 ) -> tuple[Function, int | None]:
-    """The function, and which of its parameters is the address of a region of 64 bytes, if any.
+    """Return a function with the fragment, and the index of a parameter.
 
-    Its parameters are the fragment's operands, its results are the fragment's. The plan should
-    allow for any number of results. Raises ValueError where the fragment does not fit.
+    The function's other parameters are the fragment's operands, its results are the fragment's
+    results.
+
+    Args:
+        plan: should allow any number of results.
+
+    Returns:
+        The function, and the index of the parameter that takes the address of a region of 64 bytes;
+        None if the fragment does not access memory.
+
+    Raises:
+        ValueError: the fragment does not fit.
     """
     function = Function(name, Signature())
     w = Writer(plan, function, _STEPS)

@@ -12,11 +12,13 @@ from fuzz.isle.unifier import LogicVariable
 
 
 def _value_type(m: Matcher, term: Term, variable: LogicVariable, env: Env) -> bool:
+    """Match the type of a value."""
     m.match(term.args[0], m.unifier.type_of(variable), env)
     return True
 
 
 def _type_set(m: Matcher, term: Term, variable: LogicVariable, env: Env) -> bool:
+    """Match a type of a set."""
     m.unifier.keep_if(m.unifier.as_type(variable), typesets.SETS[term.name])
     if len(term.args) == 1:
         m.match(term.args[0], variable, env)
@@ -24,6 +26,7 @@ def _type_set(m: Matcher, term: Term, variable: LogicVariable, env: Env) -> bool
 
 
 def _multi_lane(m: Matcher, term: Term, variable: LogicVariable, env: Env) -> bool:
+    """Match a vector type, with the width and number of its lanes."""
     variable = m.unifier.as_type(variable)
     bits, lanes = term.args
     wanted = [arg.value if isinstance(arg, Int) else None for arg in (bits, lanes)]
@@ -46,6 +49,7 @@ def _lanes(type_: Type) -> int:
 
 
 def _register_class(m: Matcher, term: Term, variable: LogicVariable, env: Env) -> bool:
+    """Match a type by the class and number of registers that it needs."""
     variant = term.args[0]
     test = typesets.REGISTER_CLASSES.get(variant.name) if isinstance(variant, Term) else None
     if test is None:

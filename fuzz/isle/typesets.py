@@ -33,10 +33,11 @@ def _scalar_int(t: Type) -> bool:
 
 
 def _never(_: Type) -> bool:
+    """Return False: CLIF has no types for vectors whose size only an ISA knows."""
     return False  # vectors of a size that only an ISA knows are no types of ours
 
 
-#: Extractors, and constructors in conditions, that let a type through as it is.
+#: Tests of the extractors, and of the constructors in conditions, that pass a type on.
 SETS: Final[dict[str, Callable[[Type], bool]]] = {
     "fits_in_16": _at_most(16),
     "fits_in_32": _at_most(32),
@@ -90,12 +91,12 @@ def _to_64(value: int) -> int:
 
 
 def _narrow(function: Callable[[Type], int]) -> Callable[[Type], int | None]:
-    """Not defined for what is wider than 64 bits."""
+    """Return the function without a result for types of more than 64 bits."""
     return lambda t: function(t) if t.bits <= 64 else None
 
 
 def _of(function: Callable[[Type], Type]) -> Callable[[Type], Type | None]:
-    """Of types for which there is such a type."""
+    """Return the function without a result if there is no such type."""
 
     def found(type_: Type) -> Type | None:
         try:
@@ -110,7 +111,7 @@ def _all_ones(t: Type) -> int:
     return (1 << t.bits) - 1
 
 
-#: Functions of a type. None where there is no result.
+#: Functions of a type, which return None if there is no result.
 FUNCTIONS: Final[dict[str, Callable[[Type], Any]]] = {
     "ty_bits": lambda t: t.bits if t.bits < 256 else None,
     "ty_bits_u16": lambda t: t.bits,

@@ -1,8 +1,9 @@
-"""What a pattern speaks about: variables with a value, a set of possible values, or a definition.
+"""The unknowns of a pattern: logic variables, which can be restricted and unified.
 
-A variable stands for whatever a variable of a rule may be: an integer, a condition code, a type, a
-value of the function. Unifying two variables makes them one. Every change is on a trail, so that
-the solver can take a choice back.
+A logic variable stands for whatever a variable of a rule may be: an integer, a condition code, a
+type, a value of the function. It has a value, a set of possible values, or a definition. Unifying
+two variables makes them equal. Every change is recorded on an undo trail, so that the solver can
+take a choice back.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from clif.types import Type
 
 
 class Conflict(Exception):
-    """What is asked of a variable contradicts what is known of it."""
+    """A requirement contradicts what is known of a logic variable."""
 
 
 class LogicVariable:
@@ -25,11 +26,11 @@ class LogicVariable:
     Attributes:
         parent: the variable that this one was unified with.
         value: an integer, a truth value, a ``Type``, or the name of an enum's variant.
-        domain: what the value may be, None for anything.
-        fields: of an enum's variant that has some.
+        domain: the possible values; None for any value.
+        fields: the fields of an enum's variant that has fields.
         op: the instruction whose first result this is.
-        type: the type of the value of a function that this is.
-        opaque: nothing is known of it, and whatever is asked of it is left to chance.
+        type: the type of this value of the function.
+        opaque: nothing is known of it; whether it meets a requirement is left to chance.
     """
 
     __slots__ = ("domain", "fields", "op", "opaque", "parent", "type", "value")
@@ -61,7 +62,7 @@ class Op:
 
 
 class Unifier:
-    """The variables' state, and the trail to take it back."""
+    """The state of the logic variables, and the trail to undo changes."""
 
     def __init__(self, types: Iterable[Type]) -> None:
         self.types = frozenset(types)
@@ -71,15 +72,16 @@ class Unifier:
     # --- taking back ---
 
     def mark(self) -> int:
+        """Return the current position on the undo trail."""
         return len(self._undo_trail)
 
     def undo(self, mark: int) -> None:
-        """Make everything what it was at the mark."""
+        """Restore the state at a mark."""
         while len(self._undo_trail) > mark:
             self._undo_trail.pop()()
 
     def write(self, target: Any, name: str, value: Any) -> None:
-        """Set an attribute so that it can be taken back."""
+        """Set an attribute such that the change can be undone."""
         old = getattr(target, name)
         self._undo_trail.append(lambda: setattr(target, name, old))
         setattr(target, name, value)
@@ -87,16 +89,21 @@ class Unifier:
     # --- variables ---
 
     def find(self, variable: LogicVariable) -> LogicVariable:
+        """Return the representative of a variable."""
         while variable.parent is not None:
             variable = variable.parent
         return variable
 
     def value(self, variable: LogicVariable) -> Any:
-        """None if it is not known."""
+        """Return the variable's value, or None if it is not known."""
         return self.find(variable).value
 
     def set(self, variable: LogicVariable, value: Any) -> None:
-        """Raises Conflict if it is something else."""
+        """Set the variable's value.
+
+        Raises:
+            Conflict: it has another value.
+        """
         variable = self.find(variable)
         if variable.opaque:
             return
@@ -111,7 +118,14 @@ class Unifier:
         self.write(variable, "value", value)
 
     def restrict(self, variable: LogicVariable, allowed: Iterable[Any]) -> bool:
-        """The value is one of these. Whether that was news. Raises Conflict if none is left."""
+        """Restrict the variable's possible values.
+
+        Returns:
+            Whether this changed anything.
+
+        Raises:
+            Conflict: no value is left.
+        """
         variable = self.find(variable)
         allowed = frozenset(allowed)
         if variable.opaque:
@@ -131,7 +145,7 @@ class Unifier:
         return True
 
     def keep_if(self, variable: LogicVariable, test: Callable[[Any], bool]) -> None:
-        """For variables with a domain: only what passes."""
+        """Keep only the possible values that pass a test, if the possible values are known."""
         variable = self.find(variable)
         if variable.opaque:
             return
@@ -140,19 +154,20 @@ class Unifier:
             self.restrict(variable, [value for value in known if test(value)])
 
     def new_type(self) -> LogicVariable:
+        """Return a new variable for a type."""
         variable = LogicVariable()
         variable.domain = self.types
         return variable
 
     def as_type(self, variable: LogicVariable) -> LogicVariable:
-        """The variable, which must be a type's."""
+        """Return the variable as one for a type."""
         variable = self.find(variable)
         if variable.domain is None and variable.value is None and not variable.opaque:
             self.write(variable, "domain", self.types)
         return variable
 
     def type_of(self, variable: LogicVariable) -> LogicVariable:
-        """The type of a value."""
+        """Return the variable for the type of a value."""
         variable = self.find(variable)
         if variable.type is None:
             self.write(
@@ -164,7 +179,11 @@ class Unifier:
     def define(
         self, variable: LogicVariable, opcode: Opcode, args: int, fields: Iterable[str]
     ) -> Op:
-        """The value is an instruction's first result. Raises Conflict if it is another one's."""
+        """Define a value as an instruction's first result.
+
+        Raises:
+            Conflict: it is the result of another opcode.
+        """
         variable = self.find(variable)
         if variable.op is not None:
             if variable.op.opcode is not opcode:
@@ -177,7 +196,7 @@ class Unifier:
             {name: LogicVariable() for name in fields},
         )
         if variable.opaque:
-            # Arguments of what we know nothing about are as unknown.
+            # The operands of an opaque value are opaque, too.
             for part in (*op.args, *op.fields.values()):
                 part.opaque = True
             return op
@@ -186,7 +205,11 @@ class Unifier:
         return op
 
     def unify(self, a: LogicVariable, b: LogicVariable) -> None:
-        """Both are the same from now on. Raises Conflict."""
+        """Make two variables equal.
+
+        Raises:
+            Conflict: they cannot be equal.
+        """
         a, b = self.find(a), self.find(b)
         if a is b:
             return

@@ -12,12 +12,14 @@ from fuzz.isle.unifier import Conflict, LogicVariable
 
 
 def _identity(m: Matcher, term: Term, variable: LogicVariable, env: Env) -> bool:
+    """Match the same thing under another name."""
     m.match(term.args[0], variable, env)
     return True
 
 
 def _flags(m: Matcher, term: Term, variable: LogicVariable, env: Env) -> bool:
-    return False  # any flags: those of big-endian accesses are not drawn
+    """Match any memory flags: big-endian accesses are not drawn."""
+    return False
 
 
 _INT_ZERO: Final = (
@@ -41,12 +43,14 @@ _CODES: Final = {
 
 
 def _code(m: Matcher, term: Term, variable: LogicVariable, env: Env) -> bool:
+    """Restrict a condition code."""
     m.unifier.restrict(variable, _CODES[term.name])
     m.match(term.args[0], variable, env)
     return True
 
 
 def _mask(m: Matcher, term: Term, variable: LogicVariable, env: Env) -> bool:
+    """Restrict the mask of a ``shuffle``, and match its lanes if the extractor binds them."""
     name = term.name
     count = shuffles.WIDE_LANES.get(name)
     if count is None:
@@ -62,7 +66,7 @@ def _mask(m: Matcher, term: Term, variable: LogicVariable, env: Env) -> bool:
         mask = shuffles.draw_mask(entropy, name, results)
         drawn = shuffles.lanes_of(mask, count)
         assert drawn is not None
-        # Lanes that are one variable of the rule are the same.
+        # Lanes that are the same variable of the rule must be equal.
         first = {m.unifier.find(lane): n for n, lane in reversed(list(enumerate(lanes)))}
         return [shuffles.mask_of([drawn[first[m.unifier.find(lane)]] for lane in lanes])]
 
@@ -76,6 +80,7 @@ def _mask(m: Matcher, term: Term, variable: LogicVariable, env: Env) -> bool:
 
 
 def _sinkable_load(m: Matcher, term: Term, variable: LogicVariable, env: Env) -> bool:
+    """Define the value as a load of the size that the extractor needs."""
     if m.unifier.find(variable).opaque:
         return False
     m.define(variable, "load", "MemFlags", "Offset32")
@@ -89,6 +94,7 @@ def _sinkable_load(m: Matcher, term: Term, variable: LogicVariable, env: Env) ->
 
 
 def _extended(m: Matcher, term: Term, variable: LogicVariable, env: Env) -> bool:
+    """Define the value as an extension."""
     if m.unifier.find(variable).opaque:
         return False
     m.define(variable, m.entropy.choice(("uextend", "sextend")))
@@ -96,6 +102,7 @@ def _extended(m: Matcher, term: Term, variable: LogicVariable, env: Env) -> bool
 
 
 def _extend_maybe(m: Matcher, term: Term, variable: LogicVariable, env: Env) -> bool:
+    """Match a value, or what it is extended from."""
     inner = variable
     if not m.unifier.find(variable).opaque and m.entropy.below(2):
         name = "sextend" if term.name.startswith("s") else "uextend"
@@ -110,17 +117,19 @@ def _extend_maybe(m: Matcher, term: Term, variable: LogicVariable, env: Env) -> 
 
 
 def _same_value(m: Matcher, args: list[LogicVariable]) -> LogicVariable:
+    """Return the first argument."""
     return args[0]
 
 
 def _sinkable_inst(m: Matcher, args: list[LogicVariable]) -> LogicVariable:
+    """Define the value as a load, if it is not defined yet."""
     if not m.unifier.find(args[0]).opaque and m.unifier.find(args[0]).op is None:
         m.define(args[0], "load", "MemFlags", "Offset32")
     return args[0]
 
 
 def _zero_value(m: Matcher, args: list[LogicVariable]) -> LogicVariable:
-    """A constant zero: of a scalar, or of a vector in one way or another."""
+    """Define the value as a zero: a scalar constant, or one of the ways to make a zero vector."""
     variable = m.unifier.find(args[0])
     if variable.opaque:
         return variable
@@ -140,6 +149,7 @@ _ZERO_FIELDS: Final = {
 
 
 def _zero_of(m: Matcher, variable: LogicVariable, name: str) -> LogicVariable:
+    """Define the value as a zero that an opcode makes."""
     if name == "splat":
         inner = m.define(variable, "splat")[0]
         _zero_of(m, inner, m.entropy.choice(("f32const", "f64const", "iconst")))
@@ -155,7 +165,7 @@ def _zero_of(m: Matcher, variable: LogicVariable, name: str) -> LogicVariable:
 
 
 def _unused(m: Matcher, args: list[LogicVariable]) -> LogicVariable:
-    """Only ever asked of the first result of the instruction that is lowered."""
+    """Require that the first result of the instruction that is lowered is not used."""
     m.unused = True
     return LogicVariable(True)
 
