@@ -1,4 +1,4 @@
-"""``clif-fuzz bisect``: which release of Cranelift began to fail on a case, or stopped."""
+"""``clif-fuzz bisect``: find the release of Cranelift that began to fail on a case, or stopped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 
 from fuzz.cli.errors import EXIT_CLEAN, BadInput, complain
 from fuzz.cli.files import emulated_isas, load_cases
-from fuzz.cli.options import json_option, split_isas, write_json
+from fuzz.cli.options import file_isas_option, json_option, write_json
 
 if TYPE_CHECKING:
     from backend.cranelift.releases import Release
@@ -25,32 +25,27 @@ if TYPE_CHECKING:
 """
 )
 @click.argument("file", metavar="FILE")
-@click.option("--from", "first", required=True, metavar="RELEASE", help="The earliest, as 0.120.")
+@click.option("--from", "first", required=True, metavar="RELEASE", help="The earliest release.")
 @click.option(
     "--to",
     "last",
     metavar="RELEASE",
-    help="The latest; the one that is linked if not given.",
+    help="The latest release; by default the linked one.",
 )
-@click.option(
-    "--isa",
-    "isas",
-    callback=lambda c, p, value: None if value is None else split_isas(c, p, value),
-    metavar="ISA,...",
-    help="ISAs to run on, instead of the first on which the case fails.",
-)
+@file_isas_option("ISAs to run on, instead of the first one on which the case fails.")
 @json_option
 def command(
     file: str, first: str, last: str | None, isas: tuple[str, ...] | None, json_file: str | None
 ) -> int:
-    """Name the first bad or first good release of Cranelift for a case.
+    """Find the first release of Cranelift that fails on a case, or the first that no longer does.
 
-    RELEASE is a minor version, for the last of its patch releases, an exact version, or a folder
-    with a Cranelift of your own (at either end). Releases are built when they are asked for, a
-    minute or two each, and kept in the cache folder. Those that were never published, do not build,
-    or do not know an instruction or a setting of the case cannot say, and are named.
+    RELEASE is a minor version like 0.120, which stands for its last patch release; an exact
+    version; or a folder with a Cranelift of your own. A release is built when it is first tested,
+    which takes one to two minutes, and kept in the cache folder. A release that was never
+    published, does not build, or does not support an instruction or setting of the case cannot
+    say; such releases are listed.
 
-    Exit code 2 where no release can be named.
+    The exit code is 2 if no release is found.
     """
     from backend.cranelift.release_build import RegistryError
     from fuzz.triage.bisect.search import bisect
@@ -100,7 +95,11 @@ def _tester(
 
 
 def _releases(first: str, last: str | None) -> list[Release]:
-    """List the first release, the last one, and every minor version between. Raises BadInput."""
+    """Return the first release, the last one, and every minor version between.
+
+    Raises:
+        BadInput: one of them is not a release, or they are not in order.
+    """
     from backend.cranelift.compiler import version
     from backend.cranelift.releases import Release
 
@@ -164,7 +163,7 @@ class _Progress:
         self.status.stop()
 
 
-# --- for people and programs ---
+# --- as text and JSON ---
 
 
 def _summary(found: BisectResult[Release]) -> Sequence[str]:
