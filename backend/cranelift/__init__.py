@@ -1,8 +1,8 @@
 """Cranelift itself: compiling, reading, its metadata, settings, ISLE rules and coverage counters.
 
 The extension ``backend.cranelift._cranelift`` lies in a ``backend/cranelift`` folder of the
-environment: a checkout serves several environments, each with an extension of its own (see
-``scripts/setup``). So that folder's contents count as part of this package too.
+environment, because several environments share one checkout and each has an extension of its own
+(see ``scripts/setup``). That folder is made part of this package.
 """
 
 from pkgutil import extend_path

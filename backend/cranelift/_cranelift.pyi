@@ -1,13 +1,17 @@
-"""The Rust extension (``backend/src``). Text in; machine code, metadata and errors out."""
+"""The Rust extension (``backend/src``): CLIF text in, machine code, metadata and errors out."""
 
 from pathlib import Path
 from typing import Any, final
 
 debug_assertions: bool
-"""Whether Cranelift's debug assertions are part of this build."""
+"""Whether this build contains Cranelift's debug assertions."""
 
 class ReadError(ValueError):
-    """Text that is not CLIF. ``line`` counts from 1; 0 where no line is to blame."""
+    """Text that is not CLIF.
+
+    Attributes:
+        line: where, counted from 1; 0 if no line can be named.
+    """
 
     message: str
     line: int
@@ -16,27 +20,33 @@ class SettingsError(ValueError):
     """An unknown ISA or setting, or a value that the setting does not take."""
 
 class VerifierError(Exception):
-    """The verifier refused a function; ``location`` is the entity (``inst4``, ``block1``)."""
+    """The verifier refused a function.
+
+    Attributes:
+        location: the entity that is wrong: ``inst4``, ``block1``.
+    """
 
     message: str
     function: str
     location: str
 
 class CompileError(Exception):
-    """Cranelift reported that it cannot compile a function."""
+    """Cranelift reported an error while it compiled a function."""
 
     message: str
     function: str
 
 class UnsupportedError(CompileError):
-    """Cranelift says that the target lacks what the function needs."""
+    """Cranelift reported that the target lacks what the function needs."""
 
 class CompilerPanic(Exception):
     """Cranelift panicked.
 
-    ``location`` has no machine's paths: ``cranelift-codegen/src/inline.rs:203:17``.
-    ``phase`` is ``read``, ``verify``, ``optimize``, ``lower``, ``regalloc``, ``emit`` or ``other``;
-    ``function`` is empty in ``read``.
+    Attributes:
+        location: in the sources, the same on every machine:
+            ``cranelift-codegen/src/inline.rs:203:17``.
+        function: the function that it compiled; empty in phase ``read``.
+        phase: ``read``, ``verify``, ``optimize``, ``lower``, ``regalloc``, ``emit`` or ``other``.
     """
 
     message: str
@@ -46,10 +56,10 @@ class CompilerPanic(Exception):
 
 @final
 class TargetIsa:
-    """A target, ready to compile for; immutable, shared between threads.
+    """A target, ready to compile for. It is immutable and may be shared between threads.
 
     Raises:
-        SettingsError: unknown triple, setting or value, or an ISA that is not in this build.
+        SettingsError: the triple, a setting or a value is unknown, or the ISA is not in this build.
     """
 
     def __new__(cls, triple: str, shared: dict[str, str], isa: dict[str, str]) -> TargetIsa: ...
@@ -65,13 +75,13 @@ class TargetIsa:
 
 @final
 class Functions:
-    """The functions of a CLIF text, parsed once, compiled for any number of targets.
+    """The functions of a CLIF text, parsed once, to be compiled for any number of targets.
 
-    Header lines and comments are allowed and mean nothing here.
+    The text may have header lines and comments, which have no effect.
 
     Raises:
-        ReadError: the text does not parse, or has an entity of a number above 999,999: the parser
-            makes room for all below it.
+        ReadError: the text does not parse, or the number of an entity is above 999,999: the parser
+            would allocate memory for all below it.
         CompilerPanic: the parser panicked.
     """
 
@@ -79,29 +89,39 @@ class Functions:
     def __len__(self) -> int: ...
     @property
     def names(self) -> list[str]:
-        """Without the ``%``."""
+        """The names of the functions, without ``%``."""
     @property
     def read_ns(self) -> int: ...
     def display(self) -> str:
-        """The functions as Cranelift prints them, one after another."""
+        """Return the functions as Cranelift prints them, one after another."""
     def compile(self, isa: TargetIsa, *, clif: bool = False, chaos: bytes = b"") -> list[Compiled]:
-        """Compiles all of them in the order of the text, without holding the GIL.
+        """Compile all functions in the order of the text, without holding the GIL.
 
-        ``clif`` keeps the optimised CLIF. ``chaos`` feeds chaos mode, its last byte first.
+        Args:
+            clif: keep the optimised CLIF.
+            chaos: bytes for chaos mode, which consumes them from the end.
 
         Raises:
-            VerifierError, CompileError, UnsupportedError, CompilerPanic: of the first that fails.
+            VerifierError, CompileError, UnsupportedError, CompilerPanic: compiling a function
+                failed; the functions after it are not compiled.
         """
     def compile_each(
         self, isa: TargetIsa
     ) -> list[Compiled | VerifierError | CompileError | CompilerPanic]:
-        """Compiles all of them, whatever becomes of the others: in the order of the text its code,
-        or the exception that ``compile`` would have raised."""
+        """Compile all functions, even if compiling some of them fails.
+
+        Returns:
+            For each function its code, or the exception that ``compile`` would have raised.
+        """
     def verify(self, isa: TargetIsa) -> list[VerifierError | CompilerPanic | None]:
-        """The verifier's exception for each function that it refuses, or that makes it panic; None
-        for the others."""
+        """Run the verifier on each function.
+
+        Returns:
+            For each function None if it is valid, or the exception that ``compile`` would have
+            raised.
+        """
     def split(self) -> list[Functions]:
-        """Each function by itself, so that one that fails does not hide the others."""
+        """Return each function as an object of its own."""
 
 @final
 class IncrementalCache:
@@ -109,21 +129,24 @@ class IncrementalCache:
 
     def __new__(cls) -> IncrementalCache: ...
     def compile(self, functions: Functions, isa: TargetIsa) -> list[tuple[Compiled, bool]]:
-        """Compiles through the cache; each function comes with whether it was found there.
+        """Compile all functions through the cache.
 
-        The optimised CLIF, and the counts of what is in it, are not known then.
+        Returns:
+            For each function its code, and whether it was found in the cache. The code has no
+            optimised CLIF, and no counts of its instructions and blocks.
 
         Raises:
-            VerifierError, CompileError, UnsupportedError, CompilerPanic: of the first that fails.
+            VerifierError, CompileError, UnsupportedError, CompilerPanic: compiling a function
+                failed; the functions after it are not compiled.
         """
     def clear(self) -> None:
-        """Forgets everything."""
+        """Remove all functions."""
     def __len__(self) -> int:
-        """How many functions it holds."""
+        """Return how many functions it holds."""
 
 @final
 class Compiled:
-    """One function's machine code, unlinked, and what belongs to it."""
+    """The machine code of one function, not yet linked, and what is known of it."""
 
     @property
     def name(self) -> str: ...
@@ -131,35 +154,40 @@ class Compiled:
     def code(self) -> bytes: ...
     @property
     def relocations(self) -> list[tuple[int, str, str, int]]:
-        """``(offset, kind, target, addend)``: kind as Cranelift calls it (``X86CallPCRel4``,
-        ``Arm64Call``, ``Abs8``), target ``%name``, ``LibCall:FmaF64``, ``KnownSymbol:...``,
-        ``func+16`` (an offset in the function itself)."""
+        """Relocations: offset, kind, target, addend.
+
+        The kind is Cranelift's name of it: ``X86CallPCRel4``, ``Arm64Call``, ``Abs8``... The target
+        is ``%name``, ``LibCall:FmaF64``, ``KnownSymbol:...`` or ``func+16``, an offset in the
+        function itself.
+        """
     @property
     def traps(self) -> list[tuple[int, str]]:
-        """``(offset, trap code as CLIF spells it)``."""
+        """Traps: offset, and trap code as CLIF spells it."""
     @property
     def source_locations(self) -> list[tuple[int, int, int]]:
-        """``(start, end, location)`` of the code that came of instructions with a source location
-        (``@2a``), by start."""
+        """Ranges of code, by start, that come from instructions with a source location (``@2a``).
+
+        Each is start, end and location.
+        """
     @property
     def block_starts(self) -> list[int]:
         """Offsets at which blocks start, in the order of the code."""
 
     @property
     def call_sites(self) -> list[int]:
-        """Offsets of return addresses, where Cranelift keeps them."""
+        """Offsets of the return addresses of calls."""
     @property
     def clif(self) -> str | None:
-        """The CLIF after optimising, where it was asked for."""
+        """The CLIF after optimising; None unless ``compile`` was asked for it."""
     @property
     def instructions(self) -> int:
-        """How many CLIF instructions were left after optimising."""
+        """How many CLIF instructions there are after optimising."""
     @property
     def blocks(self) -> int:
-        """How many blocks were left after optimising."""
+        """How many blocks there are after optimising."""
     @property
     def nanoseconds(self) -> dict[str, int]:
-        """By phase: verify, optimize, lower, regalloc, emit, other. They do not overlap."""
+        """Time by phase, without overlap: verify, optimize, lower, regalloc, emit, other."""
     @property
     def frame_size(self) -> int | None: ...
     @property
@@ -167,36 +195,49 @@ class Compiled:
 
 @final
 class Counters:
-    """A range of the extension's memory, for ``memoryview`` and ``numpy.frombuffer``."""
+    """A part of the extension's memory, for ``memoryview`` and ``numpy.frombuffer``."""
 
     def __len__(self) -> int: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
 def version() -> str:
-    """The version of the Cranelift that is linked, ``"0.135.8"``."""
+    """Return the version of the Cranelift that is linked.
+
+    ``0.135.8``; of a patched build ``0.135.8-`` and a digest.
+    """
 
 def isle() -> bytes:
-    """Cranelift's rules as JSON (``backend.cranelift.isle`` reads it), or in ``error`` why there
-    are none."""
+    """Return Cranelift's rules as JSON, which ``backend.cranelift.isle`` reads.
+
+    If the extension was built without them, ``error`` says why.
+    """
 
 def isas() -> list[str]:
-    """The architectures in this build, by the names that a ``target`` line uses."""
+    """Return the architectures in this build, by the names that a ``target`` line uses."""
 
 def settings(isa: str | None = None) -> list[dict[str, Any]]:
-    """An ISA's own settings, or those that all share: ``name``, ``description``, ``kind``
-    (``bool``, ``enum``, ``num``, ``preset``), ``values`` of an enum, ``default``."""
+    """Return an ISA's own settings, or without an ISA those that all share.
+
+    Each has ``name``, ``description``, ``kind`` (``bool``, ``enum``, ``num``, ``preset``),
+    ``values`` if it is an enum, and ``default``.
+    """
 
 def opcodes() -> list[dict[str, Any]]:
-    """Every opcode: ``name``, ``format``, ``flags``, ``polymorphic``, ``typevar_operand``,
-    ``requires_typevar_operand``, ``args`` and ``results`` (constraints like ``["Same"]``,
-    ``["Concrete", "i8"]``, ``["Free", ["i8", ...]]``), ``ctrl_types``."""
+    """Return every opcode, of which ``backend.cranelift.opcodes`` makes objects.
 
-def types() -> list[str]: ...
+    Each has ``name``, ``format``, ``flags``, ``polymorphic``, ``typevar_operand``,
+    ``requires_typevar_operand``, ``ctrl_types``, and as ``args`` and ``results`` constraints like
+    ``["Same"]``, ``["Concrete", "i8"]`` or ``["Free", ["i8", ...]]``.
+    """
+
+def types() -> list[str]:
+    """Return the names of all types."""
+
 def trap_codes() -> list[str]:
-    """Those with names of their own; besides, there are ``user1`` to ``user250``."""
+    """Return the trap codes that have names; there are ``user1`` to ``user250`` besides."""
 
 def read(text: str) -> dict[str, Any]:
-    """A CLIF file as plain data; ``backend.cranelift.reader`` makes objects of it."""
+    """Return a CLIF file as plain data, of which ``backend.cranelift.reader`` makes objects."""
 
 def interpret(
     functions: Functions,
@@ -209,44 +250,53 @@ def interpret(
     contents: bytes = b"",
     canonical_nans: TargetIsa | None = None,
 ) -> tuple[list[bytes], bytes, dict[int, str], bytes]:
-    """Runs ``%entry`` through ``cranelift-interpreter`` for ``count`` inputs.
+    """Run a function with ``cranelift-interpreter``.
 
-    ``args`` are bit patterns by parameter, one input's after the other, little endian. The
-    parameter ``region`` receives the address of memory that holds ``contents`` instead. An ISA
-    as ``canonical_nans`` has Cranelift's pass for these run first.
+    Args:
+        entry: the name of the function, without ``%``.
+        count: the number of inputs.
+        args: for each parameter the bit patterns of all inputs, little-endian.
+        fuel: how many instructions one input may execute.
+        region: the parameter that receives the address of memory instead.
+        contents: what is in that memory at the beginning.
+        canonical_nans: the ISA for which Cranelift's pass that makes NaNs canonical is run first.
 
-    Returns the results' bit patterns, by input how it ended
-    (``backend.cranelift.interpreter.Ending``), what is to be said of that (a trap code, a reason),
-    and the memory of each input afterwards.
+    Returns:
+        For each result the bit patterns of all inputs; for each input how it ended
+        (``backend.cranelift.interpreter.Ending``); by input a trap code or a reason; the memory of
+        all inputs afterwards.
 
     Raises:
-        ValueError: no such function, or arguments that do not fit it.
-        CompilerPanic, CompileError: of the pass.
+        ValueError: there is no such function, or the arguments do not fit it.
+        CompilerPanic, CompileError: the pass fails.
     """
 
 def parse_run_command(text: str, params: list[str], returns: list[str]) -> dict[str, Any] | None:
-    """A comment as a run command for a function of these types, None if it is none."""
+    """Read a comment as a run command for a function of these types; None if it is none."""
 
 def coverage_counters() -> Counters:
-    """All coverage counters, one writable byte per edge; empty without instrumentation."""
+    """Return all coverage counters, one writable byte per edge; none without instrumentation."""
 
 def coverage_pcs() -> Counters:
-    """Two words per counter: the block's address, and 1 at a function's entry."""
+    """Return two words per counter: the block's address, and 1 at the entry of a function."""
 
 def coverage_ranges() -> list[tuple[int, int]]:
-    """Addresses ``(start, stop)`` of the counters."""
+    """Return the addresses, start and end, of each range of counters."""
 
 def source_lines(
     library: Path, addresses: list[int], prefix: str
 ) -> tuple[list[str], list[tuple[int, int, int]]]:
-    """Lines of the extension's sources, in files whose name begins with ``prefix``, by the debug
-    information in ``library``, the extension's own file.
+    """Return the source lines that addresses of the extension's code come from.
+
+    Args:
+        library: the extension's own file, which has the debug information.
+        prefix: only lines of files whose name begins so are returned.
 
     Returns:
-        Paths of the files, and rows of the index of an address, the index of a file, the line. An
-        address has one for each frame, the innermost first: of the function that was inlined
-        there, and of those that it was inlined into.
+        Paths of the files; and rows of the index of an address, the index of a file, and the line.
+        An address has a row for each frame, the innermost first: of the function that was inlined
+        there, then of those that it was inlined into.
 
     Raises:
-        OSError, ValueError: ``library`` cannot be read, or is not what is loaded.
+        OSError, ValueError: ``library`` cannot be read, or is not the extension that is loaded.
     """

@@ -1,4 +1,4 @@
-"""Compiling for a target: what the rest of the project uses of the extension."""
+"""Compiles CLIF for targets: the part of the extension that the rest of the project uses."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An ISA with its settings; hashable, so that whatever belongs to a target can be cached.
+    """An ISA with its settings; hashable, so that results can be cached by target.
 
     Attributes:
         isa: its name as in a ``target`` line, or a whole triple.
         settings: the shared settings that differ from Cranelift's defaults, sorted.
-        flags: the ISA's own that differ, sorted.
+        flags: the ISA's own settings that differ, sorted.
     """
 
     isa: str
@@ -62,14 +62,14 @@ class Target:
         settings: Mapping[str, str] | None = None,
         flags: Mapping[str, str] | None = None,
     ) -> Target:
-        """The target of these mappings."""
+        """Return the target of an ISA with settings and ISA flags."""
         return cls(
             isa, tuple(sorted((settings or {}).items())), tuple(sorted((flags or {}).items()))
         )
 
     @property
     def triple(self) -> str:
-        """Linux is meant where only an architecture is named."""
+        """The triple; of an ISA that is only an architecture, that of Linux."""
         if "-" in self.isa or self.isa.startswith("pulley"):
             return self.isa
         architecture = "riscv64gc" if self.isa == "riscv64" else self.isa
@@ -77,7 +77,7 @@ class Target:
 
     @property
     def handle(self) -> TargetIsa:
-        """What the extension compiles for. Made once.
+        """The extension's object for this target, made once.
 
         Raises:
             SettingsError: the ISA is not in this build, or a setting is wrong.
@@ -87,24 +87,24 @@ class Target:
     def compile(
         self, functions: Functions, *, clif: bool = False, chaos: bytes = b""
     ) -> list[Compiled]:
-        """Compiles all functions; raises as ``Functions.compile`` does."""
+        """Compile all functions; see ``Functions.compile``."""
         return functions.compile(_handle(self), clif=clif, chaos=chaos)
 
     def compile_each(
         self, functions: Functions
     ) -> list[Compiled | VerifierError | CompileError | CompilerPanic]:
-        """Compiles each function, or says what came in the way of it."""
+        """Compile each function; see ``Functions.compile_each``."""
         return functions.compile_each(_handle(self))
 
     def __str__(self) -> str:
-        """As the words of a ``target`` line, the shared settings in brackets behind them."""
+        """Return the words of a ``target`` line, and the shared settings in brackets."""
         text = " ".join([self.isa, *(f"{name}={value}" for name, value in self.flags)])
         if self.settings:
             text += f" [{' '.join(f'{name}={value}' for name, value in self.settings)}]"
         return text
 
 
-@lru_cache(maxsize=256)  # settings are drawn freely: few come twice
+@lru_cache(maxsize=256)  # settings are drawn at random, so few come twice
 def _handle(target: Target) -> TargetIsa:
     return TargetIsa(target.triple, dict(target.settings), dict(target.flags))
 
@@ -112,5 +112,5 @@ def _handle(target: Target) -> TargetIsa:
 def compile_text(
     text: str, target: Target, *, clif: bool = False, chaos: bytes = b""
 ) -> list[Compiled]:
-    """Reads and compiles in one go, for the occasional function."""
+    """Read and compile a text. Whoever compiles it more than once should keep ``Functions``."""
     return target.compile(Functions(text), clif=clif, chaos=chaos)

@@ -1,7 +1,7 @@
-"""Cranelift's coverage counters as NumPy arrays, and for another libFuzzer.
+"""Cranelift's coverage counters, as NumPy arrays and for libFuzzer.
 
-The extension is instrumented throughout; every edge of its control flow has an 8-bit counter that
-wraps around. They belong to the process: what a thread compiles is seen by all.
+Every edge of the extension's control flow has an 8-bit counter, which wraps around. There is one
+set of counters for the process, to which all threads add.
 """
 
 from __future__ import annotations
@@ -18,13 +18,16 @@ from backend.cranelift import _cranelift
 
 
 def counters() -> NDArray[np.uint8]:
-    """The live counters: reading shows what ran so far, and ``counters()[:] = 0`` starts anew."""
+    """Return the live counters. ``counters()[:] = 0`` sets them to zero."""
     return np.frombuffer(memoryview(_cranelift.coverage_counters()), np.uint8)
 
 
 @contextmanager
 def uncounted() -> Iterator[None]:
-    """What runs inside leaves the counters as they were: it is ours, and no case's."""
+    """Make a context that restores the counters at its end.
+
+    For what the project compiles for itself, which shall not count as coverage of a case.
+    """
     live = counters()
     before = live.copy()
     try:
@@ -34,29 +37,29 @@ def uncounted() -> Iterator[None]:
 
 
 class CoveredEdges:
-    """The edges that were covered since it was made, or since it was last restarted.
+    """The edges that were covered since it was made or restarted.
 
-    A counter of 8 bits is zero again after 256 passes, so the counters are collected after each
-    case: then what counts is a function of the cases, not of when somebody looked.
+    A counter of 8 bits is zero again after 256 passes. So the counters have to be collected after
+    each case; then what is covered depends on the cases alone.
     """
 
     def __init__(self) -> None:
         self._live = counters()
         self._unseen = np.empty_like(self._live)
-        # A whole number of words: looking for any new edge is eight times as fast by words.
+        # A whole number of words, since looking for any new edge is eight times as fast by words.
         self._new = np.zeros(-(-len(self._live) // 8), np.uint64)
         self.restart()
 
     def restart(self) -> None:
-        """Forgets everything, what has not been collected yet included."""
+        """Forget all covered edges, those included that have not been collected yet."""
         self._live.fill(0)
         self._unseen.fill(0xFF)
 
     def collect(self) -> NDArray[np.intp]:
-        """Adds what ran since the last call, and sets the counters to zero.
+        """Add the edges that were passed since the last call, and set the counters to zero.
 
         Returns:
-            The numbers of the edges that are new.
+            The numbers of the edges that were not covered before.
         """
         new = self._new.view(np.uint8)[: len(self._live)]
         np.bitwise_and(self._live, self._unseen, out=new)
@@ -69,16 +72,16 @@ class CoveredEdges:
 
     @property
     def covered(self) -> NDArray[np.bool_]:
-        """One flag per edge, of what was collected."""
+        """One flag for each edge: whether it was collected as covered."""
         return np.equal(self._unseen, 0)
 
     def pack(self) -> bytes:
-        """The flags as a bit set, for ``unpack``."""
+        """Return the flags as a bit set, for ``unpack``."""
         return np.packbits(self.covered).tobytes()
 
 
 def unpack(packed: bytes) -> NDArray[np.bool_]:
-    """The flags of a bit set; without any, all are off."""
+    """Return the flags of a bit set; of an empty one, all flags are off."""
     edges = len(counters())
     if not packed:
         return np.zeros(edges, np.bool_)
@@ -86,12 +89,12 @@ def unpack(packed: bytes) -> NDArray[np.bool_]:
 
 
 def edge_pcs() -> NDArray[np.uintp]:
-    """Where each counter's block begins, as an address of this process."""
+    """Return the address at which the basic block of each counter begins."""
     return _pc_table()[:, 0]
 
 
 def function_entries() -> NDArray[np.bool_]:
-    """Which counters stand at the entry of a function."""
+    """Return which counters are those of the entry of a function."""
     return (_pc_table()[:, 1] & 1).astype(np.bool_)
 
 
@@ -100,17 +103,20 @@ def _pc_table() -> NDArray[np.uintp]:
 
 
 def announce_to(library: str | Path | ctypes.CDLL) -> int:
-    """Hands the counters to the libFuzzer in ``library``, which is guided by them from then on.
+    """Give the counters to a libFuzzer, which is guided by them from then on.
 
-    The library must be the very one that runs the fuzzing, and must not have started yet. Call it
-    once: libFuzzer takes a second call for another set of counters.
+    It has to be called once, before fuzzing begins: libFuzzer takes a second call for another set
+    of counters.
+
+    Args:
+        library: the shared library whose libFuzzer runs the fuzzing.
 
     Returns:
         The number of edges announced.
 
     Raises:
         OSError: the library cannot be loaded.
-        AttributeError: it has no libFuzzer in it.
+        AttributeError: there is no libFuzzer in it.
     """
     loaded = library if isinstance(library, ctypes.CDLL) else ctypes.CDLL(str(library))
     ranges = _cranelift.coverage_ranges()

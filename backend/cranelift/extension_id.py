@@ -1,4 +1,4 @@
-"""What tells one build of the extension from another."""
+"""The identity of a build of the extension."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""The second oracle: ``cranelift-interpreter``, which shares nothing with ours but the case.
+"""The second oracle: ``cranelift-interpreter``, which shares no code with the project's own.
 
-It was written for Cranelift's own tests. It knows scalars up to 64 bits well, vectors in part, f16
-and f128 hardly; what it is known to get wrong is the table of
-``backend.cranelift.interpreter_faults``.
+It was written for Cranelift's tests. It supports scalars of up to 64 bits well, vectors in part,
+and f16 and f128 hardly. Its known faults are in ``backend.cranelift.interpreter_faults``.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ from clif.types import Type
 
 NAME = "cranelift-interpreter"
 
-#: NaNs are made canonical by a pass over the CLIF that asks an ISA only whether it has vectors. The
-#: verifier, which follows it, would ask for the case's own settings.
+#: NaNs are made canonical by a pass over the CLIF, which only asks its ISA whether it has vectors.
+#: The verifier that runs after it would demand the case's own settings.
 _ANY_ISA = Target.of(isas()[0], {"enable_verifier": "false"})
 
 
 class Ending(IntEnum):
-    """How the extension says that an input ended."""
+    """How an input ended, by the extension's numbers."""
 
     RETURNED = 0
     TRAPPED = 1
@@ -44,12 +43,13 @@ _STATUS = np.array(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Interpretation:
-    """What it made of a case.
+    """The outcomes of a case.
 
     Attributes:
-        outcomes: of all inputs. One on which it failed, by a panic or with a value of the wrong
-            type, counts as violated; its detail says why. Rows of unsupported inputs are undefined.
-        unsupported: by input, the instruction that it does not know, and what it says of it.
+        outcomes: of all inputs. An input on which the interpreter failed, by a panic or with a
+            value of the wrong type, counts as violated; its detail says why. Rows of unsupported
+            inputs are undefined.
+        unsupported: by input, the instruction that is not supported, with the interpreter's reason.
     """
 
     outcomes: Outcomes
@@ -59,7 +59,7 @@ class Interpretation:
 def interpret_functions(
     functions: Sequence[Function], inputs: Inputs, *, fuel: int, canonical_nans: bool = False
 ) -> Interpretation:
-    """Prints and reads the functions, and runs the first of them."""
+    """Run the first of some functions; see ``interpret``."""
     read = Functions(print_functions(list(functions)))
     return interpret(read, functions[0], inputs, fuel=fuel, canonical_nans=canonical_nans)
 
@@ -72,12 +72,16 @@ def interpret(
     fuel: int,
     canonical_nans: bool = False,
 ) -> Interpretation:
-    """Runs ``main`` of the functions for all inputs, each with memory of its own.
+    """Run a function for all inputs, each with memory of its own.
 
-    ``fuel`` is how many instructions one input may execute.
+    Args:
+        functions: all functions of the case.
+        main: the one to run.
+        fuel: how many instructions one input may execute.
+        canonical_nans: make NaNs canonical first, by Cranelift's pass for that.
 
     Raises:
-        CompilerPanic, CompileError: of Cranelift's pass that makes NaNs canonical.
+        CompilerPanic, CompileError: the pass that makes NaNs canonical fails.
     """
     region = inputs.region
     results, kinds, details, memory = _cranelift.interpret(

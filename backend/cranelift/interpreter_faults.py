@@ -1,7 +1,7 @@
-"""Known faults of ``cranelift-interpreter``, each with a way around it.
+"""Known faults of ``cranelift-interpreter``, and how to rewrite functions so that none shows.
 
-A difference is such a fault's only if it goes away when the instructions that show the fault are
-written in another way that means the same. Each entry has a test that shows the fault.
+A difference is put down to a fault only if it disappears when the instructions that show the fault
+are replaced by others with the same meaning. Each fault has a test that shows it.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from clif.function import Block, Function, Inst, MemFlags, Value
 from clif.opcodes import Format
 from clif.types import I8, I64, I128, Type, by_name
 
-#: More than any access of CLIF asks for.
+#: At least as much as any access of CLIF needs.
 _ALIGNED = 64
 
 
 class InterpreterFault(StrEnum):
-    """What it gets wrong."""
+    """A known fault."""
 
     NEGATIVE_OFFSET = "negative-offset"
     BIG_ENDIAN_LANES = "big-endian-lanes"
@@ -108,20 +108,24 @@ def _fault_of(inst: Inst) -> InterpreterFault | None:
 
 
 def possible_faults(functions: Sequence[Function]) -> list[InterpreterFault]:
-    """The faults that these functions may show, each once, in the order of the table."""
+    """Return the faults that functions may show, each once, in the order of the table."""
     found = {_fault_of(inst) for function in functions for inst in function.instructions()}
     if any(slot.align > 1 for function in functions for slot in function.stack_slots):
         found.add(InterpreterFault.STACK_SLOT_ALIGNMENT)
     return [fault for fault in InterpreterFault if fault in found]
 
 
-# --- saying the same without them ---
+# --- rewriting ---
 
 
 def without_faults(
     functions: Sequence[Function], faults: Sequence[InterpreterFault]
 ) -> list[Function] | None:
-    """Copies that mean the same and do not show these faults; None where there is no such way."""
+    """Return copies of the same meaning that do not show some faults.
+
+    Returns:
+        None if there is no way to rewrite them.
+    """
     if InterpreterFault.I128_FROM_FLOAT in faults:
         return None
     return [_rewritten(function, faults) for function in functions]
@@ -146,7 +150,7 @@ def _rewritten(function: Function, faults: Sequence[InterpreterFault]) -> Functi
 
 
 def _rewrite(builder: FunctionBuilder, inst: Inst, fault: InterpreterFault) -> None:
-    """Append what means the same; the last instructions define the same values."""
+    """Append instructions of the same meaning, which define the values of the replaced one."""
     values = _REWRITES[fault](builder, inst)
     defining = {result: new for new in builder.block.instructions for result in new.results}
     for old, value in zip(inst.results, values, strict=True):
@@ -155,14 +159,14 @@ def _rewrite(builder: FunctionBuilder, inst: Inst, fault: InterpreterFault) -> N
 
 
 def _number(builder: FunctionBuilder, type_: Type, number: int) -> Value:
-    """A small number of any integer type; there is no ``iconst.i128``."""
+    """Append a small constant of an integer type. There is no ``iconst.i128``."""
     if type_ is not I128:
         return builder.iconst(type_, number)
     return builder.value("sextend", builder.iconst(I64, number), type=I128)
 
 
 def _whole_address(builder: FunctionBuilder, inst: Inst) -> Value:
-    """Address and offset in one."""
+    """Append the sum of address and offset."""
     address = inst.args[-1]
     return builder.value("iadd", address, builder.iconst(address.type, inst.offset))
 
@@ -193,7 +197,7 @@ def _lane_by_lane(builder: FunctionBuilder, inst: Inst) -> list[Value]:
 
 
 def _srem_by_one(builder: FunctionBuilder, inst: Inst) -> list[Value]:
-    """By 1 instead of by -1: the remainder is 0 all the same."""
+    """Divide by 1 instead of -1: the remainder is 0 in either case."""
     x, y = inst.args
     minus_one = builder.value("icmp", y, _number(builder, y.type, -1), cond="eq")
     divisor = builder.value("select", minus_one, _number(builder, y.type, 1), y)
@@ -201,7 +205,7 @@ def _srem_by_one(builder: FunctionBuilder, inst: Inst) -> list[Value]:
 
 
 def _carry_in_two_steps(builder: FunctionBuilder, inst: Inst) -> list[Value]:
-    """The sum overflows if exactly one of its two steps does."""
+    """Add operands and carry in two steps. The sum overflows if exactly one of the steps does."""
     name = inst.opcode.name.removesuffix("_cin").removesuffix("_bin")
     x, y, carry = inst.args
     one, zero = (_number(builder, x.type, number) for number in (1, 0))
@@ -218,7 +222,7 @@ _UNORDERED: Final = {"ueq": "eq", "ne": "ne"} | {
 
 
 def _compare_as_integers(builder: FunctionBuilder, inst: Inst) -> list[Value]:
-    """Sign and magnitude as a signed integer: the order of floats that are no NaNs."""
+    """Compare floats as signed integers of the same order; NaNs are looked for apart."""
     x, y = (_Bits(builder, value) for value in inst.args)
     unordered = builder.value("bor", x.is_nan(), y.is_nan())
     if inst.cond == "uno":
@@ -234,7 +238,7 @@ def _compare_as_integers(builder: FunctionBuilder, inst: Inst) -> list[Value]:
 
 
 class _Bits:
-    """A float's bits taken apart, by instructions."""
+    """The bits of a float value, and instructions that take them apart."""
 
     def __init__(self, builder: FunctionBuilder, value: Value) -> None:
         self.builder = builder
@@ -245,6 +249,7 @@ class _Bits:
         self.magnitude = builder.value("ushr", sign, one)
 
     def is_nan(self) -> Value:
+        """Append a test for NaNs."""
         infinity = _number(self.builder, self.type, 0x7C00 if self.type.bits == 16 else 0x7FFF)
         if self.type is I128:
             shift = self.builder.iconst(I8, 112)
@@ -252,6 +257,7 @@ class _Bits:
         return self.builder.value("icmp", self.magnitude, infinity, cond="ugt")
 
     def order(self) -> Value:
+        """Append the signed integer that has the float's place in the order of its type."""
         zero = _number(self.builder, self.type, 0)
         negative = self.builder.value("icmp", self.bits, zero, cond="slt")
         below = self.builder.value("ineg", self.magnitude)

@@ -1,4 +1,4 @@
-"""What Cranelift calls the ISAs whose rules it is asked for, and for which releases are built."""
+"""Cranelift's own names of ISAs, for their rules and for building releases."""
 
 from __future__ import annotations
 

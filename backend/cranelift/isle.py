@@ -1,7 +1,7 @@
-"""The rules of the Cranelift that is linked: mid-end, and instruction selection per ISA.
+"""The ISLE rules of the Cranelift that is linked: of the mid-end and of instruction selection.
 
-Cranelift's own parser read them when the extension was built (``backend/build/isle.rs``), so they
-are those of a local checkout where the extension was built against one.
+Cranelift's own parser reads them while the extension is built (``backend/build/isle.rs``). Where
+the extension is built against a local checkout, they are those of the checkout.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final
 from backend.cranelift import _cranelift
 from backend.cranelift.isa_names import CRANELIFT_NAMES
 
-#: Names of the sets of rules, as Cranelift's build calls them.
+#: The name of the mid-end's set of rules, as Cranelift's build calls it.
 MID_END: Final = "opt"
 #: The set of lowering rules of an ISA, by the ISA's name.
 LOWERING: Final[Mapping[str, str]] = {name: isa.rules for name, isa in CRANELIFT_NAMES.items()}
@@ -23,15 +23,15 @@ UNITS: Final = (MID_END, *LOWERING.values())
 
 
 class IsleError(Exception):
-    """The rules are not known. The message is one line."""
+    """The rules are not available; the message, of one line, says why."""
 
 
-# --- patterns and expressions: what both have in common is one class ---
+# --- patterns and expressions; what both have is one class ---
 
 
 @dataclass(frozen=True, slots=True)
 class Var:
-    """A variable: in a pattern its first mention binds it, later ones must be equal."""
+    """A variable. In a pattern its first mention binds it, and later ones must equal it."""
 
     name: str
 
@@ -71,7 +71,7 @@ class Const:
 
 @dataclass(frozen=True, slots=True)
 class Wildcard:
-    """Anything."""
+    """A pattern that matches anything."""
 
     def __str__(self) -> str:
         return "_"
@@ -90,7 +90,7 @@ class Bind:
 
 @dataclass(frozen=True, slots=True)
 class And:
-    """Patterns that all match the same."""
+    """Patterns that must all match the same thing."""
 
     patterns: tuple[Pattern, ...]
 
@@ -100,7 +100,7 @@ class And:
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """An extractor, a constructor or a variant of an enum (``IntCC.Equal``) with arguments."""
+    """An extractor, a constructor or an enum's variant (``IntCC.Equal``), with arguments."""
 
     name: str
     args: tuple[Any, ...]
@@ -135,12 +135,12 @@ class Rule:
 
     Attributes:
         file: below the sources of ``cranelift-codegen``: ``"src/opts/icmp.isle"``.
-        line: of the first thing behind the word ``rule``, from 1. Comments in the code that
-            Cranelift generates count the same lines from 0.
-        name: what the rule is called, or None.
-        left: what it matches, a term: ``(simplify (iadd ty x y))``.
-        conditions: its ``if-let`` clauses: pattern, and the expression that must match it.
-        right: what is made of the match.
+        line: where what follows the word ``rule`` begins, counted from 1. Comments in the code that
+            Cranelift generates count from 0.
+        name: the rule's name, or None.
+        left: the left-hand side: ``(simplify (iadd ty x y))``.
+        conditions: the ``if-let`` clauses: a pattern, and the expression that it must match.
+        right: the right-hand side.
     """
 
     file: str
@@ -162,7 +162,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Extractor:
-    """An extractor that is an abbreviation: ``(eq ty x y)`` of ``(icmp ty (IntCC.Equal) x y)``."""
+    """An extractor that stands for a pattern.
+
+    ``(eq ty x y)`` stands for ``(icmp ty (IntCC.Equal) x y)``.
+    """
 
     name: str
     params: tuple[str, ...]
@@ -180,13 +183,14 @@ class Declaration:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One set of rules that Cranelift compiles together.
+    """A set of rules that Cranelift compiles together.
 
     Attributes:
-        rules: all but those of generated files, in the order of files and lines.
-        extractors: by name; ``external`` are the names of those that are Rust functions.
-        terms: by name.
-        enums: by name: for each variant the types of its fields.
+        rules: those of files that are not generated, in the order of files and lines.
+        extractors: those that stand for patterns, by name.
+        external: the names of those that are Rust functions.
+        terms: their declarations, by name.
+        enums: for each enum, the types of each variant's fields.
     """
 
     name: str
@@ -199,7 +203,11 @@ class Unit:
 
 @cache
 def unit(name: str) -> Unit:
-    """One of ``UNITS``. Raises IsleError where the rules were not to be had in the build."""
+    """Return one of ``UNITS``.
+
+    Raises:
+        IsleError: there is no such set, or the extension was built without the rules.
+    """
     document = _document()
     for raw in document["units"]:
         if raw["name"] == name:
@@ -269,4 +277,4 @@ def _node(raw: list[Any]) -> Any:
         case "let":
             definitions = tuple((name, type_, _node(value)) for name, type_, value in rest[0])
             return Let(definitions, _node(rest[1]))
-    raise IsleError(f"the extension shows a rule in a form of its own: {kind}")
+    raise IsleError(f"the extension's rules have a node of an unknown kind: {kind}")

@@ -14,7 +14,7 @@ _KNOWN: Final = frozenset(type_.name for type_ in types.ALL)
 
 
 def _known(names: Iterable[str]) -> tuple[str, ...]:
-    """Those types that ``clif`` has: Cranelift's table goes up to vectors of 256 lanes."""
+    """Return the types that ``clif`` has. Cranelift's table has vectors of up to 256 lanes."""
     return tuple(name for name in names if name in _KNOWN)
 
 
@@ -40,7 +40,7 @@ def _opcode(raw: dict[str, Any]) -> Opcode:
 
 def _table() -> dict[str, Opcode]:
     known = {format_.value for format_ in Format}
-    # A newer Cranelift may have formats that clif cannot express: their opcodes are left out.
+    # Opcodes of formats that clif does not have, as in a newer Cranelift, are left out.
     return {raw["name"]: _opcode(raw) for raw in _cranelift.opcodes() if raw["format"] in known}
 
 

@@ -92,7 +92,7 @@ def probe_text(probe: Probe) -> str:
 
 
 def _finish(builder: FunctionBuilder, results: Sequence[Value]) -> None:
-    """Return the results, and say so in the signature."""
+    """Append a return of the results, and add them to the signature."""
     builder.ins("return", *results)
     function = builder.function
     returns = tuple(AbiParam(value.type) for value in results)
@@ -122,7 +122,7 @@ def _plain(builder: FunctionBuilder, probe: Probe, args: Sequence[Value]) -> Non
 
 
 def _to(builder: FunctionBuilder) -> BlockCall:
-    """A branch to a new block that returns."""
+    """Make a branch target: a new block that returns."""
     here = builder.block
     builder.block = builder.create_block()
     _finish(builder, ())

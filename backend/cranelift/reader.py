@@ -1,7 +1,7 @@
-"""CLIF text as objects of ``clif``, read by Cranelift's own parser.
+"""Reads CLIF text into objects of ``clif``, with Cranelift's own parser.
 
-Beyond what the parser refuses, a few things have no place in ``clif`` and are refused here with
-the same exception: dynamic vectors, and ``context`` entries of exception tables.
+A few things that the parser accepts cannot be represented in ``clif``: dynamic vectors, and
+``context`` entries of exception tables. They are refused with an exception of their own.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ _FUNCTION = re.compile(r"^function\b", re.MULTILINE)
 
 
 class UnrepresentableError(ReadError):
-    """CLIF that Cranelift's parser accepts, but that has no place in ``clif``."""
+    """CLIF that Cranelift's parser accepts and that ``clif`` cannot represent."""
 
 
 def read_file(text: str) -> TestFile:
-    """Reads a ``.clif`` file; one of bare functions too.
+    """Read a ``.clif`` file, with or without header lines.
 
     Raises:
         ReadError: it does not parse.
-        UnrepresentableError: a function has no place in ``clif``.
+        UnrepresentableError: ``clif`` cannot represent a function.
         CompilerPanic: Cranelift's parser panicked.
     """
     file, refused = read_file_in_part(text)
@@ -57,11 +57,11 @@ def read_file(text: str) -> TestFile:
 
 
 def read_file_in_part(text: str) -> tuple[TestFile, dict[str, UnrepresentableError]]:
-    """Reads a file of which some functions may have no place in ``clif``.
+    """Read a file, some functions of which ``clif`` may not be able to represent.
 
     Returns:
-        The file, and by name the functions that cannot be represented. Those have no blocks in
-        the file, and an empty signature where that is what cannot be represented.
+        The file, and by name the functions that cannot be represented, with the reason. In the file
+        they have no blocks; the signature is empty if it is what cannot be represented.
 
     Raises:
         ReadError: it does not parse.
@@ -89,9 +89,13 @@ def read_file_in_part(text: str) -> tuple[TestFile, dict[str, UnrepresentableErr
 
 
 def read_header(text: str) -> tuple[list[str], list[TargetLine]]:
-    """The ``set`` lines without that word, and the ``target`` lines, whatever the functions are.
+    """Read the header of a file without reading its functions.
 
-    Raises as ``read_file`` does.
+    Returns:
+        The ``set`` lines without that word, and the ``target`` lines.
+
+    Raises:
+        ReadError: the header does not parse.
     """
     raw = _cranelift.read(text[: _header_size(text)])
     targets = [TargetLine(name, tuple(flags)) for name, flags in raw["targets"]]
@@ -99,7 +103,7 @@ def read_header(text: str) -> tuple[list[str], list[TargetLine]]:
 
 
 def without_header(text: str) -> str:
-    """The functions alone, on the lines where they were: for what the header must not spoil."""
+    """Return the functions of a file without its header, each on the line where it was."""
     size = _header_size(text)
     return "\n" * text.count("\n", 0, size) + text[size:]
 
@@ -110,18 +114,21 @@ def _header_size(text: str) -> int:
 
 
 def read_functions(text: str) -> list[Function]:
-    """The functions of a text, whatever else it holds. Raises as ``read_file`` does."""
+    """Return the functions of a text; raises as ``read_file`` does."""
     return [function for function, _ in read_file(text).functions]
 
 
 def read_run_command(comment: str, signature: Signature) -> RunCommand | None:
-    """Reads a comment as ``; run:`` or ``; print:``, with the types of the function it calls.
+    """Read a comment as ``; run:`` or ``; print:``.
+
+    Args:
+        signature: that of the function that the command calls.
 
     Returns:
-        None for a comment of another kind.
+        The command; None for a comment of another kind.
 
     Raises:
-        ReadError: a run command that does not parse, or of another signature.
+        ReadError: it is a command that does not parse, or that does not fit the signature.
     """
     params = [param.type.name for param in signature.params]
     returns = [param.type.name for param in signature.returns]
@@ -145,7 +152,7 @@ def _comments(raw: Iterable[tuple[str, int]]) -> list[Comment]:
 
 
 class _FunctionReader:
-    """Makes one function's objects, found again by the numbers that the text has for them."""
+    """Makes the objects of one function, and finds them by their numbers in the text."""
 
     def __init__(self, raw: dict[str, Any]) -> None:
         self.raw = raw
@@ -163,7 +170,7 @@ class _FunctionReader:
             f'{region["user_id"]} "{region["description"]}"' for region in raw["alias_regions"]
         ]
         self._preamble(function)
-        # Blocks and values first: an instruction may name either before its definition's place.
+        # Blocks and values first: an instruction may name one before the place of its definition.
         for block in raw["blocks"]:
             self.blocks[block["number"]] = self._define(block)
         for block in raw["blocks"]:
@@ -173,7 +180,7 @@ class _FunctionReader:
         return function
 
     def bare(self) -> Function:
-        """The function without its body, and without its signature if need be."""
+        """Return the function without body, and without a signature that is not representable."""
         try:
             return Function(self.raw["name"], self._signature(self.raw["signature"]))
         except UnrepresentableError:
@@ -210,7 +217,7 @@ class _FunctionReader:
         for raw in self.raw["externals"]:
             signature = self.signatures.get(raw["signature"])
             if signature is None:
-                continue  # a gap: text may declare fn1 without fn0
+                continue  # a text may declare fn1 without fn0
             name = raw["target"].removeprefix("%")
             external = External(name, signature, raw["colocated"], raw["patchable"])
             function.externals.append(external)
@@ -294,7 +301,7 @@ class _FunctionReader:
                 return entity
         if "signature" in raw:
             signature = self.signatures.get(raw["signature"])
-            if signature is None:  # which Cranelift's reader takes from try_call_indirect
+            if signature is None:  # Cranelift's reader accepts that in a try_call_indirect
                 self._refuse(f"{raw['signature']} is not defined")
             return signature
         if "block" in raw:
@@ -302,7 +309,7 @@ class _FunctionReader:
         return None
 
     def _block(self, number: int) -> Block:
-        """Cranelift's reader takes branches to a block that is not there: its verifier does not."""
+        """Return a block. Cranelift's reader accepts a branch to one that is not defined."""
         block = self.blocks.get(number)
         if block is None:
             self._refuse(f"block{number} is not defined")

@@ -1,4 +1,4 @@
-"""Builds a release of Cranelift into the program of ``backend/release``, once for all."""
+"""Builds the program of ``backend/release`` with a release of Cranelift, once."""
 
 from __future__ import annotations
 
@@ -21,26 +21,30 @@ from backend.cranelift.isa_names import CRANELIFT_NAMES
 
 _BACKEND: Final = Path(__file__).parents[1]
 _SOURCES: Final = _BACKEND / "release"
-_PANICS: Final = _BACKEND / "src" / "panics.rs"  # which the program shares
+_PANICS: Final = _BACKEND / "src" / "panics.rs"  # the program contains it too
 _NAME: Final = "clif-fuzz-release"
 _CODEGEN: Final = "cranelift-codegen"
 _READER: Final = "cranelift-reader"
-#: What cargo says where it could not ask the registry.
+#: What cargo prints if it cannot reach the registry.
 _UNREACHABLE: Final = re.compile(
     r"unable to update registry|failed to download|network failure", re.I
 )
 
 
 class UnavailableError(Exception):
-    """A release that cannot be had: never published, or it does not build here."""
+    """A release that is not available: never published, or it does not build on this machine."""
 
 
 class RegistryError(Exception):
-    """The registry cannot be reached, which says nothing of any release."""
+    """The registry cannot be reached, so it is unknown whether a release is available."""
 
 
 def local_version(path: Path) -> str:
-    """The version of the Cranelift in a folder. Raises ValueError if there is none."""
+    """Return the version of the Cranelift in a folder.
+
+    Raises:
+        ValueError: there is none.
+    """
     for manifest in (path / "cranelift" / "codegen" / "Cargo.toml", path / "Cargo.toml"):
         package = _package(manifest)
         if package.get("name") == _CODEGEN and isinstance(package.get("version"), str):
@@ -61,10 +65,21 @@ def _package(manifest: Path) -> dict[str, Any]:
 def build(
     version: str, path: Path | None, on_crate: Callable[[int], None] | None = None
 ) -> tuple[Path, str]:
-    """The program of a release, and its exact version.
+    """Build the program of a release, unless it is there.
 
-    A local one is built by cargo each time, which does nothing where nothing changed. Raises
-    UnavailableError, RegistryError.
+    For a local Cranelift cargo runs each time, as it knows whether anything changed.
+
+    Args:
+        version: ``0.121`` for the last of its patch releases, or ``0.121.2``.
+        path: the folder of a local Cranelift; None for a published release.
+        on_crate: is called with the number of crates that have been built.
+
+    Returns:
+        The program, and the exact version.
+
+    Raises:
+        UnavailableError: it was never published, or does not build here.
+        RegistryError: the registry cannot be reached.
     """
     place = folder() / "releases" / _key(version, path)
     place.mkdir(parents=True, exist_ok=True)
@@ -103,7 +118,7 @@ def _read_stamp(stamp: Path) -> dict[str, Any]:
 
 @cache
 def _digest() -> str:
-    """Of everything that a build depends on besides the release."""
+    """Return a digest of everything that a build depends on, except the release."""
     digest = hashlib.sha256(f"{_rust_version()}{_MANIFEST}".encode())
     for source in (_PANICS, *sorted(_SOURCES.glob("*.rs"))):
         digest.update(source.read_bytes())
@@ -121,7 +136,10 @@ def _rust_version() -> str:
 
 @contextmanager
 def _exclusive(path: Path) -> Iterator[None]:
-    """Waits for another process that builds the same. The file stays, as its removal would race."""
+    """Hold a lock file, so that one process builds at a time.
+
+    The file is never removed: another process could be about to lock it.
+    """
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -131,7 +149,7 @@ def _exclusive(path: Path) -> Iterator[None]:
 
 
 def _write_manifest(place: Path, version: str, path: Path | None) -> None:
-    """The crate's manifest, beside what is built of it; its version is Cranelift's."""
+    """Write the manifest of the crate, whose version is that of Cranelift."""
     text = _MANIFEST.format(
         name=_NAME,
         version=version if version.count(".") == 2 else f"{version}.0",
@@ -141,7 +159,7 @@ def _write_manifest(place: Path, version: str, path: Path | None) -> None:
         reader=_requirement(_READER, version, path),
     )
     if path is not None and not (path / "cranelift" / "codegen").is_dir():
-        # A lone cranelift-codegen: its relatives are those of its version.
+        # A folder of cranelift-codegen alone: all other crates are the published ones.
         text += f"\n[patch.crates-io]\n{_CODEGEN} = {{ path = {json.dumps(str(path))} }}\n"
     (place / "Cargo.toml").write_text(text)
     (place / "Cargo.lock").unlink(missing_ok=True)
@@ -184,12 +202,16 @@ resolver = "3"
 
 
 def _cargo(place: Path, on_crate: Callable[[int], None] | None) -> str:
-    """Builds, and puts the program in its place. Why that failed, empty if it did not."""
+    """Run cargo, and put the program in its place.
+
+    Returns:
+        Why that failed; empty if it did not.
+    """
     command = ["cargo", "build", "--release", "--message-format=json-render-diagnostics"]
     command += ["--target-dir", str(place / "target")]
     done = 0
     log = place / "build.log"
-    # Encoded flags, if empty ones, outrank those of any configuration: no coverage.
+    # These flags, although empty, override those of any configuration: no coverage counters.
     environment = os.environ | {"CARGO_ENCODED_RUSTFLAGS": ""}
     with (
         log.open("w") as errors,
@@ -216,7 +238,11 @@ def _cargo(place: Path, on_crate: Callable[[int], None] | None) -> str:
 
 
 def _reason(log: str) -> str:
-    """Why cargo failed, in a line. Raises RegistryError where that is no fault of the release."""
+    """Return in one line why cargo failed.
+
+    Raises:
+        RegistryError: it could not reach the registry.
+    """
     lines = [" ".join(line.split()) for line in log.splitlines()]
     first = next((n for n, line in enumerate(lines) if line.startswith("error")), None)
     if first is None:

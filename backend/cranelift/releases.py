@@ -1,8 +1,8 @@
 """Compiling with other releases of Cranelift than the one that is linked.
 
-A release is built when it is first asked for, into a program that takes CLIF on stdin and leaves
-machine code on stdout (``backend/release``), and kept in the user's cache folder. It is built
-without coverage, without debug assertions and with little optimisation: it compiles a case or two.
+A release is built when it is first needed, as a program that reads CLIF on stdin and writes machine
+code to stdout (``backend/release``), and kept in the user's cache folder. As it compiles few cases,
+it is built with little optimisation, and without coverage counters and debug assertions.
 """
 
 from __future__ import annotations
@@ -32,21 +32,22 @@ __all__ = ["Release", "ReleaseCode", "ReleaseCompiler", "ReleaseTimeoutError"]
 _MINOR: Final = re.compile(r"(\d+)\.(\d+)(?:\.\d+)?")
 _SECONDS: Final = 60.0
 
-#: Settings that came later than what they switch: a release without them does as with these values.
+#: Settings that are newer than what they switch on. Older releases behave as if they had these
+#: values.
 _ALWAYS_SO: Final = {"enable_multi_ret_implicit_sret": "true"}
 
 
 class ReleaseTimeoutError(Exception):
-    """A release took too long over a case."""
+    """A release took too long to compile a case."""
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A Cranelift to be built.
+    """A release of Cranelift, published or local.
 
     Attributes:
-        version: of a published one: ``0.121`` for the last of its patch releases, or ``0.121.2``;
-            of a local one what its manifest says.
+        version: of a published release ``0.121``, for the last of its patch releases, or
+            ``0.121.2``; of a local one what its manifest says.
         path: a Wasmtime working tree, or a folder with a ``cranelift-codegen`` of a published
             version; None for a published release.
     """
@@ -56,7 +57,11 @@ class Release:
 
     @classmethod
     def of(cls, text: str) -> Release:
-        """The release of a version or a folder. Raises ValueError for what is neither."""
+        """Return the release of a version or a folder.
+
+        Raises:
+            ValueError: the text is neither.
+        """
         if _MINOR.fullmatch(text):
             return cls(text)
         path = Path(text).expanduser().resolve()
@@ -77,7 +82,7 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseCode:
-    """One function's machine code, as ``backend.cranelift.compiler.Compiled`` has it."""
+    """One function's machine code, with attributes as in ``_cranelift.Compiled``."""
 
     name: str
     code: bytes
@@ -90,7 +95,7 @@ class ReleaseCode:
 
 
 class ReleaseCompiler:
-    """One release, built.
+    """A release that has been built.
 
     Attributes:
         version: the exact version.
@@ -104,7 +109,10 @@ class ReleaseCompiler:
     def build(
         cls, release: Release, on_crate: Callable[[int], None] | None = None
     ) -> ReleaseCompiler:
-        """Builds the release unless it is there; ``on_crate`` is told how many crates are done.
+        """Build a release, unless it is there.
+
+        Args:
+            on_crate: is called with the number of crates that have been built.
 
         Raises:
             UnavailableError: it was never published, or does not build here.
@@ -113,15 +121,15 @@ class ReleaseCompiler:
         return cls(*release_build.build(release.version, release.path, on_crate))
 
     def compile(self, text: str, target: Target) -> list[ReleaseCode]:
-        """Compiles all functions of a text.
+        """Compile all functions of a text.
 
-        Settings that this release does not know are left out where they have the default of the
-        Cranelift that is linked: a release from before does the same.
+        A setting that the release does not know is left out if it has the default value of the
+        linked Cranelift: an older release behaves as if it had that value.
 
         Raises:
             ReadError, SettingsError, VerifierError, CompileError, UnsupportedError, CompilerPanic:
-                as those of the linked Cranelift.
-            ReleaseTimeoutError: it took longer than a minute.
+                as with the linked Cranelift.
+            ReleaseTimeoutError: it takes longer than a minute.
         """
         answer = self._ask(_request(text, target))
         if "error" in answer:
@@ -187,7 +195,7 @@ _ERRORS: Final[Mapping[str, type[Exception]]] = {
 
 
 def _raise(facts: Mapping[str, Any]) -> NoReturn:
-    """The exception that the extension would have raised, its attributes included."""
+    """Raise the exception that the extension would raise, with its attributes."""
     kind = _ERRORS.get(facts["kind"])
     if kind is None:
         raise RuntimeError(f"backend/release: {facts['message']}")

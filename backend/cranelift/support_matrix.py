@@ -1,8 +1,9 @@
-"""The support matrix: which instructions an ISA compiles, found out by trying each.
+"""The support matrix: which typed instructions an ISA compiles, learnt by compiling each.
 
-Probing takes about a second; the result is kept in the user's cache folder, under a name that
-stands for the extension's build, the probes and the settings. Flags that do not change what is
-lowered are found out the same way, so that hundreds of combinations share a handful of matrices.
+Compiling them takes about a second. The result is kept in the user's cache folder, under a name
+that stands for the extension's build, the probes and the settings. Which flags change what is
+lowered is learnt in the same way, so that hundreds of combinations of flags share a handful of
+matrices.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from clif.types import Type
 
 
 class Support(Enum):
-    """What became of a probe."""
+    """The result of compiling a probe."""
 
     SUPPORTED = "supported"
     UNSUPPORTED = "unsupported"  # Cranelift reports an error
@@ -41,7 +42,7 @@ class Support(Enum):
     INVALID = "invalid"  # no such instruction: the verifier or the parser refuses it
 
 
-# Change nothing about what is lowered: one matrix does for all of their values.
+# Settings that do not change what is lowered: one matrix serves all of their values.
 _IRRELEVANT: Final = (
     "opt_level",
     "regalloc_algorithm",
@@ -66,7 +67,11 @@ _IRRELEVANT: Final = (
 
 
 class SupportMatrix:
-    """What one ISA compiles under given settings."""
+    """Which typed instructions an ISA compiles under given settings.
+
+    Attributes:
+        entries: by name, the result of compiling it; those that are invalid are left out.
+    """
 
     def __init__(self, isa: str, entries: Mapping[InstructionName, Support]) -> None:
         self.isa = isa
@@ -75,13 +80,16 @@ class SupportMatrix:
     def status(
         self, opcode: str, type_: Type | None = None, *operands: Type, variant: str = ""
     ) -> Support:
-        """What became of an instruction.
+        """Return the result of compiling an instruction.
 
-        ``type_`` is the controlling type, ``operands`` are the types of the operands that it leaves
-        open (a conversion's source, a shift's amount, a select's condition). Without ``variant``
-        the answer for ``icmp``, ``fcmp``, ``atomic_rmw``, ``extractlane`` and ``insertlane`` is
-        SUPPORTED only if all condition codes, operations or lanes are. INVALID is what no probe
-        stands for.
+        Args:
+            type_: the controlling type.
+            operands: the types of open operands (``TypedInstruction.open_operands``).
+            variant: the condition code, operation or lane. Without it, an opcode that has variants
+                is supported only if all variants are.
+
+        Returns:
+            INVALID if no probe has such an instruction.
         """
         name = type_.name if type_ is not None else ""
         key = opcode, name, tuple(operand.name for operand in operands), variant
@@ -98,11 +106,11 @@ class SupportMatrix:
         return next(failing, Support.SUPPORTED) if found else Support.INVALID
 
     def names(self) -> Iterator[InstructionName]:
-        """Every instruction that compiles."""
+        """Return the names of the instructions that compile."""
         return (key for key, status in self.entries.items() if status is Support.SUPPORTED)
 
     def count(self, status: Support) -> int:
-        """How many probes ended so."""
+        """Return how many probes had a result."""
         return sum(entry is status for entry in self.entries.values())
 
 
@@ -157,7 +165,7 @@ def probed_target(
         cache: the folder of the cached matrices, the user's cache folder by default.
     """
     relevant = {n: value for n, value in (settings or {}).items() if n not in _IRRELEVANT}
-    # The verifier tells what is no instruction at all from what the ISA lacks.
+    # The verifier distinguishes invalid instructions from those that the ISA lacks.
     relevant |= {"enable_verifier": "true", "opt_level": "none"}
     plain = Target.of(isa, relevant)
     if not flags:
@@ -173,12 +181,12 @@ def probed_target(
 
 @lru_cache(maxsize=1)
 def _programs() -> tuple[tuple[InstructionName, Functions | None], ...]:
-    """Every probe's function, read once for all targets."""
+    """Return every probe's function, read once for all targets."""
     return tuple((probe_.name, _parsed(probe_)) for probe_ in all_probes())
 
 
 def _parsed(probe_: Probe) -> Functions | None:
-    """None for what Cranelift does not read."""
+    """Return the function of a probe; None if Cranelift does not read it."""
     try:
         return Functions(probe_text(probe_))
     except ReadError:
@@ -231,9 +239,9 @@ def _counting_flags(plain: Target, known: frozenset[str], folder: Path) -> froze
 
 
 def _learn(plain: Target, known: frozenset[str]) -> frozenset[str]:
-    """A flag counts if it makes a difference alone, or to all others together.
+    """Return the flags that change what is lowered, alone or together with all others.
 
-    What only some of the others would bring to light is not looked for.
+    A flag that only makes a difference together with some of the others is not found.
     """
 
     def statuses(flags: Iterable[str]) -> list[Support]:
@@ -253,7 +261,7 @@ def _learn(plain: Target, known: frozenset[str]) -> frozenset[str]:
 
 @lru_cache(maxsize=1)
 def _build() -> bytes:
-    """Stands for the extension and for the probes."""
+    """Return a digest of the extension and the probes."""
     return disk_cache.fingerprint(probes.__file__, clif.typed_instructions.__file__, __file__)
 
 
@@ -264,7 +272,7 @@ def _fingerprint(target: Target, known: Iterable[str] = ()) -> str:
 
 
 def _load(file: Path) -> dict[InstructionName, Support] | None:
-    """None for a file that is missing, unreadable or damaged."""
+    """Return the entries in a file; None if it is missing, unreadable or damaged."""
     try:
         return {
             (opcode, type_, tuple(operands), variant): Support(status)
@@ -280,7 +288,7 @@ def _save(file: Path, entries: Mapping[InstructionName, Support]) -> None:
 
 
 def _read_json(file: Path) -> Any:
-    """None for a file that is missing or no JSON."""
+    """Return the JSON in a file; None if it is missing or no JSON."""
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
