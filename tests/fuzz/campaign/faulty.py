@@ -1,6 +1,6 @@
-"""Workers whose compiler or emulator dies of certain cases, as real ones might.
+"""Workers whose compiler or emulator crashes on certain cases, as a real one might.
 
-They stand in for a campaign's workers::
+They replace a campaign's workers::
 
     LocalWorkers(plan, partial(run_faulty_worker, faults={7: "abort"}))
 """
@@ -26,14 +26,14 @@ def abort() -> None:
 
 
 def overflow_the_stack() -> None:
-    """Without end, in native frames: what an interpreter's limit on recursion does not see."""
+    """Recurse without end in native frames, which Python's limit on recursion does not count."""
     sys.setrecursionlimit(1 << 30)
     recurse: Any = ctypes.CFUNCTYPE(None)(lambda: recurse())
     recurse()
 
 
 def allocate() -> None:
-    """As Rust's runtime does it: what fails is said, and is the end."""
+    """Allocate as Rust's runtime does: if it fails, print that and abort."""
     libc = ctypes.CDLL(None)
     libc.malloc.restype = ctypes.c_void_p
     libc.malloc.argtypes = [ctypes.c_size_t]
@@ -43,7 +43,7 @@ def allocate() -> None:
 
 
 def grow() -> None:
-    """Little by little, in Python."""
+    """Allocate little by little, in Python."""
     blocks = []
     while True:
         blocks.append(bytearray(64 << 20))
@@ -77,10 +77,10 @@ def run_faulty_worker(
     *,
     faults: Mapping[int, str],
 ) -> None:
-    """A worker's main function.
+    """Run a worker; the main function of its process.
 
     Args:
-        faults: by the index of the case that shows it.
+        faults: the fault of each case that has one, by the case's index.
     """
     from backend.cranelift.compiler import Target
     from backend.emulator.executor import Executor

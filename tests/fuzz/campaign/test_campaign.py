@@ -1,4 +1,4 @@
-"""Campaigns: the same cases for any number of jobs, and nothing lost when a worker dies."""
+"""Campaigns: the same cases for any number of workers, and nothing is lost in a crash."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def plan(tmp_path: Path, **changes: object) -> CampaignPlan:
 
 
 def facts(result: CampaignResult) -> dict[str, object]:
-    """What may not depend on times."""
+    """Return what must not depend on times."""
     table = result.statistics.to_json()
     return {
         name: table[name]
@@ -47,19 +47,16 @@ def facts(result: CampaignResult) -> dict[str, object]:
     }
 
 
-def news(result: CampaignResult) -> list[FindingSummary]:
-    """What was found, but for what is known, of which any seed may have some."""
-    return [summary for summary in result.findings if not summary.known]
-
-
-def workers_of(campaign: Supervisor) -> list[WorkerProcess]:
-    assert isinstance(campaign.pool, LocalWorkers)
-    return campaign.pool.workers
+def workers_of(supervisor: Supervisor) -> list[WorkerProcess]:
+    assert isinstance(supervisor.pool, LocalWorkers)
+    return supervisor.pool.workers
 
 
 class Killer:
-    """Sends a signal to the first worker each time that it has another case in hand: one that a
-    worker dies of twice is given up."""
+    """Sends a signal to the first worker, each time while it runs another case.
+
+    A case that kills its worker several times would be skipped.
+    """
 
     def __init__(self, number: signal.Signals, times: int, index: int | None = None) -> None:
         self.number = number
@@ -67,8 +64,8 @@ class Killer:
         self.index = index
         self.hit: list[int] = []
 
-    def __call__(self, campaign: Supervisor) -> None:
-        worker = workers_of(campaign)[0]
+    def __call__(self, supervisor: Supervisor) -> None:
+        worker = workers_of(supervisor)[0]
         last = worker.in_flight.read()
         if last is None or last.index in self.hit:
             return
@@ -80,21 +77,21 @@ class Killer:
 
 
 def run(plan: CampaignPlan, action: Callable[[Supervisor], None] | None = None) -> CampaignResult:
-    campaign = Supervisor(plan)
+    supervisor = Supervisor(plan)
     if action is not None:
-        campaign.on_tick = lambda _: action(campaign)
-    return campaign.run()
+        supervisor.on_tick = lambda _: action(supervisor)
+    return supervisor.run()
 
 
 def check_executions(result: CampaignResult) -> None:
-    """Two inputs of each case, on both ISAs or on the one that it is for."""
+    """Check that each case ran its two inputs on both ISAs, or on the one that it is for."""
     statistics = result.statistics
     on_x64, on_arm = (statistics.executions_by_isa[isa] for isa in ("x86_64", "aarch64"))
     assert statistics.executions == on_x64 + on_arm >= 2 * statistics.cases > 0
     assert max(on_x64, on_arm) <= 2 * statistics.cases
 
 
-def test_the_same_cases_for_any_number_of_jobs(tmp_path: Path) -> None:
+def test_the_same_cases_for_any_number_of_workers(tmp_path: Path) -> None:
     one, two, three = (run(plan(tmp_path, jobs=jobs)) for jobs in (1, 2, 3))
     assert one.statistics.cases == 60
     check_executions(one)
@@ -121,7 +118,7 @@ def test_killed_workers_lose_no_case(tmp_path: Path) -> None:
     result = run(plan(tmp_path, cases=600), killer)
     assert len(killer.hit) == result.deaths == 2
     assert facts(result) == facts(run(plan(tmp_path, cases=600)))
-    assert news(result) == []
+    assert result.unexplained == []
     assert result.error == ""
 
 
@@ -130,31 +127,31 @@ def test_a_crashed_worker_is_a_finding_with_its_case(tmp_path: Path) -> None:
     result = run(plan(tmp_path, cases=600), killer)
     assert result.deaths == 1
     assert result.statistics.cases == 600
-    found = [summary.bucket for summary in news(result)]
+    found = [summary.bucket for summary in result.unexplained]
     reasons = [reason for reason in result.statistics.rejected if "SIGSEGV" in reason]
     # By the stage that it was in: Cranelift or the emulator is to blame, or code of ours.
     assert len(found) + len(reasons) == 1
-    for summary in news(result):
+    for summary in result.unexplained:
         assert "was ended by SIGSEGV in " in summary.bucket
         case = read_case(Path(summary.file).read_text()).case
         assert case.origin == f"seed 3 case {killer.hit[0]}"
 
 
 def test_a_stopped_worker_is_noticed_and_its_case_tried_again(tmp_path: Path) -> None:
-    def freeze(campaign: Supervisor) -> None:
-        worker = workers_of(campaign)[0]
-        if not campaign.result.deaths and worker.in_flight.read() and worker.process.pid:
+    def freeze(supervisor: Supervisor) -> None:
+        worker = workers_of(supervisor)[0]
+        if not supervisor.result.deaths and worker.in_flight.read() and worker.process.pid:
             os.kill(worker.process.pid, signal.SIGSTOP)
 
     result = run(plan(tmp_path, cases=400, case_seconds=3.0), freeze)
     assert result.deaths == 1
     assert result.statistics.cases == 400
-    assert news(result) == []
+    assert result.unexplained == []
 
 
 def test_a_worker_that_never_gets_anywhere_ends_the_campaign(tmp_path: Path) -> None:
-    def at_once(campaign: Supervisor) -> None:
-        for worker in workers_of(campaign):
+    def at_once(supervisor: Supervisor) -> None:
+        for worker in workers_of(supervisor):
             worker.kill()
 
     result = run(plan(tmp_path, cases=100_000), at_once)
@@ -164,8 +161,8 @@ def test_a_worker_that_never_gets_anywhere_ends_the_campaign(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_end_it_with_everything_counted(tmp_path: Path, number: signal.Signals) -> None:
-    def interrupt(campaign: Supervisor) -> None:
-        if campaign.result.statistics.cases:
+    def interrupt(supervisor: Supervisor) -> None:
+        if supervisor.result.statistics.cases:
             os.kill(os.getpid(), number)
 
     before = signal.getsignal(number)
@@ -183,16 +180,16 @@ def test_a_bad_setting_is_said_in_one_line(tmp_path: Path) -> None:
 
 
 def test_no_process_is_left(tmp_path: Path) -> None:
-    campaign = Supervisor(plan(tmp_path, cases=4, jobs=2))
-    campaign.run()
-    assert [worker.process.exitcode for worker in workers_of(campaign)] == [0, 0]
+    supervisor = Supervisor(plan(tmp_path, cases=4, jobs=2))
+    supervisor.run()
+    assert [worker.process.exitcode for worker in workers_of(supervisor)] == [0, 0]
 
 
 # --- parts ---
 
 
 class Mailbox:
-    """The end of a pipe that a process writes to."""
+    """Stands in for the end of a pipe that a process writes to."""
 
     def __init__(self) -> None:
         self.messages: list[WorkerMessage] = []
@@ -212,7 +209,7 @@ class Mailbox:
         (Stage.COMPILE, ExitKind.OUT_OF_MEMORY, FindingKind.COMPILE_MEMORY),
     ],
 )
-def test_what_a_death_is_called(
+def test_the_kind_of_a_crash(
     tmp_path: Path, stage: Stage, ending: ExitKind, kind: FindingKind
 ) -> None:
     mailbox = Mailbox()
@@ -228,7 +225,7 @@ def test_what_a_death_is_called(
     assert read_case(text).case.origin == "seed 3 case 7"
 
 
-def test_a_death_in_our_own_code_is_no_finding(tmp_path: Path) -> None:
+def test_a_crash_in_our_own_code_is_no_finding(tmp_path: Path) -> None:
     mailbox = Mailbox()
     last, exit_cause = (
         InFlightCase(7, Stage.GENERATE, 1.0),
@@ -239,12 +236,12 @@ def test_a_death_in_our_own_code_is_no_finding(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_found_twice_is_listed_once(tmp_path: Path) -> None:
-    campaign = Supervisor(plan(tmp_path))
+def test_the_same_finding_is_listed_once(tmp_path: Path) -> None:
+    supervisor = Supervisor(plan(tmp_path))
     summary = FindingSummary("miscompile", "b", "x86_64", "crash-1.clif")
     for _ in range(2):
-        campaign._take(WorkerEvent(0, FindingReport(summary)))
-    assert campaign.result.findings == [summary]
+        supervisor._take(WorkerEvent(0, FindingReport(summary)))
+    assert supervisor.result.findings == [summary]
 
 
 def test_statistics_add_up() -> None:
@@ -277,7 +274,7 @@ def test_median_liveness() -> None:
     assert statistics.liveness_median == 0.8
 
 
-def test_flight_knows_for_how_long() -> None:
+def test_in_flight_case_has_its_time() -> None:
     from multiprocessing import get_context
 
     from fuzz.campaign.in_flight import InFlightSlot

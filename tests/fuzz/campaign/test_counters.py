@@ -1,4 +1,4 @@
-"""Counts per rule."""
+"""How often each rule fired."""
 
 from fuzz.campaign.counters import RuleCounters
 from fuzz.campaign.statistics import Statistics

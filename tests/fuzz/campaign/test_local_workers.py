@@ -1,4 +1,4 @@
-"""Whatever a compiler or an emulator does to a worker becomes one finding with its case."""
+"""Whatever a compiler or an emulator does to a worker process becomes one finding of its case."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from fuzz.cases.case_options import INGREDIENTS, CaseOptions
 from fuzz.cases.casefile import read_case
 from tests.fuzz.campaign.faulty import COMPILER_FAULTS, EMULATOR_FAULTS, run_faulty_worker
 
-#: Workers start sooner without.
+#: Workers start faster without the ingredients.
 PLAIN = CaseOptions(inputs=2, instructions=10, without=frozenset(INGREDIENTS))
 
-#: By fault: the kind of the finding, its detail, and what its file quotes.
+#: For each fault: the kind of the finding, its detail, and what its file quotes.
 WANTED = {
     "abort": ("compiler-panic", "was ended by SIGABRT in compile", ""),
     "stack overflow": ("compiler-panic", "was ended by SIGSEGV in compile", ""),
@@ -51,8 +51,8 @@ def test_what_ends_a_worker_is_one_finding_and_the_campaign_goes_on(tmp_path: Pa
     assert {path.name for path in tmp_path.iterdir()} == {
         Path(summary.file).name for summary in result.findings
     }
-    # All others are done, and every case is counted once.
+    # All other cases are done, and every case is counted once.
     assert result.statistics.cases == 60
     assert result.statistics.rejected.total() == 0
-    # What is too slow once may be the machine's fault; on a busy one it sometimes is.
+    # A case that is too slow is run twice, since the machine may be to blame; a busy one often is.
     assert result.deaths >= len(WANTED) + 2

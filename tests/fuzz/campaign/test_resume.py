@@ -164,7 +164,7 @@ def test_a_full_disk_ends_the_campaign_with_what_was_saved(tmp_path: Path) -> No
 
 
 def facts(result: CampaignResult) -> dict[str, object]:
-    """What a campaign amounts to, without times."""
+    """Return what a campaign amounts to, without times."""
     table = result.statistics.to_json()
     names = (
         "cases",
@@ -231,7 +231,7 @@ def _children(pid: int) -> list[int]:
 
 
 def _cases(directory: Path) -> int:
-    """Cases that the database has counted."""
+    """Return how many cases the database has counted."""
     try:
         found = rows(directory, "SELECT json_extract(statistics, '$.cases') FROM campaigns")
     except sqlite3.Error:

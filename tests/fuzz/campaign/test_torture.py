@@ -1,4 +1,4 @@
-"""A few kills; ``python -m tests.fuzz.campaign.torture`` makes more of them."""
+"""Kills a few processes of a campaign; ``python -m tests.fuzz.campaign.torture`` kills more."""
 
 from __future__ import annotations
 

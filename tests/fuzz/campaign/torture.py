@@ -1,11 +1,12 @@
-"""Kills workers and the supervisor of a campaign at random moments, and compares what comes of it
-with the same campaign left in peace.
+"""Kills workers and the supervisor of a campaign at random moments, and compares the result.
+
+It must be the same as that of the same campaign left alone.
 
     python -m tests.fuzz.campaign.torture [--workers 200] [--supervisors 20] [--seed 1]
 
-The campaign is that of the command line, but for one thing: every few cases a finding is made up,
-so that many are under way at any moment. Each case that a worker begins is noted in a file, so that
-one can tell how many were done again.
+The campaign is that of the command line, except that a finding is made up for every few cases, so
+that many are being reported at any moment. Workers note each case that they begin in a file, which
+tells how many were run again.
 """
 
 from __future__ import annotations
@@ -40,8 +41,9 @@ from tests.paths import ROOT
 JOBS = 3
 #: A finding is made up for every so many cases.
 EVERY = 5
-#: Kills between two moments when every job has got anywhere: a job whose workers die six times
-#: in a row without a case counted is given up, and on a busy machine one starts slowly.
+#: How many processes are killed before every worker must have counted further cases. A worker is
+#: given up if six of its processes end without a case counted, and on a busy machine they start
+#: slowly.
 _IN_A_ROW = 4
 _LOG = "begun"
 _ARGUMENTS = ("--inputs", "2", "--instructions", "10", "--without", ",".join(INGREDIENTS))
@@ -105,8 +107,8 @@ def supervise(arguments: Sequence[str]) -> None:
 # --- outside ---
 
 
-class Supervisor:
-    """A campaign in a process of its own."""
+class SupervisorProcess:
+    """A process that runs a supervisor."""
 
     def __init__(self, *arguments: object) -> None:
         command = [sys.executable, "-m", "tests.fuzz.campaign.torture", "--supervise", "--"]
@@ -119,7 +121,7 @@ class Supervisor:
         )
 
     def workers(self) -> list[int]:
-        """The children, without the resource tracker of ``multiprocessing``."""
+        """Return the child processes, without the resource tracker of ``multiprocessing``."""
         pid = self.process.pid
         with suppress(OSError):
             children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
@@ -127,7 +129,7 @@ class Supervisor:
         return []
 
     def kill(self) -> None:
-        """Kills it, and waits until its workers are gone too, as they have to be on their own."""
+        """Kill the supervisor, and wait for its workers, which must end by themselves."""
         workers = self.workers()
         self.process.kill()
         self.process.communicate()
@@ -138,7 +140,7 @@ class Supervisor:
             time.sleep(0.05)
 
     def facts(self) -> dict[str, Any]:
-        """What it prints at its end."""
+        """Return what the supervisor prints at its end."""
         out, err = self.process.communicate()
         if self.process.returncode not in (0, 1):
             raise AssertionError(f"exit code {self.process.returncode}: {err}")
@@ -156,14 +158,13 @@ def _is_worker(pid: int) -> bool:
 
 @dataclass(slots=True)
 class Report:
-    """What came of it.
+    """The result of killing.
 
     Attributes:
-        killed_workers, killed_supervisors: how often.
-        cases: of the campaign.
-        done_again: cases that were begun more often than once, which is once more than is counted.
-        findings: of the campaign.
-        problems: everything that is not as in the campaign left in peace.
+        killed_workers, killed_supervisors: how many were killed.
+        cases, findings: of the campaign.
+        done_again: how often a case was begun that had been begun before.
+        problems: everything that is not as in the campaign left alone.
     """
 
     killed_workers: int
@@ -175,12 +176,12 @@ class Report:
 
 
 def torture(directory: Path, *, workers: int, supervisors: int, seed: int, pause: float) -> Report:
-    """Kills so many, up to ``pause`` seconds apart, then lets the campaign come to an end."""
+    """Kill so many processes, up to ``pause`` seconds apart, then let the campaign finish."""
     rng = random.Random(seed)
     victims = ["worker"] * workers + ["supervisor"] * supervisors
     rng.shuffle(victims)
     out, problems = directory / "killed", []
-    supervisor = Supervisor(*_ARGUMENTS, "--seed", seed, "--jobs", JOBS, "--out", out)
+    supervisor = SupervisorProcess(*_ARGUMENTS, "--seed", seed, "--jobs", JOBS, "--out", out)
     before: dict[int, int] = {}
     for number, victim in enumerate(victims):
         time.sleep(rng.uniform(0, pause))
@@ -198,12 +199,12 @@ def torture(directory: Path, *, workers: int, supervisors: int, seed: int, pause
                 time.sleep(0.05)
             supervisor.kill()
             problems += _check(out)
-            supervisor = Supervisor("--resume", out)
+            supervisor = SupervisorProcess("--resume", out)
     supervisor.kill()
     problems += _check(out)
-    # Behind all that was ever begun: what is found there is the campaign's, counted or not.
+    # After all cases that were begun, so that every finding belongs to the campaign.
     cases = max(map(int, (out / _LOG).read_text().split()), default=0) + 50
-    facts = Supervisor("--resume", out, "--cases", cases, "--json", "-").facts()
+    facts = SupervisorProcess("--resume", out, "--cases", cases, "--json", "-").facts()
     problems += _check(out) + _compare(facts, directory, seed, cases)
     begun = Counter((out / _LOG).read_text().split())
     again = sum(n - 1 for n in begun.values())
@@ -211,8 +212,10 @@ def torture(directory: Path, *, workers: int, supervisors: int, seed: int, pause
 
 
 def _check(out: Path) -> list[str]:
-    """What is wrong with a database: whatever happened, it is that of a campaign that did the cases
-    that it says, each once."""
+    """Return what is wrong with a database.
+
+    Whatever happened, it must be that of a campaign that ran the cases that it says, each once.
+    """
     problems = []
     with closing(_opened(out)) as connection:
         (health,) = connection.execute("PRAGMA integrity_check").fetchone()
@@ -238,13 +241,15 @@ def _check(out: Path) -> list[str]:
     return problems
 
 
-def _wait_for_progress(out: Path, supervisor: Supervisor, before: dict[int, int]) -> dict[int, int]:
-    """Waits until each job has counted further cases; where they are then."""
+def _wait_for_progress(
+    out: Path, supervisor: SupervisorProcess, before: dict[int, int]
+) -> dict[int, int]:
+    """Wait until each worker has counted further cases, and return where they are then."""
     while True:
         now: dict[int, int] = {}
         with suppress(sqlite3.Error), closing(_opened(out)) as connection:
             now = dict(connection.execute("SELECT number, next_case FROM workers").fetchall())
-        if len(now) == JOBS and all(at > before.get(job, job) for job, at in now.items()):
+        if len(now) == JOBS and all(at > before.get(n, n) for n, at in now.items()):
             return now
         if supervisor.process.poll() is not None:
             raise AssertionError(supervisor.process.communicate()[1])
@@ -252,7 +257,7 @@ def _wait_for_progress(out: Path, supervisor: Supervisor, before: dict[int, int]
 
 
 def _opened(out: Path) -> sqlite3.Connection:
-    """The database, if it is there; others write it."""
+    """Return a connection to the database, which must exist; others write to it."""
     return sqlite3.connect(f"file:{out / DATABASE}?mode=rw", uri=True)
 
 
@@ -264,8 +269,8 @@ def _begun(out: Path) -> bool:
 
 
 def _compare(facts: dict[str, Any], directory: Path, seed: int, cases: int) -> list[str]:
-    """How a campaign differs from the same one left in peace."""
-    peaceful = Supervisor(
+    """Return how a campaign differs from the same one left alone."""
+    peaceful = SupervisorProcess(
         *_ARGUMENTS, "--seed", seed, "--jobs", JOBS, "--cases", cases,
         "--out", directory / "left", "--json", "-",
     ).facts()  # fmt: skip
