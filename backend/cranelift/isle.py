@@ -173,7 +173,7 @@ class Extractor:
 
 
 @dataclass(frozen=True, slots=True)
-class Declaration:
+class TermDeclaration:
     """The types of a term's arguments and of its result."""
 
     name: str
@@ -197,7 +197,7 @@ class Unit:
     rules: tuple[Rule, ...]
     extractors: Mapping[str, Extractor]
     external: frozenset[str]
-    terms: Mapping[str, Declaration]
+    terms: Mapping[str, TermDeclaration]
     enums: Mapping[str, Mapping[str, tuple[str, ...]]]
 
 
@@ -225,7 +225,7 @@ def _document() -> Any:
 
 def _unit(raw: dict[str, Any]) -> Unit:
     extractors = (Extractor(name, tuple(params), _node(t)) for name, params, t in raw["extractors"])
-    terms = (Declaration(name, tuple(args), result) for name, args, result in raw["terms"])
+    terms = (TermDeclaration(name, tuple(args), result) for name, args, result in raw["terms"])
     return Unit(
         raw["name"],
         tuple(_rule(rule) for rule in raw["rules"]),

@@ -124,7 +124,7 @@ def _test(
 ) -> ReleaseResult[Release]:
     from backend.cranelift.release_build import UnavailableError
     from backend.cranelift.releases import ReleaseCompiler
-    from fuzz.triage.bisect.search import ReleaseResult, Status
+    from fuzz.triage.bisect.search import ReleaseResult, ReleaseStatus
 
     try:
         with _Progress(release) as progress:
@@ -132,7 +132,7 @@ def _test(
         status, why = tester.test(compiler, failure)
         note = f"{compiler.version}{': ' * bool(why)}{why}"
     except UnavailableError as error:
-        status, note = Status.UNCLEAR, str(error)
+        status, note = ReleaseStatus.UNCLEAR, str(error)
     if not quiet:
         click.echo(f"  {release}  {status.value:10}  {note}")
     return ReleaseResult(release, status, note)
@@ -186,9 +186,9 @@ def _named(tested: ReleaseResult[Release]) -> str:
 
 
 def _no_change(found: BisectResult[Release]) -> str:
-    from fuzz.triage.bisect.search import Status
+    from fuzz.triage.bisect.search import ReleaseStatus
 
-    clear = {tested.status.value for tested in found.tested} - {Status.UNCLEAR.value}
+    clear = {tested.status.value for tested in found.tested} - {ReleaseStatus.UNCLEAR.value}
     if not clear:
         return "no release can say"
     return f"every release that can say is {' and '.join(clear)}: look further out"

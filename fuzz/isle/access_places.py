@@ -18,7 +18,7 @@ _VECTOR: Final = 16
 
 
 @dataclass(slots=True)
-class Place:
+class AccessPlace:
     """Address, offset and flags of all accesses to one place."""
 
     address: Value
@@ -31,7 +31,7 @@ def has_object(w: Writer, fragment: Fragment, number: int) -> bool:
     return bool(_objects(w, fragment, number))
 
 
-def find_place(w: Writer, fragment: Fragment, number: int) -> Place:
+def find_place(w: Writer, fragment: Fragment, number: int) -> AccessPlace:
     """Draw the place for the accesses to place ``number``."""
     instructions = _accesses(fragment, number)
     target = w.entropy.choice(_objects(w, fragment, number))
@@ -47,7 +47,7 @@ def find_place(w: Writer, fragment: Fragment, number: int) -> Place:
         aligned=aligned and (size == _VECTOR or w.entropy.below(2) == 0),
         alias_region=target.region,
     )
-    return Place(address, offset, flags)
+    return AccessPlace(address, offset, flags)
 
 
 def _accesses(fragment: Fragment, number: int) -> list[TypedInstruction]:

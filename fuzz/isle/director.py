@@ -14,7 +14,7 @@ from fuzz.generate.options import Options
 from fuzz.generate.writer import Writer
 from fuzz.isle.emit import emit
 from fuzz.isle.fragment_cache import user_cache
-from fuzz.isle.fragment_pool import FragmentPool, Variant, make_pool
+from fuzz.isle.fragment_pool import FragmentPool, FragmentVariant, make_pool
 
 #: How many fragments are tried for one part.
 _TRIES: Final = 4
@@ -73,7 +73,7 @@ class RuleDirector:
             found = self._pools[isas] = self.pool.of(units)
         return found
 
-    def _due(self, pool: FragmentPool, index: int, *, optimised: bool) -> list[Variant]:
+    def _due(self, pool: FragmentPool, index: int, *, optimised: bool) -> list[FragmentVariant]:
         """Return what the case with this index is directed at."""
         options = self._options
         count = ceil(options.directed_share * options.instructions * _PARTS)
@@ -98,7 +98,9 @@ class DirectedCase:
         due: the fragments that the case is directed at, the last one first.
     """
 
-    def __init__(self, pool: FragmentPool, due: list[Variant], *, trapping: bool = False) -> None:
+    def __init__(
+        self, pool: FragmentPool, due: list[FragmentVariant], *, trapping: bool = False
+    ) -> None:
         self.trapping = trapping
         self.emitted = 0
         self._pool = pool

@@ -20,7 +20,7 @@ from fuzz.generate.options import TRAP_CODES
 from fuzz.generate.pure import pure_operation
 from fuzz.generate.trap_guards import clamped, nonzero, positive
 from fuzz.generate.writer import Writer
-from fuzz.isle.access_places import Place, find_place, has_object
+from fuzz.isle.access_places import AccessPlace, find_place, has_object
 from fuzz.isle.fragment import CONSTANTS, Fragment, Precondition, Step
 
 _PLAIN: Final = frozenset({"fence", "nop", "sequence_point"})
@@ -123,7 +123,7 @@ def emit(w: Writer, fragment: Fragment, operand: Operand = pick_operand) -> bool
         w.plan.sites -= 1
         w.plan.trapped = True
     results: list[Value] = []
-    places: dict[int, Place] = {}
+    places: dict[int, AccessPlace] = {}
     for number, step in enumerate(fragment.steps):
         args = [_argument(results, operands, ref) for ref in step.args]
         if address_operand(step.instruction.opcode) is not None:
@@ -183,7 +183,7 @@ def _in_case(w: Writer, fragment: Fragment) -> Fragment | None:
     return replace(fragment, steps=tuple(steps))
 
 
-def _access(w: Writer, step: Step, args: list[Value | None], where: Place) -> list[Value]:
+def _access(w: Writer, step: Step, args: list[Value | None], where: AccessPlace) -> list[Value]:
     instruction = step.instruction
     values = [where.address if arg is None else canonicalise(w, arg) for arg in args]
     inst = w.emit(

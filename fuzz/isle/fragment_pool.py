@@ -27,7 +27,7 @@ _STRIDE: Final = 1_000_003
 
 
 @dataclass(frozen=True, slots=True)
-class Variant:
+class FragmentVariant:
     """One of the fragments of a rule."""
 
     rule: RuleFragments
@@ -69,13 +69,13 @@ class FragmentPool:
         for rules in (self.main, self.rest, self._lowering):
             rules[:] = [rule for rule in rules if not test(rule.rule)]
 
-    def draw(self, entropy: Entropy) -> Variant | None:
+    def draw(self, entropy: Entropy) -> FragmentVariant | None:
         """Draw a fragment, mostly of the main rules. Returns None if there are no rules."""
         rest = self.rest and entropy.below(_REST) == 0
         rules = self.rest if rest else self.main
-        return Variant(entropy.choice(rules), entropy.below(VARIANTS)) if rules else None
+        return FragmentVariant(entropy.choice(rules), entropy.below(VARIANTS)) if rules else None
 
-    def round_robin(self, index: int, *, optimised: bool) -> Variant | None:
+    def round_robin(self, index: int, *, optimised: bool) -> FragmentVariant | None:
         """Return the fragment with a round-robin index.
 
         Consecutive indices cover all main rules once, then all of them with their next variant, and
@@ -88,7 +88,7 @@ class FragmentPool:
         if not rules:
             return None
         rounds, place = divmod(index, len(rules))
-        return Variant(rules[place * _STRIDE % len(rules)], rounds % VARIANTS)
+        return FragmentVariant(rules[place * _STRIDE % len(rules)], rounds % VARIANTS)
 
 
 def make_pool(

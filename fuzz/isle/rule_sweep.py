@@ -13,7 +13,7 @@ from fuzz.entropy import Entropy, PrngEntropy
 from fuzz.generate.generator import Generator
 from fuzz.generate.options import Options
 from fuzz.isle.director import DirectedCase, RuleDirector
-from fuzz.isle.fragment_pool import Variant
+from fuzz.isle.fragment_pool import FragmentVariant
 
 #: About how many instructions surround a fragment.
 _INSTRUCTIONS: Final = 10
@@ -29,7 +29,7 @@ class _OneVariant:
     time with the settings under which the fragment alone fires its rule.
     """
 
-    def __init__(self, director: RuleDirector, variant: Variant, *, settings: bool) -> None:
+    def __init__(self, director: RuleDirector, variant: FragmentVariant, *, settings: bool) -> None:
         fragment = variant.fragment
         self._variant = variant
         self._director = director
@@ -98,19 +98,21 @@ class RuleSweep:
         case = self._generator.generate(PrngEntropy((self.seed, index)))
         return self._named(case, index, None)
 
-    def _try(self, variant: Variant, entropy: Entropy, isas: tuple[str, ...]) -> Case | None:
+    def _try(
+        self, variant: FragmentVariant, entropy: Entropy, isas: tuple[str, ...]
+    ) -> Case | None:
         """Make a case for these ISAs. Returns None if it does not have the fragment."""
         director = _OneVariant(self._director, variant, settings=self._options.settings)
         case = self._generator.generate(entropy, isas=isas, director=director)
         return case if director.case is not None and director.case.emitted else None
 
-    def _own(self, variant: Variant, number: int) -> tuple[str, ...]:
+    def _own(self, variant: FragmentVariant, number: int) -> tuple[str, ...]:
         """Return the ISA of the rule; for a rule of the mid-end one of all, by turns."""
         isas = self._options.isas
         own = tuple(isa for isa in isas if LOWERING.get(isa) == variant.rule.unit.name)
         return own or (isas[number % len(isas)],)
 
-    def _named(self, case: Case, index: int, variant: Variant | None) -> Case:
+    def _named(self, case: Case, index: int, variant: FragmentVariant | None) -> Case:
         about = f", about {variant.rule.place}" if variant is not None else ""
         case.origin = f"sweep of seed {self.seed} case {index}{about}"
         return case

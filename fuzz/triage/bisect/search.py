@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 R = TypeVar("R")
 
 
-class Status(Enum):
+class ReleaseStatus(Enum):
     """What a release does with the case."""
 
     BAD = "bad"
@@ -27,7 +27,7 @@ class ReleaseResult(Generic[R]):
     """
 
     release: R
-    status: Status
+    status: ReleaseStatus
     note: str = ""
 
 
@@ -50,7 +50,7 @@ class BisectResult(Generic[R]):
     @property
     def unclear(self) -> list[ReleaseResult[R]]:
         """All tested releases whose status is unclear."""
-        return [tested for tested in self.tested if tested.status is Status.UNCLEAR]
+        return [tested for tested in self.tested if tested.status is ReleaseStatus.UNCLEAR]
 
 
 def bisect(releases: Sequence[R], test: Callable[[R], ReleaseResult[R]]) -> BisectResult[R]:
@@ -90,7 +90,7 @@ class _Search(Generic[R]):
         """Test a release unless that is done already. Returns whether its status is clear."""
         if index not in self.tested:
             self.tested[index] = self.test(self.releases[index])
-        return self.tested[index].status is not Status.UNCLEAR
+        return self.tested[index].status is not ReleaseStatus.UNCLEAR
 
     def _differ(self, one: int, other: int) -> bool:
         return self.tested[one].status is not self.tested[other].status

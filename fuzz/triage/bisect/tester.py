@@ -14,7 +14,7 @@ from fuzz.cases.case import Case
 from fuzz.differential.finding import Finding, FindingKind
 from fuzz.differential.pipeline import Pipeline, target_of
 from fuzz.differential.verdict import Verdict
-from fuzz.triage.bisect.search import Status
+from fuzz.triage.bisect.search import ReleaseStatus
 
 #: Kinds of findings that say nothing about Cranelift.
 _NOT_CRANELIFT: Final = frozenset(
@@ -84,7 +84,7 @@ class ReleaseTester:
 
     def test(
         self, compiler: ReleaseCompiler, failure: CrossReleaseSignature | None
-    ) -> tuple[Status, str]:
+    ) -> tuple[ReleaseStatus, str]:
         """Test a release.
 
         Args:
@@ -96,15 +96,15 @@ class ReleaseTester:
         try:
             verdict = self.check(compiler)
         except ReadError as error:
-            return Status.UNCLEAR, f"does not read the case: {error}"
+            return ReleaseStatus.UNCLEAR, f"does not read the case: {error}"
         except SettingsError as error:
-            return Status.UNCLEAR, f"has not these settings: {error}"
+            return ReleaseStatus.UNCLEAR, f"has not these settings: {error}"
         except ReleaseTimeoutError as error:
-            return Status.UNCLEAR, str(error)
+            return ReleaseStatus.UNCLEAR, str(error)
         return classify(verdict, failure)
 
 
-def classify(verdict: Verdict, failure: CrossReleaseSignature | None) -> tuple[Status, str]:
+def classify(verdict: Verdict, failure: CrossReleaseSignature | None) -> tuple[ReleaseStatus, str]:
     """Return the status of a release by its verdict, and why it has it.
 
     It is bad if it fails in the same way, good if it executes the case and agrees with the oracle,
@@ -113,14 +113,14 @@ def classify(verdict: Verdict, failure: CrossReleaseSignature | None) -> tuple[S
     found = [f for f in verdict.findings if f.kind not in _NOT_CRANELIFT]
     for finding in found:
         if failure in (None, CrossReleaseSignature.of(finding)):
-            return Status.BAD, finding.bucket
+            return ReleaseStatus.BAD, finding.bucket
     if found:
         why = "; ".join(found[0].explanation[:1])
-        return Status.UNCLEAR, f"fails in another way: {found[0].bucket} ({why})"
+        return ReleaseStatus.UNCLEAR, f"fails in another way: {found[0].bucket} ({why})"
     if verdict.rejected:
-        return Status.UNCLEAR, "; ".join(verdict.rejected)
+        return ReleaseStatus.UNCLEAR, "; ".join(verdict.rejected)
     if verdict.findings:
-        return Status.UNCLEAR, verdict.findings[0].bucket
+        return ReleaseStatus.UNCLEAR, verdict.findings[0].bucket
     if not verdict.executions:
-        return Status.UNCLEAR, "nothing was compared"
-    return Status.GOOD, ""
+        return ReleaseStatus.UNCLEAR, "nothing was compared"
+    return ReleaseStatus.GOOD, ""

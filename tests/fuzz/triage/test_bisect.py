@@ -12,7 +12,7 @@ from backend.cranelift.compiler import CompilerPanic, ReadError, SettingsError, 
 from backend.cranelift.release_build import UnavailableError
 from backend.cranelift.releases import Release, ReleaseCode, ReleaseCompiler, ReleaseTimeoutError
 from fuzz.cases.casefile import read_case
-from fuzz.triage.bisect.search import BisectResult, ReleaseResult, Status, bisect
+from fuzz.triage.bisect.search import BisectResult, ReleaseResult, ReleaseStatus, bisect
 from fuzz.triage.bisect.tester import CrossReleaseSignature, ReleaseTester, cranelift_failures
 from tests.fuzz.command import Command
 from tests.paths import CORPUS
@@ -20,7 +20,7 @@ from tests.paths import CORPUS
 CRANELIFT = CORPUS / "cranelift"
 WRONG = CRANELIFT / "fmin-zero-f16.clif"
 
-STATUS = {"b": Status.BAD, "g": Status.GOOD, "?": Status.UNCLEAR}
+STATUS = {"b": ReleaseStatus.BAD, "g": ReleaseStatus.GOOD, "?": ReleaseStatus.UNCLEAR}
 
 
 def searched(word: str) -> BisectResult[int]:
@@ -48,7 +48,7 @@ def test_the_first_good_one_is_found_as_well() -> None:
     found = searched("bbbbgg")
     assert pair(found) == (3, 4)
     assert found.after is not None
-    assert found.after.status is Status.GOOD
+    assert found.after.status is ReleaseStatus.GOOD
 
 
 @pytest.mark.parametrize("word", ["ggggbbbb", "g?gg?bb?b", "???ggbb??", "gg????bb", "?b", "gb"])
@@ -134,20 +134,20 @@ def panic(message: str, location: str) -> CompilerPanic:
     return error
 
 
-def status_of(change: Callable[[str], str]) -> tuple[Status, str]:
+def status_of(change: Callable[[str], str]) -> tuple[ReleaseStatus, str]:
     tester = ReleaseTester(read_case(WRONG.read_text()).case, ("x86_64",))
     (failure,) = cranelift_failures(tester.check(None))
     return tester.test(Fake("0.1.0", change), failure)
 
 
 def test_the_same_failure_is_bad_and_agreement_good() -> None:
-    assert status_of(same)[0] is Status.BAD
-    assert status_of(mended) == (Status.GOOD, "")
+    assert status_of(same)[0] is ReleaseStatus.BAD
+    assert status_of(mended) == (ReleaseStatus.GOOD, "")
 
 
 def test_what_a_release_does_not_know_is_not_good() -> None:
     status, why = status_of(lambda text: text.replace("fmin", "fminimum"))
-    assert status is Status.UNCLEAR
+    assert status is ReleaseStatus.UNCLEAR
     assert "does not read the case" in why
 
 
@@ -161,13 +161,13 @@ def test_what_a_release_does_not_know_is_not_good() -> None:
 )
 def test_other_trouble_cannot_say(error: Exception, why: str) -> None:
     status, reason = status_of(raises(error))
-    assert status is Status.UNCLEAR
+    assert status is ReleaseStatus.UNCLEAR
     assert why in reason
 
 
 def test_a_wrong_result_elsewhere_is_bad_only_for_its_kind() -> None:
     status, _ = status_of(lambda text: text.replace("return v2", "trap user1"))
-    assert status is Status.UNCLEAR
+    assert status is ReleaseStatus.UNCLEAR
 
 
 def test_panics_are_the_same_wherever_their_line_has_moved_to() -> None:
