@@ -1,4 +1,4 @@
-"""Float literals: exact for every bit pattern, by Python's own hexadecimal floats."""
+"""Float literals are exact for every bit pattern, compared with Python's hexadecimal floats."""
 
 import struct
 

@@ -1,4 +1,4 @@
-"""Building, printing, copying and checking functions, on hand-made ones."""
+"""Building, printing, copying and checking functions."""
 
 from collections.abc import Callable
 
@@ -23,7 +23,7 @@ def builder(*params: AbiParam, returns: tuple[AbiParam, ...] = ()) -> FunctionBu
 
 
 def loop() -> Function:
-    """Counts its argument down to 0, adding up the turns."""
+    """Make a loop that counts the argument down to 0 and adds up the iterations."""
     b = builder(AbiParam(I32), returns=(AbiParam(I32),))
     head, body, done = b.create_block([I32, I32]), b.create_block(), b.create_block()
     start = b.block.params[0]
@@ -40,7 +40,7 @@ def loop() -> Function:
 
 
 def everything() -> Function:
-    """One instruction of most formats."""
+    """Make a function with an instruction of most formats."""
     b = builder(AbiParam(I64), AbiParam(I32), AbiParam(F32), returns=(AbiParam(I32, "sext"),))
     address, x, f = b.block.params
     slot = b.stack_slot(16, 8)

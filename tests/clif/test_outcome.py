@@ -1,4 +1,4 @@
-"""Words: the form in which values cross between the rooms."""
+"""Words: how values pass between packages."""
 
 import numpy as np
 from hypothesis import given

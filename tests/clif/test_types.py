@@ -1,4 +1,4 @@
-"""Types: names, sizes and derived types against CLIF's documentation."""
+"""Types: names, sizes and derived types are those of CLIF's documentation."""
 
 import copy
 import pickle

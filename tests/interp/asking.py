@@ -1,4 +1,4 @@
-"""Asking the interpreter what one instruction does to a table of operands."""
+"""Runs one instruction in the interpreter, for many rows of operands."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DEFAULT = RunOptions()
 
 
 def one_instruction(name: str, types: Sequence[Type], **rest: Any) -> Function:
-    """A function that applies the instruction to its parameters and returns all results."""
+    """Make a function that applies an instruction to its parameters and returns all results."""
     function = Function("main", Signature())
     builder = FunctionBuilder(function, OPCODES)
     builder.block = block = builder.create_block(types)
@@ -43,7 +43,7 @@ def ask(
     options: RunOptions = DEFAULT,
     **rest: Any,
 ) -> list[Answer]:
-    """Answers for each row of operands (whole bit patterns, lane 0 lowest)."""
+    """Return the answers for rows of operands: bit patterns with lane 0 in the lowest bits."""
     function = one_instruction(name, types, **rest)
     columns = [[row[n] for row in rows] for n in range(len(types))]
     words = [words_from_ints(t, column) for t, column in zip(types, columns, strict=True)]
@@ -51,7 +51,7 @@ def ask(
 
 
 def answers(outcomes: Outcomes) -> list[Answer]:
-    """Outcomes as results or trap codes. Fails if an input did anything else."""
+    """Return outcomes as results or trap codes. Fails if an input did anything else."""
     columns = [ints_from_words(words) for words in outcomes.results]
     found: list[Answer] = []
     for row, status in enumerate(outcomes.status.tolist()):
@@ -65,7 +65,7 @@ def answers(outcomes: Outcomes) -> list[Answer]:
 
 @cache
 def special_ints(bits: int) -> Sequence[int]:
-    """0, ±1, extremes, powers of two and their neighbours."""
+    """Return 0, ±1, extremes, powers of two and their neighbours."""
     top = 1 << bits
     values = {0, 1, 2, 3, top - 1, top - 2, top // 2, top // 2 - 1, top // 2 + 1, top // 3}
     values |= {1 << (bits // 2), (1 << (bits // 2)) - 1, top - (1 << (bits // 2)), bits, bits - 1}
@@ -73,13 +73,13 @@ def special_ints(bits: int) -> Sequence[int]:
 
 
 def int_rows(types: Sequence[Type], count: int, seed: str) -> list[tuple[int, ...]]:
-    """Operands, special values in every lane mixed with random bits."""
+    """Return rows of operands: special values and random bits, lane by lane."""
     chance = random.Random(seed)
     return [tuple(random_int(type_, chance) for type_ in types) for _ in range(count)]
 
 
 def random_int(type_: Type, chance: random.Random) -> int:
-    """Whole bits of a value; small, special or random by lane."""
+    """Return the bit pattern of a value, whose lanes are small, special or random."""
     lanes = []
     for _ in range(type_.lanes):
         pick = chance.random()
@@ -91,15 +91,15 @@ def random_int(type_: Type, chance: random.Random) -> int:
 
 
 def split(type_: Type, bits: int) -> list[int]:
-    """The lanes of a whole bit pattern."""
+    """Return the lanes of a bit pattern."""
     return [bits >> n * type_.lane_bits & type_.mask for n in range(type_.lanes)]
 
 
 def join(type_: Type, lanes: Sequence[int]) -> int:
-    """The inverse of ``split``."""
+    """Return the bit pattern of lanes: the inverse of ``split``."""
     return sum(lane << n * type_.lane_bits for n, lane in enumerate(lanes))
 
 
 def signed(value: int, bits: int) -> int:
-    """The two's complement reading of an unsigned value."""
+    """Return an unsigned value as the signed one of the same bits."""
     return value - (1 << bits) if value >> (bits - 1) else value

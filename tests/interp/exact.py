@@ -18,7 +18,7 @@ FRACTION_BITS = {16: 10, 32: 23, 64: 52, 128: 112}
 
 
 def infinity(t: Type) -> int:
-    """The bits of +inf of a lane."""
+    """Return the bits of a lane's positive infinity."""
     width = FRACTION_BITS[t.lane_bits]
     return ((1 << (t.lane_bits - 1 - width)) - 1) << width
 
@@ -37,7 +37,7 @@ def is_negative(t: Type, bits: int) -> bool:
 
 @lru_cache(1 << 16)
 def read(t: Type, bits: int) -> Number:
-    """The value of a bit pattern."""
+    """Return the value of a bit pattern."""
     if is_nan(t, bits):
         return "nan"
     sign = -1 if is_negative(t, bits) else 1
@@ -53,7 +53,7 @@ def read(t: Type, bits: int) -> Number:
 
 
 def rounded(t: Type, x: Number, *, zero_is_negative: bool = False) -> int:
-    """The bits of the nearest float, ties to even. ``x`` = 0 takes the sign that is given."""
+    """Return the bits of the nearest float, ties to even. A zero has the sign that is given."""
     if x == "nan":
         return quiet_nan(t)
     if isinstance(x, str):
@@ -98,7 +98,7 @@ def subtract(t: Type, x: int, y: int) -> int:
 
 
 def _product(t: Type, x: int, y: int) -> tuple[Number, bool]:
-    """The exact product, and whether its sign is negative."""
+    """Return the exact product, and whether its sign is negative."""
     a, b = read(t, x), read(t, y)
     negative = is_negative(t, x) != is_negative(t, y)
     if "nan" in (a, b):
@@ -147,7 +147,8 @@ def square_root(t: Type, x: int) -> int:
         return x
     if isinstance(a, str) or a < 0:
         return quiet_nan(t)
-    # sqrt(n / d) = sqrt(n * d) / d, with enough digits and the last one odd unless exact.
+    # sqrt(n / d) = sqrt(n * d) / d, with enough digits, of which the last is odd unless it is
+    # exact.
     scale = 1 << 600
     square = a.numerator * a.denominator * scale * scale
     root = isqrt(square)
@@ -156,7 +157,7 @@ def square_root(t: Type, x: int) -> int:
 
 
 def integral(t: Type, x: int, how: str) -> int:
-    """``x`` rounded to an integer: ``how`` is ``ceil``, ``floor``, ``trunc`` or ``nearest``."""
+    """Return ``x`` rounded to an integer by ``ceil``, ``floor``, ``trunc`` or ``nearest``."""
     a = read(t, x)
     if isinstance(a, str):
         return quiet_nan(t) if a == "nan" else x
@@ -166,7 +167,7 @@ def integral(t: Type, x: int, how: str) -> int:
         "floor": down,
         "ceil": up,
         "trunc": down if a > 0 else up,
-        "nearest": round(a),  # Python rounds fractions to even as well
+        "nearest": round(a),  # Python rounds fractions to even too
     }[how]
     return rounded(t, Fraction(whole), zero_is_negative=is_negative(t, x))
 
@@ -183,7 +184,7 @@ def extreme(t: Type, x: int, y: int, *, largest: bool) -> int:
 
 
 def relation(t: Type, x: int, y: int) -> str:
-    """One of UN, EQ, LT, GT."""
+    """Return one of UN, EQ, LT, GT."""
     a, b = read(t, x), read(t, y)
     if "nan" in (a, b):
         return "UN"
@@ -192,7 +193,7 @@ def relation(t: Type, x: int, y: int) -> str:
 
 
 def _finite(x: Number) -> Fraction:
-    """Infinities as numbers beyond those of any format."""
+    """Return the value; of infinities, a number beyond those of any format."""
     if isinstance(x, Fraction):
         return x
     return Fraction(2) ** 20000 * (-1 if x == "-inf" else 1)
@@ -202,11 +203,17 @@ def _finite(x: Number) -> Fraction:
 
 
 def special_floats(t: Type) -> list[int]:
-    """Zeros, infinities, NaNs, subnormals, halves, integers, extremes; both signs."""
+    """Return zeros, infinities, NaNs, subnormals, halves, integers and extremes of both signs."""
     width = FRACTION_BITS[t.lane_bits]
     one = infinity(t) // 2 >> width << width
     tiny = 1 << width
-    positive = [0, infinity(t), quiet_nan(t), infinity(t) + 1, quiet_nan(t) + 5]  # one signals
+    positive = [
+        0,
+        infinity(t),
+        quiet_nan(t),
+        infinity(t) + 1,
+        quiet_nan(t) + 5,
+    ]  # the first NaN is a signalling one
     positive += [1, 2, tiny - 1, tiny, tiny + 1, infinity(t) - 1, infinity(t) - 2]
     halves = [Fraction(n, 2) for n in (1, 2, 3, 4, 5, 7, 20, 255, 256)]
     halves += [

@@ -1,4 +1,4 @@
-"""Running functions that are written as CLIF text."""
+"""Runs functions that are written as CLIF text."""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ def run_text(
 
 
 def answers_of(text: str, *rows: tuple[int, ...]) -> list[object]:
-    """Single results as bare numbers."""
+    """Return the results of a function with one result as numbers."""
     return [a[0] if len(a) == 1 else a for a in answers(run_text(text, *rows))]

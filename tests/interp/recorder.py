@@ -1,9 +1,9 @@
-"""Which instructions, on which types, the tests of this folder ask the interpreter about.
+"""Records which instructions the tests of this folder run, on which types.
 
     python -m tests.interp.recorder FILE
 
-runs them on few operands and writes what they asked as JSON. Tests whose answers come from the
-interpreter itself do not count.
+runs the tests on few operands and writes the record as JSON. Tests whose expected results come from
+the interpreter itself are not run.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Asked = set[tuple[str, str, tuple[str, ...]]]
 
 
 def record() -> Asked:
-    """Runs the tests in this process. What fails has asked all the same, or shows as a gap."""
+    """Run the tests in this process. One that fails has run its instructions, or is missed."""
     asked: Asked = set()
     begin, rows = Machine.__init__, test_float._rows
 
@@ -47,7 +47,7 @@ def record() -> Asked:
     files = [path for path in sorted(FOLDER.glob("test_*.py")) if path.name not in NOT_INDEPENDENT]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Machine, "__init__", recording)
-        patch.setattr(test_float, "_rows", few_rows)  # fractions take their time
+        patch.setattr(test_float, "_rows", few_rows)  # fractions are slow
         patch.setattr(test_integer, "_COUNT", FEW)
         pytest.main(["-q", "-p", "no:cacheprovider", "-p", "no:xdist", *map(str, files)])
     return asked

@@ -1,4 +1,4 @@
-"""Branches, loops, traps, fuel, and what belongs to a whole function, as CLIF text."""
+"""Branches, loops, traps, fuel, and what belongs to a whole function."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_inputs_split_and_meet_again() -> None:
 
 
 def test_a_block_runs_once_for_all_that_meet_there() -> None:
-    """Loop exits come after loop bodies, though reverse post-order puts them before."""
+    """Loop exits run after loop bodies, although reverse post-order puts them before."""
     text = """function %main(i64) -> i64 {
     block0(v0: i64):
         v9 = iconst.i64 0
@@ -114,7 +114,7 @@ def test_nested_loops() -> None:
 
 
 def test_irreducible_loop() -> None:
-    """Two blocks that jump to each other, entered at either."""
+    """Two blocks that jump to each other are entered at either."""
     text = """function %main(i64, i8) -> i64 {
     block0(v0: i64, v1: i8):
         brif v1, block1(v0), block2(v0)
@@ -265,7 +265,7 @@ def test_only_inputs_that_run_out_of_fuel_hang() -> None:
 
 
 def test_fuel_is_counted_by_input_not_by_time() -> None:
-    """Inputs that run one after the other do not use up each other's fuel."""
+    """Inputs that execute a block one after the other do not use up each other's fuel."""
     text = """function %main(i64) -> i64 {
     block0(v0: i64):
         v9 = ireduce.i32 v0

@@ -1,7 +1,6 @@
-"""No opcode is left unasked on a type: each opcode_type has a test whose answers come from
-elsewhere.
+"""Every opcode is tested on every type, with answers that do not come from the interpreter.
 
-Elsewhere is plain Python integers, exact fractions, or a value worked out by hand.
+They come from Python integers, from exact fractions, or are worked out by hand.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from tests.paths import ROOT
 
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory: pytest.TempPathFactory) -> set[tuple[str, str, tuple[str, ...]]]:
-    """What the other tests of this folder ask. They run in a process of their own."""
+    """Return what the other tests of this folder run. They run in a process of their own."""
     file = tmp_path_factory.mktemp("asked") / "asked.json"
     command = [sys.executable, "-m", "tests.interp.recorder", str(file)]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -31,7 +30,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> set[tuple[str, str, tuple
 
 
 def _possible() -> Iterator[Probe]:
-    """The instructions with a meaning, on every type that the constraints allow."""
+    """Yield the instructions with a meaning, on every type that the constraints admit."""
     meanings = all_meanings()
     for probe in all_probes():
         if probe.opcode.name in meanings:
@@ -46,7 +45,7 @@ def test_every_opcode_on_every_type(asked: set[tuple[str, str, tuple[str, ...]]]
 
 
 def test_conversions_from_every_type(asked: set[tuple[str, str, tuple[str, ...]]]) -> None:
-    """The operands whose type the controlling type leaves open."""
+    """The source types of conversions, which the controlling type leaves open."""
     possible = {
         (probe.opcode.name, str(probe.type), str(probe.instruction.operands[0]))
         for probe in _possible()

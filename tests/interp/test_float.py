@@ -1,4 +1,4 @@
-"""Float instructions against exact fractions, on f16 to f128 and the vectors of them."""
+"""Float instructions compared with exact fractions, on f16 to f128 and vectors of them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _BITWISE: dict[str, Callable[..., int]] = {
 
 
 def _random_float(t: Type, chance: random.Random) -> int:
-    """Special, of any exponent, or near 1 where sums cancel and products stay in range."""
+    """Return a number: special, of any exponent, or near 1 where sums cancel."""
     width = exact.FRACTION_BITS[t.lane_bits]
     pick = chance.random()
     if pick < 0.3:
@@ -76,12 +76,12 @@ def _rows(t: Type, operands: int, count: int, seed: str) -> list[tuple[int, ...]
 
 
 def _same(t: Type, found: int, expected: int) -> bool:
-    """Equal bits, or NaNs of any payload."""
+    """Return whether two numbers have equal bits, or are both NaNs."""
     return found == expected or (exact.is_nan(t, found) and exact.is_nan(t, expected))
 
 
 def _bits(answers: Sequence[Answer]) -> list[int]:
-    """The only result of each input. Fails for a trap."""
+    """Return the only result of each input. Fails for a trap."""
     found: list[int] = []
     for answer in answers:
         assert isinstance(answer, tuple)
@@ -118,7 +118,7 @@ def test_special_operands_against_each_other(name: str, type_: Type) -> None:
 
 @pytest.mark.parametrize("type_", FLOATS, ids=str)
 def test_fma_where_rounding_twice_goes_wrong(type_: Type) -> None:
-    """Products just beside a tie of the sum, and sums that fall into the subnormals."""
+    """Products just beside a tie of the sum, and sums that are subnormal."""
     chance = random.Random(f"fma {type_}")
     width = exact.FRACTION_BITS[type_.bits]
     one = exact.rounded(type_, Fraction(1))
@@ -200,7 +200,7 @@ def test_fpromote_and_fdemote(small: Type, large: Type) -> None:
 
 
 def _near_ties(from_: Type, to: Type, name: str) -> list[tuple[int]]:
-    """Numbers halfway between two of the smaller type, and their neighbours."""
+    """Return numbers halfway between two of the smaller type, and their neighbours."""
     if name == "fpromote":
         return []
     chance = random.Random(f"ties {from_} {to}")
@@ -309,7 +309,7 @@ def test_fcvt_from_int(from_: Type, to: Type, is_signed: bool) -> None:
     def lane() -> int:
         if chance.random() < 0.3:
             return chance.choice(special_ints(from_.lane_bits))
-        # A leading one and something at the place where rounding decides.
+        # A leading one, and bits at the place that decides how it is rounded.
         value = 1 << width | chance.getrandbits(width)
         value = (2 * value + chance.randint(0, 1)) << max(0, from_.lane_bits - width - 3)
         return (value + chance.randint(-1, 1) >> chance.randint(0, 5)) & from_.mask

@@ -1,4 +1,4 @@
-"""Integer instructions against plain Python integers, on every type that they take."""
+"""Integer instructions compared with Python integers, on every type that they have."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _VECTORS = [t for t in TYPES if t.is_vector and t.is_int]
 
 
 def _types(name: str) -> list[Type]:
-    """Scalars and vectors among the opcode's controlling types."""
+    """Return the opcode's controlling types, scalars and vectors."""
     names = OPCODES[name].ctrl_types
     return [t for t in (*INTS, *_VECTORS) if t.name in names]
 
@@ -25,7 +25,7 @@ def _saturate(value: int, low: int, high: int) -> int:
 
 
 def _count(bits: str, digit: str) -> int:
-    """How many of ``digit`` the string starts with."""
+    """Return how many of a digit a string starts with."""
     return len(bits) - len(bits.lstrip(digit))
 
 

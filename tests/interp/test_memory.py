@@ -1,4 +1,4 @@
-"""Loads, stores and atomics on the region and on stack slots; what goes out of bounds."""
+"""Loads, stores and atomics on the region and on stack slots, in and out of bounds."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _TYPES = TYPES
 
 
 class Program:
-    """A function of the region's address, an index and more, under construction."""
+    """A function to be built, of the region's address, an index and other parameters."""
 
     def __init__(self, *types: Type) -> None:
         self.function = Function("main", Signature())
@@ -132,7 +132,7 @@ def test_widening_vector_loads(shape: str, order: Any) -> None:
 
 
 def _status(flags: MemFlags, index: int, type_: Type = I32, *, store: bool = False) -> Outcomes:
-    """What one input does among others that stay in bounds."""
+    """Return the outcome of one input among others that stay in bounds."""
     program = Program()
     value = program.builder.value("load", program.region, type=type_)
     results: tuple[Value, ...] = ()

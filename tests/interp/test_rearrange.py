@@ -1,4 +1,4 @@
-"""Lanes moved about, constants, selection, and views of the same bits as another type."""
+"""Operations that move lanes, constants, selections, and bitcasts."""
 
 from __future__ import annotations
 

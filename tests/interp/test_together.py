@@ -1,4 +1,4 @@
-"""All inputs at once do what each would do alone: on drawn functions with branches and loops."""
+"""All inputs at once have the outcomes that each has alone, on random functions."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class _Draw:
         self.state[at] = value
 
     def mixed(self, type_: Type) -> Value:
-        """Another value of the type, made from the state."""
+        """Return another value of the type, made from the state."""
         if type_ is I64:
             return self.builder.value("uextend", self.of(I32), type=I64)
         if type_ is I32:
@@ -79,7 +79,7 @@ class _Draw:
         return self.of(type_)
 
     def place(self) -> Value:
-        """An address in the region, or (rarely) just past it."""
+        """Return an address in the region, or (rarely) just past it."""
         mask = self.builder.iconst(I64, self.chance.choice([31, 47, 48, 63]))
         return self.builder.value(
             "iadd", self.address, self.builder.value("band", self.of(I64), mask)
@@ -110,7 +110,7 @@ class _Draw:
         self.enter(join)
 
     def loop(self) -> None:
-        """As many turns as the low bits of a state value say, from zero on."""
+        """Append a loop with as many iterations as the low bits of a state value say, even none."""
         count = self.builder.value("band", self.of(I64), self.builder.iconst(I64, 3))
         head = self.builder.create_block([I64, *_TYPES])
         body, exit_ = self.block(), self.block()
@@ -123,7 +123,7 @@ class _Draw:
         self.enter(body)
         self.straight()
         less = self.builder.value("iadd", left, self.builder.iconst(I64, -1))
-        if self.chance.random() < 0.5:  # a second way out, with another number of turns
+        if self.chance.random() < 0.5:  # a second exit, after another number of iterations
             early = [BlockCall(exit_, [*self.state]), BlockCall(head, [less, *self.state])]
             self.builder.ins("brif", self.condition(), targets=early)
         else:
@@ -142,7 +142,7 @@ class _Draw:
 
 
 def _row(outcomes: Outcomes, row: int) -> tuple[object, ...]:
-    """All that the outcome of one input says."""
+    """Return everything about the outcome of one input."""
     status = Status(int(outcomes.status[row]))
     assert outcomes.memory is not None
     if status is Status.RETURNED:
@@ -176,7 +176,7 @@ def test_the_layout_of_memory_does_not_matter(seed: int) -> None:
 
 
 def test_what_is_drawn_reaches_all_kinds_of_outcomes() -> None:
-    """Else the properties above would say little."""
+    """Otherwise the properties above would say little."""
     statuses: set[int] = set()
     codes: set[str] = set()
     for seed in range(60):

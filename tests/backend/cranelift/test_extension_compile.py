@@ -1,4 +1,4 @@
-"""Compiling through the extension: what comes back, and how failure arrives."""
+"""Compiling through the extension: the code that is returned, and the exceptions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The counters that the instrumentation put into the extension."""
+"""The coverage counters of the extension."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DIV = ADD.replace("iadd", "udiv")
 
 
 def edges_of(text: str, isa: str) -> set[int]:
-    # A buffer of another run may be taken from a pool or made anew: let both have happened.
+    # Buffers come from a pool or are made anew: make sure that both have happened.
     for _ in range(2):
         edge_counters.counters()[:] = 0
         compile_text(text, Target.of(isa))
@@ -64,8 +64,8 @@ def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=True)
 
 
-# The library of atheris has functions of the same names as the extension's two. Whichever is loaded
-# first, and even where all libraries share their symbols, each must get its own counters.
+# The library of atheris has two functions with the names of the extension's. Each must get its own
+# counters, whichever is loaded first, even where all libraries share their symbols.
 @needs_atheris
 @pytest.mark.parametrize("flags", ["RTLD_LOCAL", "RTLD_GLOBAL"])
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What tells one build of the extension from another."""
+"""The identity of a build of the extension."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def note(name: bytes, kind: int, value: bytes) -> bytes:
 
 
 def elf(*notes: bytes) -> bytes:
-    """A shared library that is nothing but notes, in a segment behind one that has none."""
+    """Make a shared library that consists of notes, in a segment behind one without."""
     contents = b"".join(notes)
     header = b"\x7fELF\x02\x01\x01".ljust(16, b"\0")
     header += struct.pack("<HHIQQQIHHHHHH", 3, 62, 1, 0, 64, 0, 0, 64, 56, 2, 0, 0, 0)

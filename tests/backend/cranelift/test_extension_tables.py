@@ -89,7 +89,7 @@ def test_every_opcode_is_there_and_every_type_known() -> None:
     ids=lambda opcode: str(opcode.name),
 )
 def test_constraints_agree_with_the_verifier(opcode: Opcode) -> None:
-    """What the constraints derive is what Cranelift derives: the text is read and verified.
+    """The constraints give the types that Cranelift derives: the text is read and verified.
 
     It may be refused for other reasons, as an opcode or type that an ISA lacks.
     """

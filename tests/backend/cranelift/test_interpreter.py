@@ -1,4 +1,4 @@
-"""``cranelift-interpreter`` through the extension: what comes out, and every known fault shown."""
+"""``cranelift-interpreter`` through the extension: its outcomes, and each of its known faults."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def ask(
     fuel: int = 1000,
     canonical_nans: bool = False,
 ) -> Interpretation:
-    """The outcomes for rows of whole bit patterns."""
+    """Return the outcomes for rows of bit patterns."""
     if isinstance(functions, str):
         functions = read_functions(functions)
     types = functions[0].signature.param_types
@@ -36,7 +36,7 @@ def ask(
 
 
 def results(asked: Interpretation) -> list[tuple[int, ...]]:
-    """By input. Fails if one did not return."""
+    """Return the results by input. Fails if an input did not return."""
     outcomes = asked.outcomes
     assert not outcomes.status.any(), outcomes.details or outcomes.traps
     return list(zip(*map(ints_from_words, outcomes.results), strict=True))

@@ -1,4 +1,4 @@
-"""The rules as Python sees them, against the sources that they were read from."""
+"""The rules as Python objects, compared with the sources that they were read from."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Known failures are recognised where the case has what they need, and nowhere else."""
+"""Known failures are recognised in cases that contain what they need, and in no others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CLIF text as objects, and back."""
+"""CLIF text is read into objects, and printed again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From edges to ISLE rules: rules that a function must fire, and one like it must not."""
+"""From edges to ISLE rules: rules that a function must fire and a similar one must not."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BUILD = load_rule_map()
 
 
 def rule(group: str, file: str, text: str) -> RuleId:
-    """The only rule of a file that begins so."""
+    """Return the only rule of a file that begins with a text."""
     found = [
         rule
         for rule in BUILD.rules
@@ -41,7 +41,7 @@ def fired(text: str, isa: str, opt_level: str = "speed") -> set[RuleId]:
 
 
 def function(signature: str, *body: str) -> str:
-    """A function of values v0, v1..., whose last one is returned."""
+    """Return a function of instructions that define v0, v1..., and return the last value."""
     params, _, returns = signature.partition(" -> ")
     types = params.split()
     args = ", ".join(f"v{n}: {type_}" for n, type_ in enumerate(types))
@@ -55,7 +55,7 @@ def function(signature: str, *body: str) -> str:
 I32 = "i32 i32 -> i32"
 I64 = "i64 i64 -> i64"
 
-# What fires a rule, and the same with one thing changed that the rule's left-hand side asks for.
+# Instructions that fire a rule, and the same with one thing changed that its left-hand side needs.
 MID_END = {
     "not under or and": (
         ("bitops.isle", "(rule (simplify (bor ty (band ty x (bnot ty y)) y)) (bor ty y x))"),
@@ -119,7 +119,7 @@ LOWERING = {
         ("i8x16 i8x16 -> i8x16", "isub v0, v1"),
         ("i16x8 i16x8 -> i16x8", "isub v0, v1"),
     ),
-    # Their edges stand in front of the right-hand side, not in it.
+    # Their edges are before the right-hand side, not in it.
     ("x86_64", "load sunk into fmul"): (
         "(rule 1 (lower (fmul $F32 (sinkable_load_32 x) y))",
         ("f32 i64 -> f32", "load.f32 v1", "fmul v2, v0"),
@@ -268,7 +268,9 @@ def test_an_edge_that_the_build_does_not_have_is_damage(tmp_path) -> None:
 def test_making_the_map_covers_nothing(tmp_path) -> None:
     edge_counters.counters()[:] = 0
     load_rule_map(cache_folder=tmp_path)
-    assert np.count_nonzero(edge_counters.counters().copy()) < 100  # those of asking for counters
+    assert (
+        np.count_nonzero(edge_counters.counters().copy()) < 100
+    )  # only those of reading the counters
 
 
 def test_generated_code_that_is_gone_is_said(tmp_path, monkeypatch) -> None:
@@ -294,7 +296,7 @@ def test_lines_of_addresses() -> None:
 
 
 def test_sources_of_a_lone_folder(tmp_path) -> None:
-    """The debug information has a shortened path of it; cargo's notes have the whole one."""
+    """The debug information has a shortened path; the file that cargo writes has all of it."""
     out, deps = tmp_path / "build" / "cranelift-codegen-1" / "out", tmp_path / "deps"
     for folder in (out, deps, tmp_path / "my codegen" / "src"):
         folder.mkdir(parents=True)
@@ -310,7 +312,7 @@ def test_sources_of_a_lone_folder(tmp_path) -> None:
     }
 
 
-# --- straight lines ---
+# --- basic blocks ---
 
 
 def test_a_straight_line_ends_before_a_branch() -> None:

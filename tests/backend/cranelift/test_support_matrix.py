@@ -1,4 +1,4 @@
-"""The support matrix: what it says, what it leaves out, and its cache."""
+"""The support matrix: its entries, what it leaves out, and its cache."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ X64_FLAGS = sorted(f for f in EMULATED["x86_64"].flags.has if f.startswith("has_
 
 
 def test_flags_that_do_not_matter_share_a_matrix(tmp_path):
-    """Which ones do is found out, and is what Cranelift's rules say."""
+    """Which flags matter is learnt, and is what Cranelift's rules say."""
 
     def target(*flags: str) -> Target:
         return support_matrix.probed_target(
@@ -169,7 +169,7 @@ def test_flags_that_do_not_matter_share_a_matrix(tmp_path):
 
 
 def test_what_was_not_learnt_about_keeps_its_own_matrix(tmp_path):
-    """Presets, and flags that the emulated CPU lacks."""
+    """Presets, and flags that the emulated CPU lacks, are not learnt about."""
     for flags in ({"has_avx": "true", "has_lzcnt": "true"}, {"sse42": "true"}):
         target = support_matrix.probed_target(
             "x86_64", SETTINGS, flags, switches=X64, cache=tmp_path
@@ -195,7 +195,7 @@ def test_which_flags_count_is_kept(tmp_path, monkeypatch):
 
 
 def test_combinations_of_flags_lower_what_their_matrix_says(tmp_path):
-    """Beyond what was learnt from: any flags, on instructions of all kinds."""
+    """Combinations that nothing was learnt from: any flags, on instructions of all kinds."""
     random = Random(4)
     for _ in range(6):
         flags = {flag: "true" for flag in X64_FLAGS if random.random() < 0.5}
@@ -218,21 +218,21 @@ def test_unknown_settings_are_an_error(tmp_path):
 
 
 def forget() -> None:
-    """As a new process does."""
+    """Forget what this process has in memory."""
     support_matrix._matrix.cache_clear()
     support_matrix._counting_flags.cache_clear()
 
 
 @pytest.fixture
 def cached(tmp_path):
-    """A cached matrix, and its file."""
+    """Make a cached matrix. Returns it and its file."""
     matrix = probe("aarch64", SETTINGS, cache=tmp_path)
     (file,) = tmp_path.iterdir()
     return matrix, file
 
 
 def no_compiling(monkeypatch) -> None:
-    """Neither that nor what this process has in memory."""
+    """Make compiling fail, and forget what this process has in memory."""
     forget()
 
     def refuse(*_: object) -> Support:
