@@ -192,7 +192,7 @@ def fcvt_to_sint_sat(inst: Inst, x: Lanes) -> Lanes:
 
 @pure
 def x86_cvtt2dq(inst: Inst, x: Lanes) -> Lanes:
-    """``INT_MIN`` for NaN and for what is out of range."""
+    """Return ``INT_MIN`` for NaNs and for what is out of range."""
     from_, to = inst.args[0].type, inst.results[0].type
     _same_lanes(inst)
     whole = _integral(from_, x)

@@ -38,14 +38,14 @@ def extractlane(inst: Inst, x: Lanes) -> Lanes:
 
 @pure
 def swizzle(_: Inst, x: Lanes, y: Lanes) -> Lanes:
-    """An index of 16 or more gives 0."""
+    """Return the indexed lanes, 0 for an index of 16 or more."""
     picked = np.take_along_axis(x, y & 15, axis=1)
     return np.where(y < 16, picked, np.zeros_like(picked))
 
 
 @pure
 def x86_pshufb(_: Inst, x: Lanes, y: Lanes) -> Lanes:
-    """An index whose top bit is set gives 0; of others the low four bits count."""
+    """Return the lanes indexed by the low four bits, 0 for an index whose top bit is set."""
     picked = np.take_along_axis(x, y & 15, axis=1)
     return np.where(y < 128, picked, np.zeros_like(picked))
 
@@ -99,7 +99,7 @@ def vall_true(_: Inst, x: Lanes) -> Lanes:
 
 @pure
 def vhigh_bits(inst: Inst, x: Lanes) -> Lanes:
-    """Bit i is the top bit of lane i. Bits that the result has no place for are dropped."""
+    """Return the top bit of lane i as bit i, and drop bits that the result has no place for."""
     top = (x >> (inst.args[0].type.lane_bits - 1)).astype(np.uint64)
     places = np.arange(x.shape[1], dtype=np.uint64)
     return np.bitwise_or.reduce(top << places, axis=1).astype(UINT[inst.results[0].type])

@@ -50,13 +50,13 @@ def sqmul_round_sat(inst: Inst, x: Lanes, y: Lanes) -> Lanes:
 
 @pure
 def x86_pmulhrsw(inst: Inst, x: Lanes, y: Lanes) -> Lanes:
-    """Like ``sqmul_round_sat``, but INT_MIN times INT_MIN wraps to INT_MIN."""
+    """Return what ``sqmul_round_sat`` does, but wrap INT_MIN times INT_MIN to INT_MIN."""
     return _rounded_product(inst, x, y).astype(INT[inst.args[0].type]).view(x.dtype)
 
 
 @pure
 def x86_pmaddubsw(_: Inst, x: Lanes, y: Lanes) -> Lanes:
-    """Signed bytes of ``x`` times unsigned bytes of ``y``; neighbours are added with saturation."""
+    """Multiply signed by unsigned bytes, and add neighbouring products with saturation."""
     products = x.view(np.int8).astype(np.int32) * y.astype(np.int32)
     sums = products[:, ::2] + products[:, 1::2]
     packed: Lanes = np.clip(sums, -0x8000, 0x7FFF).astype(np.int16).view(np.uint16)
