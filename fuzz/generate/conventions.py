@@ -77,7 +77,7 @@ def as_allowed(convention: str, params: tuple[AbiParam, ...]) -> tuple[AbiParam,
     return tuple(replace(param, extension=None) for param in params)
 
 
-def probes_clobber(convention: str, isas: Iterable[str]) -> bool:
+def probes_clobber(convention: str, isas: Iterable[str] = ISAS) -> bool:
     """Return whether stack probes clobber what such a function preserves, on one of the ISAs."""
     described = (ISAS[isa].conventions.get(convention) for isa in isas if isa in ISAS)
     return any(each is not None and not each.stack_probes for each in described)

@@ -9,6 +9,7 @@ from clif.typed_instructions import OpcodeType
 from fuzz.cases.case import Case
 from fuzz.entropy import Entropy
 from fuzz.generate.case_plan import CasePlan
+from fuzz.generate.conventions import probes_clobber
 from fuzz.generate.director import CaseDirector, Director
 from fuzz.generate.function import write_function
 from fuzz.generate.inputs import draw_inputs
@@ -133,8 +134,7 @@ class Generator:
         flags: Mapping[str, Mapping[str, str]],
     ) -> CasePlan:
         if settings.get("enable_probestack") == "true":
-            # Stack probes clobber what it preserves: docs/findings.md, preserve-all-inline-probes.
-            kept = tuple(name for name in options.conventions if name != "preserve_all")
+            kept = tuple(c for c in options.conventions if not probes_clobber(c))
             options = replace(options, call_convs=kept)
         instruction_set = self.instruction_sets.of(options.isas, settings, flags)
         trapping = entropy.chance(options.trapping_share)

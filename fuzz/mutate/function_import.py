@@ -9,13 +9,11 @@ from clif.outcome import Region
 from fuzz.analysis.intervals import REGION, Interval
 from fuzz.analysis.results import AnalysisResults
 from fuzz.cases.case import Case, effective_settings
-from fuzz.generate.conventions import common, fits
+from fuzz.generate.conventions import common, fits, probes_clobber, tail_call_settings
 from fuzz.mutate.context import MutationContext
 
 #: Settings that signatures and code depend on: both cases must have the same.
 _SHARED = ("enable_llvm_abi_extensions", "enable_pinned_reg")
-#: The setting that imported functions may need, since tail calls need frame pointers.
-_NEEDED = "preserve_frame_pointers"
 _MULTI = "enable_multi_ret_implicit_sret"
 #: The most bytes that a region may grow to.
 _LARGEST_REGION = 1024
@@ -109,8 +107,9 @@ def _fits(context: MutationContext, other: Case, importable: ImportableFunction)
     conventions = {function.signature.call_conv for function in importable.functions}
     if not conventions.issubset(common(case.isas or context.options.isas)):
         return False
-    if "preserve_all" in conventions and case.settings.get("enable_probestack") == "true":
-        return False  # the probes clobber what it preserves
+    probes = case.settings.get("enable_probestack") == "true"
+    if probes and any(probes_clobber(convention) for convention in conventions):
+        return False
     has, had = (effective_settings(c).get(_MULTI) == "true" for c in (case, other))
     signatures = [function.signature for function in importable.functions]
     return has == had or all(fits(s.call_conv, s.return_types) for s in signatures)
@@ -133,8 +132,10 @@ def import_function(context: MutationContext, importable: ImportableFunction) ->
     case.functions += copies
     if importable.region:
         _share_region(case, other)
-    if effective_settings(other).get(_NEEDED) == "true":
-        case.settings[_NEEDED] = "true"
+    settings = effective_settings(other)
+    for name, value in tail_call_settings().items():
+        if settings.get(name) == value:  # imported functions may have tail calls
+            case.settings[name] = value
     return copies[0]
 
 

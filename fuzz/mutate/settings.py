@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from fuzz.generate.conventions import probes_clobber, tail_call_settings
 from fuzz.generate.settings import draw_isa_settings, draw_settings
 from fuzz.mutate.context import MutationContext
 
@@ -12,7 +13,7 @@ _KEPT = frozenset(
     {"enable_multi_ret_implicit_sret", "enable_llvm_abi_extensions", "enable_pinned_reg"}
 )
 #: Settings that stay if they are on: with them NaNs have known bits, or tail calls are allowed.
-_STICKY = frozenset({"enable_nan_canonicalization", "preserve_frame_pointers"})
+_STICKY = frozenset({"enable_nan_canonicalization", *tail_call_settings()})
 
 
 def change_settings(context: MutationContext) -> bool:
@@ -20,8 +21,7 @@ def change_settings(context: MutationContext) -> bool:
     case = context.case
     isas = case.isas or context.options.isas
     drawn = draw_settings(context.entropy, replace(context.options, isas=isas))
-    if any(f.signature.call_conv == "preserve_all" for f in case.functions):
-        # Stack probes clobber what it preserves: docs/findings.md, preserve-all-inline-probes.
+    if any(probes_clobber(f.signature.call_conv) for f in case.functions):
         drawn.pop("enable_probestack", None)
     settings = {name: value for name, value in drawn.items() if name not in _KEPT}
     settings |= {name: value for name, value in case.settings.items() if _stays(name, value)}
