@@ -20,3 +20,7 @@ format:
 # compile throughput of the environment's extension
 compile-throughput *args:
     .venv/bin/python -m scripts.benchmarks.compile_throughput {{ args }}
+
+# all that must pass before a change lands, the test of Ray and builds of other Cranelifts included
+ci:
+    .ci/run
