@@ -103,7 +103,7 @@ class Cpu(ABC):
         self.stack_bottom[start : start + len(data)] = np.frombuffer(data, np.uint8)
 
     def fill_control(self) -> None:
-        """Write all words that only the host writes. Code gone wild may have overwritten them."""
+        """Write all words that only the host writes. Faulty code may have overwritten them."""
         words, last = self.memory.control, control_block.GARBAGE + control_block.GARBAGE_WORDS
         patterns = garbage(5, 8 * control_block.PATTERN_WORDS).view(np.uint64)
         words[control_block.PATTERNS : control_block.PATTERNS + control_block.PATTERN_WORDS] = (
@@ -170,7 +170,7 @@ class Cpu(ABC):
         if reached == end:
             return None
         self.invalid = ""
-        if not position <= reached < end:  # overwritten by code gone wild
+        if not position <= reached < end:  # overwritten by faulty code
             reached = position
         why = End.EXPIRED if expired else End.FAULT if reason else End.STOPPED
         return Stop(why, reached, self.program_counter(), reason)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from backend.isa.registry import ISAS
+from backend.isa.registry import DEFAULT_ISAS, ISAS
 from clif.function import External, Function
 from clif.outcome import Inputs
 
@@ -47,8 +47,15 @@ class Case:
         return self.functions[0]
 
     def is_for(self, isa: str) -> bool:
-        """Whether the case is to be compiled for an ISA."""
+        """Return whether the case is to be compiled for an ISA."""
         return not self.isas or isa in self.isas
+
+    @property
+    def emulated_isas(self) -> tuple[str, ...]:
+        """The emulated ISAs that the case is for; the default ones if it is for all."""
+        if not self.isas:
+            return DEFAULT_ISAS
+        return tuple(isa for isa in ISAS if isa in self.isas)
 
 
 #: What a case is compiled with unless it says otherwise, on all ISAs.

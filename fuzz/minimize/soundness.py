@@ -13,7 +13,6 @@ from typing import Final
 import interp
 from backend.cranelift import known_faults
 from backend.cranelift.compiler import CompilerPanic, Functions, ReadError, SettingsError
-from backend.isa.registry import DEFAULT_ISAS
 from clif.function import Inst
 from clif.opcodes import Format
 from clif.outcome import Outcomes, Status, word_count, word_dtype
@@ -51,7 +50,7 @@ def is_verified(case: Case) -> bool:
     """Whether Cranelift's verifier accepts the functions, for each ISA of the case."""
     try:
         functions = Functions(print_functions(case.functions))
-        for isa in filter(case.is_for, DEFAULT_ISAS):
+        for isa in case.emulated_isas:
             if any(functions.verify(target_of(case, isa).handle)):
                 return False
     except (ReadError, CompilerPanic, SettingsError):
@@ -153,7 +152,7 @@ def _promises(inst: Inst) -> bool:
 def faults_of(case: Case) -> frozenset[str]:
     """Name the known faults of Cranelift that concern instructions of the case."""
     found = set()
-    for isa in filter(case.is_for, DEFAULT_ISAS):
+    for isa in case.emulated_isas:
         settings, flags = effective_settings(case), case.isa_settings.get(isa, {})
         for fault in known_faults.applying(isa, settings, flags):
             if any(

@@ -70,9 +70,8 @@ def finding_page(path: Path, *, problem: str = "") -> FindingPage:
         problem = problem or f"Not run again for this page, as it is a {header.kind}."
     if problem:
         return replace(page, problem=problem)
-    isas = tuple(isa for isa in DEFAULT_ISAS if case_file.case.is_for(isa))
     try:
-        return _with_replay(page, case_file, isas)
+        return _with_replay(page, case_file, case_file.case.emulated_isas)
     except (SettingsError, ValueError) as error:
         return replace(page, problem=f"It cannot be run again: {error}.")
 
@@ -136,7 +135,8 @@ def _with_replay(page: FindingPage, case_file: CaseFile, isas: Sequence[str]) ->
         problem=problem,
     )
     # The code for an ISA that the case is not for is shown for comparison, if it compiles.
-    every = [compile_with_lines(case, isa) for isa in DEFAULT_ISAS]
+    shown_isas = dict.fromkeys((*DEFAULT_ISAS, *case.emulated_isas))
+    every = [compile_with_lines(case, isa) for isa in shown_isas]
     listings = [listing for listing in every if listing is not None]
     found_at = (divergence(case, each, _first_row(failed, each.isa)) for each in listings)
     divergences = tuple(place for place in found_at if place is not None)

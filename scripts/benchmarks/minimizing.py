@@ -19,7 +19,6 @@ from statistics import median
 
 import click
 
-from backend.isa.registry import DEFAULT_ISAS
 from clif.printer import print_functions
 from fuzz.cases.case import Case
 from fuzz.cases.casefile import read_case
@@ -136,7 +135,7 @@ def _breakdowns(breakdown: Breakdown, seed: int) -> list[FailingCase]:
         insts = (inst for function in case.functions for inst in function.instructions())
         if any(kind_of(inst) == _BREAKDOWN_KIND for inst in insts):
             run_case = BreakdownRunner(breakdown, _BREAKDOWN_KIND)
-            isas = tuple(filter(case.is_for, DEFAULT_ISAS))
+            isas = case.emulated_isas
             test = IsolatedTest(FailureTest(run_case, isas), _PATIENCE)
             failure = test(case)
             test.close()
