@@ -148,3 +148,15 @@ def test_what_the_code_mentions_exists(folder: str) -> None:
 
 def exists(path: str) -> bool:
     return any(ROOT.glob(path.replace("NAME", "*")))
+
+
+def test_every_package_has_a_row() -> None:
+    """The table of packages in docs/how-it-works.md leaves none out."""
+    page = ROOT / "docs" / "how-it-works.md"
+    table = page.read_text().partition("## Where what is")[2].partition("Tests mirror this")[0]
+    packages = [
+        *(path.parent for top in ("fuzz", "backend") for path in ROOT.glob(f"{top}/*/__init__.py")),
+        *(ROOT / name for name in ("clif", "interp", "reports")),
+    ]
+    rows = {path.rstrip("/") for path in _PATH.findall(table)}
+    assert {path.relative_to(ROOT).as_posix() for path in packages} <= rows
