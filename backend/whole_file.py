@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import secrets
 from pathlib import Path
 
 
@@ -18,19 +18,19 @@ def write_whole(text: str, path: Path, *, durable: bool = True) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    handle, temporary = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.stem[:40]}-", suffix=".tmp"
-    )
+    temporary = path.with_name(f".{path.stem[:40]}-{secrets.token_hex(8)}.tmp")
+    # Unlike a file of the module tempfile, this one gets the permissions that the umask allows.
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
-            Path(temporary).unlink()
+            temporary.unlink()
         raise
     if durable:
         _sync_directory(path.parent)

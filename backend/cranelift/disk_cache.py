@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -28,6 +29,16 @@ def fingerprint(*sources: str) -> bytes:
     for file in sources:
         digest.update(Path(file).read_bytes())
     return digest.digest()
+
+
+def problem() -> str:
+    """Return why nothing can be kept in the cache folder; empty if something can."""
+    try:
+        folder().mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder()):
+            return ""
+    except OSError as error:
+        return error.strerror or type(error).__name__
 
 
 def save(file: Path, text: str) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from typing import Any
 
 import click
 
-from fuzz.cli.errors import EXIT_INTERRUPTED, EXIT_USAGE, complain
+from fuzz.cli.errors import EXIT_CLOSED_PIPE, EXIT_INTERRUPTED, EXIT_USAGE, complain
 
 _COMMANDS = {
     "run": "fuzz: generate cases, compile and run them, compare outcomes",
@@ -31,17 +35,32 @@ _EPILOG = """\b
 Examples:
   clif-fuzz run --seconds 60
   clif-fuzz run --cases 1000 --isa aarch64 --jobs 2 --json -
-  clif-fuzz fmt 7:12 > case.clif
-  clif-fuzz replay findings/crash-*.clif
+  clif-fuzz triage findings
   clif-fuzz report findings
-  clif-fuzz check corpus/opcodes
-  clif-fuzz support --missing
-  clif-fuzz coverage corpus/
-  clif-fuzz rules --missing --against facts.json
+  clif-fuzz fmt 7:12
+  clif-fuzz check corpus/opcodes/select
+  clif-fuzz replay --code docs/example.clif
 
 \b
-Exit codes: 0 nothing found, 1 findings, 2 usage or bad input, 130 interrupted.
+Exit codes: 0 nothing found, 1 findings, 2 usage or bad input, 130 interrupted,
+141 the reader of the output went away.
+
+\b
+Completion of commands and options, here for bash (zsh and fish are alike):
+  eval "$(_CLIF_FUZZ_COMPLETE=bash_source clif-fuzz)"
 """
+
+
+class _ClosedPipeError(Exception):
+    """Whoever read the output has closed it. Click would make this exit code 1, a finding."""
+
+
+@contextmanager
+def _closed_pipe_as_itself() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise _ClosedPipeError from error
 
 
 class _LazyGroup(click.Group):
@@ -57,6 +76,16 @@ class _LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        with _closed_pipe_as_itself():
+            return super().make_context(*args, **more)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _closed_pipe_as_itself():
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
@@ -71,7 +100,10 @@ def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> 
 
 
 @click.group(
-    cls=_LazyGroup, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
+    cls=_LazyGroup,
+    epilog=_EPILOG,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.option(
     "--version",
@@ -81,8 +113,11 @@ def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> 
     callback=_print_version,
     help="Show the version, Cranelift's, and the identity of the build.",
 )
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Fuzz Cranelift: compare compiled, emulated CLIF with an interpreter of CLIF."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 def main() -> None:
@@ -92,6 +127,10 @@ def main() -> None:
     """
     try:
         code = cli(prog_name="clif-fuzz", standalone_mode=False)
+    except _ClosedPipeError:
+        # Without this, Python would try to write the rest when it exits, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = EXIT_CLOSED_PIPE
     except click.exceptions.Abort:
         code = _interrupted()
     except KeyboardInterrupt:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fuzz.cli.errors import EXIT_CLEAN
-from fuzz.cli.options import json_option, split_names, write_json
+from fuzz.cli.files import warn_about_cache
+from fuzz.cli.options import FiniteRange, json_option, split_names, write_json
 
 if TYPE_CHECKING:
     from fuzz.bench.cases import CaseCost
@@ -40,7 +41,7 @@ def _split_parts(_: click.Context, __: click.Parameter, value: str) -> tuple[str
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, min_open=True),
     default=30.0,
     show_default=True,
     help="Time for each measurement; a series has one for each size or number of jobs.",
@@ -68,6 +69,7 @@ def command(
     from backend.cranelift.compiler import debug_assertions, version
     from fuzz.campaign.json_codec import encode
 
+    warn_about_cache()
     facts: dict[str, Any] = {
         "cranelift": version(),
         "debug_assertions": debug_assertions,

@@ -10,7 +10,7 @@ import click
 from backend.isa.registry import DEFAULT_ISAS, ISAS
 from fuzz.cli.errors import EXIT_CLEAN, EXIT_FINDINGS, BadInput
 from fuzz.cli.files import expand, read_text
-from fuzz.cli.options import json_option, split_names, write_json
+from fuzz.cli.options import json_option, split_names, without_aliases, write_json
 
 if TYPE_CHECKING:
     from fuzz.filetests.report import FileReport
@@ -19,7 +19,7 @@ EXECUTORS = ("interp", *ISAS)
 
 
 def _split_executors(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
-    return split_names(value, EXECUTORS, "executor")
+    return split_names(without_aliases(value), EXECUTORS, "executor")
 
 
 @click.command(
@@ -60,8 +60,7 @@ def command(paths: tuple[str, ...], executors: tuple[str, ...], json_file: str |
 
     reports = []
     read = 0
-    # A folder without .clif files is reported as unreadable.
-    for path in dict.fromkeys(file for name in paths for file in expand([name]) or [Path(name)]):
+    for path in expand(paths):
         report = _check(path, executors)
         reports.append(report)
         read += not report.unread
@@ -79,8 +78,6 @@ def command(paths: tuple[str, ...], executors: tuple[str, ...], json_file: str |
 def _check(path: Path, executors: tuple[str, ...]) -> FileReport:
     from fuzz.filetests.check import check_text, unreadable
 
-    if path.is_dir():
-        return unreadable(str(path), "no .clif files in this folder", executors)
     try:
         text = read_text(path)
     except BadInput as error:

@@ -20,17 +20,21 @@ _OUT = click.Path(file_okay=False, path_type=Path)
 
 
 @click.group(
+    invoke_without_command=True,
     epilog="""\b
-  clif-fuzz corpus import wasmtime/cranelift/filetests/filetests/runtests cases/
-  clif-fuzz corpus minimize cases/ smaller/
+  clif-fuzz corpus import filetests/runtests cases/
+  clif-fuzz corpus minimize corpus/seeds smaller/
   clif-fuzz corpus stats corpus/seeds
-"""
+""",
 )
-def command() -> None:
+@click.pass_context
+def command(context: click.Context) -> None:
     """Import, reduce and describe folders of cases."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
-@command.command("import")
+@command.command("import", epilog="clif-fuzz corpus import filetests/runtests cases/")
 @click.argument("folder", type=_FOLDER)
 @click.argument("out", type=_OUT)
 @isa_option
@@ -49,6 +53,7 @@ def import_(folder: Path, out: Path, isas: tuple[str, ...], json_file: str | Non
         found = import_folder(folder, out, isas)
     except OSError as error:
         raise BadInput(f"{error.filename or out}: {error.strerror}") from error
+    _require_files(folder, found.files)
     refused = dict(found.rejections.counts.most_common())
     facts = {"files": found.files, "written": found.written, "refused": refused}
     if json_file is not None:
@@ -59,7 +64,7 @@ def import_(folder: Path, out: Path, isas: tuple[str, ...], json_file: str | Non
     return EXIT_CLEAN
 
 
-@command.command("minimize")
+@command.command("minimize", epilog="clif-fuzz corpus minimize corpus/seeds smaller/")
 @click.argument("folder", type=_FOLDER)
 @click.argument("out", type=_OUT)
 @isa_option
@@ -72,6 +77,7 @@ def minimize_(folder: Path, out: Path, isas: tuple[str, ...], json_file: str | N
     from fuzz.corpus.coverage import reduce
 
     found = reduce(folder, isas)
+    _require_files(folder, found.files)
     try:
         out.mkdir(parents=True, exist_ok=True)
         for path in found.kept:
@@ -88,7 +94,7 @@ def minimize_(folder: Path, out: Path, isas: tuple[str, ...], json_file: str | N
     return EXIT_CLEAN
 
 
-@command.command("stats")
+@command.command("stats", epilog="clif-fuzz corpus stats corpus/seeds")
 @click.argument("folder", type=_FOLDER)
 @isa_option
 @json_option
@@ -100,6 +106,7 @@ def stats(folder: Path, isas: tuple[str, ...], json_file: str | None) -> int:
     from fuzz.corpus.coverage import statistics_of
 
     found = statistics_of(folder, isas)
+    _require_files(folder, found.files)
     if json_file is not None:
         write_json(found.to_json(), json_file)
     if json_file == "-":
@@ -114,6 +121,16 @@ def stats(folder: Path, isas: tuple[str, ...], json_file: str | None) -> int:
         click.echo(f"  {group:9} {fired} of {total} rules")
     _show(found.rejections)
     return EXIT_CLEAN
+
+
+def _require_files(folder: Path, number: int) -> None:
+    """Refuse a folder in which there was nothing to look at.
+
+    Raises:
+        BadInput: it holds no files.
+    """
+    if not number:
+        raise BadInput(f"{folder}: no files in this folder")
 
 
 def _show(rejections: Rejections) -> None:

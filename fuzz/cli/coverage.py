@@ -76,8 +76,6 @@ def _existing(names: tuple[str, ...]) -> list[Path]:
     for name in names:
         if not Path(name).exists():
             raise BadInput(f"{name}: no such file or folder")
-        if not expand([name]):
-            raise BadInput(f"{name}: no .clif files in it")
     return expand(names)
 
 

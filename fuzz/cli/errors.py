@@ -8,6 +8,8 @@ EXIT_CLEAN = 0
 EXIT_FINDINGS = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
+#: As a shell reports a program that SIGPIPE ended: whoever read the output has closed it.
+EXIT_CLOSED_PIPE = 141
 
 
 class BadInput(click.ClickException):

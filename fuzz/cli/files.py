@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backend.isa.registry import DEFAULT_ISAS, ISAS
-from fuzz.cli.errors import BadInput
+from fuzz.cli.errors import BadInput, complain
 
 if TYPE_CHECKING:
     from backend.cranelift.fired_rules import FiredRules
@@ -29,12 +29,28 @@ def load_cases(path: Path) -> list[CaseFile]:
 
 
 def expand(names: Iterable[str]) -> list[Path]:
-    """Return files by name, each once; a folder stands for the ``.clif`` files below it, sorted."""
+    """Return files by name, each once; a folder stands for the ``.clif`` files below it, sorted.
+
+    Raises:
+        BadInput: a folder has none.
+    """
     paths: list[Path] = []
     for name in names:
         path = Path(name)
-        paths += sorted(path.rglob("*.clif")) if path.is_dir() else [path]
+        found = sorted(path.rglob("*.clif")) if path.is_dir() else [path]
+        if not found:
+            raise BadInput(f"{path}: no .clif files in this folder")
+        paths += found
     return list(dict.fromkeys(paths))
+
+
+def warn_about_cache() -> None:
+    """Say on stderr that nothing can be kept in the cache folder, if that is so."""
+    from backend.cranelift.disk_cache import folder, problem
+
+    why = problem()
+    if why:
+        complain(f"nothing can be kept in {folder()} ({why}): every start prepares all anew")
 
 
 def read_text(path: Path) -> str:

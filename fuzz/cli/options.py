@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Collection, Sequence
 from enum import Enum
@@ -41,23 +42,32 @@ def split_names(value: str, known: Collection[str], what: str) -> tuple[str, ...
 
 def split_isas(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
     """Return the names of ``a,b`` as a tuple, without repetitions; aliases are replaced."""
-    words = [isa.name if (isa := find_isa(w.strip())) else w for w in value.split(",")]
-    return split_names(",".join(words), ISAS, "emulated ISA")
+    return split_names(without_aliases(value), ISAS, "emulated ISA")
 
 
-def field_option(name: str, text: str, field: str = "", **attributes: Any) -> Callable[[F], F]:
+def without_aliases(value: str) -> str:
+    """Return ``a,b`` with other names of ISAs, such as arm64, replaced by their own."""
+    words = (word.strip() for word in value.split(","))
+    return ",".join(isa.name if (isa := find_isa(word)) else word for word in words)
+
+
+def field_option(
+    name: str, text: str, field: str = "", short: str = "", **attributes: Any
+) -> Callable[[F], F]:
     """Make an option for a field of ``CampaignPlan`` or ``CaseOptions``, with the field's default.
 
     Args:
         name: the option, as in ``--trapping-share``.
         text: its help.
         field: the field; if empty, the one that is named like the option.
+        short: the option's short form, as in ``-o``.
         attributes: further ones of ``click.option``.
     """
     field = field or name.removeprefix("--").replace("-", "_")
     default = getattr(_DEFAULTS.options if field in CASE_FIELDS else _DEFAULTS, field)
+    names = [name, *([short] if short else []), field]
     return click.option(
-        name, field, default=_as_text(default), show_default=True, help=text, **attributes
+        *names, default=_as_text(default), show_default=True, help=text, **attributes
     )
 
 
@@ -70,8 +80,25 @@ def _as_text(default: Any) -> Any:
     return default
 
 
+class FiniteRange(click.FloatRange):
+    """A range of numbers that excludes NaN and infinities, which compare as if they were in it."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number.
+
+        Raises:
+            BadParameter: it is none, not finite, or out of range.
+        """
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
 def _share_option(name: str, text: str, field: str = "") -> Callable[[F], F]:
-    return field_option(name, text, field, type=click.FloatRange(0, 1), metavar="SHARE")
+    return field_option(name, text, field, type=FiniteRange(0, 1), metavar="SHARE")
 
 
 isa_option = field_option(
@@ -81,6 +108,7 @@ jobs_option = field_option("--jobs", "Worker processes.", type=click.IntRange(1,
 out_option = field_option(
     "--out",
     "Directory for findings and the campaign's database.",
+    short="-o",
     type=click.Path(file_okay=False),
 )
 mutants_option = _share_option(
@@ -106,7 +134,7 @@ json_option = click.option(
 )
 timeout_option = click.option(
     "--timeout",
-    type=click.FloatRange(0.1),
+    type=FiniteRange(0.1),
     default=10.0,
     show_default=True,
     metavar="SECONDS",
@@ -189,7 +217,7 @@ _CASE_OPTIONS = (
 )
 _AMOUNT_OPTIONS = (
     click.option(
-        "--seconds", type=click.FloatRange(0, min_open=True), help="Generate cases for so long."
+        "--seconds", type=FiniteRange(0, min_open=True), help="Generate cases for so long."
     ),
     click.option("--cases", type=click.IntRange(1), help="Generate so many cases."),
     click.option("--seed", type=click.IntRange(0), help="Seed of the cases; random by default."),
@@ -198,7 +226,7 @@ _LIMIT_OPTIONS = (
     field_option(
         "--case-seconds",
         "Time limit for one case.",
-        type=click.FloatRange(0, min_open=True),
+        type=FiniteRange(0, min_open=True),
     ),
     field_option(
         "--memory-mb", "Memory limit for the cases of a worker process.", type=click.IntRange(64)

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 @click.argument("path", metavar="DIR|FILE", type=click.Path(path_type=Path))
 @click.option(
     "-o",
-    "--output",
+    "--out",
+    "output",
     type=click.Path(path_type=Path),
     help="The page to write; by default report.html in DIR, or beside FILE.",
 )

@@ -13,6 +13,7 @@ import click
 from fuzz.campaign.plan import CampaignPlan
 from fuzz.cases.case_options import CaseOptions, Source
 from fuzz.cli.errors import EXIT_CLEAN, EXIT_FINDINGS, BadInput
+from fuzz.cli.files import warn_about_cache
 from fuzz.cli.options import (
     amount_options,
     isa_option,
@@ -86,6 +87,7 @@ def command(
         raise BadInput(
             "--sweep and --seed are for generated cases, so they need --seconds or --cases"
         )
+    warn_about_cache()
     exit_code, counts = EXIT_CLEAN, None
     if run_file is not None:
         counts = _counts_of_run(run_file)

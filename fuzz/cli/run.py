@@ -23,6 +23,7 @@ from fuzz.cli.errors import (
     BadInput,
     complain,
 )
+from fuzz.cli.files import warn_about_cache
 from fuzz.cli.folder import CampaignStart, begin, open_folder, resume
 from fuzz.cli.options import (
     amount_options,
@@ -90,6 +91,7 @@ def command(context: click.Context, /, **params: Any) -> int:
     the directory has one. With it, options that decide what the cases are may be left out, or must
     be the same; --seconds and --cases may be others, and count from the campaign's beginning.
     """
+    warn_about_cache()
     asked = _given_fields(context)
     resumed, json_file, cluster = params["resume"], params["json_file"], params["ray_address"]
     if resumed is not None and "out" in asked:

@@ -6,6 +6,7 @@ import click
 
 from fuzz.cases.case_options import CaseOptions
 from fuzz.cli.errors import EXIT_CLEAN, EXIT_FINDINGS, BadInput
+from fuzz.cli.files import warn_about_cache
 from fuzz.cli.options import case_argument, json_option, write_json
 
 
@@ -60,6 +61,7 @@ def command(
         for fault in chosen:
             click.echo(f"{fault.name:30} {fault.summary}")
         return EXIT_CLEAN
+    warn_about_cache()
     quiet = json_file == "-"
     outcomes = []
     for outcome in check_faults(chosen, options, seed=seed, cases=cases):

@@ -17,11 +17,22 @@ _NAMES = "\n".join(f"  {name:18} {entry.checks}" for name, entry in TARGETS.item
 _PREFIX = "CLIF_FUZZ_TARGET"
 
 
+class _TargetCommand(click.Command):
+    """A command that takes ``-h`` as help only where it stands alone.
+
+    libFuzzer's flags begin with one dash, so that Click would find the h of -minimize_crash=1.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, ["--help" if word == "-h" else word for word in args])
+
+
 @click.command(
+    cls=_TargetCommand,
     context_settings={
         "ignore_unknown_options": True,
         "auto_envvar_prefix": _PREFIX,
-        "help_option_names": ["--help"],  # -h would match the h of -minimize_crash=1
+        "help_option_names": ["--help"],  # _TargetCommand adds -h
     },
     epilog=f"""\b
 Targets:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -30,3 +31,13 @@ def test_what_cannot_be_written_leaves_the_old_content(tmp_path: Path) -> None:
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_whole("text", tmp_path / "missing" / "case.clif")
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o027, 0o077])
+def test_the_umask_decides_who_may_read_it(tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        write_whole("text", tmp_path / "case.clif")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "case.clif").stat().st_mode & 0o777 == 0o666 & ~mask
