@@ -154,17 +154,21 @@ def call_results_swapped(choice: tuple[Inst, int, int]) -> None:
 _WRONG = "wrong_"
 
 
-def _references(functions: list[Function]) -> list[tuple[External, list[Function]]]:
+def _references(functions: list[Function]) -> list[tuple[Place, External, list[Function]]]:
     """List references to functions of the case, each with all functions."""
     names = {function.name for function in functions if not function.name.startswith(_WRONG)}
-    refs = (place.inst.ref for place in places(functions, named("call", "func_addr")))
-    return [(ref, functions) for ref in refs if isinstance(ref, External) and ref.name in names]
+    found = []
+    for place in places(functions, named("call", "func_addr")):
+        ref = place.inst.ref
+        if isinstance(ref, External) and ref.name in names:
+            found.append((place, ref, functions))
+    return found
 
 
 @clif_fault("wrong-callee", "a call goes to another function of the same signature", _references)
-def wrong_callee(choice: tuple[External, list[Function]]) -> None:
+def wrong_callee(choice: tuple[Place, External, list[Function]]) -> None:
     """Add a changed copy of the callee, and let the reference lead there."""
-    callee, functions = choice
+    _, callee, functions = choice
     original = next(function for function in functions if function.name == callee.name)
     callee.name = _WRONG + original.name
     if all(function.name != callee.name for function in functions):
