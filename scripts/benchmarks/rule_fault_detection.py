@@ -35,10 +35,12 @@ _SOUND_SECONDS = 10.0
 
 def _sources() -> Path:
     """Return cargo's folder of the cranelift-codegen that the extension is built with."""
-    command = ["cargo", "metadata", "--format-version=1", "--offline", "--manifest-path"]
-    text = subprocess.run(
-        [*command, _ROOT / "backend" / "Cargo.toml"], check=True, capture_output=True, text=True
-    ).stdout
+    about = subprocess.run(["rustc", "-vV"], check=True, capture_output=True, text=True).stdout
+    host = about.partition("host: ")[2].split()[0]
+    command: list[str | Path] = ["cargo", "metadata", "--format-version=1", "--offline", "--locked"]
+    # Crates of other platforms need not have been downloaded.
+    command += ["--filter-platform", host, "--manifest-path", _ROOT / "backend" / "Cargo.toml"]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     packages = json.loads(text)["packages"]
     manifest = next(p["manifest_path"] for p in packages if p["name"] == "cranelift-codegen")
     return Path(manifest).parent

@@ -1,9 +1,9 @@
-"""Rules of Cranelift changed on purpose, to prove that a wrong rule is found.
+"""ISLE rules of Cranelift made wrong on purpose, to measure how soon they are detected.
 
-The other faults of ``fuzz.selfcheck`` spoil what the compiler made; these make the compiler itself
+The faults of ``fuzz.selfcheck`` change what the compiler made; these make the compiler itself
 wrong. ``inject`` edits a copy of ``cranelift-codegen``: each rule of the table gets a faulty twin,
-and ``(fault N)`` chooses between the two when a function is compiled, by the variable ``SWITCH``
-of the environment. So one build does for all of them, and without the variable it is sound.
+and ``(fault N)`` chooses between the two when a function is compiled, by the environment variable
+``SWITCH``. So one build is enough for all of them, and without the variable it is sound.
 ``rule_fault_detection`` builds it, and measures how soon the faults are detected.
 """
 
@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-#: Names the fault that is switched on, by its number.
+#: The environment variable with the number of the fault that is switched on.
 SWITCH: Final = "CLIF_FUZZ_RULE_FAULT"
 
 
 class StaleFault(Exception):
-    """This Cranelift does not have the text that is to be changed."""
+    """This Cranelift does not contain the text that is to be changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +27,13 @@ class RuleFault:
     """One wrong rule.
 
     Attributes:
-        group: as in ``backend.cranelift.rule_edges``: ``mid_end`` or the ISA.
+        group: ``mid_end`` or the ISA.
         kind: what is wrong about it, in a few words.
-        file: below ``src``.
-        left: the rule up to its right-hand side, as it stands there.
-        right: the right-hand side.
-        wrong: what stands there instead.
-        lost: the condition that is missing in the faulty rule, a part of ``left``.
+        file: its file, below ``src``.
+        left: the text of the rule up to its right-hand side.
+        right: the text of the right-hand side.
+        wrong: the faulty right-hand side; empty if it stays.
+        lost: a condition in ``left`` that the faulty rule does not have.
     """
 
     name: str
@@ -50,10 +50,10 @@ class RuleFault:
         return f"{self.left}{self.right})"
 
     def twins(self, number: int) -> str:
-        """The rule and the faulty one, of which ``(fault number)`` chooses."""
+        """Return the text of the rule and of the faulty one; ``(fault number)`` chooses."""
         sound = f"{self.left}(if-let false (fault {number}))\n      {self.right})"
         left = self.left.replace(self.lost, "") if self.lost else self.left
-        left = _NAME.sub(r"\1", left)  # a name stands for one rule
+        left = _NAME.sub(r"\1", left)  # two rules cannot have one name
         return f"{sound}\n{left}(if-let true (fault {number}))\n      {self.wrong or self.right})"
 
 
@@ -262,11 +262,11 @@ pub(crate) fn switched_on() -> Option<u32> {{
 
 
 def inject(folder: Path) -> None:
-    """Puts all faults into a copy of ``cranelift-codegen``.
+    """Put all faults into a copy of ``cranelift-codegen``.
 
     Raises:
-        StaleFault: the copy is of another version, and does not have a rule.
-        OSError: it is none, or cannot be changed.
+        StaleFault: the copy has another version, without one of the rules.
+        OSError: the copy is incomplete, or cannot be changed.
     """
     source = folder / "src"
     for number, fault in enumerate(FAULTS, 1):

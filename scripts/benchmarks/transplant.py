@@ -1,4 +1,4 @@
-"""A small failing case put into a large healthy one: where minimising begins in real life."""
+"""Puts a small failing case into a large healthy one, as real findings look before minimising."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ _PREFIX = "transplanted_"
 
 
 def transplant(host: Case, graft: Case) -> Case | None:
-    """The host, whose main calls the graft's main first and returns its results too.
+    """Let the host's main call the graft's main first, and return its results as well.
 
-    Every input of the host passes on the graft's first input. Settings and ISAs are the graft's,
-    and those settings of the host's that it says nothing of. None where the host ends in a tail
-    call, or has an ISA less, or where the graft takes memory.
+    Every input passes on the graft's first input. The graft's settings and ISAs take precedence
+    over the host's.
+
+    Returns:
+        A new case; None if the host ends in a tail call or lacks an ISA of the graft, or if the
+        graft takes memory.
     """
     names = {inst.opcode.name for inst in host.main.instructions()}
     if graft.inputs.region is not None or any(name.startswith("return_") for name in names):
