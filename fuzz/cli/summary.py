@@ -10,6 +10,7 @@ import click
 from fuzz.campaign.plan import CampaignPlan
 from fuzz.campaign.result import CampaignResult
 from fuzz.campaign.statistics import Statistics
+from fuzz.cases.build_identity import build_identity
 from fuzz.differential.stage import Stage
 
 _SHOWN = 10
@@ -23,6 +24,7 @@ def to_json(plan: CampaignPlan, result: CampaignResult) -> dict[str, Any]:
         "findings": [summary.to_json() for summary in result.findings],
         "isa": list(plan.options.isas),
         "cranelift": version(),
+        "build": build_identity().digest,
         "seed": plan.seed,
         "jobs": plan.jobs,
         "inputs": plan.options.inputs,

@@ -34,6 +34,7 @@ NAMES = {
     "opcodes",
     "isa",
     "cranelift",
+    "build",
     "seed",
     "edges",
 }
