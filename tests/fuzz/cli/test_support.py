@@ -34,6 +34,11 @@ def test_matrix_for_people(command: Command) -> None:
     assert "aarch64" not in output
 
 
+def test_an_isa_has_other_names(command: Command) -> None:
+    facts = json.loads(command("support", "--isa", "x64,AMD64,x86_64,arm64", "--json", "-").out)
+    assert list(facts["isa"]) == ["x86_64", "aarch64"]
+
+
 def test_missing(command: Command) -> None:
     output = command("support", "--missing").out
     for name, reason in interp.REASONS.items():
