@@ -67,7 +67,7 @@ def special_lanes(lane: Type) -> tuple[int, ...]:
 
 
 def draw_mask(entropy: Entropy, bits: int) -> int:
-    """Draw a logical immediate of aarch64: a rotated run of ones in a repeated element."""
+    """Draw a rotated run of ones in a repeated element: what logical instructions may hold."""
     element = entropy.choice([size for size in (64, 32, 16, 8, 4, 2) if size <= bits] or [bits])
     ones = (1 << entropy.between(1, element - 1)) - 1
     rotation = entropy.below(element)
