@@ -122,11 +122,11 @@ def _with_replay(page: FindingPage, case_file: CaseFile, isas: Sequence[str]) ->
     replayed = replay(case_file, Pipeline(isas, second=True))
     failed = tuple(_failing(case, replayed))
     found = tuple(replayed.findings)
-    blamed = tuple(dict.fromkeys(finding.isa for finding in found if finding.isa))
+    failing_isas = tuple(dict.fromkeys(finding.isa for finding in found if finding.isa))
     problem = "" if found else "It does not fail with this build of Cranelift."
     page = replace(
         page,
-        isas=page.isas or blamed,
+        isas=page.isas or failing_isas,
         kind=page.kind if page.kind != "case" or not found else found[0].kind.value,
         says=_says(found, page.explanation),
         filetest=_filetest(case_file, isas),

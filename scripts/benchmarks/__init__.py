@@ -20,8 +20,9 @@ Each is a module with a ``--help``: ``python -m scripts.benchmarks.NAME``.
     Compile throughput of builds of the extension, side by side.
 
 What they share: ``injected_faults`` (faults as a faulty compiler has them) with
-``injected_fault_kinds``, ``failing_cases`` (large generated cases in which one shows),
-``transplant`` (a real finding inside of a large case), ``compiler_breakdowns``, ``rule_faults`` (a
-table of wrong ISLE rules) and ``detect_rule_fault`` (one process for one of them). The figures of
-``clif-fuzz bench``, which users see, are in ``fuzz.bench``.
+``injected_fault_kinds``, ``detection`` (cases until each fault is detected), ``failing_cases``
+(large generated cases in which one shows), ``transplant`` (a real finding inside of a large case),
+``compiler_breakdowns``, ``rule_faults`` (a table of wrong ISLE rules) and ``detect_rule_fault``
+(one process for one of them). The figures of ``clif-fuzz bench``, which users see, are in
+``fuzz.bench``.
 """

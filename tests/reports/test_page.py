@@ -61,7 +61,7 @@ FINDING = FindingPage(
         Divergence("x86_64", 2, "main", 1, "add eax, eax", 3, "v1 = iadd v0, v0", VALUE, ()),
     ),
     outlier="x86_64",
-    attribution=("blame: one ISA",),
+    attribution=("attributed to: one ISA",),
     versions=(Fact("Cranelift", "0.1.2"),),
     commands=(ShellCommand("run it", "clif-util test test.clif"),),
 )

@@ -10,8 +10,9 @@ from click.testing import CliRunner
 
 from fuzz.cases.case_options import CaseOptions
 from fuzz.selfcheck.registry import all_faults
+from scripts.benchmarks.detection import detect, timed_faults
 from scripts.benchmarks.injected_fault_kinds import KINDS
-from scripts.benchmarks.time_to_detection import Column, detect, main, timed_faults
+from scripts.benchmarks.time_to_detection import Column, main
 
 
 def test_every_fault_of_clif_has_kinds() -> None:

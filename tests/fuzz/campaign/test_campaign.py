@@ -129,7 +129,7 @@ def test_a_crashed_worker_is_a_finding_with_its_case(tmp_path: Path) -> None:
     assert result.statistics.cases == 600
     found = [summary.bucket for summary in result.unexplained]
     reasons = [reason for reason in result.statistics.rejected if "SIGSEGV" in reason]
-    # By the stage that it was in: Cranelift or the emulator is to blame, or code of ours.
+    # By the stage that it was in: it was Cranelift, the emulator, or code of ours.
     assert len(found) + len(reasons) == 1
     for summary in result.unexplained:
         assert "was ended by SIGSEGV in " in summary.bucket

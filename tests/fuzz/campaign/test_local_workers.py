@@ -54,5 +54,5 @@ def test_what_ends_a_worker_is_one_finding_and_the_campaign_goes_on(tmp_path: Pa
     # All other cases are done, and every case is counted once.
     assert result.statistics.cases == 60
     assert result.statistics.rejected.total() == 0
-    # A case that is too slow is run twice, since the machine may be to blame; a busy one often is.
+    # A case that is too slow is run twice, since a busy machine may have slowed it down.
     assert result.deaths >= len(WANTED) + 2

@@ -127,7 +127,7 @@ rows = st.tuples(
 )
 
 
-def gather(drawn: list[Row]) -> Outcomes:
+def outcomes_of(drawn: list[Row]) -> Outcomes:
     values, status, traps, memory = (list(column) for column in zip(*drawn, strict=True))
     codes = {n: t for n, t in enumerate(traps) if status[n] is Status.TRAPPED}
     return outcomes(F32, values, status, codes, memory)
@@ -135,7 +135,7 @@ def gather(drawn: list[Row]) -> Outcomes:
 
 @given(st.lists(st.tuples(rows, rows), min_size=1, max_size=8), st.booleans())
 def test_all_at_once_is_one_by_one(pairs: list[tuple[Row, Row]], canonical: bool) -> None:
-    expected, actual = (gather(list(side)) for side in zip(*pairs, strict=True))
+    expected, actual = (outcomes_of(list(side)) for side in zip(*pairs, strict=True))
     one_by_one = {
         row: kind
         for row in range(len(pairs))

@@ -80,16 +80,16 @@ def test_compile_errors() -> None:
 
 
 @pytest.mark.parametrize(
-    ("instruction", "blamed"), [("smulhi.i64 v0, v0", False), ("smax.i128 v9, v8", True)]
+    ("instruction", "is_finding"), [("smulhi.i64 v0, v0", False), ("smax.i128 v9, v8", True)]
 )
 def test_only_what_the_compiler_made_is_its_fault(
-    case: Case, instruction: str, blamed: bool
+    case: Case, instruction: str, is_finding: bool
 ) -> None:
     message = f"should be implemented in ISLE: inst = `v12 = {instruction}`, type = `Some(X)`"
     error = compile_error(UnsupportedError, message)
     found = diagnosis.unsupported(case, "x86_64", error)  # type: ignore[arg-type]
     name = instruction.split()[0]
-    if blamed:
+    if is_finding:
         assert isinstance(found, Finding)
         assert found.kind is FindingKind.COMPILE_ERROR
         assert found.detail.startswith(f"{name}, which is not in the case")
