@@ -48,7 +48,8 @@ class Options:
         call_convs: the calling conventions to draw from; None for all that every ISA has.
         steps: an upper bound on the instructions that one input executes.
         callees: how many functions a case has besides main, at most.
-        extra_parts: further parts to draw (``fuzz.generate.idioms.part.Part``), every other time
+        extra_parts: further parts to draw (``fuzz.generate.idioms.part.EmitPart``), every other
+        time
             that an idiom is drawn.
         directed_share: the probability that the next part of a function is one that the director
             decides on.

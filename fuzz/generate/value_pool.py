@@ -9,7 +9,7 @@ from fuzz.entropy import Entropy
 _RECENT = 6
 
 
-class Pool:
+class ValuePool:
     """The values that dominate the current position.
 
     Scopes nest as control flow does. ``mark`` begins a scope whose values do not dominate the code

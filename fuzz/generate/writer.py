@@ -24,7 +24,7 @@ from clif.nan_payload import NanEffect, has_nondeterministic_nans
 from clif.typed_instructions import OpcodeType, TypedInstruction
 from clif.types import I64, I128, INTS, Type
 from fuzz.generate.case_plan import Callee, CasePlan
-from fuzz.generate.value_pool import Pool
+from fuzz.generate.value_pool import ValuePool
 
 #: The scalar integer type of each width.
 SCALAR_OF_BITS = {type_.bits: type_ for type_ in INTS}
@@ -114,7 +114,7 @@ class Writer:
         self.swarm = plan.swarm
         self.instruction_set = plan.instruction_set
         self.function = function
-        self.pool = Pool()
+        self.pool = ValuePool()
         self.nondeterministic_nans: set[Value] = set()
         self.memory: list[MemoryObject] = []
         self.returns: list[Edge] = []

@@ -7,7 +7,7 @@ from clif.function import Value
 from clif.typed_instructions import INT_CONDITIONS
 from clif.types import I8, I16, I32, I64, I128, Type
 from fuzz.generate.constants import draw_immediate
-from fuzz.generate.idioms.part import Idiom, Part, Unfit, constant, op
+from fuzz.generate.idioms.part import EmitPart, Idiom, Unfit, constant, op
 from fuzz.generate.operands import compare, pick, pick_other
 from fuzz.generate.writer import Writer
 
@@ -247,7 +247,7 @@ def _multiple(w: Writer, t: Type) -> Value:
     return op(w, w.entropy.choice(("iadd", "isub")), product, pick(w, t))
 
 
-IDIOMS: tuple[Part, ...] = (
+IDIOMS: tuple[EmitPart, ...] = (
     *[Idiom(_nested_constants, _ANY_INT)] * 4,
     Idiom(_twice, _ANY_INT),
     *[Idiom(_same_operand, _ANY_INT)] * 2,

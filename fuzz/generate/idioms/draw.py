@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fuzz.generate.idioms import algebra, floats, integer, operands, vectors
-from fuzz.generate.idioms.part import Part
+from fuzz.generate.idioms.part import EmitPart
 from fuzz.generate.writer import Writer
 
 #: By theme. A theme is drawn first, so that a long list does not crowd out a short one.
-THEMES: tuple[tuple[Part, ...], ...] = (
+THEMES: tuple[tuple[EmitPart, ...], ...] = (
     integer.IDIOMS,
     algebra.IDIOMS,
     operands.IDIOMS,
@@ -17,7 +17,7 @@ THEMES: tuple[tuple[Part, ...], ...] = (
     operands.IDIOMS,
     algebra.IDIOMS,
 )
-_VECTORS: Sequence[tuple[Part, ...]] = (*THEMES, vectors.IDIOMS, vectors.IDIOMS, vectors.IDIOMS)
+_VECTORS: Sequence[tuple[EmitPart, ...]] = (*THEMES, vectors.IDIOMS, vectors.IDIOMS, vectors.IDIOMS)
 _TRIES = 3
 
 

@@ -7,7 +7,7 @@ from clif.function import Value
 from clif.typed_instructions import FLOAT_CONDITIONS
 from clif.types import F32, F64, I32, I64, Type
 from fuzz.generate.constants import draw_bits
-from fuzz.generate.idioms.part import Idiom, Part, op
+from fuzz.generate.idioms.part import EmitPart, Idiom, op
 from fuzz.generate.operands import pick, pick_other
 from fuzz.generate.writer import Writer
 
@@ -92,7 +92,7 @@ def _select_by_float(w: Writer, t: Type) -> Value:
     return op(w, "select", chosen, pick(w, arms), pick(w, arms))
 
 
-IDIOMS: tuple[Part, ...] = (
+IDIOMS: tuple[EmitPart, ...] = (
     Idiom(_fused, _FLOATS, ("fadd", "fmul", "fneg")),
     Idiom(_float_extreme, _FLOATS),
     Idiom(_float_sign, _FLOATS, ("fneg", "fabs")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from clif.function import Value
 from clif.typed_instructions import INT_CONDITIONS
 from clif.types import I8, I16, I32, I64, I128, Type
-from fuzz.generate.idioms.part import Idiom, Part
+from fuzz.generate.idioms.part import EmitPart, Idiom
 from fuzz.generate.operands import compare, pick, pick_other, solid
 from fuzz.generate.writer import Writer
 
@@ -160,7 +160,7 @@ def _swap_bytes(w: Writer, t: Type) -> Value:
 
 _INT_BASE = ("band", "bor", "bxor", "iadd", "isub", "ineg", "bnot", "imul")
 
-IDIOMS: tuple[Part, ...] = (
+IDIOMS: tuple[EmitPart, ...] = (
     Idiom(_rotate_by_shifts, _ANY_INT, _INT_BASE),
     Idiom(_masked_shift, _WORDS),
     Idiom(_in_register_extension, _ANY_INT),

@@ -11,7 +11,7 @@ from clif.types import F32, F64, I8, I16, I32, I64, I128, Type
 from fuzz.entropy import Entropy
 from fuzz.generate.addresses import base
 from fuzz.generate.constants import draw_immediate
-from fuzz.generate.idioms.part import Idiom, Part, Unfit, constant, op
+from fuzz.generate.idioms.part import EmitPart, Idiom, Unfit, constant, op
 from fuzz.generate.memory import load_at, load_value
 from fuzz.generate.operands import compare, condition, pick
 from fuzz.generate.writer import Writer
@@ -178,7 +178,7 @@ def _scaled_sum(w: Writer, start: Value, mask: int, scale: int, offset: int) -> 
     return op(w, "iadd", op(w, "isub", start, constant(w, I64, far - offset)), index), far
 
 
-IDIOMS: tuple[Part, ...] = (
+IDIOMS: tuple[EmitPart, ...] = (
     *[Idiom(_operation, _ANY_INT)] * 4,
     *[Idiom(_unary, _ANY_INT)] * 2,
     Idiom(_selected, _ANY_INT),

@@ -16,7 +16,7 @@ from fuzz.generate.writer import Writer
 
 #: Emits at the writer's place, keeps what others may use, and says whether it fits there. Where it
 #: does not, nothing that it emitted matters. ``Options.extra_parts`` takes more of them.
-Part: TypeAlias = Callable[[Writer, Entropy], bool]
+EmitPart: TypeAlias = Callable[[Writer, Entropy], bool]
 
 
 class Unfit(Exception):

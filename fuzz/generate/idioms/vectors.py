@@ -10,7 +10,7 @@ from clif.typed_instructions import FLOAT_CONDITIONS, INT_CONDITIONS
 from clif.types import F32, F64, I8, I16, I32, I64, VECTORS_128, Type
 from fuzz.entropy import Entropy
 from fuzz.generate.idioms.operands import special_operand
-from fuzz.generate.idioms.part import Idiom, Part, Unfit, constant, op
+from fuzz.generate.idioms.part import EmitPart, Idiom, Unfit, constant, op
 from fuzz.generate.memory import load_value
 from fuzz.generate.operands import pick, pick_other
 from fuzz.generate.writer import Writer
@@ -304,7 +304,7 @@ def _some_lane(build: _Build) -> _Build:
 
 _I8X16, _I16X8, _I32X4 = I8.by(16), I16.by(8), I32.by(4)
 
-IDIOMS: tuple[Part, ...] = (
+IDIOMS: tuple[EmitPart, ...] = (
     *[Idiom(_shuffle, (_I8X16,))] * 6,
     *[Idiom(_some_lane(_splat), _ALL)] * 2,
     *[Idiom(_some_lane(_insert), _ALL)] * 2,

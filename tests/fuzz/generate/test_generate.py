@@ -1,9 +1,8 @@
-"""Cases are accepted, live, bounded, free of unwanted traps, and a function of their entropy."""
+"""Cases are valid and live, trap only if they may, and are a function of their entropy."""
 
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 from collections import Counter
@@ -19,6 +18,7 @@ import interp
 from backend.cranelift import known_faults
 from backend.cranelift.compiler import Compiled, Functions, Target
 from clif.function import Function, Inst
+from clif.memory_access import accessed_bytes
 from clif.outcome import Outcomes, Status
 from clif.printer import print_functions
 from clif.typed_instructions import OpcodeType
@@ -135,7 +135,7 @@ OF_OTHER_PARTS = {
 
 
 def generate_with(made: Generator, opcode_type: OpcodeType, seed: int) -> list[Function]:
-    """The functions of a case that is about one opcode_type, whatever the case draws by itself."""
+    """Return the functions of a case that requires one (opcode, type)."""
     entropy = PrngEntropy(seed)
     isa = made.options.isas[0]
     instruction_set = made.instruction_sets.of(
@@ -237,20 +237,12 @@ def test_outcomes_do_not_depend_on_addresses_or_fresh_stack() -> None:
             assert one.memory.tobytes() == other.memory.tobytes(), seed
 
 
-def bytes_read(inst: Inst) -> int:
-    """Narrow loads say it in their name, in bits by lanes: ``sload32x2``."""
-    named = re.search(r"(\d+)(?:x(\d+))?$", inst.opcode.name)
-    if named is None:
-        return inst.results[0].type.bytes
-    return int(named[1]) * int(named[2] or 1) // 8
-
-
 def test_the_read_only_part_of_the_region_is_never_written() -> None:
     seen = 0
     for seed in SEEDS:
         case = case_of(seed)
         loads = [
-            inst.offset + bytes_read(inst)
+            inst.offset + accessed_bytes(inst.opcode, inst.results[0].type)
             for function in case.functions
             for inst in function.instructions()
             if inst.flags.readonly
@@ -285,7 +277,7 @@ def test_pure_opcodes_can_be_restricted() -> None:
 
 
 def fingerprint(case: Case) -> str:
-    """Everything about a case, as text."""
+    """Return everything about a case, as text."""
     inputs = [words.tolist() for words in case.inputs.args]
     region = case.inputs.region
     rest = (inputs, region and (region.param, region.contents), case.settings, case.isa_settings)

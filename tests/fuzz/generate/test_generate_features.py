@@ -1,4 +1,4 @@
-"""Each kind of call, frame and control flow is drawn, and runs alike everywhere."""
+"""Each kind of call, frame and control flow is drawn, and has the same results on all ISAs."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _of_flow(function: Function) -> Iterator[str]:
 
 @cache
 def found() -> dict[str, Case]:
-    """The first case with each feature."""
+    """Return the first case with each feature."""
     generator = directed_generator(Options(inputs=4, alone=False))
     cases: dict[str, Case] = {}
     for seed in range(MOST_CASES):

@@ -16,7 +16,7 @@ from fuzz.entropy import Entropy, PrngEntropy
 from fuzz.generate import Options
 from fuzz.generate.constants import draw_halves, draw_immediate, draw_mask
 from fuzz.generate.idioms import algebra, floats, integer, operands, vectors
-from fuzz.generate.idioms.part import Idiom, Part, Unfit, op
+from fuzz.generate.idioms.part import EmitPart, Idiom, Unfit, op
 from fuzz.generate.idioms.vectors import shuffle_mask
 from fuzz.generate.operands import pick
 from fuzz.generate.writer import Writer
@@ -39,7 +39,7 @@ EACH = [
 class Counting:
     """A part that counts how often another one fits."""
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, part: EmitPart) -> None:
         self.part = part
         self.fits = 0
 

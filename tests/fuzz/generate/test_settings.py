@@ -1,4 +1,4 @@
-"""Every setting of Cranelift is drawn, or there is a reason; what is drawn changes code."""
+"""Every setting of Cranelift is drawn, or there is a reason; drawn settings change code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fragments that are kept: the same ones as those made anew, whatever became of the file."""
+"""Cached fragments are the same as newly made ones, whatever happens to the file."""
 
 from functools import cache
 from pathlib import Path
@@ -24,7 +24,7 @@ def some(cache: FragmentCache | None) -> list[RuleFragments]:
 
 
 def described(made: list[RuleFragments]) -> list[str]:
-    """What is in the fragments, instructions by name, and what fires them."""
+    """Return what is in the fragments, with instructions by name, and what fires them."""
     return [f"{rule.fragment(NUMBER)} {rule.target(NUMBER)}" for rule in made]
 
 

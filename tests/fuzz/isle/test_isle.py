@@ -1,4 +1,4 @@
-"""Fragments made of rules: some by hand, all of them valid, and the rule does match."""
+"""Fragments of rules: some are checked by hand, all are valid, and the rules match them."""
 
 from functools import cache
 
@@ -42,7 +42,7 @@ def all_rules() -> list[RuleFragments]:
 
 
 def fragments(text: str, count: int = VARIANTS) -> list[Fragment]:
-    """Those of the one rule whose left-hand side is so written."""
+    """Return the fragments of the one rule with this left-hand side."""
     (rule,) = (rule for rule in all_rules() if str(rule.rule.left) == text)
     found = [rule.fragment(number) for number in range(count)]
     return [fragment for fragment in found if fragment is not None]
