@@ -148,7 +148,7 @@ class Supervisor:
         self._add(summary)
 
     def _write(self, text: str) -> str:
-        # Imports what the supervisor needs for nothing else: the generator's parts of a case.
+        # Only findings from other machines are written here; the import loads the compiler.
         from fuzz.differential.finding_file import write_finding
 
         try:

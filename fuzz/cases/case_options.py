@@ -1,4 +1,4 @@
-"""What a user may ask of the cases. Cheap to import, like ``fuzz.campaign.plan``, which has it."""
+"""What a user may ask of the cases. Cheap to import, since the command line starts with it."""
 
 from __future__ import annotations
 

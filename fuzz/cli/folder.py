@@ -64,7 +64,7 @@ def begin(database: CampaignDatabase, plan: CampaignPlan) -> CampaignStart:
     Raises:
         BadInput: it cannot be saved.
     """
-    from backend.cranelift.edge_counters import counters
+    from backend.cranelift.edge_counters import counters  # loads NumPy
 
     try:
         database.begin(plan, build_identity(), len(counters()))
