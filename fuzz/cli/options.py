@@ -46,7 +46,7 @@ def split_isas(_: click.Context, __: click.Parameter, value: str) -> tuple[str, 
 
 
 def without_aliases(value: str) -> str:
-    """Return ``a,b`` with other names of ISAs, such as arm64, replaced by their own."""
+    """Return ``a,b`` with aliases of ISAs replaced by their names."""
     words = (word.strip() for word in value.split(","))
     return ",".join(isa.name if (isa := find_isa(word)) else word for word in words)
 
