@@ -51,7 +51,7 @@ class _Body:
             if w.plan.sites and w.entropy.below(10) == 0:
                 part = "trap"
             elif w.plan.depth > w.depth > 0 and w.plan.depth > 3 and w.entropy.below(3) == 0:
-                part = "control"  # else the budget rarely lasts for the depth
+                part = "control"  # otherwise the budget rarely suffices for the depth
             if w.required and w.entropy.below(6) == 0:
                 emit_required(w, w.required.pop(), self)
             if part == "pure" or not self._emit_part(w, part, end - w.count):

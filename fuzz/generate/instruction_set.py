@@ -199,10 +199,9 @@ class InstructionSet:
         )
 
     def _settle_uncomparable(self, by_name: dict[str, list[TypedInstruction]]) -> None:
-        """Let instructions expose NaNs if their results cannot be compared, and so not be
-        canonicalised.
+        """Let instructions whose results cannot be compared expose NaNs.
 
-        Then no nondeterministic NaN gets into such a result.
+        Such results cannot be canonicalised, so no nondeterministic NaN may get into them.
         """
         for instructions in by_name.values():
             for at, instruction in enumerate(instructions):

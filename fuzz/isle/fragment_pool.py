@@ -14,7 +14,6 @@ from fuzz.generate.instruction_set import InstructionSet
 from fuzz.isle.fragment import Fragment
 from fuzz.isle.fragment_cache import FragmentCache
 from fuzz.isle.fragment_check import FragmentCompiler
-from fuzz.isle.layout import by_opcode
 from fuzz.isle.rule_fragments import VARIANTS, RuleFragments
 from fuzz.isle.rule_paths import RulePaths
 
@@ -113,10 +112,9 @@ def make_pool(
     for name in (MID_END, *(LOWERING[isa] for isa in isas if isa in LOWERING)):
         rules = unit(name)
         instruction_set = optimised if name == MID_END else plain
-        instructions = by_opcode(instruction_set)
         paths = RulePaths(rules)
         found += [
-            RuleFragments(rules, rule, paths, instructions, instruction_set, compiler, cache)
+            RuleFragments(rules, rule, paths, instruction_set, compiler, cache)
             for rule in rules.rules
             if paths.reaches(rule)
         ]

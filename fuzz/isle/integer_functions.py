@@ -147,8 +147,9 @@ def test(name: str) -> Callable[[int], bool] | None:
 
 
 def widening(name: str) -> Callable[[int], int | None] | None:
-    """Return the function of an extractor like ``u8_from_u64``, which has no result if it does not
-    match.
+    """Return the function of an extractor like ``u8_from_u64``.
+
+    The function returns None if the extractor does not match. None is returned for other names.
     """
     match = re.fullmatch(r"([ui]\d+)_from_([ui]\d+)", name)
     if not match:

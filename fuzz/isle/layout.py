@@ -9,7 +9,7 @@ from typing import Final
 from backend.cranelift.isle import Expr, Let, Rule, Term, Unit
 from clif.memory_access import address_operand
 from clif.typed_instructions import TypedInstruction
-from clif.types import I64, Type
+from clif.types import Type
 from fuzz.entropy import Entropy
 from fuzz.generate.instruction_set import InstructionSet
 from fuzz.isle.condition_codes import CONDITIONS, RMW_OPERATIONS
@@ -18,29 +18,14 @@ from fuzz.isle.fragment import CONSTANTS, Fragment, Step, traps
 from fuzz.isle.matcher import Env, Matcher
 from fuzz.isle.operand_constraints import preconditions
 from fuzz.isle.rule_terms import terms
-from fuzz.isle.solver import IMMEDIATES, InstructionsByOpcode, Solver
+from fuzz.isle.solver import IMMEDIATES, Solver
 from fuzz.isle.unifier import Conflict, LogicVariable, Op, Unifier
 
 _ATTEMPTS: Final = 12
 
 
-def by_opcode(instruction_set: InstructionSet) -> InstructionsByOpcode:
-    """Return the instructions of an instruction set by opcode, without those whose address is an
-    i32."""
-    found: dict[str, list[TypedInstruction]] = {}
-    for instruction in instruction_set.by_key.values():
-        position = address_operand(instruction.opcode)
-        if position is None or instruction.operands[position] is I64:
-            found.setdefault(instruction.name, []).append(instruction)
-    return found
-
-
 def make_fragment(
-    unit: Unit,
-    path: list[Rule],
-    instructions: InstructionsByOpcode,
-    types: tuple[Type, ...],
-    entropy: Entropy,
+    unit: Unit, path: list[Rule], instruction_set: InstructionSet, entropy: Entropy
 ) -> Fragment | None:
     """Make a fragment for the last rule of a path of rules, of which each calls the next.
 
@@ -48,12 +33,12 @@ def make_fragment(
         None if every attempt fails.
     """
     for _ in range(_ATTEMPTS):
-        unifier = Unifier(types)
+        unifier = Unifier(instruction_set.types)
         matcher = Matcher(unit, unifier, entropy, EXTERNALS)
         root = LogicVariable()
         try:
             _match_path(matcher, path, root)
-            solver = Solver(unifier, matcher.relations, instructions, entropy)
+            solver = Solver(unifier, matcher.relations, instruction_set, entropy)
             solver.solve()
             return _Layout(unifier, solver).fragment(unifier.find(root), matcher.unused)
         except Conflict:

@@ -19,7 +19,6 @@ from fuzz.isle.fragment_check import FragmentCompiler
 from fuzz.isle.known_shapes import known_finding
 from fuzz.isle.layout import make_fragment
 from fuzz.isle.rule_paths import RulePaths
-from fuzz.isle.solver import InstructionsByOpcode
 
 #: Fragments per rule. They differ in types, in constants, and in how the rule is reached.
 VARIANTS: Final = 8
@@ -58,10 +57,9 @@ class RuleFragments:
 
     Attributes:
         place: the rule's group, file and line.
-        instructions: the supported instructions, by opcode.
+        instruction_set: what the fragments are made of.
 
     Args:
-        instruction_set: what the fragments are made of.
         compiler: tells whether a fragment fires the rule.
         cache: holds fragments that were made earlier.
     """
@@ -71,7 +69,6 @@ class RuleFragments:
         unit: Unit,
         rule: Rule,
         paths: RulePaths,
-        instructions: InstructionsByOpcode,
         instruction_set: InstructionSet,
         compiler: FragmentCompiler,
         cache: FragmentCache | None,
@@ -81,8 +78,7 @@ class RuleFragments:
         self.compiler = compiler
         self.place = rule_id(unit.name, rule)
         self.paths = paths
-        self.instructions = instructions
-        self._instruction_set = instruction_set
+        self.instruction_set = instruction_set
         self._cache = cache
         self._seed = zlib.crc32(f"{unit.name} {rule}".encode())
         self._candidates: dict[int, Fragment | Refused] = {}
@@ -120,7 +116,7 @@ class RuleFragments:
         if self._cache is None:
             return self._try(number)
         name = f"{self.unit.name} {self.rule.place}"
-        chosen = self._cache.get(name, number, self._instruction_set.by_key)
+        chosen = self._cache.get(name, number, self.instruction_set.by_key)
         if chosen is None:
             chosen = self._try(number)
             self._cache.put(name, number, chosen)
@@ -146,9 +142,7 @@ class RuleFragments:
         if number not in self._candidates:
             entropy = PrngEntropy((self._seed, number))
             path = self.paths.draw(self.rule, entropy)
-            found = make_fragment(
-                self.unit, path, self.instructions, self._instruction_set.types, entropy
-            )
+            found = make_fragment(self.unit, path, self.instruction_set, entropy)
             self._candidates[number] = _checked(found)
         return self._candidates[number]
 

@@ -31,7 +31,7 @@ class RulePaths:
     def _measure(self, unit: Unit, waiting: list[Rule]) -> None:
         """Compute how many calls each term is away from a root."""
         rules = rules_by_term(unit)
-        for rule in waiting:  # grows
+        for rule in waiting:  # which grows meanwhile
             for term in _called(rule):
                 if term not in self._distance and term in rules:
                     self._distance[term] = self._distance[rule.left.name] + 1

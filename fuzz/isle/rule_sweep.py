@@ -1,5 +1,4 @@
-"""A sweep of the rules: cases that are directed at one rule each, at all rules one after the
-other."""
+"""A sweep of the rules: each case is directed at one rule, the next case at the next rule."""
 
 from __future__ import annotations
 
@@ -74,7 +73,7 @@ class RuleSweep:
     def __init__(self, options: Options, seed: int) -> None:
         if options.opcodes is not None:
             raise ValueError("a sweep of the rules needs all opcodes")
-        share = options.directed_share or Options().directed_share  # they are directed in any case
+        share = options.directed_share or Options().directed_share
         options = replace(options, instructions=_INSTRUCTIONS, callees=0, directed_share=share)
         self._director = RuleDirector(options)
         self._generator = Generator(options, self._director)

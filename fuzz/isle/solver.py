@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from clif.opcodes import Format
@@ -10,12 +10,11 @@ from clif.typed_instructions import TypedInstruction
 from fuzz.entropy import Entropy
 from fuzz.generate.constants import draw_bits
 from fuzz.generate.immediates import random_shuffle_mask
+from fuzz.generate.instruction_set import InstructionSet
 from fuzz.isle.condition_codes import CONDITIONS, ENUM_FIELDS
 from fuzz.isle.matcher import Relation
 from fuzz.isle.unifier import Conflict, LogicVariable, Op, Unifier
 
-#: The supported instructions of each opcode.
-InstructionsByOpcode = Mapping[str, Sequence[TypedInstruction]]
 #: The fields of an instruction that are integers, by the names of their ISLE types.
 IMMEDIATES: Final = ("Imm64", "Uimm8", "Immediate", "Constant", "Ieee16", "Ieee32", "Ieee64")
 _TRIES: Final = 6
@@ -37,12 +36,12 @@ class Solver:
         self,
         unifier: Unifier,
         relations: list[Relation],
-        instructions: InstructionsByOpcode,
+        instruction_set: InstructionSet,
         entropy: Entropy,
     ) -> None:
         self.unifier = unifier
         self.relations = relations
-        self._supported = instructions
+        self._supported = instruction_set.by_name
         self.entropy = entropy
         self._budget = _BUDGET
         self.chosen: dict[Op, TypedInstruction] = {}

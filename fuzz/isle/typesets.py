@@ -34,7 +34,7 @@ def _scalar_int(t: Type) -> bool:
 
 def _never(_: Type) -> bool:
     """Return False: CLIF has no types for vectors whose size only an ISA knows."""
-    return False  # vectors of a size that only an ISA knows are no types of ours
+    return False
 
 
 #: Tests of the extractors, and of the constructors in conditions, that pass a type on.

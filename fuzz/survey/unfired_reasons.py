@@ -99,7 +99,7 @@ def unlowered(of_rule: RuleFragments) -> str:
         opcode = OPCODES.get(term.name)
         if opcode is None:
             continue
-        instructions = of_rule.instructions.get(term.name, ())
+        instructions = of_rule.instruction_set.by_name.get(term.name, ())
         type_ = term.args[0].name.lower() if term.args and isinstance(term.args[0], Const) else ""
         if type_ and any(
             instruction.type is None or instruction.type.name == type_
