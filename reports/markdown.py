@@ -5,10 +5,45 @@ from __future__ import annotations
 from reports.model import CampaignPage, FindingPage
 from reports.page import environment
 
+#: What happened, by kind, as the title of an issue says it.
+_TITLES = {
+    "miscompile": "wrong result",
+    "compiler-panic": "panic",
+    "compile-error": "compile error",
+    "verifier-error": "verifier error",
+    "compile-timeout": "compilation does not terminate",
+    "compile-memory": "compilation takes too much memory",
+    "hang": "compiled code does not terminate",
+    "oracles-disagree": "cranelift-interpreter computes a wrong result",
+    "case": "a case",
+}
+#: What should have happened instead; of other kinds the inputs say it.
+_EXPECTED = {
+    "compiler-panic": "The function is compiled, or refused with an error.",
+    "compile-error": "The function, which the verifier accepts, is compiled.",
+    "verifier-error": (
+        "The verifier accepts the function, and what Cranelift's own passes make of it."
+    ),
+    "compile-timeout": "Compiling the function ends soon.",
+    "compile-memory": "Compiling the function takes memory in proportion to its size.",
+}
+#: Findings that are not Cranelift's fault: whose they are.
+_OTHERS = {
+    "emulator-fault": "the emulator's, Unicorn's",
+    "oracle-fault": "the interpreter's of clif-fuzz",
+}
+
 
 def finding_markdown(page: FindingPage) -> str:
     """Return the draft of an issue, its title as the first line."""
-    return environment().get_template("finding.md.j2").render(f=page).strip() + "\n"
+    template = environment().get_template("finding.md.j2")
+    text = template.render(
+        f=page,
+        title=_TITLES.get(page.kind, page.kind),
+        expected=_EXPECTED.get(page.kind, ""),
+        other=_OTHERS.get(page.kind, ""),
+    )
+    return text.strip() + "\n"
 
 
 def campaign_markdown(page: CampaignPage) -> str:

@@ -198,10 +198,14 @@ class FindingPage:
         explanation: comment lines of the finding's file.
         says: messages of failures in this run that are not about single inputs, such as panics.
         clif: the functions as text; ``CodeLine.clif`` counts its lines.
-        filetest: the case as a filetest for Cranelift's own tools; empty if that is not possible.
+        filetest: shows the failure to Cranelift's own tools; empty if that is not possible.
+        filetest_problem: why it is not possible; empty if it is, or was not tried.
+        known: whether a known fault explains it.
+        small: whether the case is small enough for somebody to look at.
         inputs: how many the file has; ``failing`` are the first that fail.
         settings: shared settings, then flags by ISA.
         left_out: functions whose code is too long to be shown.
+        agreeing: executors that agree with the interpreter on all inputs that they ran.
         outlier: the one executor that all others disagree with; empty if there is none.
         attribution: which part is at fault, as lines; empty if it was not tried.
         problem: why the finding could not be run again; empty if it was.
@@ -216,12 +220,16 @@ class FindingPage:
     says: tuple[str, ...] = ()
     clif: str = ""
     filetest: str = ""
+    filetest_problem: str = ""
+    known: bool = False
+    small: bool = True
     inputs: int = 0
     failing: tuple[FailingInput, ...] = ()
     settings: tuple[Fact, ...] = ()
     codes: tuple[FunctionCode, ...] = ()
     left_out: tuple[str, ...] = ()
     divergences: tuple[Divergence, ...] = ()
+    agreeing: tuple[str, ...] = ()
     outlier: str = ""
     attribution: tuple[str, ...] = ()
     versions: tuple[Fact, ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import groupby
 
@@ -12,7 +12,15 @@ from markupsafe import Markup
 
 from reports.charts import over_time
 from reports.heatmap import table
-from reports.model import BucketSummary, CampaignPage, CodeLine, FindingPage, FunctionCode
+from reports.model import (
+    BucketSummary,
+    CampaignPage,
+    CodeLine,
+    Divergence,
+    FindingPage,
+    FunctionCode,
+)
+from reports.text import code_block, code_span, prose, table_cell
 
 #: The most bytes of a page for the details of findings.
 DETAILS_BYTES = 1_600_000
@@ -26,8 +34,13 @@ _ROWS = 1_200
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """A bucket with the rendered details of one of its findings; empty if the page was full."""
+    """A bucket with the rendered details of one of its findings; empty if the page was full.
 
+    Attributes:
+        number: of the finding on the page, from 1; part of its anchors.
+    """
+
+    number: int
     bucket: BucketSummary
     html: Markup
 
@@ -43,7 +56,14 @@ def environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     found.filters["lines"] = str.splitlines
+    found.filters["code"] = code_span
+    found.filters["prose"] = prose
+    found.filters["cell"] = table_cell
+    found.filters["fence"] = code_block
+    found.filters["listing"] = listing
+    found.tests["contains"] = str.__contains__
     found.globals["groups"] = groups
+    found.globals["place"] = place
     return found
 
 
@@ -77,24 +97,55 @@ def finding_html(page: FindingPage) -> str:
     return template.render(title=page.file, finding=finding_part(page), page=page)
 
 
-def finding_part(page: FindingPage) -> Markup:
-    """Return the details of a finding, as a part of a page."""
-    return Markup(environment().get_template("finding.html.j2").render(f=page))
+def finding_part(page: FindingPage, number: int = 1) -> Markup:
+    """Return the details of a finding, as a part of a page.
+
+    Args:
+        number: of the finding on the page; part of its anchors.
+    """
+    template = environment().get_template("finding.html.j2")
+    return Markup(template.render(f=page, anchor=f"finding-{number}"))
+
+
+def place(anchor: str, page: FindingPage, at: Divergence) -> str:
+    """Return the anchor of the machine instruction where a run diverges; of the CLIF without it."""
+    for number, code in enumerate(page.codes, 1):
+        if (code.isa, code.function) == (at.isa, at.function):
+            return f"{anchor}-code-{number}-{at.offset}"
+    return f"{anchor}-clif-{at.clif_line}"
 
 
 def _details(
     buckets: Iterable[BucketSummary], detail: Callable[[BucketSummary], FindingPage], room: int
 ) -> Iterable[Detail]:
     full = False
-    for number, bucket in enumerate(buckets):
+    for number, bucket in enumerate(buckets, 1):
         html = Markup("")
-        if not full and number < DETAILS:
-            html = finding_part(detail(bucket))
+        if not full and number <= DETAILS:
+            page = detail(bucket)
+            bucket = _named_after(bucket, page)
+            html = finding_part(page, number)
             room -= len(html.encode())
             full = room < 0
             if full:
                 html = Markup("")
-        yield Detail(bucket, html)
+        yield Detail(number, bucket, html)
+
+
+def listing(code: FunctionCode) -> str:
+    """Return machine code as text, a line for each instruction."""
+    return "\n".join(
+        f"{line.offset:#06x}  {line.text}" + f"  ; {line.notes}" * bool(line.notes)
+        for line in code.lines
+    )
+
+
+def _named_after(bucket: BucketSummary, page: FindingPage) -> BucketSummary:
+    """Return a bucket with the name of what was found, if its file records no finding."""
+    if bucket.kind != "case" or page.kind == "case":
+        return bucket
+    isa = " ".join(page.isas)
+    return replace(bucket, name=page.bucket, kind=page.kind, isa=isa, known=page.known)
 
 
 def groups(code: FunctionCode) -> list[tuple[int, Sequence[CodeLine]]]:

@@ -34,15 +34,22 @@ class HeaderError(ValueError):
 # --- writing ---
 
 
-def format_header(case: Case, isas: Sequence[str]) -> Iterator[str]:
+#: The tests that a case's file asks for.
+CASE_TESTS = ("interpret", "run")
+
+
+def format_header(
+    case: Case, isas: Sequence[str], tests: Sequence[str] = CASE_TESTS
+) -> Iterator[str]:
     """Yield the lines of a case's header.
 
     Args:
         isas: get a ``target`` line each if the case is for them. So do ISAs that the case has flags
             for.
+        tests: get a ``test`` line each.
     """
     yield from _format_comments(case)
-    yield from ("test interpret", "test run")
+    yield from (f"test {test}" for test in tests)
     for name, value in effective_settings(case).items():
         yield f"set {name}={value}"
     for isa in dict.fromkeys([*case.isas, *filter(case.is_for, [*isas, *case.isa_settings])]):

@@ -19,7 +19,7 @@ from clif.printer import print_functions
 from clif.testfile import Comment, RunCommand, TestFile
 from clif.types import I64
 from fuzz.cases.case import Case, has_canonical_nans, reachable_functions
-from fuzz.cases.case_header import HeaderError, format_header, read_header
+from fuzz.cases.case_header import CASE_TESTS, HeaderError, format_header, read_header
 from fuzz.cases.run_lines import (
     Expectation,
     InputLine,
@@ -57,6 +57,7 @@ def print_case(
     *,
     isas: Sequence[str] = (),
     notes: Sequence[str] = (),
+    tests: Sequence[str] = CASE_TESTS,
 ) -> str:
     """Return the text of a case's file.
 
@@ -66,9 +67,10 @@ def print_case(
             for.
         notes: comment lines for the top of the file, without their ``;``. One note may have several
             lines, as the message of a panic may.
+        tests: get a ``test`` line each.
     """
     lines = [f"; {line}".rstrip() for note in notes for line in note.splitlines() or [""]]
-    lines += [*format_header(case, isas), ""]
+    lines += [*format_header(case, isas, tests), ""]
     functions = print_functions([*case.functions[1:], case.main])
     inputs = format_inputs(
         case.main.name,

@@ -2,7 +2,9 @@
 
 These tools know neither a region's address nor its contents. So a wrapper function keeps the region
 in a stack slot, fills it, calls main, and returns a checksum of the memory as one more result.
-Inputs that trap are left out, since a filetest cannot expect a trap.
+Inputs that trap are left out, since a filetest cannot expect a trap. The filetest asks Cranelift's
+interpreter only where that one supports all of the case and gets it right: otherwise the filetest
+would fail whatever the compiled code does.
 """
 
 from __future__ import annotations
@@ -12,31 +14,52 @@ from dataclasses import replace
 
 import numpy as np
 
+from backend.cranelift.compiler import CompileError, CompilerPanic
+from backend.cranelift.interpreter import interpret_functions
 from backend.cranelift.opcodes import OPCODES
 from clif.builder import FunctionBuilder
 from clif.function import AbiParam, Function, Signature, StackSlot, Value
 from clif.outcome import Inputs, Outcomes, Region, Status, words_from_ints
 from clif.types import I8, I64
-from fuzz.cases.case import Case
+from fuzz.cases.case import Case, has_canonical_nans
 from fuzz.cases.casefile import print_case
+from fuzz.cases.compare import compare
 
 _NAME = "filetest"
+#: Instructions that Cranelift's interpreter may execute for one input.
+_FUEL = 1 << 20
 _ROTATION = 7
 _MASK = (1 << 64) - 1
 
 
 def filetest_text(case: Case, expected: Outcomes, isas: Sequence[str]) -> str:
-    """Return the filetest's text.
+    """Return the text of a filetest that runs compiled code.
 
     Args:
         expected: the oracle's outcomes.
         isas: get a ``target`` line each if the case is for them.
     """
+    case, expected, notes = _runnable(case, expected)
+    tests = ("interpret", "run") if interpretable(case, expected) else ("run",)
+    return print_case(case, expected, isas=isas, notes=notes, tests=tests)
+
+
+def interpreter_filetest_text(case: Case, expected: Outcomes) -> str:
+    """Return the text of a filetest that asks Cranelift's interpreter alone."""
+    case, expected, notes = _runnable(replace(case, isa_settings={}, isas=()), expected)
+    return print_case(case, expected, notes=notes, tests=("interpret",))
+
+
+def _runnable(case: Case, expected: Outcomes) -> tuple[Case, Outcomes, list[str]]:
+    """Return a case with what a filetest can express, its outcomes, and notes on what is left out.
+
+    Where the case comes from is left out as well: it says nothing to a stranger.
+    """
     rows = [row for row in range(expected.count) if expected.status[row] == Status.RETURNED]
     notes = []
     if len(rows) < expected.count:
         notes.append(f"{expected.count - len(rows)} inputs that do not return are left out")
-    case = replace(case, inputs=case.inputs.select(rows), trapping=False)
+    case = replace(case, inputs=case.inputs.select(rows), trapping=False, origin="")
     expected = Outcomes(
         expected.types,
         [words[rows] for words in expected.results],
@@ -45,7 +68,29 @@ def filetest_text(case: Case, expected: Outcomes, isas: Sequence[str]) -> str:
     )
     if case.inputs.region is not None:
         case, expected = _without_region(case, case.inputs.region, expected)
-    return print_case(case, expected, isas=isas, notes=notes)
+    return case, expected, notes
+
+
+def compile_filetest_text(case: Case, isas: Sequence[str]) -> str:
+    """Return a filetest that compiles the case's functions for some ISAs, and runs nothing."""
+    flags = {isa: own for isa, own in case.isa_settings.items() if isa in isas}
+    nothing = Inputs(0, [words[:0] for words in case.inputs.args])
+    case = replace(case, inputs=nothing, isa_settings=flags, isas=tuple(isas), trapping=False)
+    return print_case(replace(case, origin="", chaos=b""), isas=isas, tests=("compile",))
+
+
+def interpretable(case: Case, expected: Outcomes) -> bool:
+    """Return whether Cranelift's interpreter runs all inputs, with the expected outcomes."""
+    canonical = has_canonical_nans(case)
+    try:
+        found = interpret_functions(
+            case.functions, case.inputs, fuel=_FUEL, canonical_nans=canonical
+        )
+    except (CompilerPanic, CompileError):
+        return False
+    if found.unsupported:
+        return False
+    return not compare(expected, found.outcomes, canonical_nans=canonical)
 
 
 def _without_region(case: Case, region: Region, expected: Outcomes) -> tuple[Case, Outcomes]:

@@ -7,11 +7,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Any
+from typing import Any, TextIO, cast
 
 import click
 
 from fuzz.cli.errors import EXIT_CLOSED_PIPE, EXIT_INTERRUPTED, EXIT_USAGE, complain
+from reports.text import printable
 
 _COMMANDS = {
     "run": "fuzz: generate cases, compile and run them, compare outcomes",
@@ -53,6 +54,34 @@ Completion of commands and options, here for bash (zsh and fish are alike):
 
 class _ClosedPipeError(Exception):
     """Whoever read the output has closed it. Click would make this exit code 1, a finding."""
+
+
+class _PrintableStream:
+    """A text stream that writes control characters as escapes.
+
+    What a case file says, such as its origin or a message, could otherwise control the terminal.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._stream.write(printable(text))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def _printable_output() -> Iterator[None]:
+    """Make stdout write control characters as escapes."""
+    stdout = sys.stdout
+    sys.stdout = cast(TextIO, _PrintableStream(stdout))
+    try:
+        yield
+    finally:
+        sys.stdout = stdout
 
 
 @contextmanager
@@ -126,7 +155,8 @@ def main() -> None:
     An expected failure prints one line on stderr.
     """
     try:
-        code = cli(prog_name="clif-fuzz", standalone_mode=False)
+        with _printable_output():
+            code = cli(prog_name="clif-fuzz", standalone_mode=False)
     except _ClosedPipeError:
         # Without this, Python would try to write the rest when it exits, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from reports.text import printable
+
 EXIT_CLEAN = 0
 EXIT_FINDINGS = 1
 EXIT_USAGE = 2
@@ -20,4 +22,4 @@ class BadInput(click.ClickException):
 
 def complain(message: str) -> None:
     """Print a message on stderr, as one line."""
-    click.echo(f"clif-fuzz: {' '.join(message.split())}", err=True)
+    click.echo(f"clif-fuzz: {printable(' '.join(message.split()))}", err=True)

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from fuzz.campaign.plan import CampaignPlan
 from fuzz.campaign.statistics import Statistics, decode_statistics
 from fuzz.differential.finding import KNOWN
 from reports.model import Sample
+from reports.text import printable
 
 
 class ArchiveError(Exception):
@@ -95,7 +96,7 @@ def read_archive(folder: Path, number: int | None = None) -> Archive:
         return _read_database(folder, database, number)
     if number is not None:
         raise ArchiveError(f"{folder}: no campaign database ({DATABASE})")
-    entries = tuple(_read_headers(sorted(folder.glob("*.clif"))))
+    entries = tuple(_read_headers(folder, sorted(folder.rglob("*.clif"))))
     if not entries:
         raise ArchiveError(f"{folder}: neither a campaign database ({DATABASE}) nor .clif files")
     return Archive(folder, entries)
@@ -154,10 +155,11 @@ def _read_campaign(folder: Path, connection: sqlite3.Connection, number: int | N
 # --- files alone ---
 
 
-def _read_headers(paths: Iterable[Path]) -> Iterator[FindingEntry]:
+def _read_headers(folder: Path, paths: Iterable[Path]) -> Iterator[FindingEntry]:
     for path in paths:
         try:
-            yield read_header(path)
+            entry = read_header(path)
+            yield replace(entry, file=str(path.relative_to(folder)))
         except (OSError, UnicodeDecodeError) as error:
             raise ArchiveError(f"{path}: {error}") from error
 
@@ -175,7 +177,7 @@ def read_header(path: Path) -> FindingEntry:
             if not line.startswith(";"):
                 break
             name, _, value = line.lstrip("; ").partition(":")
-            words.setdefault(name.strip(), value.strip())
+            words.setdefault(name.strip(), printable(value.strip()))
     kind = words.get("finding", "").partition(" ")[0] or "case"
-    bucket = words.get("bucket") or path.stem
+    bucket = words.get("bucket") or printable(path.stem)
     return FindingEntry(kind, bucket, words.get("isa", ""), KNOWN in words, path.name)

@@ -34,6 +34,7 @@ def campaign_page(archive: Archive) -> CampaignPage:
             headline=_headline_of_findings(archive.entries, buckets),
             buckets=buckets,
             count_tables=(_kinds(archive.entries),),
+            commands=tuple(_commands(archive)),
         )
     campaign = archive.campaign
     statistics = campaign.statistics
@@ -49,7 +50,7 @@ def campaign_page(archive: Archive) -> CampaignPage:
         coverage=_coverage(campaign.plan.options.isas, statistics),
         rules=rules,
         buckets=buckets,
-        commands=_commands(archive, campaign),
+        commands=tuple(_commands(archive)),
         notes=(note,) if note else (),
     )
 
@@ -223,9 +224,12 @@ def _rules(campaign: ArchivedCampaign) -> tuple[tuple[tuple[str, int, int], ...]
     return tuple((group, fired, total) for group, (fired, total) in counts.items()), ""
 
 
-def _commands(archive: Archive, campaign: ArchivedCampaign) -> tuple[ShellCommand, ...]:
+def _commands(archive: Archive) -> Iterator[ShellCommand]:
     folder = shlex.quote(str(archive.folder))
-    return (
-        ShellCommand("Run all findings again", f"clif-fuzz replay {folder}"),
-        ShellCommand("Resume the campaign", f"clif-fuzz run --resume {folder}"),
-    )
+    if archive.entries:
+        yield ShellCommand(
+            "Minimise the findings, and see which are one fault", f"clif-fuzz triage {folder}"
+        )
+        yield ShellCommand("Run all findings again", f"clif-fuzz replay {folder}")
+    if archive.campaign is not None:
+        yield ShellCommand("Resume the campaign", f"clif-fuzz run --resume {folder}")

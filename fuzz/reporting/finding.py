@@ -13,25 +13,27 @@ from backend.isa.registry import DEFAULT_ISAS
 from clif.printer import print_functions
 from fuzz.cases.case import Case, effective_settings, has_canonical_nans
 from fuzz.cases.casefile import CaseFile, CaseFileError, read_cases
-from fuzz.cases.filetest_export import filetest_text
 from fuzz.differential.failure_signature import failure_signatures, primary
 from fuzz.differential.finding import KNOWN, Finding, FindingKind
-from fuzz.differential.oracle import OracleError, interpreter
 from fuzz.differential.pipeline import Pipeline
 from fuzz.differential.runner import PlainRunner
 from fuzz.reporting.archive import read_header
 from fuzz.reporting.code import codes, compile_with_lines
 from fuzz.reporting.commands import commands
 from fuzz.reporting.divergence import divergence
+from fuzz.reporting.issue import NoFiletestError, is_small, issue_filetest
 from fuzz.reporting.replay import ORACLE, Replay, replay
 from fuzz.reporting.values import failing_input
 from fuzz.triage.attributor import Attributor
 from reports.model import Divergence, Fact, FailingInput, FindingPage, FunctionCode
+from reports.text import printable
 
 #: Kinds that are not run again: that would take until the time limit, or kill this process.
 _NOT_RERUN = frozenset(
     {FindingKind.COMPILE_TIMEOUT.value, FindingKind.COMPILE_MEMORY.value, FindingKind.HANG.value}
 )
+#: The kind of a file that records no finding.
+_UNRECORDED = "case"
 #: Failing inputs shown for each executor.
 _MOST_INPUTS = 3
 #: The most instructions of a case that attribution is tried on.
@@ -56,8 +58,9 @@ def finding_page(path: Path, *, problem: str = "") -> FindingPage:
         file=str(path),
         kind=header.kind,
         bucket=header.bucket,
-        isas=(header.isa,) if header.isa else (),
-        detail=header.bucket.removeprefix(f"{header.kind} ").removeprefix(f"{header.isa} "),
+        isas=tuple(header.isa.split()),
+        detail=_detail(header.bucket, header.kind, header.isa),
+        known=header.known,
         versions=_versions(),
     )
     try:
@@ -69,22 +72,30 @@ def finding_page(path: Path, *, problem: str = "") -> FindingPage:
     if header.kind in _NOT_RERUN:
         problem = problem or f"Not run again for this page, as it is a {header.kind}."
     if problem:
-        return replace(page, problem=problem)
-    try:
-        return _with_replay(page, case_file, case_file.case.emulated_isas)
-    except (SettingsError, ValueError) as error:
-        return replace(page, problem=f"It cannot be run again: {error}.")
+        page = replace(page, problem=problem)
+    else:
+        try:
+            page = _with_replay(page, case_file, case_file.case.emulated_isas)
+        except (SettingsError, ValueError) as error:
+            page = replace(page, problem=f"It cannot be run again: {error}.")
+    return _with_filetest(page, path, case_file.case)
+
+
+def _detail(bucket: str, kind: str, isa: str) -> str:
+    """Return a bucket without its kind and ISAs."""
+    return bucket.removeprefix(f"{kind} ").removeprefix(f"{isa} ")
 
 
 def _versions() -> tuple[Fact, ...]:
     return (
-        Fact("Cranelift", version()),
-        Fact("operating system", f"{platform.system()} {platform.machine()}"),
+        Fact("Cranelift version or commit", version()),
+        Fact("Operating system", platform.system()),
+        Fact("Architecture of the machine", platform.machine()),
     )
 
 
 def _with_case(page: FindingPage, path: Path, text: str, case: Case) -> FindingPage:
-    comments = (line.lstrip("; ") for line in text.splitlines() if line.startswith(";"))
+    comments = (printable(line.lstrip("; ")) for line in text.split("\n") if line.startswith(";"))
     facts = ("finding:", "isa:", "bucket:", "contents:")
     explanation = (
         line
@@ -101,7 +112,7 @@ def _with_case(page: FindingPage, path: Path, text: str, case: Case) -> FindingP
             *(Fact(name, value) for name, value in effective_settings(case).items()),
             *(Fact(f"{isa} {name}", v) for isa, own in flags for name, v in own.items()),
         ),
-        commands=tuple(commands(_short(path), case, page.kind, page.isas or case.isas)),
+        small=is_small(case),
     )
 
 
@@ -122,17 +133,17 @@ def _with_replay(page: FindingPage, case_file: CaseFile, isas: Sequence[str]) ->
     replayed = replay(case_file, Pipeline(isas, second=True))
     failed = tuple(_failing(case, replayed))
     found = tuple(replayed.findings)
-    failing_isas = tuple(dict.fromkeys(finding.isa for finding in found if finding.isa))
-    problem = "" if found else "It does not fail with this build of Cranelift."
     page = replace(
-        page,
-        isas=page.isas or failing_isas,
-        kind=page.kind if page.kind != "case" or not found else found[0].kind.value,
+        _named_after(page, _as_recorded(page, found)),
         says=_says(found, page.explanation),
-        filetest=_filetest(case_file, isas),
         failing=failed,
+        agreeing=tuple(
+            result.name
+            for result in replayed.results
+            if result.name != ORACLE and result.agrees and not result.inconclusive
+        ),
         outlier=replayed.outlier,
-        problem=problem,
+        problem=_not_as_recorded(page, found),
     )
     # The code for an ISA that the case is not for is shown for comparison, if it compiles.
     shown_isas = dict.fromkeys((*DEFAULT_ISAS, *case.emulated_isas))
@@ -148,6 +159,47 @@ def _with_replay(page: FindingPage, case_file: CaseFile, isas: Sequence[str]) ->
         attribution=_attribution(case, isas),
         codes=tuple(_marked(code, divergences) for code in shown if code not in big),
         left_out=tuple(f"%{code.function} on {code.isa}, {code.size} bytes" for code in big),
+    )
+
+
+def _named_after(page: FindingPage, found: Sequence[Finding]) -> FindingPage:
+    """Return the page with what its file does not record: kind, ISAs, bucket of what is found."""
+    first = next(iter(found), None)
+    if first is None:
+        return page
+    unnamed = page.bucket == printable(Path(page.file).stem)
+    return replace(
+        page,
+        kind=first.kind.value if page.kind == _UNRECORDED else page.kind,
+        isas=page.isas or tuple(dict.fromkeys(finding.isa for finding in found if finding.isa)),
+        bucket=first.bucket if unnamed else page.bucket,
+        detail=first.detail if unnamed else page.detail,
+        known=page.known or all(finding.known for finding in found),
+    )
+
+
+def _as_recorded(page: FindingPage, found: Sequence[Finding]) -> list[Finding]:
+    """Return what is found of the failure that the file records; all if it records none."""
+    return [
+        finding
+        for finding in found
+        if page.kind in (_UNRECORDED, finding.kind.value)
+        and (not page.isas or finding.isa in (*page.isas, ""))
+    ]
+
+
+def _not_as_recorded(page: FindingPage, found: Sequence[Finding]) -> str:
+    """Return how what is found differs from what the file records; empty if it does not."""
+    if _as_recorded(page, found):
+        return ""
+    if page.kind == _UNRECORDED:
+        return f"It does not fail with this build: Cranelift {version()}."
+    recorded = " ".join((page.kind, *page.isas))
+    shown = ", ".join(dict.fromkeys(f"{f.kind.value} {f.isa}".strip() for f in found))
+    instead = f" It shows another one: {shown}." if found else ""
+    return (
+        f"The failure that the file records ({recorded}) does not show with this build, Cranelift "
+        f"{version()}.{instead}"
     )
 
 
@@ -185,15 +237,23 @@ def _failing(case: Case, replayed: Replay) -> Iterator[FailingInput]:
             )
 
 
-def _filetest(case_file: CaseFile, isas: Sequence[str]) -> str:
-    """Return the case as a filetest for Cranelift's own tools; empty if that is not possible."""
-    case = case_file.case
+def _with_filetest(page: FindingPage, path: Path, case: Case) -> FindingPage:
+    """Return the page with a filetest that shows the failure, and the commands."""
+    isas = page.isas or case.emulated_isas
+    rows = [one.number for one in page.failing]
+    text, problem = "", ""
     try:
-        expected = interpreter(case)
-    except OracleError:
-        return ""
-    text = filetest_text(case, expected, isas)
-    return text if len(text) <= _MOST_TEXT else ""
+        text = issue_filetest(case, page.kind, isas, list(dict.fromkeys(rows)))
+    except NoFiletestError as error:
+        problem = str(error)
+    if len(text) > _MOST_TEXT:
+        text, problem = "", "It is too long to be shown: minimise the case first."
+    return replace(
+        page,
+        filetest=text,
+        filetest_problem=problem,
+        commands=tuple(commands(_short(path), page.kind, isas if text else ())),
+    )
 
 
 def _marked(code: FunctionCode, divergences: Sequence[Divergence]) -> FunctionCode:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -107,18 +108,112 @@ def test_a_finding_shows_everything() -> None:
 
 def test_a_finding_as_an_issue() -> None:
     text = finding_markdown(FINDING)
-    assert text.startswith("# Cranelift: wrong result on x86_64: result: iadd.i8\n")
+    assert text.startswith("# Cranelift: wrong result on x86_64: `result: iadd.i8`\n")
     assert "input 2, `argument 0 = 1`: `result 0: i8 = 0xff` (-1)" in text
     assert "input 2: `result 0: i8 = 0x02` (2)" in text
     assert "0x0001  add eax, eax" in text
-    assert "<b>" in finding_markdown(replace(FINDING, failing=()))  # nothing is escaped
+    assert "```\na comment <b>with</b> markup\n```" in finding_markdown(
+        replace(FINDING, failing=())
+    )
 
 
 def test_a_panic_says_what_it_said() -> None:
     panic = replace(FINDING, kind="compiler-panic", failing=(), says=("panic: no rule",))
     text = finding_markdown(panic)
     assert "panic: no rule" in text
-    assert "Expected Results" not in text
+    assert "The function is compiled, or refused with an error." in text
+    assert "emulator" not in text
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"problem": "It does not fail."}, "**It does not fail.** Do not send this"),
+        ({"kind": "emulator-fault"}, "**This is no fault of Cranelift, but the emulator's"),
+        ({"small": False}, "**This case is not minimised.**"),
+        ({"known": True}, "**A known fault explains this finding**"),
+    ],
+)
+def test_an_issue_that_is_not_to_be_sent_says_so_first(change: dict[str, Any], said: str) -> None:
+    text = finding_markdown(replace(FINDING, **change))
+    assert text.split("\n")[2].startswith(said)
+    assert said not in finding_markdown(FINDING)
+
+
+HOSTILE = "@everyone <img src=x onerror=alert(1)> `tick` ```\n```\nfence | bar \x1b[31m \u202e"
+
+
+def test_nothing_of_a_file_is_markup() -> None:
+    """Texts of others stand in code, whose fence they cannot end."""
+    fact = Fact("name", HOSTILE)
+    page = replace(
+        FINDING,
+        detail=HOSTILE,
+        problem=HOSTILE,
+        explanation=(HOSTILE,),
+        says=(HOSTILE,),
+        clif=HOSTILE,
+        filetest=HOSTILE,
+        settings=(fact,),
+        versions=(fact,),
+        attribution=(HOSTILE,),
+        divergences=(replace(FINDING.divergences[0], clif=HOSTILE, instruction=HOSTILE),),
+    )
+    campaign = replace(CAMPAIGN, title=HOSTILE, state=HOSTILE, facts=(fact,))
+    for text in (
+        finding_markdown(page),
+        campaign_markdown(replace(campaign, buckets=(replace(bucket(1), name=HOSTILE),))),
+    ):
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+        assert "\\x1b[31m" in text
+        outside = prose_of(text)
+        assert "@everyone" not in outside
+        assert not re.search(r"(?<!\\)<img", outside)
+    for html in (finding_html(page), campaign_html(campaign, never)):
+        assert "<img" not in html
+
+
+def prose_of(markdown: str) -> str:
+    """Return what is neither a fenced block nor a code span, as CommonMark reads it."""
+    lines, fence = [], ""
+    for line in markdown.splitlines():
+        if fence:
+            if re.fullmatch(rf" *{fence}`*", line):
+                fence = ""
+        elif match := re.match(r" *(```+)[^`]*$", line):
+            fence = match[1]
+        else:
+            lines.append(line)
+    assert not fence
+    return re.sub(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", "", "\n".join(lines))
+
+
+def test_every_link_lands() -> None:
+    page = replace(CAMPAIGN, buckets=tuple(map(bucket, (1, 2))))
+    for html in (campaign_html(page, lambda _: FINDING), finding_html(FINDING)):
+        targets = re.findall(r'\bid="([^"]+)"', html)
+        assert len(set(targets)) == len(targets)
+        links = set(re.findall(r'href="#([^"]+)"', html))
+        assert links <= set(targets)
+        assert {"finding-1-clif-3", "finding-1-code-1-1"} <= links
+    assert {"finding-1", "finding-2"} <= set(
+        re.findall(r'id="([^"]+)"', campaign_html(page, lambda _: FINDING))
+    )
+
+
+def test_the_clif_line_is_marked() -> None:
+    html = finding_html(FINDING)
+    (marked,) = re.findall(r'<tr id="finding-1-clif-\d+" class="bad">.*?</tr>', html)
+    assert "v1 = iadd v0, v0" in marked
+    assert "← x86_64 diverges here" in marked
+
+
+def test_a_finding_of_a_file_without_header_has_a_name() -> None:
+    unnamed = replace(bucket(1), name="crash-1", kind="case", isa="")
+    html = campaign_html(CampaignPage("findings", buckets=(unnamed,)), lambda _: FINDING)
+    summary = html.partition("<summary>")[2].partition("</summary>")[0]
+    assert "miscompile x86_64 result: iadd.i8" in summary
 
 
 def test_a_page_needs_nothing_from_elsewhere() -> None:
@@ -191,5 +286,5 @@ def test_shades_are_powers_of_ten(cases: int, shade: int) -> None:
 
 def test_a_campaign_as_markdown() -> None:
     text = campaign_markdown(replace(CAMPAIGN, buckets=(bucket(1, known=True),)))
-    assert "| bucket 1 | 1 | yes | crash-1.clif |" in text
-    assert "- heap_oob: 5" in text
+    assert "| `bucket 1` | 1 | yes | `crash-1.clif` |" in text
+    assert "- `heap_oob`: 5" in text
