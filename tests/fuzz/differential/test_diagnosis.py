@@ -167,6 +167,7 @@ class Code:
     """Machine code as far as looking for emulator faults goes."""
 
     code = bytes.fromhex("660f3802c0")  # phaddd xmm0, xmm0
+    relocations = traps = block_starts = ()
 
 
 @pytest.mark.parametrize(
