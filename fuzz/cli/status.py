@@ -11,6 +11,8 @@ from fuzz.campaign.plan import CampaignPlan
 from fuzz.campaign.result import CampaignResult
 
 _EVERY_SECONDS = 10.0
+#: A start that takes less time is not worth a line.
+_PATIENCE_SECONDS = 1.0
 
 
 class View(Protocol):
@@ -29,14 +31,22 @@ def open_view(plan: CampaignPlan) -> AbstractContextManager[View]:
         from fuzz.cli.view import LiveView
 
         return LiveView(plan, console)
-    return PlainLines()
+    return PlainLines(plan)
+
+
+def preparing(plan: CampaignPlan) -> str:
+    """Return what happens before there are cases."""
+    workers = f"{plan.jobs} worker" + "s" * (plan.jobs != 1)
+    return f"what each ISA supports, and CLIF for ISLE rules ({workers})"
 
 
 class PlainLines:
-    """A line on stderr every ten seconds."""
+    """A line on stderr every ten seconds; at first one that says what is being prepared."""
 
-    def __init__(self) -> None:
+    def __init__(self, plan: CampaignPlan) -> None:
+        self._plan = plan
         self._began = self._shown = time.monotonic()
+        self._said = False
 
     def __enter__(self) -> PlainLines:
         return self
@@ -47,6 +57,10 @@ class PlainLines:
     def show(self, result: CampaignResult) -> None:
         """Write a line if ten seconds have passed since the last one."""
         now = time.monotonic()
+        if not (self._said or result.statistics.cases) and now - self._began >= _PATIENCE_SECONDS:
+            self._said = True
+            sys.stderr.write(f"preparing {preparing(self._plan)}\n")
+            sys.stderr.flush()
         if now - self._shown >= _EVERY_SECONDS:
             self._shown = now
             sys.stderr.write(f"{status_text(result)}\n")
@@ -59,7 +73,7 @@ def status_text(result: CampaignResult) -> str:
     rate = statistics.executions / max(seconds, 1e-9)
     text = (
         f"{seconds:5.0f} s  {statistics.cases} cases  {statistics.executions} executions  "
-        f"{rate:.0f}/s  {statistics.executions_per_second:.0f}/s of CPU time  "
+        f"{rate:.0f}/s by the clock  {statistics.executions_per_second:.0f}/s of CPU time  "
         f"edges {result.edges}  findings {len(result.unexplained)}"
     )
     for label, number in (

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
 from rich.rule import Rule
 from rich.syntax import Syntax
-from rich.table import Table
 from rich.text import Text
 
 from fuzz.campaign.plan import CampaignPlan
 from fuzz.campaign.result import CampaignResult
 from fuzz.campaign.statistics import Statistics
+from fuzz.cli.clif_lexer import ClifLexer
+from fuzz.cli.status import preparing
 from fuzz.differential.stage import Stage
+from reports.text import printable
 
 _EVERY_SECONDS = 1.0
 #: The time over which rates are averaged.
@@ -26,6 +29,16 @@ _MAX_BUCKETS = 6
 _MAX_TRAPS = 8
 _MIN_SAMPLE_LINES = 3
 _BAR_CELLS = 60
+#: Stages that take less of the CPU time are among "other" in the legend.
+_NAMED_SHARE = 0.03
+#: Width of the labels at the beginning of lines.
+_LABEL = 12
+#: Columns of the terminal from which on there is room for words in full.
+_WIDE = 72
+_RATE_TITLES = ("/s by the clock", "/s of CPU time")
+_SHORT_RATE_TITLES = ("/s clock", "/s of CPU")
+#: Lines that the frame takes, and one below it, where the cursor is.
+_FRAME_LINES = 3
 _COLOURS = {
     Stage.GENERATE: "yellow",
     Stage.PRINT: "bright_black",
@@ -62,8 +75,9 @@ class LiveView:
         if now - self._shown >= _EVERY_SECONDS:
             self._shown = now
             self._rates.note(now, result.statistics)
-            height = self.console.size.height
-            self._live.update(page(self.plan, result, self._rates, height), refresh=True)
+            width, height = self.console.size
+            shown = page(self.plan, result, self._rates, height, width)
+            self._live.update(shown, refresh=True)
 
 
 class Rates:
@@ -99,115 +113,142 @@ class Rates:
         return (last[column] - first[column]) / max(last[0] - first[0], 1e-9)
 
 
-def page(plan: CampaignPlan, result: CampaignResult, rates: Rates, height: int) -> RenderableType:
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line of the page.
+
+    Attributes:
+        rank: lines of the highest rank are the first to go when the window is small.
+    """
+
+    rank: int
+    text: RenderableType
+
+
+def page(
+    plan: CampaignPlan, result: CampaignResult, rates: Rates, height: int, width: int = 80
+) -> RenderableType:
     """Return the page.
 
     Args:
-        height: of the terminal, in lines. If there is room, a sample case fills it.
+        height, width: of the terminal. Lines that do not fit are left out, findings last; if there
+            is room, a sample case fills it.
     """
-    parts: list[RenderableType] = [_counts(result, rates), *_shares(result.statistics)]
-    parts += [Rule(style="bright_black"), *_findings(result)]
-    used = len(parts) + 6 + min(_MAX_BUCKETS, len({r.bucket for r in result.unexplained}))
-    free = height - used - 3
+    room = max(1, height - _FRAME_LINES)
+    lines = [*_counts(plan, result, rates, width), *_shares(result.statistics, width)]
+    lines += [_Line(9, Rule(style="bright_black")), *_findings(result, room)]
+    parts = [line.text for line in _fitting(lines, room)]
+    free = room - len(parts) - 1
     if result.sample and free >= _MIN_SAMPLE_LINES:
         parts += [Rule("a case", style="bright_black"), _sample(result.sample, free)]
     isas = " ".join(plan.options.isas)
     title = f"clif-fuzz  seed {plan.seed}  {plan.jobs} job(s)  {isas}"
-    return Panel(Group(*parts), title=title, subtitle=_clock(plan, result), padding=(0, 1))
+    subtitle = _clock(plan, result, width)
+    return Panel(Group(*parts), title=title, subtitle=subtitle, padding=(0, 1))
 
 
-def _counts(result: CampaignResult, rates: Rates) -> Table:
+def _fitting(lines: Sequence[_Line], room: int) -> list[_Line]:
+    """Return as many lines as there is room for, those of the lowest ranks."""
+    by_rank = sorted(range(len(lines)), key=lambda at: (lines[at].rank, at))
+    kept = set(by_rank[:room])
+    return [line for at, line in enumerate(lines) if at in kept]
+
+
+def _counts(
+    plan: CampaignPlan, result: CampaignResult, rates: Rates, width: int
+) -> Iterator[_Line]:
     statistics = result.statistics
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold")
-    for justify in ("right", "right", "right", "left"):
-        table.add_column(justify=justify)
-    table.add_row(
-        "cases",
-        f"{statistics.cases:,}",
-        f"{rates.cases:,.0f}/s",
-        f"{statistics.cases_per_second:,.0f}/s per core",
-        _alarm("rejected", statistics.rejected.total()),
-    )
-    table.add_row(
-        "executions",
-        f"{statistics.executions:,}",
-        f"{rates.executions:,.0f}/s",
-        f"{statistics.executions_per_second:,.0f}/s per core",
-        _alarm("hangs", statistics.hangs),
-    )
-    grew = f"last grew {_span(result.seconds - result.grew_at)} ago" if result.edges else ""
-    table.add_row(
-        "coverage",
-        f"{result.edges:,}",
-        "edges",
-        f"corpus {result.corpus:,}",
-        grew,
-    )
-    table.add_row(
-        "workers",
-        f"{len(result.memory_mib)}",
-        "",
-        f"{max(result.memory_mib.values(), default=0):,.0f} MiB at most",
-        _alarm("deaths", result.deaths),
-    )
+    if not statistics.cases:
+        yield _Line(2, _text("preparing", preparing(plan)))
+        return
+    clock, cpu = _RATE_TITLES if width >= _WIDE else _SHORT_RATE_TITLES
+
+    def counts(number: str, by_clock: str, by_cpu: str) -> str:
+        return f"{number:>11}  {by_clock:>{len(clock)}}  {by_cpu:>{len(cpu)}}"
+
+    yield _Line(2, _text("", "").append(counts("", clock, cpu), "bright_black"))
+    per_clock, per_cpu = f"{rates.cases:,.0f}", f"{statistics.cases_per_second:,.0f}"
+    yield _Line(3, _text("cases", counts(f"{statistics.cases:,}", per_clock, per_cpu)))
+    per_clock, per_cpu = f"{rates.executions:,.0f}", f"{statistics.executions_per_second:,.0f}"
+    yield _Line(4, _text("executions", counts(f"{statistics.executions:,}", per_clock, per_cpu)))
+    grew = f", last grew {_span(result.seconds - result.grew_at)} ago" if result.edges else ""
+    yield _Line(5, _text("coverage", f"{result.edges:,} edges{grew}, corpus {result.corpus:,}"))
+    memory = max(result.memory_mib.values(), default=0)
+    problems = [
+        ("rejected", statistics.rejected.total()),
+        ("hangs", statistics.hangs),
+        ("deaths", result.deaths),
+    ]
+    text = _text("problems", "")
+    for name, number in problems:
+        text.append(f"{name} {number:,}  ", "red" if number else "")
+    yield _Line(6, text)
+    yield _Line(8, _text("workers", f"{len(result.memory_mib)}, {memory:,.0f} MiB at most"))
     traps = ", ".join(f"{code} {n:,}" for code, n in statistics.traps.most_common(_MAX_TRAPS))
-    group = Table.grid()
-    group.add_row(table)
-    group.add_row(Text.assemble(("traps  ", "bold"), traps or "none", overflow="ellipsis"))
-    return group
+    yield _Line(9, _text("traps", traps or "none"))
 
 
-def _alarm(label: str, number: int) -> Text:
-    return Text(f"{label} {number:,}", "red" if number else "")
+def _text(label: str, rest: str) -> Text:
+    """Return a line with a label; what is too long for the window is cut off."""
+    text = Text(no_wrap=True, overflow="ellipsis")
+    return text.append(f"{label:{_LABEL}}", "bold").append(rest)
 
 
-def _shares(statistics: Statistics) -> Iterator[Text]:
+def _shares(statistics: Statistics, width: int) -> Iterator[_Line]:
     """Yield a bar that shows which stages the CPU time went into, and its legend."""
     total = max(1, statistics.total_ns)
-    bar, legend = Text(), Text()
+    bar, legend = _text("CPU time", ""), _text("", "")
+    cells = min(_BAR_CELLS, width - _LABEL - 4)
+    drawn, named = 0, 0.0
     for stage in Stage:
         share = statistics.stage_ns[stage] / total
         if share >= 0.005:
-            bar.append("█" * round(share * _BAR_CELLS), _COLOURS[stage])
+            drawn += round(share * cells)
+            bar.append("█" * round(share * cells), _COLOURS[stage])
+        if share >= _NAMED_SHARE:
+            named += share
             legend.append(f"{stage.label} {100 * share:.0f}%  ", _COLOURS[stage])
-    if legend:
-        other = 1 - sum(statistics.stage_ns) / total
-        bar.append("░" * max(0, _BAR_CELLS - len(bar)), "bright_black")
-        legend.append(f"other {100 * max(0, other):.0f}%", "bright_black")
-    yield Text.assemble(("time   ", "bold"), bar, no_wrap=True, overflow="crop")
-    yield Text.assemble("       ", legend)
+    if not drawn:
+        return
+    bar.append("░" * max(0, cells - drawn), "bright_black")
+    legend.append(f"other {100 * max(0, 1 - named):.0f}%", "bright_black")
+    yield _Line(7, bar)
+    yield _Line(7, legend)
 
 
-def _findings(result: CampaignResult) -> Iterator[RenderableType]:
-    buckets = Counter(summary.bucket for summary in result.unexplained)
+def _findings(result: CampaignResult, room: int) -> Iterator[_Line]:
+    buckets = Counter(printable(summary.bucket) for summary in result.unexplained)
     known = result.statistics.known_faults.total()
     title = f"{len(result.unexplained):,} in {len(buckets):,} buckets" if buckets else "none"
-    yield Text.assemble(
-        ("findings  ", "bold"),
-        (title, "bold red" if buckets else "green"),
-        (f"   known faults {known:,}" if known else "", "bright_black"),
-    )
-    for bucket, number in buckets.most_common(_MAX_BUCKETS):
-        yield Text(f"  {number:6,}  {bucket}", no_wrap=True, overflow="ellipsis")
-    if len(buckets) > _MAX_BUCKETS:
-        yield Text(f"          and {len(buckets) - _MAX_BUCKETS} more", "bright_black")
+    text = _text("findings", "").append(title, "bold red" if buckets else "green")
+    yield _Line(0, text.append(f"   known faults {known:,}" if known else "", "bright_black"))
+    most = min(_MAX_BUCKETS, max(1, room - 4))
+    all_fit = len(buckets) <= most or most == 1
+    shown = buckets.most_common(most if all_fit else most - 1)
+    for bucket, number in shown:
+        yield _Line(1, Text(f"  {number:6,}  {bucket}", no_wrap=True, overflow="ellipsis"))
+    if len(buckets) > len(shown):
+        yield _Line(1, Text(f"          and {len(buckets) - len(shown)} more", "bright_black"))
 
 
 def _sample(text: str, lines: int) -> Syntax:
-    shown = text.splitlines()
+    lines_of_file = printable(text).splitlines()
+    start = (n for n, line in enumerate(lines_of_file) if line.startswith("function"))
+    shown = lines_of_file[next(start, 0) :]
     if len(shown) > lines:
         shown = [*shown[: lines - 1], "  ..."]
-    # There is no lexer for CLIF; its values, comments and numbers look enough like LLVM's.
-    return Syntax("\n".join(shown), "llvm", theme="ansi_dark", background_color="default")
+    code = "\n".join(shown)
+    return Syntax(code, ClifLexer(), theme="ansi_dark", background_color="default")
 
 
-def _clock(plan: CampaignPlan, result: CampaignResult) -> str:
+def _clock(plan: CampaignPlan, result: CampaignResult, width: int) -> str:
     text = _span(result.seconds)
     if plan.seconds is not None:
         text += f" of {_span(plan.seconds)}"
     if plan.cases is not None:
         text += f", {result.statistics.cases:,} of {plan.cases:,} cases"
+    if width < _WIDE:
+        return f"{text}. Ctrl-C ends it"
     return f"{text}, saved in {plan.out}. Ctrl-C ends it, --resume goes on"
 
 

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from backend.cranelift.opcodes import OPCODES
+from clif.types import ALL
 from fuzz.campaign.plan import CampaignPlan
 from fuzz.campaign.prometheus import MetricsFile
 from fuzz.campaign.result import CampaignResult, FindingSummary
+from fuzz.cli.clif_lexer import ClifLexer
 from fuzz.cli.status import PlainLines, open_view, status_text
 from fuzz.cli.view import LiveView, Rates, page
 from fuzz.differential.stage import Stage
@@ -50,7 +53,7 @@ def drawn(result: CampaignResult, height: int = 40, width: int = 100) -> str:
     rates.note(20.0, result.statistics)
     console = Console(file=io.StringIO(), width=width, height=height)
     with console.capture() as capture:
-        console.print(page(PLAN, result, rates, height))
+        console.print(page(PLAN, result, rates, height, width))
     return capture.get()
 
 
@@ -58,14 +61,15 @@ def drawn(result: CampaignResult, height: int = 40, width: int = 100) -> str:
     "shown",
     [
         "seed 8  2 job(s)  x86_64 aarch64",
-        "1,234    123/s    123/s per core  rejected 2",
-        "79,000  7,900/s  7,900/s per core  hangs 0",
-        "corpus 12",
-        "last grew 12 s ago",
-        "201 MiB at most  deaths 1",
+        "/s by the clock  /s of CPU time",
+        "cases             1,234              123             123",
+        "executions       79,000            7,900           7,900",
+        "rejected 2  hangs 0  deaths 1",
+        "100 edges, last grew 12 s ago, corpus 12",
+        "2, 201 MiB at most",
         "heap_oob 17",
         "generate 30%  compile 50%  other 20%",
-        "findings  3 in 1 buckets",
+        "findings    3 in 1 buckets",
         "3  miscompile x86_64 iadd.i32",
         "function %main() {",
         "1:05 of 1:00:00, saved in findings",
@@ -78,14 +82,77 @@ def test_the_page_shows(shown: str) -> None:
 def test_the_page_fits() -> None:
     result = some_result()
     result.sample = "\n".join(f"line {n}" for n in range(100))
-    for height, width in ((40, 100), (24, 80)):
+    for height, width in ((40, 100), (24, 80), (12, 50), (6, 40), (4, 20)):
         lines = drawn(result, height, width).splitlines()
         assert len(lines) <= height
         assert max(map(len, lines)) <= width
 
 
+@pytest.mark.parametrize("height", range(4, 24))
+def test_findings_are_the_last_to_go(height: int) -> None:
+    shown = drawn(some_result(), height, 50)
+    assert "3 in 1 buckets" in shown
+    assert ("miscompile x86_64 iadd.i32" in shown) == (height >= 5)
+    # Rates are never without the words that say of what time they are.
+    assert ("/s clock  /s of CPU" in shown) == (height >= 6)
+    assert ("cases" in shown) == (height >= 7)
+
+
+def test_many_buckets_in_a_small_window() -> None:
+    result = some_result()
+    result.findings = [
+        FindingSummary("miscompile", f"bucket {n}", "", f"crash-{n}.clif") for n in range(20)
+    ]
+    shown = drawn(result, 12, 50)
+    assert "20 in 20 buckets" in shown
+    assert "bucket 3" in shown
+    assert "and 16 more" in shown
+
+
 def test_before_anything_is_known() -> None:
-    assert "findings  none" in drawn(CampaignResult())
+    shown = drawn(CampaignResult())
+    assert "findings    none" in shown
+    assert "preparing   what each ISA supports, and CLIF for ISLE rules (2 workers)" in shown
+
+
+def test_a_sample_begins_with_its_function_and_does_not_control_the_terminal() -> None:
+    result = some_result()
+    result.sample = "; origin: x\n\nfunction %main() {\n; \x1b[2J\n}\n"
+    shown = drawn(result)
+    assert "origin" not in shown
+    assert "\\x1b[2J" in shown
+
+
+def coloured(text: str) -> list[tuple[str, str]]:
+    """Return the lexer's tokens without white space, each with the last part of its type."""
+    tokens = ClifLexer().get_tokens(text)
+    return [(value, str(kind).rpartition(".")[2]) for kind, value in tokens if value.strip()]
+
+
+def test_colours_of_clif() -> None:
+    function = "function %main(i8x16 sext) -> f32 {\n"
+    found = coloured(f"test run\n{function}  v12 = iadd.i64 v3, -0x1f ; c\n")
+    for token in (
+        ("test", "Namespace"),
+        ("function", "Declaration"),
+        ("%main", "Function"),
+        ("i8x16", "Type"),
+        ("sext", "Declaration"),
+        ("f32", "Type"),
+        ("v12", "Variable"),
+        ("iadd", "Keyword"),
+        ("i64", "Type"),
+        ("-0x1f", "Hex"),
+        ("; c", "Single"),
+    ):
+        assert token in found
+
+
+def test_every_opcode_and_type_is_known_to_the_lexer() -> None:
+    for opcode in OPCODES:
+        assert (opcode, "Keyword") in coloured(f"    v0 = {opcode} v1\n"), opcode
+    for type_ in ALL:
+        assert (type_.name, "Type") in coloured(f"    v0 = iconst.{type_.name} 1\n")
 
 
 def test_the_terminal_is_left_as_it_was() -> None:
@@ -104,9 +171,13 @@ def test_plain_lines_elsewhere(
         assert isinstance(view, PlainLines)
         view.show(some_result())
         now = time.monotonic()
-        monkeypatch.setattr(time, "monotonic", lambda: now + 11)
+        monkeypatch.setattr(time, "monotonic", lambda: now + 2)
+        view.show(CampaignResult())
+        view.show(CampaignResult())
+        monkeypatch.setattr(time, "monotonic", lambda: now + 13)
         view.show(some_result())
-    (line,) = capsys.readouterr().err.splitlines()
+    first, line = capsys.readouterr().err.splitlines()
+    assert first == "preparing what each ISA supports, and CLIF for ISLE rules (2 workers)"
     assert line == status_text(some_result())
     for part in ("65 s", "1234 cases", "edges 100", "findings 3", "rejected 2", "worker deaths 1"):
         assert part in line
