@@ -2,7 +2,8 @@
 
 Called by ``scripts/setup``::
 
-    python scripts/environment check|setup [--cranelift DIR] [--assertions on|off]
+    python scripts/environment check|setup [--cranelift DIR] [--toolchain NAME]
+                                           [--assertions on|off]
 
 Both print the environment's folder on success. ``check`` does nothing slow; it exits with 1 if
 anything is missing or out of date. ``setup`` brings the environment up to date; if it cannot, it
@@ -14,6 +15,7 @@ This runs on whatever Python the machine has, so it uses the standard library on
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from extension import build_extension
@@ -30,10 +32,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/environment")
     parser.add_argument("action", choices=("check", "setup"))
     parser.add_argument("--cranelift", default="")
+    parser.add_argument("--toolchain", default="")
     parser.add_argument("--assertions", default="")
     options = parser.parse_args()
     try:
-        variant = Variant.of(options.cranelift, options.assertions)
+        variant = Variant.of(options.cranelift, options.assertions, options.toolchain)
+        if options.toolchain:
+            os.environ["RUSTUP_TOOLCHAIN"] = options.toolchain  # for cargo and rustc
         if options.action == "setup":
             set_up(variant)
         elif not up_to_date(variant):

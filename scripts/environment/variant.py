@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,14 +33,16 @@ class Variant:
     assertions: bool
 
     @classmethod
-    def of(cls, cranelift: str, assertions: str) -> Variant:
-        """Return the environment of these options; an empty string is the default of either.
+    def of(cls, cranelift: str, assertions: str, toolchain: str = "") -> Variant:
+        """Return the environment of these options; an empty string is the default of each.
 
         Raises:
             SetupError: there is no such folder, it is no Cranelift, or an option has another value.
         """
         if assertions not in ("", "on", "off"):
             raise SetupError(f"--assertions is on or off, not '{assertions}'")
+        if toolchain and not re.fullmatch(r"[\w.+-]+", toolchain):
+            raise SetupError(f"--toolchain is a name of rustup's, not '{toolchain}'")
         enabled = assertions != "off"
         name = ".venv"
         path = None
@@ -48,6 +51,8 @@ class Variant:
             path = Path(cranelift).expanduser().resolve()
             whole_tree = _is_whole_tree(path)
             name += f"-{path.name}-{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+        if toolchain:
+            name += f"-{toolchain}"
         if not enabled:
             name += "-no-assertions"
         return cls(ROOT / name, path, whole_tree, enabled)

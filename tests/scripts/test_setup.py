@@ -221,3 +221,37 @@ def test_two_setups_do_not_meet(bare: Checkout) -> None:
             fcntl.flock(lock, fcntl.LOCK_UN)
             assert "needs cargo" in second.stderr.readline()
     assert second.returncode == 2
+
+
+@pytest.mark.parametrize("script", ["fuzz", "test"])
+@pytest.mark.parametrize("word", ["-h", "--help"])
+def test_help_needs_no_environment(tmp_path: Path, script: str, word: str) -> None:
+    checkout = Checkout(tmp_path)  # without Python
+    asked = checkout.run(script, "--seconds", "60", word)
+    assert (asked.returncode, asked.stderr) == (0, "")
+    assert asked.stdout.startswith(f"Usage: scripts/{script} ")
+    for option in ("--cranelift DIR", "--toolchain NAME", "--assertions on|off"):
+        assert option in asked.stdout
+    assert not (checkout.folder / ".venv").exists()
+
+
+def test_help_shows_the_options_of_a_run(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path)
+    checkout.finish_environment()
+    asked = checkout.run("fuzz", "--help")
+    assert asked.stdout.endswith("\n<run>\n<--help>\n")
+
+
+def test_a_toolchain_has_an_environment_of_its_own(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path)
+    checkout.link("python3", sys.executable)
+    checkout.command("cargo", "exit 1")
+    checkout.command("cc", "exit 1")
+    checkout.command("rustc", 'echo "rustc 1.2.3 of $RUSTUP_TOOLCHAIN" | tee "$HOME/asked"')
+    checkout.link("tee")
+    asked = checkout.run("fuzz", "--toolchain", "nightly-2026")
+    assert asked.returncode == 2
+    assert "found 1.2" in asked.stderr
+    assert (checkout.folder / "asked").read_text() == "rustc 1.2.3 of nightly-2026\n"
+    assert (checkout.folder / ".venv-nightly-2026.lock").exists()
+    assert "a name of rustup's" in checkout.run("fuzz", "--toolchain", "no such").stderr
