@@ -113,6 +113,8 @@ def _first_error(lines: list[str]) -> str:
         rest = [text.strip() for text in lines[number + 1 :]]
         if rest and rest[0].startswith("-->"):  # rustc's place
             return f"{line} {rest[0]}"
+        if killed := re.search(r"\(signal: .*\)$", "\n".join(rest[:4]), re.MULTILINE):
+            return f"{line} {killed[0]}"  # nothing of the code's, such as a lack of memory
         if "build command" in line:  # there Cranelift compiles its rules
             for start, text in enumerate(rest):
                 if re.match(r"Error|thread .* panicked", text):
