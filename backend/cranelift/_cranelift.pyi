@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any, final
 
 debug_assertions: bool
+#: Whether Cranelift is the published release, not a local tree or a changed folder.
+published: bool
 """Whether this build contains Cranelift's debug assertions."""
 
 class ReadError(ValueError):

@@ -1,9 +1,9 @@
 """The support matrix: which typed instructions an ISA compiles, learnt by compiling each.
 
-Compiling them takes about a second. The result is kept in the user's cache folder, under a name
-that stands for the extension's build, the probes and the settings. Which flags change what is
-lowered is learnt in the same way, so that hundreds of combinations of flags share a handful of
-matrices.
+Compiling them takes about a second. Which flags change what is lowered is learnt in the same way,
+so that hundreds of combinations of flags share a handful of matrices. For the pinned release the
+results ship with the sources; for any other build they are kept in the user's cache folder, under
+a name that stands for the extension's build, the probes and the settings.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from backend.cranelift.compiler import (
 )
 from backend.cranelift.opcodes import OPCODES
 from backend.cranelift.probes import Probe, all_probes, probe_text
+from backend.cranelift.shipped import key_of, read_shipped
 from clif.typed_instructions import InstructionName, variants_of
 from clif.types import Type
 
@@ -136,16 +137,34 @@ def probe(
     return _matrix(target, cache or disk_cache.folder())
 
 
+def matrix_of(target: Target, *, with_invalid: bool = False) -> SupportMatrix:
+    """Return the matrix of a probed target (``probed_target``).
+
+    Args:
+        with_invalid: keep the entries of instructions that do not exist.
+    """
+    if with_invalid:
+        return SupportMatrix(target.isa, _entries(target, disk_cache.folder()))
+    return _matrix(target, disk_cache.folder())
+
+
 @lru_cache(maxsize=256)
 def _matrix(target: Target, folder: Path) -> SupportMatrix:
+    entries = _entries(target, folder)
+    supported = {k: s for k, s in entries.items() if s is not Support.INVALID}
+    return SupportMatrix(target.isa, supported)
+
+
+def _entries(target: Target, folder: Path) -> dict[InstructionName, Support]:
+    shipped = shipped_matrices().entries(target)
+    if shipped is not None:
+        return shipped
     file = folder / f"support-{target.isa}-{_fingerprint(target)}.json"
     entries = _load(file)
     if entries is None:
-        with edge_counters.uncounted():
-            entries = {key: _try(program, target) for key, program in _programs()}
+        entries = compile_probes(target)
         _save(file, entries)
-    supported = {k: s for k, s in entries.items() if s is not Support.INVALID}
-    return SupportMatrix(target.isa, supported)
+    return entries
 
 
 def probed_target(
@@ -173,10 +192,16 @@ def probed_target(
     known = _boolean_flags(isa) & switches
     if not flags.keys() <= known or not _VALUES.issuperset(flags.values()):
         return Target.of(isa, relevant, flags)  # a preset, a mistake, a flag that is not learnt
-    counting = _counting_flags(plain, known, cache or disk_cache.folder())
+    counting = counting_flags(plain, known, cache=cache)
     return Target.of(
         isa, relevant, {f: v for f, v in flags.items() if v == "true" and f in counting}
     )
+
+
+def compile_probes(target: Target) -> dict[InstructionName, Support]:
+    """Compile every probe for a target, and return the results by name."""
+    with edge_counters.uncounted():
+        return {name: _try(program, target) for name, program in _programs()}
 
 
 @lru_cache(maxsize=1)
@@ -220,33 +245,52 @@ def _boolean_flags(isa: str) -> frozenset[str]:
     return frozenset(row["name"] for row in _cranelift.settings(isa) if row["kind"] == "bool")
 
 
+def counting_flags(
+    plain: Target, known: frozenset[str], *, cache: Path | None = None
+) -> frozenset[str]:
+    """Return those of some flags of an ISA that change what is lowered.
+
+    Args:
+        plain: the target without any flags.
+        known: the flags; those that are not on or off are left out.
+        cache: the folder of the cached results, the user's cache folder by default.
+    """
+    known &= _boolean_flags(plain.isa)
+    return _counting_flags(plain, known, cache or disk_cache.folder())
+
+
 @lru_cache(maxsize=64)
 def _counting_flags(plain: Target, known: frozenset[str], folder: Path) -> frozenset[str]:
     """Return those of the known flags that change what is lowered, from the cache if possible.
 
     ``plain`` is the target without any flags.
     """
+    shipped = shipped_matrices().flags(plain, known)
+    if shipped is not None:
+        return shipped
     file = folder / f"flags-{plain.isa}-{_fingerprint(plain, sorted(known))}.json"
     found = _read_json(file)
     if isinstance(found, dict) and isinstance(found.get("flags"), list):
         flags = frozenset(found["flags"])
         if flags <= known:
             return flags
-    with edge_counters.uncounted():
-        flags = _learn(plain, known)
+    flags = learn_flags(plain, known)
     disk_cache.save(file, json.dumps({"cranelift": version(), "flags": sorted(flags)}))
     return flags
 
 
-def _learn(plain: Target, known: frozenset[str]) -> frozenset[str]:
-    """Return the flags that change what is lowered, alone or together with all others.
+def learn_flags(plain: Target, known: frozenset[str]) -> frozenset[str]:
+    """Return those of the known flags that change what is lowered, alone or with all others.
 
     A flag that only makes a difference together with some of the others is not found.
+
+    Args:
+        plain: the target without any flags.
     """
 
-    def statuses(flags: Iterable[str]) -> list[Support]:
-        target = Target(plain.isa, plain.settings, tuple((f, "true") for f in sorted(flags)))
-        return [_try(program, target) for _, program in _programs()]
+    def statuses(flags: Iterable[str]) -> dict[InstructionName, Support]:
+        flag_values = tuple((flag, "true") for flag in sorted(flags))
+        return compile_probes(Target(plain.isa, plain.settings, flag_values))
 
     nothing, everything = statuses(()), statuses(known)
     return frozenset(
@@ -254,6 +298,81 @@ def _learn(plain: Target, known: frozenset[str]) -> frozenset[str]:
         for flag in sorted(known)
         if statuses((flag,)) != nothing or statuses(known - {flag}) != everything
     )
+
+
+# --- what ships ---
+
+SHIPPED: Final = Path(__file__).with_name("support_matrices.json.z")
+_LETTERS: Final = {support.name[0]: support for support in Support}
+
+
+class ShippedMatrices:
+    """Matrices and flags that were computed for the pinned release.
+
+    Args:
+        contents: None if there are none for this build.
+    """
+
+    def __init__(self, contents: Any | None) -> None:
+        empty: dict[str, Any] = {"names": [], "matrices": {}, "flags": {}}
+        found = empty if contents is None else contents
+        self.names = [(opcode, type_, tuple(rest), v) for opcode, type_, rest, v in found["names"]]
+        self._matrices: dict[str, str] = found["matrices"]
+        self._flags: dict[str, list[str]] = found["flags"]
+
+    def entries(self, target: Target) -> dict[InstructionName, Support] | None:
+        """Return the results of all probes for a target; None if they do not ship."""
+        letters = self._matrices.get(_description(target))
+        if letters is None:
+            return None
+        return {n: _LETTERS[letter] for n, letter in zip(self.names, letters, strict=True)}
+
+    def flags(self, plain: Target, known: frozenset[str]) -> frozenset[str] | None:
+        """Return those of the known flags that change what is lowered; None if unknown."""
+        flags = self._flags.get(_description(plain, known))
+        return None if flags is None else frozenset(flags)
+
+
+def shipped_key() -> str:
+    """Return the key of the shipped matrices for this build."""
+    sources = ("backend/cranelift/probes.py", "clif/typed_instructions.py", "clif/types.py")
+    return key_of((*sources, "backend/cranelift/support_matrix.py"))
+
+
+def ships() -> bool:
+    """Return whether matrices ship for this build."""
+    return bool(shipped_matrices().names)
+
+
+@lru_cache(maxsize=1)
+def shipped_matrices() -> ShippedMatrices:
+    """Return the matrices that ship for this build."""
+    return ShippedMatrices(read_shipped(SHIPPED, shipped_key()))
+
+
+def to_ship(
+    matrices: Iterable[tuple[Target, Mapping[InstructionName, Support]]],
+    flags: Iterable[tuple[Target, frozenset[str], frozenset[str]]],
+) -> dict[str, Any]:
+    """Return the contents of the shipped file.
+
+    Args:
+        matrices: targets with the results of all probes.
+        flags: targets without flags, the known flags, and those of them that count.
+    """
+    matrices = list(matrices)
+    return {
+        "names": list(matrices[0][1]),
+        "matrices": {
+            _description(target): "".join(status.name[0] for status in entries.values())
+            for target, entries in matrices
+        },
+        "flags": {_description(plain, known): sorted(found) for plain, known, found in flags},
+    }
+
+
+def _description(target: Target, known: Iterable[str] = ()) -> str:
+    return repr((target.isa, target.settings, target.flags, sorted(known)))
 
 
 # --- the cache ---

@@ -41,6 +41,9 @@ fn _cranelift(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<cache::IncrementalCache>()?;
     module.add_class::<coverage::Counters>()?;
     module.add("debug_assertions", cfg!(debug_assertions))?;
+    // A build with a local Cranelift has `+local` behind the crate's version: scripts/environment.
+    let published = !env!("CARGO_PKG_VERSION").contains("+local");
+    module.add("published", published)?;
     module.add_function(wrap_pyfunction!(version, module)?)?;
     module.add_function(wrap_pyfunction!(isle, module)?)?;
     module.add_function(wrap_pyfunction!(isa::isas, module)?)?;

@@ -22,8 +22,8 @@ from interp import MEANINGS
 
 #: Shared settings that change which instructions an ISA lowers, and those on which known faults of
 #: Cranelift depend.
-_LOWERING = ("preserve_frame_pointers", "enable_pinned_reg")
-_DECISIVE = (*_LOWERING, "opt_level", "enable_nan_canonicalization")
+LOWERING_SETTINGS = ("preserve_frame_pointers", "enable_pinned_reg")
+_DECISIVE = (*LOWERING_SETTINGS, "opt_level", "enable_nan_canonicalization")
 _Settings = tuple[tuple[str, str], ...]
 
 
@@ -125,7 +125,7 @@ def supported_keys(isa: str, settings: _Settings, flags: _Settings) -> frozenset
     """
     shared, own = DEFAULT_SETTINGS | dict(settings), dict(flags)
     faults = tuple(known_faults.applying(isa, shared, own))
-    lowering = DEFAULT_SETTINGS | {name: v for name, v in settings if name in _LOWERING}
+    lowering = DEFAULT_SETTINGS | {name: v for name, v in settings if name in LOWERING_SETTINGS}
     # Most flags change nothing, so hundreds of combinations lead to a handful of targets.
     target = probed_target(isa, lowering, own, switches=switches(isa))
     return _sound_keys(isa, target.settings, target.flags, faults)

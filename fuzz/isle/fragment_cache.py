@@ -1,7 +1,8 @@
 """Fragments on disk.
 
 Finding out which candidate of each rule fires it takes half a minute. The answer is a function of
-the build and of this project's sources, so it is computed once for both.
+the build and of this project's sources, so it is computed once for both. For the pinned release and
+the usual choices of ISAs the fragments ship with the sources.
 
 A cache may be empty, missing or corrupt: then fragments are made again, and are the same.
 """
@@ -19,7 +20,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from backend.cranelift import disk_cache
+from backend.cranelift import disk_cache, support_matrix
+from backend.cranelift.shipped import key_of, read_shipped
 from clif.typed_instructions import InstructionKey, TypedInstruction
 from clif.types import Type, by_name
 from fuzz.cases.build_identity import build_identity
@@ -57,10 +59,12 @@ class FragmentCache:
 
     Args:
         file: need not exist, nor be writable.
+        shipped: the fragments that ship, as JSON, by rule and variant.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, shipped: Mapping[str, Sequence[Any]] | None = None) -> None:
         self._file = file
+        self._shipped = shipped or {}
         self._owner = 0
         self._connection: sqlite3.Connection | None = None
         self._waiting: list[tuple[str, int, str]] = []
@@ -69,13 +73,16 @@ class FragmentCache:
         self, rule: str, variant: int, instructions: Mapping[InstructionKey, TypedInstruction]
     ) -> ChosenFragment | None:
         """Return what was put there, made of these instructions; None if nothing was."""
+        shipped = self._shipped.get(rule)
+        if shipped is not None:
+            return _decode(shipped[variant], instructions)
         values = [rule, variant]
         rows = self._run("select text from fragments where rule = ? and variant = ?", values)
         return _decode(json.loads(rows[0][0]), instructions) if rows else None
 
     def put(self, rule: str, variant: int, chosen: ChosenFragment) -> None:
         """Keep a chosen fragment. It is written to disk together with others."""
-        text = json.dumps(_encode(chosen), separators=(",", ":"))
+        text = json.dumps(encode(chosen), separators=(",", ":"))
         self._waiting.append((rule, variant, text))
         if len(self._waiting) >= _BATCH:
             self.flush()
@@ -123,7 +130,7 @@ def user_cache(isas: tuple[str, ...], types: tuple[Type, ...]) -> FragmentCache:
     digest.update(" ".join([*isas, *(type_.name for type_ in types)]).encode())
     file = disk_cache.folder() / f"fragments-{digest.hexdigest()[:16]}.sqlite"
     _remove_old(file)
-    return FragmentCache(file)
+    return FragmentCache(file, shipped_fragments(isas, types))
 
 
 def _remove_old(kept: Path) -> None:
@@ -136,10 +143,50 @@ def _remove_old(kept: Path) -> None:
         return  # another process was faster, or the folder is not writable
 
 
+# --- what ships ---
+
+SHIPPED: Final = Path(__file__).with_name("fragments.json.z")
+#: Our sources that the fragments depend on, beside those of the support matrices.
+_SOURCES: Final = (
+    "backend/cranelift/isle.py",
+    "backend/cranelift/known_faults.py",
+    "clif",
+    "fuzz/entropy.py",
+    "fuzz/generate",
+    "fuzz/isle",
+)
+
+
+def shipped_key() -> str:
+    """Return the key of the shipped fragments for this build."""
+    return f"{support_matrix.shipped_key()} {key_of(_SOURCES)}"
+
+
+@cache
+def _shipped() -> dict[str, dict[str, list[Any]]]:
+    return read_shipped(SHIPPED, shipped_key()) or {}
+
+
+def ships() -> bool:
+    """Return whether fragments ship for this build."""
+    return bool(_shipped())
+
+
+def shipped_fragments(isas: tuple[str, ...], types: tuple[Type, ...]) -> dict[str, list[Any]]:
+    """Return the fragments that ship for these ISAs and types, by rule; none if there are none."""
+    return _shipped().get(shipped_name(isas, types), {})
+
+
+def shipped_name(isas: Sequence[str], types: Sequence[Type]) -> str:
+    """Return what the fragments for these ISAs and types are called in the shipped file."""
+    return f"{' '.join(isas)}: {' '.join(type_.name for type_ in types)}"
+
+
 # --- as JSON ---
 
 
-def _encode(chosen: ChosenFragment) -> Any:
+def encode(chosen: ChosenFragment) -> Any:
+    """Return a chosen fragment as JSON."""
     fragment = chosen.fragment
     if fragment is None:
         return None

@@ -87,6 +87,11 @@ class RuleFragments:
     def __repr__(self) -> str:
         return f"<fragments of {self.unit.name} {self.rule.place}>"
 
+    @property
+    def name(self) -> str:
+        """What the rule is called in caches: its unit, and its place in the sources."""
+        return f"{self.unit.name} {self.rule.place}"
+
     def fragment(self, number: int) -> Fragment | None:
         """Return variant ``number``, of ``VARIANTS``.
 
@@ -95,18 +100,19 @@ class RuleFragments:
         Returns:
             None if there is no candidate.
         """
-        return self._choose(number).fragment
+        return self.chosen(number).fragment
 
     def fires(self, number: int) -> bool:
         """Return whether a variant fires the rule by itself."""
-        return self._choose(number).target is not None
+        return self.chosen(number).target is not None
 
     def target(self, number: int) -> Target | None:
         """Return the target for which a variant fires the rule by itself, or None."""
-        target = self._choose(number).target
+        target = self.chosen(number).target
         return None if target is None else self.compiler.targets(self.unit)[target]
 
-    def _choose(self, number: int) -> ChosenFragment:
+    def chosen(self, number: int) -> ChosenFragment:
+        """Return the candidate that was chosen for a variant."""
         chosen = self._chosen.get(number)
         if chosen is None:
             chosen = self._chosen[number] = self._through_cache(number)
@@ -115,11 +121,10 @@ class RuleFragments:
     def _through_cache(self, number: int) -> ChosenFragment:
         if self._cache is None:
             return self._try(number)
-        name = f"{self.unit.name} {self.rule.place}"
-        chosen = self._cache.get(name, number, self.instruction_set.by_key)
+        chosen = self._cache.get(self.name, number, self.instruction_set.by_key)
         if chosen is None:
             chosen = self._try(number)
-            self._cache.put(name, number, chosen)
+            self._cache.put(self.name, number, chosen)
         return chosen
 
     def _try(self, number: int) -> ChosenFragment:

@@ -22,6 +22,7 @@ from extension import build_extension
 from locking import exclusive
 from messages import SetupError, fail
 from packages import install_packages
+from precompute import precompute
 from stamps import Stamps
 from toolchain import require
 from variant import ROOT, Variant
@@ -78,6 +79,7 @@ def set_up(variant: Variant) -> None:
         if _need_extension(stamps):
             build_extension(variant)
             stamps.mark_extension()
+            precompute(variant)
 
 
 def _need_extension(stamps: Stamps) -> bool:

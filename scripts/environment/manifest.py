@@ -44,6 +44,8 @@ def manifest_for(variant: Variant) -> Path:
 def _adapted(variant: Variant, cranelift: Path) -> str:
     data = tomllib.loads((_BACKEND / "Cargo.toml").read_text())
     data["lib"]["path"] = str(_BACKEND / "src" / "lib.rs")
+    # The extension tells by its version that its Cranelift is not the published one.
+    data["package"]["version"] += "+local"
     build = _BACKEND / "build.rs"
     data["package"]["build"] = str(build) if build.exists() else False
     dependencies = data["dependencies"]
