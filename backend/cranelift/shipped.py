@@ -56,7 +56,7 @@ def read_shipped(path: Path, key: str) -> Any | None:
     """Return the contents of a file that ships; None if it is missing or for another build."""
     if not _cranelift.published or os.environ.get(OFF) == "off":
         return None
-    with suppress(OSError, ValueError, KeyError, zlib.error):
+    with suppress(OSError, ValueError, KeyError, TypeError, zlib.error):
         data = json.loads(zlib.decompress(path.read_bytes()))
         if data["key"] == key:
             return data["contents"]
