@@ -16,7 +16,7 @@ from clif.function import Block, BlockCall, Function, StackSlot, Value
 from clif.outcome import Status
 from interp.lanes import Lanes, Mask, choose
 from interp.machine import Machine
-from interp.memory import GUARD, Segment
+from interp.memory import GUARD, LARGEST_STACK, LARGEST_STACKS, Segment
 from interp.registry import EFFECTS, Pure, Unsupported
 from interp.schedule import block_order
 from interp.unsupported import REASONS
@@ -260,6 +260,7 @@ class Frame:
         place = machine.stack_pointer
         for slot in self.function.stack_slots:
             place = (place - GUARD - slot.size) & -max(slot.align, 16)
+            _refuse_large(machine, machine.stack_top - place)
             contents = np.empty((machine.n, slot.size), np.uint8)
             contents.fill(machine.garbage)
             self._slots[slot] = segment = Segment(place, contents)
@@ -269,6 +270,18 @@ class Frame:
     def slot_address(self, slot: StackSlot) -> int:
         """Return the address of a stack slot."""
         return self._slots[slot].base
+
+
+def _refuse_large(machine: Machine, size: int) -> None:
+    """Refuse stack slots that take too much memory.
+
+    Raises:
+        Unsupported: an input has more than ``LARGEST_STACK`` bytes of them, or all have more than
+            ``LARGEST_STACKS``.
+    """
+    if size > LARGEST_STACK or size * machine.n > LARGEST_STACKS:
+        reason = f"{size} bytes of stack slots for each of {machine.n} inputs are too many"
+        raise Unsupported("explicit_slot", "", reason)
 
 
 def _effect(name: str) -> Pure:

@@ -11,7 +11,7 @@ from clif.function import Function, Value
 from clif.outcome import Status
 from interp.lanes import Lanes, Mask
 from interp.memory import FUNCTION_BASE, STACK_TOP, SYMBOL_BASE, Memory
-from interp.options import Counters, RunOptions
+from interp.options import Counters, NanBits, RunOptions
 from interp.registry import Unsupported
 from interp.tables import Tables, tables
 
@@ -24,6 +24,7 @@ class Machine:
         everyone: the mask of all inputs.
         skew: what is added to every made-up address; it depends on ``RunOptions.layout``.
         garbage: the byte that fills fresh stack slots.
+        stack_top: the end of the stack.
         stack_pointer: the lowest address of the open frames' stack slots.
         depth: the number of open calls.
         status, traps, details: how inputs ended, as in ``clif.outcome.Outcomes``.
@@ -38,7 +39,7 @@ class Machine:
         self.n = n
         self.options = options
         self.tables: Tables = tables(
-            canonical=options.canonical_nans, odd=options.odd_nans and not options.canonical_nans
+            NanBits.POSITIVE if options.canonical_nans else options.nan_bits
         )
         self.everyone: Mask = np.ones(n, np.bool_)
         self.rows = np.arange(n)
@@ -47,7 +48,7 @@ class Machine:
         near, far = (options.layout * 0x9E3779 & 0xFFFFFF) * 16, options.layout << 44
         self.skew = near + far
         self.garbage = (0xA5 + 29 * options.layout) & 0xFF
-        self.stack_pointer = STACK_TOP - near + far
+        self.stack_top = self.stack_pointer = STACK_TOP - near + far
         self.depth = 0
         self.status = np.zeros(n, np.uint8)
         self.traps: dict[int, str] = {}

@@ -21,6 +21,9 @@ STACK_LOW: Final = 0x3000_0000
 STACK_TOP: Final = 0x5000_0000
 FUNCTION_BASE: Final = 0x6000_0000
 SYMBOL_BASE: Final = 0x7000_0000
+#: The most bytes of stack slots that one input may have open at a time, and all inputs together.
+LARGEST_STACK: Final = 64 << 20
+LARGEST_STACKS: Final = 512 << 20
 #: Unused bytes between stack slots: an access beyond the end of one does not hit the next.
 GUARD: Final = 64
 

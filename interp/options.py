@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final
+
+
+class NanBits(Enum):
+    """Which sign and payload the NaNs have that arithmetic makes, where CLIF leaves them open."""
+
+    HOST = "as NumPy makes them on this machine's CPU"
+    ONES = "all bits set, as no CPU makes them"
+    POSITIVE = "positive, without payload"
+    NEGATIVE = "negative, without payload"
+    VARIED = "different for each instruction"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +29,14 @@ class RunOptions:
             setting ``enable_nan_canonicalization``.
         fuel: instructions that one input may execute, checked at the start of each block.
         layout: each number gives other made-up addresses and other garbage in fresh stack slots.
-        odd_nans: NaNs that arithmetic makes have a sign and payload that no CPU gives them. It has
-            no effect together with ``canonical_nans``.
+        nan_bits: sign and payload of NaNs that arithmetic makes; without effect together with
+            ``canonical_nans``.
     """
 
     canonical_nans: bool = False
     fuel: int = 1_000_000
     layout: int = 0
-    odd_nans: bool = False
+    nan_bits: NanBits = NanBits.HOST
 
 
 DEFAULT: Final = RunOptions()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final
 
 import numpy as np
@@ -13,37 +13,51 @@ from clif.function import Inst
 from clif.nan_payload import NAN_PRODUCING
 from clif.types import F128, FLOATS, Type
 from interp.lanes import FLOAT, Lanes
+from interp.options import NanBits
 from interp.registry import PURE, PURE_ON, Pure
 
 #: The general table; and one for each type that has meanings of its own, completed by the general.
 Tables = tuple[dict[str, Pure], dict[Type | None, dict[str, Pure]]]
 
 _CANONICAL: Final = {type_: canonical_nan(type_) for type_ in FLOATS}
-#: Negative, with all bits of the payload set.
-_ODD: Final = {type_: type_.mask for type_ in FLOATS}
+_FIXED: Final[dict[NanBits, Mapping[Type, int]]] = {
+    NanBits.ONES: {type_: type_.mask for type_ in FLOATS},
+    NanBits.POSITIVE: _CANONICAL,
+    NanBits.NEGATIVE: {type_: _CANONICAL[type_] | type_.sign_bit for type_ in FLOATS},
+}
 
 
 @cache
-def tables(*, canonical: bool, odd: bool = False) -> Tables:
-    """Return the tables of a run, by its options about NaNs."""
-    if not (canonical or odd):
+def tables(nan_bits: NanBits = NanBits.HOST) -> Tables:
+    """Return the tables of a run in which arithmetic makes such NaNs."""
+    if nan_bits is NanBits.HOST:
         return PURE, {type_: {**PURE, **table} for type_, table in PURE_ON.items()}
-    nans = _CANONICAL if canonical else _ODD
-    general = _with_nans(nans, PURE)
+    general = _with_nans(nan_bits, PURE)
     own: dict[Type | None, dict[str, Pure]] = {
-        type_: {**general, **_with_nans(nans, table)} for type_, table in PURE_ON.items()
+        type_: {**general, **_with_nans(nan_bits, table)} for type_, table in PURE_ON.items()
     }
     return general, own
 
 
-def _with_nans(nans: Mapping[Type, int], table: dict[str, Pure]) -> dict[str, Pure]:
-    wrapped = {name: _replacing(nans, table[name]) for name in NAN_PRODUCING if name in table}
-    return {**table, **wrapped}
+def _with_nans(nan_bits: NanBits, table: dict[str, Pure]) -> dict[str, Pure]:
+    replacing = _varying if nan_bits is NanBits.VARIED else partial(_replacing, _FIXED[nan_bits])
+    return {**table, **{n: replacing(table[n]) for n in NAN_PRODUCING if n in table}}
 
 
 def _replacing(nans: Mapping[Type, int], meaning: Pure) -> Pure:
     def replacing(inst: Inst, *args: Lanes) -> Any:
         return _replace_nans(nans, inst.results[0].type, meaning(inst, *args))
+
+    return replacing
+
+
+def _varying(meaning: Pure) -> Pure:
+    def replacing(inst: Inst, *args: Lanes) -> Any:
+        type_, number = inst.results[0].type, inst.results[0].number
+        payload = number % 255 + 1  # fits below the quiet bit of an f16
+        sign = type_.lane.sign_bit * (number & 1)
+        nans = {type_.lane: _CANONICAL[type_.lane] | sign | payload}
+        return _replace_nans(nans, type_, meaning(inst, *args))
 
     return replacing
 

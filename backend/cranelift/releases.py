@@ -92,6 +92,7 @@ class ReleaseCode:
     block_starts: list[int]
     instructions: int
     clif: str
+    frame_size: int | None = None
 
 
 class ReleaseCompiler:

@@ -12,7 +12,15 @@ import numpy as np
 from unicorn.unicorn_const import UC_HOOK_MEM_INVALID
 
 from backend.emulator import control_block
-from backend.emulator.guest_memory import EXIT, STACK_FILL, STACK_TOP, GuestMemory, garbage
+from backend.emulator.guest_memory import (
+    EXIT,
+    LARGEST_STACK,
+    STACK,
+    STACK_FILL,
+    STACK_TOP,
+    GuestMemory,
+    garbage,
+)
 from backend.emulator.isa import Isa, Part
 from backend.emulator.unicorn_engine import Uc, UcError, add_hook
 from backend.emulator.watchdog import Watched
@@ -22,6 +30,8 @@ TIME_LIMIT: Final = 2.0
 
 #: Garbage above the driver's stack pointer, so that stray writes there hit mapped memory.
 _ABOVE_STACK: Final = 256
+#: So far below its own frame a function may access the stack: to probe it, and for what it pushes.
+_BELOW_FRAME: Final = 64 << 10
 
 
 class End(Enum):
@@ -69,6 +79,7 @@ class Cpu(ABC):
         self.stack_fill = self.memory.stack[-STACK_FILL:]
         self.watched = Watched(uc, TIME_LIMIT)
         self.invalid = ""
+        self.frame_bytes = 0
         add_hook(uc, UC_HOOK_MEM_INVALID, self._on_invalid_access)
         self.fill_registers(iter(garbage(seed=3, size=8 * 128).view("<u8").tolist()))
         self._call_from_exit()
@@ -126,6 +137,16 @@ class Cpu(ABC):
         """Write a register."""
         self.uc.reg_write(self.number(register), value)
 
+    def expect_frames(self, frame_bytes: int) -> None:
+        """Prepare for the next program.
+
+        Args:
+            frame_bytes: the sum of its functions' stack frames. So far below the stack pointer, it
+                may access stack that is not mapped yet.
+        """
+        self.frame_bytes = frame_bytes
+        self.memory.shrink_stack()
+
     def fill_stack(self) -> None:
         """Fill the upper end of the stack with garbage."""
         self.stack_fill[:] = self.stack_bottom
@@ -178,8 +199,19 @@ class Cpu(ABC):
     def _on_invalid_access(
         self, uc: Uc, access: int, address: int, size: int, value: int, data: Any
     ) -> bool:
+        if self._reaches_below_stack(address):
+            self.memory.grow_stack()
+            return True
         self.invalid = f" at {address:#x}, {size} bytes"
         return False  # it stays an error
+
+    def _reaches_below_stack(self, address: int) -> bool:
+        """Whether an access is one of a program with big frames, or deep recursion, to its
+        stack."""
+        if self.memory.deep_stack is not None or not STACK_TOP - LARGEST_STACK <= address < STACK:
+            return False
+        lowest = self.register(self.isa.stack_pointer) - self.frame_bytes - _BELOW_FRAME
+        return address >= lowest
 
 
 #: Makes the emulated CPU of an ISA.

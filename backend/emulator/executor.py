@@ -19,7 +19,7 @@ from unicorn.unicorn_const import UC_HOOK_CODE
 from backend.emulator import control_block
 from backend.emulator.cpu import CPU, End, Stop
 from backend.emulator.driver import Driver, Drivers
-from backend.emulator.guest_memory import RING, SLOTS, THUNKS
+from backend.emulator.guest_memory import LARGEST_STACK, RING, SLOTS, STACK_SIZE, THUNKS
 from backend.emulator.isa import Isa
 from backend.emulator.libcalls import LibraryCalls
 from backend.emulator.linker import Compiled, Linked, Linker
@@ -60,6 +60,14 @@ class _Run:
         if isinstance(self.rows, slice):
             return int(self.rows.start) + position
         return int(self.rows[position])
+
+
+class StackError(ValueError):
+    """A program's stack frames do not fit into the emulated stack."""
+
+    def __init__(self, size: int) -> None:
+        most = LARGEST_STACK >> 20
+        super().__init__(f"needs {size} bytes of stack, more than the emulated {most} MiB")
 
 
 class Executor:
@@ -134,10 +142,12 @@ class Executor:
             ConventionError: the function's calling convention is not described.
             SignatureError: the function has too many parameters or results.
             RegionError: the region's size is not supported.
+            StackError: the program's stack frames do not fit into the emulated stack.
             CompileError, CompilerPanic: Cranelift cannot compile the driver.
         """
         started = perf_counter_ns()
         self.isa.refuse_lacking(settings)
+        self.cpu.expect_frames(_frame_bytes(program))
         self.linked = linked = self.linker.link(program)
         driver = self.drivers.get(signature, settings)
         main = linked.by_name[entry or program[0].name].address
@@ -279,6 +289,20 @@ def _skip(run: _Run, positions: range) -> None:
     for row in map(run.row, positions):
         run.outcomes.status[row] = Status.HUNG
         run.outcomes.details[row] = "not run: others hung before"
+
+
+def _frame_bytes(program: Sequence[Compiled]) -> int:
+    """Return the sum of all stack frames of a program, the largest stack if one is not known.
+
+    Raises:
+        StackError: they do not fit into the emulated stack.
+    """
+    if any(function.frame_size is None for function in program):
+        return LARGEST_STACK
+    size = sum(function.frame_size or 0 for function in program)
+    if size > LARGEST_STACK - STACK_SIZE:
+        raise StackError(size)
+    return size
 
 
 def _no_outcomes(driver: Driver, signature: Signature, inputs: Inputs) -> Outcomes:

@@ -51,6 +51,9 @@ REGIONS: Final = 0x5A17_3000_0000
 STACK: Final = 0x7E5A_0001_0000 - (2 << 12)
 STACK_SIZE: Final = 512 << 10
 STACK_TOP: Final = STACK + STACK_SIZE
+#: The most bytes of stack that a program can have. What is below ``STACK`` is mapped for programs
+#: that need it, and unmapped after them.
+LARGEST_STACK: Final = 64 << 20
 
 #: So many bytes of the stack, from its top down, are filled with garbage before each batch.
 STACK_FILL: Final = 32 << 10
@@ -95,12 +98,24 @@ class GuestMemory:
         self.stubs = self.map(STUBS, STUBS_SIZE, READ_EXEC)
         self.symbols = self.map(SYMBOLS, SYMBOLS_SIZE, READ_WRITE)
         self.stack = self.map(STACK, STACK_SIZE, READ_WRITE)
+        self.deep_stack: Bytes | None = None
 
     def map(self, address: int, size: int, protection: int) -> Bytes:
         """Map new host memory at a guest address and return it."""
         memory = host_memory(size)
         self.map_host(address, memory, protection)
         return memory
+
+    def grow_stack(self) -> None:
+        """Map the rest of the largest stack below the stack that stays mapped."""
+        size = LARGEST_STACK - STACK_SIZE
+        self.deep_stack = self.map(STACK - size, size, READ_WRITE)
+
+    def shrink_stack(self) -> None:
+        """Undo ``grow_stack``, if it was called."""
+        if self.deep_stack is not None:
+            self.uc.mem_unmap(STACK - self.deep_stack.nbytes, self.deep_stack.nbytes)
+            self.deep_stack = None
 
     def map_host(self, address: int, memory: npt.NDArray[Any], protection: int) -> None:
         """Map a contiguous array. The caller keeps it alive as long as the engine."""

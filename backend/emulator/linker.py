@@ -49,6 +49,10 @@ class Compiled(Protocol):
     @property
     def alignment(self) -> int: ...
     @property
+    def frame_size(self) -> int | None:
+        """Bytes of its stack frame; None if that is not known."""
+
+    @property
     def block_starts(self) -> Sequence[int]:
         """Offsets at which blocks start, as far as they are known."""
 

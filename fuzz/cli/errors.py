@@ -9,6 +9,8 @@ from reports.text import printable
 EXIT_CLEAN = 0
 EXIT_FINDINGS = 1
 EXIT_USAGE = 2
+#: The failure that a file records does not show with this build.
+EXIT_NOT_FAILING = 3
 EXIT_INTERRUPTED = 130
 #: As a shell reports a program that SIGPIPE ended: whoever read the output has closed it.
 EXIT_CLOSED_PIPE = 141
@@ -18,6 +20,12 @@ class BadInput(click.ClickException):
     """An error that the user can correct: wrong options, files that cannot be read."""
 
     exit_code = EXIT_USAGE
+
+
+class NotFailingHere(click.ClickException):
+    """A case does not fail with this build, or not in the way that its file records."""
+
+    exit_code = EXIT_NOT_FAILING
 
 
 def complain(message: str) -> None:

@@ -36,12 +36,14 @@ class CrossCheck:
         known: the differences that known faults explain, by fault. Inputs that the fault keeps it
             from running have no difference here.
         differences: all other differences from the first oracle.
+        open: by input, why CLIF leaves its outcome open, of inputs with a difference besides these.
     """
 
     outcomes: Outcomes
     unsupported: dict[int, str] = field(default_factory=dict)
     known: dict[tuple[InterpreterFault, ...], list[Difference]] = field(default_factory=dict)
     differences: list[Difference] = field(default_factory=list)
+    open: dict[int, str] = field(default_factory=dict)
 
     @property
     def compared(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeAlias
 
 from backend.cranelift.compiler import (
     CompileError,
@@ -28,12 +28,18 @@ from fuzz.differential.finding import Finding, FindingKind, opcodes_in_bucket
 #: Exceptions of Cranelift for functions that it cannot compile.
 COMPILER_FAILURES: Final = (VerifierError, CompileError, CompilerPanic)
 
+_Failure: TypeAlias = VerifierError | CompileError | CompilerPanic
+
 #: Cranelift's message names the instruction without lowering: ``inst = `v3 = smax.i128 v1, v2```.
 _UNSUPPORTED_INST = re.compile(r"`(?:[^`=]* = )?(\w+)\.(\w+)[ `]")
 _ADDRESS = re.compile(r",? pc (?:%\S+|0x\S+)| at 0x[0-9a-f]+")
 _PLAIN_NUMBER = re.compile(r"(?<![A-Za-z0-9])[+-]?\d+")
 _ENTITY = re.compile(r"\b(v|block|inst|ss|fn|sig|gv|region)\d+")
 _LONGEST = 120
+#: Cranelift's message for what it does not compile by design, and the size of stack frames for
+#: which that is expected.
+_LIMIT: Final = "Implementation limit exceeded"
+_LARGE_FRAME: Final = 64 << 20
 
 
 def compiler_failure(isa: str, error: VerifierError | CompileError | CompilerPanic) -> Finding:
@@ -68,6 +74,17 @@ def unsupported(case: Case, isa: str, error: UnsupportedError) -> Finding | str:
     explanation = (f"in %{error.function}: {error.message}",)
     detail = f"{name}, which is not in the case: {reason}"
     return Finding(FindingKind.COMPILE_ERROR, isa, detail, explanation)
+
+
+def refusal(isa: str, functions: Sequence[Function], error: _Failure) -> str:
+    """Return why a failed compilation is no failure; empty if it is one.
+
+    Cranelift says that it does not compile stack frames beyond some size.
+    """
+    largest = max((sum(s.size for s in f.stack_slots) for f in functions), default=0)
+    if largest < _LARGE_FRAME or _LIMIT not in error.message:
+        return ""
+    return f"{isa}: {_LIMIT}: stack slots of {largest} bytes"
 
 
 def mark_known(finding: Finding, functions: Sequence[Function]) -> Finding:

@@ -66,6 +66,11 @@ def failure_signatures(verdict: Verdict) -> list[FailureSignature]:
     return [FailureSignature(kind, tuple(shown), what) for (kind, what), shown in isas.items()]
 
 
+def is_fault_of_a_tool(kind: FindingKind | None) -> bool:
+    """Return whether failures of a kind are known faults of the emulator or of an interpreter."""
+    return kind in (FindingKind.EMULATOR_FAULT, FindingKind.ORACLE_FAULT)
+
+
 def primary(found: Sequence[FailureSignature], isa: str = "") -> FailureSignature | None:
     """Choose the failure to go by.
 

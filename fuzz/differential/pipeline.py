@@ -25,6 +25,7 @@ from backend.cranelift.compiler import (
 from backend.cranelift.fired_rules import FiredRules
 from backend.emulator.convention import ConventionError
 from backend.emulator.driver import SignatureError
+from backend.emulator.executor import StackError
 from backend.emulator.isa import UnemulatedFlagError
 from backend.emulator.linker import Compiled as Code
 from backend.emulator.linker import CompiledCode, LinkError
@@ -34,12 +35,13 @@ from clif.function import Function
 from clif.outcome import Outcomes, Status
 from clif.printer import print_functions
 from fuzz.cases.case import Case, effective_settings, has_canonical_nans
-from fuzz.cases.compare import compare
+from fuzz.cases.compare import Difference, compare
 from fuzz.differential import diagnosis
 from fuzz.differential.agreement import outlier_on_all
 from fuzz.differential.crosscheck import CrossChecker
 from fuzz.differential.diagnosis import mark_known
 from fuzz.differential.finding import Finding
+from fuzz.differential.open_inputs import open_inputs
 from fuzz.differential.oracle import DEFAULT_FUEL, Oracle, OracleError, interpreter
 from fuzz.differential.stage import Stage
 from fuzz.differential.verdict import IsaRun, Verdict
@@ -49,6 +51,7 @@ NOT_EXECUTABLE: Final = (
     LinkError,
     SignatureError,
     RegionError,
+    StackError,
     ConventionError,
     UnemulatedFlagError,
 )
@@ -203,8 +206,11 @@ class Pipeline:
                 case reason:
                     verdict.rejected.append(reason)
         except diagnosis.COMPILER_FAILURES as error:
-            finding = diagnosis.compiler_failure(run.isa, error)
-            verdict.findings.append(mark_known(finding, case.functions))
+            if reason := diagnosis.refusal(run.isa, case.functions, error):
+                verdict.rejected.append(reason)
+            else:
+                finding = diagnosis.compiler_failure(run.isa, error)
+                verdict.findings.append(mark_known(finding, case.functions))
         finally:
             run.compile_ns = process_time_ns() - start
             verdict.stage_ns[Stage.COMPILE] += run.compile_ns
@@ -250,11 +256,31 @@ class Pipeline:
         assert run.outcomes is not None
         start = self._begin(Stage.COMPARE)
         canonical = has_canonical_nans(case)
-        run.differences = compare(verdict.expected, run.outcomes, canonical_nans=canonical)
+        found = compare(verdict.expected, run.outcomes, canonical_nans=canonical)
+        run.differences, run.open = self._settled(case, found, verdict)
         if run.differences:
             verdict.findings.append(self._diagnose(case, run, code, verdict.expected))
         verdict.executions += case.inputs.count
         verdict.stage_ns[Stage.COMPARE] += process_time_ns() - start
+
+    def _settled(
+        self, case: Case, differences: list[Difference], verdict: Verdict
+    ) -> tuple[list[Difference], dict[int, str]]:
+        """Sort out the inputs whose outcome CLIF leaves open.
+
+        Returns:
+            The other differences, and the reasons by input.
+        """
+        left_open = open_inputs(
+            case.functions,
+            case.inputs,
+            [difference.input for difference in differences],
+            canonical_nans=has_canonical_nans(case),
+            fuel=self.fuel,
+        )
+        reasons = {f"open: {reason}" for reason in left_open.values()}
+        verdict.rejected += sorted(reasons.difference(verdict.rejected))
+        return [d for d in differences if d.input not in left_open], left_open
 
     def _cross_check(self, case: Case, functions: Functions | None, verdict: Verdict) -> None:
         """Compare the two oracles, and name the outlier in every finding."""
@@ -267,6 +293,7 @@ class Pipeline:
             return
         finally:
             verdict.stage_ns[Stage.CROSSCHECK] += process_time_ns() - start
+        check.differences, check.open = self._settled(case, check.differences, verdict)
         verdict.second = check
         for faults, differences in check.known.items():
             verdict.findings.append(diagnosis.oracle_fault(case, faults, differences))
@@ -289,7 +316,8 @@ class Pipeline:
         suspects = diagnosis.spurious_faults(run.isa, run.compiled)
         if suspects:
             padded = self._outcomes(case, run, code, expected, guard_padding=True)
-            remaining = compare(expected, padded, canonical_nans=has_canonical_nans(case))
+            differences = compare(expected, padded, canonical_nans=has_canonical_nans(case))
+            remaining = [d for d in differences if d.input not in run.open]
             if not remaining:
                 return diagnosis.emulator_fault(case, run.isa, suspects, run.differences)
             run.outcomes, run.differences = padded, remaining

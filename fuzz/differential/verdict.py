@@ -26,6 +26,8 @@ class IsaRun:
     Attributes:
         outcomes: None if the code was not executed.
         differences: outcomes that differ from the oracle's.
+        open: by input, why CLIF leaves its outcome open, of inputs whose outcome differs but is no
+            failure for that.
         fired: numbers of the ISLE rules that fired while the case was compiled; empty unless the
             pipeline watches rules.
     """
@@ -34,6 +36,7 @@ class IsaRun:
     compiled: Sequence[CompiledCode] = ()
     outcomes: Outcomes | None = None
     differences: list[Difference] = field(default_factory=list)
+    open: dict[int, str] = field(default_factory=dict)
     live_instructions: int = 0
     fired: list[int] = field(default_factory=list)
     compile_ns: int = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from backend.cranelift.compiler import (
     Compiled,
@@ -16,21 +15,21 @@ from backend.cranelift.compiler import (
 )
 from backend.emulator.convention import ConventionError
 from backend.emulator.driver import SignatureError
-from backend.emulator.guest_memory import STACK_SIZE
+from backend.emulator.executor import StackError
 from backend.emulator.isa import UnemulatedFlagError
 from backend.emulator.linker import LinkError
 from backend.isa.executors import executor_for
 from backend.isa.registry import ISAS
 from clif.function import Function
-from clif.outcome import Status
 from fuzz.cases.compare import Observed, observe
-from fuzz.differential.diagnosis import breaks_the_abi, wrong_forms
+from fuzz.differential.diagnosis import breaks_the_abi, refusal, wrong_forms
 from fuzz.filetests.filetest import (
     Filetest,
     FiletestCommand,
     Translation,
     inputs_of,
     involved,
+    open_reason,
     undefined_names,
 )
 from fuzz.filetests.header import TargetSpec
@@ -45,9 +44,6 @@ from fuzz.filetests.results import (
     missing_part,
     skipped,
 )
-
-#: Bytes of stack for the driver, the thunk, and what callees use besides their frames.
-_STACK_RESERVE: Final = 16 << 10
 
 
 def emulate(
@@ -88,8 +84,9 @@ def _on_target(
         closure = _closure(filetest.translations(target), name)
         if isinstance(closure, list):
             return _emulate(filetest, spec, isa, name, commands, closure)
-        result = _not_compiled(closure, str(spec))
-    except (LinkError, SignatureError, ConventionError, UnemulatedFlagError) as error:
+        refused = refusal(isa, involved(filetest, name), closure)
+        result = skipped(refused, str(spec)) if refused else _not_compiled(closure, str(spec))
+    except (LinkError, SignatureError, StackError, ConventionError, UnemulatedFlagError) as error:
         result = skipped(str(error), str(spec))
     except SettingsError as error:
         result = failed(str(error), str(spec))
@@ -154,7 +151,9 @@ def _emulate(
         actual = observe(outcomes, row)
         result = check_result(command.expectation, actual, str(spec), exact_nans=exact)
         if result.status is CommandStatus.FAILED:
-            excuse = _excuse(filetest, functions, isa, code, actual)
+            excuse = _excuse(filetest, functions, isa, code, actual) or open_reason(
+                functions, command, canonical_nans=CANONICAL in spec.settings
+            )
             result = skipped(excuse, str(spec)) if excuse else result
         found.append(result)
     return found
@@ -173,7 +172,4 @@ def _excuse(
     faults = wrong_forms(isa, code)
     if faults:
         return f"known fault of the emulator: {' '.join(fault.name for fault in faults)}"
-    used = sum(function.frame_size or 0 for function in code)
-    if actual.status is Status.VIOLATED and used > STACK_SIZE - _STACK_RESERVE:
-        return f"needs more stack than the emulated {STACK_SIZE >> 10} KiB"
     return missing_part(actual, *undefined_names(filetest, functions))

@@ -24,6 +24,8 @@ from clif.testfile import Comment, RunCommand
 from fuzz.cases.case import reachable_functions
 from fuzz.cases.compare import Observed
 from fuzz.cases.run_lines import Expectation, InputLine, InputLineError, split_line
+from fuzz.differential.open_inputs import open_inputs
+from fuzz.differential.oracle import DEFAULT_FUEL
 from fuzz.filetests.header import Header, TargetSpec, read_header
 
 Translation = Compiled | VerifierError | CompileError | CompilerPanic
@@ -131,6 +133,24 @@ def inputs_of(function: Function, commands: list[FiletestCommand]) -> Inputs:
         for index, type_ in enumerate(function.signature.param_types)
     ]
     return Inputs(len(commands), args)
+
+
+def open_reason(
+    functions: Sequence[Function], command: FiletestCommand, *, canonical_nans: bool
+) -> str:
+    """Return why CLIF leaves the outcome of a command open; empty if it does not.
+
+    Args:
+        functions: the function that the command calls, and those that it needs.
+    """
+    found = open_inputs(
+        functions,
+        inputs_of(functions[0], [command]),
+        [0],
+        canonical_nans=canonical_nans,
+        fuel=DEFAULT_FUEL,
+    )
+    return "".join(f"open: {reason}" for reason in found.values())
 
 
 def involved(filetest: Filetest, name: str) -> list[Function]:

@@ -7,7 +7,14 @@ from clif.function import Function
 from clif.outcome import Outcomes, Status
 from fuzz.cases.compare import Observed, observe
 from fuzz.differential.oracle import DEFAULT_FUEL
-from fuzz.filetests.filetest import Filetest, FiletestCommand, inputs_of, involved, undefined_names
+from fuzz.filetests.filetest import (
+    Filetest,
+    FiletestCommand,
+    inputs_of,
+    involved,
+    open_reason,
+    undefined_names,
+)
 from fuzz.filetests.results import (
     CANONICAL,
     CommandResult,
@@ -49,7 +56,11 @@ def interpret(
         actual = observe(outcomes, row)
         result = check_result(command.expectation, actual, exact_nans=exact)
         if result.status is CommandStatus.FAILED:
-            excuse = _limit(actual) or missing_part(actual, *missing)
+            excuse = (
+                _limit(actual)
+                or missing_part(actual, *missing)
+                or open_reason(functions, command, canonical_nans=_canonical(filetest))
+            )
             result = skipped(excuse) if excuse else result
         found.append(result)
     return found

@@ -45,11 +45,22 @@ def _changes(function: Function) -> Iterator[Change]:
         if block.cold:
             yield partial(setattr, block, "cold", False)
     for slot in function.stack_slots:
-        for size in (1, 2, 4, 8, 16, 32, slot.size // 2, slot.size - 1):
-            if 0 < size < slot.size:
-                yield partial(setattr, slot, "size", size)
+        yield from (partial(setattr, slot, "size", size) for size in _smaller_sizes(slot.size))
     if function.stack_limit is not None:
         yield partial(setattr, function, "stack_limit", None)
+
+
+def _smaller_sizes(size: int) -> Iterator[int]:
+    """Yield sizes for a slot, the smallest first, the last ones close to ``size``.
+
+    Whichever size the failure needs, taking the first that shows it and going on from there halves
+    the distance each time.
+    """
+    yield from (2**n for n in range(6) if 2 ** (n + 1) < size)
+    cut = size // 2
+    while cut:
+        yield size - cut
+        cut //= 2
 
 
 def _flags(inst: Inst) -> Iterator[Change]:

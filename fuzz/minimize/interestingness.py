@@ -14,6 +14,7 @@ from fuzz.differential.failure_signature import (
     primary,
 )
 from fuzz.differential.finding import FindingKind
+from fuzz.differential.recorded_failure import RecordedFailure, shown
 from fuzz.differential.runner import CaseRunner, OnStage
 
 
@@ -46,6 +47,8 @@ class FailureTest:
         wanted: the failure that is accepted; None accepts any.
         isa: an ISA whose failure is preferred if any is accepted.
         second: whether to ask the second oracle too.
+        recorded: the failure that the case's file records. No other failure is accepted then;
+            without it, no known fault of a tool is.
     """
 
     run_case: CaseRunner
@@ -54,6 +57,7 @@ class FailureTest:
     isa: str = ""
     second: bool = False
     on_stage: OnStage | None = None
+    recorded: RecordedFailure | None = None
 
     def __call__(self, case: Case) -> FailureSignature | None:
         try:
@@ -62,7 +66,7 @@ class FailureTest:
             return None  # this build does not know a flag of the case
         found = failure_signatures(verdict)
         if self.wanted is None:
-            return primary(found, self.isa)
+            return primary(shown(self.recorded, found), self.isa)
         return next((failure for failure in found if failure.includes(self.wanted)), None)
 
     def restricted_to(self, failure: FailureSignature) -> FailureTest:

@@ -8,7 +8,6 @@ checked by running the inputs in the interpreter; promises about memory are chec
 from __future__ import annotations
 
 from enum import Enum
-from typing import Final
 
 import interp
 from backend.cranelift import known_faults
@@ -24,11 +23,9 @@ from fuzz.analysis.flow import addresses
 from fuzz.analysis.results import AnalysisResults
 from fuzz.cases.case import Case, effective_settings, has_canonical_nans
 from fuzz.cases.compare import compare
+from fuzz.differential.open_inputs import OTHER_LAYOUTS
 from fuzz.differential.oracle import DEFAULT_FUEL
 from fuzz.differential.pipeline import target_of
-
-#: Numbers that select other made-up addresses and other garbage in fresh memory than the default.
-_OTHER_LAYOUTS: Final = (1, 5)
 
 
 def is_well_formed(case: Case) -> bool:
@@ -76,9 +73,9 @@ def flaws(case: Case) -> frozenset[Flaw]:
     usual = _run(case)
     if usual is None or not _ends_well(case, usual):
         return frozenset({*found, Flaw.ENDS, Flaw.LAYOUT, Flaw.NANS})
-    if any(_differs(case, usual, _run(case, layout=layout)) for layout in _OTHER_LAYOUTS):
+    if any(_differs(case, usual, _run(case, layout=layout)) for layout in OTHER_LAYOUTS):
         found.add(Flaw.LAYOUT)
-    if _differs(case, usual, _run(case, odd_nans=True)):
+    if _differs(case, usual, _run(case, nan_bits=interp.NanBits.ONES)):
         found.add(Flaw.NANS)
     return frozenset(found)
 
@@ -113,12 +110,14 @@ def _differs(case: Case, usual: Outcomes, other: Outcomes | None) -> bool:
     return other is None or bool(compare(usual, other, canonical_nans=canonical))
 
 
-def _run(case: Case, *, layout: int = 0, odd_nans: bool = False) -> Outcomes | None:
+def _run(
+    case: Case, *, layout: int = 0, nan_bits: interp.NanBits = interp.NanBits.HOST
+) -> Outcomes | None:
     options = interp.RunOptions(
         canonical_nans=has_canonical_nans(case),
         fuel=DEFAULT_FUEL,
         layout=layout,
-        odd_nans=odd_nans,
+        nan_bits=nan_bits,
     )
     try:
         return interp.run(case.functions, case.inputs, options)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,7 @@ from fuzz.differential.agreement import outlier_on_all
 from fuzz.differential.crosscheck import CrossCheck
 from fuzz.differential.explain import explain_differences
 from fuzz.differential.finding import Finding
+from fuzz.differential.open_inputs import open_inputs
 from fuzz.differential.pipeline import Pipeline
 from fuzz.differential.verdict import FIRST, IsaRun, Verdict
 from reports.disassembly import listing
@@ -84,7 +86,7 @@ def replay(case_file: CaseFile, pipeline: Pipeline) -> Replay:
     case = case_file.case
     canonical = has_canonical_nans(case)
     verdict = pipeline.check(case)
-    results = [_oracle_result(case_file, verdict, canonical_nans=canonical)]
+    results = [_oracle_result(case_file, verdict, pipeline.fuel)]
     results += _isa_results(verdict, pipeline.isas)
     if verdict.second is not None:
         results.append(_second_result(verdict.second))
@@ -100,9 +102,9 @@ def disassembly(replayed: Replay) -> Iterator[str]:
             yield from listing(run.isa, function)
 
 
-def _oracle_result(
-    case_file: CaseFile, verdict: Verdict, *, canonical_nans: bool
-) -> ExecutorResult:
+def _oracle_result(case_file: CaseFile, verdict: Verdict, fuel: int) -> ExecutorResult:
+    case = case_file.case
+    canonical_nans = has_canonical_nans(case)
     result = ExecutorResult(ORACLE)
     if verdict.expected is None:
         result.problem = "; ".join(verdict.rejected) or "not run"
@@ -117,7 +119,31 @@ def _oracle_result(
         kind = expectation.refuted_by(actual, canonical_nans=canonical_nans)
         if kind is not None:
             result.differences.append(Difference(kind, row, expectation.observed, actual))
+    rows = [difference.input for difference in result.differences]
+    left_open = open_inputs(
+        case.functions, case.inputs, rows, canonical_nans=canonical_nans, fuel=fuel
+    )
+    result.differences = [d for d in result.differences if d.input not in left_open]
+    _note_open(result, left_open, case.inputs.count)
     return result
+
+
+def _note_open(result: ExecutorResult, left_open: Mapping[int, str], count: int) -> None:
+    """Add the inputs on which there is a difference that is no failure to a result."""
+    result.remark = _open_remark(left_open)
+    result.inconclusive = len(left_open) == count
+
+
+def _open_remark(left_open: Mapping[int, str]) -> str:
+    """Say on how many inputs there is a difference that is no failure, and why."""
+    return "; ".join(
+        f"open on {_inputs(count)}: {reason}"
+        for reason, count in Counter(left_open.values()).items()
+    )
+
+
+def _inputs(count: int) -> str:
+    return f"{count} input" + "s" * (count != 1)
 
 
 def _isa_results(verdict: Verdict, isas: Sequence[str]) -> list[ExecutorResult]:
@@ -132,6 +158,7 @@ def _isa_results(verdict: Verdict, isas: Sequence[str]) -> list[ExecutorResult]:
             result.problem = _compile_problem(verdict, isa)
         else:
             result.differences = run.differences
+            _note_open(result, run.open, run.outcomes.count)
         results.append(result)
     return results
 
@@ -147,9 +174,9 @@ def _compile_problem(verdict: Verdict, isa: str) -> str:
 def _second_result(check: CrossCheck) -> ExecutorResult:
     """Return the second oracle's result; inputs that it does not support are no differences."""
     remarks = [
-        f"no result on {count} input{'s' * (count != 1)}: {reason}"
-        for reason, count in check.reasons().items()
+        f"no result on {_inputs(count)}: {reason}" for reason, count in check.reasons().items()
     ]
+    remarks += [_open_remark(check.open)] * bool(check.open)
     remarks += [f"known fault: {' '.join(faults)}" for faults in check.known]
     inconclusive = check.compared == 0
     return ExecutorResult(SECOND, check.differences, "", "; ".join(remarks), inconclusive)

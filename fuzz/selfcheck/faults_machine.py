@@ -32,6 +32,7 @@ class PatchedCode:
     traps: list[tuple[int, str]] = field(default_factory=list)
     alignment: int = 16
     block_starts: Sequence[int] = ()
+    frame_size: int | None = 0
 
 
 def _prefixed(
@@ -51,6 +52,7 @@ def _prefixed(
                 compiled.traps,
                 compiled.alignment,
                 compiled.block_starts,
+                compiled.frame_size,
             )
         )
     return patched

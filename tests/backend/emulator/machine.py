@@ -31,6 +31,7 @@ class Code:
     traps: list[tuple[int, str]] = field(default_factory=list)
     alignment: int = 16
     block_starts: Sequence[int] = ()
+    frame_size: int | None = 0
 
 
 def arm(*words: int) -> bytes:

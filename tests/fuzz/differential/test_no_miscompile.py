@@ -1,0 +1,201 @@
+"""Files that people write, and that are no miscompile although executors may differ on them."""
+
+from __future__ import annotations
+
+import pytest
+
+from fuzz.cases.casefile import read_case
+from fuzz.differential.open_inputs import LAYOUT, NANS, open_inputs
+from fuzz.differential.pipeline import Injection, Pipeline
+from fuzz.differential.verdict import Verdict
+from fuzz.filetests.check import check_text
+
+ISAS = ("x86_64", "aarch64")
+
+
+def checked(text: str) -> Verdict:
+    return Pipeline(ISAS, second=True).check(read_case(text).case)
+
+
+def failures_of_check(text: str) -> int:
+    return check_text("case.clif", text, ("interp", *ISAS)).failed
+
+
+# --- NaN bits ---
+
+NAN_IN_INTEGER = """
+function %f(f32, f32) -> i32 {
+block0(v0: f32, v1: f32):
+    v2 = fmul v0, v1
+    v3 = bitcast.i32 v2
+    return v3
+}
+; run: %f(+Inf, 0.0) == 0x7fc00000
+"""
+NAN_IN_MEMORY = """
+function %f(f64) -> i64 {
+    ss0 = explicit_slot 8
+block0(v0: f64):
+    v1 = sqrt v0
+    v2 = stack_addr.i64 ss0
+    store v1, v2
+    v3 = load.i64 v2
+    return v3
+}
+; run: %f(-0x1.0) == 0
+"""
+NAN_IN_BRANCH = """
+function %f(f64) -> i8 {
+block0(v0: f64):
+    v1 = fsub v0, v0
+    v2 = bitcast.i64 v1
+    v3 = iconst.i64 0
+    v4 = icmp slt v2, v3
+    brif v4, block1, block2
+block1:
+    v5 = iconst.i8 1
+    return v5
+block2:
+    v6 = iconst.i8 2
+    return v6
+}
+; run: %f(+Inf) == 2
+"""
+NAN_SIGN = """
+function %f(f32, f32) -> f32 {
+block0(v0: f32, v1: f32):
+    v2 = fdiv v0, v1
+    v3 = fcopysign v1, v2
+    return v3
+}
+; run: %f(0.0, 0.0) == 0.0
+"""
+TWO_NANS = """
+function %f(f64, f64) -> i8 {
+block0(v0: f64, v1: f64):
+    v2 = fadd v0, v1
+    v3 = fdiv v1, v1
+    v4 = bitcast.i64 v2
+    v5 = bitcast.i64 v3
+    v6 = icmp eq v4, v5
+    return v6
+}
+; run: %f(+NaN:0x5, 0.0) == 1
+"""
+
+
+@pytest.mark.parametrize("text", [NAN_IN_INTEGER, NAN_IN_MEMORY, NAN_IN_BRANCH, NAN_SIGN])
+def test_an_outcome_that_depends_on_the_bits_of_a_nan_is_open(text: str) -> None:
+    text = f"test run\ntarget x86_64\ntarget aarch64\n{text}"
+    verdict = checked(text)
+    assert verdict.findings == []
+    assert verdict.rejected == [f"open: {NANS}"]
+    assert failures_of_check(text) == 0
+
+
+def test_two_nans_may_or_may_not_have_the_same_bits() -> None:
+    case = read_case(TWO_NANS).case
+    found = open_inputs(case.functions, case.inputs, [0], canonical_nans=False, fuel=1000)
+    assert found == {0: NANS}
+    assert not open_inputs(case.functions, case.inputs, [0], canonical_nans=True, fuel=1000)
+
+
+def test_only_the_inputs_that_depend_on_a_nan_are_open() -> None:
+    more = "; run: %f(0x1.0, 0x1.0) == 0x3f800000\n"
+    wrong = NAN_IN_INTEGER.replace("return v3", "v4 = iadd v3, v3\n    return v4")
+    case = read_case(NAN_IN_INTEGER + more).case
+    broken = read_case(wrong + more).case
+
+    verdict = Pipeline(ISAS).check(case, Injection(functions=lambda _: broken.functions))
+    assert [finding.inputs for finding in verdict.findings] == [(1,), (1,)]
+    assert all(run.open == {0: NANS} for run in verdict.runs)
+
+
+def test_a_returned_address_is_open() -> None:
+    text = """
+function %f() -> i64 {
+    ss0 = explicit_slot 8
+block0:
+    v0 = stack_addr.i64 ss0
+    return v0
+}
+; run: %f() == 0
+"""
+    verdict = checked(text)
+    assert verdict.findings == []
+    assert verdict.rejected == [f"open: {LAYOUT}"]
+    assert failures_of_check(text) == 0
+
+
+# --- stack frames ---
+
+FRAME = """
+function %frame(i64) -> i64 {{
+    ss0 = explicit_slot {size}
+block0(v0: i64):
+    v1 = stack_addr.i64 ss0
+    v2 = stack_addr.i64 ss0+{last}
+    store.i64 v0, v1
+    store.i64 v0, v2
+    v3 = load.i64 v1
+    v4 = load.i64 v2
+    v5 = iadd v3, v4
+    return v5
+}}
+; run: %frame(3) == 6
+; run: %frame(-2) == -4
+"""
+TWO_FRAMES = """
+function %inner(i64) -> i64 {
+    ss0 = explicit_slot 400000
+block0(v0: i64):
+    v1 = stack_addr.i64 ss0
+    store.i64 v0, v1
+    v2 = load.i64 v1
+    return v2
+}
+
+function %outer(i64) -> i64 {
+    ss0 = explicit_slot 400000
+    fn0 = %inner(i64) -> i64
+block0(v0: i64):
+    v1 = stack_addr.i64 ss0
+    store.i64 v0, v1
+    v2 = call fn0(v0)
+    v3 = load.i64 v1
+    v4 = iadd v2, v3
+    return v4
+}
+; run: %outer(5) == 10
+"""
+
+
+def frame(size: int) -> str:
+    return FRAME.format(size=size, last=min(size, 1 << 20) - 8)
+
+
+@pytest.mark.parametrize("text", [frame(600_000), frame(8 << 20), frame(60 << 20), TWO_FRAMES])
+def test_frames_larger_than_the_usual_stack_run(text: str) -> None:
+    verdict = checked(text)
+    assert verdict.findings == []
+    assert verdict.rejected == []
+    assert verdict.executions == 2 * verdict.expected.count  # type: ignore[union-attr]
+    assert failures_of_check(text) == 0
+
+
+@pytest.mark.parametrize("size", [65 << 20, 2_000_000_000, 2**31, 2**32 - 16])
+def test_frames_that_are_too_large_are_not_run_and_the_reason_is_said(size: int) -> None:
+    verdict = checked(frame(size))
+    assert verdict.findings == []
+    assert any("stack" in reason for reason in verdict.rejected)
+    assert failures_of_check(frame(size)) == 0
+
+
+def test_a_wild_access_below_the_stack_is_still_a_violation() -> None:
+    text = frame(64)
+    case = read_case(text).case
+    wild = read_case(text.replace("store.i64 v0, v2", "store.i64 v0, v2-9000000")).case
+
+    verdict = Pipeline(ISAS).check(case, Injection(functions=lambda _: wild.functions))
+    assert {finding.kind.value for finding in verdict.findings} == {"miscompile"}
+    assert len(verdict.findings) == 2
