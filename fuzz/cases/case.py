@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from backend.isa.registry import DEFAULT_ISAS, ISAS
 from clif.function import External, Function
-from clif.outcome import Inputs
+from clif.outcome import Inputs, words_from_ints
 
 
 @dataclass(slots=True, eq=False)
@@ -101,6 +101,17 @@ def reachable_functions(main: Function, others: Sequence[Function]) -> list[Func
                 reached[callee] = by_name[callee]
                 todo.append(by_name[callee])
     return [function for function in others if function.name in reached]
+
+
+def roots_of(functions: Sequence[Function]) -> set[str]:
+    """Return the names of the functions that no other one refers to."""
+    named = {name for f in functions for name in _named(f) if name != f.name}
+    return {function.name for function in functions} - named
+
+
+def no_inputs(main: Function) -> Inputs:
+    """Return no inputs, for a case that is only compiled."""
+    return Inputs(0, [words_from_ints(type_, []) for type_ in main.signature.param_types])
 
 
 def _named(function: Function) -> Iterator[str]:

@@ -14,12 +14,14 @@ Several ``contents`` lines are joined; bytes of the region that they do not give
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from backend.isa.registry import ISAS
 from clif.outcome import Inputs, Region
-from clif.testfile import Comment, TargetLine, TestFile
+from clif.testfile import Comment, TestFile
 from fuzz.cases.case import Case, effective_settings
+from fuzz.cases.file_header import FileHeader, TargetSpec
 
 _CONTENTS_PER_LINE = 32
 _REGION = re.compile(r"argument (\d+), (\d+) bytes")
@@ -46,9 +48,10 @@ def format_header(
     Args:
         isas: get a ``target`` line each if the case is for them. So do ISAs that the case has flags
             for.
-        tests: get a ``test`` line each.
+        tests: get a ``test`` line each; a case without inputs has ``test compile``.
     """
     yield from _format_comments(case)
+    tests = tests if case.inputs.count else ("compile",)
     yield from (f"test {test}" for test in tests)
     for name, value in effective_settings(case).items():
         yield f"set {name}={value}"
@@ -92,10 +95,11 @@ class _HeaderComments:
     contents: bytearray = field(default_factory=bytearray)
 
 
-def read_header(file: TestFile, origin: str) -> Case:
+def read_header(file: TestFile, header: FileHeader, origin: str) -> Case:
     """Return a case without functions and inputs, but with everything that the header says.
 
     Args:
+        header: the file's lines above its functions.
         origin: the case's origin if the header does not say it.
 
     Raises:
@@ -104,7 +108,8 @@ def read_header(file: TestFile, origin: str) -> Case:
     comments = _HeaderComments()
     for comment in file.preamble:
         _read_comment(comment, comments)
-    targets = _read_targets(file.targets)
+    targets = {target.isa: target for target in reversed(header.targets)}
+    targets = {isa: targets[isa] for isa in dict.fromkeys(t.isa for t in header.targets)}
     region = None
     if comments.region is not None:
         param, size = comments.region
@@ -114,8 +119,8 @@ def read_header(file: TestFile, origin: str) -> Case:
     return Case(
         functions=[],
         inputs=Inputs(0, [], region),
-        settings=_read_settings(file.settings),
-        isa_settings=targets,
+        settings=_settings(header, targets.values()),
+        isa_settings={isa: dict(target.flags) for isa, target in targets.items()},
         trapping=comments.trapping,
         chaos=comments.chaos,
         origin=comments.origin or origin,
@@ -144,23 +149,14 @@ def _read_comment(comment: Comment, comments: _HeaderComments) -> None:
         raise HeaderError(f"line {comment.line}: {word.strip()}: {error}") from error
 
 
-def _read_settings(lines: Sequence[str]) -> dict[str, str]:
-    """Return the shared settings of the ``set`` lines.
+def _settings(header: FileHeader, targets: Iterable[TargetSpec]) -> dict[str, str]:
+    """Return the shared settings of a case: of the file, if no target line is for an emulated ISA.
 
-    If they do not give ``opt_level``, it is ``none``, as Cranelift's own tools read such a file.
+    A case has the same settings on all ISAs, those before the last of the lines that count. If the
+    file does not give ``opt_level``, it is ``none``, as Cranelift's own tools read such a file.
     """
-    settings = {"opt_level": "none"}
-    for word in " ".join(lines).split():
-        name, _, value = word.partition("=")
-        settings[name] = value or "true"
-    return settings
-
-
-def _read_targets(lines: Sequence[TargetLine]) -> dict[str, dict[str, str]]:
-    """Return the flags of each ISA, taken from its first ``target`` line."""
-    targets: dict[str, dict[str, str]] = {}
-    for line in lines:
-        flags = (flag.partition("=") for flag in line.flags)
-        isa = line.name.partition("-")[0]
-        targets.setdefault(isa, {name: value or "true" for name, _, value in flags})
-    return targets
+    settings = dict(header.settings)
+    emulated = [target for target in targets if target.isa in ISAS]
+    if emulated:
+        settings = dict(max((target.settings for target in emulated), key=len))
+    return {"opt_level": "none"} | settings

@@ -12,20 +12,30 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from backend.cranelift.compiler import CompilerPanic, ReadError
+from backend.cranelift.compiler import CompilerPanic, ReadError, isas
 from backend.cranelift.reader import read_file, read_run_command
+from clif.function import Function, format_name
 from clif.outcome import Inputs, Outcomes, words_from_ints
 from clif.printer import print_functions
 from clif.testfile import Comment, RunCommand, TestFile
 from clif.types import I64
-from fuzz.cases.case import Case, has_canonical_nans, reachable_functions
+from fuzz.cases.case import Case, has_canonical_nans, no_inputs, reachable_functions, roots_of
 from fuzz.cases.case_header import CASE_TESTS, HeaderError, format_header, read_header
+from fuzz.cases.file_header import (
+    BYTE_ORDER_MARK,
+    EXPECTS_ERRORS,
+    FileHeader,
+    features_reason,
+    is_error_comment,
+    read_file_header,
+)
 from fuzz.cases.run_lines import (
     Expectation,
     InputLine,
     InputLineError,
     expected_outcome,
     format_inputs,
+    name_hint,
     split_line,
 )
 
@@ -41,11 +51,13 @@ class CaseFile:
     Attributes:
         expectations: what the file expects of each input; None if nothing.
         isas: the ISAs that the file names.
+        hints: what may be a mistake in the file, each with its line.
     """
 
     case: Case
     expectations: list[Expectation | None]
     isas: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
 
 
 # --- writing ---
@@ -96,7 +108,7 @@ def read_case(text: str, origin: str = "") -> CaseFile:
     """
     cases = read_cases(text, origin)
     if len(cases) > 1:
-        names = ", ".join(f"%{found.case.main.name}" for found in cases)
+        names = ", ".join(format_name(found.case.main.name) for found in cases)
         raise CaseFileError(f"run commands of several functions: {names}")
     return cases[0]
 
@@ -104,25 +116,29 @@ def read_case(text: str, origin: str = "") -> CaseFile:
 def read_cases(text: str, origin: str = "") -> list[CaseFile]:
     """Read a case for each function that has input lines, in the order of the file.
 
+    A file without them, or whose tests do not run them, has cases without inputs, which are only
+    compiled: one for each function that no other one refers to. So are such functions of other
+    files if no case has them.
+
     Args:
         origin: the cases' origin if the file does not say it.
 
     Raises:
         CaseFileError: there is none, or the file is malformed.
     """
+    header = read_file_header(text, tuple(isas()))
     try:
-        file = read_file(text)
-        commands = _read_commands(file)
+        file = read_file(text.removeprefix(BYTE_ORDER_MARK))
+        commands = _read_commands(file) if header.runs else {}
     except ReadError as error:
         raise CaseFileError(str(error)) from error
     except CompilerPanic as error:
         raise CaseFileError(f"Cranelift's reader panicked: {error}") from error
     try:
-        header = read_header(file, origin)
+        blank = read_header(file, header, origin)
     except HeaderError as error:
         raise CaseFileError(str(error)) from error
-    if not commands:
-        raise CaseFileError("no run command: a case needs inputs, as in '; run: %main(1) == 2'")
+    _refuse_what_is_not_for_cases(file, header)
     functions = [function for function, _ in file.functions]
     result = []
     for name, lines in commands.items():
@@ -130,9 +146,45 @@ def read_cases(text: str, origin: str = "") -> list[CaseFile]:
         others = [f for f in functions if f is not main]
         if len(commands) > 1:
             others = reachable_functions(main, others)
-        case = replace(header, functions=[main, *others])
-        result.append(_with_inputs(case, lines, header.isas))
-    return result
+        case = replace(blank, functions=[main, *others])
+        result.append(_with_inputs(case, lines, blank.isas, functions))
+    return result + _without_inputs(blank, functions, [found.case for found in result])
+
+
+def _refuse_what_is_not_for_cases(file: TestFile, header: FileHeader) -> None:
+    """Refuse a file that no command can do anything with, with the reason.
+
+    Raises:
+        CaseFileError: it has no function, needs features, or expects errors of the verifier.
+    """
+    features = [name for name in file.features if not name.startswith("!")]
+    if features:
+        raise CaseFileError(features_reason(features))
+    if not file.functions:
+        raise CaseFileError("no function")
+    if header.expects_errors and any(
+        is_error_comment(comment.text) for _, comments in file.functions for comment in comments
+    ):
+        raise CaseFileError(EXPECTS_ERRORS)
+
+
+def _without_inputs(
+    blank: Case, functions: Sequence[Function], found: Sequence[Case]
+) -> list[CaseFile]:
+    """Return cases that are only compiled, for the functions that are in none so far."""
+    done = {id(function) for case in found for function in case.functions}
+    rest = [function for function in functions if id(function) not in done]
+    roots = roots_of(functions)
+    mains = [function for function in rest if function.name in roots]
+    taken = {f.name for main in mains for f in (main, *reachable_functions(main, functions))}
+    # Of functions that only refer to each other, each is a case of its own.
+    mains += [function for function in rest if function.name not in taken]
+    cases = []
+    for main in mains:
+        others = reachable_functions(main, [f for f in functions if f is not main])
+        case = replace(blank, functions=[main, *others], inputs=no_inputs(main))
+        cases.append(CaseFile(case, [], blank.isas))
+    return cases
 
 
 @dataclass(slots=True)
@@ -146,7 +198,6 @@ class _Command:
 
 def _read_commands(file: TestFile) -> dict[str, list[_Command]]:
     """Return the input lines of each function; the functions in the order of their first line."""
-    functions = {function.name: function for function, _ in file.functions}
     namesakes = Counter(function.name for function, _ in file.functions)
     commands: dict[str, list[_Command]] = {}
     for function, comments in file.functions:
@@ -155,15 +206,13 @@ def _read_commands(file: TestFile) -> dict[str, list[_Command]]:
                 line = split_line(comment.text)
                 if line is None:
                     continue
-                named = functions.get(line.function) if line.function else function
-                if named is None:
-                    raise InputLineError(f"no function named %{line.function}")
-                if namesakes[named.name] > 1:
-                    raise InputLineError(f"there are several functions %{named.name}")
-                parsed = read_run_command(line.command, named.signature)
+                if namesakes[function.name] > 1:
+                    name = format_name(function.name)
+                    raise InputLineError(f"there are several functions {name}")
+                parsed = read_run_command(line.command, function.signature)
                 if parsed is not None:
                     command = _Command(line, comment.line, parsed)
-                    commands.setdefault(named.name, []).append(command)
+                    commands.setdefault(function.name, []).append(command)
     return commands
 
 
@@ -185,14 +234,21 @@ def _located(comment: Comment, message: str) -> CaseFileError:
     return CaseFileError(f"line {comment.line}: {message} in '{shown}'")
 
 
-def _with_inputs(case: Case, commands: list[_Command], isas: tuple[str, ...]) -> CaseFile:
-    """Return a case with the inputs of its input lines."""
+def _with_inputs(
+    case: Case, commands: list[_Command], isas: tuple[str, ...], functions: Sequence[Function]
+) -> CaseFile:
+    """Return a case with the inputs of its input lines.
+
+    Args:
+        functions: all of the file.
+    """
     signature, region = case.main.signature, case.inputs.region
     if region is not None:
         params = signature.param_types
         if region.param >= len(params) or params[region.param] is not I64:
+            name = format_name(case.main.name)
             raise CaseFileError(
-                f"region: %{case.main.name} has no i64 argument {region.param} for its address"
+                f"region: {name} has no i64 argument {region.param} for its address"
             )
     expectations = []
     for command in commands:
@@ -208,4 +264,7 @@ def _with_inputs(case: Case, commands: list[_Command], isas: tuple[str, ...]) ->
         for index, type_ in enumerate(signature.param_types)
     ]
     inputs = Inputs(len(commands), args, region)
-    return CaseFile(replace(case, inputs=inputs), expectations, isas)
+    names = {function.name for function in functions}
+    found = ((c.number, name_hint(c.line, case.main.name, names)) for c in commands)
+    hints = tuple(f"line {number}: {hint}" for number, hint in found if hint)
+    return CaseFile(replace(case, inputs=inputs), expectations, isas, hints)

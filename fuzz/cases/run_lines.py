@@ -9,17 +9,17 @@ A line is ``; run: %main(1, -2) == 3`` if Cranelift's own tools can run the inpu
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from clif.function import Signature
+from clif.function import Signature, format_name
 from clif.outcome import Inputs, Outcomes, Region, Status, ints_from_words
 from clif.types import Type
 from fuzz.cases.compare import DifferenceKind, Observed, difference_kind, observe
 from fuzz.cases.literals import format_results, format_values, has_nan
 
 _LINE = re.compile(r";+\s*(run|print|input)\b(.*)", re.DOTALL)
-_NAME = re.compile(r"\s*:\s*%([^\s(]+)")
+_NAME = re.compile(r"\s*:\s*(?:%([^\s(]+)|(u\d+:\d+))")
 _MEMORY = re.compile(r"\s+memory((?:\s+\d+:[0-9a-fA-F]+)+|\s+unchanged)\s*$")
 _TRAPS = re.compile(r"\s+traps\s+([\w]+)\s*$")
 _CHANGE = re.compile(r"(\d+):([0-9a-fA-F]+)")
@@ -86,13 +86,18 @@ def format_inputs(
         args = [column[row] for column in rows]
         if inputs.region is not None:
             args[inputs.region.param] = 0
-        call = f"%{name}({format_values(types, args)})"
+        call = f"%{_word(name)}({format_values(types, args)})"
         outcome = None if expected is None else observe(expected, row)
         runnable = outcome is not None and _is_checkable(outcome, canonical_nans=canonical_nans)
         if outcome is not None and inputs.region is None and runnable:
             yield f"; run: {call} == {format_results(outcome.types, outcome.results)}"
         else:
             yield f"; input: {call}{_format_expectation(outcome, inputs.region)}"
+
+
+def _word(name: str) -> str:
+    """Return a name that Cranelift's reader takes in a run command: it cannot read ``u0:3``."""
+    return name.replace(":", "_")
 
 
 def _is_checkable(outcome: Observed, *, canonical_nans: bool) -> bool:
@@ -135,7 +140,8 @@ class InputLine:
     """The parts of a line, with its values still as text.
 
     Attributes:
-        function: the function's name; empty for a bare ``; run``.
+        function: the name that the line says; empty for a bare ``; run``. The line belongs to the
+            function above it, whatever it says, as Cranelift's own tools read it.
         command: a run command that Cranelift's reader understands.
         trap: the trap code after ``traps``; otherwise empty.
         memory: the changed bytes with their offsets; None if memory is not mentioned.
@@ -167,13 +173,30 @@ def split_line(comment: str) -> InputLine | None:
         if not rest.startswith(":"):
             return None  # prose that begins with the word
         raise InputLineError(f"expected a function name after '{keyword}:', as in %main(1, 2)")
+    called = name.group(1) or name.group(2)
+    rest = f": %{_word(called)}{rest[name.end() :]}"
     memory = trap = None
     if keyword == "input":
         rest, memory = _split_memory(rest)
         if (traps := _TRAPS.search(rest)) is not None:
             rest, trap = rest[: traps.start()], traps.group(1)
         keyword = "run" if "=" in rest else "print"
-    return InputLine(name.group(1), f"; {keyword}{rest}", trap or "", memory)
+    return InputLine(called, f"; {keyword}{rest}", trap or "", memory)
+
+
+def name_hint(line: InputLine, above: str, names: Collection[str]) -> str:
+    """Return a hint if a line names another function of its file; empty if it does not.
+
+    Args:
+        above: the name of the function above the line.
+        names: of all functions of the file.
+    """
+    if line.function in ("", above) or line.function not in names:
+        return ""
+    return (
+        f"the line names {format_name(line.function)} but runs {format_name(above)}, "
+        "the function above it"
+    )
 
 
 def _split_memory(rest: str) -> tuple[str, tuple[tuple[int, bytes], ...] | None]:

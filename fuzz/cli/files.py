@@ -74,12 +74,13 @@ def emulated_isas(case_file: CaseFile, path: Path) -> tuple[str, ...]:
     """Return the emulated ISAs that a file names, or the default ones if it names none.
 
     Raises:
-        BadInput: none of those that it names is emulated.
+        BadInput: none of those that it names is emulated; the reason is that of ``check``.
     """
+    from fuzz.cases.file_header import foreign_reason
+
     named = tuple(isa for isa in case_file.isas if isa in ISAS)
     if case_file.isas and not named:
-        names = ", ".join(case_file.isas)
-        raise BadInput(f"{path}: names only ISAs that are not emulated: {names}")
+        raise BadInput(f"{path}: {foreign_reason(case_file.isas)}")
     return named or DEFAULT_ISAS
 
 

@@ -19,7 +19,7 @@ from backend.cranelift.known_failures import known_failure
 from backend.emulator.emulator_faults import Effect, EmulatorFault, find_faults
 from backend.emulator.linker import Compiled
 from backend.isa.registry import ISAS
-from clif.function import Function
+from clif.function import Function, format_name
 from fuzz.cases.case import Case, has_canonical_nans
 from fuzz.cases.compare import Difference, DifferenceKind, Observed
 from fuzz.differential.explain import explain_differences
@@ -49,12 +49,13 @@ def compiler_failure(isa: str, error: VerifierError | CompileError | CompilerPan
             FindingKind.COMPILER_PANIC,
             isa,
             f"{error.phase} {error.location}",
-            (f"panic: {error.message}", f"at {error.location} in %{error.function}"),
+            (f"panic: {error.message}", f"at {error.location} in {format_name(error.function)}"),
         )
     verifier = isinstance(error, VerifierError)
     kind = FindingKind.VERIFIER_ERROR if verifier else FindingKind.COMPILE_ERROR
     message = " ".join(error.message.split())
-    return Finding(kind, isa, _without_entities(message), (f"in %{error.function}: {message}",))
+    explanation = (f"in {format_name(error.function)}: {message}",)
+    return Finding(kind, isa, _without_entities(message), explanation)
 
 
 def unsupported(case: Case, isa: str, error: UnsupportedError) -> Finding | str:
@@ -71,7 +72,7 @@ def unsupported(case: Case, isa: str, error: UnsupportedError) -> Finding | str:
     name = f"{inst.group(1)}.{inst.group(2)}"
     if _contains(case, inst.group(1), inst.group(2)):
         return f"{isa}: {name} {reason}"
-    explanation = (f"in %{error.function}: {error.message}",)
+    explanation = (f"in {format_name(error.function)}: {error.message}",)
     detail = f"{name}, which is not in the case: {reason}"
     return Finding(FindingKind.COMPILE_ERROR, isa, detail, explanation)
 
@@ -85,6 +86,13 @@ def refusal(isa: str, functions: Sequence[Function], error: _Failure) -> str:
     if largest < _LARGE_FRAME or _LIMIT not in error.message:
         return ""
     return f"{isa}: {_LIMIT}: stack slots of {largest} bytes"
+
+
+def missing_instruction(isa: str, reason: str, error: UnsupportedError) -> Finding:
+    """Return the finding of an instruction that an ISA lacks, for those who look for that."""
+    detail = reason.removeprefix(f"{isa}: ")
+    explanation = (f"in {format_name(error.function)}: {error.message}",)
+    return Finding(FindingKind.UNSUPPORTED, isa, detail, explanation)
 
 
 def mark_known(finding: Finding, functions: Sequence[Function]) -> Finding:

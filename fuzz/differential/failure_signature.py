@@ -56,10 +56,14 @@ class FailureSignature:
         return same and set(self.isas) >= set(other.isas)
 
 
-def failure_signatures(verdict: Verdict) -> list[FailureSignature]:
-    """List every failure of a case once, with all ISAs that show it, in the order of findings."""
+def failure_signatures(verdict: Verdict, *, refusals: bool = False) -> list[FailureSignature]:
+    """List every failure of a case once, with all ISAs that show it, in the order of findings.
+
+    Args:
+        refusals: whether to list instructions that an ISA lacks as well, last.
+    """
     isas: dict[tuple[FindingKind, str], list[str]] = {}
-    for finding in verdict.findings:
+    for finding in (*verdict.findings, *(verdict.unsupported if refusals else ())):
         shown = isas.setdefault((finding.kind, _what(finding, verdict)), [])
         if finding.isa:
             shown.append(finding.isa)
@@ -71,8 +75,10 @@ def is_fault_of_a_tool(kind: FindingKind | None) -> bool:
     return kind in (FindingKind.EMULATOR_FAULT, FindingKind.ORACLE_FAULT)
 
 
-def primary(found: Sequence[FailureSignature], isa: str = "") -> FailureSignature | None:
-    """Choose the failure to go by.
+def primary(
+    found: Sequence[FailureSignature], isa: str = "", kind: FindingKind | None = None
+) -> FailureSignature | None:
+    """Choose the failure to go by: of a kind, or if that is None any but a refusal.
 
     Failures of Cranelift come before those of the emulator or an oracle, and among them one on
     ``isa`` before others.
@@ -80,7 +86,9 @@ def primary(found: Sequence[FailureSignature], isa: str = "") -> FailureSignatur
     Returns:
         None if there is no failure.
     """
-    return min(found, key=lambda f: (f.kind in _NOT_CRANELIFT, isa not in f.isas), default=None)
+    refusal = FindingKind.UNSUPPORTED
+    eligible = [f for f in found if f.kind is kind or (kind is None and f.kind is not refusal)]
+    return min(eligible, key=lambda f: (f.kind in _NOT_CRANELIFT, isa not in f.isas), default=None)
 
 
 def _what(finding: Finding, verdict: Verdict) -> str:

@@ -33,6 +33,7 @@ class FindingKind(Enum):
     CACHE_FAULT = "cache-fault"
     READER_FAULT = "reader-fault"
     GROWTH = "growth"
+    UNSUPPORTED = "unsupported"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """The differential pipeline: one case is printed, read, compiled, executed and compared.
 
 A case goes through the stages of ``fuzz.differential.stage``. The functions are printed and read
-once, interpreted by the oracle, and then compiled and executed for each ISA in turn. What comes of
-it is a ``Verdict``.
+once, interpreted by the oracle, and then compiled and executed for each ISA in turn. A case without
+inputs, and one that the oracle refuses, is only compiled. What comes of it is a ``Verdict``.
 """
 
 from __future__ import annotations
@@ -142,8 +142,9 @@ class Pipeline:
         """
         verdict = Verdict()
         functions = self._read(case, injection, verdict)
-        if functions is None or not self._interpret(case, verdict):
+        if functions is None:
             return verdict
+        runs = bool(case.inputs.count) and self._interpret(case, verdict)
         for isa in filter(case.is_for, self.isas):
             run = IsaRun(isa)
             verdict.runs.append(run)
@@ -151,9 +152,9 @@ class Pipeline:
             compiled = self._compile(case, functions, run, verdict)
             if self.fired_rules is not None and mark is not None:
                 run.fired = self.fired_rules.since(mark)
-            if compiled:
+            if compiled and runs:
                 self._execute(case, injection, run, verdict)
-        if self.second:
+        if self.second and runs:
             self._cross_check(case, None if injection.functions else functions, verdict)
         return verdict
 
@@ -181,7 +182,12 @@ class Pipeline:
         return None
 
     def _interpret(self, case: Case, verdict: Verdict) -> bool:
-        """Ask the oracle. Returns whether there are outcomes to compare with."""
+        """Ask the oracle.
+
+        Returns:
+            Whether the code can be executed: there are outcomes to compare with, and no input goes
+            on for ever. One whose calls are nested too deeply for the oracle ends in the emulator.
+        """
         start = self._begin(Stage.INTERPRET)
         try:
             verdict.expected = self.oracle(case, self.fuel)
@@ -190,8 +196,9 @@ class Pipeline:
             return False
         finally:
             verdict.stage_ns[Stage.INTERPRET] += process_time_ns() - start
-        verdict.hangs = int(np.count_nonzero(verdict.expected.status == Status.HUNG))
-        return verdict.hangs == 0
+        hung = np.flatnonzero(verdict.expected.status == Status.HUNG)
+        verdict.hangs = len(hung)
+        return verdict.expected.details.keys() >= set(hung.tolist())
 
     def _compile(self, case: Case, functions: Functions, run: IsaRun, verdict: Verdict) -> bool:
         start = self._begin(Stage.COMPILE)
@@ -205,6 +212,9 @@ class Pipeline:
                     verdict.findings.append(mark_known(finding, case.functions))
                 case reason:
                     verdict.rejected.append(reason)
+                    verdict.unsupported.append(
+                        diagnosis.missing_instruction(run.isa, reason, error)
+                    )
         except diagnosis.COMPILER_FAILURES as error:
             if reason := diagnosis.refusal(run.isa, case.functions, error):
                 verdict.rejected.append(reason)

@@ -50,16 +50,19 @@ class Verdict:
     Attributes:
         findings: failures that the case shows.
         rejected: reasons why the case could not be read, interpreted, compiled or executed.
-        expected: the oracle's outcomes; None if the oracle rejects the case.
+        unsupported: of the reasons, the instructions that an ISA lacks, as findings. They are no
+            failures, but a user may want the smallest case that shows one.
+        expected: the oracle's outcomes; None if the oracle rejects the case, or was not asked.
         runs: one per ISA of the pipeline that the case is for, in the pipeline's order.
         second: the second oracle's outcomes; None if it was not asked.
         executions: inputs that were executed on an ISA and compared.
-        hangs: inputs that ran out of fuel in the oracle. If there are any, nothing is executed.
+        hangs: inputs that the oracle did not finish. If one ran out of fuel, nothing is executed.
         stage_ns: CPU time in nanoseconds, indexed by ``Stage``.
     """
 
     findings: list[Finding] = field(default_factory=list)
     rejected: list[str] = field(default_factory=list)
+    unsupported: list[Finding] = field(default_factory=list)
     expected: Outcomes | None = None
     runs: list[IsaRun] = field(default_factory=list)
     second: CrossCheck | None = None

@@ -20,8 +20,9 @@ from backend.emulator.isa import UnemulatedFlagError
 from backend.emulator.linker import LinkError
 from backend.isa.executors import executor_for
 from backend.isa.registry import ISAS
-from clif.function import Function
+from clif.function import Function, format_name
 from fuzz.cases.compare import Observed, observe
+from fuzz.cases.file_header import TargetSpec
 from fuzz.differential.diagnosis import breaks_the_abi, refusal, wrong_forms
 from fuzz.filetests.filetest import (
     Filetest,
@@ -32,7 +33,6 @@ from fuzz.filetests.filetest import (
     open_reason,
     undefined_names,
 )
-from fuzz.filetests.header import TargetSpec
 from fuzz.filetests.results import (
     CANONICAL,
     CommandResult,
@@ -54,16 +54,13 @@ def emulate(
     Returns:
         A result for each command, in order; failed if it failed with one of the target lines.
     """
-    tests, targets = filetest.header.tests, filetest.header.targets
+    tests = filetest.header.tests
     if tests and "run" not in tests:
         return [skipped("no 'test run' line")] * len(commands)
-    specs = [spec for spec in targets if spec.architecture == isa]
-    if not targets:
-        specs = [TargetSpec(isa, settings=filetest.header.settings)]
+    specs = filetest.header.targets_of(isa)
     if not specs:
-        names = ", ".join(dict.fromkeys(spec.name for spec in targets))
-        return [skipped(f"only for {names}")] * len(commands)
-    columns = [_on_target(filetest, spec, isa, name, commands) for spec in dict.fromkeys(specs)]
+        return [skipped(filetest.header.foreign_reason())] * len(commands)
+    columns = [_on_target(filetest, spec, isa, name, commands) for spec in specs]
     return [combine(column) for column in zip(*columns, strict=True)]
 
 
@@ -72,10 +69,6 @@ def _on_target(
 ) -> list[CommandResult]:
     result: CommandResult
     try:
-        if spec.other_system:
-            return [
-                skipped("a platform whose calling conventions are not emulated", str(spec))
-            ] * len(commands)
         ISAS[isa].refuse_unemulated(dict(spec.flags))
         for function in involved(filetest, name):
             # Cranelift panics on calling conventions of other ISAs.
@@ -94,6 +87,34 @@ def _on_target(
         # The driver that calls the function does not compile either.
         result = _not_compiled(error, str(spec))
     return [result] * len(commands)
+
+
+def compile_only(filetest: Filetest, isa: str, name: str) -> CommandResult:
+    """Compile a function with each of the file's target lines for an ISA, without running it.
+
+    Returns:
+        Failed if the compiler panics, or refuses the function for another reason than a missing
+        instruction; skipped if there is such a reason, or no target line for the ISA.
+    """
+    specs = filetest.header.targets_of(isa)
+    if not specs:
+        return skipped(filetest.header.foreign_reason())
+    return combine([_compiled_for(filetest, spec, isa, name) for spec in specs])
+
+
+def _compiled_for(filetest: Filetest, spec: TargetSpec, isa: str, name: str) -> CommandResult:
+    target = Target.of(isa, dict(spec.settings), dict(spec.flags))
+    try:
+        # Cranelift panics on calling conventions of other ISAs.
+        ISAS[isa].convention(filetest.functions[name].signature.call_conv)
+        translation = filetest.translations(target)[name]
+    except SettingsError as error:
+        return failed(str(error), str(spec))
+    except ConventionError as error:
+        return skipped(str(error), str(spec))
+    if isinstance(translation, Compiled):
+        return CommandResult(CommandStatus.PASSED, target=str(spec))
+    return _not_compiled(translation, str(spec))
 
 
 def _closure(
@@ -120,10 +141,10 @@ def _not_compiled(
         case UnsupportedError():
             return skipped(f"not supported: {message}", target)
         case CompilerPanic():
-            where = f"at {error.location} in %{error.function}"
+            where = f"at {error.location} in {format_name(error.function)}"
             return failed(f"the compiler panicked {where}: {message}", target)
         case VerifierError():
-            return failed(f"the verifier refuses %{error.function}: {message}", target)
+            return failed(f"the verifier refuses {format_name(error.function)}: {message}", target)
         case _:
             return failed(f"cannot be compiled: {message}", target)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -20,19 +21,32 @@ from backend.cranelift.compiler import (
 from backend.cranelift.reader import read_file_in_part, read_run_command
 from clif.function import External, Function, Signature
 from clif.outcome import Inputs, Status, words_from_ints
-from clif.testfile import Comment, RunCommand
+from clif.testfile import Comment, Literal, RunCommand
 from fuzz.cases.case import reachable_functions
 from fuzz.cases.compare import Observed
-from fuzz.cases.run_lines import Expectation, InputLine, InputLineError, split_line
+from fuzz.cases.file_header import (
+    BYTE_ORDER_MARK,
+    FileHeader,
+    TargetSpec,
+    is_error_comment,
+    read_file_header,
+)
+from fuzz.cases.run_lines import (
+    Expectation,
+    InputLine,
+    InputLineError,
+    name_hint,
+    split_line,
+)
 from fuzz.differential.open_inputs import open_inputs
 from fuzz.differential.oracle import DEFAULT_FUEL
-from fuzz.filetests.header import Header, TargetSpec, read_header
 
 Translation = Compiled | VerifierError | CompileError | CompilerPanic
 
 _EXPECTED: Final = re.compile(r"(?:==|!=)\s*(.*?)\s*(?:;.*)?$")
 _ONE_VALUE: Final = re.compile(r"\[[^\[\]]*\]|[^\s,\[\]]+")
 _HEAP: Final = re.compile(r";+\s*heap\s*:")
+_FUNCTION: Final = re.compile(r"function\b")
 _CASE_INPUT: Final = re.compile(r";+\s*input\s*:")
 
 
@@ -52,22 +66,28 @@ class FiletestProblem:
 
 @dataclass(slots=True, eq=False)
 class FiletestCommand:
-    """A run command.
+    """A run command, or the compilation of a function without run commands.
 
     Attributes:
         text: as it is in the file, without the semicolons.
-        expectation: None for ``print:``.
+        parsed: None for a compilation.
+        expectation: None for ``print:`` and a compilation.
     """
 
     line: int
     text: str
-    parsed: RunCommand
-    expectation: Expectation | None
+    parsed: RunCommand | None = None
+    expectation: Expectation | None = None
+
+    @property
+    def args(self) -> tuple[Literal, ...]:
+        """The arguments of a run command."""
+        return () if self.parsed is None else self.parsed.args
 
     @property
     def expected(self) -> str:
-        """The comparison as text, such as ``== 3``; empty for ``print:``."""
-        comparison = self.parsed.comparison
+        """The comparison as text, such as ``== 3``; empty for ``print:`` and a compilation."""
+        comparison = self.parsed.comparison if self.parsed is not None else ""
         _, found, stated = self.text.partition(comparison) if comparison else ("", "", "")
         return f"{comparison}{stated}" if found else "!= 0" * bool(comparison)
 
@@ -80,21 +100,29 @@ class Filetest:
         functions: by name; those in ``refused`` have no blocks.
         refused: by name, why a function cannot be represented in ``clif``, and so not interpreted.
         invalid: by name, the verifier's error of a function that it refuses.
+        lines: of the functions, by name.
+        expected_errors: by name, what the verifier should say about a function.
         commands: by the name of the function that they call.
+        hints: what may be a mistake in the file.
         problems: errors in the file.
         ignored: run commands that no executor can run, each with the reason.
         features: Cargo features that the file requires.
+        namesakes: names that several functions have.
         heap: functions with a ``heap:`` directive, which gave them memory in older Cranelifts.
     """
 
-    header: Header
+    header: FileHeader
     functions: dict[str, Function] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     invalid: dict[str, str] = field(default_factory=dict)
+    lines: dict[str, int] = field(default_factory=dict)
+    expected_errors: dict[str, str] = field(default_factory=dict)
     commands: dict[str, list[FiletestCommand]] = field(default_factory=dict)
+    hints: list[FiletestProblem] = field(default_factory=list)
     problems: list[FiletestProblem] = field(default_factory=list)
     ignored: list[FiletestProblem] = field(default_factory=list)
     features: list[str] = field(default_factory=list)
+    namesakes: frozenset[str] = frozenset()
     heap: frozenset[str] = frozenset()
     _read: Functions | None = None
     _translations: dict[Target, dict[str, Translation]] = field(default_factory=dict)
@@ -129,7 +157,7 @@ class Filetest:
 def inputs_of(function: Function, commands: list[FiletestCommand]) -> Inputs:
     """Return the arguments of the commands as inputs of the function, one per command."""
     args = [
-        words_from_ints(type_, [command.parsed.args[index].bits for command in commands])
+        words_from_ints(type_, [command.args[index].bits for command in commands])
         for index, type_ in enumerate(function.signature.param_types)
     ]
     return Inputs(len(commands), args)
@@ -179,9 +207,9 @@ def read_filetest(text: str) -> Filetest:
     Returns:
         The file, with errors in its ``problems``. If it cannot be parsed, it has nothing else.
     """
-    filetest = Filetest(read_header(text, tuple(isas())))
+    filetest = Filetest(read_file_header(text, tuple(isas())))
     try:
-        file, refused = read_file_in_part(filetest.header.text)
+        file, refused = read_file_in_part(text.removeprefix(BYTE_ORDER_MARK))
         filetest._read = Functions(filetest.header.text)
     except ReadError as error:
         filetest.problems.append(FiletestProblem(error.line, error.message))
@@ -192,8 +220,12 @@ def read_filetest(text: str) -> Filetest:
         return filetest
     filetest.features = [name for name in file.features if not name.startswith("!")]
     filetest.functions = {function.name: function for function, _ in file.functions}
+    names = Counter(function.name for function, _ in file.functions)
+    filetest.namesakes = frozenset(name for name, count in names.items() if count > 1)
     filetest.refused = {name: error.message for name, error in refused.items()}
     filetest.invalid = _verify(filetest._read, filetest.header)
+    found = (number for number, line in enumerate(text.split("\n"), 1) if _FUNCTION.match(line))
+    filetest.lines = dict(zip(filetest.functions, found, strict=False))
     filetest.heap = frozenset(
         function.name
         for function, comments in file.functions
@@ -201,21 +233,24 @@ def read_filetest(text: str) -> Filetest:
     )
     for function, comments in file.functions:
         for comment in comments:
+            if is_error_comment(comment.text):
+                said = comment.text.lstrip("; ").removeprefix("error:").strip()
+                filetest.expected_errors.setdefault(function.name, said)
             _read_comment(filetest, function, comment)
     return filetest
 
 
-def _verify(functions: Functions, header: Header) -> dict[str, str]:
+def _verify(functions: Functions, header: FileHeader) -> dict[str, str]:
     """Return the verifier's error for each function that it refuses, by name."""
     verified = zip(functions.names, functions.verify(_any_target(header).handle), strict=True)
     return {name: error.message for name, error in verified if error is not None}
 
 
-def _any_target(header: Header) -> Target:
+def _any_target(header: FileHeader) -> Target:
     """Return one of the file's targets; what the verifier checks hardly depends on which one."""
-    known = (spec for spec in header.targets if spec.architecture in isas())
+    known = (spec for spec in header.targets if spec.isa in isas())
     spec = next(known, TargetSpec(isas()[0], settings=header.settings))
-    return Target(spec.architecture, spec.settings, tuple(sorted(spec.flags)))
+    return Target.of(spec.isa, dict(spec.settings), dict(spec.flags))
 
 
 def _read_comment(filetest: Filetest, function: Function, comment: Comment) -> None:
@@ -228,10 +263,17 @@ def _read_comment(filetest: Filetest, function: Function, comment: Comment) -> N
     try:
         line = split_line(comment.text)
         if line is not None:
-            named = _named(filetest, line, function)
-            command = _command(comment.line, text, line, named)
-            if command is not None:
-                filetest.commands.setdefault(named.name, []).append(command)
+            _refuse_unread(filetest, function)
+            command = _command(comment.line, text, line, function)
+            if command is not None and not filetest.header.runs:
+                kinds = ", ".join(dict.fromkeys(filetest.header.tests))
+                reason = f"run commands mean nothing to 'test {kinds}'"
+                filetest.ignored.append(FiletestProblem(comment.line, reason, text))
+            elif command is not None:
+                filetest.commands.setdefault(function.name, []).append(command)
+                hint = name_hint(line, function.name, filetest.functions)
+                if hint:
+                    filetest.hints.append(FiletestProblem(comment.line, hint, text))
     except _UnreadSignatureError as error:
         filetest.ignored.append(FiletestProblem(comment.line, str(error), text))
     except (ReadError, InputLineError) as error:
@@ -245,19 +287,14 @@ class _UnreadSignatureError(InputLineError):
     """The function's signature cannot be represented in ``clif``."""
 
 
-def _named(filetest: Filetest, line: InputLine, function: Function) -> Function:
-    """Return the function that a command calls: the one that it names, else the one before it.
+def _refuse_unread(filetest: Filetest, function: Function) -> None:
+    """Refuse the commands of a function whose signature could not be read.
 
     Raises:
-        InputLineError: there is no such function.
+        _UnreadSignatureError: it could not.
     """
-    name = line.function.strip('"') or function.name
-    named = filetest.functions.get(name)
-    if named is None:
-        raise InputLineError(f"no function named %{name}")
-    if name in filetest.refused and named.signature == Signature():
-        raise _UnreadSignatureError(filetest.refused[name])
-    return named
+    if function.name in filetest.refused and function.signature == Signature():
+        raise _UnreadSignatureError(filetest.refused[function.name])
 
 
 def _command(number: int, text: str, line: InputLine, function: Function) -> FiletestCommand | None:

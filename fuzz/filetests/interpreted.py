@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import interp
-from clif.function import Function
+from clif.function import Function, format_name
 from clif.outcome import Outcomes, Status
 from fuzz.cases.compare import Observed, observe
 from fuzz.differential.oracle import DEFAULT_FUEL
@@ -36,8 +36,7 @@ def interpret(
         A result for each command, in order.
     """
     if not filetest.header.fits_the_interpreter:
-        names = ", ".join(dict.fromkeys(t.name for t in filetest.header.targets))
-        return [skipped(f"only for {names}, whose memory may differ")] * len(commands)
+        return [skipped(filetest.header.foreign_reason())] * len(commands)
     functions = involved(filetest, name)
     obstacle = _obstacle(filetest, functions)
     if obstacle is not None:
@@ -70,10 +69,10 @@ def _obstacle(filetest: Filetest, functions: list[Function]) -> CommandResult | 
     """Return why the functions cannot be interpreted; None if they can."""
     for function in functions:
         if function.name in filetest.refused:
-            return skipped(f"%{function.name}: {filetest.refused[function.name]}")
+            return skipped(f"{format_name(function.name)}: {filetest.refused[function.name]}")
         if function.name in filetest.invalid:
             message = " ".join(filetest.invalid[function.name].split())
-            return failed(f"the verifier refuses %{function.name}: {message}")
+            return failed(f"the verifier refuses {format_name(function.name)}: {message}")
     return None
 
 

@@ -16,8 +16,9 @@ from fuzz.filetests.filetest import FiletestCommand, FiletestProblem
 from fuzz.filetests.results import CommandResult, CommandStatus
 
 COUNTED = (
-    "passed, failed and skipped count results, one per run command and executor; a file that "
-    "cannot be read and a run command that cannot be parsed add one failure each"
+    "passed, failed and skipped count results, one per run command and executor, and one per "
+    "function without run commands and ISA; a file that cannot be read and a run command that "
+    "cannot be parsed add one failure each"
 )
 
 
@@ -31,6 +32,7 @@ class FileReport:
         results: each run command, with its result by executor.
         problems: errors in the file, each a failure without executor.
         ignored: run commands that no executor can run, each a skip on every executor.
+        hints: what may be a mistake in the file; they are not counted.
     """
 
     path: str
@@ -39,11 +41,12 @@ class FileReport:
     results: list[tuple[FiletestCommand, dict[str, CommandResult]]] = field(default_factory=list)
     problems: list[FiletestProblem] = field(default_factory=list)
     ignored: list[FiletestProblem] = field(default_factory=list)
+    hints: list[FiletestProblem] = field(default_factory=list)
 
     def count(self, status: CommandStatus, executor: str | None = None) -> int:
         """Count the results with a status, of one executor, or of all and with problems."""
         of = self.executors if executor is None else (executor,)
-        found = sum(row[e].status is status for _, row in self.results for e in of)
+        found = sum(e in row and row[e].status is status for _, row in self.results for e in of)
         if status is CommandStatus.SKIPPED:
             found += len(self.ignored) * len(of)
         if status is CommandStatus.FAILED and executor is None:
@@ -58,7 +61,8 @@ class FileReport:
     @property
     def commands(self) -> int:
         """The number of run commands."""
-        return len(self.results) + len(self.ignored)
+        run = sum(command.parsed is not None for command, _ in self.results)
+        return run + len(self.ignored)
 
     @property
     def skips(self) -> Counter[tuple[str, str]]:
@@ -86,10 +90,13 @@ class FileReport:
 
 def lines(report: FileReport) -> Iterator[str]:
     """Yield a file's counts, then its failures, then the reasons for skipping."""
-    yield f"{report.path}: {_counts_text([report]) if _has_results(report) else 'no run commands'}"
+    counts = _counts_text([report]) if _has_results(report) else "nothing to run or compile"
+    compiled = sum(command.parsed is None for command, _ in report.results)
+    yield f"{report.path}: {counts}" + f" ({_functions(compiled)} compiled only)" * bool(compiled)
     for problem in report.problems:
         where = f"line {problem.line}: " if problem.line else ""
         yield f"  {where}{problem.reason}" + f" in '{problem.text}'" * bool(problem.text)
+    yield from (f"  line {hint.line}: {hint.reason}" for hint in report.hints)
     for command, row in report.results:
         yield from _failure_lines(command, row)
         if command.expectation is None:
@@ -100,8 +107,12 @@ def lines(report: FileReport) -> Iterator[str]:
         yield f"  {target}: {count} not run with this target line: {reason}"
 
 
+def _functions(count: int) -> str:
+    return f"{count} function{'s' * (count != 1)}"
+
+
 def _has_results(report: FileReport) -> bool:
-    return bool(report.commands or report.problems)
+    return bool(report.results or report.ignored or report.problems)
 
 
 def _counts_text(reports: Sequence[FileReport]) -> str:
@@ -132,10 +143,12 @@ def _print_lines(command: FiletestCommand, row: dict[str, CommandResult]) -> Ite
 def summary(reports: Sequence[FileReport]) -> str:
     """Return the counts of all files, in one line."""
     commands = sum(report.commands for report in reports)
-    empty = sum(not _has_results(report) for report in reports)
+    empty = sum(not (report.commands or report.problems) for report in reports)
+    compiled = sum(command.parsed is None for report in reports for command, _ in report.results)
     return (
-        f"{len(reports)} files ({empty} without run commands), {commands} run commands: "
-        f"{_counts_text(reports)}"
+        f"{len(reports)} files ({empty} without run commands), {commands} run commands"
+        + f", {_functions(compiled)} compiled only" * bool(compiled)
+        + f": {_counts_text(reports)}"
     )
 
 
@@ -149,6 +162,9 @@ def to_json(reports: Sequence[FileReport], executors: tuple[str, ...]) -> dict[s
         "counted": COUNTED,
         **totals,
         "run_commands": sum(report.commands for report in reports),
+        "compiled_only": sum(
+            command.parsed is None for report in reports for command, _ in report.results
+        ),
         "problems": sum(len(report.problems) for report in reports),
         "executors": {
             e: {s.value: sum(report.count(s, e) for report in reports) for s in CommandStatus}
@@ -167,6 +183,7 @@ def _file_json(report: FileReport) -> dict[str, Any]:
             e: {s.value: report.count(s, e) for s in CommandStatus} for e in report.executors
         },
         "failures": [*map(_problem_json, report.problems), *_failures_json(report)],
+        "hints": [{"line": hint.line, "hint": hint.reason} for hint in report.hints],
         "skips": [
             {"executor": executor, "reason": reason, "count": count}
             for (executor, reason), count in sorted(report.skips.items())

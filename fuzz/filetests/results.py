@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
-from clif.function import Function
+from clif.function import Function, format_name
 from clif.nan_payload import NanEffect, nan_effect_of
 from clif.outcome import Status
 from fuzz.cases.compare import Observed
@@ -117,7 +117,7 @@ def missing_part(actual: Observed, called: set[str], data: set[str]) -> str:
         data: names of the missing data.
     """
     names = data if actual.status is Status.RETURNED else called | data
-    shown = ", ".join(f"%{name}" for name in sorted(names))
+    shown = ", ".join(format_name(name) for name in sorted(names))
     return f"needs {shown}, which the file does not define" if names else ""
 
 

@@ -49,6 +49,7 @@ class FailureTest:
         second: whether to ask the second oracle too.
         recorded: the failure that the case's file records. No other failure is accepted then;
             without it, no known fault of a tool is.
+        kind: the kind of failure that is accepted if any is; None for all but refusals.
     """
 
     run_case: CaseRunner
@@ -58,15 +59,16 @@ class FailureTest:
     second: bool = False
     on_stage: OnStage | None = None
     recorded: RecordedFailure | None = None
+    kind: FindingKind | None = None
 
     def __call__(self, case: Case) -> FailureSignature | None:
         try:
             verdict = self.run_case(case, self.isas, second=self.second, on_stage=self.on_stage)
         except SettingsError:
             return None  # this build does not know a flag of the case
-        found = failure_signatures(verdict)
+        found = failure_signatures(verdict, refusals=True)
         if self.wanted is None:
-            return primary(shown(self.recorded, found), self.isa)
+            return primary(shown(self.recorded, found), self.isa, self.kind)
         return next((failure for failure in found if failure.includes(self.wanted)), None)
 
     def restricted_to(self, failure: FailureSignature) -> FailureTest:

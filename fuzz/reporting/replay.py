@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from backend.cranelift.interpreter import NAME as SECOND
+from clif.function import format_name
+from clif.outcome import Outcomes, Status
 from fuzz.cases.case import has_canonical_nans
 from fuzz.cases.casefile import CaseFile
 from fuzz.cases.compare import Difference, Observed, observe
@@ -86,8 +88,10 @@ def replay(case_file: CaseFile, pipeline: Pipeline) -> Replay:
     case = case_file.case
     canonical = has_canonical_nans(case)
     verdict = pipeline.check(case)
-    results = [_oracle_result(case_file, verdict, pipeline.fuel)]
-    results += _isa_results(verdict, pipeline.isas)
+    results = []
+    if case.inputs.count:
+        results.append(_oracle_result(case_file, verdict, pipeline.fuel))
+    results += _isa_results(case_file, verdict, pipeline.isas, canonical_nans=canonical)
     if verdict.second is not None:
         results.append(_second_result(verdict.second))
     replayed = Replay(case_file, results, verdict.findings, verdict.rejected, verdict.runs)
@@ -110,12 +114,17 @@ def _oracle_result(case_file: CaseFile, verdict: Verdict, fuel: int) -> Executor
         result.problem = "; ".join(verdict.rejected) or "not run"
         return result
     if verdict.hangs:
-        result.problem = f"{verdict.hangs} inputs ran out of fuel"
-        return result
+        reasons = dict.fromkeys(verdict.expected.details.values())
+        gave_up = "; ".join(reasons) or "too many instructions"
+        result.remark = f"gave up on {_inputs(verdict.hangs)}: {gave_up}"
+        if not any(run.outcomes for run in verdict.runs):
+            result.problem = result.remark
+            return result
+        result.inconclusive = verdict.hangs == case_file.case.inputs.count
     for row, expectation in enumerate(case_file.expectations):
-        if expectation is None:
-            continue
         actual = observe(verdict.expected, row)
+        if expectation is None or actual.status is Status.HUNG:
+            continue
         kind = expectation.refuted_by(actual, canonical_nans=canonical_nans)
         if kind is not None:
             result.differences.append(Difference(kind, row, expectation.observed, actual))
@@ -130,8 +139,8 @@ def _oracle_result(case_file: CaseFile, verdict: Verdict, fuel: int) -> Executor
 
 def _note_open(result: ExecutorResult, left_open: Mapping[int, str], count: int) -> None:
     """Add the inputs on which there is a difference that is no failure to a result."""
-    result.remark = _open_remark(left_open)
-    result.inconclusive = len(left_open) == count
+    result.remark = "; ".join(filter(None, (result.remark, _open_remark(left_open))))
+    result.inconclusive |= len(left_open) == count
 
 
 def _open_remark(left_open: Mapping[int, str]) -> str:
@@ -146,7 +155,9 @@ def _inputs(count: int) -> str:
     return f"{count} input" + "s" * (count != 1)
 
 
-def _isa_results(verdict: Verdict, isas: Sequence[str]) -> list[ExecutorResult]:
+def _isa_results(
+    case_file: CaseFile, verdict: Verdict, isas: Sequence[str], *, canonical_nans: bool
+) -> list[ExecutorResult]:
     runs = {run.isa: run for run in verdict.runs}
     results = []
     for isa in isas:
@@ -156,11 +167,28 @@ def _isa_results(verdict: Verdict, isas: Sequence[str]) -> list[ExecutorResult]:
             result.problem = "not run"
         elif run.outcomes is None:
             result.problem = _compile_problem(verdict, isa)
+            if not result.problem:
+                result.remark, result.inconclusive = "compiles; not run", True
         else:
-            result.differences = run.differences
+            unknown = _refuted(case_file, verdict, run.outcomes, canonical_nans=canonical_nans)
+            result.differences = [*run.differences, *unknown]
             _note_open(result, run.open, run.outcomes.count)
         results.append(result)
     return results
+
+
+def _refuted(
+    case_file: CaseFile, verdict: Verdict, outcomes: Outcomes, *, canonical_nans: bool
+) -> Iterator[Difference]:
+    """Yield where outcomes differ from the file on inputs that the oracle did not finish."""
+    assert verdict.expected is not None
+    for row, expectation in enumerate(case_file.expectations):
+        if expectation is None or verdict.expected.status[row] != Status.HUNG:
+            continue
+        actual = observe(outcomes, row)
+        kind = expectation.refuted_by(actual, canonical_nans=canonical_nans)
+        if kind is not None:
+            yield Difference(kind, row, expectation.observed, actual)
 
 
 def _compile_problem(verdict: Verdict, isa: str) -> str:
@@ -209,8 +237,10 @@ def _outlier(
 def lines(replayed: Replay) -> list[str]:
     """Return a replay as text: a line per executor, the differences below it."""
     case = replayed.case_file.case
+    inputs = f"{case.inputs.count} inputs" if case.inputs.count else "compiled only"
     text = [
-        f"%{case.main.name}, {case.inputs.count} inputs" + f", {case.origin}" * bool(case.origin)
+        f"{format_name(case.main.name)}, {inputs}" + f", {case.origin}" * bool(case.origin),
+        *(f"  {hint}" for hint in replayed.case_file.hints),
     ]
     stated = any(expectation is not None for expectation in replayed.case_file.expectations)
     width = max(len(result.name) for result in replayed.results)
@@ -255,6 +285,7 @@ def to_json(replayed: Replay) -> dict[str, Any]:
         "agrees": replayed.agrees,
         "outlier": replayed.outlier or None,
         "rejected": replayed.rejected,
+        "hints": list(replayed.case_file.hints),
         "executors": {
             result.name: {
                 "agrees": result.agrees,

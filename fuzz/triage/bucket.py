@@ -17,6 +17,7 @@ _SELF_EXPLANATORY: Final = (
     FindingKind.VERIFIER_ERROR,
     FindingKind.EMULATOR_FAULT,
     FindingKind.ORACLE_FAULT,
+    FindingKind.UNSUPPORTED,
 )
 
 

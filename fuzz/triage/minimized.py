@@ -69,9 +69,11 @@ def _findings(
     case: Case, failure: FailureSignature, run_case: CaseRunner, isas: Sequence[str]
 ) -> list[Finding]:
     verdict = run_case(case, failure.isas or isas, second=not failure.isas)
-    if not any(found.includes(failure) for found in failure_signatures(verdict)):
+    shown = failure_signatures(verdict, refusals=True)
+    if not any(signature.includes(failure) for signature in shown):
         return []
-    return [finding for finding in verdict.findings if finding.kind is failure.kind]
+    found = (*verdict.findings, *verdict.unsupported)
+    return [finding for finding in found if finding.kind is failure.kind]
 
 
 def minimized_text(minimized: MinimizedCase, isas: Sequence[str]) -> str:

@@ -52,6 +52,12 @@ class CrossReleaseSignature:
         return cls(finding.kind, finding.isa, _NUMBER.sub("N", text))
 
 
+#: Kinds of findings that show before anything is executed.
+_COMPILE_FAILURES: Final = frozenset(
+    {FindingKind.COMPILER_PANIC, FindingKind.COMPILE_ERROR, FindingKind.VERIFIER_ERROR}
+)
+
+
 def cranelift_failures(verdict: Verdict) -> list[CrossReleaseSignature]:
     """List the failures of Cranelift in a verdict, known ones included."""
     return [CrossReleaseSignature.of(f) for f in verdict.findings if f.kind not in _NOT_CRANELIFT]
@@ -108,7 +114,7 @@ def classify(verdict: Verdict, failure: CrossReleaseSignature | None) -> tuple[R
     """Return the status of a release by its verdict, and why it has it.
 
     It is bad if it fails in the same way, good if it executes the case and agrees with the oracle,
-    and unclear otherwise.
+    and unclear otherwise. For a failure to compile it is good if it compiles the case.
     """
     found = [f for f in verdict.findings if f.kind not in _NOT_CRANELIFT]
     for finding in found:
@@ -117,6 +123,9 @@ def classify(verdict: Verdict, failure: CrossReleaseSignature | None) -> tuple[R
     if found:
         why = "; ".join(found[0].explanation[:1])
         return ReleaseStatus.UNCLEAR, f"fails in another way: {found[0].bucket} ({why})"
+    compiled = bool(verdict.runs) and all(run.compiled for run in verdict.runs)
+    if compiled and failure is not None and failure.kind in _COMPILE_FAILURES:
+        return ReleaseStatus.GOOD, ""
     if verdict.rejected:
         return ReleaseStatus.UNCLEAR, "; ".join(verdict.rejected)
     if verdict.findings:

@@ -129,20 +129,48 @@ def test_a_folder_and_a_bad_file_in_it(command: Command, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
+    ("body", "code", "shown"),
+    [
+        ("v1 = fcvt_to_uint.i128 v0", 1, "compiler-panic x86_64 lower"),
+        ("v1 = fcvt_to_uint.i64 v0", 0, "compiles; not run"),
+        ("v1 = fcvt_to_uint.i128 v0\n    <7> nop", 1, "verifier-error x86_64"),
+        ("v1 = fcvt_to_sint.i128 v0", 1, "compiler-panic x86_64 lower"),
+    ],
+)
+def test_a_file_without_run_commands_is_compiled(
+    command: Command, tmp_path: Path, body: str, code: int, shown: str
+) -> None:
+    function = f"function u0:9(f32) {{\nblock0(v0: f32):\n    {body}\n    return\n}}\n"
+    path = write(tmp_path, f"test compile\ntarget x86_64\n{function}")
+    output = command("replay", path)
+    assert output.code == code
+    assert shown in output.out
+    assert output.out.startswith(f"{path}: u0:9, compiled only")
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("junk", "case.clif: line 1: expected 'function'"),
         (ADD.replace("iadd", "add"), "case.clif: line 8: Unknown opcode: 'add'"),
-        (ADD.replace("; run", "; walk"), "case.clif: no run command"),
         (ADD.replace("(1, -2)", "(1, 0x1.0p0)"), "case.clif: line 11: expected an i32"),
         (ADD.replace("(1, -2)", "(1)"), "case.clif: line 11: expected a comma"),
-        (ADD.replace("%add(1", "%sub(1"), "case.clif: line 11: no function named %sub"),
         ("set colour=red\n" + ADD, "unknown setting 'colour=red'"),
         (ADD.replace("test run", "set opt_level=most"), "invalid setting value"),
         (
             ADD.replace("target x86_64\ntarget aarch64", "target s390x"),
-            "names only ISAs that are not emulated: s390x",
+            "case.clif: only for s390x",
         ),
+        (
+            ADD.replace("target x86_64\ntarget aarch64", "target pulley32"),
+            "case.clif: only for pulley32, whose addresses have 32 bits",
+        ),
+        (
+            ADD.replace("target x86_64\ntarget aarch64", "target x86_64-pc-windows-msvc"),
+            "case.clif: a platform whose calling conventions are not emulated: x86_64-pc-windows-",
+        ),
+        (ADD.replace("target x86_64", "target x86_64 has_wings"), "has_wings"),
+        (ADD.replace("test interpret", 'feature "pulley"'), "needs Cargo features of Cranelift"),
     ],
 )
 def test_bad_files(command: Command, tmp_path: Path, text: str, message: str) -> None:

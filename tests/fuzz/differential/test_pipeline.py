@@ -14,7 +14,8 @@ from fuzz.campaign.case_source import CaseSource
 from fuzz.cases.case import Case
 from fuzz.cases.case_options import CaseOptions
 from fuzz.cases.casefile import read_case
-from fuzz.cases.compare import DifferenceKind
+from fuzz.cases.compare import DifferenceKind, observe
+from fuzz.differential.failure_signature import failure_signatures, primary
 from fuzz.differential.finding import FindingKind
 from fuzz.differential.pipeline import Injection, Pipeline
 from fuzz.differential.stage import Stage
@@ -149,7 +150,77 @@ def test_what_the_oracle_does_not_know_is_rejected(pipeline: Pipeline) -> None:
     (reason,) = verdict.rejected
     assert reason.startswith("oracle: ")
     assert "debugtrap" in reason
-    assert verdict.runs == []
+    assert all(run.compiled and run.outcomes is None for run in verdict.runs)
+    assert [run.isa for run in verdict.runs] == list(ISAS)
+
+
+PANIC = """
+function %f(f32) -> i64 {
+    fn0 = %nobody(f32)
+block0(v0: f32):
+    call fn0(v0)
+    v1 = fcvt_to_uint.i128 v0
+    v2, v3 = isplit v1
+    return v2
+}
+"""
+
+
+def test_a_panic_is_found_though_the_oracle_rejects_the_case(pipeline: Pipeline) -> None:
+    verdict = pipeline.check(case_of(PANIC + "; run: %f(0x1.0) == 1\n"))
+    assert [(f.kind, f.isa) for f in verdict.findings] == [(FindingKind.COMPILER_PANIC, "x86_64")]
+
+
+def test_a_case_without_inputs_is_compiled_only(pipeline: Pipeline) -> None:
+    verdict = pipeline.check(case_of(PANIC))
+    assert [(f.kind, f.isa) for f in verdict.findings] == [(FindingKind.COMPILER_PANIC, "x86_64")]
+    assert (verdict.rejected, verdict.expected, verdict.executions) == ([], None, 0)
+    assert pipeline.check(case_of(ADD.partition("; run")[0])).findings == []
+
+
+def test_a_missing_instruction_is_a_finding_for_those_who_ask(pipeline: Pipeline) -> None:
+    text = """
+test run
+target x86_64 sse42
+function %f(i64x2, i64x2) -> i32x4 {
+block0(v0: i64x2, v1: i64x2):
+    v2 = uunarrow v1, v0
+    return v2
+}
+"""
+    verdict = pipeline.check(case_of(text))
+    assert verdict.findings == []
+    (refusal,) = verdict.unsupported
+    assert (refusal.kind, refusal.isa) == (FindingKind.UNSUPPORTED, "x86_64")
+    assert refusal.detail.startswith("uunarrow.i64x2")
+    assert failure_signatures(verdict) == []
+    (signature,) = failure_signatures(verdict, refusals=True)
+    assert primary([signature]) is None
+    assert primary([signature], kind=FindingKind.UNSUPPORTED) == signature
+
+
+def test_calls_nested_too_deeply_for_the_oracle_are_executed(pipeline: Pipeline) -> None:
+    text = """
+function %deep(i32) -> i32 {
+    fn0 = %deep(i32) -> i32
+block0(v0: i32):
+    brif v0, block2, block1
+block1:
+    return v0
+block2:
+    v1 = iadd_imm v0, -1
+    v2 = call fn0(v1)
+    v3 = iadd_imm v2, 1
+    return v3
+}
+; run: %deep(5) == 5
+; run: %deep(500) == 500
+"""
+    verdict = pipeline.check(case_of(text))
+    assert (verdict.hangs, verdict.findings) == (1, [])
+    for run in verdict.runs:
+        assert run.outcomes is not None
+        assert observe(run.outcomes, 1).results == (500,)
 
 
 def test_a_hang_of_the_oracle_executes_nothing() -> None:

@@ -1,4 +1,7 @@
-"""The header of a filetest: the kinds of test, and the targets with their settings.
+"""The header of a file: the kinds of test, and the targets with their settings.
+
+Every command reads the header with this module, so that all of them run a file on the same ISAs,
+with the same settings, or give the same reason why they do not.
 
 Cranelift's reader turns ``set`` and ``target`` lines into ISAs, and drops ISAs that are not part of
 the build. If the last ``target`` line is such a one, the reader even reports the ``set`` line
@@ -8,13 +11,24 @@ reader.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from backend.isa.registry import ISAS
+from backend.isa.registry import ISAS, find_isa
 
+#: Why a target line for another system than Linux is left out.
+OTHER_PLATFORM: Final = "a platform whose calling conventions are not emulated"
 #: Kinds of test that have run commands.
 RUNNING: Final = ("run", "interpret")
+#: Kinds of test that compile functions when they have no run commands. Others only read or verify.
+COMPILING: Final = ("run", "interpret", "compile", "optimize", "inline", "alias-analysis", "unwind")
+#: Why a file of ``test verifier`` is no case.
+EXPECTS_ERRORS: Final = "expects errors of the verifier: see check"
+#: What editors put before the text of a file; it says nothing.
+BYTE_ORDER_MARK: Final = "\ufeff"
+#: Architectures with addresses of 32 bits, which the interpreter does not have.
+_NARROW: Final = ("pulley32", "pulley32be", "arm", "armv7", "i386", "i586", "i686", "riscv32")
 #: Architectures that match the interpreter: little-endian, with addresses of 64 bits.
 _LIKE_THE_INTERPRETER: Final = frozenset(
     name
@@ -34,7 +48,7 @@ class TargetSpec:
     Attributes:
         name: the triple as it is in the line, often only an architecture.
         flags: ISA flags with their values, in the order of the line.
-        settings: shared settings with their values, sorted by name.
+        settings: shared settings with their values, in the order of the file.
     """
 
     name: str
@@ -44,6 +58,14 @@ class TargetSpec:
     @property
     def architecture(self) -> str:
         return self.name.partition("-")[0]
+
+    @property
+    def isa(self) -> str:
+        """The ISA's name if its code is emulated; the whole triple for another platform."""
+        if self.other_system:
+            return self.name
+        found = find_isa(self.architecture)
+        return self.architecture if found is None else found.name
 
     @property
     def other_system(self) -> bool:
@@ -56,8 +78,8 @@ class TargetSpec:
 
 
 @dataclass(slots=True)
-class Header:
-    """The header of a filetest.
+class FileHeader:
+    """The header of a file.
 
     Attributes:
         tests: the kinds of test, without their options.
@@ -79,20 +101,73 @@ class Header:
     @property
     def fits_the_interpreter(self) -> bool:
         """Whether the file is for the interpreter, or for a machine like it."""
-        return (
-            "interpret" in self.tests
-            or not self.targets
-            or any(target.architecture in _LIKE_THE_INTERPRETER for target in self.targets)
+        if not self.targets:
+            return True
+        if all(target.architecture in _NARROW for target in self.targets):
+            return False
+        return "interpret" in self.tests or any(
+            target.architecture in _LIKE_THE_INTERPRETER for target in self.targets
         )
 
+    @property
+    def compiles(self) -> bool:
+        """Whether functions without run commands are compiled, not only read and verified."""
+        return not self.tests or any(test in COMPILING for test in self.tests)
 
-def read_header(text: str, built: tuple[str, ...]) -> Header:
-    """Parse the header of a filetest.
+    @property
+    def verifies(self) -> bool:
+        """Whether functions have to be valid: other tests only print what was read."""
+        return not self.tests or not set(self.tests) <= {"cat", "print-cfg"}
+
+    @property
+    def expects_errors(self) -> bool:
+        """Whether it tests the verifier alone, with functions that it should refuse."""
+        return bool(self.tests) and set(self.tests) <= {"verifier"}
+
+    def targets_of(self, isa: str) -> list[TargetSpec]:
+        """Return the target lines for an emulated ISA; without any target line, a bare one."""
+        if not self.targets:
+            return [TargetSpec(isa, settings=self.settings)]
+        return list(dict.fromkeys(target for target in self.targets if target.isa == isa))
+
+    def foreign_reason(self) -> str:
+        """Return why the file is not run on an ISA that none of its target lines names."""
+        return foreign_reason(dict.fromkeys(target.name for target in self.targets))
+
+
+def foreign_reason(names: Iterable[str]) -> str:
+    """Return why a file is run on none of the emulated ISAs.
+
+    Args:
+        names: of the targets that it is for.
+    """
+    known = [TargetSpec(name) for name in names]
+    shown = ", ".join(target.name for target in known)
+    if any(target.other_system and find_isa(target.architecture) for target in known):
+        return f"{OTHER_PLATFORM}: {shown}"
+    if known and all(target.architecture in _NARROW for target in known):
+        return f"only for {shown}, whose addresses have 32 bits"
+    return f"only for {shown}"
+
+
+def features_reason(features: Iterable[str]) -> str:
+    """Return why a file that needs Cargo features of Cranelift is not run."""
+    return f"needs Cargo features of Cranelift: {', '.join(features)}"
+
+
+def is_error_comment(text: str) -> bool:
+    """Whether a comment says which error of the verifier its file expects."""
+    return text.lstrip("; ").startswith("error:")
+
+
+def read_file_header(text: str, built: tuple[str, ...]) -> FileHeader:
+    """Parse the header of a file.
 
     Args:
         text: the whole file.
         built: names of the ISAs in this build of Cranelift.
     """
+    text = text.removeprefix(BYTE_ORDER_MARK)
     reader = _HeaderReader(text, built)
     for number, line in enumerate(reader.lines):
         first, *rest = line.partition(";")[0].split() or [""]
@@ -112,7 +187,7 @@ class _HeaderReader:
     def __init__(self, text: str, built: tuple[str, ...]) -> None:
         self.lines = text.split("\n")
         self.built = built
-        self.header = Header()
+        self.header = FileHeader()
         self.settings: dict[str, str] = {}
         self.pending: list[int] = []
 
@@ -129,7 +204,7 @@ class _HeaderReader:
                 pass
 
     def _target(self, number: int, name: str, flags: list[str]) -> None:
-        settings = tuple(sorted(self.settings.items()))
+        settings = tuple(self.settings.items())
         target = TargetSpec(name, tuple(_pairs(flags).items()), settings)
         self.header.targets.append(target)
         if target.architecture in self.built:
@@ -140,11 +215,11 @@ class _HeaderReader:
     def _hide(self, number: int) -> None:
         self.lines[number] = f"; {self.lines[number]}"
 
-    def finish(self) -> Header:
+    def finish(self) -> FileHeader:
         if any(target.architecture in self.built for target in self.header.targets):
             for number in self.pending:
                 self._hide(number)
-        self.header.settings = tuple(sorted(self.settings.items()))
+        self.header.settings = tuple(self.settings.items())
         self.header.text = "\n".join(self.lines)
         return self.header
 
