@@ -158,5 +158,5 @@ def _settings(header: FileHeader, targets: Iterable[TargetSpec]) -> dict[str, st
     settings = dict(header.settings)
     emulated = [target for target in targets if target.isa in ISAS]
     if emulated:
-        settings = dict(max((target.settings for target in emulated), key=len))
+        settings = dict(max(emulated, key=lambda target: len(target.settings)).settings)
     return {"opt_level": "none"} | settings

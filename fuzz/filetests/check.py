@@ -82,7 +82,7 @@ def _compile_only(
         return command, {isa: compile_only(filetest, isa, name) for isa in compilers}
     else:
         result = _verified(filetest, name)
-    return command, {isa: result for isa in compilers if result}
+    return command, dict.fromkeys(compilers, result)
 
 
 def _verified(filetest: Filetest, name: str) -> CommandResult:

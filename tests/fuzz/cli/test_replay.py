@@ -170,7 +170,10 @@ def test_a_file_without_run_commands_is_compiled(
             "case.clif: a platform whose calling conventions are not emulated: x86_64-pc-windows-",
         ),
         (ADD.replace("target x86_64", "target x86_64 has_wings"), "has_wings"),
-        (ADD.replace("test interpret", 'feature "pulley"'), "needs Cargo features of Cranelift"),
+        (
+            ADD.replace("\nfunction", '\nfeature "pulley"\nfunction', 1),
+            "needs Cargo features of Cranelift: pulley",
+        ),
     ],
 )
 def test_bad_files(command: Command, tmp_path: Path, text: str, message: str) -> None:
