@@ -16,6 +16,8 @@ Each is a module with a ``--help``: ``python -m scripts.benchmarks.NAME``.
     How often the part is named into which a fault was injected.
 ``coverage_guidance``
     Edges and ISLE rules that a fuzz target reaches with libFuzzer and without.
+``case_digest``
+    Whether a change leaves drawn cases and mutants as they were.
 ``compile_throughput``
     Compile throughput of builds of the extension, side by side.
 
