@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import groupby
+from pathlib import PurePath
 
 import jinja2
 from markupsafe import Markup
@@ -142,7 +143,8 @@ def listing(code: FunctionCode) -> str:
 
 def _named_after(bucket: BucketSummary, page: FindingPage) -> BucketSummary:
     """Return a bucket with the name of what was found, if its file records no finding."""
-    if bucket.kind != "case" or page.kind == "case":
+    unnamed = bool(bucket.files) and bucket.name == PurePath(bucket.files[0]).stem
+    if not unnamed or page.kind == "case":
         return bucket
     isa = " ".join(page.isas)
     return replace(bucket, name=page.bucket, kind=page.kind, isa=isa, known=page.known)

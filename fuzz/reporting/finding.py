@@ -34,6 +34,8 @@ _NOT_RERUN = frozenset(
 )
 #: The kind of a file that records no finding.
 _UNRECORDED = "case"
+#: Kinds whose part at fault is known by their name; attribution looks at Cranelift alone.
+_NOT_CRANELIFT = frozenset({FindingKind.EMULATOR_FAULT.value, FindingKind.ORACLE_FAULT.value})
 #: Failing inputs shown for each executor.
 _MOST_INPUTS = 3
 #: The most instructions of a case that attribution is tried on.
@@ -96,7 +98,7 @@ def _versions() -> tuple[Fact, ...]:
 
 def _with_case(page: FindingPage, path: Path, text: str, case: Case) -> FindingPage:
     comments = (printable(line.lstrip("; ")) for line in text.split("\n") if line.startswith(";"))
-    facts = ("finding:", "isa:", "bucket:", "contents:")
+    facts = ("finding:", "isa:", "bucket:", "region:", "contents:")
     explanation = (
         line
         for line in comments
@@ -156,7 +158,7 @@ def _with_replay(page: FindingPage, case_file: CaseFile, isas: Sequence[str]) ->
     return replace(
         page,
         divergences=divergences,
-        attribution=_attribution(case, isas),
+        attribution=_attribution(case, isas) if page.kind not in _NOT_CRANELIFT else (),
         codes=tuple(_marked(code, divergences) for code in shown if code not in big),
         left_out=tuple(f"%{code.function} on {code.isa}, {code.size} bytes" for code in big),
     )
