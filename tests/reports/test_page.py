@@ -233,6 +233,13 @@ def test_a_campaign_without_findings() -> None:
     assert campaign_html(CAMPAIGN, never) == html
 
 
+def test_known_faults_alone_are_said_to_be_known() -> None:
+    for known in (True, False):
+        page = replace(CAMPAIGN, buckets=(bucket(1, known=known),))
+        html = campaign_html(page, lambda _: FINDING)
+        assert ("Known faults explain all of them." in html) == known
+
+
 def test_findings_alone_have_no_empty_sections() -> None:
     html = campaign_html(CampaignPage("findings", buckets=(bucket(1),)), lambda _: FINDING)
     assert "Throughput" not in html
