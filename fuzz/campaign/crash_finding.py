@@ -53,7 +53,8 @@ def report_crash(
         connection.send(WorkerExit(crashed.index, f"internal: worker {cause.text} in {stage}"))
         return
     case = CaseSource(plan.options, plan.seed).case(crashed.index)
-    detail = f"{cause.text} in {stage}: {opcodes_in_bucket(case.functions)}"
+    opcodes = opcodes_in_bucket(case.functions)
+    detail = f"{cause.text} in {stage}" + f": {opcodes}" * bool(opcodes)
     quoted = (f"  it said: {line}" for line in cause.last_lines)
     explanation = (f"the process {cause.text} in the stage {stage}", *quoted)
     finding = Finding(kind, "", detail, explanation)

@@ -27,6 +27,7 @@ from fuzz.campaign.plan import CampaignPlan, WorkerState
 from fuzz.campaign.result import CampaignResult, CorpusCase, FindingSummary
 from fuzz.campaign.statistics import Statistics, decode_statistics
 from fuzz.cases.build_identity import BuildIdentity
+from fuzz.differential.finding import KNOWN_FAULTS
 
 
 class CampaignState(Enum):
@@ -170,7 +171,7 @@ class CampaignDatabase:
             connection.executemany(
                 "INSERT OR IGNORE INTO findings VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    (self._campaign, *_finding_row(summary), now, result.seconds)
+                    (self._campaign, *self._finding_row(summary), now, result.seconds)
                     for summary in new
                     if summary.file
                 ),
@@ -182,6 +183,13 @@ class CampaignDatabase:
             if sample:
                 self._sample(connection, result, now)
         self._written = len(result.findings)
+
+    def _finding_row(self, summary: FindingSummary) -> tuple[int, str, str, str, bool, str]:
+        file = Path(summary.file)
+        name = file.name
+        if file.parent != self.directory and file.parent.name == KNOWN_FAULTS:
+            name = f"{KNOWN_FAULTS}/{name}"
+        return summary.case, summary.kind, summary.bucket, summary.isa, summary.known, name
 
     def _update(
         self,
@@ -249,8 +257,3 @@ class CampaignDatabase:
 
 def _plan_text(plan: CampaignPlan) -> str:
     return json.dumps(encode(plan))
-
-
-def _finding_row(summary: FindingSummary) -> tuple[int, str, str, str, bool, str]:
-    name = Path(summary.file).name
-    return summary.case, summary.kind, summary.bucket, summary.isa, summary.known, name

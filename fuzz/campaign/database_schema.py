@@ -21,7 +21,8 @@ Times are seconds: ``seconds`` counts those that the campaign has run by the clo
     version 1 this table is named ``jobs``.
 ``findings``
     ``campaign``, ``case_index``, ``kind``, ``bucket``, ``isa``, ``known`` (0 or 1), ``file`` (its
-    name in the directory), ``time``, ``seconds``. One for each campaign, case and bucket.
+    path in the directory; of a known fault it is in ``known-faults``), ``time``, ``seconds``. One
+    for each campaign, case and bucket.
 ``buckets`` (a view of ``findings``)
     ``campaign``, ``bucket``, ``kind``, ``isa``, ``known``, ``findings`` (how many), ``first_time``,
     ``last_time``, ``first_seconds``, ``file`` (of the first).
@@ -147,6 +148,22 @@ def lock_directory(directory: Path) -> int:
         os.close(lock)
         raise DatabaseError(f"{directory}: another campaign is running here") from error
     return lock
+
+
+def is_locked(directory: Path) -> bool:
+    """Return whether a supervisor is working in a directory."""
+    try:
+        lock = os.open(directory / _LOCK, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        # A shared lock for a moment: other processes that only look do not see each other.
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(lock)
+    return False
 
 
 @contextmanager

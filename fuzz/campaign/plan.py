@@ -23,6 +23,7 @@ class CampaignPlan:
         seed: case ``i`` of a seed is the same in every campaign with the same options.
         cases: how many cases; None for no limit.
         seconds: how long by the clock, without the time to set up; None for no limit.
+        stop_after: after how many findings, known faults aside; None for no limit.
         jobs: number of worker processes. Worker ``n`` takes the cases whose index is ``n`` modulo
             ``jobs``, so a campaign has the same cases for any number of workers.
         oracle: one of ``ORACLE_NAMES``.
@@ -40,6 +41,7 @@ class CampaignPlan:
     out: str = "findings"
     case_seconds: float = 30.0
     memory_mb: int = 4096
+    stop_after: int | None = None
 
 
 @dataclass(slots=True)

@@ -13,10 +13,10 @@ from fuzz.campaign.plan import CampaignPlan, WorkerState
 from fuzz.campaign.result import FindingSummary
 from fuzz.cases.build_identity import BuildIdentity
 from fuzz.cases.case_options import CASE_FIELDS
-from fuzz.differential.finding import KNOWN
+from fuzz.differential.finding import KNOWN, KNOWN_FAULTS, MINIMIZED
 
 #: The fields of a plan that do not decide what a case is, so that each run may have others.
-_LIMITS = frozenset({"cases", "seconds", "case_seconds", "memory_mb", "out"})
+_LIMITS = frozenset({"cases", "seconds", "stop_after", "case_seconds", "memory_mb", "out"})
 _PLAN_FIELDS = frozenset(field.name for field in fields(CampaignPlan))
 _NOTE = re.compile(r"; (finding|isa|bucket|origin): ?(.*)")
 _ORIGIN = re.compile(r"seed (\d+) case (\d+)\b.*")
@@ -80,9 +80,10 @@ def _show(value: Any) -> str:
 def remove_temporary_files(directory: Path) -> None:
     """Remove the files that a killed process left half written."""
     for pattern in (".crash-*.tmp", ".try-*"):
-        for path in directory.glob(pattern):
-            with suppress(OSError):
-                path.unlink()
+        for folder in (directory, directory / KNOWN_FAULTS, directory / MINIMIZED):
+            for path in folder.glob(pattern):
+                with suppress(OSError):
+                    path.unlink()
 
 
 def unrecorded_findings(
@@ -95,10 +96,11 @@ def unrecorded_findings(
     accident had a part in. Only files of cases that are not counted can belong to the campaign.
 
     Args:
-        files: names of the files that belong to some campaign.
+        files: paths in the directory of the files that belong to some campaign.
     """
-    for path in sorted(directory.glob("crash-*.clif")):
-        if path.name in files:
+    folders = (directory, directory / KNOWN_FAULTS)
+    for path in (path for folder in folders for path in sorted(folder.glob("crash-*.clif"))):
+        if path.relative_to(directory).as_posix() in files:
             continue
         summary, seed = _read(path)
         if summary is None or seed != plan.seed:

@@ -28,6 +28,7 @@ from fuzz.campaign.worker_pool import (
     WorkerPool,
     WorkerProgress,
 )
+from fuzz.differential.finding import KNOWN_FAULTS
 
 _TICK_SECONDS = 0.25
 #: Seconds between two savings while the campaign is young, and later. So much work is done again
@@ -99,11 +100,17 @@ class Supervisor:
     def _step(self) -> None:
         for event in self.pool.poll(_TICK_SECONDS):
             self._take(event)
+        if self._has_found_enough():
+            self.stop()
         if self._stopping:
             self.pool.stop()
         self._save_if_due()
         if self.on_tick is not None:
             self.on_tick(self.result)
+
+    def _has_found_enough(self) -> bool:
+        enough = self.plan.stop_after
+        return enough is not None and len(self.result.unexplained) >= enough
 
     # --- messages ---
 
@@ -144,15 +151,16 @@ class Supervisor:
         """Add a finding; if it comes from another machine, write its file here first."""
         summary = report.summary
         if report.text:
-            summary = replace(summary, file=self._write(report.text))
+            summary = replace(summary, file=self._write(report.text, known=summary.known))
         self._add(summary)
 
-    def _write(self, text: str) -> str:
+    def _write(self, text: str, *, known: bool) -> str:
         # Only findings from other machines are written here; the import loads the compiler.
         from fuzz.differential.finding_file import write_finding
 
         try:
-            return str(write_finding(text, Path(self.plan.out)))
+            folder = Path(self.plan.out) / KNOWN_FAULTS if known else Path(self.plan.out)
+            return str(write_finding(text, folder))
         except OSError as error:
             self._fail(f"{self.plan.out}: {error.strerror}")
             self.result.unwritten.append(text)

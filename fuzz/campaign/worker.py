@@ -28,7 +28,7 @@ from fuzz.campaign.worker_pool import FindingReport, NewEdges, WorkerFailure, Wo
 from fuzz.cases.case import Case
 from fuzz.differential.explain import fired_notes
 from fuzz.differential.finding import Finding
-from fuzz.differential.finding_file import finding_text, write_finding
+from fuzz.differential.finding_file import finding_text, folder_of, write_finding
 from fuzz.differential.oracle import BOTH, ORACLES, interpreter
 from fuzz.differential.pipeline import Pipeline
 from fuzz.differential.stage import Stage
@@ -200,7 +200,7 @@ class _Worker:
         notes = fired_notes(self.fired_rules, verdict.runs, finding.isa)
         text = finding_text(finding, case, verdict.expected, self.plan.options.isas, notes)
         try:
-            path = write_finding(text, Path(self.plan.out))
+            path = write_finding(text, folder_of(finding, Path(self.plan.out)))
         except OSError as error:
             summary = _summary(finding, "", index)
             self.connection.send(WorkerFailure(f"{self.plan.out}: {error.strerror}", summary, text))

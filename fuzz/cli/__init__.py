@@ -16,6 +16,8 @@ from reports.text import printable
 
 _COMMANDS = {
     "run": "fuzz: generate cases, compile and run them, compare outcomes",
+    "status": "show how campaigns are going",
+    "findings": "list findings by bucket, and which are known or minimised",
     "replay": "run case files again, and print which executors agree",
     "minimize": "make a failing case as small as possible",
     "triage": "merge findings with one cause, and attribute them to a part",
@@ -32,10 +34,15 @@ _COMMANDS = {
     "bench": "measure what a case costs, as ratios",
 }
 
+#: Modules that are not named like their command.
+_MODULES = {"status": "campaign_status"}
+
 _EPILOG = """\b
 Examples:
   clif-fuzz run --seconds 60
   clif-fuzz run --cases 1000 --isa aarch64 --jobs 2 --json -
+  clif-fuzz status findings
+  clif-fuzz findings findings
   clif-fuzz triage findings
   clif-fuzz report findings
   clif-fuzz fmt 7:12
@@ -101,7 +108,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command = import_module(f"fuzz.cli.{cmd_name}").command
+        command = import_module(f"fuzz.cli.{_MODULES.get(cmd_name, cmd_name)}").command
         assert isinstance(command, click.Command)
         return command
 

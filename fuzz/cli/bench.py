@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from fuzz.cli.errors import EXIT_CLEAN
 from fuzz.cli.files import warn_about_cache
-from fuzz.cli.options import FiniteRange, json_option, split_names, write_json
+from fuzz.cli.options import Duration, JobCount, json_option, split_names, write_json
 
 if TYPE_CHECKING:
     from fuzz.bench.cases import CaseCost
@@ -41,16 +40,17 @@ def _split_parts(_: click.Context, __: click.Parameter, value: str) -> tuple[str
 )
 @click.option(
     "--seconds",
-    type=FiniteRange(0, min_open=True),
+    type=Duration(0, min_open=True),
     default=30.0,
     show_default=True,
     help="Time for each measurement; a series has one for each size or number of jobs.",
 )
 @click.option(
     "--jobs",
-    type=click.IntRange(1, 1024),
-    default=os.cpu_count() or 1,
-    show_default="one per core",
+    type=JobCount(1, 1024),
+    default="auto",
+    show_default="one for each CPU",
+    metavar="N|auto",
     help="Measure with up to so many worker processes.",
 )
 @click.option(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fuzz.cli.errors import EXIT_CLEAN, EXIT_INTERRUPTED, BadInput
+from fuzz.cli.errors import EXIT_CLEAN, EXIT_INTERRUPTED, EXIT_USAGE, BadInput, complain
 from fuzz.cli.files import emulated_isas, load_cases
 from fuzz.cli.options import file_isas_option, json_option, timeout_option, write_json
 
@@ -26,13 +26,16 @@ if TYPE_CHECKING:
   clif-fuzz minimize crash.clif --predicate 'sh is-interesting.sh'
 """
 )
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."
+)
 @click.option(
     "-o",
     "--out",
     type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Where to write the result, - for stdout; by default FILE with the suffix .min.clif.",
+    metavar="PATH",
+    help="Where to write the result, - for stdout; by default FILE with the suffix .min.clif. "
+    "With several files, a folder.",
 )
 @file_isas_option("ISAs to run the case on, instead of those that the file names.")
 @click.option(
@@ -43,18 +46,71 @@ if TYPE_CHECKING:
 @timeout_option
 @json_option
 def command(
-    file: Path,
+    files: tuple[Path, ...],
     out: Path | None,
     isas: tuple[str, ...] | None,
     predicate: str | None,
     timeout: float,
     json_file: str | None,
 ) -> int:
-    """Make a case as small as possible while it still fails in the same way.
+    """Make cases as small as possible while they still fail in the same way.
 
     Any kind of failure can be minimised: wrong values, traps, hangs, panics, crashes of the
-    compiler. If it is interrupted, the smallest case so far is written. The exit code is 2 if the
+    compiler. If it is interrupted, the smallest case so far is written. The exit code is 2 if a
     case does not fail.
+    """
+    several = len(files) > 1
+    if several and out is not None:
+        if str(out) == "-":
+            raise BadInput("-o - is for one file")
+        _make_folder(out)
+    facts, code = [], EXIT_CLEAN
+    for file in files:
+        target = out or file.with_suffix(".min.clif")
+        if several and out is not None:
+            target = out / file.name
+        try:
+            own, interrupted = _minimize_file(
+                file, target, isas, predicate, timeout, quiet="-" in (json_file, str(target))
+            )
+        except BadInput as error:
+            if not several:
+                raise
+            complain(error.format_message())
+            code = EXIT_USAGE
+            continue
+        facts.append(own)
+        if interrupted:
+            code = EXIT_INTERRUPTED
+            break
+    if json_file is not None:
+        write_json({"files": facts} if several else facts[0], json_file)
+    return code
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"{folder}: {error.strerror}") from error
+
+
+def _minimize_file(
+    file: Path,
+    target: Path,
+    isas: tuple[str, ...] | None,
+    predicate: str | None,
+    timeout: float,
+    *,
+    quiet: bool,
+) -> tuple[dict[str, object], bool]:
+    """Minimise the case of a file, and write the result to another one.
+
+    Returns:
+        The facts for ``--json``, and whether it was interrupted.
+
+    Raises:
+        BadInput: the case cannot be read, or does not fail.
     """
     from fuzz.minimize.engine import Minimizer, NotFailing, describe
     from fuzz.minimize.registry import PASSES
@@ -78,16 +134,12 @@ def command(
     finally:
         test.close()
     small = minimizer.progress.case
-    target = out or file.with_suffix(".min.clif")
     _write(small, failure, isas, target, attribute=not interrupted and predicate is None)
-    facts = _facts(file, target, case, minimizer, failure)
-    if json_file is not None:
-        write_json(facts, json_file)
-    if "-" not in (json_file, str(target)):
+    if not quiet:
         click.echo(f"{file}: {failure}")
         click.echo(f"  before: {describe(case)}")
         click.echo(f"  after:  {describe(small)}, in {target}")
-    return EXIT_INTERRUPTED if interrupted else EXIT_CLEAN
+    return _facts(file, target, case, minimizer, failure), interrupted
 
 
 def only_case(file: Path) -> CaseFile:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import re
 import sys
 from collections.abc import Callable, Collection, Sequence
 from enum import Enum
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import click
 
@@ -97,6 +99,50 @@ class FiniteRange(click.FloatRange):
         return number
 
 
+class Duration(FiniteRange):
+    """A number of seconds, also written with units: ``90``, ``10m``, ``1h30m``, ``2d``."""
+
+    name = "duration"
+    _UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+    _PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the seconds.
+
+        Raises:
+            BadParameter: it is no duration, or out of range.
+        """
+        text = str(value).strip().lower()
+        parts = self._PART.findall(text)
+        if parts and "".join(map("".join, parts)) == text:
+            value = sum(float(number) * self._UNITS[unit] for number, unit in parts)
+        try:
+            float(value)
+        except ValueError:
+            self.fail(f"'{value}' is not a duration, as 90, 10m or 1h30m are.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class JobCount(click.IntRange):
+    """A number of worker processes; ``auto`` is one for each CPU that this process may use."""
+
+    name = "integer or auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number.
+
+        Raises:
+            BadParameter: it is none, or out of range.
+        """
+        if value == "auto":
+            affinity = getattr(os, "sched_getaffinity", None)  # not on macOS
+            value = (os.cpu_count() or 1) if affinity is None else len(affinity(0))
+            value = min(value, int(self.max or value))
+        return int(super().convert(value, param, ctx))
+
+
 def _share_option(name: str, text: str, field: str = "") -> Callable[[F], F]:
     return field_option(name, text, field, type=FiniteRange(0, 1), metavar="SHARE")
 
@@ -104,7 +150,12 @@ def _share_option(name: str, text: str, field: str = "") -> Callable[[F], F]:
 isa_option = field_option(
     "--isa", "ISAs to compile for.", "isas", callback=split_isas, metavar="ISA,..."
 )
-jobs_option = field_option("--jobs", "Worker processes.", type=click.IntRange(1, 1024))
+jobs_option = field_option(
+    "--jobs",
+    "Worker processes; auto is one for each CPU.",
+    type=JobCount(1, 1024),
+    metavar="N|auto",
+)
 out_option = field_option(
     "--out",
     "Directory for findings and the campaign's database.",
@@ -134,10 +185,10 @@ json_option = click.option(
 )
 timeout_option = click.option(
     "--timeout",
-    type=FiniteRange(0.1),
+    type=Duration(0.1),
     default=10.0,
     show_default=True,
-    metavar="SECONDS",
+    metavar="DURATION",
     help="Time limit for running a case once; exceeding it is a failure, too.",
 )
 
@@ -217,7 +268,10 @@ _CASE_OPTIONS = (
 )
 _AMOUNT_OPTIONS = (
     click.option(
-        "--seconds", type=FiniteRange(0, min_open=True), help="Generate cases for so long."
+        "--seconds",
+        type=Duration(0, min_open=True),
+        metavar="DURATION",
+        help="Generate cases for so long: seconds, or with units, as 10m or 8h.",
     ),
     click.option("--cases", type=click.IntRange(1), help="Generate so many cases."),
     click.option("--seed", type=click.IntRange(0), help="Seed of the cases; random by default."),
@@ -226,7 +280,8 @@ _LIMIT_OPTIONS = (
     field_option(
         "--case-seconds",
         "Time limit for one case.",
-        type=FiniteRange(0, min_open=True),
+        type=Duration(0, min_open=True),
+        metavar="DURATION",
     ),
     field_option(
         "--memory-mb", "Memory limit for the cases of a worker process.", type=click.IntRange(64)

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     epilog="""\b
 Without --seconds and --cases it runs until Ctrl-C.
   clif-fuzz run --seconds 60
+  clif-fuzz run --seconds 8h --jobs auto --stop-after 20
   clif-fuzz run --seed 7 --cases 1000 --jobs 2 --out findings --json facts.json
   clif-fuzz run --resume findings
 """
@@ -58,6 +59,12 @@ Without --seconds and --cases it runs until Ctrl-C.
 @mutants_option
 @source_option
 @amount_options
+@click.option(
+    "--stop-after",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Stop at so many findings, known faults aside.",
+)
 @jobs_option
 @out_option
 @click.option(
@@ -89,7 +96,8 @@ def command(context: click.Context, /, **params: Any) -> int:
 
     A campaign is saved while it runs. Without --resume another one begins, in the same database if
     the directory has one. With it, options that decide what the cases are may be left out, or must
-    be the same; --seconds and --cases may be others, and count from the campaign's beginning.
+    be the same; --seconds, --cases and --stop-after may be others, and count from the campaign's
+    beginning.
     """
     warn_about_cache()
     asked = _given_fields(context)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import Any
+import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +13,9 @@ from fuzz.campaign.result import CampaignResult
 from fuzz.campaign.statistics import Statistics
 from fuzz.cases.build_identity import build_identity
 from fuzz.differential.stage import Stage
+
+if TYPE_CHECKING:
+    from fuzz.reporting.finding_groups import FindingGroup
 
 _SHOWN = 10
 
@@ -70,7 +74,7 @@ def print_summary(plan: CampaignPlan, result: CampaignResult) -> None:
     if plan.oracle == "both":
         _print_cross_check(statistics)
     _print_rules(result)
-    _print_findings(result)
+    _print_findings(plan, result)
 
 
 def _print_isas(plan: CampaignPlan, statistics: Statistics) -> None:
@@ -145,17 +149,42 @@ def _print_rules(result: CampaignResult) -> None:
     click.echo(f"ISLE rules fired: {', '.join(shares)}")
 
 
-def _print_findings(result: CampaignResult) -> None:
+def _print_findings(plan: CampaignPlan, result: CampaignResult) -> None:
     for bucket, number in result.statistics.known_faults.most_common(_SHOWN):
         click.echo(f"known: {number} {bucket}")
     unexplained = result.unexplained
     if not unexplained:
         click.echo("findings: none")
         return
-    buckets = Counter(summary.bucket for summary in unexplained)
-    click.echo(f"findings: {len(unexplained)} in {len(buckets)} buckets")
-    for bucket, number in buckets.most_common(_SHOWN):
-        files = [summary.file for summary in unexplained if summary.bucket == bucket]
-        click.echo(f"  {number} {bucket}\n    {files[0] or 'not written'}")
-    if len(buckets) > _SHOWN:
-        click.echo(f"  and {len(buckets) - _SHOWN} more buckets")
+    from fuzz.reporting.archive import FindingEntry
+    from fuzz.reporting.commands import program
+    from fuzz.reporting.finding_groups import group_findings  # loads the compiler
+
+    groups = group_findings(
+        [FindingEntry(s.kind, s.bucket, s.isa, s.known, s.file) for s in unexplained]
+    )
+    minimized = sum(len(group.minimized) for group in groups)
+    told = f", {minimized} minimised" * bool(minimized)
+    click.echo(f"findings: {len(unexplained)} in {len(groups)} buckets{told}")
+    for group in groups[:_SHOWN]:
+        file = next(iter(group.minimized or group.files), "not written")
+        click.echo(f"  {group.number} {group.bucket}\n    {file}")
+    if len(groups) > _SHOWN:
+        click.echo(f"  and {len(groups) - _SHOWN} more buckets: {program()} findings {plan.out}")
+    _print_next_steps(plan, groups)
+
+
+def _print_next_steps(plan: CampaignPlan, groups: Sequence[FindingGroup]) -> None:
+    """Print commands for what to do with the findings, ready to paste."""
+    from fuzz.reporting.commands import program
+
+    folder = shlex.quote(plan.out)
+    steps = [(f"triage {folder}", "minimise the rest, and find the part at fault")]
+    file = next((path for group in groups for path in group.minimized), "")
+    if file:
+        steps.append((f"report {shlex.quote(file)} --markdown -", "the text of an issue"))
+    steps.append((f"report {folder}", "a page with everything"))
+    width = max(len(step) for step, _ in steps)
+    click.echo("next:")
+    for step, purpose in steps:
+        click.echo(f"  {program()} {step:{width}}  # {purpose}")

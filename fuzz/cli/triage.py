@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from fuzz.cli.errors import EXIT_CLEAN, EXIT_FINDINGS, BadInput, complain
-from fuzz.cli.files import emulated_isas, expand, load_cases
+from fuzz.cli.errors import EXIT_CLEAN, EXIT_FINDINGS, EXIT_INTERRUPTED, BadInput, complain
+from fuzz.cli.files import emulated_isas, expand, load_cases, read_text
 from fuzz.cli.options import json_option, timeout_option, write_json
+from reports.text import printable
 
 if TYPE_CHECKING:
     from fuzz.minimize.child import IsolatedTest
-    from fuzz.triage.deduplicate import Deduplicated, DistinctFault, NamedCase
+    from fuzz.triage.deduplicate import Deduplicated, DistinctFault, MinimalCase, NamedCase
+
+#: Files of a bucket that are listed.
+_SHOWN = 20
 
 
 @click.command(
@@ -51,53 +57,157 @@ def command(
 ) -> int:
     """Minimise findings, merge those with one cause, and find the part at fault.
 
-    FILE may be a folder, which stands for the .clif files below it. The part at fault, such as
-    register allocation or an ISLE rule, is found by running variants of the case. The exit code is
-    1 if any case fails.
+    FILE may be a folder, which stands for the .clif files below it, known faults and minimised ones
+    aside. The part at fault, such as register allocation or an ISLE rule, is found by running
+    variants of the case. Minimised findings are kept in the folder minimized beside the files, and
+    not minimised again; so Ctrl-C loses nothing. The exit code is 1 if any case fails.
     """
-    from rich.console import Console
-
     from fuzz.triage.deduplicate import deduplicate
 
-    tests, unreadable = {}, 0
-    cases: list[NamedCase] = []
-    for path in expand(files):
-        try:
-            for named, test in _cases_with_tests(path, timeout):
-                tests[named.name] = test
-                cases.append(named)
-        except BadInput as error:
-            complain(error.format_message())
-            unreadable += 1
-    with Console(stderr=True).status("reading") as status:
-        found = deduplicate(
-            cases,
-            lambda named: tests[named.name],
-            observe=lambda named: status.update(f"minimizing {named.name}"),
-        )
-        if not no_attribution:
-            _attribute(found, host=host)
+    entries, unreadable = _read_all(files, timeout)
+    progress = _Progress(len(entries))
+    found = deduplicate(
+        [entry.named for entry in entries.values()],
+        lambda named: entries[named.name].test,
+        kept=_KeptCases(entries),
+        observe=progress.begin,
+        done=progress.end,
+    )
+    if not no_attribution and not found.left:
+        _attribute(found, host=host)
     if out is not None:
         _write(found, out)
     if json_file is not None:
         write_json(_facts(found, unreadable), json_file)
     if json_file != "-":
         _show(found)
+    if found.left:
+        return EXIT_INTERRUPTED
     return EXIT_FINDINGS if found.faults else EXIT_CLEAN
 
 
-def _cases_with_tests(path: Path, timeout: float) -> Iterator[tuple[NamedCase, IsolatedTest]]:
-    """Yield a file's cases, each with an interestingness test."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Entry:
+    """A case of a file.
+
+    Attributes:
+        text: the file's contents.
+        minimized: the path for the minimised case.
+    """
+
+    named: NamedCase
+    test: IsolatedTest
+    file: Path
+    text: str
+    minimized: Path
+
+
+def _read_all(files: Iterable[str], timeout: float) -> tuple[dict[str, _Entry], int]:
+    """Read the cases of all files.
+
+    Returns:
+        The cases by name, and how many files could not be read.
+    """
+    entries: dict[str, _Entry] = {}
+    unreadable = 0
+    for path in _expand(files):
+        try:
+            entries |= {entry.named.name: entry for entry in _entries(path, timeout)}
+        except BadInput as error:
+            complain(error.format_message())
+            unreadable += 1
+    return entries, unreadable
+
+
+def _expand(names: Iterable[str]) -> Iterator[Path]:
+    """Yield files by name; a folder stands for the findings below it."""
+    from fuzz.triage.minimized_files import leave_out_own
+
+    for name in names:
+        paths, folder = expand([name]), Path(name)
+        if folder.is_dir():
+            paths, known = leave_out_own(paths, folder)
+            if known:
+                complain(f"{folder}: leaves out {known} examples of known faults")
+            if not paths:
+                raise BadInput(f"{folder}: no findings in this folder, known faults aside")
+        yield from paths
+
+
+def _entries(path: Path, timeout: float) -> Iterator[_Entry]:
     from fuzz.differential.runner import PlainRunner
     from fuzz.minimize.child import IsolatedTest
     from fuzz.minimize.interestingness import FailureTest
     from fuzz.triage.deduplicate import NamedCase
+    from fuzz.triage.minimized_files import minimized_path
 
-    cases = load_cases(path)
+    cases, text = load_cases(path), read_text(path)
     for case_file in cases:
-        name = str(path) + f" %{case_file.case.main.name}" * (len(cases) > 1)
+        function = case_file.case.main.name if len(cases) > 1 else ""
+        name = f"{path} %{function}" if function else str(path)
         test = FailureTest(PlainRunner(), emulated_isas(case_file, path), second=True)
-        yield NamedCase(name, case_file.case), IsolatedTest(test, timeout)
+        yield _Entry(
+            NamedCase(name, case_file.case),
+            IsolatedTest(test, timeout),
+            path,
+            text,
+            minimized_path(path, function),
+        )
+
+
+class _KeptCases:
+    """The files of minimised findings."""
+
+    def __init__(self, entries: Mapping[str, _Entry]) -> None:
+        self._entries = entries
+        self._problem = ""
+
+    def load(self, named: NamedCase) -> MinimalCase | None:
+        """Return the minimal case of a finding if there is one."""
+        from fuzz.triage.minimized_files import load_minimized
+
+        entry = self._entries[named.name]
+        saved = load_minimized(entry.minimized, entry.text)
+        return None if saved is None else (saved.case, saved.failure)
+
+    def save(self, named: NamedCase, minimal: MinimalCase) -> None:
+        """Write the file; if that fails, say so once."""
+        from backend.isa.registry import DEFAULT_ISAS
+        from fuzz.triage.minimized import examine
+        from fuzz.triage.minimized_files import save_minimized
+
+        entry = self._entries[named.name]
+        isas = minimal[0].isas or DEFAULT_ISAS
+        minimized = examine(*minimal, isas, attribute=False)
+        try:
+            save_minimized(minimized, isas, entry.file, entry.text, entry.minimized)
+        except OSError as error:
+            if not self._problem:
+                self._problem = f"{entry.minimized.parent}: {error.strerror}"
+                complain(f"minimised findings cannot be kept: {self._problem}")
+
+
+class _Progress:
+    """Says on stderr which finding is being minimised, and into which bucket each one falls."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._done = 0
+
+    def begin(self, named: NamedCase) -> None:
+        """Note that a finding is being minimised; only a terminal shows it."""
+        if sys.stderr.isatty():
+            self._write(f"{self._done + 1} of {self._total}: minimising {named.name}", end="\r")
+
+    def end(self, named: NamedCase, bucket: str) -> None:
+        """Note the bucket of a finding; it is empty if the finding does not fail."""
+        self._done += 1
+        self._write(f"{self._done} of {self._total}: {named.name}: {bucket or 'does not fail'}")
+
+    def _write(self, text: str, end: str = "\n") -> None:
+        clear = "\x1b[K" if sys.stderr.isatty() else ""
+        sys.stderr.write(f"{clear}{printable(text)}{end}")
+        sys.stderr.flush()
 
 
 def _attribute(found: Deduplicated, *, host: bool) -> None:
@@ -131,7 +241,12 @@ def _show(found: Deduplicated) -> None:
         for line in _lines(fault):
             click.echo(line)
     total = sum(len(fault.names) for fault in found.faults)
-    click.echo(f"{total} findings in {len(found.faults)} buckets, {len(found.healthy)} healthy")
+    left = f", {len(found.left)} not looked at" * bool(found.left)
+    click.echo(
+        f"{total} findings in {len(found.faults)} buckets, {len(found.healthy)} healthy{left}"
+    )
+    if found.left:
+        click.echo("interrupted: the same command goes on")
 
 
 def _lines(fault: DistinctFault) -> Iterator[str]:
@@ -139,9 +254,10 @@ def _lines(fault: DistinctFault) -> Iterator[str]:
     yield from (f"       also {bucket}" for bucket in fault.aliases)
     if fault.attribution is not None:
         yield from (f"       {line}" for line in fault.attribution.lines())
-    shown = fault.names[:3]
-    more = len(fault.names) - len(shown)
-    yield f"       {', '.join(shown)}" + f" and {more} more" * bool(more)
+    yield from (f"       {name}" for name in fault.names[:_SHOWN])
+    more = len(fault.names) - _SHOWN
+    if more > 0:
+        yield f"       and {more} more (--json lists them)"
 
 
 def _facts(found: Deduplicated, unreadable: int) -> dict[str, object]:
@@ -149,5 +265,6 @@ def _facts(found: Deduplicated, unreadable: int) -> dict[str, object]:
         "findings": sum(len(fault.names) for fault in found.faults),
         "buckets": [fault.to_json() for fault in found.faults],
         "healthy": found.healthy,
+        "left": found.left,
         "unreadable": unreadable,
     }

@@ -202,7 +202,8 @@ def _miscompile_detail(case: Case, differences: Sequence[Difference]) -> str:
     if gravest is DifferenceKind.VIOLATION:
         what = next(d.actual.detail for d in differences if d.kind is gravest)
         return f"{gravest.value}: {_without_addresses(what)}"
-    return f"{gravest.value}: {opcodes_in_bucket(case.functions)}"
+    opcodes = opcodes_in_bucket(case.functions)
+    return f"{gravest.value}: {opcodes}" if opcodes else gravest.value
 
 
 def _without_addresses(text: str) -> str:

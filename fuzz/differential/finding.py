@@ -13,6 +13,10 @@ from clif.function import Function
 MAX_OPCODES_IN_BUCKET = 8
 #: The comment line that marks the file of a finding that a known fault explains.
 KNOWN = "known"
+#: The folder, in that of the findings, for the files of findings that a known fault explains.
+KNOWN_FAULTS = "known-faults"
+#: The folder, in that of the findings, for minimised findings.
+MINIMIZED = "minimized"
 #: Opcodes that nearly every case contains.
 _COMMON = frozenset({"iconst", "f32const", "f64const", "vconst", "jump", "return"})
 
@@ -63,12 +67,12 @@ class Finding:
 
 
 def opcodes_in_bucket(functions: Sequence[Function]) -> str:
-    """List the opcodes of a case, each with its type; ``not minimised`` if there are too many."""
+    """List the opcodes of a case, each with its type; nothing if there are too many."""
     names = set()
     for function in functions:
         for inst in function.instructions():
             if inst.opcode.name not in _COMMON:
                 names.add(f"{inst.opcode.name}.{inst.type}" if inst.type else inst.opcode.name)
     if len(names) > MAX_OPCODES_IN_BUCKET:
-        return "not minimised"
+        return ""
     return " ".join(sorted(names))

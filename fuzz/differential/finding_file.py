@@ -15,7 +15,7 @@ from backend.whole_file import write_whole
 from clif.outcome import Outcomes
 from fuzz.cases.case import Case
 from fuzz.cases.casefile import print_case
-from fuzz.differential.finding import KNOWN, Finding
+from fuzz.differential.finding import KNOWN, KNOWN_FAULTS, Finding
 
 
 def finding_text(
@@ -57,6 +57,11 @@ def _select(outcomes: Outcomes | None, rows: Sequence[int]) -> Outcomes | None:
     )
 
 
+def folder_of(finding: Finding, directory: Path) -> Path:
+    """Return the folder for a finding's file: known faults have one of their own."""
+    return directory / KNOWN_FAULTS if finding.known else directory
+
+
 def artifact_name(text: str) -> str:
     """Return ``crash-<sha1 of the text>.clif``; libFuzzer names its artifacts in the same way."""
     digest = hashlib.sha1(text.encode(), usedforsecurity=False)
@@ -66,11 +71,15 @@ def artifact_name(text: str) -> str:
 def write_finding(text: str, directory: Path) -> Path:
     """Write a finding's file with ``write_whole``, unless it exists.
 
+    The directory must exist, but that for known faults in an existing one is made.
+
     Raises:
         OSError: it cannot be written.
     """
     path = directory / artifact_name(text)
     if not path.exists():
+        if directory.name == KNOWN_FAULTS:
+            directory.mkdir(exist_ok=True)
         write_whole(text, path)
     return path
 

@@ -14,7 +14,7 @@ from fuzz.campaign.database_schema import DATABASE, READABLE_VERSIONS
 from fuzz.campaign.json_codec import decode
 from fuzz.campaign.plan import CampaignPlan
 from fuzz.campaign.statistics import Statistics, decode_statistics
-from fuzz.differential.finding import KNOWN
+from fuzz.differential.finding import KNOWN, MINIMIZED
 from reports.model import Sample
 from reports.text import printable
 
@@ -96,7 +96,8 @@ def read_archive(folder: Path, number: int | None = None) -> Archive:
         return _read_database(folder, database, number)
     if number is not None:
         raise ArchiveError(f"{folder}: no campaign database ({DATABASE})")
-    entries = tuple(_read_headers(folder, sorted(folder.rglob("*.clif"))))
+    own = (path for path in folder.rglob("*.clif") if path.parent.name != MINIMIZED)
+    entries = tuple(_read_headers(folder, sorted(own)))
     if not entries:
         raise ArchiveError(f"{folder}: neither a campaign database ({DATABASE}) nor .clif files")
     return Archive(folder, entries)

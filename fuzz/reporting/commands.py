@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +14,21 @@ from reports.model import ShellCommand
 
 #: The filetest of the page or of the issue.
 _TEST = "test.clif"
+#: How the names of the environments begin that ``scripts/environment`` makes for build options.
+_LOCAL_ENVIRONMENT = ".venv-"
 #: Run in a Wasmtime checkout, as clif-util is not published.
 _CLIF_UTIL = "cargo run -p cranelift-tools --bin clif-util --"
+
+
+def program() -> str:
+    """Return how this installation's ``clif-fuzz`` is called, ready to paste.
+
+    A build of a local Cranelift has an environment of its own, and needs its path.
+    """
+    environment = Path(sys.prefix)
+    if not environment.name.startswith(_LOCAL_ENVIRONMENT):
+        return "clif-fuzz"
+    return shlex.quote(str(environment / "bin" / "clif-fuzz"))
 
 
 def commands(path: Path, kind: str, isas: tuple[str, ...]) -> Iterator[ShellCommand]:
@@ -23,10 +37,10 @@ def commands(path: Path, kind: str, isas: tuple[str, ...]) -> Iterator[ShellComm
     Args:
         isas: those that the finding blames.
     """
-    file = shlex.quote(str(path))
-    yield ShellCommand("which executors agree", f"clif-fuzz replay --oracle both --code {file}")
-    yield ShellCommand("the smallest case", f"clif-fuzz minimize {file}")
-    yield ShellCommand("the first release with the fault", f"clif-fuzz bisect {file} --from 0.121")
+    file, name = shlex.quote(str(path)), program()
+    yield ShellCommand("which executors agree", f"{name} replay --oracle both --code {file}")
+    yield ShellCommand("the smallest case", f"{name} minimize {file}")
+    yield ShellCommand("the first release with the fault", f"{name} bisect {file} --from 0.121")
     if kind in COMPILE_FAILURES or kind == FindingKind.ORACLES_DISAGREE.value:
         where = "in a Wasmtime checkout, on any machine"
         yield ShellCommand(where, f"{_CLIF_UTIL} test {_TEST}")

@@ -6,9 +6,9 @@ that one fault explains are merged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from fuzz.cases.case import Case
 from fuzz.differential.failure_signature import FailureSignature
@@ -65,49 +65,104 @@ class Deduplicated:
     Attributes:
         faults: those with the most findings first.
         healthy: names of the cases that do not fail.
+        left: names of the cases that were not looked at, because of Ctrl-C.
     """
 
     faults: list[DistinctFault] = field(default_factory=list)
     healthy: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+
+
+#: A minimal case, and the failure that it shows.
+MinimalCase = tuple[Case, FailureSignature]
+
+
+class MinimizedCases(Protocol):
+    """Keeps minimal cases, so that what is done need not be done again."""
+
+    def load(self, named: NamedCase) -> MinimalCase | None:
+        """Return the minimal case of a finding if there is one."""
+        ...
+
+    def save(self, named: NamedCase, minimal: MinimalCase) -> None:
+        """Keep the minimal case of a finding."""
+        ...
 
 
 def deduplicate(
-    cases: Iterable[NamedCase],
+    cases: Sequence[NamedCase],
     test_of: Callable[[NamedCase], InterestingnessTest],
     *,
+    kept: MinimizedCases | None = None,
     observe: Callable[[NamedCase], None] = lambda named: None,
+    done: Callable[[NamedCase, str], None] = lambda named, bucket: None,
 ) -> Deduplicated:
     """Minimise all findings, and merge those of one fault.
 
+    Ctrl-C ends it early: what is done by then is merged.
+
     Args:
         test_of: returns a test of a finding that accepts any failure. It is closed afterwards.
+        kept: minimal cases of earlier calls, to be used and added to.
         observe: called before each finding.
+        done: called after each, with its bucket; this is empty if the finding does not fail.
     """
     result = Deduplicated()
-    by_bucket: dict[str, DistinctFault] = {}
-    for named in cases:
+    faults = FaultsByBucket()
+    for place, named in enumerate(cases):
         observe(named)
-        test = test_of(named)
         try:
-            small, failure = minimize(named.case, test)
-        except NotFailing:
+            minimal = _minimal(named, test_of, kept)
+        except KeyboardInterrupt:
+            result.left = [other.name for other in cases[place:]]
+            break
+        if minimal is None:
             result.healthy.append(named.name)
-            continue
-        finally:
-            test.close()
-        _add(by_bucket, named.name, small, failure)
-    result.faults = merge_buckets(by_bucket.values())
+        bucket = "" if minimal is None else faults.add(named.name, *minimal)
+        done(named, bucket)
+    result.faults = faults.merged()
     return result
 
 
-def _add(
-    by_bucket: dict[str, DistinctFault], name: str, case: Case, failure: FailureSignature
-) -> None:
-    bucket = bucket_of(case, failure)
-    fault = by_bucket.setdefault(str(bucket), DistinctFault(bucket, case))
-    fault.names.append(name)
-    if order_key(case) < order_key(fault.smallest):
-        fault.smallest = case
+def _minimal(
+    named: NamedCase,
+    test_of: Callable[[NamedCase], InterestingnessTest],
+    kept: MinimizedCases | None,
+) -> MinimalCase | None:
+    """Return the minimal case of a finding; None if it does not fail."""
+    found = None if kept is None else kept.load(named)
+    if found is not None:
+        return found
+    test = test_of(named)
+    try:
+        found = minimize(named.case, test)
+    except NotFailing:
+        return None
+    finally:
+        test.close()
+    if kept is not None:
+        kept.save(named, found)
+    return found
+
+
+class FaultsByBucket:
+    """Collects minimal cases by their buckets."""
+
+    def __init__(self) -> None:
+        self._faults: dict[str, DistinctFault] = {}
+
+    def add(self, name: str, case: Case, failure: FailureSignature) -> str:
+        """Add the minimal case of a finding, and return its bucket."""
+        bucket = bucket_of(case, failure)
+        fault = self._faults.setdefault(str(bucket), DistinctFault(bucket, case))
+        fault.names.append(name)
+        if order_key(case) < order_key(fault.smallest):
+            fault.smallest = case
+        return str(bucket)
+
+    def merged(self) -> list[DistinctFault]:
+        """Return the faults, those with the most findings first."""
+        return merge_buckets(self._faults.values())
 
 
 # --- buckets that one fault explains ---

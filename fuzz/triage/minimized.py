@@ -76,14 +76,18 @@ def _findings(
     return [finding for finding in found if finding.kind is failure.kind]
 
 
-def minimized_text(minimized: MinimizedCase, isas: Sequence[str]) -> str:
-    """Return the text of its file: a filetest with findings and attribution in comments."""
+def minimized_text(minimized: MinimizedCase, isas: Sequence[str], more: Sequence[str] = ()) -> str:
+    """Return the text of its file: a filetest with findings and attribution in comments.
+
+    Args:
+        more: further lines of comments.
+    """
     failure = minimized.failure
     return print_case(
         minimized.case,
         _expected(minimized.case),
         isas=failure.isas or isas,
-        notes=list(_notes(minimized)),
+        notes=[*_notes(minimized), *more],
     )
 
 

@@ -13,7 +13,12 @@ from fuzz.cases.casefile import read_case
 from fuzz.cases.compare import Difference, DifferenceKind, Observed
 from fuzz.differential.explain import explain_differences
 from fuzz.differential.finding import Finding, FindingKind, opcodes_in_bucket
-from fuzz.differential.finding_file import check_directory, finding_text, write_finding
+from fuzz.differential.finding_file import (
+    check_directory,
+    finding_text,
+    folder_of,
+    write_finding,
+)
 from fuzz.differential.oracle import interpreter
 
 TEXT = """\
@@ -43,7 +48,7 @@ def test_opcodes_name_small_cases_only() -> None:
     names = ["iadd", "isub", "imul", "band", "bor", "bxor", "ishl", "ushr", "sshr"]
     body = "\n".join(f"v{n + 1} = {name} v{n}, v{n}" for n, name in enumerate(names))
     big = f"function %m(i32) -> i32 {{\nblock0(v0: i32):\n{body}\nreturn v9\n}}\n; print: %m(1)"
-    assert opcodes_in_bucket(read_case(big).case.functions) == "not minimised"
+    assert opcodes_in_bucket(read_case(big).case.functions) == ""
 
 
 def test_text_is_a_case_with_the_failing_inputs_first() -> None:
@@ -109,3 +114,12 @@ def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
         check_directory(tmp_path / "file" / "out")
     check_directory(tmp_path / "a" / "b")
     assert list((tmp_path / "a" / "b").iterdir()) == []
+
+
+def test_files_of_known_faults_have_a_folder_of_their_own(tmp_path: Path) -> None:
+    new = Finding(FindingKind.MISCOMPILE, "x86_64", "result")
+    known = Finding(FindingKind.EMULATOR_FAULT, "x86_64", "form", known=True)
+    assert folder_of(new, tmp_path) == tmp_path
+    path = write_finding(TEXT, folder_of(known, tmp_path))
+    assert path.parent == tmp_path / "known-faults"
+    assert path.read_text() == TEXT
