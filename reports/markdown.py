@@ -25,8 +25,11 @@ _EXPECTED = {
         "The verifier accepts the function, and what Cranelift's own passes make of it."
     ),
     "compile-timeout": "Compiling the function ends soon.",
+    "hang": "The code returns, as the interpreter does.",
     "compile-memory": "Compiling the function takes memory in proportion to its size.",
 }
+#: Findings that machine code shows when it runs.
+_RUNS = ("miscompile", "hang", "emulator-fault")
 #: Findings that are not Cranelift's fault: whose they are.
 _OTHERS = {
     "emulator-fault": "the emulator's, Unicorn's",
@@ -42,6 +45,7 @@ def finding_markdown(page: FindingPage) -> str:
         title=_TITLES.get(page.kind, page.kind),
         expected=_EXPECTED.get(page.kind, ""),
         other=_OTHERS.get(page.kind, ""),
+        runs=page.kind in _RUNS,
     )
     return text.strip() + "\n"
 

@@ -126,6 +126,30 @@ def test_a_panic_says_what_it_said() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "code", "expected"),
+    [
+        ("miscompile", True, "0xff"),
+        ("hang", True, "The code returns"),
+        ("compile-timeout", False, "ends soon"),
+        ("verifier-error", False, "The verifier accepts"),
+        ("oracles-disagree", False, "0xff"),
+    ],
+)
+def test_an_issue_says_what_is_true_of_its_kind(kind: str, code: bool, expected: str) -> None:
+    failing = FINDING.failing if expected.startswith("0x") else ()
+    text = finding_markdown(replace(FINDING, kind=kind, failing=failing))
+    assert ("in an emulator" in text) == code
+    assert ("Machine code</summary>" in text) == code
+    assert "on aarch64" not in text  # which is not blamed
+    assert expected in text.partition("### Expected Results")[2].partition("###")[0]
+
+
+def test_what_is_not_run_again_is_to_be_checked() -> None:
+    page = replace(FINDING, kind="hang", problem="Not run again for this page.")
+    assert "**Not run again for this page.** Check that it still happens." in finding_markdown(page)
+
+
+@pytest.mark.parametrize(
     ("change", "said"),
     [
         ({"problem": "It does not fail."}, "**It does not fail.** Do not send this"),
