@@ -43,8 +43,9 @@ def import_(folder: Path, out: Path, isas: tuple[str, ...], json_file: str | Non
     """Make cases from .clif files.
 
     FOLDER has files such as Cranelift's filetests, also in folders below it. Each function with run
-    commands becomes a case; one without them gets random inputs. A case is written to OUT if the
-    interpreter and the ISAs run it and agree. Rejections are counted by reason.
+    commands becomes a case; one without them that no other one calls gets random inputs. A case is
+    written to OUT if the interpreter and the ISAs run it and agree. Rejections are counted by
+    reason; --json says what became of each file.
     """
     from fuzz.corpus.importer import import_folder
 
@@ -54,13 +55,26 @@ def import_(folder: Path, out: Path, isas: tuple[str, ...], json_file: str | Non
     except OSError as error:
         raise BadInput(f"{error.filename or out}: {error.strerror}") from error
     _require_files(folder, found.files)
-    refused = dict(found.rejections.counts.most_common())
-    facts = {"files": found.files, "written": found.written, "refused": refused}
+    rejections = found.rejections
+    refused = dict(rejections.counts.most_common())
+    facts = {
+        "files": len(found.files),
+        "written": found.written,
+        "refused": refused,
+        "by_file": [
+            {"path": path, "written": file.written, "refused": dict(file.rejections.counts)}
+            for path, file in found.files.items()
+        ],
+    }
     if json_file is not None:
         write_json(facts, json_file)
     if json_file != "-":
-        click.echo(f"{found.written} cases of {found.files} files")
-        _show(found.rejections)
+        without = sum(not file.written for file in found.files.values())
+        click.echo(
+            f"{found.written} cases of {len(found.files) - without} files; "
+            f"none of {without} other files"
+        )
+        _show(rejections)
     return EXIT_CLEAN
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,10 @@ import click
 from fuzz.cli.errors import EXIT_CLEAN, EXIT_INTERRUPTED, EXIT_USAGE, BadInput, complain
 from fuzz.cli.files import emulated_isas, load_cases
 from fuzz.cli.options import file_isas_option, json_option, timeout_option, write_json
+from fuzz.differential.finding import FindingKind
 
 if TYPE_CHECKING:
     from fuzz.cases.case import Case
-    from fuzz.cases.casefile import CaseFile
     from fuzz.differential.failure_signature import FailureSignature
     from fuzz.minimize.engine import Minimizer, MinimizerProgress
     from fuzz.minimize.interestingness import InterestingnessTest
@@ -43,6 +44,11 @@ if TYPE_CHECKING:
     metavar="CMD",
     help="Your own interestingness test: a case is kept if CMD with its file exits with 0.",
 )
+@click.option(
+    "--kind",
+    type=click.Choice([kind.value for kind in FindingKind]),
+    help="The kind of failure to keep; unsupported is an instruction that an ISA lacks.",
+)
 @timeout_option
 @json_option
 def command(
@@ -50,14 +56,15 @@ def command(
     out: Path | None,
     isas: tuple[str, ...] | None,
     predicate: str | None,
+    kind: str | None,
     timeout: float,
     json_file: str | None,
 ) -> int:
     """Make cases as small as possible while they still fail in the same way.
 
     Any kind of failure can be minimised: wrong values, traps, hangs, panics, crashes of the
-    compiler. If it is interrupted, the smallest case so far is written. The exit code is 2 if a
-    case does not fail.
+    compiler. Of a file with several functions, the first that fails is taken. If it is interrupted,
+    the smallest case so far is written. The exit code is 2 if a case does not fail.
     """
     several = len(files) > 1
     if several and out is not None:
@@ -71,7 +78,7 @@ def command(
             target = out / file.name
         try:
             own, interrupted = _minimize_file(
-                file, target, isas, predicate, timeout, quiet="-" in (json_file, str(target))
+                file, target, isas, predicate, kind, timeout, quiet="-" in (json_file, str(target))
             )
         except BadInput as error:
             if not several:
@@ -100,6 +107,7 @@ def _minimize_file(
     target: Path,
     isas: tuple[str, ...] | None,
     predicate: str | None,
+    kind: str | None,
     timeout: float,
     *,
     quiet: bool,
@@ -115,12 +123,11 @@ def _minimize_file(
     from fuzz.minimize.engine import Minimizer, NotFailing, describe
     from fuzz.minimize.registry import PASSES
 
-    case_file = only_case(file)
-    case = case_file.case
-    isas = isas or emulated_isas(case_file, file)
-    test = _test(isas, predicate, timeout)
+    cases = load_cases(file)
+    isas = isas or emulated_isas(cases[0], file)
+    test = _test(isas, predicate, kind, timeout)
     try:
-        failure = _look(test, case, file)
+        case, failure = _look(test, [found.case for found in cases], file)
         restricted = test.restricted_to(failure)
         try:
             minimizer = Minimizer(restricted, PASSES)
@@ -142,20 +149,9 @@ def _minimize_file(
     return _facts(file, target, case, minimizer, failure), interrupted
 
 
-def only_case(file: Path) -> CaseFile:
-    """Return the only case of a file.
-
-    Raises:
-        BadInput: the file cannot be read, or has several cases.
-    """
-    cases = load_cases(file)
-    if len(cases) > 1:
-        names = ", ".join(f"%{found.case.main.name}" for found in cases)
-        raise BadInput(f"{file}: run commands of several functions: {names}")
-    return cases[0]
-
-
-def _test(isas: tuple[str, ...], predicate: str | None, timeout: float) -> InterestingnessTest:
+def _test(
+    isas: tuple[str, ...], predicate: str | None, kind: str | None, timeout: float
+) -> InterestingnessTest:
     from fuzz.differential.runner import PlainRunner
     from fuzz.minimize.child import IsolatedTest
     from fuzz.minimize.interestingness import FailureTest
@@ -163,24 +159,28 @@ def _test(isas: tuple[str, ...], predicate: str | None, timeout: float) -> Inter
 
     if predicate is not None:
         return PredicateTest(predicate, isas, timeout)
-    return IsolatedTest(FailureTest(PlainRunner(), isas, second=True), timeout)
+    wanted = None if kind is None else FindingKind(kind)
+    return IsolatedTest(FailureTest(PlainRunner(), isas, second=True, kind=wanted), timeout)
 
 
-def _look(test: InterestingnessTest, case: Case, file: Path) -> FailureSignature:
-    """Return the failure that a case shows.
+def _look(
+    test: InterestingnessTest, cases: Sequence[Case], file: Path
+) -> tuple[Case, FailureSignature]:
+    """Return the first case of a file that fails, and its failure.
 
     Raises:
-        BadInput: there is none, or the user's own test cannot be run.
+        BadInput: none does, or the user's own test cannot be run.
     """
     from fuzz.minimize.predicate import PredicateError
 
-    try:
-        failure = test(case)
-    except PredicateError as error:
-        raise BadInput(str(error)) from error
-    if failure is None:
-        raise BadInput(f"{file}: it does not fail: there is nothing to minimize")
-    return failure
+    for case in cases:
+        try:
+            failure = test(case)
+        except PredicateError as error:
+            raise BadInput(str(error)) from error
+        if failure is not None:
+            return case, failure
+    raise BadInput(f"{file}: it does not fail: there is nothing to minimize")
 
 
 def _run(minimizer: Minimizer) -> bool:

@@ -26,6 +26,11 @@ class Rejections:
         self.counts[reason] += 1
         self.examples.setdefault(reason, where)
 
+    def add(self, other: Rejections) -> None:
+        """Count the rejections of another one as well."""
+        self.counts.update(other.counts)
+        self.examples = other.examples | self.examples
+
 
 def files_in(folder: Path) -> list[Path]:
     """Return every file below a folder, small ones first; equal sizes by name."""

@@ -2,33 +2,69 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from backend.cranelift.compiler import CompilerPanic, ReadError, SettingsError
-from backend.cranelift.reader import read_file
-from clif.outcome import Status
-from clif.testfile import TestFile
-from fuzz.cases.case import Case, reachable_functions
+from backend.cranelift.compiler import SettingsError
+from backend.whole_file import write_whole
+from clif.function import format_name
+from clif.outcome import Inputs, Status
+from fuzz.cases.case import Case
 from fuzz.cases.casefile import CaseFileError, print_case, read_cases
+from fuzz.cases.file_header import foreign_reason
 from fuzz.corpus.files import Rejections, read_text
 from fuzz.differential.pipeline import Pipeline
 from fuzz.entropy import PrngEntropy
 from fuzz.generate.inputs import draw_inputs
 
 #: Inputs drawn for a function without run commands.
-_INPUTS: Final = 8
+DRAWN_INPUTS: Final = 8
+_UNSAFE: Final = re.compile(r"[^\w.-]")
+
+
+@dataclass(slots=True)
+class ImportedFile:
+    """What became of one file: how many cases were written, and what was rejected."""
+
+    written: int = 0
+    rejections: Rejections = field(default_factory=Rejections)
 
 
 @dataclass(slots=True)
 class Imported:
-    """The result of importing a folder: files read, cases written, and what was rejected."""
+    """The result of importing a folder.
 
-    files: int = 0
-    written: int = 0
-    rejections: Rejections = field(default_factory=Rejections)
+    Attributes:
+        files: what became of each file that was read, by its path.
+        names: of the cases that were written.
+    """
+
+    files: dict[str, ImportedFile] = field(default_factory=dict)
+    names: set[str] = field(default_factory=set)
+
+    @property
+    def written(self) -> int:
+        """The number of cases that were written."""
+        return sum(file.written for file in self.files.values())
+
+    @property
+    def rejections(self) -> Rejections:
+        """What was rejected, of all files."""
+        found = Rejections()
+        for file in self.files.values():
+            found.add(file.rejections)
+        return found
+
+    def free_name(self, name: str) -> str:
+        """Return a case's name that no other one has: several functions may have one name."""
+        candidates = (f"{name}{f'-{n}' * bool(n)}" for n in itertools.count())
+        free = next(candidate for candidate in candidates if candidate not in self.names)
+        self.names.add(free)
+        return free
 
 
 def import_folder(folder: Path, out: Path, isas: Sequence[str]) -> Imported:
@@ -48,45 +84,43 @@ def import_folder(folder: Path, out: Path, isas: Sequence[str]) -> Imported:
     found = Imported()
     pipelines = {isa: Pipeline([isa]) for isa in isas}
     for path in sorted(folder.rglob("*.clif")):
-        found.files += 1
-        text = read_text(path, found.rejections)
-        for case in _cases_to_import(text, path, found.rejections) if text else ():
-            taken = _accepted(case, pipelines, found.rejections, f"{path} %{case.main.name}")
+        file = found.files[str(path)] = ImportedFile()
+        text = read_text(path, file.rejections)
+        for case in _cases_to_import(text, path, file.rejections) if text else ():
+            where = f"{path} {format_name(case.main.name)}"
+            taken = _accepted(case, pipelines, file.rejections, where)
             if taken is not None:
-                name = "-".join([*path.relative_to(folder).with_suffix("").parts, case.main.name])
-                (out / f"{name}.clif").write_text(print_case(taken, isas=taken.isas))
-                found.written += 1
+                words = [*path.relative_to(folder).with_suffix("").parts, case.main.name]
+                name = found.free_name(_UNSAFE.sub("_", "-".join(words)))
+                text_of_case = print_case(taken, isas=taken.isas)
+                write_whole(text_of_case, out / f"{name}.clif", durable=False)
+                file.written += 1
     return found
 
 
 def _cases_to_import(text: str, path: Path, rejections: Rejections) -> Iterator[Case]:
     try:
-        file = read_file(text)
-    except (ReadError, CompilerPanic):
-        rejections.note("Cranelift cannot read it", str(path))
+        cases = read_cases(text, path.name)
+    except CaseFileError as error:
+        # Of the same mistake in several places, only the place differs.
+        reason = re.sub(r"^line \d+: ", "", str(error)).partition(" in '")[0]
+        rejections.note(f"cannot be read: {reason}", str(path))
         return
-    named: set[str] = set()
-    try:
-        for found in read_cases(text, path.name):
-            named.add(found.case.main.name)
-            yield found.case
-    except CaseFileError:
-        pass  # it has no run commands, or some that cannot be parsed
-    yield from _cases_without_inputs(file, path, named)
+    for found in cases:
+        yield found.case if found.case.inputs.count else with_drawn_inputs(found.case)
 
 
-def _cases_without_inputs(file: TestFile, path: Path, named: set[str]) -> Iterator[Case]:
-    functions = [function for function, _ in file.functions]
-    callees = {
-        f.name for main in functions for f in reachable_functions(main, functions) if f is not main
-    }
-    for main in functions:
-        if main.name in named or main.name in callees:
-            continue
-        others = reachable_functions(main, [f for f in functions if f is not main])
-        entropy = PrngEntropy((len(main.name), *main.name.encode()))
-        inputs = draw_inputs(entropy, main.signature.param_types, _INPUTS, None)
-        yield Case([main, *others], inputs, {"opt_level": "speed"}, origin=path.name)
+def with_drawn_inputs(case: Case, count: int = DRAWN_INPUTS) -> Case:
+    """Return a case with drawn inputs: always the same for functions of one name.
+
+    Args:
+        count: how many; a function without parameters has only one.
+    """
+    main = case.main
+    entropy = PrngEntropy((len(main.name), *main.name.encode()))
+    types = main.signature.param_types
+    inputs = draw_inputs(entropy, types, count, None) if types else Inputs(1, [])
+    return replace(case, inputs=inputs, settings={"opt_level": "speed"} | case.settings)
 
 
 def _accepted(
@@ -94,18 +128,23 @@ def _accepted(
 ) -> Case | None:
     """Return the case for those ISAs that can run it; None, and a rejection, if none can."""
     able, flags = [], case.isa_settings
+    if not any(case.is_for(isa) for isa in pipelines):
+        rejections.note(foreign_reason(case.isas), where)
+        return None
     for isa, pipeline in pipelines.items():
         if not case.is_for(isa):
             continue
         try:
             verdict = pipeline.check(case)
-        except SettingsError as error:
+        except (SettingsError, ValueError) as error:
             rejections.note(f"{isa}: settings: {error}", where)
             continue
         if verdict.findings:
             rejections.note(f"fault: {verdict.findings[0].bucket}", where)
         elif verdict.rejected or verdict.hangs or verdict.expected is None:
             rejections.note(verdict.rejected[0] if verdict.rejected else "does not end", where)
+        elif (verdict.expected.status == Status.VIOLATED).any():
+            rejections.note(next(iter(verdict.expected.details.values())), where)
         elif any(code == "heap_oob" for code in verdict.expected.traps.values()):
             rejections.note("uses memory that it is not given", where)
         else:

@@ -18,6 +18,9 @@ Each is a module with a ``--help``: ``python -m scripts.benchmarks.NAME``.
     Edges and ISLE rules that a fuzz target reaches with libFuzzer and without.
 ``case_digest``
     Whether a change leaves drawn cases and mutants as they were.
+``try_filetests``
+    What check, replay, fmt, corpus import and minimize make of a folder of CLIF files, such as
+    Cranelift's filetests.
 ``compile_throughput``
     Compile throughput of builds of the extension, side by side.
 

@@ -92,21 +92,59 @@ def test_importing(command: Command, folder: Path, tmp_path: Path) -> None:
     assert facts["refused"] == {
         "empty": 1,
         "cannot be read as text": 1,
-        "Cranelift cannot read it": 1,
+        "cannot be read: Unknown opcode: 'imull'": 1,
         "more than 1048576 bytes": 1,
-        "uses memory that it is not given": 2,
+        "uses memory that it is not given": 1,
     }
+    by_file = {Path(file["path"]).name: file for file in facts["by_file"]}
+    assert len(by_file) == 7
+    assert (by_file["square.clif"]["written"], by_file["square.clif"]["refused"]) == (1, {})
+    assert by_file["empty.clif"]["refused"] == {"empty": 1}
     case = read_case((out / "inner-triple-triple.clif").read_text()).case
     assert case.inputs.count == 8
     assert case.is_for("x86_64")
 
 
+SEVEN = "function {}() -> i32 {{\nblock0:\n    v0 = iconst.i32 7\n    return v0\n}}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "written", "refused"),
+    [
+        (SEVEN.format("%f"), {"a-f.clif": 1}, {}),
+        (SEVEN.format("u0:3"), {"a-u0_3.clif": 1}, {}),
+        (SEVEN.format("%f") + SEVEN.format("%f"), {"a-f.clif": 1, "a-f-1.clif": 1}, {}),
+        ("\ufefftest compile\n" + SEVEN.format("%g"), {"a-g.clif": 1}, {}),
+        (SQUARE.replace("%square(3)", "%nobody(3)"), {"a-square.clif": 2}, {}),
+        ("test run\ntarget riscv64\n" + SEVEN.format("%f"), {}, {"only for riscv64": 1}),
+        ("set no_such_setting\n" + SEVEN.format("%f"), {}, {"cannot be read: unknown setting": 1}),
+        ("test run\n" + SEVEN.format("%f") + "; run: %f(3) == 7\n", {}, {"cannot be read: ": 1}),
+    ],
+)
+def test_what_becomes_of_a_file(
+    command: Command, tmp_path: Path, text: str, written: dict[str, int], refused: dict[str, int]
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.clif").write_text(text)
+    output = command("corpus", "import", tmp_path / "in", tmp_path / "out", "--json", "-")
+    facts = json.loads(output.out)
+    assert output.code == 0
+    cases = {path.name: read_case(path.read_text()).case for path in (tmp_path / "out").iterdir()}
+    assert {name: case.inputs.count for name, case in cases.items()} == written
+    assert len(facts["refused"]) == len(refused)
+    for (reason, count), (start, expected) in zip(
+        facts["refused"].items(), refused.items(), strict=True
+    ):
+        assert reason.startswith(start)
+        assert count == expected
+
+
 def test_minimising(command: Command, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "smaller"
     output = command("corpus", "minimize", folder, out)
-    assert output.out.startswith("kept 1 of 7 files: ")
-    (kept,) = out.iterdir()
-    assert kept.read_text() == SQUARE
+    assert output.out.startswith("kept 2 of 7 files: ")
+    kept = {path.read_text() for path in out.iterdir()}
+    assert kept == {SQUARE, WITHOUT_INPUTS}
     for reason in ("empty", "cannot be read as text", "no case", "more than 1048576 bytes"):
         assert f"refused: {reason}" in output.out
 
@@ -114,11 +152,11 @@ def test_minimising(command: Command, folder: Path, tmp_path: Path) -> None:
 def test_statistics(command: Command, folder: Path) -> None:
     facts = json.loads(command("corpus", "stats", folder, "--json", "-").out)
     assert facts["files"] == 7
-    assert facts["cases"] == 2
+    assert facts["cases"] == 4
     assert facts["inputs"] == 4
-    assert facts["opcodes"] == {"imul": 2, "return": 2}
+    assert facts["opcodes"] == {"return": 4, "imul": 2, "iadd": 1, "load": 1}
     assert facts["edges"] > 2000
-    assert sum(facts["refused"].values()) == 5
+    assert sum(facts["refused"].values()) == 4
     text = command("corpus", "stats", CORPUS / "seeds" / "integer").out
     assert "3 files" in text
     assert "rules" in text

@@ -316,6 +316,61 @@ def test_command_refuses_what_does_not_fail(command: Command, tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == [file]
 
 
+PANIC = """
+function {}(f32, i32) -> i64 {{
+block0(v0: f32, v9: i32):
+    v8 = iadd v9, v9
+    v1 = fcvt_to_uint.i128 v0
+    v2, v3 = isplit v1
+    return v2
+}}
+"""
+LACKING = """
+function {}(i64x2, i64x2) -> i32x4 {{
+block0(v0: i64x2, v1: i64x2):
+    v3 = bxor v0, v1
+    v2 = uunarrow v3, v0
+    return v2
+}}
+"""
+HEALTHY = "function {}(i32) -> i32 {{\nblock0(v0: i32):\n    return v0\n}}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "kind", "left"),
+    [
+        (PANIC.format("u0:9"), (), "compiler-panic", "fcvt_to_uint.i128"),
+        (PANIC.format("%f") + "; run: %f(0x1.0, 1) == 1\n", (), "compiler-panic", "fcvt_to_uint"),
+        (HEALTHY.format("%a") + PANIC.format("%f"), (), "compiler-panic", "fcvt_to_uint.i128"),
+        (LACKING.format("%f"), ("--kind", "unsupported"), "unsupported", "uunarrow.i64x2"),
+        (
+            PANIC.format("%p") + LACKING.format("%f"),
+            ("--kind", "unsupported"),
+            "unsupported",
+            "uunarrow.i64x2",
+        ),
+    ],
+)
+def test_what_is_only_compiled_is_minimised(
+    command: Command, tmp_path: Path, text: str, options: tuple[str, ...], kind: str, left: str
+) -> None:
+    file = tmp_path / "case.clif"
+    file.write_text(f"test compile\ntarget x86_64 sse42\n{text}")
+    output = command("minimize", file, "-o", "-", *options)
+    assert output.code == 0
+    assert f"; finding: {kind}\n" in output.out
+    assert left in output.out
+    assert "iadd" not in output.out
+    assert "bxor" not in output.out
+
+
+def test_a_refusal_is_no_failure_unless_it_is_asked_for(command: Command, tmp_path: Path) -> None:
+    file = tmp_path / "case.clif"
+    file.write_text(f"test compile\ntarget x86_64 sse42\n{LACKING.format('%f')}")
+    assert "it does not fail" in command.complaint("minimize", file)
+    assert "it does not fail" in command.complaint("minimize", file, "--kind", "compiler-panic")
+
+
 def test_predicate(command: Command, tmp_path: Path) -> None:
     file = tmp_path / "case.clif"
     file.write_text(print_case(CaseSource(CaseOptions(instructions=20), 6).case(0)))

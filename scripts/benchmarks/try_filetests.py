@@ -1,0 +1,200 @@
+"""Tries every command that reads files on a folder of CLIF files, such as Cranelift's filetests.
+
+python -m scripts.benchmarks.try_filetests ~/wasmtime/cranelift/filetests/filetests
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from backend.cranelift.compiler import CompilerPanic, Functions, ReadError, isas
+from fuzz.cases.casefile import CaseFileError, print_case, read_cases
+from fuzz.cases.file_header import read_file_header
+
+_TRACEBACK: Final = "Traceback (most recent call last)"
+_SHOWN: Final = 8
+#: By how much a process may exceed its limit, for its start and for writing its result.
+_GRACE: Final = 60.0
+
+
+class _Tally:
+    """What one command made of the files, by outcome, with an example of each."""
+
+    def __init__(self, command: str) -> None:
+        self.command = command
+        self.counts: Counter[str] = Counter()
+        self.examples: dict[str, str] = {}
+        self.tracebacks: list[str] = []
+
+    def note(self, outcome: str, file: str, count: int = 1) -> None:
+        """Count an outcome; numbers in it, such as lines, are left out."""
+        outcome = re.sub(r"\bline \d+", "line N", outcome)[:120]
+        self.counts[outcome] += count
+        self.examples.setdefault(outcome, file)
+
+    def fail(self, file: str, text: str) -> None:
+        """Note a traceback."""
+        self.tracebacks.append(f"{file}: {(text.strip().splitlines() or ['no output'])[-1]}")
+
+    def lines(self) -> Iterator[str]:
+        """Yield the outcomes, the most frequent first, and every traceback."""
+        yield f"{self.command}: {len(self.tracebacks)} tracebacks"
+        for outcome, count in self.counts.most_common(_SHOWN):
+            yield f"  {count:6} {outcome} ({self.examples[outcome]})"
+        rest = sum(count for _, count in self.counts.most_common()[_SHOWN:])
+        if rest:
+            yield f"  {rest:6} for {len(self.counts) - _SHOWN} other reasons"
+        yield from (f"  TRACEBACK {text}" for text in self.tracebacks)
+
+
+def _run(words: Sequence[str], seconds: float) -> tuple[int | None, str, str]:
+    """Run a command of clif-fuzz; its exit code is None if it took too long."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "fuzz", *words],
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return None, "", ""
+    return done.returncode, done.stdout, done.stderr
+
+
+def _is_read_by_cranelift(path: Path) -> bool:
+    try:
+        Functions(read_file_header(path.read_text(encoding="utf-8"), tuple(isas())).text)
+    except (ReadError, CompilerPanic, UnicodeDecodeError):
+        return False
+    return True
+
+
+def _fmt(files: Sequence[Path]) -> tuple[_Tally, list[str]]:
+    """Read, print and read every file again.
+
+    Returns:
+        The outcomes, and the files with run commands that Cranelift's reader takes and we refuse.
+    """
+    tally, refused = _Tally("fmt"), []
+    for path in files:
+        try:
+            text = path.read_text(encoding="utf-8")
+            printed = [print_case(found.case) for found in read_cases(text, path.name)]
+            again = [print_case(read_cases(case, path.name)[0].case) for case in printed]
+            tally.note("reads back as the same" if again == printed else "CHANGED", path.name)
+        except CaseFileError as error:
+            tally.note(str(error), path.name)
+            if read_file_header(text, tuple(isas())).runs and _is_read_by_cranelift(path):
+                refused.append(f"{path}: {error}")
+        except UnicodeDecodeError:
+            tally.note("not a text", path.name)
+        except Exception as error:  # to find which exceptions there are is the purpose
+            tally.fail(str(path), repr(error))
+    return tally, refused
+
+
+def _json_of(words: Sequence[str], tally: _Tally, seconds: float) -> Any:
+    """Run a command with ``--json`` and return what it writes; None if it fails to."""
+    with tempfile.TemporaryDirectory(prefix="clif-fuzz-") as folder:
+        target = Path(folder) / "facts.json"
+        code, _, errors = _run([*words, "--json", str(target)], seconds)
+        if code is None:
+            tally.fail(words[-1], f"took more than {seconds:g} s")
+        if _TRACEBACK in errors:
+            tally.fail(words[-1], errors)
+        for line in errors.splitlines():
+            if line.startswith("clif-fuzz: "):
+                tally.note(line.rpartition(".clif: ")[2], line)
+        return json.loads(target.read_text()) if target.exists() else None
+
+
+def _check(folder: Path, seconds: float) -> _Tally:
+    tally = _Tally("check")
+    facts = _json_of(["check", str(folder)], tally, seconds)
+    for file in facts["files"] if facts else ():
+        name = Path(file["path"]).name
+        tally.note("passed", name, file["passed"])
+        for failure in file["failures"]:
+            tally.note(f"failed: {failure['reason']}", name)
+        for skip in file["skips"]:
+            tally.note(f"skipped: {skip['reason']}", name, skip["count"])
+    return tally
+
+
+def _replay(folder: Path, seconds: float) -> _Tally:
+    tally = _Tally("replay")
+    facts = _json_of(["replay", str(folder)], tally, seconds)
+    for case in facts["files"] if facts else ():
+        name = Path(case["file"]).name
+        for executor, result in case["executors"].items():
+            known = result["problem"] or result["remark"]
+            agrees = "agrees" if result["agrees"] else "differs"
+            tally.note(f"{executor}: {known or agrees}", name)
+    return tally
+
+
+def _import(folder: Path, seconds: float) -> _Tally:
+    tally = _Tally("corpus import")
+    with tempfile.TemporaryDirectory(prefix="clif-fuzz-") as out:
+        facts = _json_of(["corpus", "import", str(folder), out], tally, seconds)
+    for file in facts["by_file"] if facts else ():
+        tally.note("written", file["path"], file["written"])
+        for reason, count in file["refused"].items():
+            tally.note(reason, file["path"], count)
+    return tally
+
+
+def _minimize(files: Sequence[Path], timeout: float) -> _Tally:
+    tally = _Tally("minimize")
+    for path in files:
+        words = ["minimize", str(path), "-o", "-", "--timeout", f"{timeout:g}"]
+        code, _, errors = _run(words, timeout + _GRACE)
+        if _TRACEBACK in errors:
+            tally.fail(str(path), errors)
+        elif code == 0:
+            tally.note("minimised", path.name)
+        elif code is None:
+            tally.note("still at it when it was ended", path.name)
+        else:
+            tally.note(errors.strip().rpartition(".clif: ")[2], path.name)
+    return tally
+
+
+@click.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--timeout", default=2.0, show_default=True, help="Seconds for a run of a case.")
+@click.option("--seconds", default=3600.0, show_default=True, help="Limit of check and the like.")
+@click.option("--every", default=1, show_default=True, help="Minimize only every N-th file.")
+def main(folder: Path, timeout: float, seconds: float, every: int) -> None:
+    """Try check, replay, fmt, corpus import and minimize on every .clif file below FOLDER.
+
+    The exit code is 1 after a traceback, or if a file with run commands that Cranelift's reader
+    takes is refused.
+    """
+    files = sorted(folder.rglob("*.clif"))
+    bad = False
+    fmt, refused = _fmt(files)
+    for tally in (fmt, *(step(folder, seconds) for step in (_check, _import, _replay))):
+        click.echo("\n".join(tally.lines()))
+        bad |= bool(tally.tracebacks)
+    minimized = _minimize(files[::every], timeout)
+    click.echo("\n".join(minimized.lines()))
+    click.echo(f"{len(refused)} files with run commands are refused that Cranelift's reader takes")
+    for text in refused:
+        click.echo(f"  {text}")
+    sys.exit(bad or bool(minimized.tracebacks) or bool(refused))
+
+
+if __name__ == "__main__":
+    main()
