@@ -54,7 +54,7 @@ def import_(folder: Path, out: Path, isas: tuple[str, ...], json_file: str | Non
         found = import_folder(folder, out, isas)
     except OSError as error:
         raise BadInput(f"{error.filename or out}: {error.strerror}") from error
-    _require_files(folder, found.files)
+    _require_files(folder, len(found.files))
     rejections = found.rejections
     refused = dict(rejections.counts.most_common())
     facts = {

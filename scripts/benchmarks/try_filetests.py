@@ -90,6 +90,10 @@ def _fmt(files: Sequence[Path]) -> tuple[_Tally, list[str]]:
     for path in files:
         try:
             text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            tally.note("not a text", path.name)
+            continue
+        try:
             printed = [print_case(found.case) for found in read_cases(text, path.name)]
             again = [print_case(read_cases(case, path.name)[0].case) for case in printed]
             tally.note("reads back as the same" if again == printed else "CHANGED", path.name)
@@ -97,8 +101,6 @@ def _fmt(files: Sequence[Path]) -> tuple[_Tally, list[str]]:
             tally.note(str(error), path.name)
             if read_file_header(text, tuple(isas())).runs and _is_read_by_cranelift(path):
                 refused.append(f"{path}: {error}")
-        except UnicodeDecodeError:
-            tally.note("not a text", path.name)
         except Exception as error:  # to find which exceptions there are is the purpose
             tally.fail(str(path), repr(error))
     return tally, refused
