@@ -26,6 +26,13 @@ from fuzz.cli.options import file_isas_option, json_option, write_json
     show_default=True,
     help="The reference interpreter alone, or Cranelift's own interpreter as well.",
 )
+@click.option(
+    "--inputs",
+    "count",
+    type=click.IntRange(1, 65536),
+    metavar="N",
+    help="Draw N inputs for a function without run commands, which is only compiled otherwise.",
+)
 @click.option("--code", is_flag=True, help="Print the machine code of each ISA, too.")
 @click.option("--rules", is_flag=True, help="Print the ISLE rules that fired for each ISA, too.")
 @json_option
@@ -33,6 +40,7 @@ def command(
     files: tuple[str, ...],
     isas: tuple[str, ...] | None,
     oracle: str,
+    count: int | None,
     code: bool,
     rules: bool,
     json_file: str | None,
@@ -48,7 +56,7 @@ def command(
     for path in expand(files):
         try:
             entries, exit_code = _replay_file(
-                path, isas, oracle == "both", code, rules, quiet=json_file == "-"
+                path, isas, count, oracle == "both", code, rules, quiet=json_file == "-"
             )
         except BadInput as error:
             complain(error.format_message())
@@ -64,6 +72,7 @@ def command(
 def _replay_file(
     path: Path,
     isas: tuple[str, ...] | None,
+    count: int | None,
     second: bool,
     code: bool,
     rules: bool,
@@ -77,6 +86,7 @@ def _replay_file(
     """
     from backend.cranelift.compiler import SettingsError
     from fuzz.cli.files import emulated_isas
+    from fuzz.corpus.importer import with_drawn_inputs
     from fuzz.differential.explain import fired_notes, fired_to_json
     from fuzz.differential.pipeline import Pipeline
     from fuzz.reporting.replay import disassembly, lines, replay, to_json
@@ -85,6 +95,9 @@ def _replay_file(
     facts: list[dict[str, object]] = []
     worst = EXIT_CLEAN
     for case_file in load_cases(path):
+        if count is not None and not case_file.case.inputs.count:
+            case_file.case = with_drawn_inputs(case_file.case, count)
+            case_file.expectations = [None] * case_file.case.inputs.count
         if isas:  # run on these even if the file names others
             case_file.case.isas = ()
         named = isas or emulated_isas(case_file, path)

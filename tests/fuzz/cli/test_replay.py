@@ -128,6 +128,19 @@ def test_a_folder_and_a_bad_file_in_it(command: Command, tmp_path: Path) -> None
     assert "bad.clif: line 1: " in output.err
 
 
+@pytest.mark.parametrize(("params", "inputs"), [("i32", 5), ("", 1)])
+def test_inputs_are_drawn_for_a_function_without_run_commands(
+    command: Command, tmp_path: Path, params: str, inputs: int
+) -> None:
+    block = f"block0(v0: {params})" if params else "block0"
+    function = f"function %f({params}) -> i32 {{\n{block}:\n v1 = iconst.i32 7\n return v1\n}}\n"
+    path = write(tmp_path, f"test compile\n{function}")
+    output = command("replay", path, "--inputs", 5)
+    assert output.code == 0
+    assert output.out.startswith(f"{path}: %f, {inputs} inputs")
+    assert output.out.count("agrees with interp") == 2
+
+
 @pytest.mark.parametrize(
     ("body", "code", "shown"),
     [
