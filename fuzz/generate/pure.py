@@ -6,15 +6,11 @@ from clif.function import Value
 from clif.nan_payload import NanEffect
 from clif.opcodes import Format
 from clif.typed_instructions import TypedInstruction
-from clif.types import Type
+from clif.types import I8, Type
 from fuzz.generate.constants import draw_bits
 from fuzz.generate.conversions import canonicalise
 from fuzz.generate.immediates import draw_immediates, patterned_shuffle_mask
-from fuzz.generate.operands import (
-    constant,
-    convert,
-    pick,
-)
+from fuzz.generate.operands import constant, convert, pick
 from fuzz.generate.writer import Writer
 
 _SHIFTS = frozenset({"ishl", "ushr", "sshr", "rotl", "rotr"})
@@ -41,8 +37,19 @@ def emit_instruction(w: Writer, instruction: TypedInstruction) -> None:
     """Emit an instruction with drawn operands and immediates, and keep its results."""
     args = _operands(w, instruction)
     imm, cond = draw_immediates(w.entropy, instruction, patterned_shuffle_mask)
-    for result in w.apply(instruction, args, imm, cond):
+    results = w.apply(instruction, args, imm, cond)
+    for result in results:
         w.pool.add(result)
+    if instruction.name == "fcmp" and results[0].type is I8 and w.entropy.below(2):
+        _select_by(w, results[0])
+
+
+def _select_by(w: Writer, flag: Value) -> None:
+    """Select by a float comparison: some conditions take two tests, which lowering combines here
+    in a way of its own."""
+    type_ = w.entropy.choice([type_ for type_ in w.swarm.types if not type_.is_vector])
+    if w.instruction_set.has("select", type_, I8, type_, type_):
+        w.keep(w.op("select", flag, pick(w, type_), pick(w, type_)))
 
 
 def _draw_instruction(w: Writer) -> TypedInstruction | None:
