@@ -31,7 +31,6 @@ def generator_options(options: CaseOptions) -> Options:
         isas=options.isas,
         settings="settings" not in without,
         vectors="vectors" not in without,
-        idioms="idioms" not in without,
         directed_share=0.0 if "rules" in without else options.rules_share,
         call_convs=("system_v",) if "conventions" in without else None,
     )

@@ -11,7 +11,6 @@ from backend.isa.registry import DEFAULT_ISAS
 INGREDIENTS = {
     "settings": "settings and ISA flags other than opt_level",
     "vectors": "vectors, f16 and f128",
-    "idioms": "shapes that rules look for",
     "rules": "fragments made of ISLE rules",
     "conventions": "calling conventions other than system_v",
 }

@@ -84,20 +84,6 @@ def draw_halves(entropy: Entropy, bits: int) -> int:
     return sum(part << (16 * n) for n, part in enumerate(parts)) & ((1 << bits) - 1)
 
 
-def draw_immediate(entropy: Entropy, bits: int) -> int:
-    """Draw a constant that an instruction can just hold, or just cannot."""
-    kind = entropy.below(6)
-    if kind == 0:
-        return draw_mask(entropy, bits)
-    if kind == 1:
-        return draw_halves(entropy, bits)
-    if kind == 2:
-        # Next to a special integer or its negative.
-        near = entropy.choice(special_ints(bits)) + entropy.between(-1, 1)
-        return (near if entropy.below(2) else -near) & ((1 << bits) - 1)
-    return draw_int(entropy, bits)
-
-
 def draw_int(entropy: Entropy, bits: int) -> int:
     """Draw a constant of a width: special, small or any."""
     kind = entropy.below(8)

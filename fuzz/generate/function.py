@@ -10,7 +10,6 @@ from fuzz.generate.calls import call, symbol_distance, tail_call
 from fuzz.generate.case_plan import Callee, CasePlan
 from fuzz.generate.control import branch, early_return, leave_loop, table
 from fuzz.generate.director import CaseDirector
-from fuzz.generate.idioms import idiom
 from fuzz.generate.loops import loop
 from fuzz.generate.machine_dependent import machine_dependent
 from fuzz.generate.memory import access, new_slot
@@ -24,10 +23,10 @@ from fuzz.generate.writer import Writer
 
 #: The kinds of parts of a body, and their weights.
 _PARTS = (
-    *("pure", "idiom", "memory", "guarded", "control", "call", "break", "return", "flow"),
+    *("pure", "extra", "memory", "guarded", "control", "call", "break", "return", "flow"),
     "machine_dependent",
 )
-_WEIGHTS = (52, 12, 14, 5, 9, 5, 2, 1, 3, 1)
+_WEIGHTS = (58, 6, 14, 5, 9, 5, 2, 1, 3, 1)
 _CUMULATIVE = tuple(accumulate(_WEIGHTS))
 
 
@@ -62,8 +61,9 @@ class _Body:
 
     def _emit_part(self, w: Writer, part: str, budget: int) -> bool:
         """Emit one part, not a pure operation. Returns False if it does not fit here."""
-        if part == "idiom":
-            return w.plan.options.idioms and idiom(w)
+        if part == "extra":
+            parts = w.plan.options.extra_parts
+            return bool(parts) and w.entropy.choice(parts)(w, w.entropy)
         if part == "memory":
             return _write_access(w)
         if part == "guarded":

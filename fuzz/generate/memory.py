@@ -244,16 +244,3 @@ def _initial_value(w: Writer, left: int) -> Value:
         type_ = next(t for t in (I64, I32, I16, I8) if t.bytes <= left)
         return w.constant(type_, w.entropy.bits(8) + 3)
     return canonicalise(w, pick(w, max(types, key=lambda t: t.bytes)))
-
-
-def load_value(w: Writer, target: MemoryObject, type_: Type) -> Value:
-    """Load a value of a type from anywhere in an object that has room for it."""
-    return emit_load(w, target, w.instruction_set.by_key["load", type_, (I64,)])
-
-
-def load_at(w: Writer, target: MemoryObject, type_: Type, address: Value, offset: int) -> Value:
-    """Load a value from within the object, at a given address."""
-    flags = access_flags(w, target, aligned=False, readonly=False)
-    return w.emit(
-        "load", address, type=type_, results=(type_,), flags=flags, offset=offset
-    ).results[0]

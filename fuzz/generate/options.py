@@ -41,16 +41,14 @@ class Options:
         alone: whether some cases are for a single one of the ISAs.
         opcodes: names of the pure opcodes to draw from; None for all.
         settings: draw settings and ISA flags; otherwise only ``opt_level`` is drawn.
-        idioms: draw code that rules look for (``fuzz.generate.idioms``).
         vectors: draw vectors, f16 and f128.
         single_pass: draw the ``single_pass`` register allocator.
         chaos: give some cases bytes for Cranelift's chaos mode.
         call_convs: the calling conventions to draw from; None for all that every ISA has.
         steps: an upper bound on the instructions that one input executes.
         callees: how many functions a case has besides main, at most.
-        extra_parts: further parts to draw (``fuzz.generate.idioms.part.EmitPart``), every other
-        time
-            that an idiom is drawn.
+        extra_parts: functions that emit further parts. Each is called with the ``Writer`` and its
+            entropy, and returns False if its part does not fit there.
         directed_share: the probability that the next part of a function is one that the director
             decides on.
     """
@@ -62,7 +60,6 @@ class Options:
     alone: bool = True
     opcodes: frozenset[str] | None = None
     settings: bool = True
-    idioms: bool = True
     vectors: bool = True
     single_pass: bool = True
     chaos: bool = True
