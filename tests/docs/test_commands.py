@@ -110,7 +110,7 @@ def test_a_command_of_a_page(command: Command, words: list[str]) -> None:
             chosen = reduced(words)
             if not chosen.words:
                 pytest.skip(f"parsed only: {chosen.why}")
-            if "--resume" in words:
+            if "--resume" in words or words[1] == "status":  # for a campaign that is there
                 start = command("run", "--cases", "2", "--inputs", "2", "--seed", "1")
                 assert start.code == 0
             output = command(*chosen.words[1:])
