@@ -119,7 +119,7 @@ class WorkerProcess:
             args=(self.plan, assignment, self.in_flight, str(self._errors), theirs),
             name=f"worker {self.number}",
         )
-        with _blocked_signals():
+        with blocked_signals():
             self.process.start()
         theirs.close()
 
@@ -185,7 +185,7 @@ def report_crash_elsewhere(
     """
     connection, theirs = _CONTEXT.Pipe(duplex=False)
     reporter = _CONTEXT.Process(target=_start_crash_reporter, args=(plan, crashed, cause, theirs))
-    with _blocked_signals():
+    with blocked_signals():
         reporter.start()
     theirs.close()
     try:
@@ -202,7 +202,7 @@ def report_crash_elsewhere(
 
 
 @contextmanager
-def _blocked_signals() -> Iterator[None]:
+def blocked_signals() -> Iterator[None]:
     """Block the stopping signals for child processes that are started in this context.
 
     A terminal sends Ctrl-C to the whole process group, but only the supervisor decides when workers

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import secrets
+import signal
 import sys
+from contextlib import closing
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -40,6 +43,7 @@ from fuzz.cli.options import (
 )
 from fuzz.cli.status import open_view
 from fuzz.cli.summary import print_summary, to_json
+from fuzz.triage.background import BackgroundMinimizer
 
 if TYPE_CHECKING:
     from fuzz.campaign.prometheus import MetricsFile
@@ -94,6 +98,9 @@ def command(context: click.Context, /, **params: Any) -> int:
     Known faults of the emulator and of the second oracle are counted, with one file as an example
     of each; they do not make the exit code 1.
 
+    The first findings of each bucket are minimised meanwhile, in a tenth of the time, and for some
+    seconds at the end, so that the summary can tell faults apart.
+
     A campaign is saved while it runs. Without --resume another one begins, in the same database if
     the directory has one. With it, options that decide what the cases are may be left out, or must
     be the same; --seconds, --cases and --stop-after may be others, and count from the campaign's
@@ -132,24 +139,43 @@ def _run(
     metrics: MetricsFile | None,
 ) -> CampaignResult:
     """Run the campaign to its end, and show how it goes."""
-    with open_view(start.plan) as view:
+    with closing(BackgroundMinimizer(start.plan.jobs)) as minimizer:
+        with open_view(start.plan) as view:
 
-        def on_tick(result: CampaignResult) -> None:
-            view.show(result)
-            if metrics is not None:
-                metrics.show(result)
+            def on_tick(result: CampaignResult) -> None:
+                view.show(result)
+                minimizer.update(result)
+                if metrics is not None:
+                    metrics.show(result)
 
-        result = Supervisor(
-            start.plan,
-            on_tick,
-            database=database,
-            result=start.result,
-            states=start.states,
-            pool=pool,
-        ).run()
+            result = Supervisor(
+                start.plan,
+                on_tick,
+                database=database,
+                result=start.result,
+                states=start.states,
+                pool=pool,
+            ).run()
+        if result.unexplained and not result.interrupted and not result.error:
+            _finish_minimizing(minimizer, result)
     if metrics is not None:
         metrics.write(result)
     return result
+
+
+def _finish_minimizing(minimizer: BackgroundMinimizer, result: CampaignResult) -> None:
+    """Let the first findings be minimised; a signal ends that at once."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        minimizer.finish(result)
+    except KeyboardInterrupt:
+        return
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 def _connect(address: str) -> int:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fuzz.campaign.plan import CampaignPlan
-from fuzz.campaign.result import CampaignResult
+from fuzz.campaign.result import CampaignResult, FindingSummary
 from fuzz.campaign.statistics import Statistics
 from fuzz.cases.build_identity import build_identity
 from fuzz.differential.stage import Stage
 
 if TYPE_CHECKING:
+    from fuzz.reporting.archive import FindingEntry
     from fuzz.reporting.finding_groups import FindingGroup
 
 _SHOWN = 10
@@ -25,7 +26,7 @@ def to_json(plan: CampaignPlan, result: CampaignResult) -> dict[str, Any]:
     from backend.cranelift.compiler import version
 
     return result.statistics.to_json() | {
-        "findings": [summary.to_json() for summary in result.findings],
+        "findings": _findings(result),
         "isa": list(plan.options.isas),
         "cranelift": version(),
         "build": build_identity().digest,
@@ -40,6 +41,26 @@ def to_json(plan: CampaignPlan, result: CampaignResult) -> dict[str, Any]:
         "worker_memory_mib": round(max(result.memory_mib.values(), default=0.0), 1),
         "interrupted": result.interrupted,
     }
+
+
+def _findings(result: CampaignResult) -> list[dict[str, Any]]:
+    """Return the findings; those that are minimised have the bucket of their fault."""
+    if not result.unexplained:
+        return [summary.to_json() for summary in result.findings]
+    from fuzz.reporting.finding_groups import group_findings  # loads the compiler
+
+    groups = group_findings([_entry(summary) for summary in result.findings])
+    bucket_of = {file: group.bucket for group in groups for file in group.files}
+    return [
+        summary.to_json() | {"bucket": bucket_of.get(summary.file, summary.bucket)}
+        for summary in result.findings
+    ]
+
+
+def _entry(summary: FindingSummary) -> FindingEntry:
+    from fuzz.reporting.archive import FindingEntry
+
+    return FindingEntry(summary.kind, summary.bucket, summary.isa, summary.known, summary.file)
 
 
 def _rules(result: CampaignResult) -> dict[str, list[int]] | None:
@@ -156,13 +177,10 @@ def _print_findings(plan: CampaignPlan, result: CampaignResult) -> None:
     if not unexplained:
         click.echo("findings: none")
         return
-    from fuzz.reporting.archive import FindingEntry
     from fuzz.reporting.commands import program
     from fuzz.reporting.finding_groups import group_findings  # loads the compiler
 
-    groups = group_findings(
-        [FindingEntry(s.kind, s.bucket, s.isa, s.known, s.file) for s in unexplained]
-    )
+    groups = group_findings([_entry(summary) for summary in unexplained])
     minimized = sum(len(group.minimized) for group in groups)
     told = f", {minimized} minimised" * bool(minimized)
     click.echo(f"findings: {len(unexplained)} in {len(groups)} buckets{told}")

@@ -1,0 +1,180 @@
+"""Minimises findings while a campaign goes on, so that its summary can tell faults apart.
+
+A process of its own does the work at the lowest priority (``fuzz.triage.background_process``). It
+uses a tenth of the campaign's CPU time. This module is the campaign's side. It imports
+nothing that is slow, and never waits for the process while the campaign runs.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Final
+
+from fuzz.campaign.result import CampaignResult, FindingSummary
+from fuzz.campaign.worker_process import blocked_signals
+from fuzz.triage.background_messages import NO_PACE, Idle, Postponed, Task
+
+#: The share of a core for each worker of the campaign.
+_SHARE: Final = 0.1
+#: Seconds at the end for the first finding of each bucket, and for others.
+_FIRST_SECONDS: Final = 30.0
+_OTHER_SECONDS: Final = 10.0
+#: Processes that may end on their own before minimising is given up.
+_MAX_DEATHS: Final = 5
+_TICK_SECONDS: Final = 0.1
+_CONTEXT: Final = multiprocessing.get_context("spawn")
+
+#: The main function of the process.
+BackgroundMain = Callable[[Connection, float, str], None]
+
+
+def start_background(connection: Connection, share: float, directory: str) -> None:
+    """Minimise what is asked for; the main function of the process."""
+    # The compiler is loaded in that process only.
+    from fuzz.triage.background_process import serve
+
+    serve(connection, share, directory)
+
+
+class BackgroundMinimizer:
+    """Minimises the findings of a running campaign, of each bucket the first one first.
+
+    A minimised finding is written to a file (``fuzz.triage.minimized_files``). Nothing else is
+    kept, so nothing is lost when a process is killed.
+
+    Args:
+        jobs: the campaign's worker processes.
+        main: what the process runs.
+    """
+
+    def __init__(self, jobs: int, main: BackgroundMain = start_background) -> None:
+        self.main = main
+        self.share = min(1.0, _SHARE * jobs)
+        self._read = 0
+        #: Files to be minimised, by bucket; those that a minimised finding explains come later.
+        self._waiting: dict[str, deque[str]] = {}
+        self._later: deque[tuple[str, str]] = deque()
+        self._taken: dict[str, int] = {}
+        self._current: tuple[str, str] | None = None
+        self._deaths = 0
+        self._process: BaseProcess | None = None
+        self._connection: Connection | None = None
+        self._directory: tempfile.TemporaryDirectory[str] | None = None
+        self._idle = False
+        self._hurrying = False
+
+    def update(self, result: CampaignResult) -> None:
+        """Take new findings, and keep the process busy. Does not wait."""
+        for summary in result.findings[self._read :]:
+            self._add(summary)
+        self._read = len(result.findings)
+        if self._deaths > _MAX_DEATHS or not self._has_work:
+            return
+        if self._process is None:
+            self._start()
+        self._receive()
+        if self._idle:
+            self._send_next()
+
+    def finish(
+        self,
+        result: CampaignResult,
+        first_seconds: float = _FIRST_SECONDS,
+        other_seconds: float = _OTHER_SECONDS,
+    ) -> None:
+        """Go on at full speed after the campaign, for a bounded time.
+
+        Args:
+            first_seconds: how long at most while there are buckets without a minimised finding.
+            other_seconds: how long at most otherwise.
+        """
+        began = time.monotonic()
+        self._hurrying = True
+        self._send(NO_PACE)
+        while self._deaths <= _MAX_DEATHS:
+            self.update(result)
+            first = any(not self._taken.get(bucket) for bucket in self._waiting)
+            first = first or (self._current is not None and self._taken[self._current[0]] == 1)
+            limit = first_seconds if first else other_seconds
+            if not self._has_work or time.monotonic() - began >= limit:
+                return
+            time.sleep(_TICK_SECONDS)
+
+    def close(self) -> None:
+        """End the process, whatever it is doing."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+            self._process = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        if self._directory is not None:
+            self._directory.cleanup()
+            self._directory = None
+        self._idle = False
+
+    @property
+    def _has_work(self) -> bool:
+        return bool(self._waiting or self._later or self._current)
+
+    def _add(self, summary: FindingSummary) -> None:
+        if summary.file and not summary.known:
+            self._waiting.setdefault(summary.bucket, deque()).append(summary.file)
+
+    def _start(self) -> None:
+        # Whatever ends the process, its temporary files go with this directory.
+        self._directory = tempfile.TemporaryDirectory(prefix="clif-fuzz-")
+        self._connection, theirs = _CONTEXT.Pipe()
+        self._process = _CONTEXT.Process(
+            target=self.main, args=(theirs, self.share, self._directory.name), name="minimizing"
+        )
+        with blocked_signals():
+            self._process.start()
+        theirs.close()
+        if self._hurrying:
+            self._send(NO_PACE)
+
+    def _receive(self) -> None:
+        """Take the messages that are there."""
+        assert self._connection is not None
+        try:
+            while self._connection.poll():
+                message = self._connection.recv()
+                if isinstance(message, Postponed) and self._current is not None:
+                    self._later.append(self._current)
+                self._current = None
+                self._idle = isinstance(message, Idle | Postponed)
+        except (EOFError, OSError):
+            # The finding that it was working on is not tried again.
+            self._current = None
+            self._deaths += 1
+            self.close()
+
+    def _send_next(self) -> None:
+        if self._waiting:
+            bucket = min(self._waiting, key=lambda bucket: self._taken.get(bucket, 0))
+            file, even_if_explained = self._waiting[bucket].popleft(), False
+            if not self._waiting[bucket]:
+                del self._waiting[bucket]
+        elif self._later:
+            (bucket, file), even_if_explained = self._later.popleft(), True
+        else:
+            return
+        self._taken[bucket] = self._taken.get(bucket, 0) + 1
+        self._current, self._idle = (bucket, file), False
+        self._send(Task(file, even_if_explained))
+
+    def _send(self, message: object) -> None:
+        """Send a message. There are never so many that this would wait."""
+        if self._connection is not None:
+            try:
+                self._connection.send(message)
+            except OSError:
+                return  # it has ended, which ``_receive`` notices

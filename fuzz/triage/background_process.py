@@ -1,0 +1,216 @@
+"""The process that minimises the findings of a running campaign."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Final
+
+from backend.isa.registry import DEFAULT_ISAS, ISAS
+from fuzz.campaign.process_limits import die_with_parent
+from fuzz.cases.case import Case
+from fuzz.cases.casefile import CaseFileError, read_case
+from fuzz.differential.failure_signature import FailureSignature
+from fuzz.differential.finding import opcodes_in_bucket
+from fuzz.differential.runner import CaseRunner, PlainRunner
+from fuzz.minimize.child import IsolatedTest
+from fuzz.minimize.engine import NotFailing
+from fuzz.minimize.interestingness import FailureTest, InterestingnessTest
+from fuzz.minimize.minimize import minimize
+from fuzz.triage.background_messages import NO_PACE, Idle, Postponed, Task
+from fuzz.triage.minimized import examine
+from fuzz.triage.minimized_files import load_minimized, minimized_path, save_minimized
+
+#: Seconds of work before the pace is kept: enough for a first finding.
+_GRACE_SECONDS: Final = 5.0
+#: How long one case may run by the clock: long, since this process has to wait for the CPU.
+_CASE_SECONDS: Final = 60.0
+#: Seconds of work after which a finding is given up.
+_FINDING_SECONDS: Final = 120.0
+_NAP_SECONDS: Final = 0.1
+_LOWEST_PRIORITY: Final = 19
+_KIND: Final = re.compile(r"^; finding: ([\w-]+)$", re.MULTILINE)
+_OPCODE: Final = re.compile(r"[a-z]\w*")
+
+
+class _GivenUp(Exception):
+    """Minimising a finding takes too long."""
+
+
+def serve(
+    connection: Connection,
+    share: float,
+    directory: str,
+    run_case: CaseRunner | None = None,
+    niceness: int = _LOWEST_PRIORITY,
+) -> None:
+    """Minimise the findings that are asked for, until this process is killed.
+
+    Args:
+        share: of this process's time that may be used for work.
+        directory: for temporary files.
+        run_case: runs cases; by default through the pipeline as it is.
+        niceness: is added to that of the campaign.
+    """
+    die_with_parent()
+    os.nice(niceness)
+    tempfile.tempdir = directory
+    _Server(connection, Pace(share, connection), run_case or PlainRunner()).run()
+
+
+class Pace:
+    """Keeps the work of this process to a share of the time, by sleeping.
+
+    Time counts as work although another process may have the CPU: what is used is less.
+
+    Args:
+        connection: where ``NO_PACE`` may come from.
+    """
+
+    def __init__(
+        self,
+        share: float,
+        connection: Connection,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.share = share
+        self._connection = connection
+        self._clock = clock
+        self._sleep = sleep
+        self._began = clock()
+        self._slept = 0.0
+
+    @property
+    def worked(self) -> float:
+        """Seconds of work so far."""
+        return self._clock() - self._began - self._slept
+
+    def keep(self) -> None:
+        """Sleep until there may be more work."""
+        while self.worked > _GRACE_SECONDS + self.share * (self._clock() - self._began):
+            if self._connection.poll():
+                if self._connection.recv() == NO_PACE:
+                    self.share = 1.0
+                continue
+            self.rest(_NAP_SECONDS)
+
+    def rest(self, seconds: float) -> None:
+        """Sleep, which is no work."""
+        before = self._clock()
+        self._sleep(seconds)
+        self._slept += self._clock() - before
+
+    def wait(self) -> None:
+        """Wait for a message, which is no work."""
+        before = self._clock()
+        self._connection.poll(None)
+        self._slept += self._clock() - before
+
+
+class _PacedTest:
+    """An interestingness test that keeps the pace before each case, and gives up in the end.
+
+    Args:
+        kind: the kind of failure that is looked for; empty for any.
+        until: seconds of work after which it gives up.
+    """
+
+    def __init__(self, test: InterestingnessTest, pace: Pace, kind: str, until: float) -> None:
+        self._test, self._pace, self._kind, self._until = test, pace, kind, until
+
+    def __call__(self, case: Case) -> FailureSignature | None:
+        self._pace.keep()
+        if self._pace.worked > self._until:
+            raise _GivenUp
+        found = self._test(case)
+        if found is None or found.kind is None or self._kind not in ("", found.kind.value):
+            return None
+        return found
+
+    def restricted_to(self, failure: FailureSignature) -> _PacedTest:
+        """Return a test that accepts this failure only."""
+        return self._around(self._test.restricted_to(failure))
+
+    def on_all_isas(self, failure: FailureSignature) -> _PacedTest:
+        """Return a test that accepts this failure on any ISA."""
+        return self._around(self._test.on_all_isas(failure))
+
+    def _around(self, test: InterestingnessTest) -> _PacedTest:
+        return _PacedTest(test, self._pace, self._kind, self._until)
+
+    def close(self) -> None:
+        """Free what the test holds."""
+        self._test.close()
+
+
+class _Server:
+    """Carries out tasks.
+
+    Attributes:
+        minimal: the opcodes of each minimised finding.
+    """
+
+    def __init__(self, connection: Connection, pace: Pace, run_case: CaseRunner) -> None:
+        self.connection = connection
+        self.pace = pace
+        self.run_case = run_case
+        self.minimal: list[frozenset[str]] = []
+
+    def run(self) -> None:
+        self.connection.send(Idle())
+        while True:
+            self.pace.wait()
+            message = self.connection.recv()
+            if message == NO_PACE:
+                self.pace.share = 1.0
+                continue
+            assert isinstance(message, Task)
+            self.connection.send(self._carry_out(message))
+
+    def _carry_out(self, task: Task) -> Idle | Postponed:
+        file = Path(task.file)
+        try:
+            text = file.read_text(encoding="utf-8")
+            if not task.even_if_explained and self._seems_explained(text):
+                return Postponed()
+            self._minimize(file, text)
+        except (OSError, UnicodeDecodeError, CaseFileError, NotFailing, _GivenUp):
+            pass  # the finding stays as it is; triage says what is wrong with it
+        return Idle()
+
+    def _seems_explained(self, text: str) -> bool:
+        """Return whether a case has all opcodes of a minimised one: then another may say more."""
+        words = frozenset(_OPCODE.findall(text.partition("\nfunction ")[2]))
+        return any(opcodes and opcodes <= words for opcodes in self.minimal)
+
+    def _minimize(self, file: Path, text: str) -> None:
+        path = minimized_path(file)
+        saved = load_minimized(path, text)
+        if saved is not None:
+            self._note(saved.case)
+            return
+        case_file = read_case(text)
+        isas = tuple(isa for isa in case_file.isas if isa in ISAS) or DEFAULT_ISAS
+        test = IsolatedTest(FailureTest(self.run_case, isas, second=True), _CASE_SECONDS)
+        kind = _KIND.search(text)
+        until = self.pace.worked + _FINDING_SECONDS
+        paced = _PacedTest(test, self.pace, kind[1] if kind else "", until)
+        try:
+            small, failure = minimize(case_file.case, paced)
+        finally:
+            paced.close()
+        isas = small.isas or isas
+        minimized = examine(small, failure, isas, attribute=False)
+        save_minimized(minimized, isas, file, text, path)
+        self._note(small)
+
+    def _note(self, case: Case) -> None:
+        names = opcodes_in_bucket(case.functions).split()
+        self.minimal.append(frozenset(name.partition(".")[0] for name in names))

@@ -1,0 +1,195 @@
+"""Minimising findings while a campaign runs."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+
+from fuzz.campaign.in_flight import InFlightSlot
+from fuzz.campaign.local_workers import LocalWorkers
+from fuzz.campaign.plan import Assignment, CampaignPlan
+from fuzz.campaign.result import CampaignResult, FindingSummary
+from fuzz.campaign.supervisor import Supervisor
+from fuzz.campaign.worker_process import start_worker
+from fuzz.cases.case import Case
+from fuzz.cases.case_options import CaseOptions
+from fuzz.cli.summary import print_summary
+from fuzz.differential.pipeline import Pipeline
+from fuzz.differential.runner import OnStage
+from fuzz.differential.verdict import Verdict
+from fuzz.triage.background import BackgroundMinimizer
+from fuzz.triage.background_messages import NO_PACE, Idle, Postponed, Task
+from fuzz.triage.background_process import Pace, serve
+from scripts.benchmarks.injected_faults import InjectedFault, InjectedFaultRunner
+
+FAULTS = (InjectedFault("select-arms-swapped"), InjectedFault("wrong-extension"))
+
+
+# --- the campaign's side, with a process that only answers ---
+
+
+def answer(connection: Connection, share: float, directory: str) -> None:
+    """Write which files were asked for, and do as their names say."""
+    connection.send(Idle())
+    while True:
+        message = connection.recv()
+        if message == NO_PACE:
+            continue
+        assert isinstance(message, Task)
+        file = Path(message.file)
+        with (file.parent / "asked").open("a") as log:
+            log.write(f"{file.name}\n")
+        if file.name.startswith("fatal"):
+            os._exit(1)
+        later = file.name.startswith("like-another") and not message.even_if_explained
+        connection.send(Postponed() if later else Idle())
+
+
+def asked_for(tmp_path: Path, *names: str) -> list[str]:
+    """Have findings minimised whose bucket is the part of their name after the dot."""
+    findings = [
+        FindingSummary("hang", name.partition(".")[2], "", str(tmp_path / name)) for name in names
+    ]
+    findings.append(FindingSummary("hang", "known", "", str(tmp_path / "known"), known=True))
+    findings.append(FindingSummary("hang", "unwritten", "", ""))
+    minimizer = BackgroundMinimizer(1, answer)
+    try:
+        minimizer.finish(CampaignResult(findings=findings), math.inf, math.inf)
+    finally:
+        minimizer.close()
+    return (tmp_path / "asked").read_text().split()
+
+
+def test_the_first_of_each_bucket_comes_first(tmp_path: Path) -> None:
+    order = asked_for(tmp_path, "1.a", "2.a", "3.a", "4.b", "5.c", "6.b")
+    assert order[:3] == ["1.a", "4.b", "5.c"]
+    assert sorted(order[3:]) == ["2.a", "3.a", "6.b"]
+
+
+def test_what_another_seems_to_explain_comes_last(tmp_path: Path) -> None:
+    order = asked_for(tmp_path, "1.a", "like-another-2.a", "3.a")
+    assert order == ["1.a", "like-another-2.a", "3.a", "like-another-2.a"]
+
+
+def test_a_process_that_dies_is_replaced_and_its_finding_left_out(tmp_path: Path) -> None:
+    assert asked_for(tmp_path, "fatal-1.a", "2.a", "3.a") == ["fatal-1.a", "2.a", "3.a"]
+
+
+def test_a_process_that_dies_time_and_again_is_given_up(tmp_path: Path) -> None:
+    names = [f"fatal-{n}.a" for n in range(9)]
+    assert asked_for(tmp_path, *names) == names[:6]
+
+
+# --- the pace ---
+
+
+@dataclass
+class Clock:
+    """A clock that is set by hand; sleeping moves it on."""
+
+    now: float = 0.0
+    naps: list[float] = field(default_factory=list)
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.naps.append(seconds)
+        self.now += seconds
+
+
+def test_work_is_a_tenth_of_the_time() -> None:
+    clock = Clock()
+    ours, theirs = Pipe()
+    pace = Pace(0.1, theirs, clock=clock, sleep=clock.sleep)
+    for _ in range(1000):
+        pace.keep()
+        clock.now += 0.5
+    assert 0.99 < pace.worked / (5 + 0.1 * clock.now) < 1.01
+    ours.send(NO_PACE)
+    pace.keep()
+    naps, before = len(clock.naps), clock.now
+    clock.now += 100
+    pace.keep()
+    assert (len(clock.naps), clock.now) == (naps, before + 100)
+
+
+# --- a campaign with faults ---
+
+
+@dataclass
+class FaultyRunner:
+    """Runs cases as a compiler with two faults would."""
+
+    runners: list[InjectedFaultRunner] = field(
+        default_factory=lambda: [InjectedFaultRunner(injected) for injected in FAULTS]
+    )
+
+    def __call__(
+        self,
+        case: Case,
+        isas: Sequence[str],
+        *,
+        second: bool = False,
+        on_stage: OnStage | None = None,
+    ) -> Verdict:
+        verdicts = (run(case, isas, second=False, on_stage=on_stage) for run in self.runners)
+        verdict = next(verdicts)
+        return verdict if verdict.findings else next(verdicts)
+
+
+def start_faulty_worker(
+    plan: CampaignPlan,
+    assignment: Assignment,
+    in_flight: InFlightSlot,
+    errors: str,
+    connection: Connection,
+) -> None:
+    """Run a worker whose compiler has two faults."""
+    check = Pipeline.check
+
+    def faulty(pipeline: Pipeline, case: Case) -> Verdict:
+        injections = (injected.injection(case) for injected in FAULTS)
+        verdicts = (check(pipeline, case, i) for i in injections if i is not None)
+        return next((v for v in verdicts if v.findings), None) or check(pipeline, case)
+
+    Pipeline.check = faulty  # type: ignore[method-assign, assignment]
+    start_worker(plan, assignment, in_flight, errors, connection)
+
+
+def minimize_faulty(connection: Connection, share: float, directory: str) -> None:
+    serve(connection, share, directory, FaultyRunner(), niceness=0)
+
+
+def test_a_campaign_tells_two_faults_apart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = CaseOptions(inputs=4, instructions=12)
+    plan = CampaignPlan(options, seed=3, cases=30, out=str(tmp_path))
+    minimizer = BackgroundMinimizer(1, minimize_faulty)
+    try:
+        pool = LocalWorkers(plan, start_faulty_worker)
+        result = Supervisor(plan, minimizer.update, pool=pool).run()
+        # Of each bucket that the campaign knows one or two.
+        first: dict[str, list[FindingSummary]] = {}
+        for summary in result.findings:
+            first.setdefault(summary.bucket.partition(":")[0], []).append(summary)
+        result.findings = [summary for found in first.values() for summary in found[:2]]
+        minimizer.finish(CampaignResult(findings=result.findings), math.inf, math.inf)
+    finally:
+        minimizer.close()
+    print_summary(plan, result)
+    shown = capsys.readouterr().out
+    (tmp_path / "summary").write_text(shown)
+    assert "minimised" in shown
+    assert "select" in shown
+    assert "xtend" in shown
+    assert f"clif-fuzz triage {tmp_path}" in shown
+    assert str(tmp_path / "minimized") in shown
