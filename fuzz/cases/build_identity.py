@@ -40,6 +40,8 @@ SOURCES: Final = (
 #: The distributions that compute something for a case or its outcome.
 _DISTRIBUTIONS: Final = ("gmpy2", "numpy", "unicorn")
 _DIGITS: Final = 16
+#: The comment line of a finding's file that names the build that made it.
+BUILD: Final = "build"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,21 @@ class BuildIdentity:
 def build_identity() -> BuildIdentity:
     """Return the identity of the build that this process runs."""
     return BuildIdentity(_version("clif-fuzz"), compiler.version(), digest_of(_ROOT))
+
+
+def other_build(text: str) -> str:
+    """Return the build that a finding's file names, by the file's text, if it is not this one.
+
+    Returns:
+        The build in words; empty if it is this one, or the file names none.
+    """
+    for line in text.splitlines():
+        if not line.startswith(";"):
+            break
+        name, _, build = line.removeprefix("; ").partition(": ")
+        if name == BUILD:
+            return "" if build == str(build_identity()) else build
+    return ""
 
 
 def digest_of(root: Path) -> str:

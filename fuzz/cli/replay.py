@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from fuzz.cli.errors import EXIT_CLEAN, EXIT_FINDINGS, EXIT_USAGE, BadInput, complain
-from fuzz.cli.files import expand, load_cases, require_fired_rules
+from fuzz.cli.files import expand, load_cases, read_text, require_fired_rules
 from fuzz.cli.options import file_isas_option, json_option, write_json
 
 
@@ -51,10 +51,17 @@ def command(
     ISA. FILE may be a folder, which stands for the .clif files below it. The exit code is 1 if
     executors disagree or a case fails, 2 for a file that cannot be run.
     """
+    from fuzz.cases.build_identity import build_identity, other_build
+
     worst = EXIT_CLEAN
     facts = []
+    builds = set()
     for path in expand(files):
         try:
+            build = other_build(read_text(path))
+            if build and build not in builds:
+                builds.add(build)
+                complain(f"{path}: made by another build: {build}; this is {build_identity()}")
             entries, exit_code = _replay_file(
                 path, isas, count, oracle == "both", code, rules, quiet=json_file == "-"
             )

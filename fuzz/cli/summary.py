@@ -202,7 +202,6 @@ def _print_next_steps(plan: CampaignPlan, groups: Sequence[FindingGroup]) -> Non
     if file:
         steps.append((f"report {shlex.quote(file)} --markdown -", "the text of an issue"))
     steps.append((f"report {folder}", "a page with everything"))
-    width = max(len(step) for step, _ in steps)
     click.echo("next:")
     for step, purpose in steps:
-        click.echo(f"  {program()} {step:{width}}  # {purpose}")
+        click.echo(f"  {purpose}:\n    {program()} {step}")

@@ -13,6 +13,7 @@ import numpy as np
 
 from backend.whole_file import write_whole
 from clif.outcome import Outcomes
+from fuzz.cases.build_identity import BUILD, build_identity
 from fuzz.cases.case import Case
 from fuzz.cases.casefile import print_case
 from fuzz.differential.finding import KNOWN, KNOWN_FAULTS, Finding
@@ -39,6 +40,7 @@ def finding_text(
         expected = _select(expected, order)
     notes = [f"finding: {finding.kind.value}", f"isa: {finding.isa}", f"bucket: {finding.bucket}"]
     notes += [KNOWN] * finding.known
+    notes.append(f"{BUILD}: {build_identity()}")
     return print_case(case, expected, isas=isas, notes=[*notes, *finding.explanation, *more])
 
 

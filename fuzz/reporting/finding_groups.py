@@ -2,7 +2,8 @@
 
 A bucket that was given before minimising may hold several faults, and one fault may be in several
 such buckets. Minimised findings are merged as ``fuzz.triage`` does. Any other finding is presumed
-to be of the fault of the minimised ones in its bucket, if they all are of one.
+to be of the fault of the minimised ones in its bucket, on whichever ISA, if they all are of one and
+this occurs on its ISA.
 """
 
 from __future__ import annotations
@@ -62,21 +63,30 @@ def group_findings(entries: Sequence[FindingEntry]) -> list[FindingGroup]:
     by_file = _faults(saved)
     groups: dict[str, FindingGroup] = {}
     faults_of_bucket: dict[str, set[str]] = {}
+    isas: dict[str, set[str]] = {}
     for entry in entries:
         if entry.file in by_file:
             bucket = str(by_file[entry.file].bucket)
-            faults_of_bucket.setdefault(entry.bucket, set()).add(bucket)
+            faults_of_bucket.setdefault(_without_isa(entry), set()).add(bucket)
+            isas.setdefault(bucket, set()).update(by_file[entry.file].failure.isas)
     for entry in entries:
         bucket = entry.bucket
         if entry.file in by_file:
             bucket = str(by_file[entry.file].bucket)
-        elif len(faults_of_bucket.get(bucket, ())) == 1:
-            (bucket,) = faults_of_bucket[bucket]
+        else:
+            presumed = faults_of_bucket.get(_without_isa(entry), set())
+            if len(presumed) == 1 and (not entry.isa or entry.isa in isas[min(presumed)]):
+                (bucket,) = presumed
         group = groups.setdefault(bucket, FindingGroup(bucket, entry.kind, entry.known))
         group.add(entry)
     for bucket, files in _minimized_files(by_file, saved).items():
         groups[bucket].minimized = files
     return sorted(groups.values(), key=lambda group: (group.known, -group.number))
+
+
+def _without_isa(entry: FindingEntry) -> str:
+    """Return a finding's bucket for all ISAs: one fault is often found on each."""
+    return " ".join(word for word in entry.bucket.split() if word != entry.isa)
 
 
 def _minimized(entries: Iterable[FindingEntry]) -> dict[str, SavedCase]:

@@ -8,6 +8,7 @@ from typing import Final
 
 from backend.cranelift.compiler import version
 from clif.outcome import Outcomes
+from fuzz.cases.build_identity import BUILD, build_identity
 from fuzz.cases.case import Case
 from fuzz.cases.casefile import print_case
 from fuzz.differential.failure_signature import FailureSignature, failure_signatures
@@ -98,6 +99,7 @@ def _notes(minimized: MinimizedCase) -> Iterator[str]:
         yield f"isa: {' '.join(failure.isas)}"
     yield f"bucket: {bucket_of(minimized.case, failure)}"
     yield f"cranelift: {version()}"
+    yield f"{BUILD}: {build_identity()}"
     for finding in minimized.findings:
         if len(minimized.findings) > 1:
             yield f"on {finding.isa}:"

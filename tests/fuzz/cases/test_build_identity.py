@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import fuzz.cases.build_identity
-from fuzz.cases.build_identity import SOURCES, build_identity, digest_of
+from fuzz.cases.build_identity import SOURCES, build_identity, digest_of, other_build
 from tests.fuzz.command import Command
 from tests.paths import ROOT
 
@@ -81,3 +81,11 @@ def test_it_is_what_the_command_line_prints(command: Command) -> None:
     assert (output.code, output.out) == (0, f"{build_identity()}\n")
     assert build_identity().digest in output.out
     assert build_identity().digest == digest_of(ROOT)
+
+
+def test_files_of_another_build_are_told() -> None:
+    own, other = str(build_identity()), "clif-fuzz 0.1.0 (Cranelift 0.130.0, build 12)"
+    head = "; finding: hang\n; build: {}\ntest run\n; build: later\n"
+    assert other_build(head.format(other)) == other
+    assert other_build(head.format(own)) == ""
+    assert other_build("; finding: hang\ntest run\n; build: later\n") == ""

@@ -287,3 +287,15 @@ def test_both_oracles_stand_against_the_emulator(command: Command, tmp_path: Pat
     output = command("replay", "--oracle", "both", path)
     assert output.code == 1
     assert "  outlier: x86_64" in output.out
+
+
+def test_another_build_is_named_once(command: Command, tmp_path: Path) -> None:
+    case = (
+        "function %f() -> i8 {\nblock0:\n    v0 = iconst.i8 1\n    return v0\n}\n; run: %f() == 1\n"
+    )
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.clif").write_text(f"; build: an older one\n{case}")
+    output = command("replay", tmp_path)
+    assert output.code == 0
+    assert f"{tmp_path}/a.clif: made by another build: an older one; this is clif" in output.err
+    assert output.err.count("another build") == 1

@@ -9,6 +9,7 @@ import pytest
 
 from clif.outcome import Status
 from clif.types import F32, I32
+from fuzz.cases.build_identity import build_identity
 from fuzz.cases.casefile import read_case
 from fuzz.cases.compare import Difference, DifferenceKind, Observed
 from fuzz.differential.explain import explain_differences
@@ -56,7 +57,7 @@ def test_text_is_a_case_with_the_failing_inputs_first() -> None:
     text = finding_text(FINDING, case, interpreter(case), ["x86_64", "aarch64"])
     assert text.startswith(
         "; finding: miscompile\n; isa: x86_64\n; bucket: miscompile x86_64 result: imul.i32\n"
-        "; look:\n;   here\n; trapping\n"
+        f"; build: {build_identity()}\n; look:\n;   here\n; trapping\n"
     )
     found = read_case(text)
     assert found.isas == ("x86_64", "aarch64")
