@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 
@@ -12,9 +11,6 @@ from clif.outcome import Status
 from interp.frame import Frame, Returns
 from interp.lanes import Lanes, Mask
 from interp.machine import Machine
-
-#: Calls that may be open at once. Each takes five Python frames, of which there may be 1000.
-MAX_DEPTH: Final = 128
 
 
 def call(
@@ -25,8 +21,10 @@ def call(
     Returns:
         The results (None if no input returned), and the mask of the inputs that returned.
     """
-    if machine.depth == MAX_DEPTH:
-        machine.record(np.flatnonzero(mask), Status.HUNG, f"more than {MAX_DEPTH} open calls")
+    if machine.depth == machine.options.depth:
+        machine.too_deep = True
+        reason = f"more than {machine.options.depth} open calls"
+        machine.record(np.flatnonzero(mask), Status.HUNG, reason)
         return None, np.zeros_like(mask)
     machine.depth += 1
     returns = Returns()

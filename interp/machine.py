@@ -27,6 +27,7 @@ class Machine:
         stack_top: the end of the stack.
         stack_pointer: the lowest address of the open frames' stack slots.
         depth: the number of open calls.
+        too_deep: whether an input was stopped for its many open calls.
         status, traps, details: how inputs ended, as in ``clif.outcome.Outcomes``.
         pinned: the pinned register; None until it is first used.
         trace: receives the values of frames that have ended; None if nobody asked for them.
@@ -50,6 +51,7 @@ class Machine:
         self.garbage = (0xA5 + 29 * options.layout) & 0xFF
         self.stack_top = self.stack_pointer = STACK_TOP - near + far
         self.depth = 0
+        self.too_deep = False
         self.status = np.zeros(n, np.uint8)
         self.traps: dict[int, str] = {}
         self.details: dict[int, str] = {}

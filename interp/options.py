@@ -6,6 +6,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+#: Calls that may be open at once. Each takes five Python frames, of which there may usually be
+#: 1000. A run that needs more than ``USUAL_DEPTH`` is made again, in a thread with a larger stack.
+USUAL_DEPTH: Final = 128
+LARGEST_DEPTH: Final = 4096
+
 
 class NanBits(Enum):
     """Which sign and payload the NaNs have that arithmetic makes, where CLIF leaves them open."""
@@ -28,6 +33,7 @@ class RunOptions:
         canonical_nans: every NaN that arithmetic makes is the canonical one, as with Cranelift's
             setting ``enable_nan_canonicalization``.
         fuel: instructions that one input may execute, checked at the start of each block.
+        depth: calls that may be open at once.
         layout: each number gives other made-up addresses and other garbage in fresh stack slots.
         nan_bits: sign and payload of NaNs that arithmetic makes; without effect together with
             ``canonical_nans``.
@@ -35,6 +41,7 @@ class RunOptions:
 
     canonical_nans: bool = False
     fuel: int = 1_000_000
+    depth: int = LARGEST_DEPTH
     layout: int = 0
     nan_bits: NanBits = NanBits.HOST
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Final
 
 import numpy as np
 
@@ -14,7 +19,10 @@ from interp.calls import call
 from interp.lanes import Lanes, from_words, to_words, uniform_address
 from interp.machine import Machine
 from interp.memory import REGION_BASE, Segment
-from interp.options import DEFAULT, Counters, RunOptions
+from interp.options import DEFAULT, LARGEST_DEPTH, USUAL_DEPTH, Counters, RunOptions
+
+#: Bytes of a thread's stack for ``LARGEST_DEPTH`` open calls.
+_DEEP_STACK: Final = 128 << 20
 
 
 def run(
@@ -38,6 +46,39 @@ def run(
     Raises:
         Unsupported: the case needs an operation without meaning, or an undefined function.
     """
+    shallow = replace(options, depth=min(options.depth, USUAL_DEPTH))
+    outcomes, too_deep = _run(functions, inputs, shallow, function, counters, trace)
+    if not too_deep or shallow.depth == options.depth:
+        return outcomes
+    if trace is not None:
+        trace.clear()
+    with _deep_recursion() as threads:
+        again = threads.submit(_run, functions, inputs, options, function, counters, trace)
+        return again.result()[0]
+
+
+@contextmanager
+def _deep_recursion() -> Iterator[ThreadPoolExecutor]:
+    """Yield a thread with a large stack, and let Python recurse deeply meanwhile."""
+    usual, stack = sys.getrecursionlimit(), threading.stack_size(_DEEP_STACK)
+    sys.setrecursionlimit(usual + 8 * LARGEST_DEPTH)
+    try:
+        with ThreadPoolExecutor(1) as threads:
+            yield threads
+    finally:
+        sys.setrecursionlimit(usual)
+        threading.stack_size(stack)
+
+
+def _run(
+    functions: Sequence[Function],
+    inputs: Inputs,
+    options: RunOptions,
+    function: str | None,
+    counters: Counters | None,
+    trace: dict[Value, Words] | None,
+) -> tuple[Outcomes, bool]:
+    """Run a function once. Returns also whether an input was stopped for its many open calls."""
     machine = Machine(functions, inputs.count, options)
     machine.trace = None if trace is None else {}
     main = functions[0] if function is None else machine.function(function, "run")
@@ -56,7 +97,7 @@ def run(
         counters.instructions += machine.counters.instructions
         counters.blocks += machine.counters.blocks
         counters.calls += machine.counters.calls
-    return Outcomes(
+    outcomes = Outcomes(
         types,
         _result_words(types, values, inputs.count),
         machine.status,
@@ -64,6 +105,7 @@ def run(
         machine.details,
         None if region is None else region.bytes,
     )
+    return outcomes, machine.too_deep
 
 
 def _place_region(machine: Machine, region: Region, args: list[Lanes]) -> Segment:

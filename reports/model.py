@@ -209,6 +209,7 @@ class FindingPage:
         outlier: the one executor that all others disagree with; empty if there is none.
         attribution: which part is at fault, as lines; empty if it was not tried.
         problem: why the finding could not be run again; empty if it was.
+        fails: whether it failed as its file records, if it was run again.
     """
 
     file: str
@@ -235,6 +236,7 @@ class FindingPage:
     versions: tuple[Fact, ...] = ()
     commands: tuple[ShellCommand, ...] = ()
     problem: str = ""
+    fails: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,7 @@ class Executor:
         inputs: Inputs,
         *,
         predicted_traps: Sequence[int] = (),
+        left_out: Sequence[int] = (),
         entry: str | None = None,
         settings: Mapping[str, str],
         guard_padding: bool = False,
@@ -130,6 +131,7 @@ class Executor:
             signature: of the function that is run.
             predicted_traps: inputs that are expected to trap. A wrong guess costs time, nothing
                 else.
+            left_out: inputs that are not run. They count as hung.
             entry: name of the function that is run, the program's first by default.
             settings: the shared settings and ISA flags that it was compiled with.
             guard_padding: leave padding between each region and its unmapped guard page, for code
@@ -154,8 +156,12 @@ class Executor:
         outcomes = _no_outcomes(driver, signature, inputs)
         run = _Run(linked, driver, main, inputs, outcomes, guard_padding)
         self.nanoseconds = {"link": perf_counter_ns() - started, "emulate": 0, "decode": 0}
-        for rows, not_trapping in _batches(inputs.count, frozenset(predicted_traps)):
+        skipped, traps = frozenset(left_out), frozenset(predicted_traps)
+        for rows, not_trapping in _batches(inputs.count, traps, skipped):
             self._batch(run, rows, not_trapping)
+        for row in skipped:
+            outcomes.status[row] = Status.HUNG
+            outcomes.details[row] = "not run"
         return run.outcomes
 
     def _thunk(self, convention: str, pinned: bool) -> Thunk:
@@ -315,14 +321,18 @@ def _no_outcomes(driver: Driver, signature: Signature, inputs: Inputs) -> Outcom
     )
 
 
-def _batches(count: int, traps: frozenset[int]) -> list[tuple[slice | Rows, int]]:
+def _batches(
+    count: int, traps: frozenset[int], left_out: frozenset[int]
+) -> list[tuple[slice | Rows, int]]:
     """Return the rows of each batch, and how many at its start are expected to return."""
-    if not traps:
+    if not traps and not left_out:
         starts = range(0, count, SLOTS)
         return [(slice(s, min(s + SLOTS, count)), min(SLOTS, count - s)) for s in starts]
-    order = sorted(range(count), key=lambda row: row in traps)
+    order = sorted(
+        (row for row in range(count) if row not in left_out), key=lambda row: row in traps
+    )
     batches: list[tuple[slice | Rows, int]] = []
-    for start in range(0, count, SLOTS):
+    for start in range(0, len(order), SLOTS):
         rows = order[start : start + SLOTS]
         batches.append((np.array(rows), sum(row not in traps for row in rows)))
     return batches

@@ -11,7 +11,14 @@ from typing import Any, TextIO, cast
 
 import click
 
-from fuzz.cli.errors import EXIT_CLOSED_PIPE, EXIT_INTERRUPTED, EXIT_USAGE, complain
+from fuzz.cli.errors import (
+    EXIT_CLOSED_PIPE,
+    EXIT_INTERRUPTED,
+    EXIT_NOT_FAILING,
+    EXIT_USAGE,
+    NotFailingHere,
+    complain,
+)
 from reports.text import printable
 
 _COMMANDS = {
@@ -174,7 +181,7 @@ def main() -> None:
         code = _interrupted()
     except click.ClickException as error:
         complain(error.format_message())
-        code = EXIT_USAGE
+        code = EXIT_NOT_FAILING if isinstance(error, NotFailingHere) else EXIT_USAGE
     sys.exit(code if isinstance(code, int) else 0)
 
 

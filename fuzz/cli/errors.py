@@ -28,6 +28,12 @@ class NotFailingHere(click.ClickException):
     exit_code = EXIT_NOT_FAILING
 
 
+def worse(one: int, other: int) -> int:
+    """Return the exit code that says more: bad input, then findings, then nothing failing."""
+    order = (EXIT_CLEAN, EXIT_NOT_FAILING, EXIT_FINDINGS, EXIT_USAGE)
+    return max(one, other, key=order.index)
+
+
 def complain(message: str) -> None:
     """Print a message on stderr, as one line."""
     click.echo(f"clif-fuzz: {printable(' '.join(message.split()))}", err=True)

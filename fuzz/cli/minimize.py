@@ -8,14 +8,24 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fuzz.cli.errors import EXIT_CLEAN, EXIT_INTERRUPTED, EXIT_USAGE, BadInput, complain
-from fuzz.cli.files import emulated_isas, load_cases
+from fuzz.cli.errors import (
+    EXIT_CLEAN,
+    EXIT_INTERRUPTED,
+    EXIT_NOT_FAILING,
+    EXIT_USAGE,
+    BadInput,
+    NotFailingHere,
+    complain,
+    worse,
+)
+from fuzz.cli.files import emulated_isas, load_cases, read_text
 from fuzz.cli.options import file_isas_option, json_option, timeout_option, write_json
 from fuzz.differential.finding import FindingKind
 
 if TYPE_CHECKING:
     from fuzz.cases.case import Case
     from fuzz.differential.failure_signature import FailureSignature
+    from fuzz.differential.recorded_failure import RecordedFailure
     from fuzz.minimize.engine import Minimizer, MinimizerProgress
     from fuzz.minimize.interestingness import InterestingnessTest
 
@@ -63,8 +73,10 @@ def command(
     """Make cases as small as possible while they still fail in the same way.
 
     Any kind of failure can be minimised: wrong values, traps, hangs, panics, crashes of the
-    compiler. Of a file with several functions, the first that fails is taken. If it is interrupted,
-    the smallest case so far is written. The exit code is 2 if a case does not fail.
+    compiler. If a file records a failure, as those of findings do, it is that one. Of a file with
+    several functions, the first that fails is taken. If it is interrupted, the smallest case so far
+    is written. The exit code is 3 if a case does not fail with this build, or not as its file
+    records.
     """
     several = len(files) > 1
     if several and out is not None:
@@ -80,11 +92,12 @@ def command(
             own, interrupted = _minimize_file(
                 file, target, isas, predicate, kind, timeout, quiet="-" in (json_file, str(target))
             )
-        except BadInput as error:
+        except (BadInput, NotFailingHere) as error:
             if not several:
                 raise
             complain(error.format_message())
-            code = EXIT_USAGE
+            missing = isinstance(error, NotFailingHere)
+            code = worse(code, EXIT_NOT_FAILING if missing else EXIT_USAGE)
             continue
         facts.append(own)
         if interrupted:
@@ -118,23 +131,26 @@ def _minimize_file(
         The facts for ``--json``, and whether it was interrupted.
 
     Raises:
-        BadInput: the case cannot be read, or does not fail.
+        BadInput: the case cannot be read.
+        NotFailingHere: it does not fail.
     """
+    from fuzz.differential.recorded_failure import read_recorded_failure
     from fuzz.minimize.engine import Minimizer, NotFailing, describe
     from fuzz.minimize.registry import PASSES
 
     cases = load_cases(file)
     isas = isas or emulated_isas(cases[0], file)
-    test = _test(isas, predicate, kind, timeout)
+    recorded = None if predicate or kind else read_recorded_failure(read_text(file))
+    test = _test(isas, predicate, kind, timeout, recorded)
     try:
-        case, failure = _look(test, [found.case for found in cases], file)
+        case, failure = _look(test, [found.case for found in cases], file, recorded)
         restricted = test.restricted_to(failure)
         try:
             minimizer = Minimizer(restricted, PASSES)
             try:
                 minimizer.start(case)
             except NotFailing as error:
-                raise BadInput(f"{file}: {error}") from error
+                raise NotFailingHere(f"{file}: {error}") from error
             interrupted = _run(minimizer)
         finally:
             restricted.close()
@@ -150,7 +166,11 @@ def _minimize_file(
 
 
 def _test(
-    isas: tuple[str, ...], predicate: str | None, kind: str | None, timeout: float
+    isas: tuple[str, ...],
+    predicate: str | None,
+    kind: str | None,
+    timeout: float,
+    recorded: RecordedFailure | None,
 ) -> InterestingnessTest:
     from fuzz.differential.runner import PlainRunner
     from fuzz.minimize.child import IsolatedTest
@@ -160,16 +180,18 @@ def _test(
     if predicate is not None:
         return PredicateTest(predicate, isas, timeout)
     wanted = None if kind is None else FindingKind(kind)
-    return IsolatedTest(FailureTest(PlainRunner(), isas, second=True, kind=wanted), timeout)
+    test = FailureTest(PlainRunner(), isas, second=True, kind=wanted, recorded=recorded)
+    return IsolatedTest(test, timeout)
 
 
 def _look(
-    test: InterestingnessTest, cases: Sequence[Case], file: Path
+    test: InterestingnessTest, cases: Sequence[Case], file: Path, recorded: RecordedFailure | None
 ) -> tuple[Case, FailureSignature]:
     """Return the first case of a file that fails, and its failure.
 
     Raises:
-        BadInput: none does, or the user's own test cannot be run.
+        BadInput: the user's own test cannot be run.
+        NotFailingHere: no case fails, or not as recorded.
     """
     from fuzz.minimize.predicate import PredicateError
 
@@ -180,7 +202,8 @@ def _look(
             raise BadInput(str(error)) from error
         if failure is not None:
             return case, failure
-    raise BadInput(f"{file}: it does not fail: there is nothing to minimize")
+    missing = f" here as the file records ({recorded})" if recorded else ""
+    raise NotFailingHere(f"{file}: it does not fail{missing}: there is nothing to minimize")
 
 
 def _run(minimizer: Minimizer) -> bool:

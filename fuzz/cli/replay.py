@@ -6,7 +6,15 @@ from pathlib import Path
 
 import click
 
-from fuzz.cli.errors import EXIT_CLEAN, EXIT_FINDINGS, EXIT_USAGE, BadInput, complain
+from fuzz.cli.errors import (
+    EXIT_CLEAN,
+    EXIT_FINDINGS,
+    EXIT_NOT_FAILING,
+    EXIT_USAGE,
+    BadInput,
+    complain,
+    worse,
+)
 from fuzz.cli.files import expand, load_cases, read_text, require_fired_rules
 from fuzz.cli.options import file_isas_option, json_option, write_json
 
@@ -49,7 +57,8 @@ def command(
 
     Each case is run by the reference interpreter (the oracle) and as emulated machine code of each
     ISA. FILE may be a folder, which stands for the .clif files below it. The exit code is 1 if
-    executors disagree or a case fails, 2 for a file that cannot be run.
+    executors disagree or a case fails, 2 for a file that cannot be run, 3 if the failure that a
+    file records does not show with this build. Known faults of the emulator do not count.
     """
     from fuzz.cases.build_identity import build_identity, other_build
 
@@ -70,7 +79,7 @@ def command(
             worst = EXIT_USAGE
             continue
         facts += entries
-        worst = max(worst, exit_code)
+        worst = worse(worst, exit_code)
     if json_file is not None:
         write_json({"files": facts}, json_file)
     return worst
@@ -96,9 +105,11 @@ def _replay_file(
     from fuzz.corpus.importer import with_drawn_inputs
     from fuzz.differential.explain import fired_notes, fired_to_json
     from fuzz.differential.pipeline import Pipeline
+    from fuzz.differential.recorded_failure import read_recorded_failure, shown
     from fuzz.reporting.replay import disassembly, lines, replay, to_json
 
     fired_rules = require_fired_rules() if rules else None
+    recorded = read_recorded_failure(read_text(path))
     facts: list[dict[str, object]] = []
     worst = EXIT_CLEAN
     for case_file in load_cases(path):
@@ -114,7 +125,10 @@ def _replay_file(
         except (SettingsError, ValueError) as error:
             raise BadInput(f"{path}: {error}") from error
         if not replayed.agrees:
-            worst = max(worst, EXIT_FINDINGS if replayed.disputed else EXIT_USAGE)
+            worst = worse(worst, EXIT_FINDINGS if replayed.disputed else EXIT_USAGE)
+        gone = recorded is not None and not shown(recorded, replayed.failures)
+        if gone and worst != EXIT_USAGE:
+            worst = EXIT_NOT_FAILING
         facts.append({"file": str(path)} | to_json(replayed))
         if fired_rules is not None:
             facts[-1]["rules"] = fired_to_json(fired_rules, replayed.runs)
@@ -122,5 +136,6 @@ def _replay_file(
             first, *rest = lines(replayed)
             fired = (f"  {line}" for line in fired_notes(fired_rules, replayed.runs))
             more = disassembly(replayed) if code else ()
-            click.echo("\n".join([f"{path}: {first}", *rest, *fired, *more]))
+            missing = [f"  does not fail here as the file records: {recorded}"] * gone
+            click.echo("\n".join([f"{path}: {first}", *rest, *missing, *fired, *more]))
     return facts, worst

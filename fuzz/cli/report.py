@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fuzz.cli.errors import EXIT_CLEAN, BadInput
+from fuzz.cli.errors import EXIT_CLEAN, EXIT_NOT_FAILING, BadInput
 from fuzz.cli.files import read_text
 
 if TYPE_CHECKING:
@@ -44,10 +44,12 @@ def command(path: Path, output: Path | None, campaign: int | None, markdown: str
     """Make one self-contained HTML page of a campaign's folder, or of a single finding.
 
     The smallest case of each bucket is run again, and shown with the inputs that fail, the machine
-    code beside its CLIF, and the commands that reproduce the failure.
+    code beside its CLIF, and the commands that reproduce the failure. The exit code is 3 if a
+    finding does not fail with this build as its file records; the page says so first.
     """
     if not path.exists():
         raise BadInput(f"{path}: no such file or folder")
+    fails = True
     if path.is_dir():
         output = output or path / "report.html"
         _campaign(path, output, campaign, markdown)
@@ -55,13 +57,14 @@ def command(path: Path, output: Path | None, campaign: int | None, markdown: str
         if campaign is not None:
             raise BadInput("--campaign needs a folder, not a file")
         output = output or path.with_suffix(".html")
-        _finding(path, output, markdown)
+        fails = _finding(path, output, markdown)
     if markdown != "-":
         click.echo(f"{output}")
-    return EXIT_CLEAN
+    return EXIT_CLEAN if fails else EXIT_NOT_FAILING
 
 
-def _finding(path: Path, output: Path, markdown: str | None) -> None:
+def _finding(path: Path, output: Path, markdown: str | None) -> bool:
+    """Write the page of a finding. Returns whether it failed as its file records."""
     from fuzz.reporting.child import PageProcess
     from reports.markdown import finding_markdown
     from reports.page import finding_html
@@ -74,6 +77,7 @@ def _finding(path: Path, output: Path, markdown: str | None) -> None:
         click.echo(finding_markdown(page), nl=False)
     elif markdown is not None:
         _write(Path(markdown), finding_markdown(page))
+    return page.fails
 
 
 def _campaign(path: Path, output: Path, number: int | None, markdown: str | None) -> None:

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fuzz.cli.errors import EXIT_CLEAN, EXIT_FINDINGS, EXIT_INTERRUPTED, BadInput, complain
+from fuzz.cli.errors import (
+    EXIT_CLEAN,
+    EXIT_FINDINGS,
+    EXIT_INTERRUPTED,
+    EXIT_NOT_FAILING,
+    BadInput,
+    complain,
+)
 from fuzz.cli.files import emulated_isas, expand, load_cases, read_text
 from fuzz.cli.options import json_option, timeout_option, write_json
 from reports.text import printable
@@ -60,7 +67,8 @@ def command(
     FILE may be a folder, which stands for the .clif files below it, known faults and minimised ones
     aside. The part at fault, such as register allocation or an ISLE rule, is found by running
     variants of the case. Minimised findings are kept in the folder minimized beside the files, and
-    not minimised again; so Ctrl-C loses nothing. The exit code is 1 if any case fails.
+    not minimised again; so Ctrl-C loses nothing. The exit code is 1 if any case fails,
+    3 if none does with this build as its file records.
     """
     from fuzz.triage.deduplicate import deduplicate
 
@@ -83,7 +91,9 @@ def command(
         _show(found)
     if found.left:
         return EXIT_INTERRUPTED
-    return EXIT_FINDINGS if found.faults else EXIT_CLEAN
+    if found.faults:
+        return EXIT_FINDINGS
+    return EXIT_NOT_FAILING if found.healthy else EXIT_CLEAN
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,6 +145,7 @@ def _expand(names: Iterable[str]) -> Iterator[Path]:
 
 
 def _entries(path: Path, timeout: float) -> Iterator[_Entry]:
+    from fuzz.differential.recorded_failure import read_recorded_failure
     from fuzz.differential.runner import PlainRunner
     from fuzz.minimize.child import IsolatedTest
     from fuzz.minimize.interestingness import FailureTest
@@ -142,10 +153,12 @@ def _entries(path: Path, timeout: float) -> Iterator[_Entry]:
     from fuzz.triage.minimized_files import minimized_path
 
     cases, text = load_cases(path), read_text(path)
+    recorded = read_recorded_failure(text)
     for case_file in cases:
         function = case_file.case.main.name if len(cases) > 1 else ""
         name = f"{path} %{function}" if function else str(path)
-        test = FailureTest(PlainRunner(), emulated_isas(case_file, path), second=True)
+        isas = emulated_isas(case_file, path)
+        test = FailureTest(PlainRunner(), isas, second=True, recorded=recorded)
         yield _Entry(
             NamedCase(name, case_file.case),
             IsolatedTest(test, timeout),
@@ -242,6 +255,8 @@ def _show(found: Deduplicated) -> None:
             click.echo(line)
     total = sum(len(fault.names) for fault in found.faults)
     left = f", {len(found.left)} not looked at" * bool(found.left)
+    for name in found.healthy:
+        click.echo(f"       does not fail here, or not as it records: {name}")
     click.echo(
         f"{total} findings in {len(found.faults)} buckets, {len(found.healthy)} healthy{left}"
     )

@@ -11,9 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
+import numpy as np
+
 import interp
 from clif.function import Function
-from clif.outcome import Inputs
+from clif.outcome import Inputs, Outcomes, Status
 from fuzz.cases.compare import compare
 
 NANS: Final = "the outcome depends on the bits of a NaN"
@@ -49,6 +51,7 @@ def open_inputs(
     found: dict[int, str] = {}
     try:
         expected = interp.run(functions, asked, usual)
+        found = {rows[row]: undefined(expected, row) for row in undefined_rows(expected)}
         for options, reason in _others(usual):
             other = interp.run(functions, asked, options)
             for difference in compare(expected, other, canonical_nans=canonical_nans):
@@ -56,6 +59,16 @@ def open_inputs(
     except interp.Unsupported:
         return found
     return found
+
+
+def undefined_rows(expected: Outcomes) -> list[int]:
+    """Return the inputs that do what CLIF leaves undefined, according to the interpreter."""
+    return [int(row) for row in np.flatnonzero(expected.status == Status.VIOLATED)]
+
+
+def undefined(expected: Outcomes, row: int) -> str:
+    """Return what an input does that CLIF leaves undefined."""
+    return f"what it does is not defined: {expected.details.get(row, '')}"
 
 
 def _others(usual: interp.RunOptions) -> Iterator[tuple[interp.RunOptions, str]]:

@@ -41,7 +41,7 @@ from fuzz.differential.agreement import outlier_on_all
 from fuzz.differential.crosscheck import CrossChecker
 from fuzz.differential.diagnosis import mark_known
 from fuzz.differential.finding import Finding
-from fuzz.differential.open_inputs import open_inputs
+from fuzz.differential.open_inputs import open_inputs, undefined, undefined_rows
 from fuzz.differential.oracle import DEFAULT_FUEL, Oracle, OracleError, interpreter
 from fuzz.differential.stage import Stage
 from fuzz.differential.verdict import IsaRun, Verdict
@@ -182,11 +182,11 @@ class Pipeline:
         return None
 
     def _interpret(self, case: Case, verdict: Verdict) -> bool:
-        """Ask the oracle.
+        """Ask the oracle. Without outcomes the case is compiled all the same: that may fail.
 
         Returns:
-            Whether the code can be executed: there are outcomes to compare with, and no input goes
-            on for ever. One whose calls are nested too deeply for the oracle ends in the emulator.
+            Whether there are outcomes to compare with. An input whose calls are nested too deeply
+            for the oracle ends in the emulator; one that goes on for ever is left out there.
         """
         start = self._begin(Stage.INTERPRET)
         try:
@@ -196,9 +196,12 @@ class Pipeline:
             return False
         finally:
             verdict.stage_ns[Stage.INTERPRET] += process_time_ns() - start
-        hung = np.flatnonzero(verdict.expected.status == Status.HUNG)
-        verdict.hangs = len(hung)
-        return verdict.expected.details.keys() >= set(hung.tolist())
+        reasons = {
+            f"open: {undefined(verdict.expected, row)}" for row in undefined_rows(verdict.expected)
+        }
+        verdict.rejected += sorted(reasons)
+        verdict.hangs = int(np.count_nonzero(verdict.expected.status == Status.HUNG))
+        return len(_endless(verdict.expected)) < verdict.expected.count
 
     def _compile(self, case: Case, functions: Functions, run: IsaRun, verdict: Verdict) -> bool:
         start = self._begin(Stage.COMPILE)
@@ -256,6 +259,7 @@ class Pipeline:
             case.main.signature,
             case.inputs,
             predicted_traps=tuple(expected.traps),
+            left_out=_endless(expected),
             entry=case.main.name,
             settings=effective_settings(case) | case.isa_settings.get(run.isa, {}),
             guard_padding=guard_padding,
@@ -332,6 +336,12 @@ class Pipeline:
                 return diagnosis.emulator_fault(case, run.isa, suspects, run.differences)
             run.outcomes, run.differences = padded, remaining
         return diagnosis.difference(case, run.isa, run.compiled, run.differences)
+
+
+def _endless(expected: Outcomes) -> list[int]:
+    """Return the inputs that ran out of fuel in the oracle."""
+    hung = np.flatnonzero(expected.status == Status.HUNG).tolist()
+    return [row for row in hung if row not in expected.details]
 
 
 def _with_outlier(finding: Finding, verdict: Verdict, *, canonical_nans: bool) -> Finding:

@@ -123,4 +123,6 @@ class IsolatedTest:
         kind = None if last is None else CRASH_KINDS[exit_cause.kind].get(last.stage)
         if last is None or kind is None:
             return None
-        return FailureSignature(kind, (), f"{exit_cause.text} in {last.stage.label}")
+        failure = FailureSignature(kind, (), f"{exit_cause.text} in {last.stage.label}")
+        recorded = self.test.recorded
+        return failure if recorded is None or recorded.is_shown_by(failure) else None

@@ -68,7 +68,9 @@ class FailureTest:
             return None  # this build does not know a flag of the case
         found = failure_signatures(verdict, refusals=True)
         if self.wanted is None:
-            kind = self.kind if self.recorded is None else self.recorded.kind
+            if self.kind is not None:
+                return primary(found, self.isa, self.kind)
+            kind = None if self.recorded is None else self.recorded.kind
             return primary(shown(self.recorded, found), self.isa, kind)
         return next((failure for failure in found if failure.includes(self.wanted)), None)
 

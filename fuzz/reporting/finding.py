@@ -146,6 +146,7 @@ def _with_replay(page: FindingPage, case_file: CaseFile, isas: Sequence[str]) ->
         ),
         outlier=replayed.outlier,
         problem=_not_as_recorded(page, found),
+        fails=bool(_as_recorded(page, found)),
     )
     # The code for an ISA that the case is not for is shown for comparison, if it compiles.
     shown_isas = dict.fromkeys((*DEFAULT_ISAS, *case.emulated_isas))
@@ -158,7 +159,9 @@ def _with_replay(page: FindingPage, case_file: CaseFile, isas: Sequence[str]) ->
     return replace(
         page,
         divergences=divergences,
-        attribution=_attribution(case, isas) if page.kind not in _NOT_CRANELIFT else (),
+        attribution=(
+            _attribution(case, isas) if page.fails and page.kind not in _NOT_CRANELIFT else ()
+        ),
         codes=tuple(_marked(code, divergences) for code in shown if code not in big),
         left_out=tuple(f"%{code.function} on {code.isa}, {code.size} bytes" for code in big),
     )

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from backend.cranelift.interpreter import NAME as SECOND
 from clif.function import format_name
 from clif.outcome import Outcomes, Status
@@ -17,8 +19,13 @@ from fuzz.cases.literals import describe_value
 from fuzz.differential.agreement import outlier_on_all
 from fuzz.differential.crosscheck import CrossCheck
 from fuzz.differential.explain import explain_differences
-from fuzz.differential.finding import Finding
-from fuzz.differential.open_inputs import open_inputs
+from fuzz.differential.failure_signature import (
+    FailureSignature,
+    failure_signatures,
+    is_fault_of_a_tool,
+)
+from fuzz.differential.finding import Finding, FindingKind
+from fuzz.differential.open_inputs import open_inputs, undefined, undefined_rows
 from fuzz.differential.pipeline import Pipeline
 from fuzz.differential.verdict import FIRST, IsaRun, Verdict
 from reports.disassembly import listing
@@ -35,6 +42,8 @@ class ExecutorResult:
         name: of the executor.
         differences: from the oracle; for the oracle itself, from what the file expects.
         problem: why there are no outcomes; empty if there are.
+        explained: the known faults of the emulator that explain all differences; empty if there
+            are none.
         remark: a limitation of the comparison, such as inputs that the executor does not support.
         inconclusive: not one input could be compared; the remark says why.
     """
@@ -42,13 +51,14 @@ class ExecutorResult:
     name: str
     differences: list[Difference] = field(default_factory=list)
     problem: str = ""
+    explained: str = ""
     remark: str = ""
     inconclusive: bool = False
 
     @property
     def agrees(self) -> bool:
-        """Whether there are outcomes, and no differences."""
-        return not self.differences and not self.problem
+        """Whether there are outcomes, and no differences that no known fault explains."""
+        return not self.problem and (not self.differences or bool(self.explained))
 
 
 @dataclass(slots=True)
@@ -56,6 +66,7 @@ class Replay:
     """The result of replaying one case.
 
     Attributes:
+        failures: the failures that the findings show.
         runs: the code and outcomes of each ISA.
         outlier: the one executor that the others agree against on every input with a difference;
             empty if there is none.
@@ -65,6 +76,7 @@ class Replay:
     results: list[ExecutorResult]
     findings: list[Finding]
     rejected: list[str]
+    failures: list[FailureSignature] = field(default_factory=list)
     runs: list[IsaRun] = field(default_factory=list)
     outlier: str = ""
 
@@ -75,8 +87,13 @@ class Replay:
 
     @property
     def disputed(self) -> bool:
-        """Whether there is a difference or a finding; a case that no executor ran has neither."""
-        return bool(self.findings) or any(result.differences for result in self.results)
+        """Whether there is a difference or a finding that no known fault of a tool explains.
+
+        A case that no executor ran has neither.
+        """
+        return any(not is_fault_of_a_tool(finding.kind) for finding in self.findings) or any(
+            result.differences and not result.explained for result in self.results
+        )
 
 
 def replay(case_file: CaseFile, pipeline: Pipeline) -> Replay:
@@ -94,7 +111,14 @@ def replay(case_file: CaseFile, pipeline: Pipeline) -> Replay:
     results += _isa_results(case_file, verdict, pipeline.isas, canonical_nans=canonical)
     if verdict.second is not None:
         results.append(_second_result(verdict.second))
-    replayed = Replay(case_file, results, verdict.findings, verdict.rejected, verdict.runs)
+    replayed = Replay(
+        case_file,
+        results,
+        verdict.findings,
+        verdict.rejected,
+        failure_signatures(verdict),
+        verdict.runs,
+    )
     replayed.outlier = _outlier(case_file, verdict, results, canonical_nans=canonical)
     return replayed
 
@@ -113,14 +137,11 @@ def _oracle_result(case_file: CaseFile, verdict: Verdict, fuel: int) -> Executor
     if verdict.expected is None:
         result.problem = "; ".join(verdict.rejected) or "not run"
         return result
-    if verdict.hangs:
-        reasons = dict.fromkeys(verdict.expected.details.values())
-        gave_up = "; ".join(reasons) or "too many instructions"
-        result.remark = f"gave up on {_inputs(verdict.hangs)}: {gave_up}"
-        if not any(run.outcomes for run in verdict.runs):
-            result.problem = result.remark
-            return result
-        result.inconclusive = verdict.hangs == case_file.case.inputs.count
+    gave_up = _gave_up(verdict.expected)
+    if verdict.hangs and not any(run.outcomes for run in verdict.runs):
+        result.problem = gave_up
+        return result
+    result.inconclusive = verdict.hangs == case.inputs.count
     for row, expectation in enumerate(case_file.expectations):
         actual = observe(verdict.expected, row)
         if expectation is None or actual.status is Status.HUNG:
@@ -128,13 +149,24 @@ def _oracle_result(case_file: CaseFile, verdict: Verdict, fuel: int) -> Executor
         kind = expectation.refuted_by(actual, canonical_nans=canonical_nans)
         if kind is not None:
             result.differences.append(Difference(kind, row, expectation.observed, actual))
-    rows = [difference.input for difference in result.differences]
+    rows = sorted(
+        {difference.input for difference in result.differences}
+        | set(undefined_rows(verdict.expected))
+    )
     left_open = open_inputs(
         case.functions, case.inputs, rows, canonical_nans=canonical_nans, fuel=fuel
     )
     result.differences = [d for d in result.differences if d.input not in left_open]
     _note_open(result, left_open, case.inputs.count)
+    result.remark = "; ".join(filter(None, [gave_up, result.remark]))
     return result
+
+
+def _gave_up(expected: Outcomes) -> str:
+    """Say on how many inputs the interpreter gave up, and why."""
+    rows = np.flatnonzero(expected.status == Status.HUNG).tolist()
+    reasons = Counter(expected.details.get(row) or "out of fuel" for row in rows)
+    return "; ".join(f"gave up on {_inputs(count)}: {why}" for why, count in reasons.items())
 
 
 def _note_open(result: ExecutorResult, left_open: Mapping[int, str], count: int) -> None:
@@ -170,9 +202,11 @@ def _isa_results(
             if not result.problem:
                 result.remark, result.inconclusive = "compiles; not run", True
         else:
-            unknown = _refuted(case_file, verdict, run.outcomes, canonical_nans=canonical_nans)
+            found = _refuted(case_file, verdict, run.outcomes, canonical_nans=canonical_nans)
+            unknown = list(found)
             result.differences = [*run.differences, *unknown]
-            _note_open(result, run.open, run.outcomes.count)
+            result.explained = "" if unknown else _explained(verdict, isa)
+            _note_open(result, _undefined(verdict) | run.open, run.outcomes.count)
         results.append(result)
     return results
 
@@ -185,10 +219,27 @@ def _refuted(
     for row, expectation in enumerate(case_file.expectations):
         if expectation is None or verdict.expected.status[row] != Status.HUNG:
             continue
+        if row not in verdict.expected.details:  # out of fuel, and not run here either
+            continue
         actual = observe(outcomes, row)
         kind = expectation.refuted_by(actual, canonical_nans=canonical_nans)
         if kind is not None:
             yield Difference(kind, row, expectation.observed, actual)
+
+
+def _undefined(verdict: Verdict) -> dict[int, str]:
+    """Return the inputs that do what CLIF leaves undefined, each with what it is."""
+    if verdict.expected is None:
+        return {}
+    return {row: undefined(verdict.expected, row) for row in undefined_rows(verdict.expected)}
+
+
+def _explained(verdict: Verdict, isa: str) -> str:
+    """Return the known faults of the emulator that explain all findings on an ISA."""
+    found = [finding for finding in verdict.findings if finding.isa == isa]
+    if not all(finding.kind is FindingKind.EMULATOR_FAULT for finding in found):
+        return ""
+    return " ".join(finding.detail for finding in found)
 
 
 def _compile_problem(verdict: Verdict, isa: str) -> str:
@@ -207,7 +258,9 @@ def _second_result(check: CrossCheck) -> ExecutorResult:
     remarks += [_open_remark(check.open)] * bool(check.open)
     remarks += [f"known fault: {' '.join(faults)}" for faults in check.known]
     inconclusive = check.compared == 0
-    return ExecutorResult(SECOND, check.differences, "", "; ".join(remarks), inconclusive)
+    return ExecutorResult(
+        SECOND, check.differences, remark="; ".join(remarks), inconclusive=inconclusive
+    )
 
 
 def _outlier(
@@ -270,9 +323,10 @@ def _result_text(result: ExecutorResult, count: int, stated: bool) -> str:
         return "the file expects nothing"
     other = FILE if result.name == ORACLE else ORACLE
     remark = f" ({result.remark})" if result.remark else ""
-    if result.agrees:
+    if not result.differences:
         return f"agrees with {other}{remark}"
-    return f"differs from {other} on {len(result.differences)} of {count} inputs{remark}"
+    known = f", a known fault of the emulator: {result.explained}" * bool(result.explained)
+    return f"differs from {other} on {len(result.differences)} of {count} inputs{remark}{known}"
 
 
 def to_json(replayed: Replay) -> dict[str, Any]:

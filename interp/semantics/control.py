@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from clif.function import BlockCall, External, Function, Inst, Signature
+from clif.function import BlockCall, External, Function, Inst
 from clif.outcome import Status
 from interp.calls import call as run_call
 from interp.frame import Frame
@@ -126,7 +126,8 @@ def _named(frame: Frame, inst: Inst) -> Function:
     assert isinstance(inst.ref, External)
     function = frame.machine.function(inst.ref.name, inst.opcode.name)
     if not _matches(function, inst.ref.signature):
-        raise Unsupported(inst.opcode.name, "", f"%{function.name} has another signature")
+        reason = f"%{function.name} has another signature or convention"
+        raise Unsupported(inst.opcode.name, "", reason)
     return function
 
 
@@ -171,18 +172,19 @@ def _callees(frame: Frame, inst: Inst, address: Lanes) -> list[tuple[Function, M
         if function is None:
             frame.violate(here, "call of an address where no function is")
         elif not _matches(function, inst.ref):
-            frame.violate(here, f"%{function.name} called with another signature")
+            frame.violate(here, f"%{function.name} called with another signature or convention")
         else:
             found.append((function, here))
     return [(function, here & frame.mask) for function, here in found]
 
 
 def _matches(function: Function, signature: object) -> bool:
-    assert isinstance(signature, Signature)
-    return (function.signature.param_types, function.signature.return_types) == (
-        signature.param_types,
-        signature.return_types,
-    )
+    """Return whether calling a function by a signature has a meaning.
+
+    Convention, types and how values are passed must be the same: where they differ, compiled code
+    may do anything.
+    """
+    return function.signature == signature
 
 
 def _results(inst: Inst, results: list[Lanes]) -> Any:

@@ -83,7 +83,7 @@ def test_the_file_may_stand_alone(command: Command, tmp_path: Path) -> None:
 def test_a_fault_of_the_emulator_is_called_so(command: Command, tmp_path: Path) -> None:
     output = command("replay", write(tmp_path, PAIRWISE), "--json", "-")
     (facts,) = json.loads(output.out)["files"]
-    assert output.code == 1
+    assert output.code == 0
     assert facts["outlier"] == "x86_64"
     (finding,) = facts["findings"]
     assert finding["kind"] == "emulator-fault"
@@ -285,7 +285,7 @@ def test_an_oracle_may_have_no_say(command: Command, tmp_path: Path) -> None:
 def test_both_oracles_stand_against_the_emulator(command: Command, tmp_path: Path) -> None:
     path = write(tmp_path, PAIRWISE.replace("target aarch64\n", ""))
     output = command("replay", "--oracle", "both", path)
-    assert output.code == 1
+    assert output.code == 0
     assert "  outlier: x86_64" in output.out
 
 

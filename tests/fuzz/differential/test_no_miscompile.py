@@ -199,3 +199,140 @@ def test_a_wild_access_below_the_stack_is_still_a_violation() -> None:
     verdict = Pipeline(ISAS).check(case, Injection(functions=lambda _: wild.functions))
     assert {finding.kind.value for finding in verdict.findings} == {"miscompile"}
     assert len(verdict.findings) == 2
+
+
+# --- calls that have no meaning ---
+
+CALL = """
+function %g({callee} {{
+block0(v0: i64, v1: i64):
+    v2 = isub v0, v1
+    return v2
+}}
+
+function %f(i64, i64) -> i64 {convention} {{
+    sig0 = ({caller}
+    sig1 = ({callee}
+    fn0 = %g sig1
+block0(v0: i64, v1: i64):
+    v3 = func_addr.i64 fn0
+    {call}
+}}
+; run: %f(3, 1) == 2
+"""
+INDIRECT = "v2 = call_indirect sig0, v3(v0, v1)\n    return v2"
+TAIL = "return_call_indirect sig0, v3(v0, v1)"
+
+
+@pytest.mark.parametrize(
+    ("callee", "caller", "convention", "call"),
+    [
+        ("i64, i64) -> i64 tail", "i64, i64) -> i64 system_v", "system_v", INDIRECT),
+        ("i64, i64) -> i64 system_v", "i64, i64) -> i64 tail", "system_v", INDIRECT),
+        ("i64, i64) -> i64 system_v", "i64, i64) -> i64 tail", "tail", TAIL),
+        ("i64, i64) -> i64 tail", "i64, i64) -> i64 winch", "system_v", INDIRECT),
+    ],
+)
+def test_a_call_through_another_convention_has_no_meaning(
+    callee: str, caller: str, convention: str, call: str
+) -> None:
+    text = CALL.format(callee=callee, caller=caller, convention=convention, call=call)
+    text = f"set preserve_frame_pointers\ntarget x86_64\ntarget aarch64\n{text}"
+    verdict = checked(text)
+    assert verdict.findings == []
+    assert any("another signature or convention" in reason for reason in verdict.rejected)
+    assert failures_of_check(text) == 0
+
+
+def test_an_undefined_callee_by_its_address_is_no_miscompile() -> None:
+    text = """
+function %f(i64) -> i64 {
+    sig0 = (i64) -> i64
+    fn0 = %ext sig0
+block0(v0: i64):
+    v1 = func_addr.i64 fn0
+    brif v0, block1, block2
+block1:
+    v2 = call_indirect sig0, v1(v0)
+    return v2
+block2:
+    return v0
+}
+; run: %f(3) == 3
+; run: %f(0) == 0
+"""
+    verdict = checked(text)
+    assert verdict.findings == []
+    assert any("where no function is" in reason for reason in verdict.rejected)
+    assert failures_of_check(text) == 0
+
+
+# --- what the interpreter does not run ---
+
+DEEP = """
+function %deep(i32) -> i32 {
+    fn0 = %deep(i32) -> i32
+block0(v0: i32):
+    brif v0, block2, block1
+block1:
+    return v0
+block2:
+    v3 = iconst.i32 1
+    v4 = isub v0, v3
+    v5 = call fn0(v4)
+    v8 = iadd v5, v3
+    return v8
+}
+; run: %deep(100) == 100
+"""
+
+
+def test_deep_recursion_runs_everywhere() -> None:
+    text = DEEP + "; run: %deep(3000) == 3000\n"
+    verdict = checked(text)
+    assert (verdict.findings, verdict.hangs) == ([], 0)
+    assert verdict.executions == 4
+    assert failures_of_check(text) == 0
+
+
+def test_calls_too_deep_for_the_interpreter_keep_no_input_from_running() -> None:
+    text = DEEP + "; run: %deep(100000) == 100000\n"
+    verdict = checked(text)
+    assert verdict.expected is not None
+    assert verdict.expected.details == {1: "more than 4096 open calls"}
+    assert (verdict.findings, verdict.hangs) == ([], 1)
+    assert [run.outcomes.status.tolist() for run in verdict.runs if run.outcomes] == [[0, 0]] * 2
+
+
+def test_a_case_that_no_oracle_can_run_is_compiled() -> None:
+    text = """
+function %f(i64) -> i64 {
+    fn0 = %ext(i64) -> i64
+block0(v0: i64):
+    v1 = call fn0(v0)
+    return v1
+}
+; run: %f(3) == 3
+"""
+    verdict = checked(text)
+    assert verdict.findings == []
+    assert [bool(run.compiled) for run in verdict.runs] == [True, True]
+    assert verdict.executions == 0
+
+
+def test_an_endless_input_keeps_the_others_from_nothing() -> None:
+    text = """
+function %f(i32) -> i32 {
+block0(v0: i32):
+    jump block1
+block1:
+    brif v0, block1, block2
+block2:
+    return v0
+}
+; run: %f(0) == 0
+; run: %f(1) == 1
+"""
+    verdict = checked(text)
+    assert (verdict.findings, verdict.hangs) == ([], 1)
+    assert [run.outcomes.status.tolist() for run in verdict.runs if run.outcomes] == [[0, 2]] * 2
