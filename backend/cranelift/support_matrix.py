@@ -189,7 +189,7 @@ def probed_target(
     plain = Target.of(isa, relevant)
     if not flags:
         return plain
-    known = _boolean_flags(isa) & switches
+    known = switchable(isa, switches)
     if not flags.keys() <= known or not _VALUES.issuperset(flags.values()):
         return Target.of(isa, relevant, flags)  # a preset, a mistake, a flag that is not learnt
     counting = counting_flags(plain, known, cache=cache)
@@ -237,6 +237,11 @@ def _try(program: Functions | None, target: Target) -> Support:
 _VALUES: Final = frozenset(["true", "false"])
 
 
+def switchable(isa: str, flags: frozenset[str]) -> frozenset[str]:
+    """Return those of some flags and presets of an ISA that are flags which are on or off."""
+    return _boolean_flags(isa) & flags
+
+
 @lru_cache(maxsize=8)
 def _boolean_flags(isa: str) -> frozenset[str]:
     """Return the flags of an ISA that are on or off; none for an ISA that is not in this build."""
@@ -252,10 +257,9 @@ def counting_flags(
 
     Args:
         plain: the target without any flags.
-        known: the flags; those that are not on or off are left out.
+        known: flags that are on or off (``switchable``).
         cache: the folder of the cached results, the user's cache folder by default.
     """
-    known &= _boolean_flags(plain.isa)
     return _counting_flags(plain, known, cache or disk_cache.folder())
 
 

@@ -20,7 +20,7 @@ from backend.cranelift import support_matrix
 from backend.cranelift.compiler import Target
 from backend.cranelift.isle import IsleError
 from backend.cranelift.rule_edges import known_rules
-from backend.cranelift.support_matrix import counting_flags, matrix_of
+from backend.cranelift.support_matrix import counting_flags, matrix_of, switchable
 from backend.isa.registry import DEFAULT_ISAS
 from fuzz.cases.case import DEFAULT_SETTINGS
 from fuzz.generate.instruction_sets import LOWERING_SETTINGS, switches
@@ -78,7 +78,11 @@ def _rules() -> None:
 
 
 def _flags(plain: Target) -> None:
-    counting_flags(plain, switches(plain.isa))
+    counting_flags(plain, _known_flags(plain))
+
+
+def _known_flags(plain: Target) -> frozenset[str]:
+    return switchable(plain.isa, switches(plain.isa))
 
 
 def _matrix(target: Target) -> None:
@@ -106,7 +110,7 @@ def _phases() -> Iterator[tuple[str, list[Task]]]:
     if not support_matrix.ships():
         plain = list(plain_targets())
         yield "flags that count", [Task("flags", (target,)) for target in plain]
-        every = (t for p in plain for t in flag_targets(p, counting_flags(p, switches(p.isa))))
+        every = (t for p in plain for t in flag_targets(p, counting_flags(p, _known_flags(p))))
         yield "support matrices", [Task("matrix", (target,)) for target in every]
     if not fragment_cache.ships():
         for isas in isa_choices():
@@ -142,7 +146,7 @@ def precompute(workers: int, report: Callable[[str, int, int], None]) -> None:
 def matrices_to_ship() -> Any:
     """Return the contents of the shipped file of matrices, from the caches where possible."""
     plain = list(plain_targets())
-    counting = [(p, switches(p.isa), counting_flags(p, switches(p.isa))) for p in plain]
+    counting = [(p, _known_flags(p), counting_flags(p, _known_flags(p))) for p in plain]
     targets = {t: None for p, _, flags in counting for t in flag_targets(p, flags)}
     return support_matrix.to_ship(
         [(t, matrix_of(t, with_invalid=True).entries) for t in targets], counting

@@ -10,7 +10,7 @@ import pytest
 
 from backend.cranelift import _cranelift, shipped, support_matrix
 from backend.cranelift.compiler import Target
-from backend.cranelift.support_matrix import ShippedMatrices, Support, compile_probes
+from backend.cranelift.support_matrix import ShippedMatrices, Support, compile_probes, switchable
 from backend.isa.registry import DEFAULT_ISAS
 from clif.typed_instructions import InstructionName
 from fuzz.generate.instruction_sets import switches
@@ -39,14 +39,10 @@ def test_shipped_matrices_are_what_compiling_gives() -> None:
     matrices = support_matrix.shipped_matrices()
     for isa in DEFAULT_ISAS:
         (plain, *_) = precompute.plain_targets([isa])
-        counting = matrices.flags(plain, switches(isa) & _booleans(isa))
+        counting = matrices.flags(plain, switchable(isa, switches(isa)))
         assert counting is not None
         target = list(precompute.flag_targets(plain, counting))[-1]
         assert matrices.entries(target) == compile_probes(target)
-
-
-def _booleans(isa: str) -> set[str]:
-    return {row["name"] for row in _cranelift.settings(isa) if row["kind"] == "bool"}
 
 
 @of_this_release
