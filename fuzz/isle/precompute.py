@@ -1,15 +1,14 @@
 """Computing ahead what all cases of a build need: matrices, flags that count, rules, fragments.
 
 Without it the first minute of fuzzing would go into this. For the pinned release most of it ships
-with the sources (``backend.cranelift.shipped``), and only the map of rules is left, which depends
-on the binary. For any other build everything is computed after building, by one process for each
-core, and kept in the user's cache folder.
+with the sources (``backend.cranelift.shipped``), and only the map of rules is left, which depends on
+the binary and is made after building. For any other build all of it is computed when it is first
+needed, and kept in the user's cache folder.
 """
 
 from __future__ import annotations
 
 import multiprocessing
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -172,8 +171,8 @@ def print_progress(name: str, done: int, total: int) -> None:
 
 
 def main() -> None:
-    """Compute what this environment's build needs; ``scripts/setup`` calls this after building."""
-    precompute(os.cpu_count() or 1, print_progress)
+    """Find the rules of this environment's build; ``scripts/setup`` calls this after building."""
+    known_rules()
 
 
 if __name__ == "__main__":

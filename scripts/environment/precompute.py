@@ -1,4 +1,4 @@
-"""Has the environment compute, after building, what all cases of the build need."""
+"""Has the environment find the ISLE rules of its build, which every run needs."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from variant import ROOT, Variant
 
 
 def precompute(variant: Variant) -> None:
-    """Let ``fuzz.isle.precompute`` fill the user's cache folder; it shows its progress itself.
+    """Let ``fuzz.isle.precompute`` fill the user's cache folder, which takes some seconds.
 
-    For the pinned release most of it ships with the sources, and this takes seconds. What cannot be
-    computed now is computed when it is first needed.
+    What cannot be computed now is computed when it is first needed.
     """
     command = [str(variant.python), "-m", "fuzz.isle.precompute"]
     if subprocess.run(command, cwd=ROOT, check=False).returncode:
