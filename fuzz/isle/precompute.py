@@ -1,8 +1,8 @@
 """Computing ahead what all cases of a build need: matrices, flags that count, rules, fragments.
 
 Without it the first minute of fuzzing would go into this. For the pinned release most of it ships
-with the sources (``backend.cranelift.shipped``), and only the map of rules is left, which depends on
-the binary and is made after building. For any other build all of it is computed when it is first
+with the sources (``backend.cranelift.shipped``), and only the map of rules is left, which depends
+on the binary and is made after building. For any other build all of it is computed when it is first
 needed, and kept in the user's cache folder.
 """
 
