@@ -44,6 +44,12 @@ set opt_level=speed
 target x86_64
 target aarch64
 
+function %g(i32) -> i32 system_v {
+block0(v0: i32):
+    v1 = rotl.i32 v0, v0
+    return v1
+}
+
 function %main(i32, i32) -> i32 system_v {
     ss0 = explicit_slot 8
     sig0 = (i32) -> i32 system_v
@@ -56,12 +62,6 @@ block0(v0: i32, v1: i32):
 block1(v4: i32):
     v5 = bxor.i32 v4, v1
     return v5
-}
-
-function %g(i32) -> i32 system_v {
-block0(v0: i32):
-    v1 = rotl.i32 v0, v0
-    return v1
 }
 ; run: %main(3, 5) == 491525
 """
