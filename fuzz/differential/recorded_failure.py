@@ -1,6 +1,6 @@
 """The failure that a finding's file records, so that nothing else is taken for it.
 
-The comments at the head of the file say it: ``finding: miscompile``, ``isa: x86_64`` and
+The comments at the head of the file say it: ``finding: miscompile``, ``isa: NAME`` and
 ``bucket:`` with what identifies the failure.
 """
 

@@ -216,13 +216,13 @@ block2:
     return v4
 }
 ; run: %deep(5) == 5
-; run: %deep(500) == 500
+; run: %deep(5000) == 5000
 """
     verdict = pipeline.check(case_of(text))
     assert (verdict.hangs, verdict.findings) == (1, [])
     for run in verdict.runs:
         assert run.outcomes is not None
-        assert observe(run.outcomes, 1).results == (500,)
+        assert observe(run.outcomes, 1).results == (5000,)
 
 
 def test_a_hang_of_the_oracle_executes_nothing() -> None:

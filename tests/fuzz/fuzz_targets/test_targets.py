@@ -118,7 +118,7 @@ def test_broken_files_are_counted_and_skipped() -> None:
     target = case_target()
     text = (CORPUS / "cranelift" / "fpromote-f16-f64.clif").read_bytes()
     broken = [text[: -len(text) // 4], text.replace(b"fpromote", b"fprom"), b"function \xff\xfe"]
-    broken += [b"function %f() {}\n" * (LARGEST // 10), text.replace(b"run:", b"ran:")]
+    broken += [b"function %f() {}\n" * (LARGEST // 10)]
     for unit in broken:
         assert target.test(unit) is None
     assert target.statistics.units == len(broken)
