@@ -133,7 +133,7 @@ MINIMA = {
 def test_two_starts_come_to_one_small_minimum(name: str) -> None:
     injected = InjectedFault(name, MINIMA[name])
     starts = list(
-        islice(FailingCases(3, instructions=90).of_fault(all_faults()[name], injected), 2)
+        islice(FailingCases(4, instructions=90).of_fault(all_faults()[name], injected), 2)
     )
     assert len(starts) == 2
     found = [minimized(start.case, start.test())[0] for start in starts]
