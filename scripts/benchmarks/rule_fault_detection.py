@@ -33,7 +33,7 @@ _FOLDER = _ROOT / "backend" / "target" / "rule-faults" / "cranelift-codegen"
 _SOUND_SECONDS = 10.0
 
 
-def _sources() -> Path:
+def codegen_sources() -> Path:
     """Return cargo's folder of the cranelift-codegen that the extension is built with."""
     about = subprocess.run(["rustc", "-vV"], check=True, capture_output=True, text=True).stdout
     host = about.partition("host: ")[2].split()[0]
@@ -50,7 +50,7 @@ def _build() -> Path:
     """Build an environment whose Cranelift has the faults. Returns its Python."""
     fresh = _FOLDER.with_name("fresh")
     shutil.rmtree(fresh, ignore_errors=True)
-    shutil.copytree(_sources(), fresh, copy_function=shutil.copyfile)
+    shutil.copytree(codegen_sources(), fresh, copy_function=shutil.copyfile)
     inject(fresh)
     if not _FOLDER.exists() or _texts(_FOLDER) != _texts(fresh):
         shutil.rmtree(_FOLDER, ignore_errors=True)

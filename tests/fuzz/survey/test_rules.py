@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -22,9 +21,9 @@ from fuzz.isle.rule_sweep import RuleSweep
 from fuzz.survey.justified_unfired import JUSTIFIED
 from fuzz.survey.rules import RuleState, RunCounts, counts_by_group, find, survey
 from fuzz.survey.unfired_reasons import Reason, flags_of, lacking_flags
+from scripts.benchmarks.rule_fault_detection import codegen_sources
 from scripts.benchmarks.rule_faults import FAULTS, StaleFault, inject
 from tests.fuzz.command import Command
-from tests.paths import ROOT
 
 #: ``x - x``, which the mid-end makes a zero of.
 SAME = "function %main(i32) -> i32 {\nblock0(v0: i32):\n    v1 = isub v0, v0\n    return v1\n}\n"
@@ -184,21 +183,10 @@ def test_bad_input(command: Command, tmp_path: Path) -> None:
 
 
 def test_wrong_rules_fit_into_this_cranelift(tmp_path: Path) -> None:
-    sources = Path(_codegen())
+    sources = codegen_sources()
     shutil.copytree(sources, tmp_path / "codegen", copy_function=shutil.copyfile)
     inject(tmp_path / "codegen")
     assert len(FAULTS) >= 12
     assert {fault.group for fault in FAULTS} == {"mid_end", "x86_64", "aarch64"}
     with pytest.raises(StaleFault):
         inject(tmp_path / "codegen")
-
-
-def _codegen() -> str:
-    """Where the sources of the Cranelift are that the extension was built on."""
-    root = ROOT
-    command = ["cargo", "metadata", "--format-version=1", "--offline", "--manifest-path"]
-    text = subprocess.run(
-        [*command, str(root / "backend" / "Cargo.toml")], check=True, capture_output=True
-    ).stdout
-    package = next(p for p in json.loads(text)["packages"] if p["name"] == "cranelift-codegen")
-    return str(Path(package["manifest_path"]).parent)
