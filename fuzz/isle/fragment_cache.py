@@ -59,10 +59,10 @@ class FragmentCache:
 
     Args:
         file: need not exist, nor be writable.
-        shipped: the fragments that ship, as JSON, by rule and variant.
+        shipped: the fragments that ship, by rule: a text of JSON with those of all variants.
     """
 
-    def __init__(self, file: Path, shipped: Mapping[str, Sequence[Any]] | None = None) -> None:
+    def __init__(self, file: Path, shipped: Mapping[str, str] | None = None) -> None:
         self._file = file
         self._shipped = shipped or {}
         self._owner = 0
@@ -75,7 +75,7 @@ class FragmentCache:
         """Return what was put there, made of these instructions; None if nothing was."""
         shipped = self._shipped.get(rule)
         if shipped is not None:
-            return _decode(shipped[variant], instructions)
+            return _decode(json.loads(shipped)[variant], instructions)
         values = [rule, variant]
         rows = self._run("select text from fragments where rule = ? and variant = ?", values)
         return _decode(json.loads(rows[0][0]), instructions) if rows else None
@@ -163,7 +163,7 @@ def shipped_key() -> str:
 
 
 @cache
-def _shipped() -> dict[str, dict[str, list[Any]]]:
+def _shipped() -> dict[str, dict[str, str]]:
     return read_shipped(SHIPPED, shipped_key()) or {}
 
 
@@ -172,7 +172,7 @@ def ships() -> bool:
     return bool(_shipped())
 
 
-def shipped_fragments(isas: tuple[str, ...], types: tuple[Type, ...]) -> dict[str, list[Any]]:
+def shipped_fragments(isas: tuple[str, ...], types: tuple[Type, ...]) -> dict[str, str]:
     """Return the fragments that ship for these ISAs and types, by rule; none if there are none."""
     return _shipped().get(shipped_name(isas, types), {})
 

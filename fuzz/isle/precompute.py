@@ -8,6 +8,7 @@ needed, and kept in the user's cache folder.
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -156,7 +157,10 @@ def fragments_to_ship(choices: Sequence[tuple[str, ...]] | None = None) -> Any:
     """Return the contents of the shipped file of fragments, from the caches where possible."""
     return {
         shipped_name(isas, EVERY_TYPE): {
-            rule.name: [fragment_cache.encode(rule.chosen(n)) for n in range(VARIANTS)]
+            rule.name: json.dumps(
+                [fragment_cache.encode(rule.chosen(n)) for n in range(VARIANTS)],
+                separators=(",", ":"),
+            )
             for pool in [_pool(isas)]
             for rule in (*pool.main, *pool.rest)
         }
