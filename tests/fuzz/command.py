@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from fuzz.cli import main
+from fuzz.cli.errors import EXIT_USAGE
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,10 @@ class Command:
         assert isinstance(exit_.value.code, int)
         return Output(exit_.value.code, captured.out, captured.err)
 
-    def complaint(self, *args: object) -> str:
+    def complaint(self, *args: object, code: int = EXIT_USAGE) -> str:
         """The one line on stderr of a command that is refused."""
         output = self(*args)
-        assert output.code == 2
+        assert output.code == code
         assert output.out == ""
         (line,) = output.err.splitlines()
         assert line.startswith("clif-fuzz: ")
