@@ -24,6 +24,7 @@ from fuzz.cases.case import Case, has_canonical_nans
 from fuzz.cases.compare import Difference, DifferenceKind, Observed
 from fuzz.differential.explain import explain_differences
 from fuzz.differential.finding import Finding, FindingKind, opcodes_in_bucket
+from fuzz.differential.known_instructions import in_words, known_faults_of
 
 #: Exceptions of Cranelift for functions that it cannot compile.
 COMPILER_FAILURES: Final = (VerifierError, CompileError, CompilerPanic)
@@ -126,7 +127,9 @@ def difference(
         detail, kind = opcodes_in_bucket(case.functions), FindingKind.HANG
     else:
         detail, kind = _miscompile_detail(case, differences), FindingKind.MISCOMPILE
-    return _finding(case, kind, isa, detail, differences)
+    finding = _finding(case, kind, isa, detail, differences)
+    known = map(in_words, known_faults_of(case, isa))
+    return replace(finding, explanation=(*finding.explanation, *known))
 
 
 def emulator_fault(

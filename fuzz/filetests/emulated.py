@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from backend.cranelift.compiler import (
     Compiled,
@@ -33,6 +34,7 @@ from fuzz.filetests.filetest import (
     open_reason,
     undefined_names,
 )
+from fuzz.filetests.known import known_refusal, known_wrong_code, misguided_reason
 from fuzz.filetests.results import (
     CANONICAL,
     CommandResult,
@@ -78,7 +80,8 @@ def _on_target(
         if isinstance(closure, list):
             return _emulate(filetest, spec, isa, name, commands, closure)
         refused = refusal(isa, involved(filetest, name), closure)
-        result = skipped(refused, str(spec)) if refused else _not_compiled(closure, str(spec))
+        functions = involved(filetest, name)
+        result = skipped(refused, str(spec)) if refused else _failure(closure, spec, isa, functions)
     except (LinkError, SignatureError, StackError, ConventionError, UnemulatedFlagError) as error:
         result = skipped(str(error), str(spec))
     except SettingsError as error:
@@ -114,7 +117,25 @@ def _compiled_for(filetest: Filetest, spec: TargetSpec, isa: str, name: str) -> 
         return skipped(str(error), str(spec))
     if isinstance(translation, Compiled):
         return CommandResult(CommandStatus.PASSED, target=str(spec))
-    return _not_compiled(translation, str(spec))
+    return _failure(translation, spec, isa, [filetest.functions[name]])
+
+
+def _failure(
+    error: VerifierError | CompileError | CompilerPanic,
+    spec: TargetSpec,
+    isa: str,
+    functions: Sequence[Function],
+) -> CommandResult:
+    """Return the result of functions that do not compile, with what is known about that."""
+    result = _not_compiled(error, str(spec))
+    if result.status is CommandStatus.SKIPPED:
+        return result
+    known = known_refusal(functions, isa, dict(spec.settings), dict(spec.flags), error)
+    return _annotated(result, known)
+
+
+def _annotated(result: CommandResult, known: str) -> CommandResult:
+    return replace(result, reason=f"{result.reason} ({known})") if known else result
 
 
 def _closure(
@@ -172,10 +193,14 @@ def _emulate(
         actual = observe(outcomes, row)
         result = check_result(command.expectation, actual, str(spec), exact_nans=exact)
         if result.status is CommandStatus.FAILED:
-            excuse = _excuse(filetest, functions, isa, code, actual) or open_reason(
-                functions, command, canonical_nans=CANONICAL in spec.settings
+            canonical = CANONICAL in spec.settings
+            excuse = (
+                _excuse(filetest, functions, isa, code, actual)
+                or open_reason(functions, command, canonical_nans=canonical)
+                or misguided_reason(functions, command, actual, canonical_nans=canonical)
             )
-            result = skipped(excuse, str(spec)) if excuse else result
+            known = known_wrong_code(functions, isa, dict(spec.settings), dict(spec.flags))
+            result = skipped(excuse, str(spec)) if excuse else _annotated(result, known)
         found.append(result)
     return found
 

@@ -15,6 +15,7 @@ from fuzz.filetests.filetest import (
     open_reason,
     undefined_names,
 )
+from fuzz.filetests.known import misguided_reason
 from fuzz.filetests.results import (
     CANONICAL,
     CommandResult,
@@ -48,7 +49,8 @@ def interpret(
             return [skipped(f"no meaning in the interpreter: {error}")]
         # Some inputs may not reach what is unsupported, so run each by itself.
         return [result for c in commands for result in interpret(filetest, name, [c])]
-    exact = _canonical(filetest) or not makes_nondeterministic_nans(functions)
+    canonical = _canonical(filetest)
+    exact = canonical or not makes_nondeterministic_nans(functions)
     missing = undefined_names(filetest, functions)
     found = []
     for row, command in enumerate(commands):
@@ -58,7 +60,8 @@ def interpret(
             excuse = (
                 _limit(actual)
                 or missing_part(actual, *missing)
-                or open_reason(functions, command, canonical_nans=_canonical(filetest))
+                or open_reason(functions, command, canonical_nans=canonical)
+                or misguided_reason(functions, command, actual, canonical_nans=canonical)
             )
             result = skipped(excuse) if excuse else result
         found.append(result)

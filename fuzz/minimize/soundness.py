@@ -10,7 +10,6 @@ from __future__ import annotations
 from enum import Enum
 
 import interp
-from backend.cranelift import known_faults
 from backend.cranelift.compiler import CompilerPanic, Functions, ReadError, SettingsError
 from clif.function import Inst
 from clif.opcodes import Format
@@ -21,8 +20,9 @@ from clif.validity import is_valid
 from fuzz.analysis.call_graph import CallGraph
 from fuzz.analysis.flow import addresses
 from fuzz.analysis.results import AnalysisResults
-from fuzz.cases.case import Case, effective_settings, has_canonical_nans
+from fuzz.cases.case import Case, has_canonical_nans
 from fuzz.cases.compare import compare
+from fuzz.differential.known_instructions import known_faults_of
 from fuzz.differential.open_inputs import OTHER_LAYOUTS
 from fuzz.differential.oracle import DEFAULT_FUEL
 from fuzz.differential.pipeline import target_of
@@ -150,12 +150,6 @@ def _promises(inst: Inst) -> bool:
 
 def faults_of(case: Case) -> frozenset[str]:
     """Name the known faults of Cranelift that concern instructions of the case."""
-    found = set()
-    for isa in case.emulated_isas:
-        settings, flags = effective_settings(case), case.isa_settings.get(isa, {})
-        for fault in known_faults.applying(isa, settings, flags):
-            if any(
-                fault.instructions.matches_inst(i) for f in case.functions for i in f.instructions()
-            ):
-                found.add(fault.name)
-    return frozenset(found)
+    return frozenset(
+        fault.name for isa in case.emulated_isas for fault in known_faults_of(case, isa)
+    )

@@ -25,6 +25,7 @@ from fuzz.differential.failure_signature import (
     is_fault_of_a_tool,
 )
 from fuzz.differential.finding import Finding, FindingKind
+from fuzz.differential.known_instructions import in_words, known_faults_of
 from fuzz.differential.open_inputs import open_inputs, undefined, undefined_rows
 from fuzz.differential.pipeline import Pipeline
 from fuzz.differential.verdict import FIRST, IsaRun, Verdict
@@ -207,6 +208,9 @@ def _isa_results(
             result.differences = [*run.differences, *unknown]
             result.explained = "" if unknown else _explained(verdict, isa)
             _note_open(result, _undefined(verdict) | run.open, run.outcomes.count)
+            if result.differences and not result.explained:
+                known = map(in_words, known_faults_of(case_file.case, isa))
+                result.remark = "; ".join(filter(None, [result.remark, *known]))
         results.append(result)
     return results
 

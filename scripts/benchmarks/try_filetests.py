@@ -7,22 +7,27 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
-from backend.cranelift.compiler import CompilerPanic, Functions, ReadError, isas
+from backend.cranelift.compiler import CompilerPanic, Functions, ReadError, isas, version
 from fuzz.cases.casefile import CaseFileError, print_case, read_cases
 from fuzz.cases.file_header import read_file_header
 
 _TRACEBACK: Final = "Traceback (most recent call last)"
-_SHOWN: Final = 8
+_SHOWN: Final = 12
+#: So many files are given to one process of check and the like: if it dies, the others are tried
+#: all the same.
+_CHUNK: Final = 40
 #: By how much a process may exceed its limit, for its start and for writing its result.
 _GRACE: Final = 60.0
 
@@ -45,6 +50,12 @@ class _Tally:
     def fail(self, file: str, text: str) -> None:
         """Note a traceback."""
         self.tracebacks.append(f"{file}: {(text.strip().splitlines() or ['no output'])[-1]}")
+
+    def add(self, other: _Tally) -> None:
+        """Add what the command made of other files."""
+        self.counts.update(other.counts)
+        self.examples = other.examples | self.examples
+        self.tracebacks += other.tracebacks
 
     def lines(self) -> Iterator[str]:
         """Yield the outcomes, the most frequent first, and every traceback."""
@@ -72,21 +83,32 @@ def _run(words: Sequence[str], seconds: float) -> tuple[int | None, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-def _is_read_by_cranelift(path: Path) -> bool:
+def _refused_by_cranelift(path: Path) -> bool:
+    """Return whether Cranelift's own reader, of the release under test, refuses a file."""
     try:
         Functions(read_file_header(path.read_text(encoding="utf-8"), tuple(isas())).text)
     except (ReadError, CompilerPanic, UnicodeDecodeError):
-        return False
-    return True
+        return True
+    return False
 
 
-def _fmt(files: Sequence[Path]) -> tuple[_Tally, list[str]]:
-    """Read, print and read every file again.
+class _Refused:
+    """Files that are refused, by whether Cranelift's reader takes them."""
 
-    Returns:
-        The outcomes, and the files with run commands that Cranelift's reader takes and we refuse.
-    """
-    tally, refused = _Tally("fmt"), []
+    def __init__(self) -> None:
+        self.by_cranelift: list[str] = []
+        self.by_us: list[str] = []
+
+    def lines(self) -> Iterator[str]:
+        """Yield how many there are, and each file that Cranelift's reader takes."""
+        yield f"{len(self.by_cranelift)} files are refused by Cranelift {version()}'s own reader"
+        yield f"{len(self.by_us)} files with run commands are refused that Cranelift's reader takes"
+        yield from (f"  {text}" for text in self.by_us)
+
+
+def _fmt(files: Sequence[Path], refused: _Refused) -> _Tally:
+    """Read, print and read every file again."""
+    tally = _Tally("fmt")
     for path in files:
         try:
             text = path.read_text(encoding="utf-8")
@@ -98,12 +120,16 @@ def _fmt(files: Sequence[Path]) -> tuple[_Tally, list[str]]:
             again = [print_case(read_cases(case, path.name)[0].case) for case in printed]
             tally.note("reads back as the same" if again == printed else "CHANGED", path.name)
         except CaseFileError as error:
+            if _refused_by_cranelift(path):
+                refused.by_cranelift.append(f"{path}: {error}")
+                tally.note(f"refused by Cranelift's reader: {error}", path.name)
+                continue
             tally.note(str(error), path.name)
-            if read_file_header(text, tuple(isas())).runs and _is_read_by_cranelift(path):
-                refused.append(f"{path}: {error}")
+            if read_file_header(text, tuple(isas())).runs:
+                refused.by_us.append(f"{path}: {error}")
         except Exception as error:  # to find which exceptions there are is the purpose
             tally.fail(str(path), repr(error))
-    return tally, refused
+    return tally
 
 
 def _json_of(words: Sequence[str], tally: _Tally, seconds: float) -> Any:
@@ -113,7 +139,7 @@ def _json_of(words: Sequence[str], tally: _Tally, seconds: float) -> Any:
         code, _, errors = _run([*words, "--json", str(target)], seconds)
         if code is None:
             tally.fail(words[-1], f"took more than {seconds:g} s")
-        if _TRACEBACK in errors:
+        elif _TRACEBACK in errors or not target.exists():
             tally.fail(words[-1], errors)
         for line in errors.splitlines():
             if line.startswith("clif-fuzz: "):
@@ -121,9 +147,9 @@ def _json_of(words: Sequence[str], tally: _Tally, seconds: float) -> Any:
         return json.loads(target.read_text()) if target.exists() else None
 
 
-def _check(folder: Path, seconds: float) -> _Tally:
+def _check(files: Sequence[Path], seconds: float) -> _Tally:
     tally = _Tally("check")
-    facts = _json_of(["check", str(folder)], tally, seconds)
+    facts = _json_of(["check", *map(str, files)], tally, seconds)
     for file in facts["files"] if facts else ():
         name = Path(file["path"]).name
         tally.note("passed", name, file["passed"])
@@ -134,9 +160,9 @@ def _check(folder: Path, seconds: float) -> _Tally:
     return tally
 
 
-def _replay(folder: Path, seconds: float) -> _Tally:
+def _replay(files: Sequence[Path], seconds: float) -> _Tally:
     tally = _Tally("replay")
-    facts = _json_of(["replay", str(folder)], tally, seconds)
+    facts = _json_of(["replay", *map(str, files)], tally, seconds)
     for case in facts["files"] if facts else ():
         name = Path(case["file"]).name
         for executor, result in case["executors"].items():
@@ -146,10 +172,14 @@ def _replay(folder: Path, seconds: float) -> _Tally:
     return tally
 
 
-def _import(folder: Path, seconds: float) -> _Tally:
+def _import(files: Sequence[Path], seconds: float) -> _Tally:
     tally = _Tally("corpus import")
     with tempfile.TemporaryDirectory(prefix="clif-fuzz-") as out:
-        facts = _json_of(["corpus", "import", str(folder), out], tally, seconds)
+        source = Path(out) / "source"
+        source.mkdir()
+        for number, path in enumerate(files):
+            shutil.copyfile(path, source / f"{number}-{path.name}")
+        facts = _json_of(["corpus", "import", str(source), f"{out}/cases"], tally, seconds)
     for file in facts["by_file"] if facts else ():
         tally.note("written", file["path"], file["written"])
         for reason, count in file["refused"].items():
@@ -173,29 +203,45 @@ def _minimize(files: Sequence[Path], timeout: float) -> _Tally:
     return tally
 
 
+def _in_chunks(
+    step: Callable[[Sequence[Path], float], _Tally],
+    files: Sequence[Path],
+    limit: float,
+    jobs: int,
+    size: int = _CHUNK,
+) -> _Tally:
+    """Try a command on all files, some in each process, and print what came of it."""
+    chunks = [files[at : at + size] for at in range(0, len(files), size)]
+    found = _Tally("")
+    with ThreadPoolExecutor(jobs) as pool:
+        for done, tally in enumerate(pool.map(lambda chunk: step(chunk, limit), chunks), 1):
+            found.command = tally.command
+            found.add(tally)
+            click.echo(f"{tally.command}: {done} of {len(chunks)}", err=True)
+    click.echo("\n".join(found.lines()))
+    return found
+
+
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--timeout", default=2.0, show_default=True, help="Seconds for a run of a case.")
-@click.option("--seconds", default=3600.0, show_default=True, help="Limit of check and the like.")
+@click.option("--seconds", default=900.0, show_default=True, help=f"Limit for {_CHUNK} files.")
+@click.option("--jobs", default=1, show_default=True, help="Processes at a time.")
 @click.option("--every", default=1, show_default=True, help="Minimize only every N-th file.")
-def main(folder: Path, timeout: float, seconds: float, every: int) -> None:
+def main(folder: Path, timeout: float, seconds: float, jobs: int, every: int) -> None:
     """Try check, replay, fmt, corpus import and minimize on every .clif file below FOLDER.
 
     The exit code is 1 after a traceback, or if a file with run commands that Cranelift's reader
     takes is refused.
     """
     files = sorted(folder.rglob("*.clif"))
-    bad = False
-    fmt, refused = _fmt(files)
-    for tally in (fmt, *(step(folder, seconds) for step in (_check, _import, _replay))):
-        click.echo("\n".join(tally.lines()))
-        bad |= bool(tally.tracebacks)
-    minimized = _minimize(files[::every], timeout)
-    click.echo("\n".join(minimized.lines()))
-    click.echo(f"{len(refused)} files with run commands are refused that Cranelift's reader takes")
-    for text in refused:
-        click.echo(f"  {text}")
-    sys.exit(bad or bool(minimized.tracebacks) or bool(refused))
+    refused = _Refused()
+    tallies = [_fmt(files, refused)]
+    click.echo("\n".join(tallies[0].lines()))
+    tallies += [_in_chunks(step, files, seconds, jobs) for step in (_check, _import, _replay)]
+    tallies.append(_in_chunks(_minimize, files[::every], timeout, jobs, size=1))
+    click.echo("\n".join(refused.lines()))
+    sys.exit(any(tally.tracebacks for tally in tallies) or bool(refused.by_us))
 
 
 if __name__ == "__main__":
