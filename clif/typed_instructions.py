@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import product
 from typing import Final
 
 from clif.builder import resolve
-from clif.function import DEFAULT_FLAGS, MemFlags
+from clif.function import DEFAULT_FLAGS, Inst, MemFlags
 from clif.memory_access import accessed_bytes, address_operand
 from clif.nan_payload import NanEffect, nan_effect_of
 from clif.opcodes import Constraint, Format, Opcode
@@ -112,14 +113,7 @@ class TypedInstruction:
         These are a conversion's source, a shift's amount, a select's condition. Addresses do not
         count: they are always i64.
         """
-        address = address_operand(self.opcode)
-        return tuple(
-            type_
-            for index, (constraint, type_) in enumerate(
-                zip(self.opcode.args, self.operands, strict=True)
-            )
-            if constraint.kind in _OPEN and index != address
-        )
+        return tuple(self.operands[index] for index in _open_operands(self.opcode))
 
     def names(self) -> tuple[InstructionName, ...]:
         """Return the name of each variant; one name, without a variant, if there are none."""
@@ -137,6 +131,27 @@ class TypedInstruction:
         if self.opcode.format in LANE_FORMATS:
             return imm == 0 or LAST_LANE in self.variants
         return not variant or variant in self.variants
+
+
+@cache
+def _open_operands(opcode: Opcode) -> tuple[int, ...]:
+    """Return the indices of the operands whose types the controlling type leaves open."""
+    address = address_operand(opcode)
+    return tuple(
+        index
+        for index, constraint in enumerate(opcode.args)
+        if constraint.kind in _OPEN and index != address
+    )
+
+
+def name_of(inst: Inst) -> InstructionName:
+    """Return the name of the variant of a typed instruction that an instruction is."""
+    opcode = inst.opcode
+    operands = tuple([inst.args[index].type.name for index in _open_operands(opcode)])
+    variant = inst.cond or inst.rmw
+    if opcode.format in LANE_FORMATS:
+        variant = LAST_LANE if inst.imm else FIRST_LANE
+    return opcode.name, inst.type.name if inst.type is not None else "", operands, variant
 
 
 def variants_of(opcode: Opcode) -> tuple[str, ...]:

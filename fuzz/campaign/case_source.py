@@ -5,13 +5,14 @@ from __future__ import annotations
 from fuzz.cases.case import Case
 from fuzz.cases.case_options import CaseOptions, Source
 from fuzz.entropy import PrngEntropy
+from fuzz.generate.configurations import draw_alternatives
 from fuzz.generate.options import Options
 from fuzz.isle.director import directed_generator
 from fuzz.isle.rule_sweep import RuleSweep
 from fuzz.mutate import Mutant, Mutator
 
 #: Third parts of the seeds of what a mutant needs. A case itself is drawn with (seed, index).
-_MUTATION, _OTHER = 1, 2
+_MUTATION, _OTHER, _CONFIGURATIONS = 1, 2, 3
 #: Bound on the steps of an input for each instruction of a case. For cases of less than 150
 #: instructions the generator's default bound is higher.
 _STEPS_PER_INSTRUCTION = 20
@@ -42,7 +43,8 @@ class CaseSource:
     def __init__(self, options: CaseOptions, seed: int) -> None:
         self.seed = seed
         self.mutant_share = options.mutant_share
-        drawing = generator_options(options)
+        self._alternatives = options.configurations - 1
+        drawing = self._drawing = generator_options(options)
         self._generator = directed_generator(drawing)
         self._sweep = RuleSweep(drawing, seed) if options.source is Source.RULES else None
         self._mutator = Mutator(drawing, self._generator.instruction_sets)
@@ -67,6 +69,13 @@ class CaseSource:
         Returns:
             The case, and how it was mutated; None if it is not a mutant.
         """
+        case, mutant = self._perhaps_mutated(index)
+        if self._alternatives:
+            entropy = PrngEntropy((self.seed, index, _CONFIGURATIONS))
+            case.alternatives = draw_alternatives(entropy, case, self._drawing, self._alternatives)
+        return case, mutant
+
+    def _perhaps_mutated(self, index: int) -> tuple[Case, Mutant | None]:
         case = self._first(index)
         if not self.mutant_share:
             return case, None

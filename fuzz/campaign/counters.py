@@ -106,17 +106,23 @@ def _count_runs(
     compiled = [run for run in verdict.runs if run.compiled]
     if compiled:
         statistics.live_instructions += compiled[0].live_instructions
-    optimised = effective_settings(case).get("opt_level") != "none"
+    optimised = [
+        effective_settings(each).get("opt_level") != "none" for each in case.configurations()
+    ]
     generated = pairs.total()
-    names = [_pair_name(*pair) for pair in pairs]
+    compared = set()
     for run in compiled:
         statistics.compile_ns[run.isa] += run.compile_ns
         statistics.emulate_ns[run.isa] += run.emulate_ns
         if run.outcomes is not None:
+            compared.add(run.isa)
+            statistics.compilations += 1
             statistics.executions_by_isa[run.isa] += case.inputs.count
-            statistics.note_opcode_types(run.isa, names)
-        if optimised:
+        if optimised[run.configuration]:
             statistics.note_liveness(generated, run.live_instructions)
+    names = [_pair_name(*pair) for pair in pairs]
+    for isa in compared:
+        statistics.note_opcode_types(isa, names)
 
 
 def _pairs_of(case: Case) -> Counter[_Pair]:

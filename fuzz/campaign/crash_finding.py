@@ -57,7 +57,7 @@ def report_crash(
     detail = f"{cause.text} in {stage}" + f": {opcodes}" * bool(opcodes)
     quoted = (f"  it said: {line}" for line in cause.last_lines)
     explanation = (f"the process {cause.text} in the stage {stage}", *quoted)
-    finding = Finding(kind, "", detail, explanation)
+    finding = Finding(kind, "", detail, explanation, configuration=crashed.configuration)
     text = finding_text(finding, case, None, plan.options.isas)
     try:
         path = str(write_finding(text, Path(plan.out)))

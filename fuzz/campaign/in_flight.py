@@ -12,7 +12,7 @@ from multiprocessing.context import SpawnContext
 
 from fuzz.differential.stage import Stage
 
-_INDEX, _STAGE, _SINCE, _STOP = range(4)
+_INDEX, _STAGE, _SINCE, _STOP, _CONFIGURATION = range(5)
 _NO_CASE = -1
 
 
@@ -23,18 +23,20 @@ class InFlightCase:
     Attributes:
         stage: the stage that it is in.
         seconds: how long ago it was begun.
+        configuration: number of the configuration that is being compiled or run.
     """
 
     index: int
     stage: Stage
     seconds: float
+    configuration: int = 0
 
 
 class InFlightSlot:
     """The shared memory of one worker process. It is passed to the process at its start."""
 
     def __init__(self, context: SpawnContext) -> None:
-        self._fields: MutableSequence[int] = context.RawArray("q", [_NO_CASE, 0, 0, 0])
+        self._fields: MutableSequence[int] = context.RawArray("q", [_NO_CASE, 0, 0, 0, 0])
 
     # --- called by the worker ---
 
@@ -42,11 +44,16 @@ class InFlightSlot:
         """Note that a case is begun; its first stage is to generate it."""
         self._fields[_SINCE] = time.monotonic_ns()
         self._fields[_STAGE] = Stage.GENERATE
+        self._fields[_CONFIGURATION] = 0
         self._fields[_INDEX] = index
 
     def enter(self, stage: Stage) -> None:
         """Note that the case enters a stage."""
         self._fields[_STAGE] = stage
+
+    def enter_configuration(self, number: int) -> None:
+        """Note that the case is about to be compiled in another configuration."""
+        self._fields[_CONFIGURATION] = number
 
     def end(self) -> None:
         """Note that the case is finished."""
@@ -69,4 +76,5 @@ class InFlightSlot:
         if index == _NO_CASE:
             return None
         seconds = (time.monotonic_ns() - self._fields[_SINCE]) / 1e9
-        return InFlightCase(index, Stage(self._fields[_STAGE]), seconds)
+        stage, configuration = Stage(self._fields[_STAGE]), self._fields[_CONFIGURATION]
+        return InFlightCase(index, stage, seconds, configuration)

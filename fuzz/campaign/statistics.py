@@ -24,7 +24,10 @@ class Statistics:
 
     Attributes:
         cases: cases begun, including rejected ones.
-        executions: inputs run on an ISA and compared; ``executions_by_isa`` by ISA.
+        compilations: how often a case was compiled for an ISA in a configuration, run for all
+            inputs, and compared.
+        executions: inputs run on an ISA in a configuration and compared; ``executions_by_isa`` by
+            ISA.
         compile_ns, emulate_ns: by ISA.
         rejected: cases that could not be read, interpreted or compiled, by reason.
         examples: for each reason the index of a case that was rejected.
@@ -32,10 +35,9 @@ class Statistics:
         traps: inputs that trapped, by trap code.
         unintended_traps: inputs that trapped in cases that were not drawn as trapping.
         live_ratios: compilations with optimisation, by the percentage of the generated instructions
-            that were left; each case counts once for each ISA.
+            that were left; each case counts once for each ISA and configuration.
         opcode_types: for each ISA the compared cases that contain an (opcode, type), by
-        ``iadd.i32``; by
-            the opcode alone if it has no controlling type.
+            ``iadd.i32``; by the opcode alone if it has no controlling type.
         rule_cases: for each ISA the compared cases in which a rule fired, by the rule's group and
             place.
         rule_inputs: the inputs of these cases.
@@ -51,6 +53,7 @@ class Statistics:
     """
 
     cases: int = 0
+    compilations: int = 0
     executions: int = 0
     trapping_cases: int = 0
     hangs: int = 0
@@ -132,6 +135,11 @@ class Statistics:
         return self.cases / self.total_ns * 1e9 if self.total_ns else 0.0
 
     @property
+    def compilations_per_second(self) -> float:
+        """Compilations per second of CPU time, which is what one core does."""
+        return self.compilations / self.total_ns * 1e9 if self.total_ns else 0.0
+
+    @property
     def executions_per_second(self) -> float:
         """Executions per second of CPU time, which is what one core does."""
         return self.executions / self.total_ns * 1e9 if self.total_ns else 0.0
@@ -145,6 +153,7 @@ class Statistics:
         """Return the counts under the names of ``run --json``, which programs rely on."""
         return {
             "cases": self.cases,
+            "compilations": self.compilations,
             "executions": self.executions,
             "rejected": dict(self.rejected.most_common()),
             "hangs": self.hangs,
@@ -157,6 +166,7 @@ class Statistics:
             "seconds": self.seconds(),
             "wall_seconds": round(self.wall_ns / 1e9, 3),
             "cases_per_second": round(self.cases_per_second, 1),
+            "compilations_per_second": round(self.compilations_per_second, 1),
             "executions_per_second": round(self.executions_per_second, 1),
             "by_isa": {
                 isa: {

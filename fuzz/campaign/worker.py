@@ -114,6 +114,7 @@ class _Worker:
             second=plan.oracle == BOTH,
             fired_rules=self.fired_rules,
             on_stage=self.in_flight.enter,
+            on_configuration=self.in_flight.enter_configuration,
         )
         limit_memory(plan.memory_mb)
         self.edges.restart()  # what setting up covered belongs to no case
@@ -171,9 +172,8 @@ class _Worker:
             self.statistics.note_rejected(f"internal: {_place(error)}", index)
         else:
             count_case(self.statistics, case, verdict, index)
-            for run in verdict.runs:
-                if run.outcomes is not None:
-                    self.rules.note(run.isa, run.fired, case.inputs.count)
+            for isa, fired in _fired_rules(verdict).items():
+                self.rules.note(isa, list(fired), case.inputs.count)
             for finding in verdict.findings:
                 self._keep(finding, case, verdict, index)
             self._take_sample(case)
@@ -197,7 +197,8 @@ class _Worker:
             if finding.bucket in self.known:
                 return
             self.known.add(finding.bucket)
-        notes = fired_notes(self.fired_rules, verdict.runs, finding.isa)
+        runs = verdict.runs_of(finding.configuration)
+        notes = fired_notes(self.fired_rules, runs, finding.isa)
         text = finding_text(finding, case, verdict.expected, self.plan.options.isas, notes)
         try:
             path = write_finding(text, folder_of(finding, Path(self.plan.out)))
@@ -206,6 +207,15 @@ class _Worker:
             self.connection.send(WorkerFailure(f"{self.plan.out}: {error.strerror}", summary, text))
             sys.exit(1)
         self.connection.send(FindingReport(_summary(finding, str(path), index)))
+
+
+def _fired_rules(verdict: Verdict) -> dict[str, set[int]]:
+    """Return the numbers of the rules that fired in some configuration, by ISA."""
+    fired: dict[str, set[int]] = {}
+    for run in verdict.runs:
+        if run.outcomes is not None:
+            fired.setdefault(run.isa, set()).update(run.fired)
+    return fired
 
 
 def _summary(finding: Finding, file: str, index: int) -> FindingSummary:

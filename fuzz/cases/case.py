@@ -14,6 +14,15 @@ from clif.function import External, Function
 from clif.outcome import Inputs, words_from_ints
 
 
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What a case is compiled with; the attributes are those of ``Case``."""
+
+    settings: dict[str, str]
+    isa_settings: dict[str, dict[str, str]]
+    chaos: bytes = b""
+
+
 @dataclass(slots=True, eq=False)
 class Case:
     """One unit of fuzzing.
@@ -30,6 +39,8 @@ class Case:
         origin: where the case comes from, in a few words: a seed, or a file's name.
         isas: the ISAs that the case is for; empty for all. An instruction that only one ISA lowers
             is only in cases for that ISA.
+        alternatives: further configurations to compile the case with, each on all of its ISAs. What
+            the functions do, according to the oracle, is the same in all of them.
     """
 
     functions: list[Function]
@@ -40,6 +51,7 @@ class Case:
     chaos: bytes = b""
     origin: str = ""
     isas: tuple[str, ...] = ()
+    alternatives: tuple[Configuration, ...] = ()
 
     @property
     def main(self) -> Function:
@@ -49,6 +61,23 @@ class Case:
     def is_for(self, isa: str) -> bool:
         """Return whether the case is to be compiled for an ISA."""
         return not self.isas or isa in self.isas
+
+    def configured(self, number: int) -> Case:
+        """Return the case with one of its configurations only; 0 is that of its own attributes."""
+        if not self.alternatives:
+            return self
+        count = 1 + len(self.alternatives)
+        origin = f"{self.origin}, configuration {number + 1} of {count}".removeprefix(", ")
+        single = replace(self, alternatives=(), origin=origin)
+        if number:
+            chosen = self.alternatives[number - 1]
+            single.settings, single.isa_settings = chosen.settings, chosen.isa_settings
+            single.chaos = chosen.chaos
+        return single
+
+    def configurations(self) -> Iterator[Case]:
+        """Yield the case with each of its configurations."""
+        return (self.configured(number) for number in range(1 + len(self.alternatives)))
 
     @property
     def emulated_isas(self) -> tuple[str, ...]:

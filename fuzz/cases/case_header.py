@@ -7,23 +7,26 @@ The latter is written as comments, which Cranelift's tools skip::
     ; chaos: 00ff12
     ; region: argument 0, 64 bytes
     ; contents: 0102...
+    ; configuration: opt_level=none | x86_64 has_avx | aarch64 | chaos 00ff
 
-Several ``contents`` lines are joined; bytes of the region that they do not give are zero.
+Several ``contents`` lines are joined; bytes of the region that they do not give are zero. Each
+``configuration`` is one more to compile the case with: settings, flags of ISAs, and chaos bytes.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from backend.isa.registry import ISAS
 from clif.outcome import Inputs, Region
 from clif.testfile import Comment, TestFile
-from fuzz.cases.case import Case, effective_settings
+from fuzz.cases.case import DEFAULT_SETTINGS, Case, Configuration, effective_settings
 from fuzz.cases.file_header import FileHeader, TargetSpec
 
 _CONTENTS_PER_LINE = 32
+_CHAOS = "chaos"
 _REGION = re.compile(r"argument (\d+), (\d+) bytes")
 #: No case needs a larger region; a file that asks for one has a typing error or is hostile.
 _MAX_REGION = 1 << 20
@@ -56,10 +59,7 @@ def format_header(
     for name, value in effective_settings(case).items():
         yield f"set {name}={value}"
     for isa in dict.fromkeys([*case.isas, *filter(case.is_for, [*isas, *case.isa_settings])]):
-        flags = case.isa_settings.get(isa, {})
-        # A preset can only be switched on, by its bare name, which switches on flags as well.
-        words = [n if value == "true" else f"{n}={value}" for n, value in flags.items()]
-        yield " ".join([f"target {isa}", *words])
+        yield " ".join([f"target {isa}", *_flag_words(case.isa_settings.get(isa, {}))])
 
 
 def _format_comments(case: Case) -> Iterator[str]:
@@ -75,6 +75,25 @@ def _format_comments(case: Case) -> Iterator[str]:
         contents = region.contents.rstrip(b"\0")
         for start in range(0, len(contents), _CONTENTS_PER_LINE):
             yield f"; contents: {contents[start : start + _CONTENTS_PER_LINE].hex()}"
+    for configuration in case.alternatives:
+        yield f"; configuration: {' | '.join(_configuration_parts(configuration))}"
+
+
+def _configuration_parts(configuration: Configuration) -> Iterator[str]:
+    settings = DEFAULT_SETTINGS | configuration.settings
+    yield " ".join(f"{name}={value}" for name, value in settings.items())
+    for isa, flags in configuration.isa_settings.items():
+        yield " ".join([isa, *_flag_words(flags)])
+    if configuration.chaos:
+        yield f"{_CHAOS} {configuration.chaos.hex()}"
+
+
+def _flag_words(flags: Mapping[str, str]) -> list[str]:
+    """Return ISA flags as a target line has them.
+
+    A preset can only be switched on, by its bare name, which switches on flags as well.
+    """
+    return [name if value == "true" else f"{name}={value}" for name, value in flags.items()]
 
 
 # --- reading ---
@@ -93,6 +112,7 @@ class _HeaderComments:
     chaos: bytes = b""
     region: tuple[int, int] | None = None
     contents: bytearray = field(default_factory=bytearray)
+    configurations: list[Configuration] = field(default_factory=list)
 
 
 def read_header(file: TestFile, header: FileHeader, origin: str) -> Case:
@@ -125,6 +145,7 @@ def read_header(file: TestFile, header: FileHeader, origin: str) -> Case:
         chaos=comments.chaos,
         origin=comments.origin or origin,
         isas=tuple(targets),
+        alternatives=tuple(comments.configurations),
     )
 
 
@@ -141,12 +162,41 @@ def _read_comment(comment: Comment, comments: _HeaderComments) -> None:
                 comments.chaos = bytes.fromhex(rest)
             case "contents":
                 comments.contents += bytes.fromhex(rest)
+            case "configuration":
+                comments.configurations.append(_read_configuration(rest))
             case "region" if (match := _REGION.fullmatch(rest)) is not None:
                 comments.region = int(match.group(1)), int(match.group(2))
             case "region":
                 raise ValueError("expected 'argument N, N bytes'")
     except ValueError as error:
         raise HeaderError(f"line {comment.line}: {word.strip()}: {error}") from error
+
+
+def _read_configuration(text: str) -> Configuration:
+    """Read what ``_configuration_parts`` writes.
+
+    Raises:
+        ValueError: it is malformed.
+    """
+    first, *parts = (part.split() for part in text.split("|"))
+    if not all("=" in word for word in first):
+        raise ValueError("expected settings, as opt_level=none")
+    flags: dict[str, dict[str, str]] = {}
+    chaos = b""
+    for part in parts:
+        match part:
+            case ["chaos", digits]:
+                chaos = bytes.fromhex(digits)
+            case [isa, *words]:
+                flags[isa] = dict(_setting(word) for word in words)
+            case _:
+                raise ValueError("expected an ISA with flags, or chaos with bytes")
+    return Configuration(dict(_setting(word) for word in first), flags, chaos)
+
+
+def _setting(word: str) -> tuple[str, str]:
+    name, equals, value = word.partition("=")
+    return name, value if equals else "true"
 
 
 def _settings(header: FileHeader, targets: Iterable[TargetSpec]) -> dict[str, str]:

@@ -34,6 +34,7 @@ class CaseOptions:
         trapping_share: share of the cases whose inputs may trap.
         mutant_share: share of the cases that are mutants of generated ones.
         without: names of ``INGREDIENTS`` that are left out.
+        configurations: how many configurations each case is compiled with, at most.
         rules_share: share of the parts of a case that are directed at ISLE rules. A larger share
             finds wrong rules sooner, but makes cases larger; docs/measurements.md has the figures.
     """
@@ -46,6 +47,7 @@ class CaseOptions:
     without: frozenset[str] = frozenset()
     source: Source = Source.GENERATOR
     rules_share: float = 0.1
+    configurations: int = 1
 
 
 #: The names of the fields of ``CaseOptions``.

@@ -104,21 +104,25 @@ def read_case(text: str, origin: str = "") -> CaseFile:
         origin: the case's origin if the file does not say it.
 
     Raises:
-        CaseFileError: there is none or a malformed one, or there are inputs of several functions.
+        CaseFileError: there is none or a malformed one, there are inputs of several functions, or
+            the case has several configurations.
     """
     cases = read_cases(text, origin)
+    names = list(dict.fromkeys(format_name(found.case.main.name) for found in cases))
+    if len(names) > 1:
+        raise CaseFileError(f"run commands of several functions: {', '.join(names)}")
     if len(cases) > 1:
-        names = ", ".join(format_name(found.case.main.name) for found in cases)
-        raise CaseFileError(f"run commands of several functions: {names}")
+        raise CaseFileError(f"{len(cases)} configurations")
     return cases[0]
 
 
 def read_cases(text: str, origin: str = "") -> list[CaseFile]:
     """Read a case for each function that has input lines, in the order of the file.
 
-    A file without them, or whose tests do not run them, has cases without inputs, which are only
-    compiled: one for each function that no other one refers to. So are such functions of other
-    files if no case has them.
+    A case with several configurations is returned once with each of them. A file without input
+    lines, or whose tests do not run them, has cases without inputs, which are only compiled: one
+    for each function that no other one refers to. So are such functions of other files if no case
+    has them.
 
     Args:
         origin: the cases' origin if the file does not say it.
@@ -148,7 +152,8 @@ def read_cases(text: str, origin: str = "") -> list[CaseFile]:
             others = reachable_functions(main, others)
         case = replace(blank, functions=[main, *others])
         result.append(_with_inputs(case, lines, blank.isas, functions))
-    return result + _without_inputs(blank, functions, [found.case for found in result])
+    result += _without_inputs(blank, functions, [found.case for found in result])
+    return [replace(found, case=case) for found in result for case in found.case.configurations()]
 
 
 def _refuse_what_is_not_for_cases(file: TestFile, header: FileHeader) -> None:

@@ -264,6 +264,11 @@ _CASE_OPTIONS = (
         metavar="WHAT,...",
         help=f"Leave features out of the cases: {', '.join(INGREDIENTS)}.",
     ),
+    field_option(
+        "--configurations",
+        "Compile each case with so many configurations (settings and ISA flags).",
+        type=click.IntRange(1, 64),
+    ),
     _share_option("--rules-share", "Share of the parts of a case that are directed at ISLE rules."),
 )
 _AMOUNT_OPTIONS = (

@@ -82,11 +82,13 @@ def print_summary(plan: CampaignPlan, result: CampaignResult) -> None:
     statistics = result.statistics
     click.echo(f"Cranelift {version()}, seed {plan.seed}, {plan.jobs} job(s)")
     click.echo(
-        f"{statistics.cases} cases, {statistics.executions} executions in "
+        f"{statistics.cases} cases, {statistics.compilations} compilations, "
+        f"{statistics.executions} executions in "
         f"{statistics.wall_ns / 1e9:.1f} s ({statistics.total_ns / 1e9:.1f} s of CPU time)"
     )
     click.echo(
         f"per core: {statistics.cases_per_second:.0f} cases/s, "
+        f"{statistics.compilations_per_second:.0f} compilations/s, "
         f"{statistics.executions_per_second:.0f} executions/s"
     )
     _print_isas(plan, statistics)

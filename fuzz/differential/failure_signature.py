@@ -107,7 +107,7 @@ def _differences(finding: Finding, verdict: Verdict) -> Iterator[Difference]:
     if finding.kind is FindingKind.ORACLES_DISAGREE and verdict.second is not None:
         yield from verdict.second.differences
     for run in verdict.runs:
-        if run.isa == finding.isa:
+        if (run.isa, run.configuration) == (finding.isa, finding.configuration):
             yield from run.differences
 
 

@@ -52,6 +52,7 @@ class Finding:
         inputs: indices of the inputs that fail; empty if it fails before executing.
         known: whether a table of known faults (of the emulator, of the second oracle, or of the
             Cranelift under test) explains it. Such findings are counted, but do not fail a run.
+        configuration: number of the first configuration of the case that fails like this.
     """
 
     kind: FindingKind
@@ -60,6 +61,7 @@ class Finding:
     explanation: tuple[str, ...] = ()
     inputs: tuple[int, ...] = ()
     known: bool = False
+    configuration: int = 0
 
     @property
     def bucket(self) -> str:

@@ -28,11 +28,13 @@ def finding_text(
 ) -> str:
     """Return the text of a finding's file: the case, with the explanation in comments at its top.
 
-    The inputs that fail come first in the file. The explanation numbers inputs as they were before.
+    Of several configurations the file has the one that fails. The inputs that fail come first in
+    the file. The explanation numbers inputs as they were before.
 
     Args:
         more: further lines of explanation.
     """
+    case = case.configured(finding.configuration)
     if finding.inputs:
         rest = [row for row in range(case.inputs.count) if row not in finding.inputs]
         order = [*finding.inputs, *rest]

@@ -1,15 +1,16 @@
 """The differential pipeline: one case is printed, read, compiled, executed and compared.
 
 A case goes through the stages of ``fuzz.differential.stage``. The functions are printed and read
-once, interpreted by the oracle, and then compiled and executed for each ISA in turn. A case without
-inputs, and one that the oracle refuses, is only compiled. What comes of it is a ``Verdict``.
+once, interpreted by the oracle, and then compiled and executed in each configuration for each ISA.
+A case without inputs, and one that the oracle refuses, is only compiled. What comes of it is a
+``Verdict``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from time import process_time_ns
 from typing import Final
 
@@ -63,11 +64,12 @@ class Injection:
 
     Attributes:
         functions: returns what is compiled instead of the case's functions.
-        code: returns what is executed instead of an ISA's compiled code.
+        code: returns what is executed instead of an ISA's compiled code; it is handed the case with
+            the configuration that it was compiled with.
     """
 
     functions: Callable[[list[Function]], list[Function]] | None = None
-    code: Callable[[str, Sequence[CompiledCode]], Sequence[Code]] | None = None
+    code: Callable[[Case, str, Sequence[CompiledCode]], Sequence[Code]] | None = None
 
 
 NO_INJECTION = Injection()
@@ -107,6 +109,7 @@ class Pipeline:
         fired_rules: records which ISLE rules fire on each ISA.
         compiler: compiles a case for an ISA; it is handed the functions as they were read.
         on_stage: called before each stage, so that a supervisor knows where this process died.
+        on_configuration: called with the number of each configuration before it is compiled.
     """
 
     def __init__(
@@ -119,6 +122,7 @@ class Pipeline:
         fired_rules: FiredRules | None = None,
         compiler: Callable[[Case, str, Functions], Sequence[CompiledCode]] = compile_case,
         on_stage: Callable[[Stage], None] | None = None,
+        on_configuration: Callable[[int], None] | None = None,
     ) -> None:
         self.isas = tuple(isas)
         self.oracle = oracle
@@ -127,6 +131,7 @@ class Pipeline:
         self.fired_rules = fired_rules
         self.compiler = compiler
         self.on_stage = on_stage
+        self.on_configuration = on_configuration
         self._executors = {isa: executor_for(isa) for isa in self.isas}
 
     def limit_seconds(self, seconds: float) -> None:
@@ -145,15 +150,24 @@ class Pipeline:
         if functions is None:
             return verdict
         runs = bool(case.inputs.count) and self._interpret(case, verdict)
-        for isa in filter(case.is_for, self.isas):
-            run = IsaRun(isa)
-            verdict.runs.append(run)
-            mark = self.fired_rules.mark() if self.fired_rules is not None else None
-            compiled = self._compile(case, functions, run, verdict)
-            if self.fired_rules is not None and mark is not None:
-                run.fired = self.fired_rules.since(mark)
-            if compiled and runs:
-                self._execute(case, injection, run, verdict)
+        for number, configured in enumerate(case.configurations()):
+            if self.on_configuration is not None:
+                self.on_configuration(number)
+            found = len(verdict.findings)
+            for isa in filter(case.is_for, self.isas):
+                run = IsaRun(isa, number)
+                verdict.runs.append(run)
+                mark = self.fired_rules.mark() if self.fired_rules is not None else None
+                compiled = self._compile(configured, functions, run, verdict)
+                if self.fired_rules is not None and mark is not None:
+                    run.fired = self.fired_rules.since(mark)
+                if compiled and runs:
+                    self._execute(configured, injection, run, verdict)
+            if number:
+                new = verdict.findings[found:]
+                verdict.findings[found:] = [replace(f, configuration=number) for f in new]
+        if case.alternatives:
+            _merge_configurations(verdict, 1 + len(case.alternatives))
         if self.second and runs:
             self._cross_check(case, None if injection.functions else functions, verdict)
         return verdict
@@ -233,7 +247,7 @@ class Pipeline:
         assert verdict.expected is not None
         code: Sequence[Code] = run.compiled
         if injection.code is not None:
-            code = injection.code(run.isa, run.compiled)
+            code = injection.code(case, run.isa, run.compiled)
         start = self._begin(Stage.EMULATE)
         try:
             run.outcomes = self._outcomes(case, run, code, verdict.expected)
@@ -338,6 +352,29 @@ class Pipeline:
         return diagnosis.difference(case, run.isa, run.compiled, run.differences)
 
 
+def _merge_configurations(verdict: Verdict, count: int) -> None:
+    """Keep one of the findings that several configurations have in common, and count these.
+
+    A reason for rejecting the case is kept once, too.
+    """
+    numbers: dict[str, list[int]] = {}
+    first: dict[str, Finding] = {}
+    for finding in verdict.findings:
+        numbers.setdefault(finding.bucket, []).append(finding.configuration)
+        first.setdefault(finding.bucket, finding)
+    verdict.findings = [
+        replace(
+            finding,
+            explanation=(
+                *finding.explanation,
+                f"fails in {len(numbers[bucket])} of {count} configurations",
+            ),
+        )
+        for bucket, finding in first.items()
+    ]
+    verdict.rejected = list(dict.fromkeys(verdict.rejected))
+
+
 def _endless(expected: Outcomes) -> list[int]:
     """Return the inputs that ran out of fuel in the oracle."""
     hung = np.flatnonzero(expected.status == Status.HUNG).tolist()
@@ -348,6 +385,7 @@ def _with_outlier(finding: Finding, verdict: Verdict, *, canonical_nans: bool) -
     """Add a line to a finding of differences that names the outlier, or says that there is none."""
     if finding.known or not finding.inputs:
         return finding
-    name = outlier_on_all(finding.inputs, verdict.observed, canonical_nans=canonical_nans)
+    observed = partial(verdict.observed, configuration=finding.configuration)
+    name = outlier_on_all(finding.inputs, observed, canonical_nans=canonical_nans)
     line = f"outlier: {name or 'none'}"
     return replace(finding, explanation=(*finding.explanation, line))

@@ -21,9 +21,10 @@ SECOND: Final = NAME
 
 @dataclass(slots=True)
 class IsaRun:
-    """What happened to a case on one ISA.
+    """What happened to a case on one ISA in one configuration.
 
     Attributes:
+        configuration: number of the case's configuration (``Case.configured``).
         outcomes: None if the code was not executed.
         differences: outcomes that differ from the oracle's.
         open: by input, why CLIF leaves its outcome open, of inputs whose outcome differs but is no
@@ -33,6 +34,7 @@ class IsaRun:
     """
 
     isa: str
+    configuration: int = 0
     compiled: Sequence[CompiledCode] = ()
     outcomes: Outcomes | None = None
     differences: list[Difference] = field(default_factory=list)
@@ -53,9 +55,10 @@ class Verdict:
         unsupported: of the reasons, the instructions that an ISA lacks, as findings. They are no
             failures, but a user may want the smallest case that shows one.
         expected: the oracle's outcomes; None if the oracle rejects the case, or was not asked.
-        runs: one per ISA of the pipeline that the case is for, in the pipeline's order.
+        runs: for each configuration of the case, one per ISA of the pipeline that the case is for,
+            in the pipeline's order.
         second: the second oracle's outcomes; None if it was not asked.
-        executions: inputs that were executed on an ISA and compared.
+        executions: inputs that were executed on an ISA in a configuration and compared.
         hangs: inputs that the oracle did not finish. If one ran out of fuel, nothing is executed.
         stage_ns: CPU time in nanoseconds, indexed by ``Stage``.
     """
@@ -70,12 +73,17 @@ class Verdict:
     hangs: int = 0
     stage_ns: list[int] = field(default_factory=lambda: [0] * len(Stage))
 
-    def observed(self, row: int) -> dict[str, Observed]:
+    def runs_of(self, configuration: int) -> list[IsaRun]:
+        """Return the runs of one configuration."""
+        return [run for run in self.runs if run.configuration == configuration]
+
+    def observed(self, row: int, configuration: int = 0) -> dict[str, Observed]:
         """Return what each executor that could run an input observed, by the executor's name."""
         seen: dict[str, Outcomes] = {}
         if self.expected is not None:
             seen[FIRST] = self.expected
-        seen |= {run.isa: run.outcomes for run in self.runs if run.outcomes is not None}
+        runs = self.runs_of(configuration)
+        seen |= {run.isa: run.outcomes for run in runs if run.outcomes is not None}
         if self.second is not None and row not in self.second.unsupported:
             seen[SECOND] = self.second.outcomes
         return {name: observe(outcomes, row) for name, outcomes in seen.items()}

@@ -27,6 +27,11 @@ _DECISIVE = (*LOWERING_SETTINGS, "opt_level", "enable_nan_canonicalization")
 _Settings = tuple[tuple[str, str], ...]
 
 
+def decisive_settings(settings: Mapping[str, str]) -> _Settings:
+    """Return the settings that decide what is supported, as ``supported_keys`` takes them."""
+    return tuple((name, settings[name]) for name in _DECISIVE if name in settings)
+
+
 class InstructionSets:
     """The instruction sets of a run, each made when it is first asked for."""
 
@@ -47,7 +52,7 @@ class InstructionSets:
         Raises:
             SettingsError: an ISA or setting is unknown.
         """
-        decisive = tuple((name, settings[name]) for name in _DECISIVE if name in settings)
+        decisive = decisive_settings(settings)
         sets = [
             supported_keys(isa, decisive, tuple(sorted(flags.get(isa, {}).items()))) for isa in isas
         ]

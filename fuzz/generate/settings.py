@@ -60,10 +60,10 @@ _PROBESTACK_SIZES = ("12", "4", "5", "6", "8", "10", "14", "16")
 #: Padding that is larger than the reach of branches, which is 32 KiB or 1 MiB on some ISAs.
 _FAR_SHARE, _FAR_PADDING = 0.004, ("13", "14", "15", "16")
 
+PROBESTACK_SETTINGS = ("enable_probestack", "probestack_strategy", "probestack_size_log2")
+
 #: Drawn by other code.
-OTHERS = frozenset(
-    {"opt_level", "enable_probestack", "probestack_strategy", "probestack_size_log2"}
-)
+OTHERS = frozenset({"opt_level", *PROBESTACK_SETTINGS})
 
 #: Shared settings that are not drawn, and why.
 NOT_DRAWN: dict[str, str] = {

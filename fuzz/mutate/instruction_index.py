@@ -3,32 +3,11 @@
 from __future__ import annotations
 
 from clif.function import Inst
-from clif.opcodes import Format
 from clif.typed_instructions import TypedInstruction
 from clif.types import Type
 from fuzz.cases.case import Case
+from fuzz.generate.configurations import ALWAYS_LOWERED
 from fuzz.generate.instruction_set import InstructionSet
-
-#: Formats of instructions that are always lowered: control flow, calls, and those without operands.
-_ALWAYS = frozenset(
-    {
-        Format.JUMP,
-        Format.BRANCH_TABLE,
-        Format.CALL,
-        Format.CALL_INDIRECT,
-        Format.TRY_CALL,
-        Format.TRY_CALL_INDIRECT,
-        Format.MULTI_ARY,
-        Format.NULL_ARY,
-        Format.TRAP,
-        Format.UNARY_IMM,
-        Format.UNARY_IEEE16,
-        Format.UNARY_IEEE32,
-        Format.UNARY_IEEE64,
-        Format.STACK_ADDR,
-        Format.FUNC_ADDR,
-    }
-)
 
 
 class InstructionIndex:
@@ -71,7 +50,7 @@ class InstructionIndex:
     def lowers(self, case: Case) -> bool:
         """Return whether everything in a case is known to be lowered."""
         return all(
-            inst.opcode.format in _ALWAYS or self._lowers(inst)
+            inst.opcode.format in ALWAYS_LOWERED or self._lowers(inst)
             for function in case.functions
             for inst in function.instructions()
         )

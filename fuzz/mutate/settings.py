@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from fuzz.generate.configurations import SEMANTIC_SETTINGS
 from fuzz.generate.conventions import probes_clobber, tail_call_settings
 from fuzz.generate.settings import draw_isa_settings, draw_settings
 from fuzz.mutate.context import MutationContext
 
-#: Settings that decide which signatures are allowed or what code means: they stay.
-_KEPT = frozenset(
-    {"enable_multi_ret_implicit_sret", "enable_llvm_abi_extensions", "enable_pinned_reg"}
-)
 #: Settings that stay if they are on: with them NaNs have known bits, or tail calls are allowed.
 _STICKY = frozenset({"enable_nan_canonicalization", *tail_call_settings()})
 
@@ -23,7 +20,7 @@ def change_settings(context: MutationContext) -> bool:
     drawn = draw_settings(context.entropy, replace(context.options, isas=isas))
     if any(probes_clobber(f.signature.call_conv) for f in case.functions):
         drawn.pop("enable_probestack", None)
-    settings = {name: value for name, value in drawn.items() if name not in _KEPT}
+    settings = {name: value for name, value in drawn.items() if name not in SEMANTIC_SETTINGS}
     settings |= {name: value for name, value in case.settings.items() if _stays(name, value)}
     before, case.settings = case.settings, settings
     if settings == before:
@@ -35,7 +32,7 @@ def change_settings(context: MutationContext) -> bool:
 
 
 def _stays(name: str, value: str) -> bool:
-    return name in _KEPT or (name in _STICKY and value == "true")
+    return name in SEMANTIC_SETTINGS or (name in _STICKY and value == "true")
 
 
 def change_flags(context: MutationContext) -> bool:

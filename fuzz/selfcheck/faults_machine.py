@@ -59,7 +59,7 @@ def _prefixed(
 
 
 def _prefix_injection(name: str, main: str) -> Injection:
-    def patch(isa: str, program: Sequence[Compiled]) -> Sequence[Compiled]:
+    def patch(_: Case, isa: str, program: Sequence[Compiled]) -> Sequence[Compiled]:
         code = INJECTED_CODE.of(ISAS[isa])
         prefix = code.faults.get(name)
         return program if prefix is None else _prefixed(program, main, code, prefix)

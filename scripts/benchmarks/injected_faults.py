@@ -147,17 +147,17 @@ def check_injected(
         return _with_faulty_oracle(pipeline, case, injection)
     if injected.is_unconditional:
         return pipeline.check(case, injection)
-    return pipeline.check(case, _conditional(injected, case, injection))
+    return pipeline.check(case, _conditional(injected, injection))
 
 
-def _conditional(injected: InjectedFault, case: Case, injection: Injection) -> Injection:
+def _conditional(injected: InjectedFault, injection: Injection) -> Injection:
     """Make the injection strike only where the injected fault does."""
 
-    def code(isa: str, compiled: Sequence[CompiledCode]) -> Sequence[Code]:
+    def code(case: Case, isa: str, compiled: Sequence[CompiledCode]) -> Sequence[Code]:
         if not injected.strikes(case, isa):
             return compiled
         if injection.code is not None:
-            return injection.code(isa, compiled)
+            return injection.code(case, isa, compiled)
         text = print_functions(_with_functions(case, injection).functions)
         try:
             return target_of(case, isa).compile(Functions(text), chaos=case.chaos)

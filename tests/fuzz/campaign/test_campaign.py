@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import time
@@ -16,7 +17,7 @@ from fuzz.campaign.case_source import CaseSource
 from fuzz.campaign.counters import count_case
 from fuzz.campaign.crash_finding import report_crash
 from fuzz.campaign.exit_cause import ExitCause, ExitKind
-from fuzz.campaign.in_flight import InFlightCase
+from fuzz.campaign.in_flight import InFlightCase, InFlightSlot
 from fuzz.campaign.local_workers import LocalWorkers
 from fuzz.campaign.plan import CampaignPlan
 from fuzz.campaign.result import CampaignResult, FindingSummary
@@ -24,6 +25,7 @@ from fuzz.campaign.statistics import Statistics
 from fuzz.campaign.supervisor import Supervisor
 from fuzz.campaign.worker_pool import FindingReport, WorkerEvent, WorkerExit, WorkerMessage
 from fuzz.campaign.worker_process import WorkerProcess
+from fuzz.cases.case import DEFAULT_SETTINGS
 from fuzz.cases.case_options import CaseOptions
 from fuzz.cases.casefile import read_case
 from fuzz.differential.finding import Finding, FindingKind
@@ -223,6 +225,34 @@ def test_the_kind_of_a_crash(
     assert ";   it said: memory\n;   it said: gone\n" in text
     assert message.summary.case == 7
     assert read_case(text).case.origin == "seed 3 case 7"
+
+
+def test_a_crash_is_of_the_configuration_in_flight(tmp_path: Path) -> None:
+    mailbox = Mailbox()
+    options = replace(OPTIONS, configurations=3)
+    crashed = InFlightCase(7, Stage.COMPILE, 1.0, configuration=2)
+    cause = ExitCause(ExitKind.CRASHED, "was ended by SIGABRT")
+    report_crash(plan(tmp_path, options=options), crashed, cause, mailbox)  # type: ignore[arg-type]
+    (message,) = mailbox.messages
+    assert isinstance(message, FindingReport)
+    case = read_case(Path(message.summary.file).read_text()).case
+    expected = CaseSource(options, 3).case(7).alternatives[1]
+    assert case.origin == "seed 3 case 7, configuration 3 of 3"
+    assert case.settings == DEFAULT_SETTINGS | expected.settings
+    assert case.chaos == expected.chaos
+
+
+def test_the_slot_tells_the_configuration_in_flight() -> None:
+    slot = InFlightSlot(multiprocessing.get_context("spawn"))
+    slot.begin(5)
+    slot.enter_configuration(2)
+    slot.enter(Stage.COMPILE)
+    found = slot.read()
+    assert found is not None
+    assert (found.index, found.stage, found.configuration) == (5, Stage.COMPILE, 2)
+    slot.begin(6)
+    assert (found := slot.read()) is not None
+    assert found.configuration == 0
 
 
 def test_a_crash_in_our_own_code_is_no_finding(tmp_path: Path) -> None:

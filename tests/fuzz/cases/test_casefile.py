@@ -15,6 +15,7 @@ from backend.cranelift.reader import read_file, read_run_command
 from clif.outcome import Outcomes, Status, words_from_ints
 from clif.types import I32
 from fuzz.campaign.case_source import CaseSource
+from fuzz.cases.case import effective_settings
 from fuzz.cases.case_options import CaseOptions
 from fuzz.cases.casefile import CaseFileError, print_case, read_case, read_cases
 from fuzz.cases.compare import DifferenceKind, Observed, observe
@@ -404,3 +405,53 @@ def test_two_functions_of_one_name_are_an_error_of_the_file(command: str) -> Non
         read_cases(f"{none}; run: %f() == 1\n{one}; run: %f(1) == 1\n")
     with pytest.raises(CaseFileError):
         read_cases(f"{one}; run: %f(1) == 1\n{none}; run: %f() == 1\n")
+
+
+CONFIGURED = """\
+; origin: by hand
+; configuration: opt_level=none regalloc_algorithm=single_pass | x86_64 has_sse3 | chaos 0aff
+; configuration: opt_level=speed
+set opt_level=speed_and_size
+target x86_64 has_avx=false
+function %f(i64) -> i64 {
+block0(v0: i64):
+    return v0
+}
+; run: %f(1) == 1
+"""
+
+
+def test_a_file_with_configurations_is_a_case_with_each_of_them() -> None:
+    first, second, third = (found.case for found in read_cases(CONFIGURED))
+    assert [case.settings["opt_level"] for case in (first, second, third)] == [
+        "speed_and_size",
+        "none",
+        "speed",
+    ]
+    assert second.settings["regalloc_algorithm"] == "single_pass"
+    assert [case.isa_settings for case in (first, second, third)] == [
+        {"x86_64": {"has_avx": "false"}},
+        {"x86_64": {"has_sse3": "true"}},
+        {},
+    ]
+    assert [case.chaos for case in (first, second, third)] == [b"", b"\x0a\xff", b""]
+    assert second.origin == "by hand, configuration 2 of 3"
+    with pytest.raises(CaseFileError, match="3 configurations"):
+        read_case(CONFIGURED)
+
+
+def test_configurations_of_a_generated_case_survive() -> None:
+    case = CaseSource(CaseOptions(inputs=2, configurations=4), 7).case(12)
+    found = [read.case for read in read_cases(print_case(case, isas=ISAS))]
+    assert len(found) == 4
+    for one, other in zip(found, case.configurations(), strict=True):
+        assert effective_settings(one) == effective_settings(other)
+        assert one.chaos == other.chaos
+        for isa, flags in other.isa_settings.items():
+            assert one.isa_settings[isa] == flags
+
+
+@pytest.mark.parametrize("text", ["none", "opt_level=none | chaos 0g", "opt_level=none | | x86_64"])
+def test_a_bad_configuration_is_refused_with_its_line(text: str) -> None:
+    with pytest.raises(CaseFileError, match="line 2: configuration: "):
+        read_cases(CONFIGURED.replace("opt_level=none regalloc_algorithm=single_pass", text, 1))

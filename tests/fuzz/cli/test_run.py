@@ -20,6 +20,7 @@ from tests.fuzz.command import Command
 SMALL = ("--inputs", 2, "--instructions", 8)
 NAMES = {
     "cases",
+    "compilations",
     "executions",
     "rejected",
     "hangs",
@@ -59,11 +60,24 @@ def test_json_has_the_names_that_programs_rely_on(command: Command, tmp_path: Pa
     assert facts["findings"] == []
 
 
+def test_configurations_are_compilations(command: Command, tmp_path: Path) -> None:
+    options = (*SMALL, "--cases", 10, "--seed", 5, "--out", tmp_path, "--json", "-")
+    one, three = (
+        json.loads(command("run", *options, "--configurations", count).out) for count in (1, 3)
+    )
+    assert one["executions"] == SMALL[1] * one["compilations"]
+    assert three["compilations"] == 3 * one["compilations"]
+    assert three["executions"] == 3 * one["executions"]
+    assert three["opcode_types"] == one["opcode_types"]
+    assert three["findings"] == []
+
+
 def test_summary_for_people(command: Command, tmp_path: Path) -> None:
     file = tmp_path / "facts.json"
     output = command("run", *SMALL, "--cases", 10, "--out", tmp_path, "--json", file)
     facts = json.loads(file.read_text())
-    assert f"10 cases, {facts['executions']} executions" in output.out
+    assert f"10 cases, {facts['compilations']} compilations, " in output.out
+    assert f" {facts['executions']} executions in " in output.out
     for isa in ("x86_64", "aarch64"):
         assert f"{isa}: {facts['by_isa'][isa]['executions']} executions" in output.out
     assert "findings: none" in output.out

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
 import pytest
 
-from backend.cranelift.compiler import SettingsError, version
+from backend.cranelift.compiler import Functions, SettingsError, version
+from backend.emulator.linker import CompiledCode
 from clif.function import Value
 from clif.types import I32
 from fuzz.campaign.case_source import CaseSource
-from fuzz.cases.case import Case
+from fuzz.cases.case import Case, Configuration, effective_settings
 from fuzz.cases.case_options import CaseOptions
 from fuzz.cases.casefile import read_case
 from fuzz.cases.compare import DifferenceKind, observe
 from fuzz.differential.failure_signature import failure_signatures, primary
 from fuzz.differential.finding import FindingKind
-from fuzz.differential.pipeline import Injection, Pipeline
+from fuzz.differential.finding_file import finding_text
+from fuzz.differential.pipeline import Injection, Pipeline, compile_case
 from fuzz.differential.stage import Stage
 from fuzz.selfcheck.registry import all_faults
 
@@ -58,6 +61,9 @@ block0(v0: i128, v1: i128):
 }
 ; run: %max(1, 2) == 2
 """
+
+
+UNOPTIMISED = Configuration({"opt_level": "none"}, {})
 
 
 @pytest.fixture(scope="module")
@@ -291,7 +297,7 @@ def test_what_the_emulated_cpu_gets_wrong_is_not_run(pipeline: Pipeline) -> None
 def test_injected_code_is_what_runs(pipeline: Pipeline) -> None:
     calls = []
 
-    def spy(isa: str, program: object) -> object:
+    def spy(_: object, isa: str, program: object) -> object:
         calls.append(isa)
         return program
 
@@ -310,3 +316,79 @@ def test_the_same_case_has_the_same_verdict(pipeline: Pipeline) -> None:
         assert right.outcomes is not None
         assert left.outcomes.traps == right.outcomes.traps
         assert left.live_instructions == right.live_instructions
+
+
+# --- several configurations ---
+
+
+def wrong_without_optimising(case: Case, isa: str, functions: Functions) -> Sequence[CompiledCode]:
+    """Compile a case, with a subtraction for its addition if it is not to be optimised."""
+    if effective_settings(case)["opt_level"] == "none":
+        functions = Functions(ADD.replace("iadd", "isub"))
+    return compile_case(case, isa, functions)
+
+
+def test_each_configuration_is_compiled_run_and_compared() -> None:
+    compiled: list[tuple[str, str]] = []
+    stages: list[Stage | int] = []
+
+    def compiler(case: Case, isa: str, functions: Functions) -> Sequence[CompiledCode]:
+        compiled.append((isa, case.settings["opt_level"]))
+        return compile_case(case, isa, functions)
+
+    pipeline = Pipeline(
+        ISAS, compiler=compiler, on_stage=stages.append, on_configuration=stages.append
+    )
+    verdict = pipeline.check(replace(case_of(ADD), alternatives=(UNOPTIMISED,)))
+    assert compiled == [(isa, level) for level in ("speed", "none") for isa in ISAS]
+    assert [(run.isa, run.configuration) for run in verdict.runs] == [
+        (isa, number) for number in (0, 1) for isa in ISAS
+    ]
+    assert (verdict.findings, verdict.executions) == ([], 2 * 2 * 2)
+    each = [Stage.COMPILE, Stage.EMULATE, Stage.COMPARE] * 2
+    assert stages == [Stage.PRINT, Stage.READ, Stage.INTERPRET, 0, *each, 1, *each]
+
+
+def test_a_finding_has_the_configuration_that_fails() -> None:
+    case = replace(case_of(ADD), alternatives=(UNOPTIMISED,), origin="by hand")
+    verdict = Pipeline(["x86_64"], compiler=wrong_without_optimising).check(case)
+    (finding,) = verdict.findings
+    assert (finding.kind, finding.configuration) == (FindingKind.MISCOMPILE, 1)
+    assert "fails in 1 of 2 configurations" in finding.explanation
+    (signature,) = failure_signatures(verdict)
+    assert (
+        signature
+        == failure_signatures(
+            Pipeline(["x86_64"], compiler=wrong_without_optimising).check(case.configured(1))
+        )[0]
+    )
+    saved = read_case(finding_text(finding, case, verdict.expected, ISAS)).case
+    assert effective_settings(saved)["opt_level"] == "none"
+    assert saved.origin == "by hand, configuration 2 of 2"
+
+
+def test_what_fails_in_all_configurations_is_one_finding(pipeline: Pipeline) -> None:
+    wrong = case_of(ADD.replace("iadd", "isub")).functions
+    case = replace(case_of(ADD), alternatives=(UNOPTIMISED,))
+    verdict = pipeline.check(case, Injection(functions=lambda _: wrong))
+    assert [(finding.isa, finding.configuration) for finding in verdict.findings] == [
+        ("x86_64", 0),
+        ("aarch64", 0),
+    ]
+    assert all("fails in 2 of 2 configurations" in f.explanation for f in verdict.findings)
+
+
+def test_the_outlier_is_that_of_the_failing_configuration() -> None:
+    case = replace(case_of(ADD), alternatives=(UNOPTIMISED,))
+    pipeline = Pipeline(["x86_64"], second=True, compiler=wrong_without_optimising)
+    (finding,) = pipeline.check(case).findings
+    assert "outlier: x86_64" in finding.explanation
+
+
+def test_reasons_for_rejecting_count_once_for_all_configurations(pipeline: Pipeline) -> None:
+    avx = {"x86_64": {"has_avx": "true"}}
+    case = replace(case_of(ADD), isa_settings=avx)
+    case.alternatives = (Configuration({"opt_level": "none"}, avx),)
+    verdict = pipeline.check(case)
+    assert len(verdict.rejected) == 1
+    assert verdict.executions == 4
