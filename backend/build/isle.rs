@@ -9,55 +9,30 @@ use cranelift_isle::ast::{Def, Expr, Extern, Fields, Ident, Pattern, Rule, TypeV
 use cranelift_isle::files::Files;
 use cranelift_isle::lexer::{Lexer, Pos};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::panic;
+use std::path::Path;
 
 /// The sets of rules that are written down: the mid-end's, and those of the ISAs of campaigns.
 const UNITS: [&str; 3] = ["opt", "x64", "aarch64"];
 
-/// Writes `isle.json` into `out`: the definitions, or in `error` why there are none.
-pub fn write_definitions(out: &Path) {
+/// Reads the definitions of the Cranelift whose sources lie in a folder. Whatever goes wrong is an
+/// error: the extension is of use without the rules, too.
+pub fn read(sources: &Path, out: &Path) -> Result<Value, String> {
     println!("cargo:rerun-if-changed={}", file!());
-    let document = read(out).unwrap_or_else(|error| json!({ "error": error }));
-    std::fs::write(out.join("isle.json"), document.to_string()).expect("the output folder");
+    panic::catch_unwind(|| read_all(sources, out))
+        .unwrap_or_else(|_| Err("cranelift-isle panicked".into()))
 }
 
-fn read(out: &Path) -> Result<Value, String> {
-    let sources = find_sources()?;
+fn read_all(sources: &Path, out: &Path) -> Result<Value, String> {
     cranelift_codegen_meta::generate_isle(out).map_err(|error| error.to_string())?;
-    let compilations = get_isle_compilations(&sources, out);
+    let compilations = get_isle_compilations(sources, out);
     let units = UNITS.map(|name| {
         let unit = compilations.lookup(name);
         let unit = unit.ok_or_else(|| format!("there are no rules called {name}"))?;
-        read_unit(unit, &sources, out)
+        read_unit(unit, sources, out)
     });
     let units: Vec<Value> = units.into_iter().collect::<Result<_, _>>()?;
     Ok(json!({ "sources": sources.display().to_string(), "units": units }))
-}
-
-/// The folder of the very `cranelift-codegen` that cargo builds the extension with.
-fn find_sources() -> Result<PathBuf, String> {
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-    let manifest = std::env::var("CARGO_MANIFEST_DIR").expect("set by cargo") + "/Cargo.toml";
-    let target = std::env::var("TARGET").expect("set by cargo");
-    let output = Command::new(cargo)
-        .args(["metadata", "--format-version=1", "--offline"])
-        .args(["--filter-platform", &target, "--manifest-path", &manifest])
-        .output()
-        .map_err(|error| format!("cargo metadata: {error}"))?;
-    if !output.status.success() {
-        let message = String::from_utf8_lossy(&output.stderr);
-        let line = message.lines().next().unwrap_or_default();
-        return Err(format!("cargo metadata: {line}"));
-    }
-    let metadata: Value =
-        serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())?;
-    let packages = metadata["packages"].as_array().into_iter().flatten();
-    packages
-        .filter(|package| package["name"] == "cranelift-codegen")
-        .find_map(|package| Path::new(package["manifest_path"].as_str()?).parent())
-        .map(Path::to_path_buf)
-        .ok_or_else(|| "cargo metadata names no cranelift-codegen".into())
 }
 
 fn read_unit(unit: &IsleCompilation, sources: &Path, out: &Path) -> Result<Value, String> {

@@ -21,7 +21,11 @@ from backend.cranelift.isa_names import CRANELIFT_NAMES
 
 _BACKEND: Final = Path(__file__).parents[1]
 _SOURCES: Final = _BACKEND / "release"
-_PANICS: Final = _BACKEND / "src" / "panics.rs"  # the program contains it too
+#: Sources of the extension that the program contains, too.
+_SHARED: Final = (
+    _BACKEND / "src" / "panics.rs",
+    _BACKEND / "build" / "cranelift_sources.rs",
+)
 _NAME: Final = "clif-fuzz-release"
 _CODEGEN: Final = "cranelift-codegen"
 _READER: Final = "cranelift-reader"
@@ -29,6 +33,9 @@ _READER: Final = "cranelift-reader"
 _UNREACHABLE: Final = re.compile(
     r"unable to update registry|failed to download|network failure", re.I
 )
+
+#: What cargo prints of a crate for which the toolchain is too old.
+_NEEDED_RUST: Final = re.compile(r"requires rustc (\d+)\.(\d+)")
 
 
 class UnavailableError(Exception):
@@ -120,7 +127,7 @@ def _read_stamp(stamp: Path) -> dict[str, Any]:
 def _digest() -> str:
     """Return a digest of everything that a build depends on, except the release."""
     digest = hashlib.sha256(f"{_rust_version()}{_MANIFEST}".encode())
-    for source in (_PANICS, *sorted(_SOURCES.glob("*.rs"))):
+    for source in (*_SHARED, *sorted(_SOURCES.glob("*.rs"))):
         digest.update(source.read_bytes())
     return digest.hexdigest()
 
@@ -190,6 +197,9 @@ cranelift-codegen = {{ {codegen}, default-features = false, features = {features
 cranelift-reader = {{ {reader} }}
 serde_json = "1"
 
+[build-dependencies]
+serde_json = "1"
+
 [profile.release]
 opt-level = 1
 incremental = false
@@ -252,8 +262,47 @@ def _reason(log: str) -> str:
     if "failed to select a version for the requirement" in lines[first]:
         return "never published"
     if "is not supported by the following" in log:
-        return "needs a newer Rust"
+        return f"needs a newer Rust{_other_toolchain(log)}"
     return f"does not build: {lines[first].removeprefix('error: ')}"
+
+
+def _other_toolchain(log: str) -> str:
+    """Return which Rust cargo asks for, and an installed toolchain that would do.
+
+    Cargo says ``cranelift-codegen@0.137.1 requires rustc 1.97.0`` for each crate.
+    """
+    needed = max(
+        ((int(major), int(minor)) for major, minor in _NEEDED_RUST.findall(log)), default=(0, 0)
+    )
+    if needed == (0, 0):
+        return ""
+    text = f", {needed[0]}.{needed[1]} at least"
+    name = next((name for name in _toolchains() if _rust_number(name) >= needed), None)
+    return f"{text}: --toolchain {name} would do" if name else text
+
+
+def _toolchains() -> list[str]:
+    """List the toolchains of rustup by their short names."""
+    try:
+        done = subprocess.run(
+            ["rustup", "toolchain", "list"], capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return []
+    names = (line.partition(" ")[0] for line in done.stdout.splitlines())
+    return [re.sub(r"-(x86_64|aarch64|i686)-.*", "", name) for name in names if name]
+
+
+def _rust_number(toolchain: str) -> tuple[int, int]:
+    done = subprocess.run(
+        ["rustc", "--version"],
+        env=os.environ | {"RUSTUP_TOOLCHAIN": toolchain},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = re.match(r"rustc (\d+)\.(\d+)", done.stdout)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 def _exact_version(place: Path) -> str:

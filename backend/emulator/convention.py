@@ -46,7 +46,8 @@ class Convention:
         vectors: vector registers that are callee-saved in full (``q8``, ``xmm6``).
         arguments: those of the registers above that also carry arguments.
         pops_arguments: the callee frees its stack arguments. Where its stack pointer ends then
-            depends on the signature, so the driver compares its own stack pointer instead.
+            depends on the signature, so the driver compares its own stack pointer instead. Not to
+            be described: ``Isa.convention`` finds it out.
         no_scratch: the registers that the thunk computes with carry results or are callee-saved,
             so the thunk restores them.
         results: the registers that generated functions may return results in.

@@ -7,13 +7,14 @@ is code is a ``Part``, which lies in a module of the ISA's own package, ``backen
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Generic, Literal, TypeVar
 
+from backend.cranelift.conventions import pops_arguments
 from backend.emulator.convention import Convention, ConventionError
 
 T = TypeVar("T")
@@ -72,6 +73,18 @@ class Flags:
     not_drawn: Mapping[str, str] = field(default_factory=dict)
     needs: Mapping[str, str] = field(default_factory=dict)
 
+    def restricted(self, names: Set[str]) -> Flags:
+        """Return these flags without those that are not among the names."""
+        return replace(
+            self,
+            has=self.has & names,
+            lacks=self.lacks & names,
+            drawn=tuple(flag for flag in self.drawn if flag in names),
+            levels=tuple(flag for flag in self.levels if flag in names),
+            not_drawn={flag: why for flag, why in self.not_drawn.items() if flag in names},
+            needs={flag: other for flag, other in self.needs.items() if {flag, other} <= names},
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Isa:
@@ -93,7 +106,8 @@ class Isa:
         return_register: the register that a call leaves the return address in; empty where it
             pushes the address onto the stack.
         pinned: the register that ``enable_pinned_reg`` takes out of the callee-saved ones.
-        conventions: by CLIF's name of the calling convention.
+        conventions: by CLIF's name of the calling convention. ``convention`` adds what differs
+            between releases of Cranelift.
         flags: the ISA's own settings.
         settings: shared settings that every case needs, because Cranelift would otherwise refuse
             generated functions on this ISA.
@@ -147,15 +161,14 @@ class Isa:
         return table | {name: first + 2 * number for number, name in enumerate(wide)}
 
     def convention(self, name: str) -> Convention:
-        """Return the description of a calling convention.
+        """Return the description of a calling convention, as the Cranelift that is linked has it.
 
         Raises:
             ConventionError: there is none.
         """
-        try:
-            return self.conventions[name]
-        except KeyError:
-            raise ConventionError(self.name, name) from None
+        if name not in self.conventions:
+            raise ConventionError(self.name, name)
+        return _as_compiled(self, name)
 
     def refuse_unemulated(self, isa_settings: Mapping[str, str]) -> None:
         """Refuse ISA flags that the emulated CPU is not known to have.
@@ -178,6 +191,11 @@ class Isa:
         for flag in self.flags.lacks & settings.keys():
             if _is_on(settings[flag]):
                 raise UnemulatedFlagError(self.name, flag)
+
+
+@cache
+def _as_compiled(isa: Isa, name: str) -> Convention:
+    return replace(isa.conventions[name], pops_arguments=pops_arguments(isa.triple, name))
 
 
 def _is_on(value: str) -> bool:

@@ -1,5 +1,9 @@
-//! Names what the releases of Cranelift differ in. The manifest (`backend/cranelift/releases.py` writes it) gives
-//! this crate the version of the Cranelift that it is built with.
+//! Names what the releases of Cranelift differ in. The manifest (`backend/cranelift/release_build.py`
+//! writes it) gives this crate the version of the Cranelift that it is built with. What began within
+//! the last year is looked up in the sources, since trees lie between two releases.
+
+#[path = "../build/cranelift_sources.rs"]
+mod cranelift_sources;
 
 /// What came with which release, as the minor version: 0.96, 0.97, 0.101.
 const SINCE: [(&str, u32); 3] = [
@@ -9,7 +13,8 @@ const SINCE: [(&str, u32); 3] = [
 ];
 
 fn main() {
-    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed={}", file!());
+    cranelift_sources::set_cfgs(cranelift_sources::find().as_deref().ok());
     let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let major: u32 = number("CARGO_PKG_VERSION_MAJOR").unwrap_or(0);
     let minor: u32 = number("CARGO_PKG_VERSION_MINOR").unwrap_or(0);

@@ -10,6 +10,10 @@ mod timing;
 use cranelift_codegen::ir::{ExternalName, Function};
 use cranelift_codegen::isa::{self, TargetIsa};
 use cranelift_codegen::settings::{self, Configurable, SetError};
+#[cfg(all(relocation_targets, finalized_relocations))]
+use cranelift_codegen::FinalizedRelocTarget as RelocTarget;
+#[cfg(all(relocation_targets, not(finalized_relocations)))]
+use cranelift_codegen::RelocTarget;
 use cranelift_codegen::{CodegenError, CompiledCode, Context};
 use panics::Panic;
 use serde_json::{Value, json};
@@ -196,10 +200,8 @@ fn relocations(code: &CompiledCode, function: &Function) -> Vec<Value> {
         .map(|relocation| {
             #[cfg(relocation_targets)]
             let target = match &relocation.target {
-                cranelift_codegen::FinalizedRelocTarget::ExternalName(name) => {
-                    target_name(name, function)
-                }
-                cranelift_codegen::FinalizedRelocTarget::Func(offset) => format!("func+{offset}"),
+                RelocTarget::ExternalName(name) => target_name(name, function),
+                RelocTarget::Func(offset) => format!("func+{offset}"),
             };
             #[cfg(not(relocation_targets))]
             let target = target_name(&relocation.name, function);

@@ -5,6 +5,7 @@ use crate::errors::{self, Failure};
 use crate::isa::TargetIsa;
 use crate::panics;
 use crate::reader;
+use crate::shims::{self, RelocTarget};
 use crate::timing::{self, Phase};
 use arbitrary::{Arbitrary, Unstructured};
 use cranelift_codegen::binemit::CodeOffset;
@@ -12,33 +13,17 @@ use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::incremental_cache::CacheKvStore;
 use cranelift_codegen::ir::{ExternalName, Function};
 use cranelift_codegen::isa::TargetIsa as CraneliftIsa;
-use cranelift_codegen::{CodegenError, CompiledCode, Context, FinalizedRelocTarget};
+use cranelift_codegen::{CodegenError, CompiledCode, Context};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
-use std::any::Any;
 use std::cell::RefCell;
 use std::time::Instant;
 
 const NO_CHAOS: &[u8] = &[];
 
 thread_local! {
-    // Both are kept for their allocations.
+    // Kept for its allocations.
     static CONTEXT: RefCell<Context> = RefCell::new(Context::new());
-    static SCRATCH: RefCell<Box<dyn Any>> = RefCell::new(Box::new(()));
-}
-
-/// Lends the register allocator's scratch memory of this thread. Its type is left to inference:
-/// naming it would tie this crate to one version of regalloc2.
-fn with_scratch<S: Default + 'static, R>(body: impl FnOnce(&mut S) -> R) -> R {
-    SCRATCH.with_borrow_mut(|any| {
-        if let Some(scratch) = any.downcast_mut::<S>() {
-            return body(scratch);
-        }
-        let mut scratch = S::default();
-        let result = body(&mut scratch);
-        *any = Box::new(scratch);
-        result
-    })
 }
 
 /// The functions of a CLIF text, parsed once, to be compiled for any number of targets.
@@ -348,7 +333,7 @@ fn in_context<R>(
         Err(panic) => {
             // It was left in the middle of something.
             CONTEXT.set(Context::new());
-            SCRATCH.set(Box::new(()));
+            shims::reset();
             Err(Failure::Panic {
                 panic,
                 function: name.to_owned(),
@@ -380,20 +365,10 @@ fn run_pipeline(
         .blocks()
         .map(|block| layout.block_insts(block).count())
         .sum();
-    let stencil = {
+    let code = {
         let _phase = timing::enter(Phase::Lower);
-        let disassembly = false;
-        with_scratch(|scratch| {
-            isa.compile_function(
-                &context.func,
-                &context.domtree,
-                scratch,
-                disassembly,
-                control,
-            )
-        })?
+        shims::compile_function(isa, &context.func, &context.domtree, control)?
     };
-    let code = stencil.apply_params(&context.func.params);
     let relocations = relocations(&code, &context.func);
     Ok(Compiled {
         name: name.to_owned(),
@@ -411,8 +386,8 @@ fn relocations(code: &CompiledCode, function: &Function) -> Vec<(CodeOffset, Str
     relocations
         .map(|relocation| {
             let target = match &relocation.target {
-                FinalizedRelocTarget::ExternalName(external) => target_name(external, function),
-                FinalizedRelocTarget::Func(offset) => format!("func+{offset}"),
+                RelocTarget::ExternalName(external) => target_name(external, function),
+                RelocTarget::Func(offset) => format!("func+{offset}"),
             };
             (
                 relocation.offset,

@@ -14,6 +14,7 @@ mod opcodes;
 mod panics;
 mod reader;
 mod run_command;
+mod shims;
 mod timing;
 mod types;
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,10 +33,20 @@ if TYPE_CHECKING:
     metavar="RELEASE",
     help="The latest release; by default the linked one.",
 )
+@click.option(
+    "--toolchain",
+    metavar="NAME",
+    help="A toolchain of rustup to build releases with: 0.136 and newer need Rust 1.96 and more.",
+)
 @file_isas_option("ISAs to run on, instead of the first one on which the case fails.")
 @json_option
 def command(
-    file: str, first: str, last: str | None, isas: tuple[str, ...] | None, json_file: str | None
+    file: str,
+    first: str,
+    last: str | None,
+    toolchain: str | None,
+    isas: tuple[str, ...] | None,
+    json_file: str | None,
 ) -> int:
     """Find the first release of Cranelift that fails on a case, or the first that no longer does.
 
@@ -50,6 +61,8 @@ def command(
     from backend.cranelift.release_build import RegistryError
     from fuzz.triage.bisect.search import bisect
 
+    if toolchain:
+        os.environ["RUSTUP_TOOLCHAIN"] = toolchain  # for cargo and rustc
     path = Path(file)
     tester, failure = _tester(path, isas)
     releases = _releases(first, last)

@@ -7,9 +7,10 @@ target takes some microseconds to create, so combinations may be drawn freely.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
+from backend.cranelift import _cranelift
 from backend.emulator.isa import Flags
 from backend.isa.registry import ISAS
 from fuzz.entropy import Entropy
@@ -54,6 +55,25 @@ UNUSUAL: dict[str, Drawn] = {
     "enable_table_access_spectre_mitigation": Drawn(0.25, ("false",)),
     "enable_compact_unwind_abi": Drawn(0.1),
 }
+#: What is there of a table's settings in the Cranelift that is linked. Another version may lack a
+#: setting, or a value.
+_SETTINGS = {setting["name"]: setting for setting in _cranelift.settings()}
+
+
+def _as_built(table: dict[str, Drawn]) -> dict[str, Drawn]:
+    found = {}
+    for name, drawn in table.items():
+        setting = _SETTINGS.get(name)
+        if setting is None:
+            continue
+        enumerated = setting["kind"] == "enum"
+        values = [v for v in drawn.values if not enumerated or v in setting["values"]]
+        if values:
+            found[name] = replace(drawn, values=tuple(values))
+    return found
+
+
+_USUAL, _UNUSUAL = _as_built(USUAL), _as_built(UNUSUAL)
 _PROBESTACK_SHARE = 0.3
 # From 16 bytes up, so that probing keeps the stack pointer aligned.
 _PROBESTACK_SIZES = ("12", "4", "5", "6", "8", "10", "14", "16")
@@ -82,9 +102,9 @@ def draw_settings(entropy: Entropy, options: Options) -> dict[str, str]:
     settings = {"opt_level": entropy.weighted(_OPT_LEVELS, _OPT_CUMULATIVE)}
     if not options.settings:
         return settings
-    _draw_from(USUAL, entropy, settings)
+    _draw_from(_USUAL, entropy, settings)
     if entropy.below(2):
-        _draw_from(UNUSUAL, entropy, settings)
+        _draw_from(_UNUSUAL, entropy, settings)
         if not options.single_pass:
             settings.pop("regalloc_algorithm", None)
         if entropy.chance(_PROBESTACK_SHARE):

@@ -2,7 +2,7 @@
 
 Called by ``scripts/setup``::
 
-    python scripts/environment check|setup [--cranelift DIR] [--toolchain NAME]
+    python scripts/environment check|setup [--cranelift DIR|VERSION] [--toolchain NAME]
                                            [--assertions on|off]
 
 Both print the environment's folder on success. ``check`` does nothing slow; it exits with 1 if
@@ -18,14 +18,15 @@ import argparse
 import os
 import sys
 
-from extension import build_extension
+from extension import build_extension, require_buildable
 from locking import exclusive
 from messages import SetupError, fail
 from packages import install_packages
 from precompute import precompute
 from stamps import Stamps
 from toolchain import require
-from variant import ROOT, Variant
+from variant import Variant
+from versions import ROOT
 
 
 def main() -> int:
@@ -73,6 +74,8 @@ def set_up(variant: Variant) -> None:
         need_packages = not stamps.packages_current()
         if need_packages or _need_extension(stamps):
             require(extension=_need_extension(stamps))
+        if not stamps.usable() and _need_extension(stamps):
+            require_buildable(variant)
         if need_packages:
             install_packages(variant, fresh=not stamps.usable())
             stamps.mark_packages()

@@ -15,7 +15,32 @@ from manifest import manifest_for
 from messages import SetupError, say
 from packages import site_packages
 from progress import Progress
-from variant import ROOT, Variant
+from variant import Variant
+from versions import ROOT, is_tried, needed_rust, require_rust
+
+
+def require_buildable(variant: Variant) -> None:
+    """Check what can be checked of another Cranelift before anything is built or installed.
+
+    These are the toolchain that it needs and, of one that was not tried, whether the extension
+    compiles with it: the folder of a user may be any commit.
+
+    Raises:
+        SetupError: it does not build; the message says why.
+    """
+    if variant.pinned:
+        return
+    try:
+        needed = needed_rust(manifest_for(variant), variant.target_dir)
+    except SetupError as error:
+        if variant.cranelift is None or variant.whole_tree:
+            raise
+        raise SetupError(
+            f"{error}; of a version that is not published give the whole tree"
+        ) from None
+    require_rust(needed, variant.version)
+    if variant.cranelift is not None or not is_tried(variant.version):
+        _run_cargo(variant, "check", "checking that the extension fits this Cranelift")
 
 
 def build_extension(variant: Variant) -> None:
@@ -27,14 +52,33 @@ def build_extension(variant: Variant) -> None:
     Raises:
         SetupError: cargo failed; the message is its first error.
     """
-    command = ["cargo", "build", "--release", "--message-format=json-render-diagnostics"]
-    command += ["--manifest-path", str(manifest_for(variant))]
-    command += ["--target-dir", str(variant.target_dir)]
-    command += _profile(variant)
-    if variant.cranelift is None:
-        command.append("--locked")
-    library = _cargo(variant, command)
+    library = _run_cargo(variant, "build", "building Cranelift and the extension")
+    if library is None:
+        raise SetupError(f"cargo made no extension (log: {variant.log})")
     _install(variant, library)
+
+
+def _run_cargo(variant: Variant, subcommand: str, what: str) -> Path | None:
+    """Check or build the extension, and return the library that was made.
+
+    If the reader of Cranelift's rules does not compile with this Cranelift, the extension does
+    without the rules.
+    """
+    library, status = _cargo(variant, subcommand, what, rules=True)
+    if status and not variant.pinned and _rules_unreadable(variant):
+        say("this Cranelift's rules cannot be read: goes on without directing cases at rules")
+        library, status = _cargo(variant, subcommand, what, rules=False)
+    if status:
+        if "is not supported by the following" in variant.log.read_text(errors="replace"):
+            require_rust(needed_rust(manifest_for(variant), variant.target_dir), variant.version)
+        raise SetupError(_reason(variant))
+    return library
+
+
+def _rules_unreadable(variant: Variant) -> bool:
+    """Return whether our build script did not compile, of which the rules' reader is a part."""
+    log = variant.log.read_text(errors="replace")
+    return "could not compile `clif-fuzz-backend` (build script)" in log
 
 
 def _profile(variant: Variant) -> list[str]:
@@ -43,10 +87,17 @@ def _profile(variant: Variant) -> list[str]:
     return ["--config", "profile.release.debug-assertions=false"]
 
 
-def _cargo(variant: Variant, command: list[str]) -> Path:
-    """Run cargo, show progress, and return the library that it made."""
+def _cargo(variant: Variant, subcommand: str, what: str, *, rules: bool) -> tuple[Path | None, int]:
+    """Run cargo, show progress, and return the library that it made, and its exit code."""
+    command = ["cargo", subcommand, "--release", "--message-format=json-render-diagnostics"]
+    command += ["--manifest-path", str(manifest_for(variant, rules=rules))]
+    command += ["--target-dir", str(variant.target_dir)]
+    command += _profile(variant)
+    if variant.pinned:
+        command.append("--locked")
     library = None
-    with variant.log.open("w") as log, Progress("building Cranelift and the extension") as progress:
+    variant.log.parent.mkdir(exist_ok=True)
+    with variant.log.open("w") as log, Progress(what) as progress:
         process = subprocess.Popen(
             command,
             cwd=ROOT,
@@ -69,11 +120,7 @@ def _cargo(variant: Variant, command: list[str]) -> Path:
             process.terminate()
             process.wait()
             raise
-    if status:
-        raise SetupError(_reason(variant))
-    if library is None:
-        raise SetupError(f"cargo made no extension (log: {variant.log})")
-    return library
+    return library, status
 
 
 def _variables(variant: Variant) -> dict[str, str]:
@@ -100,8 +147,8 @@ def _message(line: str) -> dict[str, Any]:
 
 def _reason(variant: Variant) -> str:
     text = _first_error(variant.log.read_text(errors="replace").splitlines())
-    if variant.cranelift:
-        text = f"this Cranelift does not build with the extension: {text}"
+    if not variant.pinned:
+        text = f"this Cranelift ({variant.version}) does not build with the extension: {text}"
     return f"{text} (log: {variant.log})"
 
 

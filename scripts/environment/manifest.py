@@ -1,9 +1,9 @@
-"""The crate's manifest for a local Cranelift.
+"""The crate's manifest for another Cranelift than the pinned release.
 
-A lone ``cranelift-codegen`` has the pinned version, so one ``[patch]`` is enough. A Wasmtime tree
-has another version, which a patch cannot replace, so the dependencies become paths into the tree.
-The manifest is written into the environment and refers to the checkout's sources; the checkout's
-own manifest is not changed.
+For another release the dependencies have another version. So it is for a lone
+``cranelift-codegen``, which replaces the published one by a ``[patch]``; of a Wasmtime tree the
+dependencies become paths into the tree. The manifest is written into the environment and refers to
+the checkout's sources; the checkout's own manifest is not changed.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from messages import SetupError
-from variant import CODEGEN, ROOT, Variant
+from variant import Variant
+from versions import CODEGEN, ROOT
 
 _BACKEND = ROOT / "backend"
 
 
-def manifest_for(variant: Variant) -> Path:
+def manifest_for(variant: Variant, *, rules: bool = True) -> Path:
     """Return the manifest to build for an environment, written if needed.
 
-    Raises:
-        SetupError: a lone ``cranelift-codegen`` has another version than the pinned one.
+    Args:
+        rules: whether the extension is to contain Cranelift's rules.
     """
-    if variant.cranelift is None:
+    if variant.pinned:
         return _BACKEND / "Cargo.toml"
     folder = variant.folder / "crate"
     folder.mkdir(parents=True, exist_ok=True)
     manifest = folder / "Cargo.toml"
-    text = _adapted(variant, variant.cranelift)
+    text = _adapted(variant, rules)
     # An unchanged file keeps its modification time, so that cargo does not build again.
     if not manifest.exists() or manifest.read_text() != text:
         manifest.write_text(text)
@@ -41,26 +41,41 @@ def manifest_for(variant: Variant) -> Path:
     return manifest
 
 
-def _adapted(variant: Variant, cranelift: Path) -> str:
+def _adapted(variant: Variant, rules: bool) -> str:
     data = tomllib.loads((_BACKEND / "Cargo.toml").read_text())
     data["lib"]["path"] = str(_BACKEND / "src" / "lib.rs")
-    # The extension tells by its version that its Cranelift is not the published one.
-    data["package"]["version"] += "+local"
-    build = _BACKEND / "build.rs"
-    data["package"]["build"] = str(build) if build.exists() else False
-    dependencies = data["dependencies"]
-    if variant.whole_tree:
+    data["package"]["build"] = str(_BACKEND / "build.rs")
+    # Which Rust a Cranelift needs is checked before: versions.py.
+    del data["package"]["rust-version"]
+    if not rules:
+        data["features"]["default"].remove("rules")
+    tables = (data["dependencies"], data["build-dependencies"])
+    cranelift = variant.cranelift
+    if cranelift is not None:
+        # The extension tells by its version that its Cranelift is not a published one.
+        data["package"]["version"] += "+local"
+    if cranelift is not None and variant.whole_tree:
         local = _crates(cranelift)
-        for needed in (dependencies, data["build-dependencies"]):
+        for needed in tables:
             for name in [name for name in needed if name in local]:
                 needed[name] = _local(needed[name], local[name])
         # Some trees name their own crates by version: these, too, must come from the tree.
         data["patch"] = {"crates-io": {name: {"path": str(path)} for name, path in local.items()}}
     else:
-        _require_pinned_version(cranelift, dependencies)
+        for needed in tables:
+            for name in [name for name in needed if name.startswith("cranelift-")]:
+                needed[name] = _of_version(needed[name], variant.version)
+    if cranelift is not None and not variant.whole_tree:
         data["patch"] = {"crates-io": {CODEGEN: {"path": str(cranelift)}}}
     data["workspace"] = {}  # neither the checkout's nor the tree's
     return _to_toml(data)
+
+
+def _of_version(given: str | dict[str, Any], version: str) -> dict[str, Any]:
+    """Return a dependency on another release: ``0.136`` stands for its last patch release."""
+    options = dict(given) if isinstance(given, dict) else {}
+    exact = version.count(".") > 1
+    return {**options, "version": f"={version}" if exact else f"{version}.0"}
 
 
 def _local(given: str | dict[str, Any], crate: Path) -> dict[str, Any]:
@@ -92,17 +107,6 @@ def _features(crate: Path) -> set[str]:
     """Return the features that a crate has: another version may lack one that we ask for."""
     data = tomllib.loads((crate / "Cargo.toml").read_text())
     return set(data.get("features", {}))
-
-
-def _require_pinned_version(folder: Path, dependencies: dict[str, Any]) -> None:
-    pinned = dependencies[CODEGEN]["version"].removeprefix("=")
-    package = tomllib.loads((folder / "Cargo.toml").read_text())["package"]
-    version = package.get("version")
-    if version != pinned:
-        raise SetupError(
-            f"--cranelift: {folder} is {CODEGEN} {version}, but a lone one must be {pinned}; "
-            "for another version give the whole Wasmtime tree"
-        )
 
 
 def _to_toml(data: dict[str, Any]) -> str:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from messages import SetupError, say
-from variant import ROOT, Variant
+from variant import Variant
+from versions import ROOT
 
 _COMMAND = """\
 #!/bin/sh

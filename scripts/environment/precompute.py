@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 
 from messages import say
-from variant import ROOT, Variant
+from variant import Variant
+from versions import ROOT
 
 
 def precompute(variant: Variant) -> None:

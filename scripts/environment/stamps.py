@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from variant import ROOT, Variant
+from variant import Variant
+from versions import ROOT
 
 
 class Stamps:
@@ -107,6 +108,7 @@ def _extension_inputs() -> list[Path]:
         backend / "Cargo.toml",
         backend / "Cargo.lock",
         *sorted(backend.glob("*.rs")),
+        *sorted((backend / "build").glob("*.rs")),
         *sorted((backend / "src").rglob("*.rs")),
         scripts / "extension.py",
         scripts / "manifest.py",

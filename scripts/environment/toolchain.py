@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import shutil
-import subprocess
 import sys
 
 from messages import SetupError
+from versions import rust_version
 
 #: The oldest Rust that the pinned Cranelift and pyo3 build with.
 RUST = (1, 95)
@@ -24,7 +23,7 @@ def require(*, extension: bool) -> None:
         missing.append("Linux or macOS")
     if extension:
         wanted = f"Rust {RUST[0]}.{RUST[1]} or newer"
-        found = _rust_version()
+        found = rust_version()
         if shutil.which("cargo") is None:
             missing.append(f"cargo ({wanted}: https://rustup.rs)")
         elif found is None:
@@ -35,12 +34,3 @@ def require(*, extension: bool) -> None:
             missing.append("a C compiler (cc, gcc or clang: Rust links with it)")
     if missing:
         raise SetupError(f"needs {', and '.join(missing)}")
-
-
-def _rust_version() -> tuple[int, int] | None:
-    try:
-        result = subprocess.run(["rustc", "--version"], capture_output=True, text=True, check=False)
-    except OSError:
-        return None
-    match = re.match(r"rustc (\d+)\.(\d+)", result.stdout)
-    return (int(match[1]), int(match[2])) if match else None

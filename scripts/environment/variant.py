@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 from messages import SetupError
-
-ROOT = Path(__file__).resolve().parents[2]
-
-#: The crate that a folder must contain to count as a Cranelift.
-CODEGEN = "cranelift-codegen"
+from versions import CODEGEN, ROOT, is_version, package, pinned_version, require_supported
 
 
 @dataclass(frozen=True)
@@ -22,13 +17,18 @@ class Variant:
 
     Attributes:
         folder: the virtual environment; what is built only for it lies in there too.
-        cranelift: a local Cranelift, None for the pinned release.
+        cranelift: a local Cranelift; None for a published release.
+        release: another published release than the pinned one, else empty.
+        version: that of the Cranelift, as far as it is known: ``0.136`` stands for the last of its
+            patch releases.
         whole_tree: it is a Wasmtime working tree, not a lone ``cranelift-codegen``.
         assertions: Cranelift's debug assertions are on.
     """
 
     folder: Path
     cranelift: Path | None
+    release: str
+    version: str
     whole_tree: bool
     assertions: bool
 
@@ -36,8 +36,12 @@ class Variant:
     def of(cls, cranelift: str, assertions: str, toolchain: str = "") -> Variant:
         """Return the environment of these options; an empty string is the default of each.
 
+        Args:
+            cranelift: a version, or a folder.
+
         Raises:
-            SetupError: there is no such folder, it is no Cranelift, or an option has another value.
+            SetupError: there is no such folder, it is no Cranelift or one that is too old, or an
+                option has another value.
         """
         if assertions not in ("", "on", "off"):
             raise SetupError(f"--assertions is on or off, not '{assertions}'")
@@ -45,22 +49,33 @@ class Variant:
             raise SetupError(f"--toolchain is a name of rustup's, not '{toolchain}'")
         enabled = assertions != "off"
         name = ".venv"
-        path = None
+        path, release, version = None, "", pinned_version()
         whole_tree = False
-        if cranelift:
+        if is_version(cranelift):
+            release = cranelift if cranelift != version else ""
+            version = cranelift
+            name += f"-{release}" if release else ""
+        elif cranelift:
             path = Path(cranelift).expanduser().resolve()
             whole_tree = _is_whole_tree(path)
+            version = _local_version(path, whole_tree)
             name += f"-{path.name}-{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+        require_supported(version)
         if toolchain:
             name += f"-{toolchain}"
         if not enabled:
             name += "-no-assertions"
-        return cls(ROOT / name, path, whole_tree, enabled)
+        return cls(ROOT / name, path, release, version, whole_tree, enabled)
 
     @property
     def python(self) -> Path:
         """The environment's Python."""
         return self.folder / "bin" / "python"
+
+    @property
+    def pinned(self) -> bool:
+        """Whether it is the pinned release."""
+        return self.cranelift is None and not self.release
 
     @property
     def target_dir(self) -> Path:
@@ -77,10 +92,10 @@ class Variant:
 
 def _is_whole_tree(path: Path) -> bool:
     if not path.is_dir():
-        raise SetupError(f"--cranelift: there is no folder {path}")
-    if _package_name(path / "cranelift" / "codegen" / "Cargo.toml") == CODEGEN:
+        raise SetupError(f"--cranelift: there is no folder {path} (a version is like 0.137.1)")
+    if package(_in_tree(path)).get("name") == CODEGEN:
         return True
-    if _package_name(path / "Cargo.toml") == CODEGEN:
+    if package(path / "Cargo.toml").get("name") == CODEGEN:
         return False
     raise SetupError(
         f"--cranelift: {path} is neither a Wasmtime working tree (no cranelift/codegen) "
@@ -88,10 +103,12 @@ def _is_whole_tree(path: Path) -> bool:
     )
 
 
-def _package_name(manifest: Path) -> str | None:
-    try:
-        package = tomllib.loads(manifest.read_text()).get("package", {})
-    except (OSError, ValueError):
-        return None
-    name = package.get("name")
-    return name if isinstance(name, str) else None
+def _in_tree(path: Path) -> Path:
+    return path / "cranelift" / "codegen" / "Cargo.toml"
+
+
+def _local_version(path: Path, whole_tree: bool) -> str:
+    version = package(_in_tree(path) if whole_tree else path / "Cargo.toml").get("version")
+    if not isinstance(version, str):
+        raise SetupError(f"--cranelift: {path} does not say which version of {CODEGEN} it is")
+    return version

@@ -34,7 +34,7 @@ class Checkout:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "check out"
-        for name in ("scripts", ".cargo", "backend/src"):
+        for name in ("scripts", ".cargo", "backend/build", "backend/src"):
             shutil.copytree(
                 ROOT / name, self.folder / name, ignore=shutil.ignore_patterns("__pycache__")
             )
@@ -255,3 +255,115 @@ def test_a_toolchain_has_an_environment_of_its_own(tmp_path: Path) -> None:
     assert (checkout.folder / "asked").read_text() == "rustc 1.2.3 of nightly-2026\n"
     assert (checkout.folder / ".venv-nightly-2026.lock").exists()
     assert "a name of rustup's" in checkout.run("fuzz", "--toolchain", "no such").stderr
+
+
+# --- other versions of Cranelift ---
+
+#: Stands for cargo: what `metadata` says of the crates, and how `check` ends.
+CARGO = """
+case $1 in
+    metadata) echo '{"packages": [{"rust_version": "1.80"}, {"rust_version": "1.97.0"}, {"rust_version": null}]}' ;;
+    check) echo 'error[E0432]: unresolved import `Context`' >&2
+           echo '  --> src/compile.rs:1:5' >&2
+           exit 101 ;;
+esac
+"""
+
+
+@pytest.fixture
+def tools(bare: Checkout) -> Checkout:
+    """A fresh clone with all that a build needs: Rust 1.95, and 1.97 among rustup's toolchains."""
+    bare.link("python3", sys.executable)
+    bare.command("cargo", CARGO)
+    bare.command("cc", "exit 1")
+    bare.command(
+        "rustc",
+        'case $RUSTUP_TOOLCHAIN in new*) echo "rustc 1.97.0-nightly";; *) echo "rustc 1.95.0";; esac',
+    )
+    bare.command(
+        "rustup",
+        'echo "1.95.0-x86_64-unknown-linux-gnu (active)"; echo new-x86_64-unknown-linux-gnu',
+    )
+    return bare
+
+
+def tree(folder: Path, version: str) -> Path:
+    """Make what looks like a Wasmtime working tree of a version of Cranelift."""
+    manifest = folder / "wasmtime" / "cranelift" / "codegen" / "Cargo.toml"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text(f'[package]\nname = "cranelift-codegen"\nversion = "{version}"\n')
+    return folder / "wasmtime"
+
+
+def nothing_installed(checkout: Checkout) -> bool:
+    return not list(checkout.folder.glob(".venv*/bin"))
+
+
+def test_a_version_that_is_too_old(bare: Checkout, tmp_path: Path) -> None:
+    bare.link("python3", sys.executable)
+    older = "is older than 0.134"
+    assert older in one_line(bare.run("fuzz", "--cranelift", "0.133.2"))
+    assert older in one_line(bare.run("fuzz", "--cranelift", str(tree(tmp_path, "0.99.0-dev"))))
+
+
+def test_the_toolchain_that_would_do_is_named(tools: Checkout) -> None:
+    line = one_line(tools.run("fuzz", "--cranelift", "0.137.1"))
+    assert line.endswith(
+        "Cranelift 0.137.1 needs Rust 1.97 or newer (found 1.95); "
+        "an installed toolchain would do: --toolchain new"
+    )
+    assert nothing_installed(tools)
+
+
+def test_no_toolchain_would_do(tools: Checkout) -> None:
+    tools.command("rustup", "exit 1")
+    assert "no installed toolchain" in one_line(tools.run("fuzz", "--cranelift", "0.137"))
+
+
+def test_a_tree_that_the_extension_does_not_fit(tools: Checkout, tmp_path: Path) -> None:
+    """Nothing is installed before the extension has been checked against the tree."""
+    folder = tree(tmp_path, "0.137.0-dev")
+    result = tools.run("fuzz", "--toolchain", "new", "--cranelift", str(folder))
+    assert result.returncode == 2
+    last = result.stderr.splitlines()[-1]
+    assert "this Cranelift (0.137.0-dev) does not build with the extension" in last
+    assert "unresolved import `Context`" in last
+    assert "src/compile.rs:1:5" in last
+    assert nothing_installed(tools)
+
+
+def test_a_version_that_was_never_published(tools: Checkout) -> None:
+    tools.command("cargo", "echo 'error: failed to select a version for x' >&2; exit 101")
+    line = one_line(tools.run("fuzz", "--toolchain", "new", "--cranelift", "0.134.99"))
+    assert "failed to select a version for x" in line
+
+
+def test_rustup_toolchain_counts_as_the_option(tools: Checkout) -> None:
+    tools.environment["RUSTUP_TOOLCHAIN"] = "new"
+    tools.command("cargo", "exit 1")
+    tools.run("fuzz", "--cranelift", "0.137.1")
+    assert (tools.folder / ".venv-0.137.1-new.lock").exists()
+
+
+def test_the_pinned_version_is_the_default_environment(ready: Checkout) -> None:
+    ready.link("python3", sys.executable)
+    assert ready.run("fuzz", "--cranelift", "0.135.8").stdout == "<run>\n"
+
+
+def test_rules_that_cannot_be_read_do_not_stop_the_build(tools: Checkout, tmp_path: Path) -> None:
+    """Where our reader of rules does not compile, the extension is tried without it."""
+    tools.link("grep")
+    tools.command(
+        "cargo",
+        """
+        [ "$1" = metadata ] && echo '{"packages": []}' && exit
+        if grep -q '"default" = \\["rules"\\]' "$5"; then
+            echo 'error: could not compile `clif-fuzz-backend` (build script)' >&2
+        else
+            echo 'error[E0599]: no method named `optimize`' >&2
+        fi
+        exit 101""",
+    )
+    result = tools.run("fuzz", "--cranelift", str(tree(tmp_path, "0.137.0-dev")))
+    assert "rules cannot be read" in result.stderr
+    assert "no method named `optimize`" in result.stderr.splitlines()[-1]

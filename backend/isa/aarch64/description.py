@@ -37,7 +37,6 @@ AARCH64: Final = Isa(
         "tail": Convention(
             _SAVED,
             _SAVED_FLOATS,
-            pops_arguments=True,
             results=ResultRegisters(8, 8, 16),
             exceptions=True,
         ),

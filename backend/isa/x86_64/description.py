@@ -33,7 +33,6 @@ X86_64: Final = Isa(
         "fast": Convention(_SAVED, sret=True),
         "tail": Convention(
             _SAVED,
-            pops_arguments=True,
             no_scratch=True,  # r10 carries a result
             results=ResultRegisters(6, 8, 14),
             exceptions=True,

@@ -1,0 +1,91 @@
+//! The sources of the Cranelift that cargo resolved, and what its API has.
+//!
+//! The extension (`backend/build.rs`) and the program of other releases (`backend/release/build.rs`)
+//! are built with many versions, trees between two releases among them. So what differs is looked up
+//! in the sources instead of concluded from a version. `backend/src/shims.rs` uses what is found.
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A difference of the API: a `cfg`, and the text that the sources have where it holds.
+struct Difference {
+    cfg: &'static str,
+    /// A file of `cranelift-codegen`.
+    file: &'static str,
+    /// The text is looked for between this one and the next semicolon.
+    within: &'static str,
+    text: &'static str,
+    /// What holds where the sources are not found: that of the pinned release.
+    pinned: bool,
+}
+
+const DIFFERENCES: [Difference; 2] = [
+    // 0.135: whoever compiles lends the register allocator its memory.
+    Difference {
+        cfg: "lent_regalloc_context",
+        file: "src/isa/mod.rs",
+        within: "fn compile_function(",
+        text: "regalloc2::Ctx",
+        pinned: true,
+    },
+    // 0.137: relocations have one type, before and after a function is finished.
+    Difference {
+        cfg: "finalized_relocations",
+        file: "src/lib.rs",
+        within: "pub use crate::machinst::buffer::",
+        text: "FinalizedRelocTarget",
+        pinned: true,
+    },
+];
+
+/// Sets the `cfg`s of the API that the sources have.
+pub fn set_cfgs(sources: Option<&Path>) {
+    println!("cargo:rerun-if-changed={}", file!());
+    for difference in &DIFFERENCES {
+        println!("cargo:rustc-check-cfg=cfg({})", difference.cfg);
+        if holds(difference, sources) {
+            println!("cargo:rustc-cfg={}", difference.cfg);
+        }
+    }
+}
+
+fn holds(difference: &Difference, sources: Option<&Path>) -> bool {
+    let Some(file) = sources.map(|sources| sources.join(difference.file)) else {
+        return difference.pinned;
+    };
+    println!("cargo:rerun-if-changed={}", file.display());
+    let Ok(text) = std::fs::read_to_string(file) else {
+        return difference.pinned;
+    };
+    let mut places = text.split(difference.within).skip(1);
+    places.any(|rest| {
+        let part = rest.split(';').next().unwrap_or_default();
+        part.contains(difference.text)
+    })
+}
+
+/// Finds the folder of the very `cranelift-codegen` that cargo builds with.
+pub fn find() -> Result<PathBuf, String> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let manifest = std::env::var("CARGO_MANIFEST_DIR").expect("set by cargo") + "/Cargo.toml";
+    let target = std::env::var("TARGET").expect("set by cargo");
+    let output = Command::new(cargo)
+        .args(["metadata", "--format-version=1", "--offline"])
+        .args(["--filter-platform", &target, "--manifest-path", &manifest])
+        .output()
+        .map_err(|error| format!("cargo metadata: {error}"))?;
+    if !output.status.success() {
+        let message = String::from_utf8_lossy(&output.stderr);
+        let line = message.lines().next().unwrap_or_default();
+        return Err(format!("cargo metadata: {line}"));
+    }
+    let metadata: Value =
+        serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())?;
+    let packages = metadata["packages"].as_array().into_iter().flatten();
+    packages
+        .filter(|package| package["name"] == "cranelift-codegen")
+        .find_map(|package| Path::new(package["manifest_path"].as_str()?).parent())
+        .map(Path::to_path_buf)
+        .ok_or_else(|| "cargo metadata names no cranelift-codegen".into())
+}
