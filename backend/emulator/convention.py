@@ -55,9 +55,10 @@ class Convention:
         exception_payload: an exception arrives with a payload.
         sret: Cranelift compiles an explicit ``sret`` argument, and the register that it is returned
             in is not used for anything else.
-        stack_probes: probes leave preserved registers alone. False where Cranelift has a fault.
-        extends_stack_arguments: ``uext`` and ``sext`` work on stack arguments. False where
-            Cranelift has a fault.
+        stack_probes: probes leave preserved registers alone. False where Cranelift had a fault at
+            some time: ``fuzz.known`` finds out whether the linked one has it.
+        extends_stack_arguments: ``uext`` and ``sext`` work on stack arguments. False as for
+            ``stack_probes``.
     """
 
     integers: tuple[str, ...] = ()

@@ -34,6 +34,7 @@ SOURCES: Final = (
     "fuzz/entropy.py",
     "fuzz/generate",
     "fuzz/isle",
+    "fuzz/known",
     "fuzz/mutate",
     "interp",
 )

@@ -15,7 +15,6 @@ from backend.cranelift.compiler import (
 )
 from backend.cranelift.interpreter import NAME as SECOND
 from backend.cranelift.interpreter_faults import InterpreterFault
-from backend.cranelift.known_failures import known_failure
 from backend.emulator.emulator_faults import Effect, EmulatorFault, find_faults
 from backend.emulator.linker import Compiled
 from backend.isa.registry import ISAS
@@ -25,6 +24,7 @@ from fuzz.cases.compare import Difference, DifferenceKind, Observed
 from fuzz.differential.explain import explain_differences
 from fuzz.differential.finding import Finding, FindingKind, opcodes_in_bucket
 from fuzz.differential.known_instructions import in_words, known_faults_of
+from fuzz.known.failures import known_failure
 
 #: Exceptions of Cranelift for functions that it cannot compile.
 COMPILER_FAILURES: Final = (VerifierError, CompileError, CompilerPanic)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from backend.cranelift.compiler import version
-from backend.cranelift.known_faults import KnownFault, applying
 from clif.function import Function
 from fuzz.cases.case import Case, effective_settings
+from fuzz.known.faults import KnownFault, applying
 
 
 def known_faults_in(

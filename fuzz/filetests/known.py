@@ -13,13 +13,13 @@ import interp
 from backend.cranelift.compiler import CompileError, CompilerPanic, VerifierError, version
 from backend.cranelift.interpreter import interpret_functions
 from backend.cranelift.interpreter_faults import possible_faults, without_faults
-from backend.cranelift.known_failures import known_failure
 from backend.cranelift.support_matrix import Support, probe
 from clif.function import Function
 from fuzz.cases.compare import Observed, difference_kind, observe
 from fuzz.differential.known_instructions import in_words, known_faults_in
 from fuzz.differential.oracle import DEFAULT_FUEL
 from fuzz.filetests.filetest import FiletestCommand, inputs_of
+from fuzz.known.failures import known_failure
 
 _INTERPRETER: Final = "Cranelift's interpreter"
 

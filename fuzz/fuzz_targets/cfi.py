@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from backend.cranelift.known_faults import has_fault
 from backend.isa.parts import CONTROL_FLOW, ControlFlow
 from backend.isa.registry import ISAS
 from clif.function import Function
@@ -15,6 +14,7 @@ from fuzz.cases.case import Case
 from fuzz.differential.finding import Finding, FindingKind
 from fuzz.fuzz_targets.differential import Differential
 from fuzz.fuzz_targets.target import Checked
+from fuzz.known.status import has_fault
 
 
 class ControlFlowIntegrity(Differential):
@@ -46,7 +46,7 @@ class ControlFlowIntegrity(Differential):
                     isa,
                     f"no landing pad: {site}",
                     (f"%{function.name} ({convention}): {site} starts with {what}",),
-                    known=bool(fault) and has_fault(fault),
+                    known=bool(fault) and has_fault(fault, isa),
                 )
             )
         return findings

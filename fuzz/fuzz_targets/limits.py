@@ -18,7 +18,6 @@ from backend.cranelift.compiler import (
     Target,
     VerifierError,
 )
-from backend.cranelift.known_faults import has_fault
 from fuzz.differential import diagnosis
 from fuzz.differential.finding import Finding, FindingKind
 from fuzz.entropy import BytesEntropy, Entropy, PrngEntropy
@@ -193,7 +192,7 @@ def _ratio_of_memory(small: CompileCost, large: CompileCost) -> float:
 
 
 def _growth(case: ScalingCase, what: str, ratio: float) -> Finding:
-    known = has_fault() and what == "time" and ratio <= KNOWN_GROWTH.get(case.family, 0)
+    known = what == "time" and ratio <= KNOWN_GROWTH.get(case.family, 0)
     line = f"{_FACTOR} times the size takes {ratio:.1f} times the {what}"
     detail = f"{what} of {case.family}"
     return Finding(FindingKind.GROWTH, case.isa, detail, _explain(case, line), known=known)

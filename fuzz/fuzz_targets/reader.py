@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from backend.cranelift.compiler import CompilerPanic, Functions, ReadError
 from backend.cranelift.compiler import Target as CompilerTarget
-from backend.cranelift.known_failures import is_known_reader_panic
 from backend.isa.registry import ISAS
 from fuzz.differential import diagnosis
 from fuzz.differential.finding import Finding, FindingKind
@@ -15,6 +14,7 @@ from fuzz.fuzz_targets.options import TargetOptions, refuse_fault
 from fuzz.fuzz_targets.target import FuzzTarget, UnitFailure
 from fuzz.fuzz_targets.units import Units, is_among
 from fuzz.generate import Generator
+from fuzz.known.failures import is_known_reader_panic
 
 #: Share of the mutations that mutate CLIF; the others are libFuzzer's own, of bytes.
 _CLIF_SHARE = 0.25

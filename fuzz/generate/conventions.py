@@ -11,6 +11,7 @@ from backend.isa.registry import ISAS
 from clif.function import AbiParam
 from clif.types import I128, Type
 from fuzz.entropy import Entropy
+from fuzz.known.status import has_fault
 
 _DEFAULT = "system_v"
 _MAIN_SHARE = 0.25
@@ -30,6 +31,7 @@ class _Common:
 
 @cache
 def _common(convention: str) -> _Common:
+    isas = [name for name, isa in ISAS.items() if convention in isa.conventions]
     named = [i.conventions[convention] for i in ISAS.values() if convention in i.conventions]
     return _Common(
         results=ResultRegisters(
@@ -40,7 +42,11 @@ def _common(convention: str) -> _Common:
         exceptions=all(c.exceptions for c in named),
         exception_payload=all(c.exception_payload for c in named),
         sret=all(c.sret for c in named),
-        extends_stack_arguments=all(c.extends_stack_arguments for c in named),
+        extends_stack_arguments=all(
+            ISAS[isa].conventions[convention].extends_stack_arguments
+            or not has_fault("uext-stack-argument-apple", isa)
+            for isa in isas
+        ),
     )
 
 
@@ -79,8 +85,12 @@ def as_allowed(convention: str, params: tuple[AbiParam, ...]) -> tuple[AbiParam,
 
 def probes_clobber(convention: str, isas: Iterable[str] = ISAS) -> bool:
     """Return whether stack probes clobber what such a function preserves, on one of the ISAs."""
-    described = (ISAS[isa].conventions.get(convention) for isa in isas if isa in ISAS)
-    return any(each is not None and not each.stack_probes for each in described)
+    return any(
+        not ISAS[isa].conventions[convention].stack_probes
+        and has_fault("preserve-all-inline-probes", isa)
+        for isa in isas
+        if isa in ISAS and convention in ISAS[isa].conventions
+    )
 
 
 @cache

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 
-from backend.cranelift import known_faults
 from backend.cranelift.opcodes import OPCODES
 from backend.cranelift.support_matrix import probe, probed_target
 from backend.isa.registry import ISAS
@@ -18,6 +17,7 @@ from clif.typed_instructions import InstructionName, OpcodeType
 from fuzz.cases.case import DEFAULT_SETTINGS
 from fuzz.generate.instruction_set import InstructionSet, all_names
 from fuzz.generate.options import EVERY_TYPE, Options
+from fuzz.known import faults as known_faults
 from interp import MEANINGS
 
 #: Shared settings that change which instructions an ISA lowers, and those on which known faults of

@@ -149,7 +149,7 @@ SHIPPED: Final = Path(__file__).with_name("fragments.json.z")
 #: Our sources that the fragments depend on, beside those of the support matrices.
 _SOURCES: Final = (
     "backend/cranelift/isle.py",
-    "backend/cranelift/known_faults.py",
+    "fuzz/known/faults.py",
     "clif",
     "fuzz/entropy.py",
     "fuzz/generate",

@@ -1,7 +1,7 @@
 """Fragments that always run into a known finding.
 
 Cases are not directed at them, since that would only hide other findings.
-``backend.cranelift.known_faults`` has single instructions, ``backend.cranelift.known_failures`` has
+``fuzz.known.faults`` has single instructions, ``fuzz.known.failures`` has
 failures that are recognised when they are found. Here are combinations of instructions, which the
 rest of the generator may still emit.
 """
@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from backend.cranelift.known_faults import has_fault
 from clif.types import I128
 from fuzz.isle.fragment import Fragment, Step
+from fuzz.known.status import has_fault
 
 
 def _minimum_of_i128(fragment: Fragment) -> bool:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import interp
-from backend.cranelift import known_faults
 from backend.cranelift.compiler import version
 from backend.cranelift.opcodes import OPCODES
 from backend.cranelift.support_matrix import Support, SupportMatrix, probe
 from clif.typed_instructions import InstructionName
 from fuzz.cases.case import DEFAULT_SETTINGS
 from fuzz.generate.instruction_sets import emulated_flags, is_meant, switches
+from fuzz.known import faults as known_faults
 
 _UNTYPED = "-"
 #: One type of an opcode may have several operand types or conditions, of which the best counts.

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 
-from backend.cranelift import known_faults
 from backend.cranelift.isle import LOWERING, And, Bind, Bool, Const, Pattern, Rule, Term, Unit, unit
 from backend.cranelift.opcodes import OPCODES
 from backend.isa.registry import ISAS
@@ -18,6 +17,7 @@ from fuzz.isle.fragment import Fragment
 from fuzz.isle.rule_fragments import VARIANTS, Refusal, Refused, RuleFragments
 from fuzz.isle.rule_paths import ROOTS, RulePaths
 from fuzz.isle.rule_terms import is_enum_variant, terms
+from fuzz.known import faults as known_faults
 from fuzz.survey.justified_unfired import JUSTIFIED
 from interp import MEANINGS, REASONS
 

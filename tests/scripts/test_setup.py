@@ -262,7 +262,8 @@ def test_a_toolchain_has_an_environment_of_its_own(tmp_path: Path) -> None:
 #: Stands for cargo: what `metadata` says of the crates, and how `check` ends.
 CARGO = """
 case $1 in
-    metadata) echo '{"packages": [{"rust_version": "1.80"}, {"rust_version": "1.97.0"}, {"rust_version": null}]}' ;;
+    metadata) echo '{"packages": [{"rust_version": "1.80"}, {"rust_version": "1.97.0"},'
+              echo '{"rust_version": null}]}' ;;
     check) echo 'error[E0432]: unresolved import `Context`' >&2
            echo '  --> src/compile.rs:1:5' >&2
            exit 101 ;;
@@ -278,7 +279,7 @@ def tools(bare: Checkout) -> Checkout:
     bare.command("cc", "exit 1")
     bare.command(
         "rustc",
-        'case $RUSTUP_TOOLCHAIN in new*) echo "rustc 1.97.0-nightly";; *) echo "rustc 1.95.0";; esac',
+        'case $RUSTUP_TOOLCHAIN in new*) echo rustc 1.97.0-nightly;; *) echo rustc 1.95.0; esac',
     )
     bare.command(
         "rustup",

@@ -8,8 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from backend.cranelift.compiler import Compiled, Functions, TargetIsa, version
-from backend.cranelift.known_faults import RELEASE
+from backend.cranelift.compiler import Compiled, Functions, TargetIsa
 from backend.cranelift.reader import read_file
 from backend.isa.aarch64 import control_flow
 from backend.isa.parts import LandingPadSite
@@ -24,6 +23,7 @@ from fuzz.fuzz_targets.options import FaultError, TargetOptions
 from fuzz.fuzz_targets.registry import TARGETS, load
 from fuzz.fuzz_targets.target import CaseTarget, FuzzTarget
 from fuzz.fuzz_targets.units import LARGEST
+from fuzz.known.status import has_fault
 from tests.paths import CORPUS
 
 ISAS = ("x86_64", "aarch64")
@@ -179,7 +179,7 @@ def code_of(text: str) -> bytes:
     return compiled.code
 
 
-@pytest.mark.skipif(version() != RELEASE, reason="another Cranelift")
+@pytest.mark.skipif(not has_fault("tail-bti"), reason="mended")
 @pytest.mark.parametrize(
     ("text", "expected"),
     [(TAIL, (LandingPadSite.FUNCTION, "paciaz")), (TABLE, (LandingPadSite.DEFAULT, "mov"))],
@@ -318,7 +318,7 @@ def test_the_reader_takes_any_bytes() -> None:
     assert target.statistics.facts == {"refused": 2, "read": 2}
 
 
-@pytest.mark.skipif(version() != RELEASE, reason="another Cranelift")
+@pytest.mark.skipif(not has_fault("vconst-too-long"), reason="mended")
 def test_a_constant_that_is_too_long_is_known() -> None:
     text = (
         "function %f() -> i32x2 {\nblock0:\n v0 = vconst.i32x2 0x000102030405060708\n return v0\n}"
@@ -329,7 +329,7 @@ def test_a_constant_that_is_too_long_is_known() -> None:
     assert bucket.startswith("compiler-panic read cranelift-codegen/src/ir/constant.rs")
 
 
-@pytest.mark.skipif(version() != RELEASE, reason="another Cranelift")
+@pytest.mark.skipif(not has_fault("uunarrow-of-a-scalar"), reason="mended")
 def test_a_panic_of_the_verifier_is_known() -> None:
     text = (
         "function %f(i8, i64x2) -> i32x4 {\nblock0(v0: i8, v1: i64x2):\n"

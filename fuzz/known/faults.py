@@ -3,40 +3,24 @@
 Each entry has a case in ``corpus/cranelift`` that shows the fault. The generator leaves out the
 instructions where the fault applies, and only there, so that a campaign does not find it over and
 over; ``clif-fuzz support --missing`` lists them. Two more tables are about what several faultless
-instructions bring about together: ``backend.cranelift.known_failures`` recognises a failure when it
-has been found, ``fuzz.isle.known_shapes`` keeps fragments of rules from running into one.
+instructions bring about together: ``fuzz.known.failures`` recognises a failure when it has been
+found, ``fuzz.isle.known_shapes`` keeps fragments of rules from running into one.
 
-``has_fault`` decides for all tables whether their entries hold.
+No table says which release has a fault. ``fuzz.known.status`` runs the cases with the Cranelift
+under test, and only entries whose cases still fail count.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from backend.cranelift.compiler import version
 from clif.function import Inst
 from clif.types import ALL
-
-#: The release whose faults the tables list.
-RELEASE: Final = "0.135.8"
+from fuzz.known.status import has_fault
 
 BOTH_ISAS: Final = ("x86_64", "aarch64")
-
-
-def has_fault(case: str = "") -> bool:
-    """Return whether the Cranelift under test has a fault of the tables.
-
-    Every table asks this function and nothing else. It goes by the version: another release may
-    have mended anything, so it is tested without exceptions. A patched build of ``RELEASE``
-    (version ``0.135.8-`` and a digest) keeps the tables. If the patch mends one fault, the
-    instructions that it covered stay excluded; that is better than reporting all others again.
-
-    Args:
-        case: the name of the fault's case in ``corpus/cranelift``; empty for a fault without one.
-    """
-    return version().partition("-")[0] == RELEASE
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +196,13 @@ FAULTS: Final[tuple[KnownFault, ...]] = (
 
 
 def current() -> tuple[KnownFault, ...]:
-    """Return the faults that the Cranelift under test has."""
-    return tuple(fault for fault in FAULTS if has_fault(fault.name))
+    """Return the faults that the Cranelift under test has, each with the ISAs that have it."""
+    return tuple(fault for fault in map(_where_present, FAULTS) if fault.isas)
+
+
+def _where_present(fault: KnownFault) -> KnownFault:
+    isas = tuple(isa for isa in fault.isas if has_fault(fault.name, isa))
+    return fault if isas == fault.isas else replace(fault, isas=isas)
 
 
 def applying(

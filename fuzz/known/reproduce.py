@@ -1,0 +1,290 @@
+"""Runs the case of a known fault, and says whether the Cranelift under test still has the fault.
+
+A case may end the process that runs it, or never end. So ``run_jobs`` runs cases in a process of
+its own (``python -m fuzz.known.reproduce``), which reads jobs as JSON and answers with a line each.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from enum import Enum
+from pathlib import Path
+from threading import Timer
+from typing import Final
+
+from backend.cranelift.compiler import (
+    CompileError,
+    CompilerPanic,
+    Functions,
+    ReadError,
+    SettingsError,
+    Target,
+    UnsupportedError,
+    VerifierError,
+)
+from backend.emulator.convention import ConventionError
+from backend.emulator.driver import SignatureError
+from backend.emulator.executor import StackError
+from backend.emulator.isa import UnemulatedFlagError
+from backend.emulator.linker import CompiledCode, LinkError
+from backend.emulator.regions import RegionError
+from backend.isa.executors import executor_for
+from backend.isa.parts import CONTROL_FLOW
+from backend.isa.registry import ISAS
+from clif.printer import print_functions
+from fuzz.cases.case import Case, effective_settings, has_canonical_nans
+from fuzz.cases.casefile import CaseFile, CaseFileError, read_cases
+from fuzz.cases.compare import observe
+
+_ROOT: Final = Path(__file__).resolve().parents[2]
+#: A case takes some milliseconds. One that takes longer than this hangs.
+_SECONDS: Final = 20.0
+
+_EXECUTION: Final = (
+    LinkError,
+    SignatureError,
+    RegionError,
+    StackError,
+    ConventionError,
+    UnemulatedFlagError,
+)
+#: Kinds of findings, as files name them, that show when a case is compiled.
+_COMPILE_KINDS: Final = frozenset({"compiler-panic", "compile-error", "verifier-error"})
+#: Kinds of findings whose case ends its process, or takes for ever.
+_PROCESS_KINDS: Final = frozenset({"compile-timeout", "compile-memory", "hang", "compiler-panic"})
+
+
+class FaultStatus(Enum):
+    """Whether a build of Cranelift has a fault on an ISA."""
+
+    PRESENT = "still there"
+    MENDED = "mended"
+    UNCLEAR = "cannot say"
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What the case of a fault did on an ISA.
+
+    Attributes:
+        failure: of a failure to compile, the place of the panic or the message.
+        reason: why it cannot be said; empty if it can.
+    """
+
+    status: FaultStatus
+    failure: str = ""
+    reason: str = ""
+
+
+MENDED: Final = Observation(FaultStatus.MENDED)
+PRESENT: Final = Observation(FaultStatus.PRESENT)
+
+
+def unclear(reason: str) -> Observation:
+    """Return the observation of a case that does not show whether there is a fault."""
+    return Observation(FaultStatus.UNCLEAR, reason=" ".join(reason.split()))
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A case to be run on an ISA.
+
+    Attributes:
+        text: of the case's file; of a case for the reader, just CLIF.
+        isa: empty for a case for the reader.
+    """
+
+    name: str
+    text: str
+    isa: str = ""
+
+
+def kinds_of(text: str) -> frozenset[str]:
+    """Return the kinds of findings that a case's file names in its comment ``finding:``."""
+    for line in text.splitlines():
+        if not line.startswith(";"):
+            break
+        name, _, value = line.removeprefix("; ").partition(":")
+        if name == "finding":
+            return frozenset(re.findall(r"[a-z]+(?:-[a-z]+)*", value.partition(";")[0]))
+    return frozenset()
+
+
+def reproduce(job: Job) -> Observation:
+    """Run a case in this process."""
+    if not job.isa:
+        return _read(job.text)
+    try:
+        cases = read_cases(job.text)
+    except (CaseFileError, CompilerPanic) as error:
+        return unclear(f"cannot be read: {error}")
+    if len(cases) != 1:
+        return unclear(f"{len(cases)} cases in one file")
+    (case_file,) = cases
+    kinds = kinds_of(job.text)
+    try:
+        return _run(job.name, case_file, job.isa, kinds)
+    except (ReadError, SettingsError) as error:
+        return unclear(str(error))
+
+
+def _read(text: str) -> Observation:
+    """Read and verify functions: one of the two is to panic."""
+    isa = next(iter(ISAS.values()))
+    try:
+        functions = Functions(text)
+        results = functions.verify(Target.of(isa.name, isa.settings).handle)
+    except ReadError:
+        return MENDED
+    except CompilerPanic as panic:
+        return Observation(FaultStatus.PRESENT, panic.location)
+    panics = [error for error in results if isinstance(error, CompilerPanic)]
+    return Observation(FaultStatus.PRESENT, panics[0].location) if panics else MENDED
+
+
+def _run(name: str, case_file: CaseFile, isa: str, kinds: frozenset[str]) -> Observation:
+    case = case_file.case
+    own = case.isa_settings.get(isa, {})
+    target = Target.of(isa, effective_settings(case), own)
+    functions = Functions(print_functions(case.functions))
+    try:
+        code = target.compile(functions, chaos=case.chaos)
+    except (VerifierError, CompileError, CompilerPanic) as error:
+        return _refused(case, error, kinds)
+    if kinds and kinds <= _COMPILE_KINDS:
+        return MENDED
+    if _lacks_landing_pads(name, case, isa, code):
+        return PRESENT
+    return _executed(case_file, isa, code)
+
+
+def _refused(
+    case: Case, error: VerifierError | CompileError | CompilerPanic, kinds: frozenset[str]
+) -> Observation:
+    """Return what a failure to compile a case says.
+
+    It is the fault's if the file names its kind.
+    """
+    if isinstance(error, UnsupportedError) and _names_instruction(case, error.message):
+        return unclear(f"this Cranelift does not compile the case: {error.message}")
+    if isinstance(error, CompilerPanic):
+        kind, failure = "compiler-panic", error.location
+    else:
+        verifier = isinstance(error, VerifierError)
+        kind, failure = "verifier-error" if verifier else "compile-error", error.message
+    if kinds and kind not in kinds:
+        return unclear(f"fails in another way: {error}")
+    return Observation(FaultStatus.PRESENT, " ".join(failure.split()))
+
+
+def _names_instruction(case: Case, message: str) -> bool:
+    """Return whether a message names an instruction of the case, which the ISA then lacks."""
+    return any(
+        re.search(rf"\b{inst.opcode.name}\.{inst.type}\b", message)
+        for function in case.functions
+        for inst in function.instructions()
+        if inst.type is not None
+    )
+
+
+def _lacks_landing_pads(name: str, case: Case, isa: str, code: Sequence[CompiledCode]) -> bool:
+    """Return whether the code lacks the landing pads that the fault of this name leaves out."""
+    protection = CONTROL_FLOW.of_any(ISAS[isa])
+    if protection is None or case.isa_settings.get(isa, {}).get(protection.pads) != "true":
+        return False
+    return any(
+        protection.known_fault(site, what, function.signature.call_conv) == name
+        for function, compiled in zip(case.functions, code, strict=True)
+        for site, what in protection.missing(compiled.code)
+    )
+
+
+def _executed(case_file: CaseFile, isa: str, code: Sequence[CompiledCode]) -> Observation:
+    """Run the code, and compare its outcomes with those that the file expects."""
+    case = case_file.case
+    expected = [(n, e) for n, e in enumerate(case_file.expectations) if e is not None]
+    if not expected:
+        return unclear("the file does not say what is expected")
+    try:
+        outcomes = executor_for(isa).run(
+            code,
+            case.main.signature,
+            case.inputs,
+            entry=case.main.name,
+            settings=effective_settings(case) | case.isa_settings.get(isa, {}),
+        )
+    except (*_EXECUTION, CompileError, CompilerPanic, VerifierError) as error:
+        return unclear(str(error))
+    canonical = has_canonical_nans(case)
+    wrong = any(
+        e.refuted_by(observe(outcomes, n), canonical_nans=canonical) is not None
+        for n, e in expected
+    )
+    return PRESENT if wrong else MENDED
+
+
+# --- in a process of its own ---
+
+
+def run_jobs(jobs: Sequence[Job], seconds: float = _SECONDS) -> list[Observation]:
+    """Run cases, each in whatever state the process is that runs it.
+
+    Args:
+        seconds: a case that takes longer hangs.
+    """
+    if getattr(sys, "frozen", False):  # a bundle has no Python to run modules with
+        return [reproduce(job) for job in jobs]
+    found: list[Observation] = []
+    while len(found) < len(jobs):
+        rest = jobs[len(found) :]
+        answered = _ask(rest, seconds)
+        found += answered[: len(rest)]
+    return found
+
+
+def _ask(jobs: Sequence[Job], seconds: float) -> list[Observation]:
+    """Have a process run cases, up to the first one that ends it."""
+    command = [sys.executable, "-m", "fuzz.known.reproduce"]
+    found: list[Observation] = []
+    with subprocess.Popen(
+        command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps([asdict(job) for job in jobs]))
+        process.stdin.close()
+        for job in jobs:
+            # Starting takes a second or two, on a busy machine some more.
+            timer = Timer(seconds + 40 * (not found), process.kill)
+            timer.start()
+            line = process.stdout.readline()
+            timer.cancel()
+            if not line:
+                found.append(_without_answer(job, process.wait()))
+                break
+            status, failure, reason = json.loads(line)
+            found.append(Observation(FaultStatus(status), failure, reason))
+    return found
+
+
+def _without_answer(job: Job, code: int) -> Observation:
+    """Return what it says that the process did not come back: for some faults, that they show."""
+    if kinds_of(job.text) & _PROCESS_KINDS:
+        return PRESENT
+    return unclear(f"the process that ran the case ended without an answer ({code})")
+
+
+def main() -> None:
+    """Answer each job on stdin with a line on stdout."""
+    for fields in json.loads(sys.stdin.read()):
+        seen = reproduce(Job(**fields))
+        print(json.dumps([seen.status.value, seen.failure, seen.reason]), flush=True)
+
+
+if __name__ == "__main__":
+    main()
