@@ -34,6 +34,7 @@ _COMMANDS = {
     "fmt": "print the case of a seed, or a case file in canonical form",
     "coverage": "show which edges and ISLE rules files or cases cover",
     "rules": "show for every ISLE rule how often it was tested, or why not",
+    "known": "show which known faults this Cranelift still has",
     "support": "show which opcodes and types each ISA supports",
     "target": "run a fuzz target under libFuzzer, guided by coverage",
     "corpus": "import, reduce and describe folders of cases",

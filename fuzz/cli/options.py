@@ -183,6 +183,30 @@ json_option = click.option(
     metavar="FILE",
     help="Write the results as JSON, to stdout for -; then nothing else is printed there.",
 )
+
+
+def _take_known(_: click.Context, __: click.Parameter, value: tuple[Path, ...]) -> None:
+    """Have this process and its children know the folders, and read what is in them."""
+    from fuzz.known.user import VARIABLE, KnownFolderError, folders, user_faults
+
+    if value:
+        os.environ[VARIABLE] = os.pathsep.join(str(folder.resolve()) for folder in value)
+    try:
+        user_faults(folders())
+    except KnownFolderError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+#: It has no value of its own: the folders are in the environment then.
+known_option = click.option(
+    "--known",
+    multiple=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    callback=_take_known,
+    expose_value=False,
+    metavar="DIR",
+    help="Count findings like the minimised ones in this folder as known.",
+)
 timeout_option = click.option(
     "--timeout",
     type=Duration(0.1),

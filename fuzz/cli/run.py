@@ -33,6 +33,7 @@ from fuzz.cli.options import (
     case_options,
     jobs_option,
     json_option,
+    known_option,
     limit_options,
     mutants_option,
     oracle_option,
@@ -78,6 +79,7 @@ Without --seconds and --cases it runs until Ctrl-C.
     help="Go on with the latest campaign of that directory, whatever ended it.",
 )
 @oracle_option
+@known_option
 @limit_options
 @click.option(
     "--prometheus",

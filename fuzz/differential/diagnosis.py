@@ -25,6 +25,7 @@ from fuzz.differential.explain import explain_differences
 from fuzz.differential.finding import Finding, FindingKind, opcodes_in_bucket
 from fuzz.differential.known_instructions import in_words, known_faults_of
 from fuzz.known.failures import known_failure
+from fuzz.known.user import user_fault
 
 #: Exceptions of Cranelift for functions that it cannot compile.
 COMPILER_FAILURES: Final = (VerifierError, CompileError, CompilerPanic)
@@ -97,10 +98,13 @@ def missing_instruction(isa: str, reason: str, error: UnsupportedError) -> Findi
 
 
 def mark_known(finding: Finding, functions: Sequence[Function]) -> Finding:
-    """Return a finding, marked as known if a known failure of Cranelift explains it."""
+    """Return a finding, marked as known if a known fault explains it: of ours, or of the user's."""
     if finding.known:
         return finding
-    name = known_failure(finding.isa, (finding.bucket, *finding.explanation), functions)
+    messages = (finding.bucket, *finding.explanation)
+    name = known_failure(finding.isa, messages, functions) or user_fault(
+        finding.kind.value, finding.isa, messages, functions
+    )
     return (
         finding
         if name is None

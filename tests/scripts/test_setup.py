@@ -279,7 +279,7 @@ def tools(bare: Checkout) -> Checkout:
     bare.command("cc", "exit 1")
     bare.command(
         "rustc",
-        'case $RUSTUP_TOOLCHAIN in new*) echo rustc 1.97.0-nightly;; *) echo rustc 1.95.0; esac',
+        "case $RUSTUP_TOOLCHAIN in new*) echo rustc 1.97.0-nightly;; *) echo rustc 1.95.0; esac",
     )
     bare.command(
         "rustup",
