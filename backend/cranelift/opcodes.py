@@ -39,9 +39,17 @@ def _opcode(raw: dict[str, Any]) -> Opcode:
 
 
 def _table() -> dict[str, Opcode]:
-    known = {format_.value for format_ in Format}
-    # Opcodes of formats that clif does not have, as in a newer Cranelift, are left out.
-    return {raw["name"]: _opcode(raw) for raw in _cranelift.opcodes() if raw["format"] in known}
+    return {raw["name"]: _opcode(raw) for raw in _cranelift.opcodes() if raw["format"] in _FORMATS}
 
 
+_FORMATS: Final = frozenset(format_.value for format_ in Format)
 OPCODES: Final[Mapping[str, Opcode]] = MappingProxyType(_table())
+#: Opcodes of a newer Cranelift that are left out, since ``clif`` does not have their formats, each
+#: with the reason in words.
+UNKNOWN_FORMATS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        raw["name"]: f"its format {raw['format']} is not known"
+        for raw in _cranelift.opcodes()
+        if raw["format"] not in _FORMATS
+    }
+)

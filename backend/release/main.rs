@@ -7,13 +7,13 @@
 mod panics;
 mod timing;
 
-use cranelift_codegen::ir::{ExternalName, Function};
-use cranelift_codegen::isa::{self, TargetIsa};
-use cranelift_codegen::settings::{self, Configurable, SetError};
 #[cfg(all(relocation_targets, finalized_relocations))]
 use cranelift_codegen::FinalizedRelocTarget as RelocTarget;
 #[cfg(all(relocation_targets, not(finalized_relocations)))]
 use cranelift_codegen::RelocTarget;
+use cranelift_codegen::ir::{ExternalName, Function};
+use cranelift_codegen::isa::{self, TargetIsa};
+use cranelift_codegen::settings::{self, Configurable, SetError};
 use cranelift_codegen::{CodegenError, CompiledCode, Context};
 use panics::Panic;
 use serde_json::{Value, json};

@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Collection, Sequence
 from enum import Enum
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
@@ -185,16 +185,24 @@ json_option = click.option(
 )
 
 
-def _take_known(_: click.Context, __: click.Parameter, value: tuple[Path, ...]) -> None:
+def _take_known(context: click.Context, _: click.Parameter, value: tuple[Path, ...]) -> None:
     """Have this process and its children know the folders, and read what is in them."""
     from fuzz.known.user import VARIABLE, KnownFolderError, folders, user_faults
 
     if value:
+        context.call_on_close(partial(_set_variable, VARIABLE, os.environ.get(VARIABLE)))
         os.environ[VARIABLE] = os.pathsep.join(str(folder.resolve()) for folder in value)
     try:
         user_faults(folders())
     except KnownFolderError as error:
         raise click.BadParameter(str(error)) from error
+
+
+def _set_variable(name: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
 
 
 #: It has no value of its own: the folders are in the environment then.

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import interp
 from backend.cranelift.compiler import version
-from backend.cranelift.opcodes import OPCODES
+from backend.cranelift.opcodes import OPCODES, UNKNOWN_FORMATS
 from backend.cranelift.support_matrix import Support, SupportMatrix, probe
 from clif.typed_instructions import InstructionName
 from fuzz.cases.case import DEFAULT_SETTINGS
@@ -57,10 +57,13 @@ def isa_support(isa: str, flags: Mapping[str, str]) -> IsaSupport:
 
 
 def without_meaning() -> dict[str, str]:
-    """Return the opcodes that the interpreter does not support, each with the reason."""
+    """Return the opcodes that the interpreter does not support, each with the reason.
+
+    Those of a newer Cranelift whose format we do not know are among them.
+    """
     return {
-        name: interp.REASONS.get(name, "not written yet")
-        for name in OPCODES
+        name: UNKNOWN_FORMATS.get(name) or interp.REASONS.get(name, "not written yet")
+        for name in (*OPCODES, *UNKNOWN_FORMATS)
         if name not in interp.MEANINGS
     }
 

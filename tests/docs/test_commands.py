@@ -95,7 +95,8 @@ def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the pages' commands name, in the working directory."""
     (tmp_path / "corpus").symlink_to(ROOT / "corpus")
     (tmp_path / "docs").symlink_to(ROOT / "docs")
-    (tmp_path / "findings").mkdir()
+    for folder in ("findings", "minimal"):
+        (tmp_path / folder).mkdir()
     for file in ("findings/crash-1.clif", "crash-1f2e.clif", "crash.clif", "tests.clif"):
         shutil.copy2(FINDING, tmp_path / file)
     monkeypatch.chdir(tmp_path)

@@ -21,7 +21,7 @@ FLAGS: Final = Flags(
     # The emulator runs 128-bit VEX forms as their two-operand SSE relatives: wrong results without
     # any error. FMA, YMM and EVEX fail loudly.
     lacks=frozenset(
-        ["has_avx", "has_avx2", "has_fma", "has_avx_vnni"]
+        ["has_avx", "has_avx2", "has_fma", "has_avx_vnni", "has_apx"]
         + [f"has_avx512{part}" for part in ("bitalg", "dq", "vl", "vbmi", "f", "vnni")]
     ),
     drawn=_DRAWN,

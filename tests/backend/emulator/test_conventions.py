@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from backend.cranelift.compiler import Target, compile_text
 from backend.emulator.driver import driver_text
 from backend.emulator.thunk import encode
 from backend.isa.registry import ISAS
 from clif.outcome import Status
 from clif.types import I64
+from reports.disassembly import listing
 from tests.backend.emulator.machine import (
     BOTH,
     Code,
@@ -103,9 +107,29 @@ def test_a_callee_that_frees_too_little_is_seen(isa):
 @BOTH
 def test_the_driver_of_a_convention_that_pops_compares_its_own_stack_pointer(isa):
     isa_ = ISAS[isa]
-    for name, convention in isa_.conventions.items():
+    for name in isa_.conventions:
+        convention = isa_.convention(name)
         text = driver_text(signature([I64], [], name), encode(isa_, convention, None, 0x10_1000))
-        assert ("get_stack_pointer" in text) == (name == "tail")
+        assert ("get_stack_pointer" in text) == convention.pops_arguments
+
+
+@BOTH
+def test_which_callees_free_their_stack_arguments_is_found_out(isa):
+    """By the return instruction, or what stands before it, in code with stack arguments."""
+    isa_ = ISAS[isa]
+    for name in isa_.conventions:
+        params = ", ".join(f"v{n}: i64" for n in range(20))
+        text = f"""function %f({", ".join(["i64"] * 20)}) {name} {{
+        block0({params}):
+            return
+        }}"""
+        (compiled,) = compile_text(text, Target.of(isa, {"preserve_frame_pointers": "true"}))
+        lines = [line.split(maxsplit=1)[1] for line in listing(isa, compiled) if "  0x" in line]
+        # `ret 0x70`, or `add sp, sp, #0x60` between the end of the frame and the return.
+        popped = [l for l in lines[-2:] if re.fullmatch(r"ret 0x\w+|add sp, sp, #\w+", l)]
+        assert isa_.convention(name).pops_arguments == bool(popped), (name, lines)
+    assert isa_.convention("tail").pops_arguments
+    assert not isa_.convention("system_v").pops_arguments
 
 
 @WITH_RESULTS
