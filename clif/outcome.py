@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from clif.types import Type
+
+#: The size of an address in a region.
+POINTER_BYTES: Final = 8
 
 Words = npt.NDArray[np.unsignedinteger[Any]]
 Bytes = npt.NDArray[np.uint8]
@@ -48,17 +51,63 @@ def ints_from_words(words: Words) -> list[int]:
 class Region:
     """The memory that a case may access. Every input has its own copy of it.
 
+    Addresses of places in the region may lie in it, as ``pointers``. Every executor has the region
+    elsewhere, so in ``contents``, and in outcomes, an offset stands for each of them.
+
     Attributes:
         param: the index of the main function's parameter that receives the address (an i64).
         contents: what is there when the main function begins.
+        pointers: pairs of offsets: where the address lies, and of which place it is.
     """
 
     param: int
     contents: bytes
+    pointers: tuple[tuple[int, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.pointers:
+            contents = bytearray(self.contents)
+            for at, to in self.pointers:
+                contents[at : at + POINTER_BYTES] = to.to_bytes(POINTER_BYTES, "little")
+            object.__setattr__(self, "contents", bytes(contents[: len(self.contents)]))
 
     @property
     def size(self) -> int:
         return len(self.contents)
+
+    def with_contents(self, contents: bytes) -> Region:
+        """Return the region with other contents; pointers that do not fit in any more are gone."""
+        fit = (
+            (at, to)
+            for at, to in self.pointers
+            if at + POINTER_BYTES <= len(contents) and to <= len(contents)
+        )
+        return Region(self.param, contents, tuple(fit))
+
+    def place_pointers(self, memory: Bytes, addresses: npt.NDArray[np.uint64]) -> None:
+        """Write the pointers into copies of the region.
+
+        Args:
+            memory: a row for each copy.
+            addresses: where each copy lies.
+        """
+        for at, to in self.pointers:
+            memory[:, at : at + POINTER_BYTES] = _bytes_of(addresses + np.uint64(to))
+
+    def hide_pointers(self, memory: Bytes, addresses: npt.NDArray[np.uint64]) -> None:
+        """Replace the pointers that were not overwritten by their offsets.
+
+        This undoes ``place_pointers``, so that copies at different addresses can be compared.
+        """
+        for at, to in self.pointers:
+            words = memory[:, at : at + POINTER_BYTES]
+            kept = (words == _bytes_of(addresses + np.uint64(to))).all(axis=1)
+            words[kept] = np.frombuffer(to.to_bytes(POINTER_BYTES, "little"), np.uint8)
+
+
+def _bytes_of(words: npt.NDArray[np.uint64]) -> Bytes:
+    """Return the bytes of little-endian words, a row for each."""
+    return words.astype("<u8").view(np.uint8).reshape(len(words), POINTER_BYTES)
 
 
 @dataclass(slots=True, eq=False)

@@ -11,6 +11,7 @@ from clif.outcome import Status
 from interp.frame import Frame, Returns
 from interp.lanes import Lanes, Mask
 from interp.machine import Machine
+from interp.stack_limit import heed_stack_limit
 
 
 def call(
@@ -31,6 +32,9 @@ def call(
     waiting = {function: (args, mask)}
     while waiting:
         callee, (args, mask) = waiting.popitem()
-        Frame(machine, callee, args, mask, returns, waiting).run()
+        frame = Frame(machine, callee, args, mask, returns, waiting)
+        if callee.stack_limit is not None:
+            heed_stack_limit(frame)
+        frame.run()
     machine.depth -= 1
     return returns.values, np.zeros_like(mask) if returns.mask is None else returns.mask

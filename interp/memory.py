@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from clif.outcome import Bytes
+from clif.outcome import Bytes, Region
 from clif.types import ALL, Type
 from interp.lanes import DType, Lanes, from_words, to_words
 
@@ -21,11 +21,19 @@ STACK_LOW: Final = 0x3000_0000
 STACK_TOP: Final = 0x5000_0000
 FUNCTION_BASE: Final = 0x6000_0000
 SYMBOL_BASE: Final = 0x7000_0000
+#: The address of a region with pointers, as to the memory of a WebAssembly module: nothing else
+#: lies within reach of an index of 32 bits.
+SPACIOUS_BASE: Final = 0x100_0000_0000
 #: The most bytes of stack slots that one input may have open at a time, and all inputs together.
 LARGEST_STACK: Final = 64 << 20
 LARGEST_STACKS: Final = 512 << 20
 #: Unused bytes between stack slots: an access beyond the end of one does not hit the next.
 GUARD: Final = 64
+
+
+def region_base(region: Region) -> int:
+    """Return the address of a case's region, without ``RunOptions.layout``."""
+    return SPACIOUS_BASE if region.pointers else REGION_BASE
 
 
 @dataclass(frozen=True, slots=True, eq=False)

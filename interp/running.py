@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from clif.function import Function, Value
 from clif.outcome import Inputs, Outcomes, Region, Words, word_count, word_dtype
@@ -18,7 +19,7 @@ from clif.types import Type
 from interp.calls import call
 from interp.lanes import Lanes, from_words, to_words, uniform_address
 from interp.machine import Machine
-from interp.memory import REGION_BASE, Segment
+from interp.memory import Segment, region_base
 from interp.options import DEFAULT, LARGEST_DEPTH, USUAL_DEPTH, Counters, RunOptions
 
 #: Bytes of a thread's stack for ``LARGEST_DEPTH`` open calls.
@@ -93,6 +94,8 @@ def _run(
     if trace is not None and machine.trace is not None:
         for value, array in machine.trace.items():
             trace[value] = to_words(value.type, array)
+    if region is not None and inputs.region is not None:
+        inputs.region.hide_pointers(region.bytes, _addresses(region, machine.n))
     if counters is not None:
         counters.instructions += machine.counters.instructions
         counters.blocks += machine.counters.blocks
@@ -111,10 +114,15 @@ def _run(
 def _place_region(machine: Machine, region: Region, args: list[Lanes]) -> Segment:
     contents = np.empty((machine.n, region.size), np.uint8)
     contents[:] = np.frombuffer(region.contents, np.uint8)
-    segment = Segment(REGION_BASE + machine.skew, contents)
+    segment = Segment(region_base(region) + machine.skew, contents)
+    region.place_pointers(contents, _addresses(segment, machine.n))
     machine.memory.segments.append(segment)
     args[region.param] = uniform_address(segment.base, machine.n)
     return segment
+
+
+def _addresses(segment: Segment, n: int) -> npt.NDArray[np.uint64]:
+    return np.full(n, segment.base, np.uint64)
 
 
 def _result_words(types: Sequence[Type], values: list[Lanes] | None, n: int) -> list[Any]:

@@ -15,7 +15,7 @@ import numpy as np
 from backend.cranelift import _cranelift
 from backend.cranelift.compiler import Functions, Target, isas
 from clif.function import Function
-from clif.outcome import Inputs, Outcomes, Status, Words, word_count, word_dtype
+from clif.outcome import Inputs, Outcomes, Region, Status, Words, word_count, word_dtype
 from clif.printer import print_functions
 from clif.types import Type
 
@@ -24,6 +24,10 @@ NAME = "cranelift-interpreter"
 #: NaNs are made canonical by a pass over the CLIF, which only asks its ISA whether it has vectors.
 #: The verifier that runs after it would demand the case's own settings.
 _ANY_ISA = Target.of(isas()[0], {"enable_verifier": "false"})
+
+
+#: Where the extension places a region.
+_REGION_ADDRESS = 64
 
 
 class Ending(IntEnum):
@@ -91,7 +95,7 @@ def interpret(
         [np.ascontiguousarray(words).tobytes() for words in inputs.args],
         fuel=fuel,
         region=None if region is None else region.param,
-        contents=b"" if region is None else region.contents,
+        contents=b"" if region is None else _contents(region),
         canonical_nans=_ANY_ISA.handle if canonical_nans else None,
     )
     types = main.signature.return_types
@@ -102,7 +106,8 @@ def interpret(
         _STATUS[endings],
     )
     if region is not None:
-        outcomes.memory = np.frombuffer(memory, np.uint8).reshape(inputs.count, region.size)
+        outcomes.memory = np.frombuffer(memory, np.uint8).reshape(inputs.count, region.size).copy()
+        region.hide_pointers(outcomes.memory, np.full(inputs.count, _REGION_ADDRESS, np.uint64))
     unsupported = {}
     for row, detail in sorted(details.items()):
         if endings[row] == Ending.TRAPPED:
@@ -112,6 +117,13 @@ def interpret(
         if endings[row] == Ending.UNSUPPORTED:
             unsupported[row] = detail
     return Interpretation(outcomes, unsupported)
+
+
+def _contents(region: Region) -> bytes:
+    """Return what is in the region before a run, with the addresses of this interpreter."""
+    memory = np.frombuffer(region.contents, np.uint8)[np.newaxis].copy()
+    region.place_pointers(memory, np.array([_REGION_ADDRESS], np.uint64))
+    return memory.tobytes()
 
 
 def _words(type_: Type, raw: bytes) -> Words:

@@ -281,7 +281,10 @@ class Executor:
             return
         for position, detail in self.regions.violations(count).items():
             _violated(run, position, detail)
-        outcomes.memory[rows] = self.regions.read(count)
+        found = self.regions.read(count)
+        if run.inputs.region is not None:
+            run.inputs.region.hide_pointers(found, self.regions.addresses[:count])
+        outcomes.memory[rows] = found
 
 
 def _violated(run: _Run, position: int, detail: str) -> None:

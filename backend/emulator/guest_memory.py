@@ -48,6 +48,8 @@ STUBS_SIZE: Final = PAGE
 SYMBOLS: Final = RING + (16 << 20)
 SYMBOLS_SIZE: Final = 64 << 10
 REGIONS: Final = 0x5A17_3000_0000
+#: Where regions with pointers lie, far from each other.
+SPACIOUS_REGIONS: Final = 0x6417_3000_0000
 STACK: Final = 0x7E5A_0001_0000 - (2 << 12)
 STACK_SIZE: Final = 512 << 10
 STACK_TOP: Final = STACK + STACK_SIZE

@@ -3,6 +3,10 @@
 A region lies at the end of its pages for inputs in even slots, and at their start for those in odd
 slots, so that accesses beyond either end fault. The rest of the pages is filled with canaries,
 which are checked afterwards.
+
+A region with pointers is memory as Wasmtime gives it to its code, which relies on faults wherever
+the sum of a pointer, an index of 32 bits and an offset of 32 bits leads out of it. So the regions
+of two inputs lie farther apart than that, and all of them at the end of their pages.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from backend.emulator.guest_memory import (
     READ_WRITE,
     REGIONS,
     SLOTS,
+    SPACIOUS_REGIONS,
     GuestMemory,
     Quads,
     garbage,
@@ -28,10 +33,12 @@ from clif.outcome import Bytes, Region
 #: Distance of two inputs' pages. At least one page between them stays unmapped.
 STRIDE: Final = 64 << 10
 LARGEST: Final = STRIDE - 2 * PAGE
+#: The same of regions with pointers.
+SPACIOUS_STRIDE: Final = (16 << 30) + STRIDE
 #: Bytes between a region and its guard page, where the emulator may read too much.
 _GUARD_PADDING: Final = 16
 
-_SLOT_OFFSETS: Final = np.arange(SLOTS, dtype=np.uint64) * np.uint64(STRIDE)
+_SLOT_NUMBERS: Final = np.arange(SLOTS, dtype=np.uint64)
 
 _memcmp = ctypes.CDLL(None).memcmp
 _memcmp.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
@@ -45,29 +52,39 @@ class _Pages:
     """The pages of all slots, ``length`` bytes for each, which stay mapped.
 
     ``memory`` is the guest's. ``expected`` is what it should be, apart from the regions.
+    ``addresses`` has one for each slot. The ``number`` tells different lengths apart. Spacious
+    pages are for regions with pointers, nothing behind which may be mapped.
     """
 
-    def __init__(self, memory: GuestMemory, number: int, length: int) -> None:
-        self.address = REGIONS + number * SLOTS * STRIDE
+    def __init__(self, memory: GuestMemory, number: int, length: int, *, spacious: bool) -> None:
+        start = SPACIOUS_REGIONS if spacious else REGIONS
+        stride = SPACIOUS_STRIDE if spacious else STRIDE
+        address = start + number * SLOTS * stride
+        self.addresses: Quads = _SLOT_NUMBERS * np.uint64(stride) + np.uint64(address)
+        self.spacious = spacious
         self.blank = garbage(seed=2, size=length)
         self.memory = host_memory(SLOTS * length).reshape(SLOTS, length)
         self.memory[:] = self.blank
         self.expected = self.memory.copy()
-        for slot in range(SLOTS):
-            memory.map_host(self.address + slot * STRIDE, self.memory[slot], READ_WRITE)
+        for slot, place in enumerate(self.addresses.tolist()):
+            memory.map_host(place, self.memory[slot], READ_WRITE)
+
+    def starts(self, size: int, padding: int) -> tuple[int, int]:
+        """Return where a region lies in its pages, in even slots and in odd ones."""
+        end = len(self.blank) - padding - size
+        return end, end if self.spacious else 0
+
+    def regions(self, pages: Bytes, size: int, padding: int) -> tuple[Bytes, Bytes]:
+        """Return the regions in an array of all pages: of even slots, and of odd ones."""
+        even, odd = self.starts(size, padding)
+        return pages[::2, even : even + size], pages[1::2, odd : odd + size]
 
     def clear(self, size: int, padding: int) -> None:
         """Overwrite regions of this size with canaries."""
-        end = len(self.blank) - padding
+        starts = self.starts(size, padding)
         for pages in (self.memory, self.expected):
-            upper, lower = _regions(pages, size, padding)
-            upper[:], lower[:] = self.blank[end - size : end], self.blank[:size]
-
-
-def _regions(pages: Bytes, size: int, padding: int) -> tuple[Bytes, Bytes]:
-    """Return the regions in an array of all pages: of even slots, and of odd ones."""
-    end = pages.shape[1] - padding
-    return pages[::2, end - size : end], pages[1::2, :size]
+            for regions, start in zip(self.regions(pages, size, padding), starts, strict=True):
+                regions[:] = self.blank[start : start + size]
 
 
 class Regions:
@@ -82,10 +99,11 @@ class Regions:
 
     def __init__(self, memory: GuestMemory) -> None:
         self.memory = memory
-        self.mapped: dict[int, _Pages] = {}
+        self.mapped: dict[tuple[int, bool], _Pages] = {}
         self.size = -1
         self.padding = 0
-        self._lay_out(0, 0)
+        self.spacious = False
+        self._lay_out(0, 0, spacious=False)
 
     def fill(self, region: Region, count: int, *, guard_padding: bool = False) -> None:
         """Give the first ``count`` slots the region's contents.
@@ -97,24 +115,33 @@ class Regions:
         Raises:
             RegionError: the region's size is not supported.
         """
-        if (region.size, _GUARD_PADDING * guard_padding) != (self.size, self.padding):
-            self._lay_out(region.size, _GUARD_PADDING * guard_padding)
+        padding, spacious = _GUARD_PADDING * guard_padding, bool(region.pointers)
+        if (region.size, padding, spacious) != (self.size, self.padding, self.spacious):
+            self._lay_out(region.size, padding, spacious=spacious)
         contents = np.frombuffer(region.contents, np.uint8)
-        self.upper[: (count + 1) // 2] = contents
-        self.lower[: count // 2] = contents
+        upper, lower = self.upper[: (count + 1) // 2], self.lower[: count // 2]
+        upper[:] = contents
+        lower[:] = contents
+        region.place_pointers(upper, self.addresses[:count:2])
+        region.place_pointers(lower, self.addresses[1:count:2])
 
-    def _lay_out(self, size: int, padding: int) -> None:
+    def _lay_out(self, size: int, padding: int, *, spacious: bool) -> None:
         if size % 16 or size > LARGEST:
             raise RegionError(f"a region of {size} bytes: multiples of 16 up to {LARGEST} only")
         length = -(-max(size + padding, 1) // PAGE) * PAGE
         if self.size >= 0:
             self.pages.clear(self.size, self.padding)
-        if length not in self.mapped:
-            self.mapped[length] = _Pages(self.memory, len(self.mapped), length)
-        self.size, self.padding, self.pages = size, padding, self.mapped[length]
-        self.addresses: Quads = _SLOT_OFFSETS + np.uint64(self.pages.address)
-        self.addresses[::2] += np.uint64(length - padding - size)
-        self.upper, self.lower = _regions(self.pages.memory, size, padding)
+        key = length, spacious
+        if key not in self.mapped:
+            number = sum(kind is spacious for _, kind in self.mapped)
+            self.mapped[key] = _Pages(self.memory, number, length, spacious=spacious)
+        self.size, self.padding, self.spacious = size, padding, spacious
+        self.pages = self.mapped[key]
+        self.addresses: Quads = self.pages.addresses.copy()
+        even, odd = self.pages.starts(size, padding)
+        self.addresses[::2] += np.uint64(even)
+        self.addresses[1::2] += np.uint64(odd)
+        self.upper, self.lower = self.pages.regions(self.pages.memory, size, padding)
         self.both = self.pages.memory.ctypes.data, self.pages.expected.ctypes.data
 
     def read(self, count: int) -> Bytes:
@@ -134,7 +161,7 @@ class Regions:
         """
         # The regions are made equal first, so that one comparison of all memory is enough.
         memory, expected = self.pages.memory, self.pages.expected
-        upper, lower = _regions(expected, self.size, self.padding)
+        upper, lower = self.pages.regions(expected, self.size, self.padding)
         upper[: (count + 1) // 2] = self.upper[: (count + 1) // 2]
         lower[: count // 2] = self.lower[: count // 2]
         if not _memcmp(*self.both, count * memory.shape[1]):
@@ -146,7 +173,7 @@ class Regions:
     def _describe(self, changed: npt.NDArray[np.bool_]) -> dict[int, str]:
         found = {}
         for slot in np.flatnonzero(changed.any(axis=1)).tolist():
-            start = 0 if slot % 2 else changed.shape[1] - self.padding - self.size
+            start = self.pages.starts(self.size, self.padding)[slot % 2]
             offset = int(np.flatnonzero(changed[slot])[0]) - start
             found[slot] = f"wrote outside of the region, at its offset {offset:+d}"
         return found

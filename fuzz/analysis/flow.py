@@ -109,6 +109,9 @@ def addresses(graph: CallGraph) -> set[Value]:
             if "is_call" in inst.opcode.flags:
                 found.update(_unknown_results(graph, inst))
     _spread(graph, found, _computes)
+    if region is not None and region.pointers:
+        found.update(value for value in _loaded(graph) if value.type.bits >= 64)
+        _spread(graph, found, _computes)
     if _are_stored(graph, found):
         found.update(_loaded(graph))
         _spread(graph, found, _computes)

@@ -6,7 +6,7 @@ else is derived from it: outcomes by the interpreter, machine code by the compil
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from backend.isa.registry import DEFAULT_ISAS, ISAS
@@ -136,6 +136,22 @@ def roots_of(functions: Sequence[Function]) -> set[str]:
     """Return the names of the functions that no other one refers to."""
     named = {name for f in functions for name in _named(f) if name != f.name}
     return {function.name for function in functions} - named
+
+
+def unreached_mains(functions: Sequence[Function], done: Collection[Function]) -> list[Function]:
+    """Return the functions that stand for those of a file which are in no case so far.
+
+    These are the functions that no other one refers to; of functions that only refer to each other,
+    each stands for itself.
+
+    Args:
+        done: the functions that are in a case.
+    """
+    rest = [function for function in functions if function not in done]
+    roots = roots_of(functions)
+    mains = [function for function in rest if function.name in roots]
+    taken = {f.name for main in mains for f in (main, *reachable_functions(main, functions))}
+    return mains + [function for function in rest if function.name not in taken]
 
 
 def no_inputs(main: Function) -> Inputs:

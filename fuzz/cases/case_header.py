@@ -5,31 +5,25 @@ The latter is written as comments, which Cranelift's tools skip::
     ; origin: seed 1 case 7
     ; trapping
     ; chaos: 00ff12
-    ; region: argument 0, 64 bytes
-    ; contents: 0102...
     ; configuration: opt_level=none | x86_64 has_avx | aarch64 | chaos 00ff
 
-Several ``contents`` lines are joined; bytes of the region that they do not give are zero. Each
-``configuration`` is one more to compile the case with: settings, flags of ISAs, and chaos bytes.
+Each ``configuration`` is one more to compile the case with: settings, flags of ISAs, and chaos
+bytes. The lines of its memory are those of ``fuzz.cases.region_lines``.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from backend.isa.registry import ISAS
-from clif.outcome import Inputs, Region
+from clif.outcome import Inputs
 from clif.testfile import Comment, TestFile
 from fuzz.cases.case import DEFAULT_SETTINGS, Case, Configuration, effective_settings
 from fuzz.cases.file_header import FileHeader, TargetSpec
+from fuzz.cases.region_lines import RegionLineError, RegionLines, format_region
 
-_CONTENTS_PER_LINE = 32
 _CHAOS = "chaos"
-_REGION = re.compile(r"argument (\d+), (\d+) bytes")
-#: No case needs a larger region; a file that asks for one has a typing error or is hostile.
-_MAX_REGION = 1 << 20
 
 
 class HeaderError(ValueError):
@@ -69,12 +63,8 @@ def _format_comments(case: Case) -> Iterator[str]:
         yield "; trapping"
     if case.chaos:
         yield f"; chaos: {case.chaos.hex()}"
-    region = case.inputs.region
-    if region is not None:
-        yield f"; region: argument {region.param}, {region.size} bytes"
-        contents = region.contents.rstrip(b"\0")
-        for start in range(0, len(contents), _CONTENTS_PER_LINE):
-            yield f"; contents: {contents[start : start + _CONTENTS_PER_LINE].hex()}"
+    if case.inputs.region is not None:
+        yield from format_region(case.inputs.region)
     for configuration in case.alternatives:
         yield f"; configuration: {' | '.join(_configuration_parts(configuration))}"
 
@@ -101,17 +91,12 @@ def _flag_words(flags: Mapping[str, str]) -> list[str]:
 
 @dataclass(slots=True)
 class _HeaderComments:
-    """What the comments of a header say.
-
-    Attributes:
-        region: the number of the argument that is its address, and its size.
-    """
+    """What the comments of a header say."""
 
     origin: str = ""
     trapping: bool = False
     chaos: bytes = b""
-    region: tuple[int, int] | None = None
-    contents: bytearray = field(default_factory=bytearray)
+    region: RegionLines = field(default_factory=RegionLines)
     configurations: list[Configuration] = field(default_factory=list)
 
 
@@ -130,12 +115,10 @@ def read_header(file: TestFile, header: FileHeader, origin: str) -> Case:
         _read_comment(comment, comments)
     targets = {target.isa: target for target in reversed(header.targets)}
     targets = {isa: targets[isa] for isa in dict.fromkeys(t.isa for t in header.targets)}
-    region = None
-    if comments.region is not None:
-        param, size = comments.region
-        if len(comments.contents) > size or size > _MAX_REGION:
-            raise HeaderError(f"region: {size} bytes are too few or too many")
-        region = Region(param, bytes(comments.contents).ljust(size, b"\0"))
+    try:
+        region = comments.region.region()
+    except RegionLineError as error:
+        raise HeaderError(str(error)) from error
     return Case(
         functions=[],
         inputs=Inputs(0, [], region),
@@ -160,14 +143,10 @@ def _read_comment(comment: Comment, comments: _HeaderComments) -> None:
                 comments.trapping = True
             case "chaos":
                 comments.chaos = bytes.fromhex(rest)
-            case "contents":
-                comments.contents += bytes.fromhex(rest)
             case "configuration":
                 comments.configurations.append(_read_configuration(rest))
-            case "region" if (match := _REGION.fullmatch(rest)) is not None:
-                comments.region = int(match.group(1)), int(match.group(2))
-            case "region":
-                raise ValueError("expected 'argument N, N bytes'")
+            case other:
+                comments.region.read(other, rest)
     except ValueError as error:
         raise HeaderError(f"line {comment.line}: {word.strip()}: {error}") from error
 

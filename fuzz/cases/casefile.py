@@ -15,12 +15,19 @@ from dataclasses import dataclass, replace
 from backend.cranelift.compiler import CompilerPanic, ReadError, isas
 from backend.cranelift.reader import read_file, read_run_command
 from clif.function import Function, format_name
-from clif.outcome import Inputs, Outcomes, words_from_ints
+from clif.outcome import Inputs, Outcomes, Region, words_from_ints
 from clif.printer import print_functions
 from clif.testfile import Comment, RunCommand, TestFile
 from clif.types import I64
-from fuzz.cases.case import Case, has_canonical_nans, no_inputs, reachable_functions, roots_of
+from fuzz.cases.case import (
+    Case,
+    has_canonical_nans,
+    no_inputs,
+    reachable_functions,
+    unreached_mains,
+)
 from fuzz.cases.case_header import CASE_TESTS, HeaderError, format_header, read_header
+from fuzz.cases.drawn_memory import DRAWN, with_drawn_memory
 from fuzz.cases.file_header import (
     BYTE_ORDER_MARK,
     EXPECTS_ERRORS,
@@ -29,6 +36,7 @@ from fuzz.cases.file_header import (
     is_error_comment,
     read_file_header,
 )
+from fuzz.cases.region_lines import RegionLineError, regions_of
 from fuzz.cases.run_lines import (
     Expectation,
     InputLine,
@@ -42,6 +50,10 @@ from fuzz.cases.run_lines import (
 
 class CaseFileError(ValueError):
     """A file is not a case: what is wrong, with the line if one is to blame."""
+
+
+class NotRunError(CaseFileError):
+    """A file is well-formed, but nothing in it is for the executors here: why not."""
 
 
 @dataclass(slots=True, eq=False)
@@ -116,7 +128,7 @@ def read_case(text: str, origin: str = "") -> CaseFile:
     return cases[0]
 
 
-def read_cases(text: str, origin: str = "") -> list[CaseFile]:
+def read_cases(text: str, origin: str = "", memory: Region | None = None) -> list[CaseFile]:
     """Read a case for each function that has input lines, in the order of the file.
 
     A case with several configurations is returned once with each of them. A file without input
@@ -126,9 +138,12 @@ def read_cases(text: str, origin: str = "") -> list[CaseFile]:
 
     Args:
         origin: the cases' origin if the file does not say it.
+        memory: for functions to which the file gives none, if they take an address where it says.
+            Functions that take memory from outside are given drawn memory otherwise.
 
     Raises:
         CaseFileError: there is none, or the file is malformed.
+        NotRunError: it needs what this build does not have, or is for the verifier alone.
     """
     header = read_file_header(text, tuple(isas()))
     try:
@@ -140,7 +155,8 @@ def read_cases(text: str, origin: str = "") -> list[CaseFile]:
         raise CaseFileError(f"Cranelift's reader panicked: {error}") from error
     try:
         blank = read_header(file, header, origin)
-    except HeaderError as error:
+        given = {f.name: region for f, region in regions_of(file, memory)}
+    except (HeaderError, RegionLineError) as error:
         raise CaseFileError(str(error)) from error
     _refuse_what_is_not_for_cases(file, header)
     functions = [function for function, _ in file.functions]
@@ -150,9 +166,13 @@ def read_cases(text: str, origin: str = "") -> list[CaseFile]:
         others = [f for f in functions if f is not main]
         if len(commands) > 1:
             others = reachable_functions(main, others)
-        case = replace(blank, functions=[main, *others])
+        region = given.get(name, blank.inputs.region)
+        case = replace(blank, functions=[main, *others], inputs=Inputs(0, [], region))
         result.append(_with_inputs(case, lines, blank.isas, functions))
     result += _without_inputs(blank, functions, [found.case for found in result])
+    for found in result:
+        if not found.case.inputs.count:
+            found.case.inputs.region = given.get(found.case.main.name)
     return [replace(found, case=case) for found in result for case in found.case.configurations()]
 
 
@@ -160,32 +180,27 @@ def _refuse_what_is_not_for_cases(file: TestFile, header: FileHeader) -> None:
     """Refuse a file that no command can do anything with, with the reason.
 
     Raises:
-        CaseFileError: it has no function, needs features, or expects errors of the verifier.
+        CaseFileError: it has no function.
+        NotRunError: it needs features, or expects errors of the verifier.
     """
     features = [name for name in file.features if not name.startswith("!")]
     if features:
-        raise CaseFileError(features_reason(features))
+        raise NotRunError(features_reason(features))
     if not file.functions:
         raise CaseFileError("no function")
     if header.expects_errors and any(
         is_error_comment(comment.text) for _, comments in file.functions for comment in comments
     ):
-        raise CaseFileError(EXPECTS_ERRORS)
+        raise NotRunError(EXPECTS_ERRORS)
 
 
 def _without_inputs(
     blank: Case, functions: Sequence[Function], found: Sequence[Case]
 ) -> list[CaseFile]:
     """Return cases that are only compiled, for the functions that are in none so far."""
-    done = {id(function) for case in found for function in case.functions}
-    rest = [function for function in functions if id(function) not in done]
-    roots = roots_of(functions)
-    mains = [function for function in rest if function.name in roots]
-    taken = {f.name for main in mains for f in (main, *reachable_functions(main, functions))}
-    # Of functions that only refer to each other, each is a case of its own.
-    mains += [function for function in rest if function.name not in taken]
+    done = {function for case in found for function in case.functions}
     cases = []
-    for main in mains:
+    for main in unreached_mains(functions, done):
         others = reachable_functions(main, [f for f in functions if f is not main])
         case = replace(blank, functions=[main, *others], inputs=no_inputs(main))
         cases.append(CaseFile(case, [], blank.isas))
@@ -255,7 +270,7 @@ def _with_inputs(
             raise CaseFileError(
                 f"region: {name} has no i64 argument {region.param} for its address"
             )
-    expectations = []
+    expectations: list[Expectation | None] = []
     for command in commands:
         results = tuple(literal.bits for literal in command.parsed.expected)
         with _located_errors(Comment(command.line.command, command.number)):
@@ -268,8 +283,11 @@ def _with_inputs(
         words_from_ints(type_, [command.parsed.args[index].bits for command in commands])
         for index, type_ in enumerate(signature.param_types)
     ]
-    inputs = Inputs(len(commands), args, region)
+    case = with_drawn_memory(replace(case, inputs=Inputs(len(commands), args, region)))
     names = {function.name for function in functions}
     found = ((c.number, name_hint(c.line, case.main.name, names)) for c in commands)
-    hints = tuple(f"line {number}: {hint}" for number, hint in found if hint)
-    return CaseFile(replace(case, inputs=inputs), expectations, isas, hints)
+    hints = [f"line {number}: {hint}" for number, hint in found if hint]
+    if case.inputs.region is not region:
+        expectations = [None] * len(commands)
+        hints.append(DRAWN)
+    return CaseFile(case, expectations, isas, tuple(hints))

@@ -140,21 +140,38 @@ def _wrapper(main: Function, region: Region, name: str) -> Function:
     builder = FunctionBuilder(function, OPCODES)
     builder.block = builder.create_block([param.type for param in params])
     slot = builder.stack_slot(max(1, region.size), 16)
-    _emit_contents(builder, slot, region.contents)
+    _emit_contents(builder, slot, region)
     args: list[Value] = list(builder.block.params)
     args.insert(region.param, builder.address(slot))
     callee = builder.external(main.name, main.signature)
     results = builder.ins("call", *args, ref=callee).results
+    _emit_without_pointers(builder, slot, region)
     builder.ins("return", *results, _emit_checksum(builder, slot, region.size))
     return function
 
 
-def _emit_contents(builder: FunctionBuilder, slot: StackSlot, contents: bytes) -> None:
-    address = builder.address(slot)
+def _emit_contents(builder: FunctionBuilder, slot: StackSlot, region: Region) -> None:
+    address, contents = builder.address(slot), region.contents
     for offset, width in _steps(len(contents)):
         word = int.from_bytes(contents[offset : offset + width], "little")
         value = builder.iconst(I64 if width == 8 else I8, word)
         builder.ins("store", value, address, type=value.type, offset=offset)
+    for at, to in region.pointers:
+        place = builder.value("iadd", address, builder.iconst(I64, to))
+        builder.ins("store", place, address, type=I64, offset=at)
+
+
+def _emit_without_pointers(builder: FunctionBuilder, slot: StackSlot, region: Region) -> None:
+    """Put offsets in the place of the pointers that are left, as outcomes have them."""
+    address = builder.address(slot) if region.pointers else None
+    for at, to in region.pointers:
+        assert address is not None
+        offset = builder.iconst(I64, to)
+        found = builder.value("load", address, type=I64, offset=at)
+        place = builder.value("iadd", address, offset)
+        kept = builder.value("icmp", found, place, cond="eq")
+        word = builder.value("select", kept, offset, found)
+        builder.ins("store", word, address, type=I64, offset=at)
 
 
 def _emit_checksum(builder: FunctionBuilder, slot: StackSlot, size: int) -> Value:

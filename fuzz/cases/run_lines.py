@@ -81,18 +81,28 @@ def format_inputs(
         canonical_nans: the bits of NaN results are determined, so that Cranelift's tools, which
             compare bit by bit, can check them.
     """
-    rows = [ints_from_words(words) for words in inputs.args]
-    for row in range(inputs.count):
-        args = [column[row] for column in rows]
-        if inputs.region is not None:
-            args[inputs.region.param] = 0
-        call = f"%{_word(name)}({format_values(types, args)})"
+    for row, call in enumerate(format_calls(f"%{_word(name)}", types, inputs)):
         outcome = None if expected is None else observe(expected, row)
         runnable = outcome is not None and _is_checkable(outcome, canonical_nans=canonical_nans)
         if outcome is not None and inputs.region is None and runnable:
             yield f"; run: {call} == {format_results(outcome.types, outcome.results)}"
         else:
             yield f"; input: {call}{_format_expectation(outcome, inputs.region)}"
+
+
+def format_calls(name: str, types: tuple[Type, ...], inputs: Inputs) -> Iterator[str]:
+    """Yield a call for each input; the address of the region is written as 0.
+
+    Args:
+        name: of the main function, as it is to be written.
+        types: of its parameters.
+    """
+    rows = [ints_from_words(words) for words in inputs.args]
+    for row in range(inputs.count):
+        args = [column[row] for column in rows]
+        if inputs.region is not None:
+            args[inputs.region.param] = 0
+        yield f"{name}({format_values(types, args)})"
 
 
 def _word(name: str) -> str:

@@ -17,6 +17,7 @@ from fuzz.cli.errors import (
     EXIT_NOT_FAILING,
     EXIT_USAGE,
     NotFailingHere,
+    NotRunHere,
     complain,
 )
 from reports.text import printable
@@ -182,7 +183,8 @@ def main() -> None:
         code = _interrupted()
     except click.ClickException as error:
         complain(error.format_message())
-        code = EXIT_NOT_FAILING if isinstance(error, NotFailingHere) else EXIT_USAGE
+        nothing = isinstance(error, NotFailingHere | NotRunHere)
+        code = EXIT_NOT_FAILING if nothing else EXIT_USAGE
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clif.function import format_name
 from fuzz.cli.errors import EXIT_CLEAN, BadInput, complain
 from fuzz.cli.files import emulated_isas, load_cases
-from fuzz.cli.options import file_isas_option, json_option, write_json
+from fuzz.cli.options import file_isas_option, json_option, read_options, write_json
 
 if TYPE_CHECKING:
     from backend.cranelift.releases import Release
+    from clif.outcome import Region
+    from fuzz.cases.casefile import CaseFile
     from fuzz.triage.bisect.search import BisectResult, ReleaseResult
     from fuzz.triage.bisect.tester import CrossReleaseSignature, ReleaseTester
 
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     help="A toolchain of rustup to build releases with: 0.136 and newer need Rust 1.96 and more.",
 )
 @file_isas_option("ISAs to run on, instead of the first one on which the case fails.")
+@read_options
 @json_option
 def command(
     file: str,
@@ -46,6 +50,8 @@ def command(
     last: str | None,
     toolchain: str | None,
     isas: tuple[str, ...] | None,
+    drawn_inputs: int | None,
+    memory: Region | None,
     json_file: str | None,
 ) -> int:
     """Find the first release of Cranelift that fails on a case, or the first that no longer does.
@@ -54,47 +60,70 @@ def command(
     version; or a folder with a Cranelift of your own. A release is built when it is first tested,
     which takes one to two minutes, and kept in the cache folder. A release that was never
     published, does not build, or does not support an instruction or setting of the case cannot
-    say; such releases are listed.
+    say; such releases are listed. Of a file with several cases, each is tested.
 
-    The exit code is 2 if no release is found.
+    The exit code is 2 if no release is found for any case.
+    """
+    if toolchain:
+        os.environ["RUSTUP_TOOLCHAIN"] = toolchain  # for cargo and rustc
+    path = Path(file)
+    cases = load_cases(path, drawn_inputs, memory)
+    releases = _releases(first, last)
+    quiet = json_file == "-"
+    facts, missing = [], []
+    for case_file in cases:
+        name = format_name(case_file.case.main.name)
+        title = f"{file} {name}" if len(cases) > 1 else file
+        found = _bisect(title, releases, *_tester(path, case_file, isas), quiet=quiet)
+        facts.append({"function": name} | _to_json(found))
+        if found.after is None:
+            missing.append(f"{title}: {_no_change(found)}")
+    if json_file is not None:
+        several = {"file": file, "cases": facts}
+        write_json(several if len(cases) > 1 else {"file": file} | facts[0], json_file)
+    if len(missing) == len(cases):
+        raise BadInput("; ".join(missing))
+    for reason in missing:
+        complain(reason)
+    return EXIT_CLEAN
+
+
+def _bisect(
+    title: str,
+    releases: Sequence[Release],
+    tester: ReleaseTester,
+    failure: CrossReleaseSignature | None,
+    *,
+    quiet: bool,
+) -> BisectResult[Release]:
+    """Bisect one case, and print what comes of it.
+
+    Raises:
+        BadInput: a release cannot be looked up.
     """
     from backend.cranelift.release_build import RegistryError
     from fuzz.triage.bisect.search import bisect
 
-    if toolchain:
-        os.environ["RUSTUP_TOOLCHAIN"] = toolchain  # for cargo and rustc
-    path = Path(file)
-    tester, failure = _tester(path, isas)
-    releases = _releases(first, last)
-    quiet = json_file == "-"
     if not quiet:
         what = failure.kind.value if failure else "any failure"
-        click.echo(f"{file}: {what} on {', '.join(tester.isas)}")
+        click.echo(f"{title}: {what} on {', '.join(tester.isas)}")
     try:
         found = bisect(releases, lambda release: _test(release, tester, failure, quiet=quiet))
     except RegistryError as error:
         raise BadInput(str(error)) from error
-    if json_file is not None:
-        write_json({"file": file, **_to_json(found)}, json_file)
     if not quiet:
         for line in _summary(found):
             click.echo(line)
-    if found.after is None:
-        raise BadInput(f"{file}: {_no_change(found)}")
-    return EXIT_CLEAN
+    return found
 
 
 def _tester(
-    path: Path, isas: tuple[str, ...] | None
+    path: Path, case_file: CaseFile, isas: tuple[str, ...] | None
 ) -> tuple[ReleaseTester, CrossReleaseSignature | None]:
-    """Return the tester, and how the case fails with the linked Cranelift, if it does."""
+    """Return the tester of a case, and how it fails with the linked Cranelift, if it does."""
     from backend.cranelift.compiler import SettingsError
     from fuzz.triage.bisect.tester import ReleaseTester, cranelift_failures
 
-    cases = load_cases(path)
-    if len(cases) > 1:
-        raise BadInput(f"{path}: {len(cases)} cases; bisect takes one")
-    case_file = cases[0]
     if case_file.case.chaos:
         raise BadInput(f"{path}: other releases have no chaos mode to replay it with")
     every = isas or emulated_isas(case_file, path)

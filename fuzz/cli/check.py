@@ -10,9 +10,17 @@ import click
 from backend.isa.registry import DEFAULT_ISAS, ISAS
 from fuzz.cli.errors import EXIT_CLEAN, EXIT_FINDINGS, BadInput
 from fuzz.cli.files import expand, read_text
-from fuzz.cli.options import json_option, split_names, without_aliases, write_json
+from fuzz.cli.options import (
+    compile_timeout_option,
+    json_option,
+    read_options,
+    split_names,
+    without_aliases,
+    write_json,
+)
 
 if TYPE_CHECKING:
+    from clif.outcome import Region
     from fuzz.filetests.report import FileReport
 
 EXECUTORS = ("interp", *ISAS)
@@ -39,8 +47,17 @@ def _split_executors(_: click.Context, __: click.Parameter, value: str) -> tuple
     metavar="NAME,...",
     help="What runs the commands: interp (the reference interpreter) and emulated ISAs.",
 )
+@read_options
+@compile_timeout_option
 @json_option
-def command(paths: tuple[str, ...], executors: tuple[str, ...], json_file: str | None) -> int:
+def command(
+    paths: tuple[str, ...],
+    executors: tuple[str, ...],
+    drawn_inputs: int | None,
+    memory: Region | None,
+    timeout: float,
+    json_file: str | None,
+) -> int:
     """Run the run commands of Cranelift's filetests, and report which results are as expected.
 
     A folder stands for all .clif files below it. Compiled code is run for files with 'test run', on
@@ -54,6 +71,9 @@ def command(paths: tuple[str, ...], executors: tuple[str, ...], json_file: str |
     If a function does float arithmetic, any NaN equals any other, as CLIF does not define the bits
     of a NaN. In other functions, with enable_nan_canonicalization, and for '!=', all bits count.
 
+    A function with memory, and one without run commands for which inputs are drawn, is compared
+    with the interpreter.
+
     The exit code is 1 if anything failed, 2 if no file could be read.
     """
     from fuzz.filetests.report import lines, summary, to_json
@@ -61,7 +81,7 @@ def command(paths: tuple[str, ...], executors: tuple[str, ...], json_file: str |
     reports = []
     read = 0
     for path in expand(paths):
-        report = _check(path, executors)
+        report = _check(path, executors, drawn_inputs or 0, memory, timeout)
         reports.append(report)
         read += not report.unread
         if json_file != "-" and (read or not report.unread):
@@ -75,7 +95,13 @@ def command(paths: tuple[str, ...], executors: tuple[str, ...], json_file: str |
     return EXIT_FINDINGS if any(report.failed for report in reports) else EXIT_CLEAN
 
 
-def _check(path: Path, executors: tuple[str, ...]) -> FileReport:
+def _check(
+    path: Path,
+    executors: tuple[str, ...],
+    drawn_inputs: int,
+    memory: Region | None,
+    timeout: float,
+) -> FileReport:
     from fuzz.filetests.check import check_text, unreadable
 
     try:
@@ -83,4 +109,11 @@ def _check(path: Path, executors: tuple[str, ...]) -> FileReport:
     except BadInput as error:
         reason = error.format_message().removeprefix(f"{path}: ")
         return unreadable(str(path), reason, executors)
-    return check_text(str(path), text, executors)
+    return check_text(
+        str(path),
+        text,
+        executors,
+        drawn_inputs=drawn_inputs,
+        memory=memory,
+        compile_seconds=timeout,
+    )

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from fuzz.cli.errors import EXIT_CLEAN, BadInput
-from fuzz.cli.options import isa_option, json_option, write_json
+from fuzz.cli.options import isa_option, json_option, read_options, write_json
 
 if TYPE_CHECKING:
+    from clif.outcome import Region
     from fuzz.corpus.files import Rejections
 
 _SHOWN = 12
@@ -38,8 +39,16 @@ def command(context: click.Context) -> None:
 @click.argument("folder", type=_FOLDER)
 @click.argument("out", type=_OUT)
 @isa_option
+@read_options
 @json_option
-def import_(folder: Path, out: Path, isas: tuple[str, ...], json_file: str | None) -> int:
+def import_(
+    folder: Path,
+    out: Path,
+    isas: tuple[str, ...],
+    drawn_inputs: int | None,
+    memory: Region | None,
+    json_file: str | None,
+) -> int:
     """Make cases from .clif files.
 
     FOLDER has files such as Cranelift's filetests, also in folders below it. Each function with run
@@ -48,10 +57,12 @@ def import_(folder: Path, out: Path, isas: tuple[str, ...], json_file: str | Non
     reason; --json says what became of each file.
     """
     from fuzz.corpus.importer import import_folder
+    from fuzz.generate.drawn_inputs import DRAWN_INPUTS
 
     try:
         out.mkdir(parents=True, exist_ok=True)
-        found = import_folder(folder, out, isas)
+        count = DRAWN_INPUTS if drawn_inputs is None else drawn_inputs
+        found = import_folder(folder, out, isas, drawn_inputs=count, memory=memory)
     except OSError as error:
         raise BadInput(f"{error.filename or out}: {error.strerror}") from error
     _require_files(folder, len(found.files))

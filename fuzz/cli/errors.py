@@ -28,6 +28,15 @@ class NotFailingHere(click.ClickException):
     exit_code = EXIT_NOT_FAILING
 
 
+class NotRunHere(click.ClickException):
+    """A file is well-formed, but not for the executors here: another platform's, for example.
+
+    Commands that look for a failure report that there is none.
+    """
+
+    exit_code = EXIT_NOT_FAILING
+
+
 def worse(one: int, other: int) -> int:
     """Return the exit code that says more: bad input, then findings, then nothing failing."""
     order = (EXIT_CLEAN, EXIT_NOT_FAILING, EXIT_FINDINGS, EXIT_USAGE)

@@ -7,25 +7,41 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backend.isa.registry import DEFAULT_ISAS, ISAS
-from fuzz.cli.errors import BadInput, complain
+from fuzz.cli.errors import BadInput, NotRunHere, complain
 
 if TYPE_CHECKING:
     from backend.cranelift.fired_rules import FiredRules
+    from clif.outcome import Region
     from fuzz.cases.casefile import CaseFile
 
 
-def load_cases(path: Path) -> list[CaseFile]:
+def load_cases(
+    path: Path, drawn_inputs: int | None = None, memory: Region | None = None
+) -> list[CaseFile]:
     """Return the cases in a file.
+
+    Args:
+        drawn_inputs: how many inputs are drawn for a case without any; None for none.
+        memory: for functions to which the file gives none.
 
     Raises:
         BadInput: the file cannot be read, or holds no case.
+        NotRunHere: it needs what this build does not have.
     """
-    from fuzz.cases.casefile import CaseFileError, read_cases
+    from fuzz.cases.casefile import CaseFileError, NotRunError, read_cases
+    from fuzz.generate.drawn_inputs import with_drawn_inputs
 
     try:
-        return read_cases(read_text(path), origin=path.name)
+        cases = read_cases(read_text(path), path.name, memory)
+    except NotRunError as error:
+        raise NotRunHere(f"{path}: not run: {error}") from error
     except CaseFileError as error:
         raise BadInput(f"{path}: {error}") from error
+    for found in cases if drawn_inputs is not None else ():
+        if drawn_inputs is not None and not found.case.inputs.count:
+            found.case = with_drawn_inputs(found.case, drawn_inputs)
+            found.expectations = [None] * found.case.inputs.count
+    return cases
 
 
 def expand(names: Iterable[str]) -> list[Path]:
@@ -74,13 +90,13 @@ def emulated_isas(case_file: CaseFile, path: Path) -> tuple[str, ...]:
     """Return the emulated ISAs that a file names, or the default ones if it names none.
 
     Raises:
-        BadInput: none of those that it names is emulated; the reason is that of ``check``.
+        NotRunHere: none of those that it names is emulated; the reason is that of ``check``.
     """
     from fuzz.cases.file_header import foreign_reason
 
     named = tuple(isa for isa in case_file.isas if isa in ISAS)
     if case_file.isas and not named:
-        raise BadInput(f"{path}: {foreign_reason(case_file.isas)}")
+        raise NotRunHere(f"{path}: not run: {foreign_reason(case_file.isas)}")
     return named or DEFAULT_ISAS
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,19 +12,26 @@ import click
 from fuzz.cli.errors import (
     EXIT_CLEAN,
     EXIT_INTERRUPTED,
-    EXIT_NOT_FAILING,
-    EXIT_USAGE,
     BadInput,
     NotFailingHere,
+    NotRunHere,
     complain,
     worse,
 )
 from fuzz.cli.files import emulated_isas, load_cases, read_text
-from fuzz.cli.options import file_isas_option, json_option, timeout_option, write_json
+from fuzz.cli.options import (
+    file_isas_option,
+    json_option,
+    read_options,
+    timeout_option,
+    write_json,
+)
 from fuzz.differential.finding import FindingKind
 
 if TYPE_CHECKING:
+    from clif.outcome import Region
     from fuzz.cases.case import Case
+    from fuzz.cases.casefile import CaseFile
     from fuzz.differential.failure_signature import FailureSignature
     from fuzz.differential.recorded_failure import RecordedFailure
     from fuzz.minimize.engine import Minimizer, MinimizerProgress
@@ -59,6 +67,7 @@ if TYPE_CHECKING:
     type=click.Choice([kind.value for kind in FindingKind]),
     help="The kind of failure to keep; unsupported is an instruction that an ISA lacks.",
 )
+@read_options
 @timeout_option
 @json_option
 def command(
@@ -67,6 +76,8 @@ def command(
     isas: tuple[str, ...] | None,
     predicate: str | None,
     kind: str | None,
+    drawn_inputs: int | None,
+    memory: Region | None,
     timeout: float,
     json_file: str | None,
 ) -> int:
@@ -90,14 +101,20 @@ def command(
             target = out / file.name
         try:
             own, interrupted = _minimize_file(
-                file, target, isas, predicate, kind, timeout, quiet="-" in (json_file, str(target))
+                file,
+                target,
+                partial(load_cases, drawn_inputs=drawn_inputs, memory=memory),
+                isas,
+                predicate,
+                kind,
+                timeout,
+                quiet="-" in (json_file, str(target)),
             )
-        except (BadInput, NotFailingHere) as error:
+        except (BadInput, NotFailingHere, NotRunHere) as error:
             if not several:
                 raise
             complain(error.format_message())
-            missing = isinstance(error, NotFailingHere)
-            code = worse(code, EXIT_NOT_FAILING if missing else EXIT_USAGE)
+            code = worse(code, error.exit_code)
             continue
         facts.append(own)
         if interrupted:
@@ -118,6 +135,7 @@ def _make_folder(folder: Path) -> None:
 def _minimize_file(
     file: Path,
     target: Path,
+    read: Callable[[Path], list[CaseFile]],
     isas: tuple[str, ...] | None,
     predicate: str | None,
     kind: str | None,
@@ -127,18 +145,22 @@ def _minimize_file(
 ) -> tuple[dict[str, object], bool]:
     """Minimise the case of a file, and write the result to another one.
 
+    Args:
+        read: reads the cases of the file.
+
     Returns:
         The facts for ``--json``, and whether it was interrupted.
 
     Raises:
-        BadInput: the case cannot be read.
-        NotFailingHere: it does not fail.
+        BadInput: the file cannot be read.
+        NotFailingHere: the case does not fail.
+        NotRunHere: it is for none of the emulated ISAs.
     """
     from fuzz.differential.recorded_failure import read_recorded_failure
     from fuzz.minimize.engine import Minimizer, NotFailing, describe
     from fuzz.minimize.registry import PASSES
 
-    cases = load_cases(file)
+    cases = read(file)
     isas = isas or emulated_isas(cases[0], file)
     recorded = None if predicate or kind else read_recorded_failure(read_text(file))
     test = _test(isas, predicate, kind, timeout, recorded)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from enum import Enum
 from functools import partial, wraps
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import click
 
@@ -19,6 +19,9 @@ from backend.isa.registry import ISAS, find_isa
 from fuzz.campaign.plan import ORACLE_NAMES, CampaignPlan
 from fuzz.cases.case_options import CASE_FIELDS, INGREDIENTS, CaseOptions, Source
 from fuzz.cli.errors import BadInput
+
+if TYPE_CHECKING:
+    from clif.outcome import Region
 
 F = TypeVar("F", bound=Callable[..., Any])
 #: The defaults of all options that make a plan are said there.
@@ -225,6 +228,16 @@ timeout_option = click.option(
 )
 
 
+compile_timeout_option = click.option(
+    "--timeout",
+    type=Duration(0.1),
+    default=10.0,
+    show_default=True,
+    metavar="DURATION",
+    help="Time limit for compiling a case for one ISA; exceeding it is a failure, too.",
+)
+
+
 def file_isas_option(text: str) -> Callable[[F], F]:
     """Make the option ``--isa`` of a command on files; None if it is not given."""
 
@@ -234,6 +247,37 @@ def file_isas_option(text: str) -> Callable[[F], F]:
         return None if value is None else split_isas(context, parameter, value)
 
     return click.option("--isa", "isas", callback=callback, metavar="ISA,...", help=text)
+
+
+def _read_memory(_: click.Context, __: click.Parameter, value: str | None) -> Region | None:
+    from fuzz.cases.region_lines import RegionLineError, region_of_text
+
+    try:
+        return None if value is None else region_of_text(value)
+    except RegionLineError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+drawn_inputs_option = click.option(
+    "--inputs",
+    "drawn_inputs",
+    type=click.IntRange(1, 65536),
+    metavar="N",
+    help="Draw N inputs for a function without run commands, which is only compiled otherwise.",
+)
+memory_option = click.option(
+    "--memory",
+    callback=_read_memory,
+    metavar="LINES",
+    help="Memory for functions to which their file gives none, as the comments of a case say it: "
+    "'region: argument 0, 96 bytes; pointer: 48 -> 64; contents: 0102'. Functions with a vmctx "
+    "parameter get drawn memory otherwise.",
+)
+
+
+def read_options(function: F) -> F:
+    """Add the options of how cases are read from files that say less than a case does."""
+    return _add(function, (drawn_inputs_option, memory_option))
 
 
 def case_options(function: F) -> F:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,11 +14,22 @@ from fuzz.cli.errors import (
     EXIT_NOT_FAILING,
     EXIT_USAGE,
     BadInput,
+    NotRunHere,
     complain,
     worse,
 )
 from fuzz.cli.files import expand, load_cases, read_text, require_fired_rules
-from fuzz.cli.options import file_isas_option, json_option, write_json
+from fuzz.cli.options import (
+    compile_timeout_option,
+    file_isas_option,
+    json_option,
+    read_options,
+    write_json,
+)
+from reports.text import printable
+
+if TYPE_CHECKING:
+    from clif.outcome import Region
 
 
 @click.command(
@@ -34,36 +47,34 @@ from fuzz.cli.options import file_isas_option, json_option, write_json
     show_default=True,
     help="The reference interpreter alone, or Cranelift's own interpreter as well.",
 )
-@click.option(
-    "--inputs",
-    "count",
-    type=click.IntRange(1, 65536),
-    metavar="N",
-    help="Draw N inputs for a function without run commands, which is only compiled otherwise.",
-)
+@read_options
 @click.option("--code", is_flag=True, help="Print the machine code of each ISA, too.")
 @click.option("--rules", is_flag=True, help="Print the ISLE rules that fired for each ISA, too.")
+@compile_timeout_option
 @json_option
 def command(
     files: tuple[str, ...],
     isas: tuple[str, ...] | None,
     oracle: str,
-    count: int | None,
+    drawn_inputs: int | None,
+    memory: Region | None,
     code: bool,
     rules: bool,
+    timeout: float,
     json_file: str | None,
 ) -> int:
     """Run case files again, and print which executors agree.
 
     Each case is run by the reference interpreter (the oracle) and as emulated machine code of each
     ISA. FILE may be a folder, which stands for the .clif files below it. The exit code is 1 if
-    executors disagree or a case fails, 2 for a file that cannot be run, 3 if the failure that a
-    file records does not show with this build. Known faults of the emulator do not count.
+    executors disagree or a case fails, 2 for a file that cannot be read, 3 if the failure that a
+    file records does not show with this build. Known faults of the emulator do not count, nor
+    does what is not run, for which a reason is given.
     """
     from fuzz.cases.build_identity import build_identity, other_build
 
     worst = EXIT_CLEAN
-    facts = []
+    facts: list[dict[str, object]] = []
     builds = set()
     for path in expand(files):
         try:
@@ -72,8 +83,16 @@ def command(
                 builds.add(build)
                 complain(f"{path}: made by another build: {build}; this is {build_identity()}")
             entries, exit_code = _replay_file(
-                path, isas, count, oracle == "both", code, rules, quiet=json_file == "-"
+                path,
+                _Options(isas, drawn_inputs, memory, oracle == "both", code, rules, timeout),
+                quiet=json_file == "-",
             )
+        except NotRunHere as error:
+            reason = error.format_message()
+            if json_file != "-":
+                click.echo(printable(reason))
+            facts.append({"file": str(path), "not_run": reason.partition("not run: ")[2]})
+            continue
         except BadInput as error:
             complain(error.format_message())
             worst = EXIT_USAGE
@@ -85,49 +104,63 @@ def command(
     return worst
 
 
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What the user asks for.
+
+    Attributes:
+        isas: those to run on instead of those that files name.
+        second: whether to ask the second oracle, too.
+        code, rules: whether to print machine code, and rules.
+        timeout: seconds that compiling may take.
+    """
+
+    isas: tuple[str, ...] | None
+    drawn_inputs: int | None
+    memory: Region | None
+    second: bool
+    code: bool
+    rules: bool
+    timeout: float
+
+
 def _replay_file(
-    path: Path,
-    isas: tuple[str, ...] | None,
-    count: int | None,
-    second: bool,
-    code: bool,
-    rules: bool,
-    *,
-    quiet: bool,
+    path: Path, options: _Options, *, quiet: bool
 ) -> tuple[list[dict[str, object]], int]:
     """Replay a file; return its cases' results as JSON, and the exit code.
 
     Raises:
         BadInput: the file cannot be read, or its settings do not exist.
+        NotRunHere: it is not for this build or its ISAs.
     """
     from backend.cranelift.compiler import SettingsError
     from fuzz.cli.files import emulated_isas
-    from fuzz.corpus.importer import with_drawn_inputs
     from fuzz.differential.explain import fired_notes, fired_to_json
     from fuzz.differential.pipeline import Pipeline
     from fuzz.differential.recorded_failure import read_recorded_failure, shown
     from fuzz.reporting.replay import disassembly, lines, replay, to_json
 
-    fired_rules = require_fired_rules() if rules else None
+    fired_rules = require_fired_rules() if options.rules else None
     recorded = read_recorded_failure(read_text(path))
     facts: list[dict[str, object]] = []
     worst = EXIT_CLEAN
-    for case_file in load_cases(path):
-        if count is not None and not case_file.case.inputs.count:
-            case_file.case = with_drawn_inputs(case_file.case, count)
-            case_file.expectations = [None] * case_file.case.inputs.count
-        if isas:  # run on these even if the file names others
+    for case_file in load_cases(path, options.drawn_inputs, options.memory):
+        if options.isas:  # run on these even if the file names others
             case_file.case.isas = ()
-        named = isas or emulated_isas(case_file, path)
-        pipeline = Pipeline(named, second=second, fired_rules=fired_rules)
+        pipeline = Pipeline(
+            options.isas or emulated_isas(case_file, path),
+            second=options.second,
+            fired_rules=fired_rules,
+            compile_seconds=options.timeout,
+        )
         try:
             replayed = replay(case_file, pipeline)
         except (SettingsError, ValueError) as error:
             raise BadInput(f"{path}: {error}") from error
-        if not replayed.agrees:
-            worst = worse(worst, EXIT_FINDINGS if replayed.disputed else EXIT_USAGE)
+        if replayed.disputed:
+            worst = worse(worst, EXIT_FINDINGS)
         gone = recorded is not None and not shown(recorded, replayed.failures)
-        if gone and worst != EXIT_USAGE:
+        if gone:
             worst = EXIT_NOT_FAILING
         facts.append({"file": str(path)} | to_json(replayed))
         if fired_rules is not None:
@@ -135,7 +168,7 @@ def _replay_file(
         if not quiet:
             first, *rest = lines(replayed)
             fired = (f"  {line}" for line in fired_notes(fired_rules, replayed.runs))
-            more = disassembly(replayed) if code else ()
+            more = disassembly(replayed) if options.code else ()
             missing = [f"  does not fail here as the file records: {recorded}"] * gone
             click.echo("\n".join([f"{path}: {first}", *rest, *missing, *fired, *more]))
     return facts, worst

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,13 +16,16 @@ from fuzz.cli.errors import (
     EXIT_INTERRUPTED,
     EXIT_NOT_FAILING,
     BadInput,
+    NotRunHere,
     complain,
 )
 from fuzz.cli.files import emulated_isas, expand, load_cases, read_text
-from fuzz.cli.options import json_option, timeout_option, write_json
+from fuzz.cli.options import json_option, read_options, timeout_option, write_json
 from reports.text import printable
 
 if TYPE_CHECKING:
+    from clif.outcome import Region
+    from fuzz.cases.casefile import CaseFile
     from fuzz.minimize.child import IsolatedTest
     from fuzz.triage.deduplicate import Deduplicated, DistinctFault, MinimalCase, NamedCase
 
@@ -52,6 +55,7 @@ _SHOWN = 20
     is_flag=True,
     help="Run cases on this machine's CPU as well, in a child process.",
 )
+@read_options
 @timeout_option
 @json_option
 def command(
@@ -59,6 +63,8 @@ def command(
     out: Path | None,
     no_attribution: bool,
     host: bool,
+    drawn_inputs: int | None,
+    memory: Region | None,
     timeout: float,
     json_file: str | None,
 ) -> int:
@@ -72,7 +78,9 @@ def command(
     """
     from fuzz.triage.deduplicate import deduplicate
 
-    entries, unreadable = _read_all(files, timeout)
+    entries, unreadable = _read_all(
+        files, lambda path: _entries(path, load_cases(path, drawn_inputs, memory), timeout)
+    )
     progress = _Progress(len(entries))
     found = deduplicate(
         [entry.named for entry in entries.values()],
@@ -112,18 +120,23 @@ class _Entry:
     minimized: Path
 
 
-def _read_all(files: Iterable[str], timeout: float) -> tuple[dict[str, _Entry], int]:
+def _read_all(
+    files: Iterable[str], read: Callable[[Path], Iterator[_Entry]]
+) -> tuple[dict[str, _Entry], int]:
     """Read the cases of all files.
 
+    Args:
+        read: reads the cases of one.
+
     Returns:
-        The cases by name, and how many files could not be read.
+        The cases by name, and how many files could not be read, or are not run here.
     """
     entries: dict[str, _Entry] = {}
     unreadable = 0
     for path in _expand(files):
         try:
-            entries |= {entry.named.name: entry for entry in _entries(path, timeout)}
-        except BadInput as error:
+            entries |= {entry.named.name: entry for entry in read(path)}
+        except (BadInput, NotRunHere) as error:
             complain(error.format_message())
             unreadable += 1
     return entries, unreadable
@@ -144,7 +157,7 @@ def _expand(names: Iterable[str]) -> Iterator[Path]:
         yield from paths
 
 
-def _entries(path: Path, timeout: float) -> Iterator[_Entry]:
+def _entries(path: Path, cases: Sequence[CaseFile], timeout: float) -> Iterator[_Entry]:
     from fuzz.differential.recorded_failure import read_recorded_failure
     from fuzz.differential.runner import PlainRunner
     from fuzz.minimize.child import IsolatedTest
@@ -152,7 +165,7 @@ def _entries(path: Path, timeout: float) -> Iterator[_Entry]:
     from fuzz.triage.deduplicate import NamedCase
     from fuzz.triage.minimized_files import minimized_path
 
-    cases, text = load_cases(path), read_text(path)
+    text = read_text(path)
     recorded = read_recorded_failure(text)
     for case_file in cases:
         function = case_file.case.main.name if len(cases) > 1 else ""

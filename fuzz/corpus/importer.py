@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -12,17 +12,14 @@ from typing import Final
 from backend.cranelift.compiler import SettingsError
 from backend.whole_file import write_whole
 from clif.function import format_name
-from clif.outcome import Inputs, Status
+from clif.outcome import Region, Status
 from fuzz.cases.case import Case
-from fuzz.cases.casefile import CaseFileError, print_case, read_cases
+from fuzz.cases.casefile import CaseFileError, NotRunError, print_case, read_cases
 from fuzz.cases.file_header import foreign_reason
 from fuzz.corpus.files import Rejections, read_text
 from fuzz.differential.pipeline import Pipeline
-from fuzz.entropy import PrngEntropy
-from fuzz.generate.inputs import draw_inputs
+from fuzz.generate.drawn_inputs import DRAWN_INPUTS, with_drawn_inputs
 
-#: Inputs drawn for a function without run commands.
-DRAWN_INPUTS: Final = 8
 _UNSAFE: Final = re.compile(r"[^\w.-]")
 
 
@@ -67,7 +64,14 @@ class Imported:
         return free
 
 
-def import_folder(folder: Path, out: Path, isas: Sequence[str]) -> Imported:
+def import_folder(
+    folder: Path,
+    out: Path,
+    isas: Sequence[str],
+    *,
+    drawn_inputs: int = DRAWN_INPUTS,
+    memory: Region | None = None,
+) -> Imported:
     """Write a case for every function with run commands, and every other one that none calls.
 
     Run commands become the case's inputs; for a function without them, inputs are drawn. A case is
@@ -77,6 +81,8 @@ def import_folder(folder: Path, out: Path, isas: Sequence[str]) -> Imported:
     Args:
         folder: with ``.clif`` files, also in folders below it.
         out: a folder for the cases, one file for each.
+        drawn_inputs: how many inputs a function without run commands gets.
+        memory: for functions to which their file gives none.
 
     Raises:
         OSError: ``out`` cannot be written.
@@ -86,7 +92,8 @@ def import_folder(folder: Path, out: Path, isas: Sequence[str]) -> Imported:
     for path in sorted(folder.rglob("*.clif")):
         file = found.files[str(path)] = ImportedFile()
         text = read_text(path, file.rejections)
-        for case in _cases_to_import(text, path, file.rejections) if text else ():
+        for read in _cases_to_import(text, path, file.rejections, memory) if text else ():
+            case = read if read.inputs.count else with_drawn_inputs(read, drawn_inputs)
             where = f"{path} {format_name(case.main.name)}"
             taken = _accepted(case, pipelines, file.rejections, where)
             if taken is not None:
@@ -98,29 +105,19 @@ def import_folder(folder: Path, out: Path, isas: Sequence[str]) -> Imported:
     return found
 
 
-def _cases_to_import(text: str, path: Path, rejections: Rejections) -> Iterator[Case]:
+def _cases_to_import(
+    text: str, path: Path, rejections: Rejections, memory: Region | None
+) -> list[Case]:
     try:
-        cases = read_cases(text, path.name)
+        cases = read_cases(text, path.name, memory)
     except CaseFileError as error:
         # Of the same mistake in several places, only the place differs.
         reason = re.sub(r"^line \d+: ", "", str(error)).partition(" in '")[0]
-        rejections.note(f"cannot be read: {reason}", str(path))
-        return
-    for found in cases:
-        yield found.case if found.case.inputs.count else with_drawn_inputs(found.case)
-
-
-def with_drawn_inputs(case: Case, count: int = DRAWN_INPUTS) -> Case:
-    """Return a case with drawn inputs: always the same for functions of one name.
-
-    Args:
-        count: how many; a function without parameters has only one.
-    """
-    main = case.main
-    entropy = PrngEntropy((len(main.name), *main.name.encode()))
-    types = main.signature.param_types
-    inputs = draw_inputs(entropy, types, count, None) if types else Inputs(1, [])
-    return replace(case, inputs=inputs, settings={"opt_level": "speed"} | case.settings)
+        if not isinstance(error, NotRunError):
+            reason = f"cannot be read: {reason}"
+        rejections.note(reason, str(path))
+        return []
+    return [found.case for found in cases]
 
 
 def _accepted(
@@ -145,7 +142,7 @@ def _accepted(
             rejections.note(verdict.rejected[0] if verdict.rejected else "does not end", where)
         elif (verdict.expected.status == Status.VIOLATED).any():
             rejections.note(next(iter(verdict.expected.details.values())), where)
-        elif any(code == "heap_oob" for code in verdict.expected.traps.values()):
+        elif case.inputs.region is None and "heap_oob" in verdict.expected.traps.values():
             rejections.note("uses memory that it is not given", where)
         else:
             able.append(isa)

@@ -15,6 +15,7 @@ from backend.cranelift.compiler import (
 )
 from backend.cranelift.interpreter import NAME as SECOND
 from backend.cranelift.interpreter_faults import InterpreterFault
+from backend.cranelift.time_limit import CompileTimeoutError
 from backend.emulator.emulator_faults import Effect, EmulatorFault, find_faults
 from backend.emulator.linker import Compiled
 from backend.isa.registry import ISAS
@@ -58,6 +59,13 @@ def compiler_failure(isa: str, error: VerifierError | CompileError | CompilerPan
     message = " ".join(error.message.split())
     explanation = (f"in {format_name(error.function)}: {message}",)
     return Finding(kind, isa, _without_entities(message), explanation)
+
+
+def compile_timeout(case: Case, isa: str, error: CompileTimeoutError) -> Finding:
+    """Return the finding of a compilation that did not end in time."""
+    opcodes = opcodes_in_bucket(case.functions)
+    detail = "took too long in compile" + f": {opcodes}" * bool(opcodes)
+    return Finding(FindingKind.COMPILE_TIMEOUT, isa, detail, (error.message,))
 
 
 def unsupported(case: Case, isa: str, error: UnsupportedError) -> Finding | str:

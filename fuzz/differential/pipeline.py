@@ -24,6 +24,7 @@ from backend.cranelift.compiler import (
     UnsupportedError,
 )
 from backend.cranelift.fired_rules import FiredRules
+from backend.cranelift.time_limit import CompileTimeoutError, compile_within
 from backend.emulator.convention import ConventionError
 from backend.emulator.driver import SignatureError
 from backend.emulator.executor import StackError
@@ -37,6 +38,7 @@ from clif.outcome import Outcomes, Status
 from clif.printer import print_functions
 from fuzz.cases.case import Case, effective_settings, has_canonical_nans
 from fuzz.cases.compare import Difference, compare
+from fuzz.cases.drawn_memory import outside_memory_reason
 from fuzz.differential import diagnosis
 from fuzz.differential.agreement import outlier_on_all
 from fuzz.differential.crosscheck import CrossChecker
@@ -108,6 +110,7 @@ class Pipeline:
         fuel: instructions that the oracle executes for one input.
         fired_rules: records which ISLE rules fire on each ISA.
         compiler: compiles a case for an ISA; it is handed the functions as they were read.
+        compile_seconds: how long that may take; None for no limit.
         on_stage: called before each stage, so that a supervisor knows where this process died.
         on_configuration: called with the number of each configuration before it is compiled.
     """
@@ -121,6 +124,7 @@ class Pipeline:
         fuel: int = DEFAULT_FUEL,
         fired_rules: FiredRules | None = None,
         compiler: Callable[[Case, str, Functions], Sequence[CompiledCode]] = compile_case,
+        compile_seconds: float | None = None,
         on_stage: Callable[[Stage], None] | None = None,
         on_configuration: Callable[[int], None] | None = None,
     ) -> None:
@@ -130,6 +134,7 @@ class Pipeline:
         self.fuel = fuel
         self.fired_rules = fired_rules
         self.compiler = compiler
+        self.compile_seconds = compile_seconds
         self.on_stage = on_stage
         self.on_configuration = on_configuration
         self._executors = {isa: executor_for(isa) for isa in self.isas}
@@ -202,6 +207,10 @@ class Pipeline:
             Whether there are outcomes to compare with. An input whose calls are nested too deeply
             for the oracle ends in the emulator; one that goes on for ever is left out there.
         """
+        reason = outside_memory_reason(case.main, case.inputs.region)
+        if reason:
+            verdict.rejected.append(f"oracle: {reason}")
+            return False
         start = self._begin(Stage.INTERPRET)
         try:
             verdict.expected = self.oracle(case, self.fuel)
@@ -220,7 +229,8 @@ class Pipeline:
     def _compile(self, case: Case, functions: Functions, run: IsaRun, verdict: Verdict) -> bool:
         start = self._begin(Stage.COMPILE)
         try:
-            run.compiled = self.compiler(case, run.isa, functions)
+            compile_ = partial(self.compiler, case, run.isa, functions)
+            run.compiled = compile_within(self.compile_seconds, compile_)
             run.live_instructions = sum(code.instructions for code in run.compiled)
             return True
         except UnsupportedError as error:
@@ -232,6 +242,8 @@ class Pipeline:
                     verdict.unsupported.append(
                         diagnosis.missing_instruction(run.isa, reason, error)
                     )
+        except CompileTimeoutError as error:
+            verdict.findings.append(diagnosis.compile_timeout(case, run.isa, error))
         except diagnosis.COMPILER_FAILURES as error:
             if reason := diagnosis.refusal(run.isa, case.functions, error):
                 verdict.rejected.append(reason)
@@ -340,13 +352,15 @@ class Pipeline:
         """Return the finding of a run with differences, and decide whose fault they are.
 
         A spurious memory fault of the emulator is confirmed by running again with padding after
-        the regions: it must disappear.
+        the regions: it must disappear. That inputs differ which did not before means nothing, since
+        the padding keeps them from trapping.
         """
         suspects = diagnosis.spurious_faults(run.isa, run.compiled)
         if suspects:
             padded = self._outcomes(case, run, code, expected, guard_padding=True)
             differences = compare(expected, padded, canonical_nans=has_canonical_nans(case))
-            remaining = [d for d in differences if d.input not in run.open]
+            before = {difference.input for difference in run.differences}
+            remaining = [d for d in differences if d.input in before]
             if not remaining:
                 return diagnosis.emulator_fault(case, run.isa, suspects, run.differences)
             run.outcomes, run.differences = padded, remaining

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from backend.isa.registry import ISAS
-from clif.function import format_name
+from clif.function import Function, format_name
+from clif.outcome import Inputs, Region
+from fuzz.cases.case import Case, unreached_mains
+from fuzz.cases.drawn_memory import DRAWN
 from fuzz.cases.file_header import features_reason
+from fuzz.cases.run_lines import format_calls
+from fuzz.filetests.compared import ComparedInputs, compare_with_interpreter
 from fuzz.filetests.emulated import compile_only, emulate
 from fuzz.filetests.filetest import (
     Filetest,
@@ -16,15 +21,29 @@ from fuzz.filetests.filetest import (
 from fuzz.filetests.interpreted import interpret
 from fuzz.filetests.report import FileReport
 from fuzz.filetests.results import CommandResult, CommandStatus, failed, skipped
+from fuzz.generate.drawn_inputs import with_drawn_inputs
 
 
-def check_text(path: str, text: str, executors: tuple[str, ...]) -> FileReport:
+def check_text(
+    path: str,
+    text: str,
+    executors: tuple[str, ...],
+    *,
+    drawn_inputs: int = 0,
+    memory: Region | None = None,
+    compile_seconds: float | None = None,
+) -> FileReport:
     """Read a file, run its run commands, and compile the functions that have none.
 
     Args:
         executors: ``interp`` and names of emulated ISAs.
+        drawn_inputs: how many inputs are drawn for a function without run commands; for none it is
+            only compiled.
+        memory: for functions to which the file gives none, if they take an address where it says.
+        compile_seconds: how long the compiler may take for a function; None for no limit.
     """
-    filetest = read_filetest(text)
+    filetest = read_filetest(text, memory)
+    filetest.compile_seconds = compile_seconds
     report = FileReport(
         path,
         executors,
@@ -33,16 +52,22 @@ def check_text(path: str, text: str, executors: tuple[str, ...]) -> FileReport:
         hints=filetest.hints,
     )
     for name, commands in filetest.commands.items():
+        if filetest.draws_memory(name):
+            report.hints.append(FiletestProblem(commands[0].line, DRAWN, commands[0].text))
         columns = {executor: run_commands(filetest, executor, name) for executor in executors}
         for index, command in enumerate(commands):
             row = {executor: column[index] for executor, column in columns.items()}
             report.results.append((command, row))
     compilers = [executor for executor in executors if executor != "interp"]
-    run = {function.name for name in filetest.commands for function in involved(filetest, name)}
-    for name in filetest.functions if compilers else ():
-        if name not in run:
-            command, row = _compile_only(filetest, name, compilers)
-            report.results.append((command, row))
+    run = {function for name in filetest.commands for function in involved(filetest, name)}
+    if drawn_inputs and filetest.header.compiles:
+        for main in unreached_mains(list(filetest.functions.values()), run):
+            if main.blocks:
+                report.results += _run_drawn(filetest, main, drawn_inputs, executors)
+                run.update(involved(filetest, main.name))
+    for name, function in filetest.functions.items() if compilers else ():
+        if function not in run:
+            report.results.append(_compile_only(filetest, name, compilers))
     report.results.sort(key=lambda result: result[0].line)
     return report
 
@@ -62,9 +87,42 @@ def run_commands(filetest: Filetest, executor: str, name: str) -> list[CommandRe
     common = _common_reason(filetest, name)
     if common is not None:
         return [common] * len(commands)
+    if filetest.has_memory(name):
+        return _run_with_memory(filetest, executor, name, commands)
     if executor == "interp":
         return interpret(filetest, name, commands)
     return emulate(filetest, executor, name, commands)
+
+
+def _run_with_memory(
+    filetest: Filetest, executor: str, name: str, commands: list[FiletestCommand]
+) -> list[CommandResult]:
+    """Run commands of a function with memory; it is drawn if nobody gives it any, and then what the
+    file expects does not count."""
+    given = not filetest.draws_memory(name)
+    expectations = [command.expectation if given else None for command in commands]
+    inputs = filetest.inputs_of(name, commands)
+    return compare_with_interpreter(filetest, executor, ComparedInputs(name, inputs, expectations))
+
+
+def _run_drawn(
+    filetest: Filetest, main: Function, count: int, executors: tuple[str, ...]
+) -> list[tuple[FiletestCommand, dict[str, CommandResult]]]:
+    """Run a function on drawn inputs, each of which counts as a command."""
+    name, line = main.name, filetest.lines.get(main.name, 0)
+    blank = Case(involved(filetest, name), Inputs(0, [], filetest.memory.get(name)))
+    inputs = with_drawn_inputs(blank, count).inputs
+    calls = format_calls(format_name(name), main.signature.param_types, inputs)
+    commands = [FiletestCommand(line, f"drawn: {call}", drawn=True) for call in calls]
+    reason = _common_reason(filetest, name)
+    if reason is not None:
+        return [(command, dict.fromkeys(executors, reason)) for command in commands]
+    asked = ComparedInputs(name, inputs, [None] * inputs.count)
+    columns = {e: compare_with_interpreter(filetest, e, asked) for e in executors}
+    return [
+        (command, {executor: column[n] for executor, column in columns.items()})
+        for n, command in enumerate(commands)
+    ]
 
 
 def _compile_only(

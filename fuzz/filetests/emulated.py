@@ -14,6 +14,7 @@ from backend.cranelift.compiler import (
     UnsupportedError,
     VerifierError,
 )
+from backend.cranelift.time_limit import CompileTimeoutError
 from backend.emulator.convention import ConventionError
 from backend.emulator.driver import SignatureError
 from backend.emulator.executor import StackError
@@ -28,6 +29,7 @@ from fuzz.differential.diagnosis import breaks_the_abi, refusal, wrong_forms
 from fuzz.filetests.filetest import (
     Filetest,
     FiletestCommand,
+    NotCompiled,
     Translation,
     inputs_of,
     involved,
@@ -79,16 +81,14 @@ def _on_target(
         closure = _closure(filetest.translations(target), name)
         if isinstance(closure, list):
             return _emulate(filetest, spec, isa, name, commands, closure)
-        refused = refusal(isa, involved(filetest, name), closure)
-        functions = involved(filetest, name)
-        result = skipped(refused, str(spec)) if refused else _failure(closure, spec, isa, functions)
+        result = _failure(closure, spec, isa, involved(filetest, name))
     except (LinkError, SignatureError, StackError, ConventionError, UnemulatedFlagError) as error:
         result = skipped(str(error), str(spec))
     except SettingsError as error:
         result = failed(str(error), str(spec))
     except (VerifierError, CompileError, CompilerPanic) as error:
         # The driver that calls the function does not compile either.
-        result = _not_compiled(error, str(spec))
+        result = _not_compiled(isa, involved(filetest, name), error, str(spec))
     return [result] * len(commands)
 
 
@@ -121,14 +121,14 @@ def _compiled_for(filetest: Filetest, spec: TargetSpec, isa: str, name: str) -> 
 
 
 def _failure(
-    error: VerifierError | CompileError | CompilerPanic,
+    error: NotCompiled,
     spec: TargetSpec,
     isa: str,
     functions: Sequence[Function],
 ) -> CommandResult:
     """Return the result of functions that do not compile, with what is known about that."""
-    result = _not_compiled(error, str(spec))
-    if result.status is CommandStatus.SKIPPED:
+    result = _not_compiled(isa, functions, error, str(spec))
+    if result.status is CommandStatus.SKIPPED or isinstance(error, CompileTimeoutError):
         return result
     known = known_refusal(functions, isa, dict(spec.settings), dict(spec.flags), error)
     return _annotated(result, known)
@@ -138,9 +138,7 @@ def _annotated(result: CommandResult, known: str) -> CommandResult:
     return replace(result, reason=f"{result.reason} ({known})") if known else result
 
 
-def _closure(
-    translations: dict[str, Translation], name: str
-) -> list[Compiled] | VerifierError | CompileError | CompilerPanic:
+def _closure(translations: dict[str, Translation], name: str) -> list[Compiled] | NotCompiled:
     """Return the code of a function and of all that it refers to, or the first compile error."""
     closure: dict[str, Compiled] = {}
     todo = [name]
@@ -155,8 +153,14 @@ def _closure(
 
 
 def _not_compiled(
-    error: VerifierError | CompileError | CompilerPanic, target: str
+    isa: str, functions: Sequence[Function], error: NotCompiled, target: str
 ) -> CommandResult:
+    """Return the result of functions that do not compile: skipped if that is no failure."""
+    if isinstance(error, CompileTimeoutError):
+        return failed(str(error), target)
+    refused = refusal(isa, functions, error)
+    if refused:
+        return skipped(refused, target)
     message = " ".join(error.message.split())
     match error:
         case UnsupportedError():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from backend.cranelift.compiler import (
@@ -19,11 +19,14 @@ from backend.cranelift.compiler import (
     isas,
 )
 from backend.cranelift.reader import read_file_in_part, read_run_command
+from backend.cranelift.time_limit import CompileTimeoutError, compile_within
 from clif.function import External, Function, Signature
-from clif.outcome import Inputs, Status, words_from_ints
-from clif.testfile import Comment, Literal, RunCommand
-from fuzz.cases.case import reachable_functions
+from clif.outcome import Inputs, Region, Status, words_from_ints
+from clif.printer import print_functions
+from clif.testfile import Comment, Literal, RunCommand, TestFile
+from fuzz.cases.case import Case, reachable_functions
 from fuzz.cases.compare import Observed
+from fuzz.cases.drawn_memory import outside_memory_reason, with_drawn_memory
 from fuzz.cases.file_header import (
     BYTE_ORDER_MARK,
     FileHeader,
@@ -31,6 +34,7 @@ from fuzz.cases.file_header import (
     is_error_comment,
     read_file_header,
 )
+from fuzz.cases.region_lines import RegionLineError, regions_of
 from fuzz.cases.run_lines import (
     Expectation,
     InputLine,
@@ -41,7 +45,8 @@ from fuzz.cases.run_lines import (
 from fuzz.differential.open_inputs import open_inputs
 from fuzz.differential.oracle import DEFAULT_FUEL
 
-Translation = Compiled | VerifierError | CompileError | CompilerPanic
+NotCompiled = VerifierError | CompileError | CompilerPanic | CompileTimeoutError
+Translation = Compiled | NotCompiled
 
 _EXPECTED: Final = re.compile(r"(?:==|!=)\s*(.*?)\s*(?:;.*)?$")
 _ONE_VALUE: Final = re.compile(r"\[[^\[\]]*\]|[^\s,\[\]]+")
@@ -66,18 +71,25 @@ class FiletestProblem:
 
 @dataclass(slots=True, eq=False)
 class FiletestCommand:
-    """A run command, or the compilation of a function without run commands.
+    """A run command; or, of a function that has none, its compilation, or one drawn input.
 
     Attributes:
         text: as it is in the file, without the semicolons.
-        parsed: None for a compilation.
-        expectation: None for ``print:`` and a compilation.
+        parsed: None if it is not in the file.
+        expectation: None for ``print:``, and if it is not in the file.
+        drawn: whether it is a drawn input.
     """
 
     line: int
     text: str
     parsed: RunCommand | None = None
     expectation: Expectation | None = None
+    drawn: bool = False
+
+    @property
+    def is_compilation(self) -> bool:
+        """Whether a function is compiled, and not run."""
+        return self.parsed is None and not self.drawn
 
     @property
     def args(self) -> tuple[Literal, ...]:
@@ -109,6 +121,9 @@ class Filetest:
         features: Cargo features that the file requires.
         namesakes: names that several functions have.
         heap: functions with a ``heap:`` directive, which gave them memory in older Cranelifts.
+        memory: by name, the region that the file, or the user, gives to a function.
+        compile_seconds: how long the compiler may take for all functions, or, if that is not
+            enough, for each; None for no limit.
     """
 
     header: FileHeader
@@ -124,6 +139,8 @@ class Filetest:
     features: list[str] = field(default_factory=list)
     namesakes: frozenset[str] = frozenset()
     heap: frozenset[str] = frozenset()
+    memory: dict[str, Region] = field(default_factory=dict)
+    compile_seconds: float | None = None
     _read: Functions | None = None
     _translations: dict[Target, dict[str, Translation]] = field(default_factory=dict)
 
@@ -135,26 +152,65 @@ class Filetest:
         """
         found = self._translations.get(target)
         if found is None:
-            assert self._read is not None
-            found = dict(zip(self._read.names, target.compile_each(self._read), strict=True))
-            self._translations[target] = found
+            found = self._translations[target] = self._translate(target)
         return found
+
+    def _translate(self, target: Target) -> dict[str, Translation]:
+        read = self._read
+        assert read is not None
+        try:
+            compiled = compile_within(self.compile_seconds, lambda: target.compile_each(read))
+            return dict(zip(read.names, compiled, strict=True))
+        except CompileTimeoutError as error:
+            return {name: self._translate_alone(target, name, error) for name in read.names}
+
+    def _translate_alone(
+        self, target: Target, name: str, error: CompileTimeoutError
+    ) -> Translation:
+        """Compile one function, since all together take too long.
+
+        Returns:
+            Its code or error; ``error`` if it is this one that takes too long, or if it cannot be
+            printed, so that nobody knows.
+        """
+        if name in self.refused:
+            return error
+        text = print_functions([self.functions[name]])
+        try:
+            return compile_within(
+                self.compile_seconds, lambda: target.compile_each(Functions(text))[0]
+            )
+        except (CompileTimeoutError, ReadError):
+            return error
 
     def uncallable_reason(self, name: str) -> str:
         """Return why no executor can call a function; empty if all can.
 
-        A function that needs memory from outside cannot be called.
+        A function that needs memory from outside can be called if it is given some, or if memory
+        can be drawn for it.
         """
-        if name in self.heap:
+        given = self.memory.get(name)
+        if name in self.heap and given is None:
             return "needs a heap"
-        signature = self.functions[name].signature
-        for param in (*signature.params, *signature.returns):
-            if param.purpose != "normal":
-                return f"takes memory from outside ({param.purpose.partition('(')[0]})"
-        return ""
+        case = Case([self.functions[name]], Inputs(0, [], given))
+        return outside_memory_reason(case.main, with_drawn_memory(case).inputs.region)
+
+    def has_memory(self, name: str) -> bool:
+        """Return whether a function runs with memory, which it is given or which is drawn."""
+        return self.inputs_of(name, []).region is not None
+
+    def draws_memory(self, name: str) -> bool:
+        """Return whether a function's memory is drawn, so that nobody knows what to expect."""
+        return name not in self.memory and self.has_memory(name)
+
+    def inputs_of(self, name: str, commands: Sequence[FiletestCommand]) -> Inputs:
+        """Return the arguments of a function's commands as inputs, with the memory that it is given
+        or that is drawn for it."""
+        inputs = replace(inputs_of(self.functions[name], commands), region=self.memory.get(name))
+        return with_drawn_memory(Case(involved(self, name), inputs)).inputs
 
 
-def inputs_of(function: Function, commands: list[FiletestCommand]) -> Inputs:
+def inputs_of(function: Function, commands: Sequence[FiletestCommand]) -> Inputs:
     """Return the arguments of the commands as inputs of the function, one per command."""
     args = [
         words_from_ints(type_, [command.args[index].bits for command in commands])
@@ -201,8 +257,11 @@ def undefined_names(filetest: Filetest, functions: Sequence[Function]) -> tuple[
     return called - known, {name for name in data if name is not None} - known
 
 
-def read_filetest(text: str) -> Filetest:
+def read_filetest(text: str, memory: Region | None = None) -> Filetest:
     """Parse a filetest.
+
+    Args:
+        memory: for functions to which the file gives none, if they take an address where it says.
 
     Returns:
         The file, with errors in its ``problems``. If it cannot be parsed, it has nothing else.
@@ -231,6 +290,7 @@ def read_filetest(text: str) -> Filetest:
         for function, comments in file.functions
         if any(_HEAP.match(comment.text) for comment in comments)
     )
+    _read_memory(filetest, file, memory)
     for function, comments in file.functions:
         for comment in comments:
             if is_error_comment(comment.text):
@@ -238,6 +298,14 @@ def read_filetest(text: str) -> Filetest:
                 filetest.expected_errors.setdefault(function.name, said)
             _read_comment(filetest, function, comment)
     return filetest
+
+
+def _read_memory(filetest: Filetest, file: TestFile, memory: Region | None) -> None:
+    try:
+        for function, region in regions_of(file, memory):
+            filetest.memory[function.name] = region
+    except RegionLineError as error:
+        filetest.problems.append(FiletestProblem(0, str(error)))
 
 
 def _verify(functions: Functions, header: FileHeader) -> dict[str, str]:

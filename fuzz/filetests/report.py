@@ -16,9 +16,9 @@ from fuzz.filetests.filetest import FiletestCommand, FiletestProblem
 from fuzz.filetests.results import CommandResult, CommandStatus
 
 COUNTED = (
-    "passed, failed and skipped count results, one per run command and executor, and one per "
-    "function without run commands and ISA; a file that cannot be read and a run command that "
-    "cannot be parsed add one failure each"
+    "passed, failed and skipped count results, one per run command or drawn input and executor, "
+    "and one per function without any of these and ISA; a file that cannot be read and a run "
+    "command that cannot be parsed add one failure each"
 )
 
 
@@ -65,6 +65,16 @@ class FileReport:
         return run + len(self.ignored)
 
     @property
+    def compiled(self) -> int:
+        """The number of functions that were only compiled."""
+        return sum(command.is_compilation for command, _ in self.results)
+
+    @property
+    def drawn(self) -> int:
+        """The number of drawn inputs."""
+        return sum(command.drawn for command, _ in self.results)
+
+    @property
     def skips(self) -> Counter[tuple[str, str]]:
         """How many commands each executor skipped, by executor and reason."""
         found = Counter(
@@ -91,15 +101,16 @@ class FileReport:
 def lines(report: FileReport) -> Iterator[str]:
     """Yield a file's counts, then its failures, then the reasons for skipping."""
     counts = _counts_text([report]) if _has_results(report) else "nothing to run or compile"
-    compiled = sum(command.parsed is None for command, _ in report.results)
-    yield f"{report.path}: {counts}" + f" ({_functions(compiled)} compiled only)" * bool(compiled)
+    yield f"{report.path}: {counts}" + f" ({_compiled_text(report.compiled)})" * bool(
+        report.compiled
+    )
     for problem in report.problems:
         where = f"line {problem.line}: " if problem.line else ""
         yield f"  {where}{problem.reason}" + f" in '{problem.text}'" * bool(problem.text)
     yield from (f"  line {hint.line}: {hint.reason}" for hint in report.hints)
     for command, row in report.results:
         yield from _failure_lines(command, row)
-        if command.expectation is None:
+        if command.expectation is None and not command.drawn:
             yield from _print_lines(command, row)
     for (executor, reason), count in sorted(report.skips.items()):
         yield f"  {executor}: {count} skipped: {reason}"
@@ -107,8 +118,8 @@ def lines(report: FileReport) -> Iterator[str]:
         yield f"  {target}: {count} not run with this target line: {reason}"
 
 
-def _functions(count: int) -> str:
-    return f"{count} function{'s' * (count != 1)}"
+def _compiled_text(count: int) -> str:
+    return f"{count} function{'s' * (count != 1)} compiled only"
 
 
 def _has_results(report: FileReport) -> bool:
@@ -144,10 +155,12 @@ def summary(reports: Sequence[FileReport]) -> str:
     """Return the counts of all files, in one line."""
     commands = sum(report.commands for report in reports)
     empty = sum(not (report.commands or report.problems) for report in reports)
-    compiled = sum(command.parsed is None for report in reports for command, _ in report.results)
+    compiled = sum(report.compiled for report in reports)
+    drawn = sum(report.drawn for report in reports)
     return (
         f"{len(reports)} files ({empty} without run commands), {commands} run commands"
-        + f", {_functions(compiled)} compiled only" * bool(compiled)
+        + f", {drawn} drawn inputs" * bool(drawn)
+        + f", {_compiled_text(compiled)}" * bool(compiled)
         + f": {_counts_text(reports)}"
     )
 
@@ -162,9 +175,8 @@ def to_json(reports: Sequence[FileReport], executors: tuple[str, ...]) -> dict[s
         "counted": COUNTED,
         **totals,
         "run_commands": sum(report.commands for report in reports),
-        "compiled_only": sum(
-            command.parsed is None for report in reports for command, _ in report.results
-        ),
+        "drawn_inputs": sum(report.drawn for report in reports),
+        "compiled_only": sum(report.compiled for report in reports),
         "problems": sum(len(report.problems) for report in reports),
         "executors": {
             e: {s.value: sum(report.count(s, e) for report in reports) for s in CommandStatus}
@@ -196,7 +208,7 @@ def _file_json(report: FileReport) -> dict[str, Any]:
             {"line": command.line, "command": command.text, "executor": e, "actual": result.actual}
             for command, row in report.results
             for e, result in row.items()
-            if command.expectation is None and result.actual
+            if command.expectation is None and not command.drawn and result.actual
         ],
     }
 

@@ -8,7 +8,7 @@ from functools import partial
 from itertools import islice, product
 from typing import Final
 
-from clif.outcome import Words, ints_from_words, words_from_ints
+from clif.outcome import POINTER_BYTES, Region, Words, ints_from_words, words_from_ints
 from clif.types import Type
 from fuzz.cases.case import Case
 from fuzz.minimize.numbers import simpler
@@ -98,10 +98,11 @@ def set_argument(case: Case, at: int, words: Words) -> None:
 
 
 def simplify_region(work: WorkingCopy) -> list[Change]:
-    """Make the memory region smaller, and its bytes zero or smaller.
+    """Make the memory region smaller, and its bytes zero or smaller; drop its pointers, or move
+    what they point to towards the region's start.
 
     Preserves: the functions.
-    Decreases: the region's size, or the sum of its bytes.
+    Decreases: the region's size, the weight of its pointers, or the sum of its bytes.
     """
     region = work.case.inputs.region
     if region is None:
@@ -120,9 +121,32 @@ def simplify_region(work: WorkingCopy) -> list[Change]:
         byte = contents[at]
         smaller = {n for n in (1, byte >> 1, byte & byte - 1) if n < byte}
         found += [contents[:at] + bytes([n]) + contents[at + 1 :] for n in sorted(smaller)]
-    return [partial(_fill, work.case, new) for new in found]
+    changes = [partial(_fill, work.case, new) for new in found]
+    return [*(partial(_point, work.case, new) for new in _simpler_pointers(region)), *changes]
+
+
+def _simpler_pointers(region: Region) -> Iterator[tuple[tuple[int, int], ...]]:
+    """Yield the pointers with one of them dropped, or pointing nearer to the region's start."""
+    for number, (at, to) in enumerate(region.pointers):
+        before, after = region.pointers[:number], region.pointers[number + 1 :]
+        yield (*before, *after)
+        for smaller in dict.fromkeys((0, at + POINTER_BYTES, to // 2 & -16, to - 16)):
+            if 0 <= smaller < to:
+                yield (*before, (at, smaller), *after)
+
+
+def _point(case: Case, pointers: tuple[tuple[int, int], ...]) -> None:
+    """Give the region other pointers; there are zeros where one was dropped."""
+    region = case.inputs.region
+    assert region is not None
+    contents = bytearray(region.contents)
+    for at, _ in region.pointers:
+        contents[at : at + POINTER_BYTES] = bytes(POINTER_BYTES)
+    new = replace(region, contents=bytes(contents), pointers=pointers)
+    case.inputs = replace(case.inputs, region=new)
 
 
 def _fill(case: Case, contents: bytes) -> None:
     assert case.inputs.region is not None
-    case.inputs = replace(case.inputs, region=replace(case.inputs.region, contents=contents))
+    region = case.inputs.region.with_contents(contents)
+    case.inputs = replace(case.inputs, region=region)

@@ -180,9 +180,10 @@ def _inputs(inputs: Inputs) -> OrderKey:
         bits = 8 * words.dtype.itemsize * words.shape[1]
         numbers += sum(simplicity(value, bits) for value in ints_from_words(words))
     if inputs.region is None:
-        return 0, 0, numbers
-    contents = inputs.region.contents
-    return len(contents), len(contents.rstrip(b"\0")) + sum(contents), numbers
+        return 0, 0, 0, numbers
+    contents, pointers = inputs.region.contents, inputs.region.pointers
+    weight = len(pointers) + sum(to for _, to in pointers)
+    return len(contents), weight, len(contents.rstrip(b"\0")) + sum(contents), numbers
 
 
 def _order(case: Case) -> OrderKey:

@@ -9,7 +9,7 @@ from clif.function import AbiParam, Function
 from clif.outcome import Inputs
 from clif.types import I64
 from fuzz.minimize.working_copy import Change, WorkingCopy
-from interp.memory import REGION_BASE
+from interp.memory import region_base
 
 
 def promote_callee(work: WorkingCopy) -> list[Change]:
@@ -30,10 +30,11 @@ def _promote(work: WorkingCopy, function: Function) -> None:
     case = work.case
     params = function.entry.params
     args = [words for param in params if (words := work.words(param)) is not None]
-    at = (n for n, p in enumerate(params) if p.type is I64 and work.number(p) == REGION_BASE)
-    place = next(at, None)
     region = case.inputs.region
     if region is not None:
+        base = region_base(region)
+        at = (n for n, p in enumerate(params) if p.type is I64 and work.number(p) == base)
+        place = next(at, None)
         region = None if place is None else replace(region, param=place)
     function.signature = replace(
         function.signature,

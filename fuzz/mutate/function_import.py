@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from clif.function import External, Function, Value
-from clif.outcome import Region
 from fuzz.analysis.intervals import REGION, Interval
 from fuzz.analysis.results import AnalysisResults
 from fuzz.cases.case import Case, effective_settings
@@ -104,6 +103,8 @@ def _fits(context: MutationContext, other: Case, importable: ImportableFunction)
         mine, theirs = case.inputs.region, other.inputs.region
         if mine is None or theirs is None or theirs.size > _LARGEST_REGION:
             return False
+        if mine.pointers or theirs.pointers:  # what is imported might overwrite them
+            return False
     conventions = {function.signature.call_conv for function in importable.functions}
     if not conventions.issubset(common(case.isas or context.options.isas)):
         return False
@@ -159,7 +160,7 @@ def _share_region(case: Case, other: Case) -> None:
     assert mine is not None
     assert theirs is not None
     contents = mine.contents + theirs.contents[mine.size :]
-    case.inputs = replace(case.inputs, region=Region(mine.param, contents))
+    case.inputs = replace(case.inputs, region=mine.with_contents(contents))
     for function in case.functions:
         for inst in function.instructions():
             if inst.flags.readonly:

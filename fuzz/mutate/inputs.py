@@ -56,5 +56,5 @@ def _change_contents(context: MutationContext, region: Region) -> bool:
     piece = entropy.bits(8 * count).to_bytes(count, "little")
     contents = region.contents[:start] + piece + region.contents[start + count :]
     contents = contents[: region.size]
-    context.case.inputs = replace(context.case.inputs, region=Region(region.param, contents))
+    context.case.inputs = replace(context.case.inputs, region=region.with_contents(contents))
     return contents != region.contents

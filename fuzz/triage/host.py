@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from backend.cranelift.compiler import (
     CompileError,
@@ -28,7 +29,7 @@ from backend.cranelift.compiler import (
 from backend.emulator.linker import Linker, LinkError
 from backend.isa.registry import ISAS, find_isa
 from clif.function import Function, format_name
-from clif.outcome import Region, Status, ints_from_words
+from clif.outcome import Bytes, Region, Status, ints_from_words
 from clif.printer import print_functions
 from clif.types import F32, F64, Type
 from fuzz.cases.case import Case
@@ -174,7 +175,7 @@ def _call(function: Callable[[int, int], None], case: Case, row: int) -> Observe
         int.from_bytes(results[n].tobytes()[: type_.bytes], "little")
         for n, type_ in enumerate(types)
     )
-    after = None if region is None else memory[: region.size].tobytes()
+    after = None if region is None else _contents_after(region, memory)
     return Observed(Status.RETURNED, types, values, memory=after)
 
 
@@ -182,10 +183,21 @@ def _table(rows: int) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
     return np.full((max(rows, 1), _SLOT), _GARBAGE, np.uint8)
 
 
-def _region(region: Region | None) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
+def _region(region: Region | None) -> Bytes:
     """Copy the region to memory with the alignment of a page."""
     size = 0 if region is None else region.size
     memory = np.frombuffer(mmap.mmap(-1, size + mmap.PAGESIZE), np.uint8)
     if region is not None:
         memory[:size] = np.frombuffer(region.contents, np.uint8)
+        region.place_pointers(memory[np.newaxis, :size], _address(memory))
     return memory
+
+
+def _contents_after(region: Region, memory: Bytes) -> bytes:
+    found = memory[np.newaxis, : region.size].copy()
+    region.hide_pointers(found, _address(memory))
+    return found.tobytes()
+
+
+def _address(memory: Bytes) -> npt.NDArray[np.uint64]:
+    return np.array([memory.ctypes.data], np.uint64)

@@ -170,27 +170,46 @@ def test_a_file_without_run_commands_is_compiled(
         (ADD.replace("(1, -2)", "(1)"), "case.clif: line 11: expected a comma"),
         ("set colour=red\n" + ADD, "unknown setting 'colour=red'"),
         (ADD.replace("test run", "set opt_level=most"), "invalid setting value"),
-        (
-            ADD.replace("target x86_64\ntarget aarch64", "target s390x"),
-            "case.clif: only for s390x",
-        ),
-        (
-            ADD.replace("target x86_64\ntarget aarch64", "target pulley32"),
-            "case.clif: only for pulley32, whose addresses have 32 bits",
-        ),
-        (
-            ADD.replace("target x86_64\ntarget aarch64", "target x86_64-pc-windows-msvc"),
-            "case.clif: a platform whose calling conventions are not emulated: x86_64-pc-windows-",
-        ),
         (ADD.replace("target x86_64", "target x86_64 has_wings"), "has_wings"),
-        (
-            ADD.replace("\nfunction", '\nfeature "pulley"\nfunction', 1),
-            "needs Cargo features of Cranelift: pulley",
-        ),
     ],
 )
 def test_bad_files(command: Command, tmp_path: Path, text: str, message: str) -> None:
     assert message in command.complaint("replay", write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("targets", "reason"),
+    [
+        ("target s390x", "only for s390x"),
+        ("target pulley32", "only for pulley32, whose addresses have 32 bits"),
+        (
+            "target x86_64-pc-windows-msvc",
+            "a platform whose calling conventions are not emulated: x86_64-pc-windows-msvc",
+        ),
+        ('feature "pulley"', "needs Cargo features of Cranelift: pulley"),
+    ],
+)
+def test_files_that_are_not_for_this_machine(
+    command: Command, tmp_path: Path, targets: str, reason: str
+) -> None:
+    path = write(tmp_path, ADD.replace("target x86_64\ntarget aarch64", targets))
+    replayed, checked = command("replay", path), command("check", path)
+    assert (replayed.code, checked.code) == (0, 0)
+    assert replayed.out == f"{path}: not run: {reason}\n"
+    assert f"skipped: {reason}" in checked.out
+    facts = json.loads(command("replay", path, "--json", "-").out)
+    assert facts == {"files": [{"file": str(path), "not_run": reason}]}
+    assert reason in command.complaint("minimize", path, code=3)
+    assert reason in command.complaint("bisect", path, "--from", "0.130", code=3)
+
+
+def test_a_file_of_the_verifier_alone(command: Command, tmp_path: Path) -> None:
+    function = "function %f() -> i8 {\nblock0:\n  return\n}\n"
+    text = f"test verifier\n{function}; error: arguments of return\n"
+    path = write(tmp_path, text)
+    output = command("replay", path)
+    assert output.code == command("check", path).code == 0
+    assert "not run: expects errors of the verifier" in output.out
 
 
 def test_files_that_are_no_text(command: Command, tmp_path: Path) -> None:
@@ -204,8 +223,9 @@ def test_files_that_are_no_text(command: Command, tmp_path: Path) -> None:
 
 
 def test_code_that_no_emulated_cpu_runs(command: Command, tmp_path: Path) -> None:
-    output = command("replay", write(tmp_path, ADD.replace("x86_64", "x86_64 has_avx")))
-    assert output.code == 2
+    path = write(tmp_path, ADD.replace("x86_64", "x86_64 has_avx"))
+    output = command("replay", path)
+    assert output.code == command("check", path).code == 0
     assert "x86_64   the emulated CPU cannot run what 'has_avx' allows" in output.out
     assert "aarch64  agrees" in output.out
 
