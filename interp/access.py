@@ -30,12 +30,16 @@ def load(frame: Frame, flags: MemFlags, type_: Type, address: Lanes, offset: int
     place = _same_segment(frame, flags, layout, address, offset)
     if place is not None:
         segment, where = place
+        if flags.alias_region is not None and frame.owners is not None:
+            _claim(frame, flags.alias_region, segment, _active(frame, where), type_.bytes)
         window = segment.window(layout)
         if isinstance(where, int):
             return decode(layout, window[:, where])
         return decode(layout, window[frame.machine.rows, where])
     words = blank(layout, frame.machine.n)
     for segment, rows, places in _places(frame, flags, layout, address, offset):
+        if flags.alias_region is not None and frame.owners is not None:
+            _claim(frame, flags.alias_region, segment, (rows, places), type_.bytes)
         words[rows] = segment.window(layout)[rows, places]
     return decode(layout, words)
 
@@ -51,15 +55,49 @@ def store(
     place = _same_segment(frame, flags, layout, address, offset)
     if place is None:
         for segment, rows, places in _places(frame, flags, layout, address, offset):
+            if flags.alias_region is not None and frame.owners is not None:
+                _claim(frame, flags.alias_region, segment, (rows, places), type_.bytes)
             segment.window(layout)[rows, places] = words[rows]
         return
     segment, where = place
+    if flags.alias_region is not None and frame.owners is not None:
+        _claim(frame, flags.alias_region, segment, _active(frame, where), type_.bytes)
     window = segment.window(layout)
     if frame.full:
         window[slice(None) if isinstance(where, int) else frame.machine.rows, where] = words
     else:
         rows = np.flatnonzero(frame.mask)
         window[rows, where if isinstance(where, int) else where[rows]] = words[rows]
+
+
+def _active(frame: Frame, where: int | Lanes) -> tuple[Lanes, Lanes]:
+    """Return the rows of the active inputs, and for each the offset of its access."""
+    rows = np.flatnonzero(frame.mask)
+    return rows, np.full(len(rows), where) if isinstance(where, int) else where[rows]
+
+
+def _claim(
+    frame: Frame, region: int, segment: Segment, active: tuple[Lanes, Lanes], width: int
+) -> None:
+    """Note that bytes belong to an alias region: accesses that name another one must not touch
+    them while the function is active.
+
+    Raises:
+        NoLanes: every active input has violated that.
+    """
+    assert frame.owners is not None
+    owners = frame.owners.get(segment)
+    if owners is None:
+        owners = frame.owners[segment] = np.zeros(segment.bytes.shape, np.uint32)
+    rows, places = active
+    at = rows[:, None], places[:, None] + np.arange(width)
+    owned = owners[at]
+    wrong = ((owned != 0) & (owned != region + 1)).any(axis=1)
+    owners[at] = region + 1
+    if wrong.any():
+        violating = np.zeros(frame.machine.n, np.bool_)
+        violating[rows[wrong]] = True
+        frame.violate(violating, "access to another alias region's memory")
 
 
 def _same_segment(

@@ -48,6 +48,8 @@ class Frame:
         env: the current array of every value. Rows of inputs that have not executed its
             definition hold garbage, which is never read.
         mask: the inputs that execute now; the object ``machine.everyone`` if all do.
+        owners: the alias region that each byte of a segment has been accessed with, plus one; 0 if
+            with none yet. None if the function has at most one region.
         pending: the blocks where inputs wait, with the mask of these.
         returns: receives the results of inputs that return.
         tails: receives the tail calls: by function, the arguments and the mask of the inputs.
@@ -61,6 +63,7 @@ class Frame:
         "function",
         "machine",
         "mask",
+        "owners",
         "pending",
         "returns",
         "stack_pointer",
@@ -84,6 +87,8 @@ class Frame:
         self.pending: dict[Block, Mask] = {function.entry: mask}
         self.env: dict[Value, Lanes] = dict(zip(function.entry.params, args, strict=True))
         self.stack_pointer = machine.stack_pointer
+        several = len(function.alias_regions) > 1
+        self.owners: dict[Segment, Lanes] | None = {} if several else None
         self._visited: set[Block] = set()
         self._order: dict[Block, int] | None = None
         self._slots: dict[StackSlot, Segment] = {}

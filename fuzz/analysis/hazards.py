@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Final
 
 from clif.function import Function, Inst, StackSlot, Value
@@ -47,10 +48,11 @@ def find_hazards(ranges: Ranges) -> Iterator[Hazard]:
     readonly = readonly_end(ranges)
     trapping = graph.case.trapping
     for function in graph.reachable:
+        overlapping = overlapping_regions(function, ranges)
         for _, _, inst in graph.index[function].instructions():
             flags = inst.opcode.flags
             if flags & {"can_load", "can_store"}:
-                yield _memory_hazard(function, inst, ranges, readonly)
+                yield _memory_hazard(function, inst, ranges, readonly, inst in overlapping)
             elif "can_trap" in flags and not trapping:
                 yield _trap_hazard(function, inst, ranges)
             elif "is_call" in flags:
@@ -60,11 +62,39 @@ def find_hazards(ranges: Ranges) -> Iterator[Hazard]:
 # --- memory ---
 
 
-def _memory_hazard(function: Function, inst: Inst, ranges: Ranges, readonly: int) -> Hazard:
+def _memory_hazard(
+    function: Function, inst: Inst, ranges: Ranges, readonly: int, overlapping: bool
+) -> Hazard:
     access = access_of(inst)
     if access is None:
         return Hazard(function, inst, tuple(inst.args), False)
-    return Hazard(function, inst, (access.address,), is_safe(access, ranges, readonly))
+    safe = not overlapping and is_safe(access, ranges, readonly)
+    return Hazard(function, inst, (access.address,), safe)
+
+
+def overlapping_regions(function: Function, ranges: Ranges) -> set[Inst]:
+    """Return the accesses that may touch bytes which the function accesses with another alias
+    region."""
+    if len(function.alias_regions) < 2:
+        return set()
+    named: list[tuple[Inst, list[Span] | None]] = []
+    for inst in function.instructions():
+        access = access_of(inst) if inst.flags.alias_region is not None else None
+        if access is not None:
+            named.append((inst, spans(access, ranges)))
+    found: set[Inst] = set()
+    for (one, its_spans), (other, other_spans) in combinations(named, 2):
+        if one.flags.alias_region != other.flags.alias_region and _may_meet(its_spans, other_spans):
+            found |= {one, other}
+    return found
+
+
+def _may_meet(spans: list[Span] | None, others: list[Span] | None) -> bool:
+    if spans is None or others is None:
+        return True
+    return any(
+        a.base == b.base and a.low < b.high and b.low < a.high for a in spans for b in others
+    )
 
 
 def is_safe(access: Access, ranges: Ranges, readonly: int) -> bool:

@@ -160,6 +160,9 @@ def _and(_: Type, a: Interval, b: Interval) -> Interval:
 
 
 def _or(_: Type, a: Interval, b: Interval) -> Interval:
+    for one, other in ((a, b), (b, a)):
+        if other.low == other.high and not other.low & _ones(one.high):
+            return Interval(None, one.low + other.low, one.high + other.low)
     return Interval(None, max(a.low, b.low), _ones(a.high | b.high))
 
 
@@ -173,8 +176,8 @@ def _ones(value: int) -> int:
 
 
 def _shift_left(type_: Type, a: Interval, b: Interval) -> Interval | None:
-    amount = b.low
-    if b.low != b.high or amount >= type_.bits or a.high << amount > type_.mask:
+    amount = b.low % type_.bits
+    if b.low != b.high or a.high << amount > type_.mask:
         return None
     return Interval(None, a.low << amount, a.high << amount)
 

@@ -6,7 +6,9 @@ from clif.function import MemFlags, StackSlot, Value
 from clif.types import I8, I16, I32, I64
 from fuzz.generate.operands import pick
 from fuzz.generate.options import TRAP_CODES
+from fuzz.generate.wrapping_indices import wrapping_index
 from fuzz.generate.writer import MemoryObject, Writer
+from fuzz.known.status import has_fault
 
 
 def draw_address(w: Writer, target: MemoryObject, size: int, low: int) -> tuple[Value, int, bool]:
@@ -16,7 +18,13 @@ def draw_address(w: Writer, target: MemoryObject, size: int, low: int) -> tuple[
         An address, the offset to it, and whether their sum is aligned to the size.
     """
     span = target.size - low - size
-    kind = w.entropy.below(10)
+    kind = w.entropy.below(12)
+    if kind >= 10:
+        index, most = wrapping_index(w, span)
+        operands = [base(w, target), index]
+        if w.entropy.below(4) == 0:
+            operands.reverse()
+        return w.op("iadd", *operands), low + w.entropy.below(span - most + 1), False
     if kind >= 7 and span > 0:
         return _indexed(w, target, size, low, span)
     at = low + _aligned_draw(w, span, size, low)
@@ -50,7 +58,7 @@ def _indexed(
     if mask << scale > span:
         mask, scale = 1, 0
     offset = low + _aligned_draw(w, span - (mask << scale), size, low)
-    index = _masked_index(w, mask)
+    index = masked_index(w, mask)
     if scale:
         index = w.op("ishl", index, w.constant(entropy.choice((I8, I32, I64)), scale))
     address = w.op("iadd", base(w, target), index)
@@ -58,7 +66,7 @@ def _indexed(
     return address, offset, offset % size == 0 and steps
 
 
-def _masked_index(w: Writer, mask: int) -> Value:
+def masked_index(w: Writer, mask: int) -> Value:
     """Return an i64 within ``0..mask``, made of a value of the pool."""
     entropy = w.entropy
     narrow = [t for t in (I8, I16, I32) if w.pool.has(t)]
@@ -84,6 +92,20 @@ def base(w: Writer, target: MemoryObject) -> Value:
 def address_of(w: Writer, slot: StackSlot, offset: int) -> Value:
     """Return the address at an offset in a stack slot."""
     return w.emit("stack_addr", type=I64, results=(I64,), ref=slot, offset=offset).results[0]
+
+
+def new_region(w: Writer, description: str) -> int:
+    """Declare an alias region, and return its number."""
+    number = len(w.function.alias_regions)
+    w.function.alias_regions.append(f'{number + 1} "{description}"')
+    return number
+
+
+def drawn_region(w: Writer, target: MemoryObject, *, writes: bool) -> int | None:
+    """Return the object's alias region, or None, since an access without one may alias any."""
+    if not writes and has_fault("regionless-load"):
+        return target.region
+    return target.region if w.entropy.below(4) else None
 
 
 def access_flags(w: Writer, target: MemoryObject, aligned: bool, readonly: bool) -> MemFlags:

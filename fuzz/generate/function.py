@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import accumulate
 
 from clif.function import Function, Signature
@@ -13,10 +14,14 @@ from fuzz.generate.director import CaseDirector
 from fuzz.generate.loops import loop
 from fuzz.generate.machine_dependent import machine_dependent
 from fuzz.generate.memory import access, new_slot
+from fuzz.generate.memory_sequences import memory_sequence
+from fuzz.generate.overflow_flags import overflow_flag
 from fuzz.generate.pure import pure_operation
 from fuzz.generate.required_instructions import emit_required
 from fuzz.generate.returns import write_returns
+from fuzz.generate.several_edges import several_edges
 from fuzz.generate.signatures import declare
+from fuzz.generate.special_constants import special_constants
 from fuzz.generate.trap_guards import guarded_operation
 from fuzz.generate.traps import ensure_trap, trap_site
 from fuzz.generate.writer import Writer
@@ -24,10 +29,17 @@ from fuzz.generate.writer import Writer
 #: The kinds of parts of a body, and their weights.
 _PARTS = (
     *("pure", "extra", "memory", "guarded", "control", "call", "break", "return", "flow"),
-    "machine_dependent",
+    *("machine_dependent", "sequence", "overflow", "special_constants", "edges"),
 )
-_WEIGHTS = (58, 6, 14, 5, 9, 5, 2, 1, 3, 1)
+_WEIGHTS = (49, 6, 13, 5, 9, 5, 2, 1, 3, 1, 3, 2, 4, 2)
 _CUMULATIVE = tuple(accumulate(_WEIGHTS))
+#: Parts that are made for one stage of Cranelift each.
+_SHAPES: dict[str, Callable[[Writer], bool]] = {
+    "sequence": memory_sequence,
+    "overflow": overflow_flag,
+    "special_constants": special_constants,
+    "edges": several_edges,
+}
 
 
 class _Body:
@@ -78,6 +90,10 @@ class _Body:
             return leave_loop(w)
         if part == "machine_dependent":
             return machine_dependent(w)
+        if part in ("sequence", "edges") and budget < 6:
+            return False
+        if part in _SHAPES:
+            return _SHAPES[part](w)
         if part == "return" and w.depth < 2:
             return _write_early_return(w)
         return part == "trap" and trap_site(w)

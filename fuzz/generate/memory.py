@@ -9,7 +9,14 @@ from clif.function import MemFlags, StackSlot, Value
 from clif.memory_access import accessed_bytes, address_operand
 from clif.typed_instructions import TypedInstruction
 from clif.types import I8, I16, I32, I64, Type
-from fuzz.generate.addresses import access_flags, address_of, align_up, base, draw_address
+from fuzz.generate.addresses import (
+    access_flags,
+    address_of,
+    align_up,
+    base,
+    draw_address,
+    new_region,
+)
 from fuzz.generate.conversions import canonicalise
 from fuzz.generate.operands import pick
 from fuzz.generate.writer import MemoryObject, Writer
@@ -113,12 +120,19 @@ def _draw_narrow_load(w: Writer, target: MemoryObject) -> TypedInstruction | Non
     entropy = w.entropy
     if any(t.is_vector for t in w.swarm.types) and target.size >= 8 and entropy.below(2):
         return w.instruction_set.find(entropy.choice(WIDENING_LOADS), I64, I64)
-    name = entropy.choice(NARROW_LOADS)
-    bits = int(name.removeprefix("uload").removeprefix("sload"))
-    if bits > 8 * target.size:
+    instruction = load_of_narrow(w, entropy.choice(NARROW_LOADS))
+    if instruction is None or instruction.accessed_bytes > target.size:
         return None
+    return instruction
+
+
+def load_of_narrow(w: Writer, name: str) -> TypedInstruction | None:
+    """Return an extending load of a name, of a drawn result type where there are several."""
+    if name in WIDENING_LOADS:
+        return w.instruction_set.find(name, I64, I64)
+    bits = int(name.removeprefix("uload").removeprefix("sload"))
     types = [t for t in (I16, I32, I64) if t.bits > bits]
-    type_ = entropy.choice(types) if len(types) > 1 else I64
+    type_ = w.entropy.choice(types) if len(types) > 1 else I64
     return w.instruction_set.find(name, type_, I64)
 
 
@@ -206,9 +220,8 @@ def new_slot(w: Writer, size: int | None = None) -> MemoryObject:
     slot = StackSlot(size, align)
     w.function.stack_slots.append(slot)
     target = MemoryObject(size, slot=slot, align=align)
-    if entropy.below(4) == 0:
-        target.region = len(w.function.alias_regions)
-        w.function.alias_regions.append(f'{target.region + 1} "slot"')
+    if entropy.below(2):
+        target.region = new_region(w, "slot")
     _initialise(w, target, slot)
     return target
 

@@ -8,6 +8,7 @@ from clif.function import AbiParam, Signature, Value
 from clif.nan_payload import has_nondeterministic_nans
 from clif.types import I64
 from fuzz.generate import conventions
+from fuzz.generate.addresses import new_region
 from fuzz.generate.signature_pool import DrawnSignature, abi_param, pick_signature
 from fuzz.generate.writer import MemoryObject, Writer
 
@@ -52,6 +53,8 @@ def declare(w: Writer, *, main: bool) -> Declaration:
             w.memory.append(MemoryObject(declaration.area, base=value, results=True))
         else:
             _take(w, value, main)
+    if len(w.memory) == 1 and w.entropy.below(2):  # the area of results may lie in the region
+        w.memory[0].region = new_region(w, "argument")
     params = conventions.as_allowed(declaration.convention, signature.params)
     w.function.signature = Signature(params, (), declaration.convention)
     return declaration

@@ -89,7 +89,8 @@ def _out_of_bounds(w: Writer) -> bool:
     near = w.constant(I64, entropy.below(max(1, region.size - region.writable - 15)))
     shift = w.op("select", condition(w), far, near)
     address = w.op("iadd", base(w, region), shift)
-    flags = MemFlags(trap=_trap_code(w) if entropy.below(2) else "heap_oob")
+    trap = _trap_code(w) if entropy.below(2) else "heap_oob"
+    flags = MemFlags(trap=trap, alias_region=region.region)
     types = [t for t in w.swarm.types if t.bytes <= min(16, region.size - region.writable)]
     type_ = entropy.choice(types) if types else I8
     if types and entropy.below(2):

@@ -38,7 +38,7 @@ class MemoryObject:
         base: the address of an object that came as a parameter.
         slot: the stack slot of any other object.
         writable: where writing may begin; everything below is never written by any function.
-        region: the number of the alias region that every access of this function names, or None.
+        region: the number of the alias region that accesses of this function name, or None.
         results: whether it is where the caller wants the results, through an ``sret`` argument.
     """
 

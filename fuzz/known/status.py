@@ -49,6 +49,7 @@ KNOWN_CASES: Final[Mapping[str, tuple[str, ...]]] = {
     "isub-self-i8x8": ("aarch64",),
     "nan-canonicalization-f32x2": ("aarch64",),
     "preserve-all-inline-probes": ("x86_64",),
+    "regionless-load": BOTH,
     "select-icmp-i128": BOTH,
     "sextend-extractlane-i16x2": ("aarch64",),
     "swiden-high-i8x4": ("aarch64",),

@@ -176,6 +176,23 @@ def test_store_to_readonly_memory_violates() -> None:
     assert outcomes.status.tolist() == [Status.VIOLATED] * 3
 
 
+@pytest.mark.parametrize(
+    ("second", "index", "violates"),
+    [(1, 3, True), (1, 4, False), (0, 0, False), (None, 0, False), (1, 0, True)],
+)
+def test_accesses_that_name_two_alias_regions_must_not_meet(
+    second: int | None, index: int, violates: bool
+) -> None:
+    program = Program(I32)
+    program.function.alias_regions = ['1 "one"', '2 "other"']
+    first, then = MemFlags(alias_region=0), MemFlags(alias_region=second)
+    program.builder.ins("store", program.args[0], program.region, flags=first)
+    loaded = program.builder.ins("load", program.place, type=I32, flags=then).result
+    outcomes = program.run(loaded, rows=[(index, 9), (8, 9)])
+    assert (outcomes.status[0] == Status.VIOLATED) == violates
+    assert outcomes.status[1] == Status.RETURNED
+
+
 def test_memory_of_an_input_that_traps_is_that_of_the_moment() -> None:
     program = Program()
     builder = program.builder

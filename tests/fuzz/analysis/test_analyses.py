@@ -134,6 +134,30 @@ def test_accesses_must_stay_in_bounds(offset: int, proved: bool) -> None:
     assert (not AnalysisResults(case).unproved) == proved
 
 
+@pytest.mark.parametrize(
+    ("place", "proved"), [("v0+4", True), ("v0+3", False), ("v2", False), ("v2+7", True)]
+)
+def test_accesses_of_two_alias_regions_must_be_apart(place: str, proved: bool) -> None:
+    text = f"""
+    ; region: argument 0, 32 bytes
+    ; contents: {"00" * 32}
+    function %main(i64, i64) -> i32 {{
+        region0 = 1 "one"
+        region1 = 2 "other"
+    block0(v0: i64, v1: i64):
+        v3 = iconst.i64 3
+        v4 = band v1, v3
+        v2 = iadd v0, v4
+        v5 = iconst.i32 1
+        store region0 v5, v0
+        v6 = load.i32 region1 {place}
+        return v6
+    }}
+    ; print: %main(0, 1)
+    """
+    assert (not AnalysisResults(case_of(text)).unproved) == proved
+
+
 def test_stores_to_readonly_bytes_are_hazards() -> None:
     text = """
         ; region: argument 0, 32 bytes
