@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from backend.cranelift import compiler
+from backend.cranelift.cranelift_name import cranelift_name
 from backend.cranelift.extension_id import extension_id
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
@@ -50,7 +51,8 @@ class BuildIdentity:
     """The identity of a build.
 
     Attributes:
-        clif_fuzz, cranelift: the versions, for people to read.
+        clif_fuzz, cranelift: the versions, for people to read; that of Cranelift names a local
+            tree (``backend.cranelift.cranelift_name``).
         digest: is the same for two builds if their cases and verdicts are. Empty for a build that
             did not have one yet.
     """
@@ -67,7 +69,7 @@ class BuildIdentity:
 @cache
 def build_identity() -> BuildIdentity:
     """Return the identity of the build that this process runs."""
-    return BuildIdentity(_version("clif-fuzz"), compiler.version(), digest_of(_ROOT))
+    return BuildIdentity(_version("clif-fuzz"), cranelift_name(), digest_of(_ROOT))
 
 
 def other_build(text: str) -> str:

@@ -66,12 +66,13 @@ def command(
     interpreter by Cranelift's own (interpreters), throughput by number of worker processes (jobs),
     and how costs grow with instructions and with inputs.
     """
-    from backend.cranelift.compiler import debug_assertions, version
+    from backend.cranelift.compiler import debug_assertions
+    from backend.cranelift.cranelift_name import cranelift_name
     from fuzz.campaign.json_codec import encode
 
     warn_about_cache()
     facts: dict[str, Any] = {
-        "cranelift": version(),
+        "cranelift": cranelift_name(),
         "debug_assertions": debug_assertions,
         "seed": seed,
         "seconds": seconds,
@@ -79,7 +80,7 @@ def command(
     quiet = json_file == "-"
     if not quiet:
         assertions = "on" if debug_assertions else "off"
-        click.echo(f"Cranelift {version()}, debug assertions {assertions}, seed {seed}")
+        click.echo(f"Cranelift {cranelift_name()}, debug assertions {assertions}, seed {seed}")
     for part in parts:
         found, text = _measure(part, seed, seconds, jobs)
         facts[part] = encode(found)

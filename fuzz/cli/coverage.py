@@ -81,11 +81,11 @@ def _existing(names: tuple[str, ...]) -> list[Path]:
 
 def to_json(found: Measurement, isas: tuple[str, ...], seed: int | None) -> dict[str, Any]:
     """Return the coverage as JSON."""
-    from backend.cranelift.compiler import version
+    from backend.cranelift.cranelift_name import cranelift_name
 
     counted = {"cases": found.cases, "seed": seed} if seed is not None else {"files": found.files}
     return (
-        {"cranelift": version(), "isa": list(isas)}
+        {"cranelift": cranelift_name(), "isa": list(isas)}
         | counted
         | {
             "compiled": found.compiled,

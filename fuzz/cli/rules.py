@@ -175,11 +175,11 @@ def _run(plan: CampaignPlan, *, quiet: bool) -> tuple[int, RunCounts]:
 
 
 def _to_json(states: list[RuleState], isas: tuple[str, ...]) -> dict[str, Any]:
-    from backend.cranelift.compiler import version
+    from backend.cranelift.cranelift_name import cranelift_name
     from fuzz.survey.rules import counts_by_group
 
     return {
-        "cranelift": version(),
+        "cranelift": cranelift_name(),
         "isa": list(isas),
         "groups": counts_by_group(states),
         "rules": [state.to_json() for state in states],

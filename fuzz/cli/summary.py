@@ -23,12 +23,12 @@ _SHOWN = 10
 
 def to_json(plan: CampaignPlan, result: CampaignResult) -> dict[str, Any]:
     """Return the facts of a run under the names of ``run --json``, which programs rely on."""
-    from backend.cranelift.compiler import version
+    from backend.cranelift.cranelift_name import cranelift_name
 
     return result.statistics.to_json() | {
         "findings": _findings(result),
         "isa": list(plan.options.isas),
-        "cranelift": version(),
+        "cranelift": cranelift_name(),
         "build": build_identity().digest,
         "seed": plan.seed,
         "jobs": plan.jobs,
@@ -77,10 +77,10 @@ def _rules(result: CampaignResult) -> dict[str, list[int]] | None:
 
 def print_summary(plan: CampaignPlan, result: CampaignResult) -> None:
     """Print the facts of a run."""
-    from backend.cranelift.compiler import version
+    from backend.cranelift.cranelift_name import cranelift_name
 
     statistics = result.statistics
-    click.echo(f"Cranelift {version()}, seed {plan.seed}, {plan.jobs} job(s)")
+    click.echo(f"Cranelift {cranelift_name()}, seed {plan.seed}, {plan.jobs} job(s)")
     click.echo(
         f"{statistics.cases} cases, {statistics.compilations} compilations, "
         f"{statistics.executions} executions in "

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 
 import interp
 from backend.cranelift import edge_counters
-from backend.cranelift.compiler import SettingsError, version
+from backend.cranelift.compiler import SettingsError
+from backend.cranelift.cranelift_name import cranelift_name
 from backend.cranelift.support_matrix import Support
 from fuzz.campaign.statistics import Statistics
 from fuzz.differential.stage import Stage
@@ -216,7 +217,9 @@ def _wanted(isa: str) -> Iterator[tuple[str, str]]:
 
 def _rules(campaign: ArchivedCampaign) -> tuple[tuple[tuple[str, int, int], ...], str]:
     """Return by group how many rules fired and how many there are, or a note why it is unknown."""
-    if campaign.cranelift != version() or campaign.edges_total != len(edge_counters.counters()):
+    if campaign.cranelift != cranelift_name() or campaign.edges_total != len(
+        edge_counters.counters()
+    ):
         return (), "Only the build that the campaign ran with can tell which ISLE rules fired."
     counts, problem = rule_counts_of_run(campaign.covered)
     if counts is None:

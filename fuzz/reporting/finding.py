@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from backend.cranelift.compiler import SettingsError, version
+from backend.cranelift.compiler import SettingsError
+from backend.cranelift.cranelift_name import cranelift_name
 from backend.isa.registry import DEFAULT_ISAS
 from clif.printer import print_functions
 from fuzz.cases.case import Case, effective_settings, has_canonical_nans
@@ -90,7 +91,7 @@ def _detail(bucket: str, kind: str, isa: str) -> str:
 
 def _versions() -> tuple[Fact, ...]:
     return (
-        Fact("Cranelift version or commit", version()),
+        Fact("Cranelift version or commit", cranelift_name()),
         Fact("Operating system", platform.system()),
         Fact("Architecture of the machine", platform.machine()),
     )
@@ -198,13 +199,13 @@ def _not_as_recorded(page: FindingPage, found: Sequence[Finding]) -> str:
     if _as_recorded(page, found):
         return ""
     if page.kind == _UNRECORDED:
-        return f"It does not fail with this build: Cranelift {version()}."
+        return f"It does not fail with this build: Cranelift {cranelift_name()}."
     recorded = " ".join((page.kind, *page.isas))
     shown = ", ".join(dict.fromkeys(f"{f.kind.value} {f.isa}".strip() for f in found))
     instead = f" It shows another one: {shown}." if found else ""
     return (
         f"The failure that the file records ({recorded}) does not show with this build, Cranelift "
-        f"{version()}.{instead}"
+        f"{cranelift_name()}.{instead}"
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import interp
-from backend.cranelift.compiler import version
+from backend.cranelift.cranelift_name import cranelift_name
 from backend.cranelift.opcodes import OPCODES, UNKNOWN_FORMATS
 from backend.cranelift.support_matrix import Support, SupportMatrix, probe
 from clif.typed_instructions import InstructionName
@@ -148,7 +148,7 @@ def left_out(isa: str) -> list[tuple[str, str]]:
 def to_json(tables: Sequence[IsaSupport]) -> dict[str, Any]:
     """Return the whole matrix as JSON."""
     return {
-        "cranelift": version(),
+        "cranelift": cranelift_name(),
         "opcodes": len(OPCODES),
         "interp": {"opcodes": len(OPCODES) - len(without_meaning()), "missing": without_meaning()},
         "isa": {

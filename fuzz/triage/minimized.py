@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from backend.cranelift.compiler import version
+from backend.cranelift.cranelift_name import cranelift_name
 from clif.outcome import Outcomes
 from fuzz.cases.build_identity import BUILD, build_identity
 from fuzz.cases.case import Case
@@ -98,7 +98,7 @@ def _notes(minimized: MinimizedCase) -> Iterator[str]:
         yield f"finding: {failure.kind.value}"
         yield f"isa: {' '.join(failure.isas)}"
     yield f"bucket: {bucket_of(minimized.case, failure)}"
-    yield f"cranelift: {version()}"
+    yield f"cranelift: {cranelift_name()}"
     yield f"{BUILD}: {build_identity()}"
     for finding in minimized.findings:
         if len(minimized.findings) > 1:

@@ -15,6 +15,7 @@ from manifest import manifest_for
 from messages import SetupError, say
 from packages import site_packages
 from progress import Progress
+from tree_name import tree_name, write_name
 from variant import Variant
 from versions import ROOT, is_tried, needed_rust, require_rust
 
@@ -52,10 +53,14 @@ def build_extension(variant: Variant) -> None:
     Raises:
         SetupError: cargo failed; the message is its first error.
     """
+    # Named first: what is changed while it is being built is built, and named, the next time.
+    name = tree_name(variant) if variant.cranelift is not None else ""
     library = _run_cargo(variant, "build", "building Cranelift and the extension")
     if library is None:
         raise SetupError(f"cargo made no extension (log: {variant.log})")
     _install(variant, library)
+    if name:
+        write_name(variant, name)
 
 
 def _run_cargo(variant: Variant, subcommand: str, what: str) -> Path | None:
