@@ -61,8 +61,10 @@ class BucketSummary:
 
     Attributes:
         known: whether a known fault explains them.
-        files: of the findings; the first one is shown in detail.
+        files: of the findings, minimised ones first; the first one is shown in detail.
         first_seconds: when the first one was found; None if unknown.
+        rules: places of the ISLE rules of which one decides, as far as that can be told.
+        minimized: how many of the files are minimised.
     """
 
     name: str
@@ -72,6 +74,8 @@ class BucketSummary:
     files: tuple[str, ...]
     count: int
     first_seconds: float | None = None
+    rules: tuple[str, ...] = ()
+    minimized: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +212,7 @@ class FindingPage:
         agreeing: executors that agree with the interpreter on all inputs that they ran.
         outlier: the one executor that all others disagree with; empty if there is none.
         attribution: which part is at fault, as lines; empty if it was not tried.
+        local_tree: the name of the Cranelift under test if it is no published release.
         problem: why the finding could not be run again; empty if it was.
         fails: whether it failed as its file records, if it was run again.
     """
@@ -235,6 +240,7 @@ class FindingPage:
     attribution: tuple[str, ...] = ()
     versions: tuple[Fact, ...] = ()
     commands: tuple[ShellCommand, ...] = ()
+    local_tree: str = ""
     problem: str = ""
     fails: bool = True
 

@@ -49,12 +49,15 @@ class CompilerPanic(Exception):
             ``cranelift-codegen/src/inline.rs:203:17``.
         function: the function that it compiled; empty in phase ``read``.
         phase: ``read``, ``verify``, ``optimize``, ``lower``, ``regalloc``, ``emit`` or ``other``.
+        frames: addresses in the calls that were open, the innermost first; a release that is a
+            program of its own (``backend.cranelift.releases``) has none.
     """
 
     message: str
     location: str
     function: str
     phase: str
+    frames: list[int]
 
 @final
 class TargetIsa:

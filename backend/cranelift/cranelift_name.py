@@ -12,6 +12,10 @@ from backend.cranelift import _cranelift
 _FILE: Final = "local_cranelift.txt"
 
 
+#: Whether it is a published release, and no local tree.
+published: Final = _cranelift.published
+
+
 @cache
 def cranelift_name() -> str:
     """Return the version, and for a local tree its folder, commit and a digest of its changes.

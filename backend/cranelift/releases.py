@@ -201,7 +201,8 @@ def _raise(facts: Mapping[str, Any]) -> NoReturn:
     if kind is None:
         raise RuntimeError(f"backend/release: {facts['message']}")
     error = kind(facts["message"])
-    attributes = {"function": "", "location": "", "phase": "other", "line": 0, **facts}
+    attributes = {"function": "", "location": "", "phase": "other", "line": 0, "frames": []}
+    attributes |= facts
     for name, value in attributes.items():
         setattr(error, name, value)
     raise error

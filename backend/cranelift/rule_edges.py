@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -24,7 +24,7 @@ from backend.cranelift import (
     isle,
     isle_generated,
 )
-from backend.cranelift.isle_generated import BlockDisassembler
+from backend.cranelift.isle_generated import BlockDisassembler, Place
 from backend.cranelift.rule_map import GROUPS, RuleId, RuleMap, source_line
 
 _GENERATED: Final = re.compile(r"isle_(\w+)\.rs")
@@ -89,7 +89,24 @@ def _find() -> RuleMap:
         if place is not None:
             edges_of.setdefault(rule_at(file, *place), set()).add(edge)
     without_code = {rule_at(*place) for place in all_places} - edges_of.keys()
-    return RuleMap(edges_of, without_code, sources)
+    lines = {
+        Path(files[n]).name: [
+            (start, stop, rule_at(n, *place)) for start, stop, place in _ranges(codes[n][1])
+        ]
+        for n in units
+    }
+    return RuleMap(edges_of, without_code, sources, lines)
+
+
+def _ranges(owners: Mapping[int, Place]) -> Iterator[tuple[int, int, Place]]:
+    """Yield the runs of consecutive lines that belong to one place, ascending."""
+    lines = sorted(owners)
+    start = 0
+    for at, line in enumerate(lines, 1):
+        last = at == len(lines) or lines[at] != line + 1 or owners[lines[at]] != owners[line]
+        if last:
+            yield lines[start], line, owners[line]
+            start = at
 
 
 def _lines_of_edges() -> tuple[list[str], list[tuple[int, int, int]]]:
@@ -145,7 +162,8 @@ def _read(file: str) -> str:
     try:
         return Path(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise RulesError(f"cannot read the code generated of the rules: {file}") from error
+        name = Path(file).name
+        raise RulesError(f"cannot read the code generated of the rules: {name}") from error
 
 
 def rule_id(unit: str, rule: isle.Rule) -> RuleId:
@@ -200,7 +218,13 @@ def _dump(found: RuleMap) -> str:
     rules = [[r.group, r.file, r.line, sorted(found.edges(r))] for r in found.rules]
     sources = {name: str(file) for name, file in found.sources.items()}
     without_code = [[r.group, r.file, r.line] for r in found.without_code]
-    return json.dumps({"rules": rules, "without_code": without_code, "sources": sources})
+    lines = {
+        file: [[start, stop, r.group, r.file, r.line] for start, stop, r in ranges]
+        for file, ranges in found.lines.items()
+    }
+    return json.dumps(
+        {"rules": rules, "without_code": without_code, "sources": sources, "lines": lines}
+    )
 
 
 def _load(file: Path) -> RuleMap | None:
@@ -216,7 +240,14 @@ def _load(file: Path) -> RuleMap | None:
             RuleId(str(g), str(name), int(line)) for g, name, line in raw["without_code"]
         ]
         sources = {str(name): Path(place) for name, place in raw["sources"].items()}
+        lines = {
+            str(name): [
+                (int(start), int(stop), RuleId(str(group), str(place), int(line)))
+                for start, stop, group, place, line in ranges
+            ]
+            for name, ranges in raw["lines"].items()
+        }
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
     valid = all(0 <= edge < edges for numbers in edges_of.values() for edge in numbers)
-    return RuleMap(edges_of, without_code, sources) if valid and edges_of else None
+    return RuleMap(edges_of, without_code, sources, lines) if valid and edges_of else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from backend.cranelift.isa_names import CRANELIFT_NAMES
 
 #: The groups of rules that every build has, by the names that reports use.
 GROUPS: Final = ("mid_end", *CRANELIFT_NAMES)
+
+#: Lines of a generated file that belong to a rule: the first, the last, and the rule.
+LineRange = tuple[int, int, "RuleId"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -49,6 +53,8 @@ class RuleMap:
         rules: those with code of their own, sorted.
         without_code: those that have none, sorted; ``merged`` is how many of each group.
         sources: the ``.isle`` file of each name in ``RuleId.file``, where it was found.
+        lines: which lines of the generated files are rules' right-hand sides, ascending, by the
+            files' names.
     """
 
     def __init__(
@@ -56,11 +62,13 @@ class RuleMap:
         edges_of: Mapping[RuleId, Iterable[int]],
         without_code: Iterable[RuleId],
         sources: Mapping[str, Path],
+        lines: Mapping[str, Iterable[LineRange]] | None = None,
     ) -> None:
         self.rules = tuple(sorted(edges_of))
         self.without_code = tuple(sorted(without_code))
         self.merged = dict(Counter(rule.group for rule in self.without_code))
         self.sources = dict(sources)
+        self.lines = {file: tuple(ranges) for file, ranges in (lines or {}).items()}
         self._edges_of = {rule: frozenset(edges) for rule, edges in edges_of.items()}
         pairs = [(e, n) for n, rule in enumerate(self.rules) for e in self._edges_of[rule]]
         self._pairs = np.array(pairs, np.intp).reshape(-1, 2)
@@ -82,6 +90,16 @@ class RuleMap:
     def edges(self, rule: RuleId) -> frozenset[int]:
         """Return the edges of a rule's right-hand side; none for one without code of its own."""
         return self._edges_of.get(rule, frozenset())
+
+    def rule_at(self, file: str, line: int) -> RuleId | None:
+        """Return the rule on whose right-hand side a line of a generated file is, if it is on one.
+
+        Args:
+            file: its name, such as ``isle_opt.rs``.
+        """
+        ranges = self.lines.get(file, ())
+        at = bisect_right(ranges, line, key=lambda each: each[0]) - 1
+        return ranges[at][2] if at >= 0 and line <= ranges[at][1] else None
 
     def by_group(self, fired: NDArray[np.bool_]) -> dict[str, tuple[int, int]]:
         """Return for each group how many rules fired and how many there are, ``GROUPS`` first."""

@@ -41,7 +41,7 @@ create_exception!(
     backend.cranelift._cranelift,
     CompilerPanic,
     PyException,
-    "Cranelift panicked: `message`, `location`, `function`, `phase`."
+    "Cranelift panicked: `message`, `location`, `function`, `phase`, `frames`."
 );
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -87,7 +87,7 @@ fn with<const N: usize>(py: Python<'_>, error: PyErr, attributes: [(&str, &str);
 
 pub fn compiler_panic(py: Python<'_>, panic: Panic, function: &str) -> PyErr {
     let text = format!("{} at {}", panic.message, panic.location);
-    with(
+    let error = with(
         py,
         CompilerPanic::new_err(text),
         [
@@ -96,7 +96,11 @@ pub fn compiler_panic(py: Python<'_>, panic: Panic, function: &str) -> PyErr {
             ("function", function),
             ("phase", panic.phase),
         ],
-    )
+    );
+    match error.value(py).setattr("frames", panic.frames) {
+        Ok(()) => error,
+        Err(failed) => failed,
+    }
 }
 
 pub fn codegen_error(py: Python<'_>, error: CodegenError, function: &str) -> PyErr {

@@ -2,6 +2,7 @@
 
 use crate::timing;
 use std::cell::{Cell, RefCell};
+use std::ffi::{c_int, c_void};
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 
 /// A panic that was caught: what it said, where, and in which phase of the compiler.
@@ -10,7 +11,14 @@ pub struct Panic {
     pub message: String,
     pub location: String,
     pub phase: &'static str,
+    /// Addresses in the calls that were open, the innermost first. `backend/release` has no debug
+    /// information to look them up in.
+    #[allow(dead_code)]
+    pub frames: Vec<u64>,
 }
+
+/// How many open calls are kept: rules call each other, but not so deeply.
+const MOST_FRAMES: usize = 96;
 
 thread_local! {
     static CATCHING: Cell<bool> = const { Cell::new(false) };
@@ -53,7 +61,40 @@ fn describe(info: &PanicHookInfo<'_>) -> Panic {
         message: message.to_owned(),
         location,
         phase: timing::phase().name(),
+        frames: frames(),
     }
+}
+
+// The unwinder that Rust's own panics use. It is much faster than a backtrace with names, which most
+// panics do not need.
+unsafe extern "C" {
+    fn _Unwind_Backtrace(
+        visit: extern "C" fn(*mut c_void, *mut c_void) -> c_int,
+        argument: *mut c_void,
+    ) -> c_int;
+    fn _Unwind_GetIP(context: *mut c_void) -> usize;
+}
+
+const CONTINUE: c_int = 0;
+const STOP: c_int = 5;
+
+fn frames() -> Vec<u64> {
+    extern "C" fn visit(context: *mut c_void, found: *mut c_void) -> c_int {
+        // SAFETY: `found` is the vector below, which nobody else uses meanwhile, and `context` is the
+        // unwinder's.
+        let (found, address) = unsafe { (&mut *found.cast::<Vec<u64>>(), _Unwind_GetIP(context)) };
+        // A return address may already belong to the next line.
+        found.push((address as u64).saturating_sub(1));
+        if found.len() < MOST_FRAMES {
+            CONTINUE
+        } else {
+            STOP
+        }
+    }
+    let mut found: Vec<u64> = Vec::with_capacity(MOST_FRAMES);
+    // SAFETY: `visit` never unwinds: the vector has room for all that it takes.
+    unsafe { _Unwind_Backtrace(visit, (&raw mut found).cast()) };
+    found
 }
 
 /// A source path without what differs between machines: `cranelift-codegen/src/isa/x64/lower.rs`

@@ -22,6 +22,7 @@ from fuzz.campaign.database_schema import (
     one_line_errors,
     open_database,
 )
+from fuzz.campaign.fault_buckets import fault_buckets
 from fuzz.campaign.json_codec import decode, encode
 from fuzz.campaign.plan import CampaignPlan, WorkerState
 from fuzz.campaign.result import CampaignResult, CorpusCase, FindingSummary
@@ -50,6 +51,8 @@ class CampaignDatabase:
         self.directory = directory
         self._campaign = 0
         self._written = 0
+        #: The faults of findings as they are saved, where they differ from the findings' buckets.
+        self._faults: dict[tuple[int, str], str] = {}
         self._lock = lock_directory(directory)
         try:
             self._connection = open_database(directory)
@@ -79,7 +82,7 @@ class CampaignDatabase:
                 (now, now, state, _plan_text(plan), *versions, statistics, b"", build.digest),
             )
         assert cursor.lastrowid is not None
-        self._campaign, self._written = cursor.lastrowid, 0
+        self._campaign, self._written, self._faults = cursor.lastrowid, 0, {}
 
     def latest(self) -> tuple[CampaignPlan, BuildIdentity]:
         """Return the plan and the build of the latest campaign, which is saved from now on."""
@@ -123,6 +126,9 @@ class CampaignDatabase:
                 " WHERE campaign = ? ORDER BY id",
                 key,
             ).fetchall()
+            faults = connection.execute(
+                "SELECT case_index, bucket, fault FROM findings WHERE campaign = ?", key
+            ).fetchall()
         result = CampaignResult(
             decode_statistics(json.loads(statistics)),
             [self._summary(*row) for row in findings],
@@ -133,6 +139,7 @@ class CampaignDatabase:
             deaths=deaths,
         )
         self._written = len(findings)
+        self._faults = {(case, bucket): fault for case, bucket, fault in faults}
         states = {number: WorkerState(at, set(json.loads(skip))) for number, at, skip in workers}
         return result, states
 
@@ -169,13 +176,20 @@ class CampaignDatabase:
         with self._transaction() as connection:
             self._update(connection, result, states, now)
             connection.executemany(
-                "INSERT OR IGNORE INTO findings VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR IGNORE INTO findings VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    (self._campaign, *self._finding_row(summary), now, result.seconds)
+                    (
+                        self._campaign,
+                        *self._finding_row(summary),
+                        now,
+                        result.seconds,
+                        summary.bucket,
+                    )
                     for summary in new
                     if summary.file
                 ),
             )
+            self._update_faults(connection, result)
             connection.executemany(
                 "INSERT OR IGNORE INTO corpus VALUES (?, ?, ?, ?)",
                 ((self._campaign, case.index, case.new_edges, result.seconds) for case in corpus),
@@ -183,6 +197,27 @@ class CampaignDatabase:
             if sample:
                 self._sample(connection, result, now)
         self._written = len(result.findings)
+
+    def save_faults(self, result: CampaignResult) -> None:
+        """Save which faults the findings show; when this returns, it is on the disk."""
+        with self._transaction() as connection:
+            self._update_faults(connection, result)
+
+    def _update_faults(self, connection: sqlite3.Connection, result: CampaignResult) -> None:
+        if not result.faults:
+            return  # nothing is minimised, or not yet after resuming
+        findings = result.unexplained
+        buckets = fault_buckets(findings, result.faults)
+        now = {
+            (summary.case, summary.bucket): bucket
+            for summary, bucket in zip(findings, buckets, strict=True)
+            if bucket != self._faults.get((summary.case, summary.bucket), summary.bucket)
+        }
+        connection.executemany(
+            "UPDATE findings SET fault = ? WHERE campaign = ? AND case_index = ? AND bucket = ?",
+            ((fault, self._campaign, *key) for key, fault in now.items()),
+        )
+        self._faults |= now
 
     def _finding_row(self, summary: FindingSummary) -> tuple[int, str, str, str, bool, str]:
         file = Path(summary.file)
@@ -233,7 +268,7 @@ class CampaignDatabase:
                 counts.rejected.total(),
                 counts.hangs,
                 len(unexplained),
-                len({summary.bucket for summary in unexplained}),
+                len(result.buckets),
                 result.edges,
                 result.deaths,
                 max(result.memory_mib.values(), default=0.0),

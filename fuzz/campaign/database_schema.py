@@ -1,7 +1,7 @@
 """The schema of the campaign database, ``campaign.sqlite`` in the directory of the findings.
 
 A directory holds any number of campaigns, one after the other. The database is in WAL mode, so
-others may read it while a campaign runs. This is version 2 of the schema (``PRAGMA user_version``).
+others may read it while a campaign runs. This is version 3 of the schema (``PRAGMA user_version``).
 Times are seconds: ``seconds`` counts those that the campaign has run by the clock, ``began``,
 ``saved`` and ``time`` those since 1970.
 
@@ -21,11 +21,12 @@ Times are seconds: ``seconds`` counts those that the campaign has run by the clo
     version 1 this table is named ``jobs``.
 ``findings``
     ``campaign``, ``case_index``, ``kind``, ``bucket``, ``isa``, ``known`` (0 or 1), ``file`` (its
-    path in the directory; of a known fault it is in ``known-faults``), ``time``, ``seconds``. One
-    for each campaign, case and bucket.
-``buckets`` (a view of ``findings``)
-    ``campaign``, ``bucket``, ``kind``, ``isa``, ``known``, ``findings`` (how many), ``first_time``,
-    ``last_time``, ``first_seconds``, ``file`` (of the first).
+    path in the directory; of a known fault it is in ``known-faults``), ``time``, ``seconds``,
+    ``fault`` (the bucket of the fault that minimising leads to, as far as it is known yet; else
+    ``bucket`` again). One for each campaign, case and bucket.
+``buckets`` (a view of ``findings``, by ``fault``)
+    ``campaign``, ``bucket`` (the ``fault``), ``kind``, ``isa``, ``known``, ``findings`` (how
+    many), ``first_time``, ``last_time``, ``first_seconds``, ``file`` (of the first).
 ``corpus``
     Cases that were the first to cover some of Cranelift's edges: ``campaign``, ``case_index``,
     ``new_edges`` (how many), ``seconds``. ``clif-fuzz fmt SEED:INDEX`` prints such a case.
@@ -47,12 +48,21 @@ from pathlib import Path
 from typing import Final
 
 DATABASE: Final = "campaign.sqlite"
-VERSION: Final = 2
+VERSION: Final = 3
 #: The versions that can be read without being changed.
-READABLE_VERSIONS: Final = (1, VERSION)
+READABLE_VERSIONS: Final = (1, 2, VERSION)
 _LOCK: Final = "campaign.lock"
 _BUSY_SECONDS: Final = 30.0
 
+_BUCKETS: Final = """
+CREATE VIEW buckets AS
+  SELECT campaign, fault AS bucket, kind, isa, known, number AS findings, time AS first_time,
+    last_time, seconds AS first_seconds, file
+  FROM findings JOIN (
+    SELECT min(id) AS id, count(*) AS number, max(time) AS last_time
+    FROM findings GROUP BY campaign, fault
+  ) USING (id);
+"""
 _CREATE: Final = """
 CREATE TABLE campaigns (
   id INTEGER PRIMARY KEY, began REAL NOT NULL, saved REAL NOT NULL, state TEXT NOT NULL,
@@ -69,15 +79,9 @@ CREATE TABLE findings (
   id INTEGER PRIMARY KEY, campaign INTEGER NOT NULL REFERENCES campaigns,
   case_index INTEGER NOT NULL, kind TEXT NOT NULL, bucket TEXT NOT NULL, isa TEXT NOT NULL,
   known INTEGER NOT NULL, file TEXT NOT NULL, time REAL NOT NULL, seconds REAL NOT NULL,
+  fault TEXT NOT NULL DEFAULT '',
   UNIQUE (campaign, case_index, bucket)
 );
-CREATE VIEW buckets AS
-  SELECT campaign, bucket, kind, isa, known, number AS findings, time AS first_time, last_time,
-    seconds AS first_seconds, file
-  FROM findings JOIN (
-    SELECT min(id) AS id, count(*) AS number, max(time) AS last_time
-    FROM findings GROUP BY campaign, bucket
-  ) USING (id);
 CREATE TABLE corpus (
   campaign INTEGER NOT NULL REFERENCES campaigns, case_index INTEGER NOT NULL,
   new_edges INTEGER NOT NULL, seconds REAL NOT NULL, PRIMARY KEY (campaign, case_index)
@@ -90,13 +94,20 @@ CREATE TABLE samples (
   deaths INTEGER NOT NULL, memory_mib REAL NOT NULL, PRIMARY KEY (campaign, seconds)
 ) WITHOUT ROWID;
 """
-#: What makes the present schema of each older one; of an empty file it has version 0.
-_UPGRADES: Final = {
-    0: _CREATE,
-    1: """
+_BUILDS: Final = """
 ALTER TABLE campaigns ADD COLUMN build TEXT NOT NULL DEFAULT '';
 ALTER TABLE jobs RENAME TO workers;
-""",
+"""
+_FAULTS: Final = f"""
+DROP VIEW buckets;
+ALTER TABLE findings ADD COLUMN fault TEXT NOT NULL DEFAULT '';
+UPDATE findings SET fault = bucket;
+{_BUCKETS}"""
+#: What makes the present schema of each older one; of an empty file it has version 0.
+_UPGRADES: Final = {
+    0: f"{_CREATE}{_BUCKETS}",
+    1: f"{_BUILDS}{_FAULTS}",
+    2: _FAULTS,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -13,6 +14,9 @@ _MAX_BYTES = 4096
 _MAX_LINES = 6
 #: Rust's runtime prints this and aborts.
 _ALLOCATION_FAILED = "memory allocation of "
+#: A path to a source of a crate, and a file that a build generated with its line.
+_SOURCE = re.compile(r"/\S*/([\w.+-]+/(?:src|out)/\S+)")
+_GENERATED = re.compile(r"[\w.+-]+/out/(\w+\.rs)(?::\d+)*")
 
 
 class ExitKind(Enum):
@@ -64,5 +68,13 @@ def _last_lines(errors: Path) -> tuple[str, ...]:
             text = file.read().decode("utf-8", "replace")
     except OSError:
         return ()
-    lines = (" ".join(line.split()) for line in text.splitlines())
+    lines = (_without_folders(" ".join(line.split())) for line in text.splitlines())
     return tuple(line for line in lines if line)[-_MAX_LINES:]
+
+
+def _without_folders(line: str) -> str:
+    """Return a line with the paths of sources relative to their crates: no folder of this machine.
+
+    Lines of generated files are left out.
+    """
+    return _GENERATED.sub(r"\1", _SOURCE.sub(r"\1", line))

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, write_to_textfile
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from fuzz.campaign.fault_buckets import fault_buckets
 from fuzz.campaign.result import CampaignResult
 from fuzz.campaign.statistics import Statistics
 from fuzz.differential.stage import Stage
@@ -79,8 +80,11 @@ class _Collector(Collector):
             "stage",
         )
         yield _counter("seconds", "How long the campaign has run.", [((), result.seconds)])
+        unexplained = result.unexplained
+        buckets = fault_buckets(unexplained, result.faults)
         findings = Counter(
-            (summary.bucket, summary.kind, summary.isa) for summary in result.unexplained
+            (bucket, summary.kind, summary.isa)
+            for bucket, summary in zip(buckets, unexplained, strict=True)
         )
         yield _gauge("findings", "By bucket.", findings.items(), "bucket", "kind", "isa")
         yield _gauge("edges", "Edges of Cranelift covered.", [((), result.edges)])

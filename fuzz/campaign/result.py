@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from fuzz.campaign.fault_buckets import MinimizedFault, fault_buckets
 from fuzz.campaign.statistics import Statistics
 
 
@@ -44,6 +46,7 @@ class CampaignResult:
     """What a campaign has found and counted; it grows while the campaign runs.
 
     Attributes:
+        faults: what is known of findings that are minimised, by the findings' files.
         edges: how many edges of Cranelift the cases covered.
         covered: these edges as a bit set (``backend.cranelift.edge_counters.unpack``).
         grew_at: seconds that the campaign had run when the last new edge was covered.
@@ -58,6 +61,7 @@ class CampaignResult:
 
     statistics: Statistics = field(default_factory=Statistics)
     findings: list[FindingSummary] = field(default_factory=list)
+    faults: dict[str, MinimizedFault] = field(default_factory=dict)
     edges: int = 0
     covered: bytearray = field(default_factory=bytearray)
     grew_at: float = 0.0
@@ -78,6 +82,14 @@ class CampaignResult:
     def unexplained(self) -> list[FindingSummary]:
         """The findings that no known fault explains."""
         return [summary for summary in self.findings if not summary.known]
+
+    @property
+    def buckets(self) -> Counter[str]:
+        """How many findings there are in each bucket, without known faults.
+
+        Those that are minimised, and those that seem to be of the same fault, are in its bucket.
+        """
+        return Counter(fault_buckets(self.unexplained, self.faults))
 
     def cover(self, edges: Iterable[int]) -> int:
         """Add edges to those covered.

@@ -14,6 +14,7 @@ import click
 from click.core import ParameterSource
 
 from fuzz.campaign.database import CampaignDatabase
+from fuzz.campaign.database_schema import DatabaseError
 from fuzz.campaign.plan import CampaignPlan
 from fuzz.campaign.result import CampaignResult
 from fuzz.campaign.resume import plan_fields
@@ -160,6 +161,10 @@ def _run(
             ).run()
         if result.unexplained and not result.interrupted and not result.error:
             _finish_minimizing(minimizer, result)
+            try:
+                database.save_faults(result)
+            except DatabaseError as error:
+                result.error = str(error)
     if metrics is not None:
         metrics.write(result)
     return result

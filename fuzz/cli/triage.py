@@ -25,9 +25,12 @@ from reports.text import printable
 
 if TYPE_CHECKING:
     from clif.outcome import Region
+    from fuzz.cases.case import Case
     from fuzz.cases.casefile import CaseFile
+    from fuzz.differential.failure_signature import FailureSignature
     from fuzz.minimize.child import IsolatedTest
-    from fuzz.triage.deduplicate import Deduplicated, DistinctFault, MinimalCase, NamedCase
+    from fuzz.triage.bucket import MinimalCase
+    from fuzz.triage.deduplicate import Deduplicated, DistinctFault, NamedCase
 
 #: Files of a bucket that are listed.
 _SHOWN = 20
@@ -86,6 +89,7 @@ def command(
         [entry.named for entry in entries.values()],
         lambda named: entries[named.name].test,
         kept=_KeptCases(entries),
+        rules_of=_deciding_rules,
         observe=progress.begin,
         done=progress.end,
     )
@@ -194,7 +198,12 @@ class _KeptCases:
 
         entry = self._entries[named.name]
         saved = load_minimized(entry.minimized, entry.text)
-        return None if saved is None else (saved.case, saved.failure)
+        if saved is None:
+            return None
+        recorded = entry.test.test.recorded
+        if recorded is not None and not recorded.is_shown_by(saved.minimal.failure):
+            return None  # another failure of the case was minimised
+        return saved.minimal
 
     def save(self, named: NamedCase, minimal: MinimalCase) -> None:
         """Write the file; if that fails, say so once."""
@@ -203,14 +212,22 @@ class _KeptCases:
         from fuzz.triage.minimized_files import save_minimized
 
         entry = self._entries[named.name]
-        isas = minimal[0].isas or DEFAULT_ISAS
-        minimized = examine(*minimal, isas, attribute=False)
+        isas = minimal.case.isas or DEFAULT_ISAS
+        minimized = examine(minimal.case, minimal.failure, isas, attribute=False)
+        minimized = minimized.with_rules(minimal.rules)
         try:
             save_minimized(minimized, isas, entry.file, entry.text, entry.minimized)
         except OSError as error:
             if not self._problem:
                 self._problem = f"{entry.minimized.parent}: {error.strerror}"
                 complain(f"minimised findings cannot be kept: {self._problem}")
+
+
+def _deciding_rules(case: Case, failure: FailureSignature) -> frozenset[str]:
+    from fuzz.differential.runner import PlainRunner
+    from fuzz.triage.deciding_rules import deciding_rules
+
+    return deciding_rules(case, failure, PlainRunner())
 
 
 class _Progress:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -217,7 +217,7 @@ def _shares(statistics: Statistics, width: int) -> Iterator[_Line]:
 
 
 def _findings(result: CampaignResult, room: int) -> Iterator[_Line]:
-    buckets = Counter(printable(summary.bucket) for summary in result.unexplained)
+    buckets = result.buckets
     known = result.statistics.known_faults.total()
     title = f"{len(result.unexplained):,} in {len(buckets):,} buckets" if buckets else "none"
     text = _text("findings", "").append(title, "bold red" if buckets else "green")
@@ -226,7 +226,9 @@ def _findings(result: CampaignResult, room: int) -> Iterator[_Line]:
     all_fit = len(buckets) <= most or most == 1
     shown = buckets.most_common(most if all_fit else most - 1)
     for bucket, number in shown:
-        yield _Line(1, Text(f"  {number:6,}  {bucket}", no_wrap=True, overflow="ellipsis"))
+        yield _Line(
+            1, Text(f"  {number:6,}  {printable(bucket)}", no_wrap=True, overflow="ellipsis")
+        )
     if len(buckets) > len(shown):
         yield _Line(1, Text(f"          and {len(buckets) - len(shown)} more", "bright_black"))
 

@@ -15,6 +15,7 @@ from backend.cranelift.compiler import (
 )
 from backend.cranelift.interpreter import NAME as SECOND
 from backend.cranelift.interpreter_faults import InterpreterFault
+from backend.cranelift.panic_place import panic_place, panicking_rule
 from backend.cranelift.time_limit import CompileTimeoutError
 from backend.emulator.emulator_faults import Effect, EmulatorFault, find_faults
 from backend.emulator.linker import Compiled
@@ -48,12 +49,7 @@ _LARGE_FRAME: Final = 64 << 20
 def compiler_failure(isa: str, error: VerifierError | CompileError | CompilerPanic) -> Finding:
     """Return the finding of a failed compilation."""
     if isinstance(error, CompilerPanic):
-        return Finding(
-            FindingKind.COMPILER_PANIC,
-            isa,
-            f"{error.phase} {error.location}",
-            (f"panic: {error.message}", f"at {error.location} in {format_name(error.function)}"),
-        )
+        return _panic(isa, error)
     verifier = isinstance(error, VerifierError)
     kind = FindingKind.VERIFIER_ERROR if verifier else FindingKind.COMPILE_ERROR
     message = " ".join(error.message.split())
@@ -66,6 +62,16 @@ def compile_timeout(case: Case, isa: str, error: CompileTimeoutError) -> Finding
     opcodes = opcodes_in_bucket(case.functions)
     detail = "took too long in compile" + f": {opcodes}" * bool(opcodes)
     return Finding(FindingKind.COMPILE_TIMEOUT, isa, detail, (error.message,))
+
+
+def _panic(isa: str, error: CompilerPanic) -> Finding:
+    place, rule = panic_place(error), panicking_rule(error)
+    explanation = [
+        f"panic: {error.message}",
+        f"at {place} in {format_name(error.function)}",
+        *([f"in the rule at {rule}"] if rule is not None and str(rule) != place else []),
+    ]
+    return Finding(FindingKind.COMPILER_PANIC, isa, f"{error.phase} {place}", tuple(explanation))
 
 
 def unsupported(case: Case, isa: str, error: UnsupportedError) -> Finding | str:

@@ -82,6 +82,14 @@ class Archive:
     campaign: ArchivedCampaign | None = None
     others: int = field(default=0)
 
+    @property
+    def located(self) -> list[FindingEntry]:
+        """The findings with paths that can be opened; empty for those without a file."""
+        return [
+            replace(entry, file=str(self.folder / entry.file) if entry.file else "")
+            for entry in self.entries
+        ]
+
 
 def read_archive(folder: Path, number: int | None = None) -> Archive:
     """Read a folder: its latest campaign or the one of that number; without a database the files.

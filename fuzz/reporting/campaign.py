@@ -6,6 +6,7 @@ import shlex
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import interp
 from backend.cranelift import edge_counters
@@ -16,6 +17,8 @@ from fuzz.campaign.statistics import Statistics
 from fuzz.differential.stage import Stage
 from fuzz.generate.instruction_sets import emulated_flags
 from fuzz.reporting.archive import Archive, ArchivedCampaign, FindingEntry
+from fuzz.reporting.commands import program
+from fuzz.reporting.finding_groups import group_findings
 from fuzz.survey.coverage import rule_counts_of_run
 from fuzz.survey.support import isa_support
 from reports.model import BucketSummary, CampaignPage, CountTable, Coverage, Fact, ShellCommand
@@ -60,24 +63,26 @@ def campaign_page(archive: Archive) -> CampaignPage:
 
 
 def _buckets(archive: Archive) -> Iterator[BucketSummary]:
-    """Yield the buckets: unknown ones first, then those with most findings."""
-    by_name: dict[str, list[FindingEntry]] = {}
-    for entry in archive.entries:
-        by_name.setdefault(entry.bucket, []).append(entry)
-    order = sorted(by_name.items(), key=lambda item: (item[1][0].known, -len(item[1]), item[0]))
-    for name, entries in order:
-        first = entries[0]
-        files = [entry.file for entry in entries if (archive.folder / entry.file).is_file()]
-        files.sort(key=lambda file: ((archive.folder / file).stat().st_size, file))
-        seconds = [entry.seconds for entry in entries if entry.seconds is not None]
+    """Yield the buckets: unknown ones first, then those with most findings.
+
+    Of a bucket's files, those that are minimised come first, the smallest of all at their head.
+    """
+    entries = archive.located
+    seconds = {entry.file: entry.seconds for entry in entries if entry.seconds is not None}
+    for group in group_findings(entries):
+        raw = [file for file in map(Path, group.files) if file.is_file()]
+        raw.sort(key=lambda file: (file.stat().st_size, file))
+        files = [*map(Path, group.minimized), *raw]
         yield BucketSummary(
-            name,
-            first.kind,
-            first.isa,
-            first.known,
-            tuple(files),
-            len(entries),
-            min(seconds, default=None),
+            group.bucket,
+            group.kind,
+            " ".join(group.isas),
+            group.known,
+            tuple(file.relative_to(archive.folder).as_posix() for file in files),
+            group.number,
+            min((seconds[file] for file in group.files if file in seconds), default=None),
+            tuple(group.rules),
+            len(group.minimized),
         )
 
 
@@ -217,9 +222,8 @@ def _wanted(isa: str) -> Iterator[tuple[str, str]]:
 
 def _rules(campaign: ArchivedCampaign) -> tuple[tuple[tuple[str, int, int], ...], str]:
     """Return by group how many rules fired and how many there are, or a note why it is unknown."""
-    if campaign.cranelift != cranelift_name() or campaign.edges_total != len(
-        edge_counters.counters()
-    ):
+    edges = len(edge_counters.counters())
+    if campaign.cranelift != cranelift_name() or campaign.edges_total != edges:
         return (), "Only the build that the campaign ran with can tell which ISLE rules fired."
     counts, problem = rule_counts_of_run(campaign.covered)
     if counts is None:
@@ -228,11 +232,11 @@ def _rules(campaign: ArchivedCampaign) -> tuple[tuple[tuple[str, int, int], ...]
 
 
 def _commands(archive: Archive) -> Iterator[ShellCommand]:
-    folder = shlex.quote(str(archive.folder))
+    folder, name = shlex.quote(str(archive.folder)), program()
     if archive.entries:
         yield ShellCommand(
-            "Minimise the findings, and see which are one fault", f"clif-fuzz triage {folder}"
+            "Minimise the findings, and see which are one fault", f"{name} triage {folder}"
         )
-        yield ShellCommand("Run all findings again", f"clif-fuzz replay {folder}")
+        yield ShellCommand("Run all findings again", f"{name} replay {folder}")
     if archive.campaign is not None:
-        yield ShellCommand("Resume the campaign", f"clif-fuzz run --resume {folder}")
+        yield ShellCommand("Resume the campaign", f"{name} run --resume {folder}")

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from fuzz.campaign.database_schema import DATABASE, is_locked
 from fuzz.reporting.archive import ArchiveError, read_archive
+from fuzz.reporting.finding_groups import group_findings
 from reports.model import Sample
 
 #: The time over which rates are averaged.
@@ -85,7 +86,7 @@ def read_status(folder: Path) -> CampaignStatus:
     state, counts = campaign.state, campaign.statistics
     if state == "running" and not is_locked(folder):
         state = "killed"
-    new = [entry for entry in archive.entries if not entry.known]
+    new = [entry for entry in archive.located if not entry.known]
     cases_rate, executions_rate = _rates(campaign.samples)
     return CampaignStatus(
         folder=str(folder),
@@ -102,7 +103,7 @@ def read_status(folder: Path) -> CampaignStatus:
         edges=sum(byte.bit_count() for byte in campaign.covered),
         stale_seconds=max(0.0, campaign.seconds - grew_at),
         findings=len(new),
-        buckets=len({entry.bucket for entry in new}),
+        buckets=len(group_findings(new)),
         known_faults=counts.known_faults.total(),
         rejected=counts.rejected.total(),
         hangs=counts.hangs,

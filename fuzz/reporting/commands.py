@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shlex
 import sys
@@ -23,12 +24,19 @@ _CLIF_UTIL = "cargo run -p cranelift-tools --bin clif-util --"
 def program() -> str:
     """Return how this installation's ``clif-fuzz`` is called, ready to paste.
 
-    A build of a local Cranelift has an environment of its own, and needs its path.
+    A build of a local Cranelift has an environment of its own, and needs its path; below the
+    working directory, a relative one.
     """
     environment = Path(sys.prefix)
     if not environment.name.startswith(_LOCAL_ENVIRONMENT):
         return "clif-fuzz"
-    return shlex.quote(str(environment / "bin" / "clif-fuzz"))
+    return shlex.quote(str(short(environment / "bin" / "clif-fuzz")))
+
+
+def short(path: Path) -> Path:
+    """Return a path below the working directory as a relative one."""
+    relative = Path(os.path.relpath(path))
+    return path if ".." in relative.parts else relative
 
 
 def commands(path: Path, kind: str, isas: tuple[str, ...]) -> Iterator[ShellCommand]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from backend.cranelift.compiler import SettingsError
-from backend.cranelift.cranelift_name import cranelift_name
+from backend.cranelift.cranelift_name import cranelift_name, published
 from backend.isa.registry import DEFAULT_ISAS
 from clif.printer import print_functions
+from fuzz.cases.build_identity import BUILD, other_build
 from fuzz.cases.case import Case, effective_settings, has_canonical_nans
 from fuzz.cases.casefile import CaseFile, CaseFileError, read_cases
 from fuzz.differential.failure_signature import failure_signatures, primary
@@ -20,18 +21,24 @@ from fuzz.differential.pipeline import Pipeline
 from fuzz.differential.runner import PlainRunner
 from fuzz.reporting.archive import read_header
 from fuzz.reporting.code import codes, compile_with_lines
-from fuzz.reporting.commands import commands
+from fuzz.reporting.commands import commands, short
 from fuzz.reporting.divergence import divergence
 from fuzz.reporting.issue import NoFiletestError, is_small, issue_filetest
 from fuzz.reporting.replay import ORACLE, Replay, replay
 from fuzz.reporting.values import failing_input
 from fuzz.triage.attributor import Attributor
+from fuzz.triage.minimized_files import FAILURE, MINIMIZED_FROM
 from reports.model import Divergence, Fact, FailingInput, FindingPage, FunctionCode
 from reports.text import printable
 
 #: Kinds that are not run again: that would take until the time limit, or kill this process.
 _NOT_RERUN = frozenset(
     {FindingKind.COMPILE_TIMEOUT.value, FindingKind.COMPILE_MEMORY.value, FindingKind.HANG.value}
+)
+#: Beginnings of a file's comments that the page shows in another place, or that say nothing there.
+_SHOWN_ELSEWHERE: Final = (
+    *("finding:", "isa:", "bucket:", "region:", "contents:", "run:", "input:"),
+    *("cranelift:", f"{BUILD}:", f"{MINIMIZED_FROM}:", f"{FAILURE}:"),
 )
 #: The kind of a file that records no finding.
 _UNRECORDED = "case"
@@ -64,7 +71,8 @@ def finding_page(path: Path, *, problem: str = "") -> FindingPage:
         isas=tuple(header.isa.split()),
         detail=_detail(header.bucket, header.kind, header.isa),
         known=header.known,
-        versions=_versions(),
+        versions=_versions(""),
+        local_tree="" if published else cranelift_name(),
     )
     try:
         text = path.read_text(encoding="utf-8")
@@ -89,8 +97,14 @@ def _detail(bucket: str, kind: str, isa: str) -> str:
     return bucket.removeprefix(f"{kind} ").removeprefix(f"{isa} ")
 
 
-def _versions() -> tuple[Fact, ...]:
+def _versions(found_with: str) -> tuple[Fact, ...]:
+    """Return the facts about versions.
+
+    Args:
+        found_with: the build that made the file, if it is another one.
+    """
     return (
+        *([Fact("Found with another build", found_with)] if found_with else []),
         Fact("Cranelift version or commit", cranelift_name()),
         Fact("Operating system", platform.system()),
         Fact("Architecture of the machine", platform.machine()),
@@ -99,16 +113,14 @@ def _versions() -> tuple[Fact, ...]:
 
 def _with_case(page: FindingPage, path: Path, text: str, case: Case) -> FindingPage:
     comments = (printable(line.lstrip("; ")) for line in text.split("\n") if line.startswith(";"))
-    facts = ("finding:", "isa:", "bucket:", "region:", "contents:")
     explanation = (
-        line
-        for line in comments
-        if line != KNOWN and not line.startswith((*facts, "run:", "input:"))
+        line for line in comments if line != KNOWN and not line.startswith(_SHOWN_ELSEWHERE)
     )
     flags = case.isa_settings.items()
     return replace(
         page,
         explanation=tuple(explanation),
+        versions=_versions(printable(other_build(text))),
         clif=_cut(print_functions(case.functions)),
         inputs=case.inputs.count,
         settings=(
@@ -123,12 +135,6 @@ def _cut(text: str) -> str:
     if len(text) <= _MOST_TEXT:
         return text
     return f"{text[:_MOST_TEXT]}\n; ... cut: {len(text) - _MOST_TEXT} more characters\n"
-
-
-def _short(path: Path) -> Path:
-    """Return a path below the working directory as a relative one."""
-    relative = Path(os.path.relpath(path))
-    return path if ".." in relative.parts else relative
 
 
 def _with_replay(page: FindingPage, case_file: CaseFile, isas: Sequence[str]) -> FindingPage:
@@ -258,7 +264,7 @@ def _with_filetest(page: FindingPage, path: Path, case: Case) -> FindingPage:
         page,
         filetest=text,
         filetest_problem=problem,
-        commands=tuple(commands(_short(path), page.kind, isas if text else ())),
+        commands=tuple(commands(short(path), page.kind, isas if text else ())),
     )
 
 

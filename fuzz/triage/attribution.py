@@ -1,4 +1,9 @@
-"""An attribution: which part is at fault for a failing case, and the evidence for it."""
+"""An attribution: which part experiments point to for a failing case, and what they showed.
+
+Where a panic was is a fact. All else is a hint: that a case passes with the other register
+allocator says that the allocator plays a part, not that it is wrong. So the words for people say
+what is known.
+"""
 
 from __future__ import annotations
 
@@ -60,8 +65,9 @@ class Decider:
     isa: str = ""
 
     def __str__(self) -> str:
-        prefix = f"{self.isa} " * bool(self.isa)
-        return f"{prefix}{self.name}: fails with {self.fails_with}, not with {self.passes_with}"
+        prefix = f"{self.isa}: " * bool(self.isa)
+        passes = f"{self.name}={self.passes_with}"
+        return f"{prefix}passes with {passes} (fails with {self.fails_with})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +88,11 @@ class FiredRule:
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """The part that is at fault for a failing case, as far as experiments can tell.
+    """The part that experiments point to for a failing case.
 
     Attributes:
+        evidence: what points to the part, in words; empty where nothing does.
+        certain: whether that is a fact, such as the place of a panic, and no hint.
         isas: the ISAs on which the case fails.
         outlier: the executor that differs from all others; empty if there is none.
         reports: the executors' verdicts on the failing inputs, the reference first.
@@ -97,6 +105,8 @@ class Attribution:
     """
 
     part: FaultyPart = FaultyPart.UNKNOWN
+    evidence: str = ""
+    certain: bool = False
     isas: tuple[str, ...] = ()
     outlier: str = ""
     reports: tuple[ExecutorReport, ...] = ()
@@ -106,17 +116,19 @@ class Attribution:
 
     def lines(self) -> Iterator[str]:
         """Yield the lines of a text for people."""
-        where = f" ({', '.join(self.isas)})" if self.isas else ""
-        yield f"attributed to: {self.part.value}{where}"
+        if self.isas:
+            yield f"fails on: {', '.join(self.isas)}"
+        label = "part" if self.certain else "hint"
+        yield f"{label}: {self.part.value}" + f", since {self.evidence}" * bool(self.evidence)
         if self.outlier:
             yield f"  outlier: {self.outlier}"
         for report in self.reports:
             detail = f" ({report.detail})" * bool(report.detail)
             yield f"  {report.executor}: {report.verdict.value}{detail}"
         for decider in self.deciders:
-            yield f"  decided by {decider}"
+            yield f"  {decider}"
         if self.rules:
-            yield f"  rules that fire only in the failing compilation, not {self.neighbour}:"
+            yield f"  rules that fire in this compilation and not {self.neighbour}:"
         for rule in self.rules:
             yield f"    {rule}"
 
@@ -124,6 +136,8 @@ class Attribution:
         """Return the attribution as JSON values."""
         return {
             "part": self.part.name.lower(),
+            "evidence": self.evidence or None,
+            "certain": self.certain,
             "isas": list(self.isas),
             "outlier": self.outlier or None,
             "verdicts": {report.executor: report.verdict.name.lower() for report in self.reports},

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Final, Protocol
 
 from backend.cranelift.compiler import SettingsError
+from backend.cranelift.rule_map import RuleId
 from backend.isa.registry import DEFAULT_ISAS
 from fuzz.cases.case import Case
 from fuzz.cases.compare import Observed
@@ -69,16 +71,31 @@ class Attributor:
         deciders = tuple(self._deciders(case, failure))
         failing = tuple(isa for isa in self.isas if isa in failing_isas(reports))
         difference = self._rules(case, failure, failing, deciders)
-        part, outlier = conclude(case, executions, reports, deciders, difference)
+        conclusion = conclude(case, executions, reports, deciders, difference)
+        if failure.phase in _PHASES:
+            part, evidence = _PHASES[failure.phase], "the panic is there"
+            conclusion = replace(conclusion, part=part, evidence=evidence, certain=True)
         return Attribution(
-            _PHASES.get(failure.phase, part),
+            conclusion.part,
+            conclusion.evidence,
+            conclusion.certain,
             failing,
-            outlier,
+            conclusion.outlier,
             tuple(reports),
             deciders,
             difference.rules,
             difference.neighbour,
         )
+
+    def deciding_rules(self, case: Case, failure: FailureSignature) -> frozenset[RuleId]:
+        """Return the rules of which one decides whether a case fails; none if that is unknown.
+
+        They are those of ``attribute``, which runs the case in more ways.
+        """
+        deciders = tuple(self._deciders(case, failure))
+        failing = failure.isas or self.isas
+        difference = self._rules(case, failure, failing, deciders)
+        return frozenset(fired.rule for fired in difference.rules)
 
     # --- executors ---
 
@@ -135,12 +152,7 @@ class Attributor:
         if not failing:
             return RuleDifference()
         isa = next((isa for isa in failure.isas if isa in failing), failing[0])
-        passing = []
-        for n, (neighbour, words) in enumerate(opcode_neighbours(case)):
-            if n >= _MOST_NEIGHBOURS:
-                break
-            if self._passes(neighbour, failure, (isa,)):
-                passing.append((neighbour, f"with {words}"))
+        passing = list(self._passing_neighbours(case, failure, isa))
         variants = (*setting_variants(case), *flag_variants(case, isa))
         passing += [
             (variant.case, f"with {variant.name}={variant.after}")
@@ -148,6 +160,14 @@ class Attributor:
             if _decider(variant) in deciders
         ]
         return rule_difference(case, isa, passing)
+
+    def _passing_neighbours(
+        self, case: Case, failure: FailureSignature, isa: str
+    ) -> Iterator[tuple[Case, str]]:
+        """Yield the case with one opcode replaced, where that passes."""
+        for neighbour, words in islice(opcode_neighbours(case), _MOST_NEIGHBOURS):
+            if self._passes(neighbour, failure, (isa,)):
+                yield neighbour, f"with {words}"
 
 
 def _decider(variant: SettingVariant) -> Decider:

@@ -16,9 +16,10 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Final
 
+from fuzz.campaign.fault_buckets import MinimizedFault
 from fuzz.campaign.result import CampaignResult, FindingSummary
 from fuzz.campaign.worker_process import blocked_signals
-from fuzz.triage.background_messages import NO_PACE, Idle, Postponed, Task
+from fuzz.triage.background_messages import NO_PACE, Faults, Idle, Postponed, Task
 
 #: The share of a core for each worker of the campaign.
 _SHARE: Final = 0.1
@@ -51,11 +52,15 @@ class BackgroundMinimizer:
     Args:
         jobs: the campaign's worker processes.
         main: what the process runs.
+
+    Attributes:
+        faults: those of the minimised findings, by the findings' files.
     """
 
     def __init__(self, jobs: int, main: BackgroundMain = start_background) -> None:
         self.main = main
         self.share = min(1.0, _SHARE * jobs)
+        self.faults: dict[str, MinimizedFault] = {}
         self._read = 0
         #: Files to be minimised, by bucket; those that a minimised finding explains come later.
         self._waiting: dict[str, deque[str]] = {}
@@ -70,7 +75,10 @@ class BackgroundMinimizer:
         self._hurrying = False
 
     def update(self, result: CampaignResult) -> None:
-        """Take new findings, and keep the process busy. Does not wait."""
+        """Take new findings, keep the process busy, and add what is known of faults to the result.
+
+        Does not wait.
+        """
         for summary in result.findings[self._read :]:
             self._add(summary)
         self._read = len(result.findings)
@@ -79,6 +87,7 @@ class BackgroundMinimizer:
         if self._process is None:
             self._start()
         self._receive()
+        result.faults = self.faults
         if self._idle:
             self._send_next()
 
@@ -147,6 +156,9 @@ class BackgroundMinimizer:
         try:
             while self._connection.poll():
                 message = self._connection.recv()
+                if isinstance(message, Faults):
+                    self.faults = self.faults | message.by_file
+                    continue
                 if isinstance(message, Postponed) and self._current is not None:
                     self._later.append(self._current)
                 self._current = None

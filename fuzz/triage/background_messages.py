@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from fuzz.campaign.fault_buckets import MinimizedFault
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -16,6 +18,17 @@ class Task:
 
     file: str
     even_if_explained: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """From the process: the faults of all findings that are minimised.
+
+    Attributes:
+        by_file: by the findings' files.
+    """
+
+    by_file: dict[str, MinimizedFault]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import re
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final
@@ -16,15 +17,23 @@ from fuzz.campaign.process_limits import die_with_parent
 from fuzz.cases.case import Case
 from fuzz.cases.casefile import CaseFileError, read_case
 from fuzz.differential.failure_signature import FailureSignature
-from fuzz.differential.finding import opcodes_in_bucket
+from fuzz.differential.finding import MINIMIZED, opcodes_in_bucket
+from fuzz.differential.recorded_failure import read_recorded_failure
 from fuzz.differential.runner import CaseRunner, PlainRunner
 from fuzz.minimize.child import IsolatedTest
 from fuzz.minimize.engine import NotFailing
 from fuzz.minimize.interestingness import FailureTest, InterestingnessTest
 from fuzz.minimize.minimize import minimize
-from fuzz.triage.background_messages import NO_PACE, Idle, Postponed, Task
+from fuzz.triage.background_messages import NO_PACE, Faults, Idle, Postponed, Task
+from fuzz.triage.bucket import MinimalCase
+from fuzz.triage.deciding_rules import deciding_rules
+from fuzz.triage.deduplicate import FaultsByBucket
 from fuzz.triage.minimized import examine
-from fuzz.triage.minimized_files import load_minimized, minimized_path, save_minimized
+from fuzz.triage.minimized_files import (
+    load_minimized,
+    minimized_path,
+    save_minimized,
+)
 
 #: Seconds of work before the pace is kept: enough for a first finding.
 _GRACE_SECONDS: Final = 5.0
@@ -34,7 +43,6 @@ _CASE_SECONDS: Final = 60.0
 _FINDING_SECONDS: Final = 120.0
 _NAP_SECONDS: Final = 0.1
 _LOWEST_PRIORITY: Final = 19
-_KIND: Final = re.compile(r"^; finding: ([\w-]+)$", re.MULTILINE)
 _OPCODE: Final = re.compile(r"[a-z]\w*")
 
 
@@ -118,32 +126,26 @@ class _PacedTest:
     """An interestingness test that keeps the pace before each case, and gives up in the end.
 
     Args:
-        kind: the kind of failure that is looked for; empty for any.
         until: seconds of work after which it gives up.
     """
 
-    def __init__(self, test: InterestingnessTest, pace: Pace, kind: str, until: float) -> None:
-        self._test, self._pace, self._kind, self._until = test, pace, kind, until
+    def __init__(self, test: InterestingnessTest, pace: Pace, until: float) -> None:
+        self._test, self._pace, self._until = test, pace, until
 
     def __call__(self, case: Case) -> FailureSignature | None:
         self._pace.keep()
         if self._pace.worked > self._until:
             raise _GivenUp
         found = self._test(case)
-        if found is None or found.kind is None or self._kind not in ("", found.kind.value):
-            return None
-        return found
+        return None if found is None or found.kind is None else found
 
     def restricted_to(self, failure: FailureSignature) -> _PacedTest:
         """Return a test that accepts this failure only."""
-        return self._around(self._test.restricted_to(failure))
+        return _PacedTest(self._test.restricted_to(failure), self._pace, self._until)
 
     def on_all_isas(self, failure: FailureSignature) -> _PacedTest:
         """Return a test that accepts this failure on any ISA."""
-        return self._around(self._test.on_all_isas(failure))
-
-    def _around(self, test: InterestingnessTest) -> _PacedTest:
-        return _PacedTest(test, self._pace, self._kind, self._until)
+        return _PacedTest(self._test.on_all_isas(failure), self._pace, self._until)
 
     def close(self) -> None:
         """Free what the test holds."""
@@ -155,6 +157,8 @@ class _Server:
 
     Attributes:
         minimal: the opcodes of each minimised finding.
+        faults: the faults that they show.
+        known: the folders whose minimised findings are among them.
     """
 
     def __init__(self, connection: Connection, pace: Pace, run_case: CaseRunner) -> None:
@@ -162,6 +166,8 @@ class _Server:
         self.pace = pace
         self.run_case = run_case
         self.minimal: list[frozenset[str]] = []
+        self.faults = FaultsByBucket()
+        self.known: set[Path] = set()
 
     def run(self) -> None:
         self.connection.send(Idle())
@@ -172,11 +178,16 @@ class _Server:
                 self.pace.share = 1.0
                 continue
             assert isinstance(message, Task)
-            self.connection.send(self._carry_out(message))
+            answer = self._carry_out(message)
+            self.connection.send(Faults(self.faults.by_name()))
+            self.connection.send(answer)
 
     def _carry_out(self, task: Task) -> Idle | Postponed:
         file = Path(task.file)
         try:
+            self._recall(file.parent)
+            if str(file) in self.faults:
+                return Idle()
             text = file.read_text(encoding="utf-8")
             if not task.even_if_explained and self._seems_explained(text):
                 return Postponed()
@@ -185,32 +196,43 @@ class _Server:
             pass  # the finding stays as it is; triage says what is wrong with it
         return Idle()
 
+    def _recall(self, folder: Path) -> None:
+        """Note the findings that were minimised before, by another process or another campaign."""
+        if folder in self.known:
+            return
+        self.known.add(folder)
+        for path in sorted((folder / MINIMIZED).glob("*.clif")):
+            file = folder / path.name
+            with suppress(OSError, UnicodeDecodeError):
+                saved = load_minimized(path, file.read_text(encoding="utf-8"))
+                if saved is not None:
+                    self._note(file, saved.minimal)
+
     def _seems_explained(self, text: str) -> bool:
         """Return whether a case has all opcodes of a minimised one: then another may say more."""
         words = frozenset(_OPCODE.findall(text.partition("\nfunction ")[2]))
         return any(opcodes and opcodes <= words for opcodes in self.minimal)
 
     def _minimize(self, file: Path, text: str) -> None:
-        path = minimized_path(file)
-        saved = load_minimized(path, text)
-        if saved is not None:
-            self._note(saved.case)
-            return
         case_file = read_case(text)
         isas = tuple(isa for isa in case_file.isas if isa in ISAS) or DEFAULT_ISAS
-        test = IsolatedTest(FailureTest(self.run_case, isas, second=True), _CASE_SECONDS)
-        kind = _KIND.search(text)
-        until = self.pace.worked + _FINDING_SECONDS
-        paced = _PacedTest(test, self.pace, kind[1] if kind else "", until)
+        recorded = read_recorded_failure(text)
+        test = FailureTest(self.run_case, isas, second=True, recorded=recorded)
+        isolated = IsolatedTest(test, _CASE_SECONDS)
+        paced = _PacedTest(isolated, self.pace, self.pace.worked + _FINDING_SECONDS)
         try:
             small, failure = minimize(case_file.case, paced)
         finally:
             paced.close()
         isas = small.isas or isas
-        minimized = examine(small, failure, isas, attribute=False)
+        minimized, path = examine(small, failure, isas, attribute=False), minimized_path(file)
+        # Kept before what may end this process.
         save_minimized(minimized, isas, file, text, path)
-        self._note(small)
+        minimized = minimized.with_rules(deciding_rules(small, failure, self.run_case))
+        save_minimized(minimized, isas, file, text, path)
+        self._note(file, minimized.minimal)
 
-    def _note(self, case: Case) -> None:
-        names = opcodes_in_bucket(case.functions).split()
+    def _note(self, file: Path, minimal: MinimalCase) -> None:
+        self.faults.add(str(file), minimal)
+        names = opcodes_in_bucket(minimal.case.functions).split()
         self.minimal.append(frozenset(name.partition(".")[0] for name in names))

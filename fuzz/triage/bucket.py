@@ -21,6 +21,20 @@ _SELF_EXPLANATORY: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class MinimalCase:
+    """A minimal case, and what is known of its failure.
+
+    Attributes:
+        rules: places of the ISLE rules of which one decides whether it fails, as far as that can be
+            told (``fuzz.triage.deciding_rules``).
+    """
+
+    case: Case
+    failure: FailureSignature
+    rules: frozenset[str] = frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class Bucket:
     """What identifies a fault, as far as its minimal case tells.

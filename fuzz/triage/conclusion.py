@@ -15,6 +15,7 @@ from fuzz.triage.rule_difference import RuleDifference
 
 _BAD: Final = (ExecutorVerdict.DIFFERENT, ExecutorVerdict.FAILS)
 _HOST: Final = "host"
+_ALONE: Final = "all others agree against it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,22 @@ class Execution:
     outcomes: list[Observed] | None = None
     failure: str = ""
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """The part that experiments point to.
+
+    Attributes:
+        evidence: what points to it, in words that follow "since"; empty where nothing does.
+        outlier: the executor that differs from all others; empty if there is none.
+        certain: whether it is a fact, and no hint.
+    """
+
+    part: FaultyPart = FaultyPart.UNKNOWN
+    evidence: str = ""
+    outlier: str = ""
+    certain: bool = False
 
 
 #: By executor, the reference first. Those on ISAs are called ``<ISA> opt_level=none`` and so on.
@@ -69,22 +86,23 @@ def conclude(
     reports: Sequence[ExecutorReport],
     deciders: Sequence[Decider],
     difference: RuleDifference,
-) -> tuple[FaultyPart, str]:
-    """Return the part that is at fault, and the outlier; empty if there is none."""
+) -> Conclusion:
+    """Conclude from what the executors did, which settings decide, and which rules differ."""
     others = [report for report in reports[1:] if report.verdict is not ExecutorVerdict.NONE]
     dissent = [report for report in others if report.verdict is not ExecutorVerdict.EXPECTED]
     names = [report.executor for report in dissent]
     if names == [SECOND]:
-        return FaultyPart.SECOND_ORACLE, SECOND
+        return Conclusion(FaultyPart.SECOND_ORACLE, _ALONE, SECOND)
     if len(dissent) == len(others) and SECOND in names and _agree(case, executions, names):
-        return FaultyPart.INTERPRETER, FIRST
+        return Conclusion(FaultyPart.INTERPRETER, _ALONE, FIRST)
     isas = {_isa_of(name) for name in names} - {SECOND}
     host = next((report for report in others if _isa_of(report.executor) == _HOST), None)
     if host is not None and host.verdict is ExecutorVerdict.EXPECTED and _host_isa(host) in isas:
-        return FaultyPart.EMULATOR, _host_isa(host)
+        isa = _host_isa(host)
+        return Conclusion(FaultyPart.EMULATOR, "this machine's CPU does as expected", isa)
     isas -= {_HOST}
     if not isas:
-        return FaultyPart.UNKNOWN, ""
+        return Conclusion()
     return _part_of_cranelift(isas, reports, deciders, difference)
 
 
@@ -100,20 +118,27 @@ def _part_of_cranelift(
     reports: Sequence[ExecutorReport],
     deciders: Sequence[Decider],
     difference: RuleDifference,
-) -> tuple[FaultyPart, str]:
+) -> Conclusion:
     executed = {r.executor for r in reports if r.verdict is not ExecutorVerdict.NONE}
     on_isas = {_isa_of(r.executor) for r in reports[2:] if r.executor in executed} - {_HOST}
     outlier = next(iter(isas)) if len(isas) == 1 and len(on_isas) > 1 else ""
-    if any(decider.name == "regalloc_algorithm" for decider in deciders):
-        return FaultyPart.REGISTER_ALLOCATOR, outlier
+    for decider in deciders:
+        if decider.name == "regalloc_algorithm":
+            evidence = f"it passes with {decider.name}={decider.passes_with}"
+            return Conclusion(FaultyPart.REGISTER_ALLOCATOR, evidence, outlier)
     unoptimised = any(_fails_unoptimised(reports, isa) for isa in isas)
     groups = {fired.rule.group for fired in difference.rules}
     if not unoptimised and (len(isas) > 1 or groups == {"mid_end"}):
-        return FaultyPart.MID_END, outlier
+        evidence = "without optimising it does not fail like this"
+        return Conclusion(FaultyPart.MID_END, evidence, outlier)
     if len(isas) > 1:
         # Without the second oracle, the interpreter may as well be wrong as all ISAs.
-        return (FaultyPart.SHARED if SECOND in executed else FaultyPart.UNKNOWN), ""
-    return FaultyPart.BACKEND, outlier
+        if SECOND not in executed:
+            return Conclusion()
+        return Conclusion(FaultyPart.SHARED, "several ISAs fail without optimising, too")
+    (isa,) = isas
+    others = ", and no other ISA" * bool(outlier)
+    return Conclusion(FaultyPart.BACKEND, f"{isa} fails{others}", outlier)
 
 
 def _fails_unoptimised(reports: Sequence[ExecutorReport], isa: str) -> bool:

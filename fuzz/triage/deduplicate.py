@@ -7,9 +7,10 @@ that one fault explains are merged.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
+from fuzz.campaign.fault_buckets import MinimizedFault
 from fuzz.cases.case import Case
 from fuzz.differential.failure_signature import FailureSignature
 from fuzz.differential.finding import FindingKind
@@ -18,7 +19,7 @@ from fuzz.minimize.interestingness import InterestingnessTest
 from fuzz.minimize.minimize import minimize
 from fuzz.minimize.order import order_key
 from fuzz.triage.attribution import Attribution
-from fuzz.triage.bucket import Bucket, bucket_of
+from fuzz.triage.bucket import Bucket, MinimalCase, bucket_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +38,7 @@ class DistinctFault:
         smallest: the smallest minimal case of the bucket.
         names: names of all its findings.
         aliases: other buckets that it explains.
+        rules: the rules of which one decides in all of its cases for which that can be told.
         attribution: None if it was not asked for.
     """
 
@@ -44,16 +46,33 @@ class DistinctFault:
     smallest: Case
     names: list[str] = field(default_factory=list)
     aliases: list[Bucket] = field(default_factory=list)
+    rules: frozenset[str] = frozenset()
     attribution: Attribution | None = None
 
     @property
     def failure(self) -> FailureSignature:
         return self.bucket.failure
 
+    @property
+    def isas(self) -> tuple[str, ...]:
+        """The ISAs on which any of its findings show it."""
+        shown = (isa for bucket in (self.bucket, *self.aliases) for isa in bucket.failure.isas)
+        return tuple(dict.fromkeys(shown))
+
+    def copy(self) -> DistinctFault:
+        """Return a copy that can be merged with others without changing this one."""
+        return replace(self, names=list(self.names), aliases=list(self.aliases))
+
+    def note_rules(self, rules: frozenset[str]) -> None:
+        """Note the rules that decide in another of its cases; none if they are unknown."""
+        common = self.rules & rules
+        self.rules = common or self.rules or rules
+
     def to_json(self) -> dict[str, Any]:
         return self.bucket.to_json() | {
             "files": self.names,
             "aliases": [str(bucket) for bucket in self.aliases],
+            "rules": sorted(self.rules),
             "attribution": None if self.attribution is None else self.attribution.to_json(),
         }
 
@@ -73,8 +92,8 @@ class Deduplicated:
     left: list[str] = field(default_factory=list)
 
 
-#: A minimal case, and the failure that it shows.
-MinimalCase = tuple[Case, FailureSignature]
+#: Returns the rules of which one decides whether a minimal case fails.
+RulesOf = Callable[[Case, FailureSignature], frozenset[str]]
 
 
 class MinimizedCases(Protocol):
@@ -94,6 +113,7 @@ def deduplicate(
     test_of: Callable[[NamedCase], InterestingnessTest],
     *,
     kept: MinimizedCases | None = None,
+    rules_of: RulesOf = lambda case, failure: frozenset(),
     observe: Callable[[NamedCase], None] = lambda named: None,
     done: Callable[[NamedCase, str], None] = lambda named, bucket: None,
 ) -> Deduplicated:
@@ -104,6 +124,7 @@ def deduplicate(
     Args:
         test_of: returns a test of a finding that accepts any failure. It is closed afterwards.
         kept: minimal cases of earlier calls, to be used and added to.
+        rules_of: returns the rules that decide whether a minimal case fails.
         observe: called before each finding.
         done: called after each, with its bucket; this is empty if the finding does not fail.
     """
@@ -112,13 +133,13 @@ def deduplicate(
     for place, named in enumerate(cases):
         observe(named)
         try:
-            minimal = _minimal(named, test_of, kept)
+            minimal = _minimal(named, test_of, kept, rules_of)
         except KeyboardInterrupt:
             result.left = [other.name for other in cases[place:]]
             break
         if minimal is None:
             result.healthy.append(named.name)
-        bucket = "" if minimal is None else faults.add(named.name, *minimal)
+        bucket = "" if minimal is None else faults.add(named.name, minimal)
         done(named, bucket)
     result.faults = faults.merged()
     return result
@@ -128,6 +149,7 @@ def _minimal(
     named: NamedCase,
     test_of: Callable[[NamedCase], InterestingnessTest],
     kept: MinimizedCases | None,
+    rules_of: RulesOf,
 ) -> MinimalCase | None:
     """Return the minimal case of a finding; None if it does not fail."""
     found = None if kept is None else kept.load(named)
@@ -135,13 +157,19 @@ def _minimal(
         return found
     test = test_of(named)
     try:
-        found = minimize(named.case, test)
+        case, failure = minimize(named.case, test)
     except NotFailing:
         return None
     finally:
         test.close()
+    found = MinimalCase(case, failure)
     if kept is not None:
-        kept.save(named, found)
+        kept.save(named, found)  # before what may take long, or end this process
+    rules = rules_of(case, failure)
+    if rules:
+        found = replace(found, rules=rules)
+        if kept is not None:
+            kept.save(named, found)
     return found
 
 
@@ -150,19 +178,33 @@ class FaultsByBucket:
 
     def __init__(self) -> None:
         self._faults: dict[str, DistinctFault] = {}
+        self._names: set[str] = set()
 
-    def add(self, name: str, case: Case, failure: FailureSignature) -> str:
+    def __contains__(self, name: str) -> bool:
+        return name in self._names
+
+    def add(self, name: str, minimal: MinimalCase) -> str:
         """Add the minimal case of a finding, and return its bucket."""
-        bucket = bucket_of(case, failure)
-        fault = self._faults.setdefault(str(bucket), DistinctFault(bucket, case))
+        bucket = bucket_of(minimal.case, minimal.failure)
+        fault = self._faults.setdefault(str(bucket), DistinctFault(bucket, minimal.case))
         fault.names.append(name)
-        if order_key(case) < order_key(fault.smallest):
-            fault.smallest = case
+        self._names.add(name)
+        if order_key(minimal.case) < order_key(fault.smallest):
+            fault.smallest = minimal.case
+        fault.note_rules(minimal.rules)
         return str(bucket)
 
     def merged(self) -> list[DistinctFault]:
         """Return the faults, those with the most findings first."""
-        return merge_buckets(self._faults.values())
+        return merge_buckets(fault.copy() for fault in self._faults.values())
+
+    def by_name(self) -> dict[str, MinimizedFault]:
+        """Return the bucket and the ISAs of the fault that each finding shows, by its name."""
+        found = {}
+        for fault in self.merged():
+            minimized = MinimizedFault(str(fault.bucket), fault.isas)
+            found.update(dict.fromkeys(fault.names, minimized))
+        return found
 
 
 # --- buckets that one fault explains ---

@@ -17,7 +17,7 @@ from fuzz.differential.oracle import OracleError, interpreter
 from fuzz.differential.runner import CaseRunner, PlainRunner
 from fuzz.triage.attribution import Attribution
 from fuzz.triage.attributor import Attributor
-from fuzz.triage.bucket import bucket_of
+from fuzz.triage.bucket import MinimalCase, bucket_of
 from fuzz.triage.host import HostExecutor
 
 #: Failures that would end this process as well.
@@ -31,15 +31,25 @@ class MinimizedCase:
     Attributes:
         findings: what running it again finds; empty if that would end this process.
         attribution: None if it was not asked for, or cannot be told.
+        rules: as of ``MinimalCase``.
     """
 
     case: Case
     failure: FailureSignature
     findings: tuple[Finding, ...] = ()
     attribution: Attribution | None = None
+    rules: frozenset[str] = frozenset()
+
+    @property
+    def minimal(self) -> MinimalCase:
+        """The case without what is for people only."""
+        return MinimalCase(self.case, self.failure, self.rules)
 
     def with_attribution(self, attribution: Attribution | None) -> MinimizedCase:
         return replace(self, attribution=attribution)
+
+    def with_rules(self, rules: frozenset[str]) -> MinimizedCase:
+        return replace(self, rules=rules)
 
 
 def examine(

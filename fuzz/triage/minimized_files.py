@@ -15,14 +15,16 @@ from typing import Final
 
 from backend.whole_file import write_whole
 from fuzz.cases.build_identity import build_identity
-from fuzz.cases.case import Case
 from fuzz.cases.casefile import CaseFileError, read_case
 from fuzz.differential.failure_signature import FailureSignature
 from fuzz.differential.finding import KNOWN_FAULTS, MINIMIZED, FindingKind
+from fuzz.triage.bucket import MinimalCase
 from fuzz.triage.minimized import MinimizedCase, minimized_text
 
-_SOURCE: Final = "minimized from"
-_FAILURE: Final = "failure"
+#: The comment lines of these files that name the finding and its failure.
+MINIMIZED_FROM: Final = "minimized from"
+FAILURE: Final = "failure"
+_RULES: Final = "deciding rules"
 _DIGITS: Final = 16
 
 
@@ -35,8 +37,7 @@ class SavedCase:
     """
 
     file: Path
-    case: Case
-    failure: FailureSignature
+    minimal: MinimalCase
     source: str
 
 
@@ -77,8 +78,9 @@ def save_minimized(
         OSError: it cannot be written.
     """
     notes = [
-        f"{_SOURCE}: {source.name} ({_origin(text)})",
-        f"{_FAILURE}: {minimized.failure.what}",
+        f"{MINIMIZED_FROM}: {source.name} ({_origin(text)})",
+        f"{FAILURE}: {minimized.failure.what}",
+        *([f"{_RULES}: {' '.join(sorted(minimized.rules))}"] if minimized.rules else []),
     ]
     path.parent.mkdir(exist_ok=True)
     write_whole(minimized_text(minimized, isas, notes), path)
@@ -109,8 +111,10 @@ def read_minimized(path: Path) -> SavedCase | None:
         own = path.read_text(encoding="utf-8")
         notes = _notes(own)
         kind, isas = FindingKind(notes["finding"]), tuple(notes["isa"].split())
-        failure = FailureSignature(kind, isas, notes[_FAILURE])
-        return SavedCase(path, read_case(own).case, failure, notes[_SOURCE])
+        failure = FailureSignature(kind, isas, notes[FAILURE])
+        rules = frozenset(notes.get(_RULES, "").split())
+        minimal = MinimalCase(read_case(own).case, failure, rules)
+        return SavedCase(path, minimal, notes[MINIMIZED_FROM])
     except (OSError, ValueError, KeyError, CaseFileError):
         return None
 

@@ -20,7 +20,7 @@ from fuzz.triage.bisect.search import ReleaseStatus
 _NOT_CRANELIFT: Final = frozenset(
     {FindingKind.EMULATOR_FAULT, FindingKind.ORACLES_DISAGREE, FindingKind.ORACLE_FAULT}
 )
-_PLACE: Final = re.compile(r"(\S+?\.rs):\d+")
+_PLACE: Final = re.compile(r"(\S+?\.rs)\b")
 _NUMBER: Final = re.compile(r"\d+")
 
 

@@ -299,7 +299,7 @@ def test_command(command: Command, tmp_path: Path) -> None:
     facts = json.loads(output.out)
     assert facts["instructions"]["after"] <= 4
     text = out.read_text()
-    assert "; attributed to: the mid-end" in text
+    assert "; hint: the mid-end, since without optimising it does not fail like this" in text
     assert "; run: %main(" in text
     assert command("replay", out).code == 1
     assert [path.name for path in tmp_path.iterdir()] == ["small.clif"]

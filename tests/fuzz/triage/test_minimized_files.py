@@ -48,8 +48,11 @@ def test_what_is_saved_is_read_again(tmp_path: Path) -> None:
     assert path == tmp_path / "minimized" / "crash-1.clif"
     saved = load_minimized(path, ADD)
     assert saved is not None
-    assert saved.failure == WRONG
-    assert [inst.opcode.name for inst in saved.case.main.instructions()] == ["imul", "return"]
+    assert saved.minimal.failure == WRONG
+    assert [inst.opcode.name for inst in saved.minimal.case.main.instructions()] == [
+        "imul",
+        "return",
+    ]
     assert "; bucket: miscompile aarch64 wrong value: imul.i32" in path.read_text()
 
 

@@ -1,0 +1,76 @@
+"""Where Cranelift panicked, so that panics of one fault have one place.
+
+The location of a panic in code that ISLE generated says nothing: it is a line of a file in a
+build's folder, and other rules move it. The calls that were open lead to the rule whose right-hand
+side was running. That is the place, a line of Cranelift's sources.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from backend.cranelift import _cranelift
+from backend.cranelift._cranelift import CompilerPanic
+from backend.cranelift.rule_edges import RulesError, known_rules
+from backend.cranelift.rule_map import RuleId
+
+#: A location in generated code: the file without its line.
+_GENERATED: Final = re.compile(r"(\S+/out/\w+\.rs)(?::\d+)*")
+#: What generated code says where a term has no rule for its arguments.
+_NO_RULE: Final = re.compile(r"no rule matched for term (\S+) at (\S+\.isle) line \d+")
+
+
+def panic_place(panic: CompilerPanic) -> str:
+    """Return the location of a panic in the sources, or for generated code the rule's place.
+
+    Where debug information does not tell the rule, it is the term that has no rule, or else the
+    generated file, without a line.
+    """
+    generated = _GENERATED.fullmatch(panic.location)
+    if generated is None:
+        return panic.location
+    rule = panicking_rule(panic)
+    if rule is not None:
+        return str(rule)
+    term = _NO_RULE.search(panic.message)
+    return generated[1] if term is None else f"{term[2]} {term[1]}"
+
+
+def panicking_rule(panic: CompilerPanic) -> RuleId | None:
+    """Return the rule that was being applied when Cranelift panicked; None if it is unknown."""
+    rules = known_rules()
+    if isinstance(rules, RulesError):
+        return None
+    frames: Sequence[int] = getattr(panic, "frames", ())  # made by the extension alone
+    for address in frames:
+        for file, line in _generated_lines(address, frames):
+            rule = rules.rule_at(file, line)
+            if rule is not None:
+                return rule
+    return None
+
+
+_known: Final[dict[int, tuple[tuple[str, int], ...]]] = {}
+
+
+def _generated_lines(address: int, others: Iterable[int]) -> tuple[tuple[str, int], ...]:
+    """Return the lines of generated files at an address, the innermost first.
+
+    Args:
+        others: addresses to look up at the same time if anything is: reading debug information
+            takes half a second, however few they are.
+    """
+    if address not in _known:
+        wanted = [each for each in others if each not in _known]
+        found: dict[int, list[tuple[str, int]]] = {each: [] for each in wanted}
+        try:
+            files, rows = _cranelift.source_lines(Path(_cranelift.__file__), wanted, "isle_")
+        except (OSError, ValueError):  # there is none
+            files, rows = [], []
+        for index, file, line in rows:
+            found[wanted[index]].append((Path(files[file]).name, line))
+        _known.update({each: tuple(lines) for each, lines in found.items()})
+    return _known[address]
