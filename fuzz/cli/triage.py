@@ -225,7 +225,7 @@ class _KeptCases:
 
 def _deciding_rules(case: Case, failure: FailureSignature) -> frozenset[str]:
     from fuzz.differential.runner import PlainRunner
-    from fuzz.triage.deciding_rules import deciding_rules
+    from fuzz.triage.minimized import deciding_rules
 
     return deciding_rules(case, failure, PlainRunner())
 

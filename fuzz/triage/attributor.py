@@ -6,13 +6,13 @@ matters.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Final, Protocol
 
 from backend.cranelift.compiler import SettingsError
-from backend.cranelift.rule_map import RuleId
+from backend.cranelift.rule_map import GROUPS, RuleId
 from backend.isa.registry import DEFAULT_ISAS
 from fuzz.cases.case import Case
 from fuzz.cases.compare import Observed
@@ -90,12 +90,24 @@ class Attributor:
     def deciding_rules(self, case: Case, failure: FailureSignature) -> frozenset[RuleId]:
         """Return the rules of which one decides whether a case fails; none if that is unknown.
 
-        They are those of ``attribute``, which runs the case in more ways.
+        Unlike ``attribute`` this does not switch on settings and flags that the case does not have.
+        What the mid-end made is lowered by other rules: if it passes without optimising, and
+        rules of the mid-end are among those that differ, it is these. Rules for terms that others
+        share, such as those that make a constant, come last.
         """
-        deciders = tuple(self._deciders(case, failure))
-        failing = failure.isas or self.isas
-        difference = self._rules(case, failure, failing, deciders)
-        return frozenset(fired.rule for fired in difference.rules)
+        isas = failure.isas or self.isas
+        own = {*case.settings, "opt_level", "regalloc_algorithm"}
+        variants = [variant for variant in setting_variants(case) if variant.name in own]
+        deciders = [_decider(v) for v in variants if self._passes(v.case, failure, isas)]
+        for isa in failure.isas:
+            flags = case.isa_settings.get(isa, {})
+            variants = [variant for variant in flag_variants(case, isa) if variant.name in flags]
+            deciders += [_decider(v) for v in variants if self._passes(v.case, failure, (isa,))]
+        difference = self._rules(case, failure, isas, deciders)
+        rules = difference.in_none or frozenset(fired.rule for fired in difference.rules)
+        if any(each.name == "opt_level" for each in deciders):
+            rules = _preferred(rules, lambda group: group.startswith(GROUPS[0]))
+        return _preferred(rules, lambda group: group in GROUPS)
 
     # --- executors ---
 
@@ -168,6 +180,11 @@ class Attributor:
         for neighbour, words in islice(opcode_neighbours(case), _MOST_NEIGHBOURS):
             if self._passes(neighbour, failure, (isa,)):
                 yield neighbour, f"with {words}"
+
+
+def _preferred(rules: frozenset[RuleId], wanted: Callable[[str], bool]) -> frozenset[RuleId]:
+    """Return those rules whose group is wanted; all if there are none."""
+    return frozenset(rule for rule in rules if wanted(rule.group)) or rules
 
 
 def _decider(variant: SettingVariant) -> Decider:

@@ -26,9 +26,8 @@ from fuzz.minimize.interestingness import FailureTest, InterestingnessTest
 from fuzz.minimize.minimize import minimize
 from fuzz.triage.background_messages import NO_PACE, Faults, Idle, Postponed, Task
 from fuzz.triage.bucket import MinimalCase
-from fuzz.triage.deciding_rules import deciding_rules
 from fuzz.triage.deduplicate import FaultsByBucket
-from fuzz.triage.minimized import examine
+from fuzz.triage.minimized import deciding_rules, examine
 from fuzz.triage.minimized_files import (
     load_minimized,
     minimized_path,

@@ -27,7 +27,7 @@ class MinimalCase:
 
     Attributes:
         rules: places of the ISLE rules of which one decides whether it fails, as far as that can be
-            told (``fuzz.triage.deciding_rules``).
+            told (``fuzz.triage.minimized.deciding_rules``).
     """
 
     case: Case

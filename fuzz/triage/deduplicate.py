@@ -63,6 +63,15 @@ class DistinctFault:
         """Return a copy that can be merged with others without changing this one."""
         return replace(self, names=list(self.names), aliases=list(self.aliases))
 
+    def absorb(self, other: DistinctFault) -> None:
+        """Add the findings of another bucket; that of the smaller case stays the fault's."""
+        if order_key(other.smallest) < order_key(self.smallest):
+            self.bucket, other.bucket = other.bucket, self.bucket
+            self.smallest = other.smallest
+        self.aliases += [other.bucket, *other.aliases]
+        self.names += other.names
+        self.note_rules(other.rules)
+
     def note_rules(self, rules: frozenset[str]) -> None:
         """Note the rules that decide in another of its cases; none if they are unknown."""
         common = self.rules & rules
@@ -207,31 +216,51 @@ class FaultsByBucket:
         return found
 
 
-# --- buckets that one fault explains ---
+# --- buckets of one fault ---
 
 #: Kinds of failures that are identified by the opcodes of the minimal case.
 _BY_OPCODES: Final = frozenset({FindingKind.MISCOMPILE, FindingKind.HANG})
+#: Kinds of failures that no rule of Cranelift's brings about.
+_NOT_BY_RULES: Final = frozenset(
+    {FindingKind.EMULATOR_FAULT, FindingKind.ORACLES_DISAGREE, FindingKind.ORACLE_FAULT}
+)
 
 
 def merge_buckets(faults: Iterable[DistinctFault]) -> list[DistinctFault]:
-    """Merge buckets into the one that explains them, if there is exactly one.
+    """Merge the buckets of one fault: those that one rule decides, and what another one explains.
 
     Returns:
         The remaining faults, those with the most findings first.
     """
-    kept: list[DistinctFault] = []
-    for fault in sorted(faults, key=lambda fault: len(fault.bucket.opcodes.split())):
-        explained_by = [other for other in kept if _explains(other, fault.bucket)]
-        if len(explained_by) == 1:
-            explained_by[0].aliases.append(fault.bucket)
-            explained_by[0].names.extend(fault.names)
-        else:
-            kept.append(fault)
+    by_rule = _merge(faults, lambda fault: len(fault.rules), _same_rule)
+    kept = _merge(by_rule, lambda fault: len(fault.bucket.opcodes.split()), _explains)
     return sorted(kept, key=lambda fault: -len(fault.names))
 
 
-def _explains(fault: DistinctFault, bucket: Bucket) -> bool:
-    return any(_includes(bucket, part) for part in (fault.bucket, *fault.aliases))
+def _merge(
+    faults: Iterable[DistinctFault],
+    order: Callable[[DistinctFault], int],
+    same: Callable[[DistinctFault, DistinctFault], bool],
+) -> list[DistinctFault]:
+    """Merge each fault into the one before it that is the same, if there is exactly one."""
+    kept: list[DistinctFault] = []
+    for fault in sorted(faults, key=order):
+        found = [other for other in kept if same(other, fault)]
+        if len(found) == 1:
+            found[0].absorb(fault)
+        else:
+            kept.append(fault)
+    return kept
+
+
+def _same_rule(fault: DistinctFault, other: DistinctFault) -> bool:
+    """Whether the rules that may decide in one fault are among those that may in the other."""
+    kinds = {fault.failure.kind, other.failure.kind}
+    return kinds.isdisjoint(_NOT_BY_RULES) and bool(fault.rules) and fault.rules <= other.rules
+
+
+def _explains(fault: DistinctFault, other: DistinctFault) -> bool:
+    return any(_includes(other.bucket, part) for part in (fault.bucket, *fault.aliases))
 
 
 def _includes(whole: Bucket, part: Bucket) -> bool:

@@ -11,7 +11,11 @@ from clif.outcome import Outcomes
 from fuzz.cases.build_identity import BUILD, build_identity
 from fuzz.cases.case import Case
 from fuzz.cases.casefile import print_case
-from fuzz.differential.failure_signature import FailureSignature, failure_signatures
+from fuzz.differential.failure_signature import (
+    FailureSignature,
+    failure_signatures,
+    is_fault_of_a_tool,
+)
 from fuzz.differential.finding import Finding, FindingKind
 from fuzz.differential.oracle import OracleError, interpreter
 from fuzz.differential.runner import CaseRunner, PlainRunner
@@ -66,7 +70,7 @@ def examine(
         attribute: whether to attribute the failure to a part.
         host: whether to run the case on this machine's CPU as well.
     """
-    if failure.kind in _FATAL or failure.what.startswith(("was ended", "ended", "took too long")):
+    if _is_fatal(failure):
         return MinimizedCase(case, failure)
     run_case = PlainRunner()
     minimized = MinimizedCase(case, failure, tuple(_findings(case, failure, run_case, isas)))
@@ -74,6 +78,23 @@ def examine(
         return minimized
     more = [HostExecutor()] if host else []
     return minimized.with_attribution(Attributor(run_case, more=more).attribute(case, failure))
+
+
+def deciding_rules(case: Case, failure: FailureSignature, run_case: CaseRunner) -> frozenset[str]:
+    """Return the places of the ISLE rules of which one decides whether a minimal case fails.
+
+    Returns:
+        Nothing where that cannot be told.
+    """
+    if _is_fatal(failure) or not failure.isas or is_fault_of_a_tool(failure.kind):
+        return frozenset()
+    return frozenset(map(str, Attributor(run_case).deciding_rules(case, failure)))
+
+
+def _is_fatal(failure: FailureSignature) -> bool:
+    """Whether a failure would end this process, too."""
+    ends = ("was ended", "ended", "took too long")
+    return failure.kind in _FATAL or failure.what.startswith(ends)
 
 
 def _findings(

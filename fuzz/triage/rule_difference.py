@@ -27,11 +27,14 @@ class RuleDifference:
     """Rules that fire in the failing compilation only.
 
     Attributes:
-        neighbour: the passing compilation that it was compared with; empty if there are no rules.
+        rules: those that one passing compilation lacks, the one that lacks the fewest.
+        neighbour: that compilation; empty if there are no rules.
+        in_none: those that all passing compilations lack.
     """
 
     rules: tuple[FiredRule, ...] = ()
     neighbour: str = ""
+    in_none: frozenset[RuleId] = frozenset()
 
 
 def fired_rules(case: Case, isa: str, rules: RuleMap) -> frozenset[RuleId]:
@@ -55,8 +58,7 @@ def rule_difference(case: Case, isa: str, neighbours: Iterable[tuple[Case, str]]
         neighbours: cases that pass, each with a description.
 
     Returns:
-        The smallest difference to one of the neighbours; an empty one if there is none, or if the
-        rules of this build are not known.
+        The difference; an empty one if there is none, or if the rules of this build are not known.
     """
     rules = known_rules()
     if isinstance(rules, RulesError):
@@ -69,7 +71,8 @@ def rule_difference(case: Case, isa: str, neighbours: Iterable[tuple[Case, str]]
     if not non_empty:
         return RuleDifference()
     found, words = min(non_empty, key=lambda pair: (len(pair[0]), pair[1]))
-    return RuleDifference(tuple(_described(found, isa, rules)), words)
+    in_none = failing.intersection(*(lacking for lacking, _ in differences))
+    return RuleDifference(tuple(_described(found, isa, rules)), words, in_none)
 
 
 def _described(found: Iterable[RuleId], isa: str, rules: RuleMap) -> Iterator[FiredRule]:

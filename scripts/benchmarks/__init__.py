@@ -12,6 +12,8 @@ Each is a module with a ``--help``: ``python -m scripts.benchmarks.NAME``.
     minimal case.
 ``deduplication``
     How many buckets the findings of ten faults end in.
+``buckets_per_fault``
+    In how many buckets the findings of planted faults end, as found, minimised and merged.
 ``attribution``
     How often the part is named into which a fault was injected.
 ``coverage_guidance``

@@ -16,7 +16,7 @@ import pytest
 from fuzz.campaign.case_source import CaseSource
 from fuzz.campaign.counters import count_case
 from fuzz.campaign.crash_finding import report_crash
-from fuzz.campaign.exit_cause import ExitCause, ExitKind
+from fuzz.campaign.exit_cause import ExitCause, ExitKind, find_exit_cause
 from fuzz.campaign.in_flight import InFlightCase, InFlightSlot
 from fuzz.campaign.local_workers import LocalWorkers
 from fuzz.campaign.plan import CampaignPlan
@@ -253,6 +253,22 @@ def test_the_slot_tells_the_configuration_in_flight() -> None:
     slot.begin(6)
     assert (found := slot.read()) is not None
     assert found.configuration == 0
+
+
+def test_what_a_process_said_names_no_folder_of_this_machine(tmp_path: Path) -> None:
+    errors = tmp_path / "stderr"
+    errors.write_text(
+        "thread 'a' panicked at /home/me/.cargo/registry/src/index-1/cranelift-codegen-0.1.2/src/"
+        "isa/x64/lower.rs:12:3:\n"
+        "at /home/me/target/release/build/cranelift-codegen-1f2e/out/isle_x64.rs:123:4\n"
+        "1/2 of nothing\n"
+    )
+    cause = find_exit_cause(-signal.SIGABRT, errors, timed_out=False)
+    assert cause.last_lines == (
+        "thread 'a' panicked at cranelift-codegen-0.1.2/src/isa/x64/lower.rs:12:3:",
+        "at isle_x64.rs",
+        "1/2 of nothing",
+    )
 
 
 def test_a_crash_in_our_own_code_is_no_finding(tmp_path: Path) -> None:

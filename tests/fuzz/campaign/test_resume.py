@@ -19,6 +19,7 @@ import pytest
 from fuzz.campaign.case_source import CaseSource
 from fuzz.campaign.database import CampaignDatabase, CampaignState
 from fuzz.campaign.database_schema import DATABASE, VERSION, DatabaseError
+from fuzz.campaign.fault_buckets import MinimizedFault
 from fuzz.campaign.json_codec import decode, encode
 from fuzz.campaign.plan import CampaignPlan, WorkerState
 from fuzz.campaign.result import CampaignResult, CorpusCase, FindingSummary
@@ -293,6 +294,14 @@ def test_what_a_build_is_called_does_not_matter() -> None:
         check_build(BUILD, replace(BUILD, digest="0"))
 
 
+#: Makes of the table and the view what schemas 1 and 2 have.
+OLDER_FINDINGS = """
+DROP VIEW buckets;
+ALTER TABLE findings DROP COLUMN fault;
+CREATE VIEW buckets AS SELECT campaign, bucket, count(*) AS findings FROM findings GROUP BY bucket;
+"""
+
+
 def test_a_database_of_schema_1_is_upgraded(command: Command, tmp_path: Path) -> None:
     with closing(CampaignDatabase(tmp_path)) as database:
         database.begin(CampaignPlan(PLAIN, seed=3, out=str(tmp_path)), BUILD, EDGES)
@@ -300,7 +309,7 @@ def test_a_database_of_schema_1_is_upgraded(command: Command, tmp_path: Path) ->
     with closing(sqlite3.connect(tmp_path / DATABASE)) as connection:
         connection.executescript(
             "ALTER TABLE workers RENAME TO jobs; ALTER TABLE campaigns DROP COLUMN build;"
-            " PRAGMA user_version = 1"
+            f" {OLDER_FINDINGS} PRAGMA user_version = 1"
         )
     # Which build it is of is not known any more.
     message = command.complaint("run", "--resume", tmp_path)
@@ -309,6 +318,47 @@ def test_a_database_of_schema_1_is_upgraded(command: Command, tmp_path: Path) ->
     assert rows(tmp_path, "SELECT number, next_case FROM workers") == [(0, 8)]
     assert command("run", *FLAGS, "--cases", 2, "--out", tmp_path, "--json", "-").code == 0
     assert rows(tmp_path, "SELECT build FROM campaigns") == [("",), (build_identity().digest,)]
+
+
+def test_a_database_of_schema_2_is_upgraded(tmp_path: Path) -> None:
+    with closing(CampaignDatabase(tmp_path)) as database:
+        database.begin(CampaignPlan(PLAIN, seed=3, out=str(tmp_path)), BUILD, EDGES)
+        database.save(some_result(), {0: WorkerState(8)}, sample=True)
+    with closing(sqlite3.connect(tmp_path / DATABASE)) as connection:
+        connection.executescript(f"{OLDER_FINDINGS} PRAGMA user_version = 2")
+    before = rows(tmp_path, "SELECT bucket FROM findings ORDER BY id")
+    assert before
+    CampaignDatabase(tmp_path).close()
+    assert rows(tmp_path, "PRAGMA user_version") == [(VERSION,)]
+    assert rows(tmp_path, "SELECT fault FROM findings ORDER BY id") == before
+    assert rows(tmp_path, "SELECT sum(findings) FROM buckets") == [(len(before),)]
+
+
+def test_faults_are_saved_and_kept_when_a_campaign_goes_on(tmp_path: Path) -> None:
+    plan = CampaignPlan(PLAIN, seed=3, out=str(tmp_path))
+    files = [str(tmp_path / f"{n}.clif") for n in (1, 2, 3)]
+    result = CampaignResult()
+    result.findings = [
+        FindingSummary("miscompile", bucket, "x86_64", file, case=n)
+        for n, (bucket, file) in enumerate(zip(("one", "one", "two"), files, strict=True))
+    ]
+    query = "SELECT bucket, findings FROM buckets ORDER BY bucket"
+    with closing(CampaignDatabase(tmp_path)) as database:
+        database.begin(plan, BUILD, EDGES)
+        database.save(result, {}, sample=False)
+        assert rows(tmp_path, query) == [("one", 2), ("two", 1)]
+        result.faults = {files[0]: MinimizedFault("fault", ("x86_64",))}
+        database.save(result, {}, sample=False)
+        assert rows(tmp_path, query) == [("fault", 2), ("two", 1)]
+        result.faults[files[2]] = MinimizedFault("fault", ("x86_64",))
+        database.save_faults(result)
+        assert rows(tmp_path, query) == [("fault", 3)]
+    with closing(CampaignDatabase(tmp_path)) as database:
+        database.latest()
+        again, _ = database.resume(plan)
+        assert [summary.bucket for summary in again.findings] == ["one", "one", "two"]
+        database.save(again, {}, sample=False)
+        assert rows(tmp_path, query) == [("fault", 3)]
 
 
 def test_a_database_of_a_later_schema_is_left_alone(tmp_path: Path) -> None:

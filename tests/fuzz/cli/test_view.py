@@ -11,6 +11,7 @@ from rich.console import Console
 
 from backend.cranelift.opcodes import OPCODES
 from clif.types import ALL
+from fuzz.campaign.fault_buckets import MinimizedFault
 from fuzz.campaign.plan import CampaignPlan
 from fuzz.campaign.prometheus import MetricsFile
 from fuzz.campaign.result import CampaignResult, FindingSummary
@@ -205,6 +206,20 @@ def test_a_file_for_prometheus(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [file.name]
     metrics.show(CampaignResult())  # too soon
     assert "1234" in file.read_text()
+
+
+def test_minimised_findings_are_counted_by_fault(tmp_path: Path) -> None:
+    result = some_result()
+    result.faults = {"crash-0.clif": MinimizedFault("one fault", ("x86_64",))}
+    shown = drawn(result)
+    assert "3 in 1 buckets" in shown
+    assert "3  one fault" in shown
+    metrics = MetricsFile(tmp_path / "clif-fuzz.prom")
+    metrics.write(result)
+    assert (
+        'clif_fuzz_findings{bucket="one fault",isa="x86_64",kind="miscompile"} 3.0'
+        in (tmp_path / "clif-fuzz.prom").read_text()
+    )
 
 
 def test_a_file_for_prometheus_that_cannot_be_written(command: Command, tmp_path: Path) -> None:

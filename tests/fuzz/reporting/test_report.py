@@ -24,6 +24,8 @@ from fuzz.campaign.statistics import Statistics
 from fuzz.cases.build_identity import BuildIdentity
 from fuzz.cases.case_options import CaseOptions
 from fuzz.cases.casefile import read_case
+from fuzz.differential.failure_signature import FailureSignature
+from fuzz.differential.finding import FindingKind
 from fuzz.differential.stage import Stage
 from fuzz.reporting.archive import ArchiveError, read_archive, read_header
 from fuzz.reporting.campaign import campaign_page
@@ -31,6 +33,8 @@ from fuzz.reporting.child import PageProcess
 from fuzz.reporting.code import codes, compile_with_lines
 from fuzz.reporting.finding import finding_page
 from fuzz.reporting.values import show_value
+from fuzz.triage.minimized import MinimizedCase
+from fuzz.triage.minimized_files import minimized_path, save_minimized
 from reports.model import Fact
 from tests.fuzz.command import Command
 from tests.paths import CORPUS
@@ -278,6 +282,20 @@ def test_the_page_of_a_campaign(command: Command, folder: Path) -> None:
         "crash-fpromote-f16-f64.md",
         "crash-isub-self-i8x8.md",
     ]
+
+
+def test_the_page_shows_what_is_minimised(folder: Path) -> None:
+    file = folder / "crash-atomic-cas-i32.clif"
+    case = read_case(file.read_text()).case
+    failure = FailureSignature(FindingKind.MISCOMPILE, ("aarch64",), "wrong value")
+    minimized = MinimizedCase(case, failure, rules=frozenset({"src/a.isle:1"}))
+    save_minimized(minimized, ("aarch64",), file, file.read_text(), minimized_path(file))
+    (shown, _) = campaign_page(read_archive(folder)).buckets
+    # Both are in the only fault of the bucket that they were given first.
+    assert shown.name.startswith("miscompile aarch64 wrong value: atomic_cas.i32")
+    assert (shown.count, shown.minimized, shown.rules) == (2, 1, ("src/a.isle:1",))
+    assert shown.files[0] == f"minimized/{file.name}"
+    assert set(shown.files[1:]) == {file.name, "crash-fpromote-f16-f64.clif"}
 
 
 def test_findings_without_a_database(command: Command, folder: Path) -> None:

@@ -26,9 +26,17 @@ from fuzz.differential.runner import OnStage
 from fuzz.differential.verdict import Verdict
 from fuzz.triage.background import BackgroundMinimizer
 from fuzz.triage.background_messages import NO_PACE, Idle, Postponed, Task
-from fuzz.triage.background_process import Pace, serve
+from fuzz.triage.background_process import Pace, _Server, serve
 from scripts.benchmarks.injected_faults import InjectedFault, InjectedFaultRunner
 
+SELECT = """target x86_64
+function %main(i8, i8, i8) -> i8 {
+block0(v0: i8, v1: i8, v2: i8):
+    v3 = select v0, v1, v2
+    return v3
+}
+; run: %main(1, 2, 3) == 2
+"""
 FAULTS = (InjectedFault("select-arms-swapped"), InjectedFault("wrong-extension"))
 
 
@@ -188,3 +196,48 @@ def test_the_summary_of_a_campaign_names_the_fault(
     assert "buckets, 1 minimised\n" in shown
     assert f" miscompile x86_64 aarch64 wrong value: select.i8\n    {minimized}\n" in shown
     assert f"    clif-fuzz triage {tmp_path}\n" in shown
+    (fault,) = minimizer.faults.values()
+    assert fault.bucket == "miscompile x86_64 aarch64 wrong value: select.i8"
+    assert set(fault.isas) == {"x86_64", "aarch64"}
+    assert list(minimizer.faults) == [first.file]
+
+
+def carry_out(tmp_path: Path, *files: Path) -> list[object]:
+    """Have files minimised in this process, and return what is said about each."""
+    _, theirs = Pipe()
+    server = _Server(theirs, Pace(1.0, theirs), FaultyRunner())
+    answers: list[object] = []
+    for file in files:
+        answers += [server._carry_out(Task(str(file), even_if_explained=True))]
+    answers.append(server.faults.by_name())
+    return answers
+
+
+def test_only_the_failure_that_a_file_records_is_minimised(tmp_path: Path) -> None:
+    """The case has a wrong value. That is minimised only where the file does not say otherwise."""
+    head = "; finding: miscompile\n; isa: {}\n; bucket: miscompile {} {}\n"
+    names = {
+        "right": head.format("x86_64", "x86_64", "result: select.i8"),
+        "other-isa": head.format("aarch64", "aarch64", "result: select.i8"),
+        "other-bucket": head.format("x86_64", "x86_64", "trap code"),
+        "other-kind": "; finding: hang\n; isa: x86_64\n; bucket: hang x86_64: select.i8\n",
+    }
+    files = [tmp_path / f"{name}.clif" for name in names]
+    for file, text in zip(files, names.values(), strict=True):
+        file.write_text(text + SELECT)
+    *_, faults = carry_out(tmp_path, *files)
+    assert isinstance(faults, dict)
+    assert list(faults) == [str(tmp_path / "right.clif")]
+
+
+def test_what_is_minimised_already_is_known_to_a_new_process(tmp_path: Path) -> None:
+    file, more = tmp_path / "crash-1.clif", tmp_path / "crash-2.clif"
+    file.write_text(SELECT)
+    more.write_text(SELECT.replace("(1, 2, 3) == 2", "(1, 4, 5) == 4"))
+    *_, before = carry_out(tmp_path, file)
+    *_, after = carry_out(tmp_path, more)
+    assert isinstance(before, dict)
+    assert isinstance(after, dict)
+    assert set(before) == {str(file)}
+    assert set(after) == {str(file), str(more)}
+    assert len({fault.bucket for fault in after.values()}) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -16,6 +17,7 @@ from fuzz.cases.casefile import read_case
 from fuzz.differential.failure_signature import FailureSignature, primary
 from fuzz.differential.finding import FindingKind
 from fuzz.differential.runner import CaseRunner, PlainRunner
+from fuzz.differential.verdict import Verdict
 from fuzz.minimize.interestingness import FailureTest
 from fuzz.minimize.minimize import minimize
 from fuzz.selfcheck.registry import all_faults
@@ -24,6 +26,7 @@ from fuzz.triage.attributor import Attributor
 from fuzz.triage.bucket import Bucket, bucket_of
 from fuzz.triage.deduplicate import DistinctFault, NamedCase, deduplicate, merge_buckets
 from fuzz.triage.host import HostExecutor
+from fuzz.triage.minimized import deciding_rules
 from scripts.benchmarks.failing_cases import FailingCases
 from scripts.benchmarks.injected_faults import InjectedFault, InjectedFaultRunner
 from tests.fuzz.command import Command
@@ -209,6 +212,86 @@ def test_what_holds_the_whole_of_a_fault_is_taken_for_it() -> None:
 )
 def test_what_does_not_is_a_fault_of_its_own(other: DistinctFault) -> None:
     assert len(merge_buckets([fault_of("store.f32"), other])) == 2
+
+
+def decided_by(
+    *rules: str, shape: str, kind: FindingKind = FindingKind.MISCOMPILE
+) -> DistinctFault:
+    fault = fault_of(shape)
+    fault.bucket = replace(fault.bucket, failure=replace(fault.failure, kind=kind))
+    fault.rules = frozenset(rules)
+    return fault
+
+
+def test_what_one_rule_decides_is_one_fault_whatever_it_shows_as() -> None:
+    one = decided_by("a.isle:1", shape="iadd.i8")
+    other = decided_by("a.isle:1", "b.isle:2", shape="imul.i64 load.i64")
+    panic = decided_by("a.isle:1", shape="", kind=FindingKind.COMPILER_PANIC)
+    (fault,) = merge_buckets([one, other, panic])
+    assert len(fault.names) == 3
+    assert len(fault.aliases) == 2
+    assert fault.to_json()["rules"] == ["a.isle:1"]
+
+
+def test_rules_tell_faults_apart_and_none_is_no_rule_in_common() -> None:
+    faults = [
+        decided_by("a.isle:1", "b.isle:2", shape="iadd.i8"),
+        decided_by("b.isle:2", "c.isle:3", shape="imul.i8"),
+        decided_by(shape="isub.i8"),
+        decided_by(shape="ineg.i8"),
+    ]
+    assert len(merge_buckets(faults)) == 4
+
+
+def test_what_two_rules_might_decide_is_left_alone() -> None:
+    faults = [
+        decided_by("a.isle:1", shape="iadd.i8"),
+        decided_by("b.isle:2", shape="imul.i8"),
+        decided_by("a.isle:1", "b.isle:2", shape="isub.i8"),
+    ]
+    assert len(merge_buckets(faults)) == 3
+
+
+def test_rules_do_not_decide_about_faults_of_a_tool() -> None:
+    fault = decided_by("a.isle:1", shape="", kind=FindingKind.EMULATOR_FAULT)
+    assert len(merge_buckets([fault, decided_by("a.isle:1", shape="iadd.i8")])) == 2
+
+
+def test_the_smallest_case_names_the_fault() -> None:
+    large = decided_by("a.isle:1", shape="imul.i64 load.i64")
+    large.smallest = read_case(ADD.replace("return", "v9 = iadd v0, v0\n    return")).case
+    small = decided_by("a.isle:1", "b.isle:2", shape="iadd.i8")
+    (fault,) = merge_buckets([large, small])
+    assert fault.bucket.opcodes == "iadd.i8"
+    assert fault.smallest is small.smallest
+    assert [alias.opcodes for alias in fault.aliases] == ["imul.i64 load.i64"]
+
+
+@PINNED
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("select-icmp-i128", r"src/opts/selects\.isle:\d+"),
+        ("fmin-zero-f16", r"src/opts/cprop\.isle:\d+"),
+        ("bzhi-i128-amount", r"src/isa/x64/lower\.isle:\d+"),
+        ("icmp-self-i8x8", r"src/opts/icmp\.isle:\d+"),
+    ],
+)
+def test_one_rule_decides_in_real_findings(name: str, rule: str) -> None:
+    case = read_case((CRANELIFT / f"{name}.clif").read_text()).case
+    failure = FailureTest(PlainRunner())(case)
+    assert failure is not None
+    (found,) = deciding_rules(case, failure, PlainRunner())
+    assert re.fullmatch(rule, found)
+
+
+def test_what_ends_the_process_is_not_run_again_to_find_rules() -> None:
+    dead = FailureSignature(FindingKind.COMPILER_PANIC, (), "was ended by SIGSEGV in compile")
+
+    def never(*_: object, **__: object) -> Verdict:
+        raise AssertionError("run")
+
+    assert deciding_rules(read_case(ADD).case, dead, never) == frozenset()
 
 
 def test_a_fault_that_needs_a_setting_explains_none_without_it() -> None:
