@@ -2,22 +2,64 @@
 
 from __future__ import annotations
 
-from fuzz.cases.case import Case
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+
+from clif.outcome import Inputs
+from fuzz.analysis.results import AnalysisResults
+from fuzz.cases.case import Case, copy_case
 from fuzz.cases.case_options import CaseOptions, Source
+from fuzz.cases.casefile import read_case
 from fuzz.entropy import PrngEntropy
 from fuzz.generate.configurations import draw_alternatives
+from fuzz.generate.inputs import draw_inputs
 from fuzz.generate.options import Options
 from fuzz.isle.director import directed_generator
 from fuzz.isle.rule_sweep import RuleSweep
 from fuzz.mutate import Mutant, Mutator
 
 #: Third parts of the seeds of what a mutant needs. A case itself is drawn with (seed, index).
-_MUTATION, _OTHER, _CONFIGURATIONS = 1, 2, 3
+_MUTATION, _OTHER, _CONFIGURATIONS, _SEEDED, _INPUTS = 1, 2, 3, 4, 5
 #: Bound on the steps of an input for each instruction of a case. For cases of less than 150
 #: instructions the generator's default bound is higher.
 _STEPS_PER_INSTRUCTION = 20
 #: Share of the mutants that take parts from a second case.
 _CROSSED = 0.5
+#: Share of the cases that are made from the campaign's seed cases, once each of these has been run.
+_SEEDED_SHARE: Final = 0.5
+#: How many more mutations a crossed case gets, at most.
+_MORE_STEPS: Final = 2
+#: Number of seed cases that are kept in memory, and need not be parsed again.
+_CACHED: Final = 512
+
+
+class SeedUse(Enum):
+    """What became of a seed case in a case of the campaign."""
+
+    UNCHANGED = "as they are"
+    MUTATED = "mutated"
+    CROSSED = "crossed with each other"
+    INTO_SEED = "with functions of drawn cases"
+    INTO_DRAWN = "in drawn cases"
+    NOTHING = "nothing found to change: a case was drawn instead"
+
+
+@dataclass(frozen=True, slots=True)
+class MadeCase:
+    """A case of a campaign.
+
+    Attributes:
+        mutant: how it was mutated; None if it is not a mutant.
+        seed_use: what it has of the campaign's seed cases; None if nothing.
+    """
+
+    case: Case
+    mutant: Mutant | None = None
+    seed_use: SeedUse | None = None
 
 
 def generator_options(options: CaseOptions) -> Options:
@@ -48,43 +90,133 @@ class CaseSource:
         self._generator = directed_generator(drawing)
         self._sweep = RuleSweep(drawing, seed) if options.source is Source.RULES else None
         self._mutator = Mutator(drawing, self._generator.instruction_sets)
+        self._inputs = options.inputs
+        self._seeds = options.seeds.cases
+        self._seed_case = lru_cache(_CACHED)(self._read_seed)
 
     def case(self, index: int) -> Case:
         """Make case ``index`` of the seed."""
-        return self.make(index)[0]
+        return self.make(index).case
+
+    def make(self, index: int) -> MadeCase:
+        """Make case ``index`` of the seed.
+
+        The seed cases come first, one after the other. A mutant is made from the case that has the
+        same index in a campaign without mutants.
+        """
+        made = self._without_alternatives(index)
+        if self._alternatives:
+            entropy = PrngEntropy((self.seed, index, _CONFIGURATIONS))
+            case, count = made.case, self._alternatives
+            case.alternatives = draw_alternatives(entropy, case, self._drawing, count)
+        return made
+
+    def _without_alternatives(self, index: int) -> MadeCase:
+        if index < len(self._seeds):
+            case = copy_case(self._seed_case(index))
+            case.origin = self._origin(index, f"from {self._seeds[index].name}")
+            return MadeCase(case, seed_use=SeedUse.UNCHANGED)
+        use = None
+        if self._seeds:
+            entropy = PrngEntropy((self.seed, index, _SEEDED))
+            if entropy.chance(_SEEDED_SHARE):
+                made = self._from_seeds(index, entropy)
+                if made is not None:
+                    return made
+                use = SeedUse.NOTHING
+        return replace(self._without_seeds(index), seed_use=use)
+
+    def _origin(self, index: int, *words: str) -> str:
+        return ", ".join((f"seed {self.seed} case {index}", *words))
+
+    # --- drawn cases ---
+
+    def _without_seeds(self, index: int) -> MadeCase:
+        case = self._first(index)
+        if not self.mutant_share:
+            return MadeCase(case)
+        entropy = PrngEntropy((self.seed, index, _MUTATION))
+        if not entropy.chance(self.mutant_share):
+            return MadeCase(case)
+        other = self._other(index) if entropy.chance(_CROSSED) else None
+        mutant = self._mutator.mutate(case, entropy, other=other)
+        mutant.case.origin = f"{case.origin}, {_steps(mutant)}"
+        return MadeCase(mutant.case, mutant)
 
     def _first(self, index: int) -> Case:
         """Make the case before it is mutated."""
         if self._sweep is not None:
             return self._sweep.case(index)
         case = self._generator.generate(PrngEntropy((self.seed, index)), index)
-        case.origin = f"seed {self.seed} case {index}"
+        case.origin = self._origin(index)
         return case
 
-    def make(self, index: int) -> tuple[Case, Mutant | None]:
-        """Make case ``index`` of the seed.
+    def _other(self, index: int) -> Case:
+        """Draw a case to take functions from."""
+        return self._generator.generate(PrngEntropy((self.seed, index, _OTHER)))
 
-        A mutant is made from the case that has the same index in a campaign without mutants.
+    # --- seed cases ---
+
+    def _read_seed(self, number: int) -> Case:
+        case = read_case(self._seeds[number].text).case
+        return _with_more_inputs(case, self._inputs, PrngEntropy((number, _INPUTS)))
+
+    def _from_seeds(self, index: int, entropy: PrngEntropy) -> MadeCase | None:
+        """Make a case from one or two seed cases, or one of them and a drawn case.
 
         Returns:
-            The case, and how it was mutated; None if it is not a mutant.
+            None if no change found a place.
         """
-        case, mutant = self._perhaps_mutated(index)
-        if self._alternatives:
-            entropy = PrngEntropy((self.seed, index, _CONFIGURATIONS))
-            case.alternatives = draw_alternatives(entropy, case, self._drawing, self._alternatives)
-        return case, mutant
+        number = entropy.below(len(self._seeds))
+        seed, name = self._seed_case(number), self._seeds[number].name
+        match entropy.below(6):
+            case 0:
+                second = entropy.below(len(self._seeds))
+                words = f"from {name} and {self._seeds[second].name}"
+                mutant = self._cross(seed, self._seed_case(second), entropy)
+                use = SeedUse.CROSSED
+            case 1:
+                words = f"from {name} and a drawn case"
+                mutant, use = self._cross(seed, self._other(index), entropy), SeedUse.INTO_SEED
+            case 2:
+                words = f"from a drawn case and {name}"
+                mutant, use = self._cross(self._first(index), seed, entropy), SeedUse.INTO_DRAWN
+            case _:
+                words = f"from {name}"
+                mutant, use = self._mutator.mutate(seed, entropy), SeedUse.MUTATED
+        if not mutant.steps:
+            return None
+        mutant.case.origin = self._origin(index, words, _steps(mutant))
+        return MadeCase(mutant.case, mutant, use)
 
-    def _perhaps_mutated(self, index: int) -> tuple[Case, Mutant | None]:
-        case = self._first(index)
-        if not self.mutant_share:
-            return case, None
-        entropy = PrngEntropy((self.seed, index, _MUTATION))
-        if not entropy.chance(self.mutant_share):
-            return case, None
-        other = None
-        if entropy.chance(_CROSSED):
-            other = self._generator.generate(PrngEntropy((self.seed, index, _OTHER)))
-        mutant = self._mutator.mutate(case, entropy, other=other)
-        mutant.case.origin = f"{case.origin}, mutated: {', '.join(mutant.steps) or 'nothing'}"
-        return mutant.case, mutant
+    def _cross(self, one: Case, other: Case, entropy: PrngEntropy) -> Mutant:
+        """Return the first case with a function of the second one, mutated a little more.
+
+        If there is no such function, the first case is mutated alone.
+        """
+        crossed = self._mutator.crossover(one, other, entropy)
+        steps = entropy.below(_MORE_STEPS + 1) if crossed.steps else None
+        mutant = self._mutator.mutate(crossed.case, entropy, steps=steps)
+        rolled_back = crossed.rolled_back + mutant.rolled_back
+        return Mutant(mutant.case, crossed.steps + mutant.steps, rolled_back)
+
+
+def _steps(mutant: Mutant) -> str:
+    return f"mutated: {', '.join(mutant.steps) or 'nothing'}"
+
+
+def _with_more_inputs(case: Case, count: int, entropy: PrngEntropy) -> Case:
+    """Return a case with drawn inputs beside its own, so that there are ``count``.
+
+    Only if it is proved of all inputs that nothing traps, every loop ends, and accesses stay in
+    bounds; otherwise the case itself.
+    """
+    inputs, types = case.inputs, case.main.signature.param_types
+    if inputs.count >= count or not types or case.trapping:
+        return case
+    drawn = draw_inputs(entropy, types, count - inputs.count, None)
+    words = [np.concatenate(pair) for pair in zip(inputs.args, drawn.args, strict=True)]
+    extended = replace(case, inputs=Inputs(count, words, inputs.region))
+    analysis = AnalysisResults(extended)
+    safe = not (analysis.unproved or analysis.endless or analysis.irreducible)
+    return extended if safe and not analysis.graph.recursive else case

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from clif.function import Inst
 from clif.opcodes import Opcode
 from clif.types import Type
+from fuzz.campaign.case_source import MadeCase
 from fuzz.campaign.statistics import Statistics
 from fuzz.cases.case import Case, effective_settings
 from fuzz.differential.verdict import Verdict
-from fuzz.mutate import Mutant
 
 _Counts = NDArray[np.int64]
 _Pair = tuple[Opcode, Type | None]
@@ -64,8 +64,13 @@ class RuleCounters:
         self._counts.clear()
 
 
-def count_mutant(statistics: Statistics, mutant: Mutant) -> None:
-    """Add a mutant's mutations to statistics."""
+def count_origin(statistics: Statistics, made: MadeCase) -> None:
+    """Add to statistics what a case has of seed cases, and how it was mutated."""
+    if made.seed_use is not None:
+        statistics.seeded[made.seed_use.value] += 1
+    mutant = made.mutant
+    if mutant is None:
+        return
     statistics.mutants += 1
     statistics.mutations.update(mutant.steps)
     for (name, reason), number in mutant.rolled_back.items():

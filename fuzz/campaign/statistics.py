@@ -44,6 +44,7 @@ class Statistics:
         mutants: cases that are mutants.
         mutations: steps of the mutants, by the mutation's name.
         rolled_back: steps that were rolled back, by the mutation's name and the reason.
+        seeded: cases by what they have of the campaign's seed cases (``SeedUse``).
         known_faults: findings that a table of known faults explains, by bucket.
         cross_checked: inputs that the second oracle could execute.
         unsupported: inputs that it could not execute, by reason.
@@ -76,6 +77,7 @@ class Statistics:
     mutants: int = 0
     mutations: Counter[str] = field(default_factory=Counter)
     rolled_back: Counter[str] = field(default_factory=Counter)
+    seeded: Counter[str] = field(default_factory=Counter)
     unsupported: Counter[str] = field(default_factory=Counter)
     stage_ns: list[int] = field(default_factory=lambda: [0] * len(Stage))
     total_ns: int = 0
@@ -186,6 +188,7 @@ class Statistics:
             "mutants": self.mutants,
             "mutations": dict(self.mutations.most_common()),
             "refused_mutations": dict(self.rolled_back.most_common()),
+            "seeded": dict(self.seeded.most_common()),
         }
 
 

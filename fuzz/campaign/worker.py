@@ -18,7 +18,7 @@ from backend.cranelift.fired_rules import FiredRules
 from backend.cranelift.isle import IsleError
 from clif.printer import print_functions
 from fuzz.campaign.case_source import CaseSource
-from fuzz.campaign.counters import RuleCounters, count_case, count_mutant
+from fuzz.campaign.counters import RuleCounters, count_case, count_origin
 from fuzz.campaign.in_flight import InFlightSlot
 from fuzz.campaign.plan import Assignment, CampaignPlan
 from fuzz.campaign.process_limits import EXIT_OUT_OF_MEMORY, limit_memory, memory_mib
@@ -160,9 +160,9 @@ class _Worker:
         self.in_flight.begin(index)
         start = process_time_ns()
         try:
-            case, mutant = source.make(index)
-            if mutant is not None:
-                count_mutant(self.statistics, mutant)
+            made = source.make(index)
+            case = made.case
+            count_origin(self.statistics, made)
             self.statistics.stage_ns[Stage.GENERATE] += process_time_ns() - start
             verdict = pipeline.check(case)
         except (SettingsError, OSError, MemoryError):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from enum import Enum
 
 from backend.isa.registry import DEFAULT_ISAS
+from fuzz.cases.seed_cases import NO_SEEDS, SeedCases
 
 #: Ingredients of cases that can be left out, to measure what each of them is good for.
 INGREDIENTS = {
@@ -37,6 +38,8 @@ class CaseOptions:
         configurations: how many configurations each case is compiled with, at most.
         rules_share: share of the parts of a case that are directed at ISLE rules. A larger share
             finds wrong rules sooner, but makes cases larger; docs/measurements.md has the figures.
+        seeds: cases to begin with. They come first; later cases are mutated from them, crossed with
+            them, or drawn.
     """
 
     isas: tuple[str, ...] = DEFAULT_ISAS
@@ -48,6 +51,7 @@ class CaseOptions:
     source: Source = Source.GENERATOR
     rules_share: float = 0.1
     configurations: int = 1
+    seeds: SeedCases = NO_SEEDS
 
 
 #: The names of the fields of ``CaseOptions``.

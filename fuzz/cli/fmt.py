@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from backend.isa.registry import DEFAULT_ISAS, ISAS
 from fuzz.cases.case_options import CaseOptions
 from fuzz.cli.errors import EXIT_CLEAN, BadInput
 from fuzz.cli.files import load_cases
-from fuzz.cli.options import case_argument, mutants_option
+from fuzz.cli.options import case_argument, mutants_option, read_seeds, seeds_option
 
 if TYPE_CHECKING:
     from clif.outcome import Outcomes
@@ -25,6 +26,7 @@ _SEED = re.compile(r"\d+(:\d+)?")
     epilog="""\b
   clif-fuzz fmt 7            case 0 of seed 7
   clif-fuzz fmt 7:12         case 12 of seed 7
+  clif-fuzz fmt 7:12 --seeds cases    the same of 'run --seed 7 --seeds cases'
   clif-fuzz fmt case.clif    the file's cases, with the interpreter's outcomes
   clif-fuzz fmt case.clif --mutate 10 --seed 3    the file's case after ten mutations
   clif-fuzz fmt --filetest findings/crash-*.clif > test.clif
@@ -33,6 +35,7 @@ _SEED = re.compile(r"\d+(:\d+)?")
 @click.argument("what", metavar="SEED[:CASE]|FILE")
 @case_argument
 @mutants_option
+@seeds_option
 @click.option(
     "--filetest",
     is_flag=True,
@@ -47,6 +50,7 @@ _SEED = re.compile(r"\d+(:\d+)?")
 def command(
     what: str,
     options: CaseOptions,
+    seeds_folder: str | None,
     filetest: bool,
     steps: int | None,
     seed: int,
@@ -55,6 +59,7 @@ def command(
 
     SEED:CASE is the case with index CASE (0 by default) of 'run --seed SEED' with the same options.
     """
+    options = replace(options, seeds=read_seeds(seeds_folder, options.isas))
     for number, (case, named) in enumerate(_cases(what, options)):
         if steps is not None:
             case = _mutated(case, steps, seed, named or options.isas)

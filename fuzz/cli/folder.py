@@ -73,6 +73,18 @@ def begin(database: CampaignDatabase, plan: CampaignPlan) -> CampaignStart:
     return CampaignStart(plan)
 
 
+def saved_isas(database: CampaignDatabase) -> tuple[str, ...]:
+    """Return the ISAs of the latest campaign of the directory.
+
+    Raises:
+        BadInput: there is no campaign.
+    """
+    try:
+        return database.latest()[0].options.isas
+    except DatabaseError as error:
+        raise BadInput(str(error)) from error
+
+
 def resume(
     database: CampaignDatabase, asked: Mapping[str, Any], labels: Mapping[str, str]
 ) -> CampaignStart:

@@ -18,6 +18,7 @@ import click
 from backend.isa.registry import ISAS, find_isa
 from fuzz.campaign.plan import ORACLE_NAMES, CampaignPlan
 from fuzz.cases.case_options import CASE_FIELDS, INGREDIENTS, CaseOptions, Source
+from fuzz.cases.seed_cases import NO_SEEDS, SeedCases
 from fuzz.cli.errors import BadInput
 
 if TYPE_CHECKING:
@@ -218,6 +219,13 @@ known_option = click.option(
     metavar="DIR",
     help="Count findings like the minimised ones in this folder as known.",
 )
+seeds_option = click.option(
+    "--seeds",
+    "seeds_folder",
+    type=click.Path(exists=True, file_okay=False),
+    metavar="DIR",
+    help="Run the cases of the .clif files in DIR, and mutate and cross them: half of the cases.",
+)
 timeout_option = click.option(
     "--timeout",
     type=Duration(0.1),
@@ -314,6 +322,26 @@ def case_argument(function: F) -> F:
 def take_case(params: dict[str, Any]) -> CaseOptions:
     """Remove from a command's parameters those that cases depend on, and return these."""
     return CaseOptions(**{name: params.pop(name) for name in CASE_FIELDS & params.keys()})
+
+
+def read_seeds(folder: str | None, isas: tuple[str, ...]) -> SeedCases:
+    """Return the cases of a folder that a campaign for some ISAs can use; none without a folder.
+
+    Raises:
+        BadInput: there are none in the folder.
+    """
+    if folder is None:
+        return NO_SEEDS
+    click.echo(f"reading the cases of {folder}", err=True)
+    from fuzz.corpus.seeds import SeedReader  # loads the interpreter and what each ISA supports
+
+    seeds = SeedReader(isas).read(Path(folder))
+    if not (seeds or seeds.refused):
+        raise BadInput(f"{folder}: no .clif files in this folder")
+    if not seeds:
+        reasons = "; ".join(f"{r.count} {r.reason} ({r.example})" for r in seeds.refused)
+        raise BadInput(f"{folder}: no case that can be used: {reasons}")
+    return seeds
 
 
 def _split_ingredients(_: click.Context, __: click.Parameter, value: str) -> frozenset[str]:

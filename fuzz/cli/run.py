@@ -28,7 +28,7 @@ from fuzz.cli.errors import (
     complain,
 )
 from fuzz.cli.files import warn_about_cache
-from fuzz.cli.folder import CampaignStart, begin, open_folder, resume
+from fuzz.cli.folder import CampaignStart, begin, open_folder, resume, saved_isas
 from fuzz.cli.options import (
     amount_options,
     case_options,
@@ -39,6 +39,8 @@ from fuzz.cli.options import (
     mutants_option,
     oracle_option,
     out_option,
+    read_seeds,
+    seeds_option,
     source_option,
     take_case,
     write_json,
@@ -58,11 +60,13 @@ Without --seconds and --cases it runs until Ctrl-C.
   clif-fuzz run --seconds 60
   clif-fuzz run --seconds 8h --jobs auto --stop-after 20
   clif-fuzz run --seed 7 --cases 1000 --jobs 2 --out findings --json facts.json
+  clif-fuzz run --seeds cases --seconds 10m
   clif-fuzz run --resume findings
 """
 )
 @case_options
 @mutants_option
+@seeds_option
 @source_option
 @amount_options
 @click.option(
@@ -104,6 +108,10 @@ def command(context: click.Context, /, **params: Any) -> int:
     The first findings of each bucket are minimised meanwhile, in a tenth of the time, and for some
     seconds at the end, so that the summary can tell faults apart.
 
+    With --seeds the cases of a folder, such as 'corpus import' makes, are run first. After that,
+    half of the cases are mutated from them, or crossed from two of them or one and a drawn case.
+    They are part of the campaign: it can be resumed without the folder, and not with other cases.
+
     A campaign is saved while it runs. Without --resume another one begins, in the same database if
     the directory has one. With it, options that decide what the cases are may be left out, or must
     be the same; --seconds, --cases and --stop-after may be others, and count from the campaign's
@@ -120,9 +128,14 @@ def command(context: click.Context, /, **params: Any) -> int:
     metrics = _metrics(params["prometheus"])
     with open_folder(Path(resumed or params["out"]), new=resumed is None) as database:
         if resumed is None:
+            params["seeds"] = read_seeds(params["seeds_folder"], params["isas"])
             start = begin(database, _new_plan(params))
         else:
+            if params["seeds_folder"] is not None:
+                isas = asked.get("isas") or saved_isas(database)
+                asked["seeds"] = read_seeds(params["seeds_folder"], isas)
             labels = {option.name or "": option.opts[0] for option in context.command.params}
+            labels["seeds"] = "--seeds"
             start = resume(database, asked | {"out": resumed}, labels)
         plan = start.plan
         pool = None if cluster is None else _ray_workers(plan)

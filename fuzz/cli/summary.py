@@ -34,6 +34,7 @@ def to_json(plan: CampaignPlan, result: CampaignResult) -> dict[str, Any]:
         "jobs": plan.jobs,
         "inputs": plan.options.inputs,
         "oracle": plan.oracle,
+        "seeds": _seeds_json(plan),
         "edges": result.edges,
         "rules": _rules(result),
         "corpus": result.corpus,
@@ -41,6 +42,14 @@ def to_json(plan: CampaignPlan, result: CampaignResult) -> dict[str, Any]:
         "worker_memory_mib": round(max(result.memory_mib.values(), default=0.0), 1),
         "interrupted": result.interrupted,
     }
+
+
+def _seeds_json(plan: CampaignPlan) -> dict[str, Any] | None:
+    seeds = plan.options.seeds
+    if not seeds:
+        return None
+    refused = {each.reason: each.count for each in seeds.refused}
+    return {"cases": len(seeds), "digest": seeds.digest, "refused": refused}
 
 
 def _findings(result: CampaignResult) -> list[dict[str, Any]]:
@@ -93,7 +102,7 @@ def print_summary(plan: CampaignPlan, result: CampaignResult) -> None:
     )
     _print_isas(plan, statistics)
     _print_stages(statistics)
-    _print_quality(statistics, result)
+    _print_quality(plan, statistics, result)
     if plan.oracle == "both":
         _print_cross_check(statistics)
     _print_rules(result)
@@ -120,7 +129,7 @@ def _print_stages(statistics: Statistics) -> None:
         click.echo(f"      {statistics.total_ns / compiling:.2f} times Cranelift's compile time")
 
 
-def _print_quality(statistics: Statistics, result: CampaignResult) -> None:
+def _print_quality(plan: CampaignPlan, statistics: Statistics, result: CampaignResult) -> None:
     cases = max(1, statistics.cases)
     median = statistics.liveness_median
     live = "" if median is None else f", {100 * median:.0f}% of them live after optimising (median)"
@@ -134,10 +143,25 @@ def _print_quality(statistics: Statistics, result: CampaignResult) -> None:
     for reason, number in statistics.rejected.most_common(_SHOWN):
         example = statistics.examples.get(reason)
         click.echo(f"  rejected {number}: {reason} (as in case {example})")
+    _print_seeds(plan, statistics)
     _print_mutants(statistics)
     if statistics.traps:
         codes = ", ".join(f"{code} {n}" for code, n in statistics.traps.most_common())
         click.echo(f"traps: {codes}")
+
+
+def _print_seeds(plan: CampaignPlan, statistics: Statistics) -> None:
+    seeds = plan.options.seeds
+    if not seeds:
+        return
+    uses = ", ".join(f"{number} {use}" for use, number in statistics.seeded.most_common())
+    click.echo(f"seeds: {seeds}; cases of them: {uses or 'none'}")
+    for refused in seeds.refused[:_SHOWN]:
+        click.echo(f"  refused {refused.count}: {refused.reason} ({refused.example})")
+    rest = seeds.refused[_SHOWN:]
+    if rest:
+        count = sum(refused.count for refused in rest)
+        click.echo(f"  refused {count} for {len(rest)} other reasons")
 
 
 def _print_mutants(statistics: Statistics) -> None:

@@ -92,7 +92,7 @@ def import_folder(
     for path in sorted(folder.rglob("*.clif")):
         file = found.files[str(path)] = ImportedFile()
         text = read_text(path, file.rejections)
-        for read in _cases_to_import(text, path, file.rejections, memory) if text else ():
+        for read in cases_to_import(text, path, file.rejections, memory) if text else ():
             case = read if read.inputs.count else with_drawn_inputs(read, drawn_inputs)
             where = f"{path} {format_name(case.main.name)}"
             taken = _accepted(case, pipelines, file.rejections, where)
@@ -105,9 +105,10 @@ def import_folder(
     return found
 
 
-def _cases_to_import(
+def cases_to_import(
     text: str, path: Path, rejections: Rejections, memory: Region | None
 ) -> list[Case]:
+    """Return the cases of a file's text; none, and a rejection, if it has none to run."""
     try:
         cases = read_cases(text, path.name, memory)
     except CaseFileError as error:

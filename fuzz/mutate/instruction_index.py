@@ -50,11 +50,14 @@ class InstructionIndex:
     def lowers(self, case: Case) -> bool:
         """Return whether everything in a case is known to be lowered."""
         return all(
-            inst.opcode.format in ALWAYS_LOWERED or self._lowers(inst)
+            self.lowers_instruction(inst)
             for function in case.functions
             for inst in function.instructions()
         )
 
-    def _lowers(self, inst: Inst) -> bool:
+    def lowers_instruction(self, inst: Inst) -> bool:
+        """Return whether an instruction is known to be lowered."""
+        if inst.opcode.format in ALWAYS_LOWERED:
+            return True
         typed = self.find(inst)
         return typed is not None and typed.allows(inst.imm, inst.cond or inst.rmw)

@@ -363,16 +363,17 @@ def test_the_share_of_mutants() -> None:
     source = CaseSource(CaseOptions(inputs=2, instructions=10, mutant_share=0.4), 3)
     plain = CaseSource(CaseOptions(inputs=2, instructions=10), 3)
     made = [source.make(index) for index in range(200)]
-    found = [mutant for _, mutant in made if mutant is not None]
+    found = [each.mutant for each in made if each.mutant is not None]
     assert 50 <= len(found) <= 110
-    for index, (case, mutant) in enumerate(made):
+    for index, each in enumerate(made):
+        case, mutant = each.case, each.mutant
         if mutant is None:
             assert print_case(case) == print_case(plain.case(index))
         else:
             assert case is mutant.case
             assert case.origin.startswith(f"seed 3 case {index}, mutated: {mutant.steps[0]}")
     again = CaseSource(CaseOptions(inputs=2, instructions=10, mutant_share=0.4), 3)
-    assert print_case(again.case(77)) == print_case(made[77][0])
+    assert print_case(again.case(77)) == print_case(made[77].case)
 
 
 # --- with other sources of entropy ---

@@ -1,0 +1,145 @@
+"""Reading the cases that a campaign begins with, and refusing those that it cannot use.
+
+Nothing is compiled here, so no fault of the compiler can end the command. A case is refused if it
+says nothing, whatever the compiler does: it has no outcome, or one that CLIF leaves open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import interp
+from backend.cranelift.compiler import SettingsError
+from backend.emulator.convention import ConventionError
+from backend.emulator.isa import UnemulatedFlagError
+from backend.isa.registry import ISAS
+from clif.function import format_name
+from clif.outcome import Status
+from fuzz.cases.case import Case, has_canonical_nans
+from fuzz.cases.casefile import print_case
+from fuzz.cases.file_header import foreign_reason
+from fuzz.cases.seed_cases import RefusedSeeds, SeedCase, SeedCases
+from fuzz.corpus.files import Rejections, read_text
+from fuzz.corpus.importer import cases_to_import
+from fuzz.differential.known_instructions import known_faults_of
+from fuzz.generate.drawn_inputs import with_drawn_inputs
+from fuzz.generate.options import Options
+from fuzz.minimize.soundness import Flaw, flaws
+from fuzz.mutate import Mutator
+
+#: Instructions that one input of a seed case may execute: longer ones are too slow to be of use.
+FUEL: Final = 100_000
+
+
+class SeedReader:
+    """Reads seed cases for some ISAs, and counts what it refuses.
+
+    Attributes:
+        rejections: what was refused, by reason.
+    """
+
+    def __init__(self, isas: Sequence[str]) -> None:
+        self.isas = tuple(isas)
+        self.rejections = Rejections()
+        self._mutators = {isa: Mutator(Options(isas=(isa,))) for isa in self.isas}
+
+    def read(self, folder: Path) -> SeedCases:
+        """Return the cases of all ``.clif`` files of a folder, and of folders in it."""
+        found: dict[str, SeedCase] = {}
+        for path in sorted(folder.rglob("*.clif")):
+            for case in self._cases_of(path):
+                name = f"{path.relative_to(folder).as_posix()} {format_name(case.main.name)}"
+                usable = self.usable(case, name)
+                if usable is None:
+                    continue
+                text = print_case(replace(usable, origin=""), isas=usable.isas)
+                if text in found:
+                    self.rejections.note("the same as another one", name)
+                else:
+                    found[text] = SeedCase(name, text)
+        refused = (
+            RefusedSeeds(reason, count, self.rejections.examples[reason])
+            for reason, count in self.rejections.counts.most_common()
+        )
+        return SeedCases(tuple(found.values()), tuple(refused))
+
+    def _cases_of(self, path: Path) -> Iterator[Case]:
+        """Yield the cases of a file; functions without run commands get drawn inputs."""
+        text = read_text(path, self.rejections)
+        if text is None:
+            return
+        for case in cases_to_import(text, path, self.rejections, None):
+            yield case if case.inputs.count else with_drawn_inputs(case)
+
+    def usable(self, case: Case, name: str) -> Case | None:
+        """Return a case for those of the ISAs that lower it; None, and a rejection, if none do."""
+        if not any(map(case.is_for, self.isas)):
+            self.rejections.note(foreign_reason(case.isas), name)
+            return None
+        reasons = {isa: self._refusal(case, isa) for isa in filter(case.is_for, self.isas)}
+        able = tuple(isa for isa, reason in reasons.items() if not reason)
+        if not able:
+            self.rejections.note(_joined(reasons), name)
+            return None
+        flags = {isa: case.isa_settings[isa] for isa in able if isa in case.isa_settings}
+        case = replace(case, isas=able, isa_settings=flags)
+        found = _with_outcomes(case)
+        if isinstance(found, str):
+            self.rejections.note(found, name)
+            return None
+        return found
+
+    def _refusal(self, case: Case, isa: str) -> str:
+        """Return why a case cannot be compiled and run for an ISA; empty if it can, most likely."""
+        flags = case.isa_settings.get(isa, {})
+        try:
+            ISAS[isa].refuse_unemulated(flags)
+            for function in case.functions:
+                ISAS[isa].convention(function.signature.call_conv)
+            alone = replace(case, isas=(isa,))
+            instructions = self._mutators[isa].instructions_of(alone)
+        except (UnemulatedFlagError, ConventionError, SettingsError) as error:
+            return str(error).removeprefix(f"{isa}: ")
+        faults = known_faults_of(case, isa)
+        if faults:
+            return f"has the known fault {faults[0].name}"
+        for function in case.functions:
+            for inst in function.instructions():
+                if not instructions.lowers_instruction(inst):
+                    type_ = f".{inst.type.name}" if inst.type is not None else ""
+                    return f"{inst.opcode.name}{type_} is not lowered, or not generated"
+        return ""
+
+
+def _joined(reasons: Mapping[str, str]) -> str:
+    """Return reasons by ISA as one, and those that ISAs share once."""
+    isas_of: dict[str, list[str]] = {}
+    for isa, reason in reasons.items():
+        isas_of.setdefault(reason, []).append(isa)
+    return "; ".join(f"{', '.join(isas)}: {reason}" for reason, isas in isas_of.items())
+
+
+def _with_outcomes(case: Case) -> Case | str:
+    """Return a case whose outcomes CLIF determines, or why it has none.
+
+    Returns:
+        The case notes whether inputs trap.
+    """
+    options = interp.RunOptions(canonical_nans=has_canonical_nans(case), fuel=FUEL)
+    try:
+        outcomes = interp.run(case.functions, case.inputs, options)
+    except interp.Unsupported as error:
+        return f"the interpreter cannot run it: {error}"
+    statuses = {Status(int(status)) for status in outcomes.status}
+    if Status.HUNG in statuses:
+        return f"runs for more than {FUEL:,} instructions"
+    if Status.VIOLATED in statuses:
+        return f"what it does is not defined: {next(iter(outcomes.details.values()))}"
+    if case.inputs.region is None and "heap_oob" in outcomes.traps.values():
+        return "uses memory that it is not given"
+    case = replace(case, trapping=case.trapping or Status.TRAPPED in statuses)
+    found = flaws(case) - {Flaw.ADDRESS}
+    return f"open: {min(flaw.value for flaw in found)}" if found else case
