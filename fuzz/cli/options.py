@@ -7,6 +7,7 @@ import math
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Collection, Sequence
 from enum import Enum
 from functools import partial, wraps
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 #: The defaults of all options that make a plan are said there.
 _DEFAULTS = CampaignPlan()
+#: How often reading many cases says how far it is.
+_PROGRESS_SECONDS: Final = 3.0
 
 
 def split_names(value: str, known: Collection[str], what: str) -> tuple[str, ...]:
@@ -332,10 +335,17 @@ def read_seeds(folder: str | None, isas: tuple[str, ...]) -> SeedCases:
     """
     if folder is None:
         return NO_SEEDS
-    click.echo(f"reading the cases of {folder}", err=True)
+    said = time.monotonic()
+
+    def say(number: int, count: int) -> None:
+        nonlocal said
+        if time.monotonic() - said >= _PROGRESS_SECONDS:
+            said = time.monotonic()
+            click.echo(f"reading the cases of {folder}: file {number} of {count}", err=True)
+
     from fuzz.corpus.seeds import SeedReader  # loads the interpreter and what each ISA supports
 
-    seeds = SeedReader(isas).read(Path(folder))
+    seeds = SeedReader(isas).read(Path(folder), say)
     if not (seeds or seeds.refused):
         raise BadInput(f"{folder}: no .clif files in this folder")
     if not seeds:

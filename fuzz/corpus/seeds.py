@@ -6,7 +6,12 @@ says nothing, whatever the compiler does: it has no outcome, or one that CLIF le
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 from collections.abc import Iterator, Mapping, Sequence
+=======
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+>>>>>>> da4e37f (Test campaigns that begin with the cases of a folder, and document them)
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -46,10 +51,17 @@ class SeedReader:
         self.rejections = Rejections()
         self._mutators = {isa: Mutator(Options(isas=(isa,))) for isa in self.isas}
 
-    def read(self, folder: Path) -> SeedCases:
-        """Return the cases of all ``.clif`` files of a folder, and of folders in it."""
+    def read(self, folder: Path, on_file: Callable[[int, int], None] | None = None) -> SeedCases:
+        """Return the cases of all ``.clif`` files of a folder, and of folders in it.
+
+        Args:
+            on_file: called before each file with its number, from 0, and how many there are.
+        """
         found: dict[str, SeedCase] = {}
-        for path in sorted(folder.rglob("*.clif")):
+        paths = sorted(folder.rglob("*.clif"))
+        for number, path in enumerate(paths):
+            if on_file is not None:
+                on_file(number, len(paths))
             for case in self._cases_of(path):
                 name = f"{path.relative_to(folder).as_posix()} {format_name(case.main.name)}"
                 usable = self.usable(case, name)
