@@ -6,12 +6,7 @@ says nothing, whatever the compiler does: it has no outcome, or one that CLIF le
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-from collections.abc import Iterator, Mapping, Sequence
-=======
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
->>>>>>> da4e37f (Test campaigns that begin with the cases of a folder, and document them)
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
