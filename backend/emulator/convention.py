@@ -57,6 +57,8 @@ class Convention:
             in is not used for anything else.
         stack_probes: probes leave preserved registers alone. False where Cranelift had a fault at
             some time: ``fuzz.known`` finds out whether the linked one has it.
+        extends_results: ``uext`` and ``sext`` of a result have an effect: the caller gets all 64
+            bits of the extended value. They are ignored where this is False.
         extends_stack_arguments: ``uext`` and ``sext`` work on stack arguments. False as for
             ``stack_probes``.
     """
@@ -72,6 +74,7 @@ class Convention:
     exception_payload: bool = True
     sret: bool = False
     stack_probes: bool = True
+    extends_results: bool = False
     extends_stack_arguments: bool = True
 
     @property

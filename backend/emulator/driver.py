@@ -6,12 +6,14 @@ input and 16 bytes per value.
 
 The driver also makes garbage of what the calling convention leaves undefined. A narrow integer is
 reduced from 64 loaded bits, of which the host set only the lowest. An f32 or f64 is lane 0 of a
-loaded vector.
+loaded vector. What the convention does define is checked: results that are to be extended are
+stored with all 64 bits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -33,7 +35,7 @@ from backend.emulator.isa import Isa
 from backend.emulator.thunk import Thunk
 from clif.function import AbiParam, Signature
 from clif.outcome import Bytes, Inputs, Words, word_count, word_dtype
-from clif.types import F32, F64, Type
+from clif.types import F32, F64, I64, Type
 
 _SLOT: Final = 16
 _MOST_VALUES: Final = TABLE_SIZE // SLOTS // _SLOT
@@ -58,12 +60,38 @@ def abi_settings(settings: Mapping[str, str]) -> _Settings:
     return tuple((name, settings.get(name, "false")) for name in ABI_SETTINGS)
 
 
+@dataclass(frozen=True, slots=True)
+class ExtendedResult:
+    """A narrow result that the callee has to extend to 64 bits.
+
+    Attributes:
+        words: what the caller got, one 64-bit word for each slot.
+        type: the narrow type.
+    """
+
+    number: int
+    words: _Words
+    type: Type
+    signed: bool
+
+    def wrong(self, count: int) -> npt.NDArray[np.intp]:
+        """Return the slots, of the first ``count``, that do not hold an extended value."""
+        words, unused = self.words[:count], np.uint64(64 - self.type.bits)
+        up = words << unused
+        extended = (up.view(np.int64) >> unused.view(np.int64)) if self.signed else up >> unused
+        return np.flatnonzero(extended.view(np.uint64) != words)
+
+    def __str__(self) -> str:
+        return f"result {self.number} is not {'sign' if self.signed else 'zero'}-extended"
+
+
 class Driver:
     """The driver of one signature: the place of its code, and its view of the tables.
 
     Attributes:
         arguments, results: one array of words per value, of shape ``(SLOTS, words of a value)``.
         checks_stack: the driver compares its own stack pointer, because the thunk cannot.
+        extended: the results that are checked to be extended.
         poison: garbage for the table of arguments.
         shapes: number and type of the words of each result.
     """
@@ -73,6 +101,7 @@ class Driver:
         "argument_row",
         "arguments",
         "checks_stack",
+        "extended",
         "poison",
         "results",
         "shapes",
@@ -82,7 +111,14 @@ class Driver:
     )
 
     def __init__(
-        self, address: int, size: int, thunk: Thunk, signature: Signature, memory: GuestMemory
+        self,
+        address: int,
+        size: int,
+        thunk: Thunk,
+        signature: Signature,
+        memory: GuestMemory,
+        *,
+        extends_results: bool,
     ) -> None:
         self.address = address
         self.size = size
@@ -93,6 +129,9 @@ class Driver:
         self.poison = garbage(seed=1, size=len(self.table))
         self.arguments = _columns(memory.arguments, signature.param_types)
         self.results = _columns(memory.results, signature.return_types)
+        self.extended: list[ExtendedResult] = []
+        if extends_results:
+            self.extended = _extended(memory.results, signature)
         self.shapes = [(word_count(t), word_dtype(t)) for t in signature.return_types]
 
     def holds(self, address: int) -> bool:
@@ -136,6 +175,17 @@ def _columns(table: Bytes, types: Sequence[Type]) -> list[_Words]:
     ]
 
 
+def _extended(table: Bytes, signature: Signature) -> list[ExtendedResult]:
+    row = _SLOT * len(signature.returns)
+    found = []
+    for number, result in enumerate(signature.returns):
+        if is_extended(result):
+            words = np.ndarray((SLOTS,), np.uint64, table.data, _SLOT * number, (row,))
+            signed = result.extension == "sext"
+            found.append(ExtendedResult(number, words, result.type, signed))
+    return found
+
+
 class Drivers:
     """The drivers of one engine, compiled when they are first needed.
 
@@ -172,11 +222,13 @@ class Drivers:
         if max(len(signature.params), len(signature.returns)) > _MOST_VALUES:
             raise SignatureError(f"more than {_MOST_VALUES} parameters or results")
         thunk = self.thunk(signature.call_conv, ("enable_pinned_reg", "true") in settings)
-        text = driver_text(signature, thunk)
+        extends = self.isa.convention(signature.call_conv).extends_results
+        text = driver_text(signature, thunk, extends_results=extends)
         with edge_counters.uncounted():
             (compiled,) = Functions(text).compile(self._target(settings))
         code = compiled.code
-        return Driver(self._place(code), len(code), thunk, signature, self.memory)
+        address = self._place(code)
+        return Driver(address, len(code), thunk, signature, self.memory, extends_results=extends)
 
     def _target(self, settings: _Settings) -> TargetIsa:
         target = self.targets.get(settings)
@@ -197,9 +249,22 @@ class Drivers:
         return DRIVERS + start
 
 
-def driver_text(signature: Signature, thunk: Thunk) -> str:
-    """Return the driver in CLIF, which calls the function through this thunk."""
+def driver_text(signature: Signature, thunk: Thunk, *, extends_results: bool) -> str:
+    """Return the driver in CLIF, which calls the function through this thunk.
+
+    Args:
+        extends_results: the driver takes results that are extended as i64, so that it sees all of
+            their bits. They are at the same place as those of the narrow type.
+    """
+    if extends_results:
+        returns = tuple(AbiParam(I64) if is_extended(r) else r for r in signature.returns)
+        signature = replace(signature, returns=returns)
     return _DriverText(signature, thunk).text()
+
+
+def is_extended(param: AbiParam) -> bool:
+    """Return whether a parameter or result is a narrow integer that is to be extended."""
+    return param.extension is not None and param.type.is_int and param.type.bits < 64
 
 
 class _DriverText:

@@ -273,6 +273,10 @@ class Executor:
         outcomes = run.outcomes
         for words, column in zip(outcomes.results, run.driver.results, strict=True):
             words[rows] = column[:count]
+        for extended in run.driver.extended:
+            for position in extended.wrong(count).tolist():
+                if outcomes.status[run.row(position)] == Status.RETURNED:
+                    _violated(run, position, str(extended))
         above = self.cpu.above_stack()
         if above:  # it is not known by which input
             for position in range(count):

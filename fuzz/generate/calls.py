@@ -9,6 +9,7 @@ from fuzz.generate import conventions
 from fuzz.generate.addresses import address_of, align_up, base
 from fuzz.generate.case_plan import Callee
 from fuzz.generate.control import join, leave
+from fuzz.generate.conversions import extend_again
 from fuzz.generate.liveness import condense, fill
 from fuzz.generate.operands import pick
 from fuzz.generate.options import TRAP_CODES
@@ -32,10 +33,12 @@ def call(w: Writer) -> bool:
         _try_call(w, callee, args)
     else:
         inst = _emit(w, "call", callee, args, keep=True)
-        for result in inst.results:
+        returns = callee.function.signature.returns
+        for result, param in zip(inst.results, returns, strict=True):
             if has_nondeterministic_nans(result.type) and not w.plan.canonical_nans:
                 w.nondeterministic_nans.add(result)
             w.keep(result)
+            extend_again(w, result, param)
     if area is not None:
         _load_results(w, callee, area)
     return True

@@ -83,6 +83,17 @@ def as_allowed(convention: str, params: tuple[AbiParam, ...]) -> tuple[AbiParam,
     return tuple(replace(param, extension=None) for param in params)
 
 
+def results_as_allowed(results: tuple[AbiParam, ...], *, on_stack: bool) -> tuple[AbiParam, ...]:
+    """Return results, without extensions where these have no effect on the stack.
+
+    Args:
+        on_stack: results that do not fit in registers are returned on the stack.
+    """
+    if not on_stack or not has_fault("uext-stack-result"):
+        return results
+    return tuple(replace(result, extension=None) for result in results)
+
+
 def probes_clobber(convention: str, isas: Iterable[str] = ISAS) -> bool:
     """Return whether stack probes clobber what such a function preserves, on one of the ISAs."""
     return any(

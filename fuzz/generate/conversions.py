@@ -6,8 +6,8 @@ same width.
 
 from __future__ import annotations
 
-from clif.function import Value
-from clif.types import F32, F64, I32, I64, Type
+from clif.function import AbiParam, Value
+from clif.types import F32, F64, I16, I32, I64, Type
 from fuzz.generate.writer import SCALAR_OF_BITS, Writer
 
 
@@ -46,6 +46,14 @@ def as_type(w: Writer, value: Value, type_: Type) -> Value:
         return w.op("splat", as_type(w, value, type_.lane), type=type_)
     same = SCALAR_OF_BITS[type_.bits]
     return w.op("bitcast", as_type(w, value, same), type=type_)
+
+
+def extend_again(w: Writer, value: Value, param: AbiParam) -> None:
+    """Sometimes extend what a signature says is extended: that may be thought to be superfluous."""
+    if param.extension is not None and w.entropy.below(2):
+        wider = [t for t in (I16, I32, I64) if t.bits > value.type.bits]
+        extend = "uextend" if param.extension == "uext" else "sextend"
+        w.keep(w.op(extend, value, type=w.entropy.choice(wider)))
 
 
 def as_int(w: Writer, value: Value, wanted: Type | None = None) -> Value:

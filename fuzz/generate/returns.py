@@ -36,6 +36,7 @@ def write_returns(w: Writer, declaration: Declaration) -> None:
     for each in w.returns:
         fill(w, each, types)
     returns = declaration.signature.returns or tuple(abi_param(w.entropy, t) for t in types)
+    returns = conventions.results_as_allowed(returns, on_stack=w.plan.multi_return)
     w.function.signature = Signature(declaration.signature.params, returns, declaration.convention)
 
 

@@ -9,6 +9,7 @@ from clif.nan_payload import has_nondeterministic_nans
 from clif.types import I64
 from fuzz.generate import conventions
 from fuzz.generate.addresses import new_region
+from fuzz.generate.conversions import extend_again
 from fuzz.generate.signature_pool import DrawnSignature, abi_param, pick_signature
 from fuzz.generate.writer import MemoryObject, Writer
 
@@ -52,7 +53,7 @@ def declare(w: Writer, *, main: bool) -> Declaration:
         elif index == declaration.sret:
             w.memory.append(MemoryObject(declaration.area, base=value, results=True))
         else:
-            _take(w, value, main)
+            _take(w, value, param, main)
     if len(w.memory) == 1 and w.entropy.below(2):  # the area of results may lie in the region
         w.memory[0].region = new_region(w, "argument")
     params = conventions.as_allowed(declaration.convention, signature.params)
@@ -60,10 +61,11 @@ def declare(w: Writer, *, main: bool) -> Declaration:
     return declaration
 
 
-def _take(w: Writer, param: Value, main: bool) -> None:
+def _take(w: Writer, value: Value, param: AbiParam, main: bool) -> None:
     if has_nondeterministic_nans(param.type) and not main and not w.plan.canonical_nans:
-        w.nondeterministic_nans.add(param)
-    w.pool.add(param)
+        w.nondeterministic_nans.add(value)
+    w.pool.add(value)
+    extend_again(w, value, param)
 
 
 def _draw_main(w: Writer) -> Declaration:
@@ -76,7 +78,7 @@ def _draw_main(w: Writer) -> Declaration:
         signature = _draw_params(w, memory=region)
         return Declaration(signature, convention, fixed=convention == "preserve_all")
     signature = pick_signature(entropy, w.swarm.types, plan.multi_return, region)
-    returns = signature.returns
+    returns = conventions.results_as_allowed(signature.returns, on_stack=plan.multi_return)
     if convention != "preserve_all":
         while not _fits(w, convention, returns) and len(returns) > 1:
             returns = returns[:-1]

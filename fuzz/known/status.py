@@ -55,6 +55,7 @@ KNOWN_CASES: Final[Mapping[str, tuple[str, ...]]] = {
     "swiden-high-i8x4": ("aarch64",),
     "tail-bti": ("aarch64",),
     "uext-stack-argument-apple": ("aarch64",),
+    "uext-stack-result": ("x86_64",),
     "vany-true-i8x4": ("x86_64",),
 }
 

@@ -38,6 +38,7 @@ FOUND = {
     "fmax-zero-f128": [("aarch64", MISCOMPILE), ("x86_64", MISCOMPILE)],
     "preserve-all-inline-probes": [("x86_64", MISCOMPILE)],
     "uext-stack-argument-apple": [("aarch64", MISCOMPILE)],
+    "uext-stack-result": [("x86_64", MISCOMPILE)],
     "regionless-load": [("aarch64", MISCOMPILE), ("x86_64", MISCOMPILE)],
     # The emulator guards no pages: tests/fuzz/fuzz_targets/test_targets.py.
     "tail-bti": [],

@@ -46,6 +46,7 @@ AARCH64: Final = Isa(
             _SAVED_FLOATS,
             exceptions=True,
             sret=True,
+            extends_results=True,
             extends_stack_arguments=False,  # docs/findings.md: uext-stack-argument-apple
         ),
         "winch": Convention(

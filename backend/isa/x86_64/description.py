@@ -29,19 +29,21 @@ X86_64: Final = Isa(
     return_register="",
     pinned="r15",
     conventions={
-        "system_v": Convention(_SAVED, exceptions=True, sret=True),
-        "fast": Convention(_SAVED, sret=True),
+        "system_v": Convention(_SAVED, exceptions=True, sret=True, extends_results=True),
+        "fast": Convention(_SAVED, sret=True, extends_results=True),
         "tail": Convention(
             _SAVED,
             no_scratch=True,  # r10 carries a result
             results=ResultRegisters(6, 8, 14),
             exceptions=True,
+            extends_results=True,
         ),
         "windows_fastcall": Convention(
             ("rdi", "rsi", *_SAVED),
             vectors=_VECTORS[6:],
             results=ResultRegisters(2, 1, 3),
             sret=True,
+            extends_results=True,
         ),
         "winch": Convention(
             results=ResultRegisters(1, 1, 1), exceptions=True, exception_payload=False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -10,8 +11,9 @@ from backend.cranelift.compiler import Target, compile_text
 from backend.emulator.driver import driver_text
 from backend.emulator.thunk import encode
 from backend.isa.registry import ISAS
+from clif.function import AbiParam
 from clif.outcome import Status
-from clif.types import I64
+from clif.types import I8, I32, I64
 from reports.disassembly import listing
 from tests.backend.emulator.machine import (
     BOTH,
@@ -94,6 +96,42 @@ def test_what_need_not_be_preserved_may_be_destroyed(isa, convention):
     assert outcomes.status.tolist() == [Status.RETURNED]
 
 
+EXTENDED = [
+    ("x86_64", b"\x48\x89\xf8\xc3", "system_v"),  # mov rax, rdi; ret
+    ("aarch64", arm(0xD65F03C0), "apple_aarch64"),  # ret
+]
+
+
+@pytest.mark.parametrize(("isa", "code", "convention"), EXTENDED)
+def test_narrow_results_must_be_extended_to_64_bits(isa, code, convention):
+    full = (1 << 64) - 1
+    for type_, extension, good, bad in (
+        (I8, "uext", [0, 0x7F, 0xFF], [0x100, full, 0x8000_0000_0000_0000]),
+        (I8, "sext", [0, 0x7F, full - 0x7F, full], [0x80, 0xFF, 0xFFFF_FF80]),
+        (I32, "uext", [0xFFFF_FFFF], [full, 1 << 32]),
+        (I32, "sext", [0x7FFF_FFFF, full << 31 & full], [0x8000_0000, 1 << 32]),
+    ):
+        called = replace(signature([I64], [], convention), returns=(AbiParam(type_, extension),))
+        outcomes = run_code(isa, [Code("f", code)], called, [[word] for word in good + bad])
+        assert outcomes.status.tolist() == [Status.RETURNED] * len(good) + [Status.VIOLATED] * len(
+            bad
+        )
+        words = {"uext": "zero", "sext": "sign"}
+        wrong = f"result 0 is not {words[extension]}-extended"
+        assert outcomes.details == dict.fromkeys(range(len(good), len(good + bad)), wrong)
+        assert values(outcomes, 0)[: len(good)] == [word & type_.mask for word in good]
+
+
+def test_upper_bits_of_other_results_are_free() -> None:
+    for isa, code, convention, returns in (
+        ("aarch64", arm(0xD65F03C0), "system_v", AbiParam(I8, "uext")),
+        ("x86_64", b"\x48\x89\xf8\xc3", "system_v", AbiParam(I8)),
+    ):
+        called = replace(signature([I64], [], convention), returns=(returns,))
+        outcomes = run_code(isa, [Code("f", code)], called, [[0x1FF], [3]])
+        assert outcomes.status.tolist() == [Status.RETURNED] * 2
+
+
 @BOTH
 def test_a_callee_that_frees_too_little_is_seen(isa):
     """The tail convention: twelve arguments, some on the stack, which the callee does not free."""
@@ -109,7 +147,8 @@ def test_the_driver_of_a_convention_that_pops_compares_its_own_stack_pointer(isa
     isa_ = ISAS[isa]
     for name in isa_.conventions:
         convention = isa_.convention(name)
-        text = driver_text(signature([I64], [], name), encode(isa_, convention, None, 0x10_1000))
+        thunk = encode(isa_, convention, None, 0x10_1000)
+        text = driver_text(signature([I64], [], name), thunk, extends_results=True)
         assert ("get_stack_pointer" in text) == convention.pops_arguments
 
 

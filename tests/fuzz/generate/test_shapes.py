@@ -196,3 +196,24 @@ def has_entries_with_other_arguments(function: Function) -> bool:
 
 def test_entries_of_a_table_lead_to_one_block_with_other_arguments() -> None:
     assert share(has_entries_with_other_arguments) > 0.04
+
+
+# --- extended parameters and results ---
+
+
+def extends_once_more(function: Function) -> bool:
+    """Return whether a parameter that is extended is extended by the function, too."""
+    words = {"uext": "uextend", "sext": "sextend"}
+    expected = {
+        (words[param.extension], value)
+        for value, param in zip(function.entry.params, function.signature.params, strict=True)
+        if param.extension is not None
+    }
+    return any(
+        inst.opcode.name in ("uextend", "sextend") and (inst.opcode.name, inst.args[0]) in expected
+        for inst in function.instructions()
+    )
+
+
+def test_functions_extend_extended_parameters() -> None:
+    assert share(extends_once_more) > 0.1
