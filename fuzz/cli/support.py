@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
   clif-fuzz support
   clif-fuzz support --isa x86_64 --flag has_sse41
   clif-fuzz support --missing
+  clif-fuzz support --missing-lowerings --flag has_fp16 --isa aarch64
   clif-fuzz support --against facts.json
 """
 )
@@ -38,6 +40,11 @@ if TYPE_CHECKING:
     help="Only what is not supported: refused, panics, or has no meaning in the interpreter.",
 )
 @click.option(
+    "--missing-lowerings",
+    is_flag=True,
+    help="A Markdown table of what the ISAs refuse or panic on, by opcode and types.",
+)
+@click.option(
     "--against",
     "run_file",
     metavar="FILE",
@@ -48,6 +55,7 @@ def command(
     isas: tuple[str, ...],
     flags: tuple[str, ...],
     missing: bool,
+    missing_lowerings: bool,
     run_file: str | None,
     json_file: str | None,
 ) -> int:
@@ -69,7 +77,9 @@ def command(
     if json_file is not None:
         write_json(to_json(tables), json_file)
     if json_file != "-":
-        if missing:
+        if missing_lowerings:
+            _print_lowerings(isas, wanted)
+        elif missing:
             _print_missing(tables)
         else:
             _print_matrix(tables)
@@ -158,6 +168,30 @@ def _print_missing(tables: list[IsaSupport]) -> None:
         for name, reason in left_out(table.isa):
             click.echo(f"  {name:24} {reason}")
     _print_counts(tables)
+
+
+def _print_lowerings(isas: tuple[str, ...], flags: Mapping[str, str]) -> None:
+    """Print the table that an issue about missing lowerings can hold."""
+    from backend.cranelift.compiler import version
+    from backend.cranelift.support_matrix import Support, probe
+    from fuzz.cases.case import DEFAULT_SETTINGS
+    from fuzz.generate.instruction_sets import switches
+    from fuzz.survey.support import missing_lowerings
+
+    words = {
+        Support.SUPPORTED: "yes",
+        Support.UNSUPPORTED: "refused",
+        Support.PANICS: "panics",
+        Support.INVALID: "",
+    }
+    matrices = [probe(isa, DEFAULT_SETTINGS, flags, switches=switches(isa)) for isa in isas]
+    click.echo(f"Cranelift {version()}\n")
+    click.echo(f"| opcode | types | {' | '.join(isas)} |")
+    click.echo(f"|---|---|{'---|' * len(isas)}")
+    for row in missing_lowerings(matrices):
+        types = " ".join(f"`{type_}`" for type_ in row.types)
+        cells = " | ".join(words[status] for status in row.statuses)
+        click.echo(f"| `{row.opcode}` | {types} | {cells} |")
 
 
 def _print_counts(tables: list[IsaSupport]) -> None:

@@ -19,6 +19,8 @@ from fuzz.known import faults as known_faults
 _UNTYPED = "-"
 #: One type of an opcode may have several operand types or conditions, of which the best counts.
 _ORDER = (Support.SUPPORTED, Support.UNSUPPORTED, Support.PANICS, Support.INVALID)
+#: From best to worst, where all operand types and conditions are to be supported.
+_BADNESS = (Support.INVALID, Support.SUPPORTED, Support.UNSUPPORTED, Support.PANICS)
 
 
 @dataclass(slots=True)
@@ -134,6 +136,38 @@ def _reason(isa: str, keys: Sequence[InstructionName]) -> str:
         if isa in fault.isas and all(fault.instructions.matches(*key) for key in keys):
             return f"known fault: {fault.name}"
     return "no settled meaning" if not any(map(is_meant, keys)) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class MissingLowering:
+    """An opcode at types for which some ISA has no lowering.
+
+    Attributes:
+        types: controlling types that all ISAs treat alike; ``-`` if the opcode has none.
+        statuses: by ISA, what comes of compiling it; the worst of all operand types and conditions.
+    """
+
+    opcode: str
+    types: tuple[str, ...]
+    statuses: tuple[Support, ...]
+
+
+def missing_lowerings(matrices: Sequence[SupportMatrix]) -> list[MissingLowering]:
+    """Return what one of the ISAs at least refuses or panics on, by opcode."""
+    worst: dict[tuple[str, str], dict[str, Support]] = defaultdict(dict)
+    for matrix in matrices:
+        for (opcode, type_, _, _), status in matrix.entries.items():
+            of = worst[opcode, type_ or _UNTYPED]
+            of[matrix.isa] = max(of.get(matrix.isa, status), status, key=_BADNESS.index)
+    groups: dict[tuple[str, tuple[Support, ...]], list[str]] = defaultdict(list)
+    for (opcode, type_), by_isa in worst.items():
+        statuses = tuple(by_isa.get(matrix.isa, Support.INVALID) for matrix in matrices)
+        if not {Support.UNSUPPORTED, Support.PANICS}.isdisjoint(statuses):
+            groups[opcode, statuses].append(type_)
+    return [
+        MissingLowering(opcode, tuple(types), statuses)
+        for (opcode, statuses), types in sorted(groups.items(), key=lambda item: item[0][0])
+    ]
 
 
 def left_out(isa: str) -> list[tuple[str, str]]:

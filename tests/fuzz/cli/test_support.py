@@ -11,6 +11,8 @@ import pytest
 
 import interp
 from backend.cranelift.opcodes import OPCODES
+from backend.cranelift.support_matrix import Support, probe
+from fuzz.cases.case import DEFAULT_SETTINGS
 from tests.fuzz.command import Command
 
 
@@ -44,6 +46,31 @@ def test_missing(command: Command) -> None:
     for name, reason in interp.REASONS.items():
         assert f"{name:24} {reason}" in output
     assert "refused by x86_64:" in output
+
+
+def test_the_table_of_missing_lowerings(command: Command) -> None:
+    """Each row against the matrices: the worst of all operand types and conditions."""
+    lines = command("support", "--missing-lowerings").out.splitlines()
+    assert lines[2:4] == ["| opcode | types | x86_64 | aarch64 |", "|---|---|---|---|"]
+    rows = [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in lines[4:]]
+    words = {"yes": Support.SUPPORTED, "refused": Support.UNSUPPORTED, "panics": Support.PANICS}
+    seen = set()
+    matrices = {isa: probe(isa, DEFAULT_SETTINGS, {}) for isa in ("x86_64", "aarch64")}
+    for opcode, types, *cells in rows:
+        for type_ in types.split("` `"):
+            seen.add((opcode, type_))
+            for (isa, matrix), cell in zip(matrices.items(), cells, strict=True):
+                found = {
+                    status
+                    for (name, typed, _, _), status in matrix.entries.items()
+                    if (name, typed or "-") == (opcode, type_)
+                }
+                assert words[cell] in found if cell else not found, (opcode, type_, isa)
+                if cell == "yes":
+                    assert found == {Support.SUPPORTED}
+    assert len(seen) == sum(len(types.split()) for _, types, *_ in rows)
+    assert ("smin", "i128") in seen
+    assert ("iadd", "i32") not in seen
 
 
 def test_flags_change_what_is_supported(command: Command) -> None:

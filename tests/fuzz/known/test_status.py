@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from backend.cranelift import _cranelift
+from backend.cranelift.shipped import read_shipped
 from fuzz.known import reproduce, status
 from fuzz.known.reproduce import MENDED, PRESENT, FaultStatus, Job, Observation, run_jobs
 from fuzz.known.status import KNOWN_CASES, READER_CASES, from_json, run_once, statuses, to_json
@@ -70,6 +71,12 @@ def test_the_pinned_release_has_all_of_them() -> None:
     found = statuses()
     assert {name for name, _ in found} == {*KNOWN_CASES, *(case.name for case in READER_CASES)}
     assert {seen.status for seen in found.values()} == {FaultStatus.PRESENT}
+
+
+@pytest.mark.skipif(_cranelift.version() != "0.135.8", reason="another Cranelift")
+def test_what_ships_is_for_these_sources() -> None:
+    """If not, scripts/precompute is to be run."""
+    assert read_shipped(status.SHIPPED, status.shipped_key()) is not None
 
 
 def test_what_ships_is_what_the_cases_do() -> None:
