@@ -193,14 +193,17 @@ json_option = click.option(
 
 
 def _take_known(context: click.Context, _: click.Parameter, value: tuple[Path, ...]) -> None:
-    """Have this process and its children know the folders, and read what is in them."""
-    from fuzz.known.user import VARIABLE, KnownFolderError, folders, user_faults
+    """Have this process and its children know the folders, and run what is in them.
+
+    That is done here and kept, since a worker process has little time for a case.
+    """
+    from fuzz.known.user import VARIABLE, KnownFolderError, folders, user_faults, user_statuses
 
     if value:
         context.call_on_close(partial(_set_variable, VARIABLE, os.environ.get(VARIABLE)))
         os.environ[VARIABLE] = os.pathsep.join(str(folder.resolve()) for folder in value)
     try:
-        user_faults(folders())
+        user_statuses(user_faults(folders()))
     except KnownFolderError as error:
         raise click.BadParameter(str(error)) from error
 

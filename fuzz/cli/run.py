@@ -117,7 +117,10 @@ def command(context: click.Context, /, **params: Any) -> int:
     be the same; --seconds, --cases and --stop-after may be others, and count from the campaign's
     beginning.
     """
+    from fuzz.known.status import statuses
+
     warn_about_cache()
+    statuses()  # is kept for the workers
     asked = _given_fields(context)
     resumed, json_file, cluster = params["resume"], params["json_file"], params["ray_address"]
     if resumed is not None and "out" in asked:
