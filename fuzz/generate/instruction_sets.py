@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 
 from backend.cranelift.opcodes import OPCODES
-from backend.cranelift.support_matrix import probe, probed_target
+from backend.cranelift.support_matrix import counting_flags, probe, probed_target, switchable
 from backend.isa.registry import ISAS
 from clif.typed_instructions import InstructionName, OpcodeType
 from fuzz.cases.case import DEFAULT_SETTINGS
@@ -38,6 +38,7 @@ class InstructionSets:
     def __init__(self, options: Options) -> None:
         self.options = options
         self._known: dict[tuple[int, ...], InstructionSet] = {}
+        self._by_keys: dict[frozenset[InstructionName], InstructionSet] = {}
         self._own: dict[int, tuple[OpcodeType, ...]] = {}
         self._common: frozenset[OpcodeType] | None = None
 
@@ -70,8 +71,13 @@ class InstructionSets:
         return self._make([frozenset.union(*sets)])
 
     def _make(self, sets: Sequence[frozenset[InstructionName]]) -> InstructionSet:
+        # Many combinations of what each ISA lowers have the same in common.
         keys = frozenset.intersection(*sets)
-        return InstructionSet(keys, OPCODES, self.options.types, self.options.opcodes)
+        found = self._by_keys.get(keys)
+        if found is None:
+            found = InstructionSet(keys, OPCODES, self.options.types, self.options.opcodes)
+            self._by_keys[keys] = found
+        return found
 
     def own(self, instruction_set: InstructionSet) -> tuple[OpcodeType, ...]:
         """Return the (opcode, type) pairs of an instruction set that no case for all ISAs has."""
@@ -119,7 +125,6 @@ def switches(isa: str) -> frozenset[str]:
 _KEPT: dict[frozenset[InstructionName], frozenset[InstructionName]] = {}
 
 
-@lru_cache(maxsize=8192)  # flags are drawn freely, and many combinations occur once
 def supported_keys(isa: str, settings: _Settings, flags: _Settings) -> frozenset[InstructionName]:
     """Return what an ISA lowers, the interpreter supports and no known fault affects.
 
@@ -128,10 +133,26 @@ def supported_keys(isa: str, settings: _Settings, flags: _Settings) -> frozenset
     Raises:
         SettingsError: the ISA or a setting is unknown.
     """
+    # Flags are drawn freely, so nearly every combination of all of them occurs once. Those that
+    # change nothing are left out before anything is looked up.
+    idle = _idle_flags(isa, tuple(pair for pair in settings if pair[0] in LOWERING_SETTINGS))
+    return _keys(isa, settings, tuple([flag for flag in flags if flag not in idle]))
+
+
+@cache
+def _idle_flags(isa: str, settings: _Settings) -> frozenset[tuple[str, str]]:
+    """Return the flags that change neither what an ISA lowers nor which known faults apply."""
+    known = switchable(isa, switches(isa))
+    plain = probed_target(isa, DEFAULT_SETTINGS | dict(settings))
+    deciding = counting_flags(plain, known) | {fault.unless_flag for fault in known_faults.FAULTS}
+    return frozenset((flag, "true") for flag in known - deciding)
+
+
+@lru_cache(maxsize=8192)
+def _keys(isa: str, settings: _Settings, flags: _Settings) -> frozenset[InstructionName]:
     shared, own = DEFAULT_SETTINGS | dict(settings), dict(flags)
     faults = tuple(known_faults.applying(isa, shared, own))
     lowering = DEFAULT_SETTINGS | {name: v for name, v in settings if name in LOWERING_SETTINGS}
-    # Most flags change nothing, so hundreds of combinations lead to a handful of targets.
     target = probed_target(isa, lowering, own, switches=switches(isa))
     return _sound_keys(isa, target.settings, target.flags, faults)
 

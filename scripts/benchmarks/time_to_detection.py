@@ -2,7 +2,8 @@
 
     python -m scripts.benchmarks.time_to_detection
         [--groups selfcheck,injected] [--only NAME,...]
-        [--inputs N,...] [--instructions N,...] [--rules-share S,...] [--without NAME,...]...
+        [--inputs N,...] [--instructions N,...] [--rules-share S,...] [--configurations N,...]
+        [--without NAME,...]...
         [--seeds N] [--seconds MAX] [--json FILE]
 
 There are two groups of faults. Those of ``fuzz.selfcheck`` strike at one place of a case, which is
@@ -111,6 +112,7 @@ def _to_json(columns: Sequence[Column], summary: Sequence[dict[str, Any]]) -> di
                 "inputs": column.options.inputs,
                 "instructions": column.options.instructions,
                 "rules_share": column.options.rules_share,
+                "configurations": column.options.configurations,
                 "without": sorted(column.options.without),
             }
             for column in columns
@@ -149,13 +151,14 @@ def _checked(names: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
 
 
 def _combinations(
-    inputs: str, instructions: str, rules_share: str, without: Sequence[str]
+    inputs: str, instructions: str, rules_share: str, configurations: str, without: Sequence[str]
 ) -> dict[str, CaseOptions]:
     """Return every combination of the options, with a label that names those that vary."""
     axes: dict[str, list[Any]] = {
         "inputs": [int(word) for word in _names(inputs)],
         "instructions": [int(word) for word in _names(instructions)],
         "rules_share": [float(word) for word in _names(rules_share)],
+        "configurations": [int(word) for word in _names(configurations)],
         "without": [frozenset(_checked(_names(word), tuple(INGREDIENTS))) for word in without],
     }
     found = {}
@@ -184,6 +187,9 @@ _DEFAULTS: Final = CaseOptions()
     "--rules-share", default=str(_DEFAULTS.rules_share), show_default=True, metavar="SHARE,..."
 )
 @click.option(
+    "--configurations", default=str(_DEFAULTS.configurations), show_default=True, metavar="N,..."
+)
+@click.option(
     "--without",
     multiple=True,
     default=("",),
@@ -199,6 +205,7 @@ def main(
     inputs: str,
     instructions: str,
     rules_share: str,
+    configurations: str,
     without: tuple[str, ...],
     seeds: int,
     seconds: float,
@@ -209,7 +216,8 @@ def main(
     faults = timed_faults(_checked(_names(groups), GROUPS), names)
     tune()
     columns = []
-    for label, options in _combinations(inputs, instructions, rules_share, without).items():
+    combinations = _combinations(inputs, instructions, rules_share, configurations, without)
+    for label, options in combinations.items():
         by_seed = [detect(faults, options, seed, seconds) for seed in range(1, seeds + 1)]
         columns.append(Column(label, options, [list(row) for row in zip(*by_seed, strict=True)]))
     present = [group for group in GROUPS if any(fault.group == group for fault in faults)]
