@@ -18,12 +18,13 @@ from fuzz.entropy import PrngEntropy
 from fuzz.generate.configurations import draw_alternatives
 from fuzz.generate.inputs import draw_inputs
 from fuzz.generate.options import Options
+from fuzz.generate.siblings import Family
 from fuzz.isle.director import directed_generator
 from fuzz.isle.rule_sweep import RuleSweep
 from fuzz.mutate import Mutant, Mutator
 
 #: Third parts of the seeds of what a mutant needs. A case itself is drawn with (seed, index).
-_MUTATION, _OTHER, _CONFIGURATIONS, _SEEDED, _INPUTS = 1, 2, 3, 4, 5
+_MUTATION, _OTHER, _CONFIGURATIONS, _SEEDED, _INPUTS, _SIBLING = 1, 2, 3, 4, 5, 6
 #: Bound on the steps of an input for each instruction of a case. For cases of less than 150
 #: instructions the generator's default bound is higher.
 _STEPS_PER_INSTRUCTION = 20
@@ -86,6 +87,8 @@ class CaseSource:
         self.seed = seed
         self.mutant_share = options.mutant_share
         self._alternatives = options.configurations - 1
+        self._size = options.family
+        self._latest: tuple[int, Family] | None = None
         drawing = self._drawing = generator_options(options)
         self._generator = directed_generator(drawing)
         self._sweep = RuleSweep(drawing, seed) if options.source is Source.RULES else None
@@ -147,9 +150,24 @@ class CaseSource:
         """Make the case before it is mutated."""
         if self._sweep is not None:
             return self._sweep.case(index)
-        case = self._generator.generate(PrngEntropy((self.seed, index)), index)
-        case.origin = self._origin(index)
-        return case
+        number, member = divmod(index, self._size)
+        family = self._family(number)
+        case = family.case
+        if member:
+            case = family.sibling(PrngEntropy((self.seed, number, _SIBLING, member)))
+        return replace(case, origin=self._origin(index))
+
+    def forget(self) -> None:
+        """Make the next case anew, even if it is a sibling of the last one."""
+        self._latest = None
+
+    def _family(self, number: int) -> Family:
+        """Return the cases that have a generated one's structure."""
+        if self._size > 1 and self._latest is not None and self._latest[0] == number:
+            return self._latest[1]
+        family = self._generator.generate_family(PrngEntropy((self.seed, number)), number)
+        self._latest = number, family
+        return family
 
     def _other(self, index: int) -> Case:
         """Draw a case to take functions from."""

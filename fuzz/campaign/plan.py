@@ -24,8 +24,8 @@ class CampaignPlan:
         cases: how many cases; None for no limit.
         seconds: how long by the clock, without the time to set up; None for no limit.
         stop_after: after how many findings, known faults aside; None for no limit.
-        jobs: number of worker processes. Worker ``n`` takes the cases whose index is ``n`` modulo
-            ``jobs``, so a campaign has the same cases for any number of workers.
+        jobs: number of worker processes. They take turns, with a family of cases
+            (``CaseOptions.family``) each, so a campaign has the same cases for any number of them.
         oracle: one of ``ORACLE_NAMES``.
         out: directory of the findings and the database.
         case_seconds: how long one case may take by the clock before its worker is killed.
@@ -42,6 +42,20 @@ class CampaignPlan:
     case_seconds: float = 30.0
     memory_mb: int = 4096
     stop_after: int | None = None
+
+    def first_case(self, worker: int) -> int:
+        """Return the index of a worker's first case."""
+        return worker * self.options.family
+
+    def next_case(self, index: int) -> int:
+        """Return the index of the case that its worker runs after a case."""
+        size = self.options.family
+        index += 1
+        return index if index % size else index + (self.jobs - 1) * size
+
+    def worker_of(self, index: int) -> int:
+        """Return the number of the worker that runs a case."""
+        return index // self.options.family % self.jobs
 
 
 @dataclass(slots=True)

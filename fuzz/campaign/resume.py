@@ -105,7 +105,7 @@ def unrecorded_findings(
         summary, seed = _read(path)
         if summary is None or seed != plan.seed:
             continue
-        state = states.get(summary.case % plan.jobs)
+        state = states.get(plan.worker_of(summary.case))
         if state is None or (summary.case >= state.next_case and summary.case not in state.skip):
             yield summary
 

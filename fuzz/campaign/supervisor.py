@@ -63,7 +63,9 @@ class Supervisor:
         self.on_tick = on_tick
         self.database = database
         self.result = result or CampaignResult()
-        self.states = {n: WorkerState(n) for n in range(plan.jobs)} | dict(states or {})
+        self.states = {n: WorkerState(plan.first_case(n)) for n in range(plan.jobs)} | dict(
+            states or {}
+        )
         self.pool = pool or LocalWorkers(plan)
         self._seen = {(summary.case, summary.bucket) for summary in self.result.findings}
         self._corpus: list[CorpusCase] = []

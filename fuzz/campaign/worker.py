@@ -7,7 +7,6 @@ import os
 import sys
 import traceback
 from dataclasses import dataclass, field
-from itertools import count
 from multiprocessing.connection import Connection
 from pathlib import Path
 from time import monotonic_ns, process_time_ns
@@ -121,7 +120,8 @@ class _Worker:
         parent = os.getppid()
         self.began_ns = self.reported_ns = monotonic_ns()
         self.reported_cpu_ns = process_time_ns()
-        for index in count(self.assignment.first, plan.jobs):
+        index = self.assignment.first
+        while True:
             if monotonic_ns() - self.reported_ns > _REPORT_EVERY_NS:
                 self._report(index)
             if self._is_over(index) or os.getppid() != parent:
@@ -129,6 +129,7 @@ class _Worker:
                 break
             if index not in self.assignment.skip:
                 self._run_case(source, pipeline, index)
+            index = plan.next_case(index)
 
     def _is_over(self, index: int) -> bool:
         plan, seconds = self.plan, self.assignment.seconds

@@ -129,7 +129,8 @@ class WorkerProcess:
         A process that came further than the last one that crashed has done cases in between, even
         if it ended before it reported them; so it counts as progress.
         """
-        if index > max(self.state.skip, default=self.number) + self.plan.jobs:
+        last = max(self.state.skip, default=self.plan.first_case(self.number))
+        if index > self.plan.next_case(last):
             self.deaths = 0
         self.state.skip.add(index)
 

@@ -35,6 +35,8 @@ class CaseOptions:
         trapping_share: share of the cases whose inputs may trap.
         mutant_share: share of the cases that are mutants of generated ones.
         without: names of ``INGREDIENTS`` that are left out.
+        siblings: how many siblings of each generated case follow it: the same functions with other
+            constants, conditions and opcodes.
         configurations: how many configurations each case is compiled with, at most.
         rules_share: share of the parts of a case that are directed at ISLE rules. A larger share
             finds wrong rules sooner, but makes cases larger; docs/measurements.md has the figures.
@@ -50,8 +52,14 @@ class CaseOptions:
     without: frozenset[str] = frozenset()
     source: Source = Source.GENERATOR
     rules_share: float = 0.1
+    siblings: int = 0
     configurations: int = 1
     seeds: SeedCases = NO_SEEDS
+
+    @property
+    def family(self) -> int:
+        """How many consecutive cases have the same structure."""
+        return 1 if self.source is Source.RULES else 1 + self.siblings
 
 
 #: The names of the fields of ``CaseOptions``.

@@ -382,6 +382,11 @@ _CASE_OPTIONS = (
         help=f"Leave features out of the cases: {', '.join(INGREDIENTS)}.",
     ),
     field_option(
+        "--siblings",
+        "Generated cases that are followed by so many with other constants and opcodes.",
+        type=click.IntRange(0, 1024),
+    ),
+    field_option(
         "--configurations",
         "Compile each case with so many configurations (settings and ISA flags).",
         type=click.IntRange(1, 64),

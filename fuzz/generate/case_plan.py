@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from clif.function import (
-    Function,
-)
-from clif.typed_instructions import OpcodeType
+from clif.function import Function, Inst
+from clif.typed_instructions import OpcodeType, TypedInstruction
 from clif.types import Type
 from fuzz.entropy import Entropy
 from fuzz.generate.instruction_set import InstructionSet
@@ -33,6 +31,18 @@ class Callee:
     area: int = 0
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Redrawable:
+    """An instruction of which nothing else was derived, so that it may be drawn anew.
+
+    Attributes:
+        typed: what it is; None for a constant.
+    """
+
+    inst: Inst
+    typed: TypedInstruction | None = None
+
+
 @dataclass(slots=True, eq=False)
 class CasePlan:
     """What all functions of a case share.
@@ -49,6 +59,7 @@ class CasePlan:
         settings: Cranelift's shared settings as drawn.
         required_settings: settings that the functions so far depend on; they override ``settings``.
         depth: how deep control flow may be nested.
+        redrawable: what siblings of the case may have other instructions for.
         frames: how many bytes big stack frames may take in all functions together.
     """
 
@@ -70,3 +81,4 @@ class CasePlan:
     required_settings: dict[str, str] = field(default_factory=dict)
     depth: int = 3
     frames: int = 160 << 10
+    redrawable: list[Redrawable] = field(default_factory=list)

@@ -108,6 +108,14 @@ def draw_lane(entropy: Entropy, lane: Type) -> int:
     return (middle + ((entropy.below(17) - 8) << fraction)) | entropy.bits(fraction)
 
 
+def draw_solid_bits(entropy: Entropy, type_: Type) -> int:
+    """Draw a constant of a type with which most operations do not fold."""
+    bits = draw_bits(entropy, type_)
+    if type_.is_int and not type_.is_vector and bits in (0, 1, type_.mask, type_.sign_bit):
+        bits = 2 + entropy.below(min(type_.sign_bit - 3, 4096))
+    return bits
+
+
 def draw_bits(entropy: Entropy, type_: Type) -> int:
     """Draw a constant of a type; of vectors the same lane repeated, or each lane on its own."""
     if not type_.is_vector:

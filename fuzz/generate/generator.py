@@ -17,6 +17,7 @@ from fuzz.generate.instruction_set import InstructionSet
 from fuzz.generate.instruction_sets import InstructionSets
 from fuzz.generate.options import Options
 from fuzz.generate.settings import draw_chaos, draw_isa_settings, draw_settings
+from fuzz.generate.siblings import Family
 from fuzz.generate.swarm import Swarm
 
 _REGION_SHARE = 0.6
@@ -58,6 +59,20 @@ class Generator:
     ) -> Case:
         """Make a case. This ends for every entropy, even exhausted bytes.
 
+        The arguments are those of ``generate_family``.
+        """
+        return self.generate_family(entropy, index, isas=isas, director=director).case
+
+    def generate_family(
+        self,
+        entropy: Entropy,
+        index: int | None = None,
+        *,
+        isas: tuple[str, ...] | None = None,
+        director: Director | None = None,
+    ) -> Family:
+        """Make a case, of which siblings can be made.
+
         Args:
             index: cases with consecutive indices are directed at everything that the director
                 covers, one after the other. What a case without an index is directed at is drawn.
@@ -74,7 +89,8 @@ class Generator:
             if directed.trapping:
                 options = replace(options, trapping_share=1.0)
         plan = self._plan(entropy, options, settings, flags)
-        return self._write(plan, flags, directed)
+        case = self._write(plan, flags, directed)
+        return Family(case, plan.redrawable, plan.instruction_set, self.options)
 
     def _write(
         self, plan: CasePlan, flags: dict[str, dict[str, str]], directed: CaseDirector | None

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from clif.outcome import Inputs, Region, Words, word_count, word_dtype
 from clif.types import Type
+from fuzz.cases.case import Case
 from fuzz.entropy import Entropy
 from fuzz.generate.constants import special_lanes
 
@@ -80,6 +81,17 @@ def draw_inputs(
     param, size = region
     contents = source.random_raw(size // 8 + 1).tobytes()[:size]
     return Inputs(count, args, Region(param, _thin(entropy, contents)))
+
+
+def redraw_inputs(entropy: Entropy, case: Case) -> None:
+    """Draw other inputs for a case, as many as it has."""
+    region = case.inputs.region
+    case.inputs = draw_inputs(
+        entropy,
+        case.main.signature.param_types,
+        case.inputs.count,
+        None if region is None else (region.param, region.size),
+    )
 
 
 def _correlate(entropy: Entropy, types: Sequence[Type], args: list[Words]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import chain
 
 from clif.nan_payload import NanEffect
 from clif.opcodes import Format, Opcode
@@ -140,6 +141,13 @@ def _choice(instructions: tuple[TypedInstruction, ...], types: tuple[Type, ...])
     return _Choice(instructions, types)
 
 
+_Likeness = tuple[tuple[Type, ...], tuple[Type, ...], NanEffect]
+
+
+def _likeness(instruction: TypedInstruction) -> _Likeness:
+    return instruction.operands, instruction.results, instruction.nan_effect
+
+
 class InstructionSet:
     """The supported instructions, indexed.
 
@@ -189,6 +197,7 @@ class InstructionSet:
         self.types = tuple(t for t in types if self._makeable(t))
         self.conversions = self._conversions()
         self.pure_opcodes = tuple(self.pure)
+        self._alike: dict[_Likeness, list[TypedInstruction]] = {}
         self._bit = _bit_of(types)
         self._choices = {
             name: _choice(instructions, tuple(types)) for name, instructions in self.pure.items()
@@ -234,6 +243,16 @@ class InstructionSet:
     def pure_over(self, name: str, active: int) -> tuple[TypedInstruction, ...]:
         """Return the pure instructions of an opcode whose types are all in the set ``active``."""
         return self._choices[name].over(active)
+
+    def alike(self, instruction: TypedInstruction) -> Sequence[TypedInstruction]:
+        """Return the pure instructions of the same signature that treat NaNs in the same way.
+
+        The instruction itself, which must be pure, is among them.
+        """
+        if not self._alike:
+            for each in chain.from_iterable(self.pure.values()):
+                self._alike.setdefault(_likeness(each), []).append(each)
+        return self._alike[_likeness(instruction)]
 
     def find(self, name: str, ctrl: Type | None, *operands: Type) -> TypedInstruction | None:
         """Return the instruction, or None if it is not supported."""

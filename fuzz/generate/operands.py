@@ -103,6 +103,13 @@ def compare(w: Writer) -> Value:
     left = pick(w, type_)
     if type_.is_float:
         right = pick_other(w, type_, left)
-        return w.op("fcmp", left, right, cond=entropy.choice(FLOAT_CONDITIONS))
+        return _compared(w, "fcmp", left, right, entropy.choice(FLOAT_CONDITIONS))
     right = solid(w, type_) if entropy.chance(0.4) else pick_other(w, type_, left)
-    return w.op("icmp", left, right, cond=entropy.choice(INT_CONDITIONS))
+    return _compared(w, "icmp", left, right, entropy.choice(INT_CONDITIONS))
+
+
+def _compared(w: Writer, name: str, left: Value, right: Value, cond: str) -> Value:
+    instruction = w.lookup(name, left, right)
+    (flag,) = w.apply(instruction, [left, right], cond=cond)
+    w.note_redrawable(instruction)
+    return flag

@@ -7,7 +7,7 @@ from clif.nan_payload import NanEffect
 from clif.opcodes import Format
 from clif.typed_instructions import TypedInstruction
 from clif.types import I8, Type
-from fuzz.generate.constants import draw_bits
+from fuzz.generate.constants import draw_solid_bits
 from fuzz.generate.conversions import canonicalise
 from fuzz.generate.immediates import draw_immediates, patterned_shuffle_mask
 from fuzz.generate.operands import constant, convert, pick
@@ -38,6 +38,7 @@ def emit_instruction(w: Writer, instruction: TypedInstruction) -> None:
     args = _operands(w, instruction)
     imm, cond = draw_immediates(w.entropy, instruction, patterned_shuffle_mask)
     results = w.apply(instruction, args, imm, cond)
+    w.note_redrawable(instruction)
     for result in results:
         w.pool.add(result)
     if instruction.name == "fcmp" and results[0].type is I8 and w.entropy.below(2):
@@ -114,7 +115,8 @@ def _constant_operand(w: Writer, instruction: TypedInstruction, type_: Type) -> 
     if instruction.name in _SHIFTS and type_ is instruction.operands[1] and not type_.is_vector:
         assert instruction.type is not None
         if w.entropy.below(8):
-            return w.constant(type_, 1 + w.entropy.below(instruction.type.lane_bits - 1))
+            bits = 1 + w.entropy.below(instruction.type.lane_bits - 1)
+            return w.redrawable_constant(type_, bits)
     if w.entropy.below(16) == 0:
         return constant(w, type_)
     return _solid(w, instruction, type_)
@@ -122,7 +124,4 @@ def _constant_operand(w: Writer, instruction: TypedInstruction, type_: Type) -> 
 
 def _solid(w: Writer, instruction: TypedInstruction, type_: Type) -> Value:
     """Return a constant that the operation does not fold with."""
-    bits = draw_bits(w.entropy, type_)
-    if type_.is_int and not type_.is_vector and bits in (0, 1, type_.mask, type_.sign_bit):
-        bits = 2 + w.entropy.below(min(type_.sign_bit - 3, 4096))
-    return w.constant(type_, bits)
+    return w.redrawable_constant(type_, draw_solid_bits(w.entropy, type_))

@@ -21,11 +21,21 @@ from clif.function import (
     Value,
 )
 from clif.nan_payload import NanEffect, has_nondeterministic_nans
+from clif.opcodes import Format
 from clif.typed_instructions import OpcodeType, TypedInstruction
 from clif.types import I64, I128, INTS, Type
-from fuzz.generate.case_plan import Callee, CasePlan
+from fuzz.generate.case_plan import Callee, CasePlan, Redrawable
 from fuzz.generate.value_pool import ValuePool
 
+_CONSTANTS = frozenset(
+    {
+        Format.UNARY_IMM,
+        Format.UNARY_IEEE16,
+        Format.UNARY_IEEE32,
+        Format.UNARY_IEEE64,
+        Format.UNARY_CONST,
+    }
+)
 #: The scalar integer type of each width.
 SCALAR_OF_BITS = {type_.bits: type_ for type_ in INTS}
 
@@ -261,14 +271,34 @@ class Writer:
         Raises:
             KeyError: the instruction is not supported.
         """
-        return self.apply(self._lookup(name, args, type), list(args), imm, cond, trap)[0]
+        return self.apply(self.lookup(name, *args, type=type), list(args), imm, cond, trap)[0]
 
-    def _lookup(self, name: str, args: tuple[Value, ...], type_: Type | None) -> TypedInstruction:
+    def lookup(self, name: str, *args: Value, type: Type | None = None) -> TypedInstruction:
+        """Return a typed instruction by its opcode and operands.
+
+        Raises:
+            KeyError: it is not supported.
+        """
         operand = self.instruction_set.opcodes[name].typevar_operand
-        ctrl = args[operand].type if operand is not None else type_
+        ctrl = args[operand].type if operand is not None else type
         return self.instruction_set.by_key[name, ctrl, tuple(arg.type for arg in args)]
 
+    def note_redrawable(self, instruction: TypedInstruction | None) -> None:
+        """Note that siblings may have another instruction in place of the last one.
+
+        Args:
+            instruction: what it is; None for a constant.
+        """
+        self.plan.redrawable.append(Redrawable(self.block.instructions[-1], instruction))
+
     # --- constants ---
+
+    def redrawable_constant(self, type_: Type, bits: int) -> Value:
+        """Return a constant with these bits, which may be another one in siblings."""
+        value = self.constant(type_, bits)
+        if self.block.instructions[-1].opcode.format in _CONSTANTS:
+            self.note_redrawable(None)
+        return value
 
     def constant(self, type_: Type, bits: int) -> Value:
         """Return a constant with these bits.

@@ -2,8 +2,8 @@
 
     python -m scripts.benchmarks.time_to_detection
         [--groups selfcheck,injected] [--only NAME,...]
-        [--inputs N,...] [--instructions N,...] [--rules-share S,...] [--configurations N,...]
-        [--without NAME,...]...
+        [--inputs N,...] [--instructions N,...] [--rules-share S,...] [--siblings N,...]
+        [--configurations N,...] [--without NAME,...]...
         [--seeds N] [--seconds MAX] [--json FILE]
 
 There are two groups of faults. Those of ``fuzz.selfcheck`` strike at one place of a case, which is
@@ -112,6 +112,7 @@ def _to_json(columns: Sequence[Column], summary: Sequence[dict[str, Any]]) -> di
                 "inputs": column.options.inputs,
                 "instructions": column.options.instructions,
                 "rules_share": column.options.rules_share,
+                "siblings": column.options.siblings,
                 "configurations": column.options.configurations,
                 "without": sorted(column.options.without),
             }
@@ -151,13 +152,19 @@ def _checked(names: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
 
 
 def _combinations(
-    inputs: str, instructions: str, rules_share: str, configurations: str, without: Sequence[str]
+    inputs: str,
+    instructions: str,
+    rules_share: str,
+    siblings: str,
+    configurations: str,
+    without: Sequence[str],
 ) -> dict[str, CaseOptions]:
     """Return every combination of the options, with a label that names those that vary."""
     axes: dict[str, list[Any]] = {
         "inputs": [int(word) for word in _names(inputs)],
         "instructions": [int(word) for word in _names(instructions)],
         "rules_share": [float(word) for word in _names(rules_share)],
+        "siblings": [int(word) for word in _names(siblings)],
         "configurations": [int(word) for word in _names(configurations)],
         "without": [frozenset(_checked(_names(word), tuple(INGREDIENTS))) for word in without],
     }
@@ -186,6 +193,7 @@ _DEFAULTS: Final = CaseOptions()
 @click.option(
     "--rules-share", default=str(_DEFAULTS.rules_share), show_default=True, metavar="SHARE,..."
 )
+@click.option("--siblings", default=str(_DEFAULTS.siblings), show_default=True, metavar="N,...")
 @click.option(
     "--configurations", default=str(_DEFAULTS.configurations), show_default=True, metavar="N,..."
 )
@@ -205,6 +213,7 @@ def main(
     inputs: str,
     instructions: str,
     rules_share: str,
+    siblings: str,
     configurations: str,
     without: tuple[str, ...],
     seeds: int,
@@ -216,7 +225,9 @@ def main(
     faults = timed_faults(_checked(_names(groups), GROUPS), names)
     tune()
     columns = []
-    combinations = _combinations(inputs, instructions, rules_share, configurations, without)
+    combinations = _combinations(
+        inputs, instructions, rules_share, siblings, configurations, without
+    )
     for label, options in combinations.items():
         by_seed = [detect(faults, options, seed, seconds) for seed in range(1, seeds + 1)]
         columns.append(Column(label, options, [list(row) for row in zip(*by_seed, strict=True)]))
