@@ -12,7 +12,7 @@ from fuzz.generate.case_plan import CasePlan
 from fuzz.generate.conventions import probes_clobber
 from fuzz.generate.director import CaseDirector, Director
 from fuzz.generate.function import write_function
-from fuzz.generate.inputs import draw_inputs
+from fuzz.generate.inputs import constants_of, draw_inputs
 from fuzz.generate.instruction_set import InstructionSet
 from fuzz.generate.instruction_sets import InstructionSets
 from fuzz.generate.options import Options
@@ -107,9 +107,11 @@ class Generator:
         main = write_function(plan, directed, "main", budgets[0], self.options.steps, main=True)
         types = main.function.signature.param_types
         region = None if main.memory is None else (main.memory, plan.region_size)
+        functions = [main.function, *(callee.function for callee in plan.callees)]
+        constants = constants_of(functions)
         return Case(
-            [main.function, *(callee.function for callee in plan.callees)],
-            draw_inputs(entropy, types, self.options.inputs, region),
+            functions,
+            draw_inputs(entropy, types, self.options.inputs, region, constants),
             dict(plan.settings) | plan.required_settings,
             flags,
             plan.trapping,

@@ -1,15 +1,22 @@
-"""Drawing the inputs of a case, and the region's contents, with NumPy."""
+"""Drawing the inputs of a case, and the region's contents, with NumPy.
+
+Half of the values are special ones, which code generators get wrong. Special values also meet: in
+some inputs all arguments are special, in some they are equal. And some values are next to the
+constants in the functions, extended or truncated to the argument's width, since that is where
+comparisons and rules with constants change what they do.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
+from clif.function import Function
 from clif.outcome import Inputs, Region, Words, word_count, word_dtype
-from clif.types import Type
+from clif.types import F16, F32, F64, Type
 from fuzz.cases.case import Case
 from fuzz.entropy import Entropy
 from fuzz.generate.constants import special_lanes
@@ -17,9 +24,17 @@ from fuzz.generate.constants import special_lanes
 U64 = npt.NDArray[np.uint64]
 #: How many of 256 words are special values, and the number up to which the others are small.
 _SPECIAL, _SMALL = 128, 176
+#: How many of 256 words are near a constant of the functions, if these have any.
+_NEAR = 32
+#: One input in so many has special arguments only, and one in so many has equal ones.
+_ALL_SPECIAL, _ALL_EQUAL = 8, 16
+#: At most so many constants of the functions are looked at.
+_MOST_CONSTANTS = 8
+_FLOAT_CONSTANTS = {"f16const": F16, "f32const": F32, "f64const": F64}
 
 
 _MASK = (1 << 64) - 1
+_ZERO, _ONE = np.uint64(0), np.uint64(1)
 
 
 @cache
@@ -50,14 +65,55 @@ def _draw_rows(raw: U64, types: tuple[Type, ...]) -> U64:
     table, starts, lengths, deciding = _layout(types)
     words, choice = raw[0], raw[1][:, deciding]
     kind = choice >> np.uint64(56)
+    kind[: len(kind) // _ALL_SPECIAL] = 0
     special = table[choice % lengths + starts]
     small = words >> (choice >> np.uint64(48) & np.uint64(63))
     drawn: U64 = np.where(kind < _SPECIAL, special, np.where(kind < _SMALL, small, words))
     return drawn
 
 
+def constants_of(functions: Iterable[Function]) -> list[tuple[Type, int]]:
+    """Return the scalar constants of functions, each with its type; of many the first ones."""
+    found: dict[tuple[Type, int], None] = {}
+    for function in functions:
+        for block in function.blocks:
+            for inst in block.instructions:
+                if inst.opcode.name == "iconst":
+                    found[inst.result.type, inst.imm] = None
+                elif inst.opcode.name in _FLOAT_CONSTANTS:
+                    found[_FLOAT_CONSTANTS[inst.opcode.name], inst.imm] = None
+        if len(found) >= _MOST_CONSTANTS:
+            break
+    return list(found)[:_MOST_CONSTANTS]
+
+
+def near_constants(type_: Type, constants: Iterable[tuple[Type, int]]) -> list[int]:
+    """Return the lanes of a type that are next to constants.
+
+    Integers are extended to the lane in both ways, or truncated. Floats are near floats of the same
+    type only, and have either sign.
+    """
+    lane = type_.lane
+    mask, values = lane.mask, []
+    for of, bits in constants:
+        if of is lane and lane.is_float:
+            near = (bits, bits + 1, max(bits - 1, 0))
+            values += [value ^ sign for value in near for sign in (0, lane.sign_bit)]
+        elif not (of.is_float or lane.is_float):
+            for value in (bits, bits + 1, bits - 1):
+                value &= of.mask
+                values.append(value & mask)
+                if value & of.sign_bit and lane.bits > of.bits:
+                    values.append(value - of.mask - 1 & mask)
+    return list(dict.fromkeys(values))
+
+
 def draw_inputs(
-    entropy: Entropy, types: Sequence[Type], count: int, region: tuple[int, int] | None
+    entropy: Entropy,
+    types: Sequence[Type],
+    count: int,
+    region: tuple[int, int] | None,
+    constants: Sequence[tuple[Type, int]] = (),
 ) -> Inputs:
     """Draw ``count`` inputs for parameters of ``types``.
 
@@ -65,22 +121,66 @@ def draw_inputs(
 
     Args:
         region: the index of the parameter that takes the region's address, and the region's size.
+        constants: of the functions (``constants_of``).
     """
     source = np.random.PCG64(entropy.bits(64))
     sizes = [word_count(type_) for type_ in types]
     raw = source.random_raw(2 * count * sum(sizes)).reshape(2, count, sum(sizes))
     rows = _draw_rows(raw, tuple(types))
+    if constants:
+        rows = _put_near_constants(raw[1], rows, types, constants)
     args: list[Words] = []
     start = 0
     for type_, size in zip(types, sizes, strict=True):
         args.append(rows[:, start : start + size].astype(word_dtype(type_)))
         start += size
     _correlate(entropy, types, args)
+    _equate(types, args)
     if region is None:
         return Inputs(count, args)
     param, size = region
     contents = source.random_raw(size // 8 + 1).tobytes()[:size]
     return Inputs(count, args, Region(param, _thin(entropy, contents)))
+
+
+def _put_near_constants(
+    choice: U64, rows: U64, types: Sequence[Type], constants: Sequence[tuple[Type, int]]
+) -> U64:
+    """Replace some words, one in eight of those of integers, by what is next to a constant.
+
+    Args:
+        choice: random words that choose the values.
+    """
+    deciding, starts, lengths = _layout(tuple(types))[3], [], []
+    table: list[int] = []
+    places: dict[tuple[Type, bool], tuple[int, int]] = {}
+    for type_ in types:
+        for number in range(word_count(type_)):
+            high = type_.lane_bits > 64 and number % 2 == 1
+            if (type_.lane, high) not in places:
+                near = near_constants(type_, constants)
+                places[type_.lane, high] = len(table), len(near)
+                table += [value >> 64 if high else value & _MASK for value in near]
+            start, length = places[type_.lane, high]
+            starts.append(start)
+            lengths.append(length)
+    if not table:
+        return rows
+    table.append(0)  # for columns without any
+    counts = np.array(lengths, np.uint64)
+    choice = choice[:, deciding]
+    at = np.where(counts, choice % np.maximum(counts, _ONE) + np.array(starts, np.uint64), _ZERO)
+    chosen = (choice >> np.uint64(40) & np.uint64(255) < _NEAR) & (counts > _ZERO)
+    replaced: U64 = np.where(chosen, np.array(table, np.uint64)[at], rows)
+    return replaced
+
+
+def _equate(types: Sequence[Type], args: list[Words]) -> None:
+    """Give the last rows of all parameters of a type the same value."""
+    first: dict[Type, Words] = {}
+    for type_, words in zip(types, args, strict=True):
+        last = len(words) - len(words) // _ALL_EQUAL
+        words[last:] = first.setdefault(type_, words)[last:]
 
 
 def redraw_inputs(entropy: Entropy, case: Case) -> None:
@@ -91,6 +191,7 @@ def redraw_inputs(entropy: Entropy, case: Case) -> None:
         case.main.signature.param_types,
         case.inputs.count,
         None if region is None else (region.param, region.size),
+        constants_of(case.functions),
     )
 
 
