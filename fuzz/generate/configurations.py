@@ -20,7 +20,8 @@ from fuzz.generate.conventions import tail_call_settings
 from fuzz.generate.instruction_sets import decisive_settings, supported_keys
 from fuzz.generate.options import Options
 from fuzz.generate.settings import (
-    PROBESTACK_SETTINGS,
+    UNUSUAL,
+    USUAL,
     draw_chaos,
     draw_isa_settings,
     draw_settings,
@@ -50,14 +51,10 @@ ALWAYS_LOWERED: Final = frozenset(
 SEMANTIC_SETTINGS: Final = frozenset(
     {"enable_multi_ret_implicit_sret", "enable_llvm_abi_extensions", "enable_pinned_reg"}
 )
-#: Settings that all configurations of a case have in common. Those of stack probes are among them
+#: Settings that configurations of a case may differ in. Those of stack probes are not among them,
 #: since a function with a large frame or some calling conventions rules some of them out.
-_KEPT: Final = frozenset(
-    {
-        *SEMANTIC_SETTINGS,
-        "enable_nan_canonicalization",
-        *PROBESTACK_SETTINGS,
-    }
+_DRAWN_ANEW: Final = frozenset(
+    {"opt_level", *USUAL, *UNUSUAL} - SEMANTIC_SETTINGS - {"enable_nan_canonicalization"}
 )
 #: How many configurations are drawn at most for each that is wanted: one may be there already.
 _TRIES: Final = 3
@@ -74,7 +71,7 @@ def draw_alternatives(
     """
     isas = case.isas or options.isas
     options = replace(options, isas=isas)
-    kept = {name: value for name, value in case.settings.items() if name in _KEPT}
+    kept = {name: value for name, value in case.settings.items() if name not in _DRAWN_ANEW}
     # With these settings functions may have tail calls.
     kept |= dict(tail_call_settings().items() & case.settings.items())
     used = instruction_names(case.functions)
@@ -83,7 +80,7 @@ def draw_alternatives(
         if len(found) > count:
             break
         drawn = draw_settings(entropy, options)
-        settings = {name: v for name, v in drawn.items() if name not in _KEPT} | kept
+        settings = {name: v for name, v in drawn.items() if name in _DRAWN_ANEW} | kept
         flags = draw_isa_settings(entropy, options)
         chaos = draw_chaos(entropy, options)
         for isa in isas:

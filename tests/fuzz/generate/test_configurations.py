@@ -110,6 +110,11 @@ def test_settings_that_tail_calls_need_stay() -> None:
         assert each.settings["preserve_frame_pointers"] == "true"
 
 
+def test_settings_that_are_never_drawn_stay() -> None:
+    text = TAIL_CALL.replace("target", "set tls_model=elf_gd\ntarget", 1)
+    assert all(each.settings["tls_model"] == "elf_gd" for each in draw(text, 4))
+
+
 def test_there_are_fewer_if_little_may_be_drawn() -> None:
     found = draw(TAIL_CALL, 8, Options(isas=("x86_64",), settings=False))
     assert {each.settings["opt_level"] for each in found} <= {"none", "speed", "speed_and_size"}
