@@ -9,7 +9,7 @@ from backend.cranelift.compiler import CompileError, CompilerPanic, Target, comp
 
 #: More arguments than any convention passes in registers.
 _MANY: Final = 24
-#: Both functions have a frame; else aarch64 would make one for stack arguments alone.
+#: Both functions have a frame; else stack arguments alone would make one on some ISAs.
 _FRAMES: Final = {"preserve_frame_pointers": "true"}
 
 

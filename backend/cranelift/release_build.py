@@ -290,7 +290,7 @@ def _toolchains() -> list[str]:
     except OSError:
         return []
     names = (line.partition(" ")[0] for line in done.stdout.splitlines())
-    return [re.sub(r"-(x86_64|aarch64|i686)-.*", "", name) for name in names if name]
+    return [re.sub(r"-\w+-(unknown|apple|pc)-.*", "", name) for name in names if name]
 
 
 def _rust_number(toolchain: str) -> tuple[int, int]:

@@ -7,13 +7,14 @@ is code is a ``Part``, which lies in a module of the ISA's own package, ``backen
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Generic, Literal, TypeVar
 
+from backend.cranelift import _cranelift
 from backend.cranelift.conventions import pops_arguments
 from backend.emulator.convention import Convention, ConventionError
 
@@ -73,8 +74,13 @@ class Flags:
     not_drawn: Mapping[str, str] = field(default_factory=dict)
     needs: Mapping[str, str] = field(default_factory=dict)
 
-    def restricted(self, names: Set[str]) -> Flags:
-        """Return these flags without those that are not among the names."""
+    def as_built(self, triple: str) -> Flags:
+        """Return these flags without those that the linked Cranelift does not have.
+
+        Args:
+            triple: the ISA's target triple.
+        """
+        names = {setting["name"] for setting in _cranelift.settings(triple)}
         return replace(
             self,
             has=self.has & names,

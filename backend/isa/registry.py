@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 
-from backend.cranelift import _cranelift
 from backend.emulator.isa import Isa
 from backend.isa.aarch64.description import AARCH64
 from backend.isa.x86_64.description import X86_64
 
-
-def _as_built(isa: Isa) -> Isa:
-    """Return an ISA without the flags that the Cranelift that is linked does not have."""
-    names = {setting["name"] for setting in _cranelift.settings(isa.triple)}
-    return replace(isa, flags=isa.flags.restricted(names))
-
-
 #: By name, in the order in which cases are run.
 ISAS: Final[Mapping[str, Isa]] = {
-    isa.name: _as_built(isa)
+    isa.name: isa
     for isa in (
         X86_64,
         AARCH64,

@@ -156,5 +156,5 @@ def _installed() -> list[tuple[str, tuple[int, int]]]:
         rust = rust_version(name) if name else None
         if rust is not None:
             # `nightly` for `nightly-x86_64-unknown-linux-gnu`
-            found.append((re.sub(r"-(x86_64|aarch64|i686)-.*", "", name), rust))
+            found.append((re.sub(r"-\w+-(unknown|apple|pc)-.*", "", name), rust))
     return found

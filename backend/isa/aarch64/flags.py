@@ -18,4 +18,4 @@ FLAGS: Final = Flags(
     drawn=_DRAWN,
     weights=FlagWeights(all=0, none=1, levels=0, any=2),
     needs=dict.fromkeys(_SIGNING, "sign_return_address"),
-)
+).as_built("aarch64-unknown-linux-gnu")

@@ -27,4 +27,4 @@ FLAGS: Final = Flags(
     drawn=_DRAWN,
     weights=FlagWeights(all=3, none=1, levels=1, any=3),
     levels=_SSE,
-)
+).as_built("x86_64-unknown-linux-gnu")
