@@ -1,8 +1,9 @@
 """Where Cranelift panicked, so that panics of one fault have one place.
 
 The location of a panic in code that ISLE generated says nothing: it is a line of a file in a
-build's folder, and other rules move it. The calls that were open lead to the rule whose right-hand
-side was running. That is the place, a line of Cranelift's sources.
+build's folder, and other rules move it. In the functions that rules share, it says nothing of the
+rule that calls them wrongly. The calls that were open lead to the rule whose right-hand side was
+running. That is the place then, a line of Cranelift's sources.
 """
 
 from __future__ import annotations
@@ -15,19 +16,34 @@ from typing import Final
 from backend.cranelift import _cranelift
 from backend.cranelift._cranelift import CompilerPanic
 from backend.cranelift.rule_edges import RulesError, known_rules
-from backend.cranelift.rule_map import RuleId
+from backend.cranelift.rule_map import GROUPS, RuleId
 
 #: A location in generated code: the file without its line.
 _GENERATED: Final = re.compile(r"(\S+/out/\w+\.rs)(?::\d+)*")
+#: A location in the functions that rules call.
+_SHARED: Final = re.compile(r"\S+/src/(?:\S+/)?(?:isle|isle_prelude|opts)\.rs(?::\d+)*")
 #: What generated code says where a term has no rule for its arguments.
 _NO_RULE: Final = re.compile(r"no rule matched for term (\S+) at (\S+\.isle) line \d+")
 
 
 def panic_place(panic: CompilerPanic) -> str:
-    """Return the location of a panic in the sources, or for generated code the rule's place.
+    """Return what identifies the fault that a panic shows: its location, or the rule's place.
 
-    Where debug information does not tell the rule, it is the term that has no rule, or else the
-    generated file, without a line.
+    It is the rule's for panics in generated code and in functions that rules share, if the rule is
+    known.
+    """
+    if _GENERATED.fullmatch(panic.location) or _SHARED.fullmatch(panic.location):
+        rule = panicking_rule(panic)
+        if rule is not None:
+            return str(rule)
+    return panic_location(panic)
+
+
+def panic_location(panic: CompilerPanic) -> str:
+    """Return the location of a panic in the sources.
+
+    For generated code it is the rule's place. Where debug information does not tell the rule, it is
+    the term that has no rule, or else the generated file, without a line.
     """
     generated = _GENERATED.fullmatch(panic.location)
     if generated is None:
@@ -40,17 +56,19 @@ def panic_place(panic: CompilerPanic) -> str:
 
 
 def panicking_rule(panic: CompilerPanic) -> RuleId | None:
-    """Return the rule that was being applied when Cranelift panicked; None if it is unknown."""
+    """Return the rule that was being applied when Cranelift panicked; None if it is unknown.
+
+    It is the innermost one that matches instructions. What such a rule makes, others may have a
+    part in that only share work: these count where there is no such rule.
+    """
     rules = known_rules()
     if isinstance(rules, RulesError):
         return None
     frames: Sequence[int] = getattr(panic, "frames", ())  # made by the extension alone
-    for address in frames:
-        for file, line in _generated_lines(address, frames):
-            rule = rules.rule_at(file, line)
-            if rule is not None:
-                return rule
-    return None
+    places = (place for address in frames for place in _generated_lines(address, frames))
+    found = [rule for rule in (rules.rule_at(*place) for place in places) if rule is not None]
+    matching = (rule for rule in found if rule.group in GROUPS)
+    return next(matching, found[0] if found else None)
 
 
 _known: Final[dict[int, tuple[tuple[str, int], ...]]] = {}

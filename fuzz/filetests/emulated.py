@@ -14,7 +14,7 @@ from backend.cranelift.compiler import (
     UnsupportedError,
     VerifierError,
 )
-from backend.cranelift.panic_place import panic_place
+from backend.cranelift.panic_place import panic_location
 from backend.cranelift.time_limit import CompileTimeoutError
 from backend.emulator.convention import ConventionError
 from backend.emulator.driver import SignatureError
@@ -167,7 +167,7 @@ def _not_compiled(
         case UnsupportedError():
             return skipped(f"not supported: {message}", target)
         case CompilerPanic():
-            where = f"at {panic_place(error)} in {format_name(error.function)}"
+            where = f"at {panic_location(error)} in {format_name(error.function)}"
             return failed(f"the compiler panicked {where}: {message}", target)
         case VerifierError():
             return failed(f"the verifier refuses {format_name(error.function)}: {message}", target)

@@ -18,7 +18,7 @@ from backend.cranelift.compiler import (
     VerifierError,
     isas,
 )
-from backend.cranelift.panic_place import panic_place
+from backend.cranelift.panic_place import panic_location
 from backend.cranelift.reader import read_file_in_part, read_run_command
 from backend.cranelift.time_limit import CompileTimeoutError, compile_within
 from clif.function import External, Function, Signature
@@ -275,7 +275,7 @@ def read_filetest(text: str, memory: Region | None = None) -> Filetest:
         filetest.problems.append(FiletestProblem(error.line, error.message))
         return filetest
     except CompilerPanic as error:
-        reason = f"Cranelift's reader panicked at {panic_place(error)}: {error.message}"
+        reason = f"Cranelift's reader panicked at {panic_location(error)}: {error.message}"
         filetest.problems.append(FiletestProblem(0, reason))
         return filetest
     filetest.features = [name for name in file.features if not name.startswith("!")]

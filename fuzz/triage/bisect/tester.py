@@ -43,7 +43,7 @@ class CrossReleaseSignature:
         """Return the signature of a finding."""
         match finding.kind:
             case FindingKind.COMPILER_PANIC:
-                file = "".join(_PLACE.findall(finding.detail)[:1])
+                file = "".join(_PLACE.findall(" ".join(finding.explanation[1:2]))[:1])
                 text = f"{file} {finding.explanation[0]}"
             case FindingKind.MISCOMPILE:
                 text = finding.detail.partition(":")[0]

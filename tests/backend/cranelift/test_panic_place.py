@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from backend.cranelift.compiler import CompilerPanic, Target, compile_text
-from backend.cranelift.panic_place import panic_place, panicking_rule
+from backend.cranelift.panic_place import panic_location, panic_place, panicking_rule
 from backend.cranelift.rule_edges import load_rule_map
 from backend.cranelift.rule_map import RuleId, RuleMap
 from clif.printer import print_functions
@@ -36,6 +36,8 @@ def panic_of(name: str, isa: str) -> CompilerPanic:
 def test_a_place_in_the_sources_stays() -> None:
     place = "cranelift-codegen/src/isa/x64/lower.rs:12:3"
     assert panic_place(panic("boom", place)) == place
+    shared = "cranelift-codegen/src/isle_prelude.rs:12:3"
+    assert panic_place(panic("boom", shared)) == shared  # which rule called it is not known
 
 
 def test_without_debug_information_it_is_the_term_that_has_no_rule() -> None:
@@ -65,11 +67,12 @@ def test_the_rule_that_was_being_applied_is_found() -> None:
 
 def test_a_panic_in_a_function_that_a_rule_calls_names_the_rule_too() -> None:
     found = panic_of("bzhi-i128-amount", "x86_64")
-    assert panic_place(found) == found.location
+    assert panic_location(found) == found.location
     assert "src/isa/x64/lower/isle.rs" in found.location
     rule = panicking_rule(found)
     assert rule is not None
     assert rule.file == "src/isa/x64/lower.isle"
+    assert panic_place(found) == str(rule)
 
 
 def test_lines_of_generated_files_belong_to_rules() -> None:
