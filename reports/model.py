@@ -63,7 +63,7 @@ class BucketSummary:
         known: whether a known fault explains them.
         files: of the findings, minimised ones first; the first one is shown in detail.
         first_seconds: when the first one was found; None if unknown.
-        rules: places of the ISLE rules of which one decides, as far as that can be told.
+        rules: places of the suspected ISLE rules.
         minimized: how many of the files are minimised.
     """
 

@@ -75,8 +75,12 @@ def _entries(folder: Path) -> Iterator[FindingEntry]:
 
 
 def _lines(group: FindingGroup, all_files: bool) -> Iterator[str]:
+    from fuzz.reporting.finding_groups import rule_words
+
     state = "known" if group.known else "new"
     yield f"{group.number:5} {state:5}  {group.bucket}"
+    if group.rules:
+        yield f"             {rule_words(group.rules)}"
     if group.minimized:
         yield f"             minimised: {group.minimized[0]}"
     shown = group.files if all_files else group.files[:_SHOWN]

@@ -204,7 +204,7 @@ def _print_findings(plan: CampaignPlan, result: CampaignResult) -> None:
         click.echo("findings: none")
         return
     from fuzz.reporting.commands import program
-    from fuzz.reporting.finding_groups import group_findings  # loads the compiler
+    from fuzz.reporting.finding_groups import group_findings, rule_words  # loads the compiler
 
     groups = group_findings([_entry(summary) for summary in unexplained])
     minimized = sum(len(group.minimized) for group in groups)
@@ -212,7 +212,10 @@ def _print_findings(plan: CampaignPlan, result: CampaignResult) -> None:
     click.echo(f"findings: {len(unexplained)} in {len(groups)} buckets{told}")
     for group in groups[:_SHOWN]:
         file = next(iter(group.minimized or group.files), "not written")
-        click.echo(f"  {group.number} {group.bucket}\n    {file}")
+        click.echo(f"  {group.number} {group.bucket}")
+        if group.rules:
+            click.echo(f"    {rule_words(group.rules)}")
+        click.echo(f"    {file}")
     if len(groups) > _SHOWN:
         click.echo(f"  and {len(groups) - _SHOWN} more buckets: {program()} findings {plan.out}")
     _print_next_steps(plan, groups)

@@ -89,7 +89,7 @@ def command(
         [entry.named for entry in entries.values()],
         lambda named: entries[named.name].test,
         kept=_KeptCases(entries),
-        rules_of=_deciding_rules,
+        rules_of=_suspected_rules,
         observe=progress.begin,
         done=progress.end,
     )
@@ -223,11 +223,11 @@ class _KeptCases:
                 complain(f"minimised findings cannot be kept: {self._problem}")
 
 
-def _deciding_rules(case: Case, failure: FailureSignature) -> frozenset[str]:
+def _suspected_rules(case: Case, failure: FailureSignature) -> frozenset[str]:
     from fuzz.differential.runner import PlainRunner
-    from fuzz.triage.minimized import deciding_rules
+    from fuzz.triage.minimized import suspected_rules
 
-    return deciding_rules(case, failure, PlainRunner())
+    return suspected_rules(case, failure, PlainRunner())
 
 
 class _Progress:
@@ -295,8 +295,12 @@ def _show(found: Deduplicated) -> None:
 
 
 def _lines(fault: DistinctFault) -> Iterator[str]:
+    from fuzz.reporting.finding_groups import rule_words
+
     yield f"{len(fault.names):4} x {fault.bucket}"
     yield from (f"       also {bucket}" for bucket in fault.aliases)
+    if fault.rules:
+        yield f"       {rule_words(sorted(fault.rules))}"
     if fault.attribution is not None:
         yield from (f"       {line}" for line in fault.attribution.lines())
     yield from (f"       {name}" for name in fault.names[:_SHOWN])

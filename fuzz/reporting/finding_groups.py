@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from fuzz.campaign.fault_buckets import fault_buckets
 from fuzz.minimize.order import order_key
@@ -28,7 +28,7 @@ class FindingGroup:
         files: the findings' files; without those that could not be written.
         number: how many findings.
         minimized: files of the minimised findings, that of the smallest case first.
-        rules: places of the ISLE rules of which one decides, as far as that can be told.
+        rules: places of the suspected ISLE rules.
         aliases: other buckets of minimised findings that are of the same fault.
     """
 
@@ -65,6 +65,21 @@ class FindingGroup:
             "rules": self.rules,
             "aliases": self.aliases,
         }
+
+
+#: Rules of a group that are named.
+_NAMED_RULES: Final = 4
+
+
+def rule_words(rules: Sequence[str]) -> str:
+    """Return a hint at the suspected rules; empty if there are none."""
+    if not rules:
+        return ""
+    if len(rules) == 1:
+        return f"hint: the rule {rules[0]}"
+    more = len(rules) - _NAMED_RULES
+    named = ", ".join(rules[:_NAMED_RULES]) + f" and {more} more" * (more > 0)
+    return f"hint: one of the rules {named}"
 
 
 def group_findings(entries: Sequence[FindingEntry]) -> list[FindingGroup]:

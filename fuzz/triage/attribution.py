@@ -100,8 +100,8 @@ class Attribution:
             ``regalloc_algorithm`` are always tried.
         rules: ISLE rules that fire in the failing compilation only. The fewer there are, the more
             likely one of them is at fault.
-        neighbour: the passing compilation that the rules were compared with: the value of a
-            setting, or the instruction that is replaced. Empty if there are no rules.
+        neighbour: the passing compilations that the rules were compared with: the value of a
+            setting, the instruction that is replaced, or all of these. Empty if there are no rules.
     """
 
     part: FaultyPart = FaultyPart.UNKNOWN
@@ -128,7 +128,7 @@ class Attribution:
         for decider in self.deciders:
             yield f"  {decider}"
         if self.rules:
-            yield f"  rules that fire in this compilation and not {self.neighbour}:"
+            yield f"  rules that fire here and not {self.neighbour}:"
         for rule in self.rules:
             yield f"    {rule}"
 

@@ -6,7 +6,7 @@ matters.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Final, Protocol
@@ -25,13 +25,13 @@ from fuzz.triage.rule_difference import RuleDifference, rule_difference
 from fuzz.triage.variants import (
     SettingVariant,
     flag_variants,
-    opcode_neighbours,
+    instruction_neighbours,
     setting_of,
     setting_variants,
     with_setting,
 )
 
-#: Opcode neighbours that are run, in search of those that pass.
+#: Cases with one instruction changed that are run, in search of those that pass.
 _MOST_NEIGHBOURS = 80
 #: Phases of a panic that belong to one part.
 _PHASES: Final = {"optimize": FaultyPart.MID_END, "regalloc": FaultyPart.REGISTER_ALLOCATOR}
@@ -87,13 +87,10 @@ class Attributor:
             difference.neighbour,
         )
 
-    def deciding_rules(self, case: Case, failure: FailureSignature) -> frozenset[RuleId]:
-        """Return the rules of which one decides whether a case fails; none if that is unknown.
+    def suspected_rules(self, case: Case, failure: FailureSignature) -> frozenset[RuleId]:
+        """Return the rules that fire where a case fails, and in no similar case that passes.
 
         Unlike ``attribute`` this does not switch on settings and flags that the case does not have.
-        What the mid-end made is lowered by other rules: if it passes without optimising, and
-        rules of the mid-end are among those that differ, it is these. Rules for terms that others
-        share, such as those that make a constant, come last.
         """
         isas = failure.isas or self.isas
         own = {*case.settings, "opt_level", "regalloc_algorithm"}
@@ -104,10 +101,7 @@ class Attributor:
             variants = [variant for variant in flag_variants(case, isa) if variant.name in flags]
             deciders += [_decider(v) for v in variants if self._passes(v.case, failure, (isa,))]
         difference = self._rules(case, failure, isas, deciders)
-        rules = difference.in_none or frozenset(fired.rule for fired in difference.rules)
-        if any(each.name == "opt_level" for each in deciders):
-            rules = _preferred(rules, lambda group: group.startswith(GROUPS[0]))
-        return _preferred(rules, lambda group: group in GROUPS)
+        return frozenset(fired.rule for fired in difference.rules)
 
     # --- executors ---
 
@@ -161,6 +155,12 @@ class Attributor:
         failing: Sequence[str],
         deciders: Sequence[Decider],
     ) -> RuleDifference:
+        """Find the suspected rules.
+
+        What the mid-end made is lowered by other rules: if a case passes without optimising, and
+        rules of the mid-end are among those that differ, it is these. Rules for terms that others
+        share, such as those that make a constant, count only where there are no others.
+        """
         if not failing:
             return RuleDifference()
         isa = next((isa for isa in failure.isas if isa in failing), failing[0])
@@ -171,20 +171,18 @@ class Attributor:
             for variant in variants
             if _decider(variant) in deciders
         ]
-        return rule_difference(case, isa, passing)
+        difference = rule_difference(case, isa, passing)
+        if any(decider.name == "opt_level" for decider in deciders):
+            difference = difference.preferring(lambda group: group.startswith(GROUPS[0]))
+        return difference.preferring(lambda group: group in GROUPS)
 
     def _passing_neighbours(
         self, case: Case, failure: FailureSignature, isa: str
     ) -> Iterator[tuple[Case, str]]:
-        """Yield the case with one opcode replaced, where that passes."""
-        for neighbour, words in islice(opcode_neighbours(case), _MOST_NEIGHBOURS):
+        """Yield the case with one instruction changed, where that passes."""
+        for neighbour, words in islice(instruction_neighbours(case), _MOST_NEIGHBOURS):
             if self._passes(neighbour, failure, (isa,)):
                 yield neighbour, f"with {words}"
-
-
-def _preferred(rules: frozenset[RuleId], wanted: Callable[[str], bool]) -> frozenset[RuleId]:
-    """Return those rules whose group is wanted; all if there are none."""
-    return frozenset(rule for rule in rules if wanted(rule.group)) or rules
 
 
 def _decider(variant: SettingVariant) -> Decider:

@@ -27,7 +27,7 @@ from fuzz.minimize.minimize import minimize
 from fuzz.triage.background_messages import NO_PACE, Faults, Idle, Postponed, Task
 from fuzz.triage.bucket import MinimalCase
 from fuzz.triage.deduplicate import FaultsByBucket
-from fuzz.triage.minimized import deciding_rules, examine
+from fuzz.triage.minimized import examine, suspected_rules
 from fuzz.triage.minimized_files import (
     load_minimized,
     minimized_path,
@@ -227,7 +227,7 @@ class _Server:
         minimized, path = examine(small, failure, isas, attribute=False), minimized_path(file)
         # Kept before what may end this process.
         save_minimized(minimized, isas, file, text, path)
-        minimized = minimized.with_rules(deciding_rules(small, failure, self.run_case))
+        minimized = minimized.with_rules(suspected_rules(small, failure, self.run_case))
         save_minimized(minimized, isas, file, text, path)
         self._note(file, minimized.minimal)
 

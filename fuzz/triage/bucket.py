@@ -26,8 +26,7 @@ class MinimalCase:
     """A minimal case, and what is known of its failure.
 
     Attributes:
-        rules: places of the ISLE rules of which one decides whether it fails, as far as that can be
-            told (``fuzz.triage.minimized.deciding_rules``).
+        rules: places of the suspected ISLE rules (``fuzz.triage.minimized.suspected_rules``).
     """
 
     case: Case

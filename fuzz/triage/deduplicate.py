@@ -38,7 +38,7 @@ class DistinctFault:
         smallest: the smallest minimal case of the bucket.
         names: names of all its findings.
         aliases: other buckets that it explains.
-        rules: the rules of which one decides in all of its cases for which that can be told.
+        rules: those that are suspected in all of its cases with any suspected rules.
         attribution: None if it was not asked for.
     """
 
@@ -73,7 +73,7 @@ class DistinctFault:
         self.note_rules(other.rules)
 
     def note_rules(self, rules: frozenset[str]) -> None:
-        """Note the rules that decide in another of its cases; none if they are unknown."""
+        """Note the suspected rules of another of its cases."""
         common = self.rules & rules
         self.rules = common or self.rules or rules
 
@@ -101,7 +101,7 @@ class Deduplicated:
     left: list[str] = field(default_factory=list)
 
 
-#: Returns the rules of which one decides whether a minimal case fails.
+#: Returns the suspected rules of a minimal case.
 RulesOf = Callable[[Case, FailureSignature], frozenset[str]]
 
 
@@ -133,7 +133,7 @@ def deduplicate(
     Args:
         test_of: returns a test of a finding that accepts any failure. It is closed afterwards.
         kept: minimal cases of earlier calls, to be used and added to.
-        rules_of: returns the rules that decide whether a minimal case fails.
+        rules_of: returns the suspected rules of a minimal case.
         observe: called before each finding.
         done: called after each, with its bucket; this is empty if the finding does not fail.
     """
@@ -227,7 +227,7 @@ _NOT_BY_RULES: Final = frozenset(
 
 
 def merge_buckets(faults: Iterable[DistinctFault]) -> list[DistinctFault]:
-    """Merge the buckets of one fault: those that one rule decides, and what another one explains.
+    """Merge the buckets of one fault: of one suspected rule, or explained by another bucket.
 
     Returns:
         The remaining faults, those with the most findings first.

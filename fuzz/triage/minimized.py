@@ -80,15 +80,17 @@ def examine(
     return minimized.with_attribution(Attributor(run_case, more=more).attribute(case, failure))
 
 
-def deciding_rules(case: Case, failure: FailureSignature, run_case: CaseRunner) -> frozenset[str]:
-    """Return the places of the ISLE rules of which one decides whether a minimal case fails.
+def suspected_rules(case: Case, failure: FailureSignature, run_case: CaseRunner) -> frozenset[str]:
+    """Return the places of the ISLE rules that are suspected of a minimal case's failure.
+
+    They fire when it is compiled, and in no similar case that passes.
 
     Returns:
         Nothing where that cannot be told.
     """
     if _is_fatal(failure) or not failure.isas or is_fault_of_a_tool(failure.kind):
         return frozenset()
-    return frozenset(map(str, Attributor(run_case).deciding_rules(case, failure)))
+    return frozenset(map(str, Attributor(run_case).suspected_rules(case, failure)))
 
 
 def _is_fatal(failure: FailureSignature) -> bool:

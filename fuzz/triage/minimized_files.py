@@ -24,7 +24,7 @@ from fuzz.triage.minimized import MinimizedCase, minimized_text
 #: The comment lines of these files that name the finding and its failure.
 MINIMIZED_FROM: Final = "minimized from"
 FAILURE: Final = "failure"
-_RULES: Final = "deciding rules"
+_RULES: Final = "suspected rules"
 _DIGITS: Final = 16
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from backend.cranelift.compiler import (
     CompileError,
@@ -24,17 +24,19 @@ from fuzz.triage.attribution import FiredRule
 
 @dataclass(frozen=True, slots=True)
 class RuleDifference:
-    """Rules that fire in the failing compilation only.
+    """Suspected rules: they fire in the failing compilation only.
 
     Attributes:
-        rules: those that one passing compilation lacks, the one that lacks the fewest.
-        neighbour: that compilation; empty if there are no rules.
-        in_none: those that all passing compilations lack.
+        neighbour: the passing compilations that lack them; empty if there are no rules.
     """
 
     rules: tuple[FiredRule, ...] = ()
     neighbour: str = ""
-    in_none: frozenset[RuleId] = frozenset()
+
+    def preferring(self, wanted: Callable[[str], bool]) -> RuleDifference:
+        """Return those rules whose group is wanted; all if there are none."""
+        rules = tuple(fired for fired in self.rules if wanted(fired.rule.group))
+        return replace(self, rules=rules) if rules else self
 
 
 def fired_rules(case: Case, isa: str, rules: RuleMap) -> frozenset[RuleId]:
@@ -58,7 +60,8 @@ def rule_difference(case: Case, isa: str, neighbours: Iterable[tuple[Case, str]]
         neighbours: cases that pass, each with a description.
 
     Returns:
-        The difference; an empty one if there is none, or if the rules of this build are not known.
+        The rules that all of them lack. If there are none, those that one of them lacks, the one
+        that lacks the fewest. Nothing if the rules of this build are not known.
     """
     rules = known_rules()
     if isinstance(rules, RulesError):
@@ -71,8 +74,10 @@ def rule_difference(case: Case, isa: str, neighbours: Iterable[tuple[Case, str]]
     if not non_empty:
         return RuleDifference()
     found, words = min(non_empty, key=lambda pair: (len(pair[0]), pair[1]))
-    in_none = failing.intersection(*(lacking for lacking, _ in differences))
-    return RuleDifference(tuple(_described(found, isa, rules)), words, in_none)
+    lacked_by_all = failing.intersection(*(lacking for lacking, _ in differences))
+    if lacked_by_all and len(differences) > 1:
+        found, words = lacked_by_all, f"in any of {len(differences)} similar cases that pass"
+    return RuleDifference(tuple(_described(found, isa, rules)), words)
 
 
 def _described(found: Iterable[RuleId], isa: str, rules: RuleMap) -> Iterator[FiredRule]:

@@ -1,4 +1,4 @@
-"""A case's neighbours: the same case with another setting, or with one opcode replaced."""
+"""A case's neighbours: the same case with another setting, or with one instruction changed."""
 
 from __future__ import annotations
 
@@ -10,11 +10,17 @@ from typing import Final
 from backend.cranelift import _cranelift
 from backend.cranelift.opcodes import OPCODES
 from backend.isa.registry import ISAS
-from clif.opcodes import Opcode
+from clif.function import Inst
+from clif.opcodes import Format, Opcode
+from clif.typed_instructions import FLOAT_CONDITIONS, INT_CONDITIONS
 from fuzz.cases.case import Case, copy_case, effective_settings
 from fuzz.generate.settings import UNUSUAL, USUAL
 
 OPT_LEVELS: Final = ("none", "speed", "speed_and_size")
+_CONDITIONS: Final = {
+    Format.INT_COMPARE: INT_CONDITIONS,
+    Format.FLOAT_COMPARE: FLOAT_CONDITIONS,
+}
 ALLOCATORS: Final = ("backtracking", "single_pass")
 
 
@@ -90,18 +96,34 @@ def flag_variants(case: Case, isa: str) -> Iterator[SettingVariant]:
         yield SettingVariant(variant, name, flags.get(name, "false"), after, isa)
 
 
-# --- opcodes ---
+# --- instructions ---
 
 
-def opcode_neighbours(case: Case) -> Iterator[tuple[Case, str]]:
-    """Yield the case with one opcode replaced by a similar one, and a description of it."""
+def instruction_neighbours(case: Case) -> Iterator[tuple[Case, str]]:
+    """Yield the case with one instruction changed, and a description of the change.
+
+    Opcodes and conditions of comparisons are replaced. Constants stay: whether a constant matches is
+    often tested by code that belongs to the rule's right-hand side as far as edges can tell, so a
+    rule would seem to fire in a case that passes.
+    """
     for f, function in enumerate(case.functions):
         for b, block in enumerate(function.blocks):
             for i, inst in enumerate(block.instructions):
-                for other in _similar(inst.opcode):
+                for changed, words in _changes(inst):
                     neighbour = copy_case(case)
-                    neighbour.functions[f].blocks[b].instructions[i].opcode = other
-                    yield neighbour, f"{other} instead of {inst.opcode}"
+                    place = neighbour.functions[f].blocks[b].instructions[i]
+                    place.opcode, place.cond = changed
+                    yield neighbour, words
+
+
+def _changes(inst: Inst) -> Iterator[tuple[tuple[Opcode, str], str]]:
+    """Yield opcode and condition of similar instructions, with descriptions."""
+    for cond in _CONDITIONS.get(inst.opcode.format, ()):
+        if cond != inst.cond:
+            words = f"{inst.opcode} {cond} instead of {inst.opcode} {inst.cond}"
+            yield (inst.opcode, cond), words
+    for other in _similar(inst.opcode):
+        yield (other, inst.cond), f"{other} instead of {inst.opcode}"
 
 
 @cache

@@ -26,7 +26,7 @@ from fuzz.minimize.minimize import extend_to_all_isas
 from fuzz.selfcheck.registry import all_faults
 from fuzz.triage.bucket import MinimalCase, bucket_of
 from fuzz.triage.deduplicate import DistinctFault, FaultsByBucket
-from fuzz.triage.minimized import deciding_rules
+from fuzz.triage.minimized import suspected_rules
 from scripts.benchmarks.failing_cases import FailingCase, FailingCases, failing_case
 from scripts.benchmarks.minimizing import minimize
 from scripts.benchmarks.transplant import transplant
@@ -50,7 +50,7 @@ class PlantedFault:
     Attributes:
         found: buckets before minimising.
         minimized: buckets of the minimal cases.
-        rules: rules of which one decides, by how many of the minimal cases.
+        rules: suspected rules, by how many of the minimal cases.
     """
 
     name: str
@@ -80,7 +80,7 @@ def _starts(name: str, seed: int) -> Iterator[FailingCase]:
 def _minimal(start: FailingCase) -> MinimalCase:
     result = minimize(start)
     case, failure = extend_to_all_isas(result.case, result.failure, start.test())
-    return MinimalCase(case, failure, deciding_rules(case, failure, start.run_case))
+    return MinimalCase(case, failure, suspected_rules(case, failure, start.run_case))
 
 
 def _plant(name: str, cases: int, seed: int, faults: FaultsByBucket) -> PlantedFault:
@@ -109,7 +109,7 @@ def main(cases: int, seed: int) -> None:
     faults = FaultsByBucket()
     planted = [_plant(name, cases, seed, faults) for name in (*INJECTED, *REAL)]
     merged = faults.merged()
-    click.echo(f"{'fault':22} findings  as found  minimised  merged  rules of which one decides")
+    click.echo(f"{'fault':22} findings  as found  minimised  merged  suspected rules")
     total = [0, 0, 0, 0]
     for each in planted:
         after = sum(each.name in _names(fault) for fault in merged)

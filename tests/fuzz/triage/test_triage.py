@@ -26,7 +26,7 @@ from fuzz.triage.attributor import Attributor
 from fuzz.triage.bucket import Bucket, bucket_of
 from fuzz.triage.deduplicate import DistinctFault, NamedCase, deduplicate, merge_buckets
 from fuzz.triage.host import HostExecutor
-from fuzz.triage.minimized import deciding_rules
+from fuzz.triage.minimized import suspected_rules
 from scripts.benchmarks.failing_cases import FailingCases
 from scripts.benchmarks.injected_faults import InjectedFault, InjectedFaultRunner
 from tests.fuzz.command import Command
@@ -281,7 +281,7 @@ def test_one_rule_decides_in_real_findings(name: str, rule: str) -> None:
     case = read_case((CRANELIFT / f"{name}.clif").read_text()).case
     failure = FailureTest(PlainRunner())(case)
     assert failure is not None
-    (found,) = deciding_rules(case, failure, PlainRunner())
+    (found,) = suspected_rules(case, failure, PlainRunner())
     assert re.fullmatch(rule, found)
 
 
@@ -291,7 +291,7 @@ def test_what_ends_the_process_is_not_run_again_to_find_rules() -> None:
     def never(*_: object, **__: object) -> Verdict:
         raise AssertionError("run")
 
-    assert deciding_rules(read_case(ADD).case, dead, never) == frozenset()
+    assert suspected_rules(read_case(ADD).case, dead, never) == frozenset()
 
 
 def test_a_fault_that_needs_a_setting_explains_none_without_it() -> None:
