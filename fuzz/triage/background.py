@@ -1,6 +1,6 @@
 """Minimises findings while a campaign goes on, so that its summary can tell faults apart.
 
-A process of its own does the work at the lowest priority (``fuzz.triage.background_process``). It
+A process of its own does the work at a lower priority (``fuzz.triage.background_process``). It
 uses a tenth of the campaign's CPU time. This module is the campaign's side. It imports
 nothing that is slow, and never waits for the process while the campaign runs.
 """

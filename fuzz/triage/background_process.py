@@ -41,7 +41,9 @@ _CASE_SECONDS: Final = 60.0
 #: Seconds of work after which a finding is given up.
 _FINDING_SECONDS: Final = 120.0
 _NAP_SECONDS: Final = 0.1
-_LOWEST_PRIORITY: Final = 19
+#: Added to the campaign's niceness. Not more: beside workers on every core, a process of the lowest
+#: priority gets a hundredth of one.
+_NICENESS: Final = 5
 _OPCODE: Final = re.compile(r"[a-z]\w*")
 
 
@@ -54,7 +56,7 @@ def serve(
     share: float,
     directory: str,
     run_case: CaseRunner | None = None,
-    niceness: int = _LOWEST_PRIORITY,
+    niceness: int = _NICENESS,
 ) -> None:
     """Minimise the findings that are asked for, until this process is killed.
 

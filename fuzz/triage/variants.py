@@ -17,6 +17,9 @@ from fuzz.cases.case import Case, copy_case, effective_settings
 from fuzz.generate.settings import UNUSUAL, USUAL
 
 OPT_LEVELS: Final = ("none", "speed", "speed_and_size")
+_CONSTANTS: Final = frozenset(
+    {Format.UNARY_IMM, Format.UNARY_IEEE16, Format.UNARY_IEEE32, Format.UNARY_IEEE64}
+)
 _CONDITIONS: Final = {
     Format.INT_COMPARE: INT_CONDITIONS,
     Format.FLOAT_COMPARE: FLOAT_CONDITIONS,
@@ -102,9 +105,7 @@ def flag_variants(case: Case, isa: str) -> Iterator[SettingVariant]:
 def instruction_neighbours(case: Case) -> Iterator[tuple[Case, str]]:
     """Yield the case with one instruction changed, and a description of the change.
 
-    Opcodes and conditions of comparisons are replaced. Constants stay: whether a constant matches is
-    often tested by code that belongs to the rule's right-hand side as far as edges can tell, so a
-    rule would seem to fire in a case that passes.
+    Opcodes and conditions of comparisons are replaced, constants changed by one.
     """
     for f, function in enumerate(case.functions):
         for b, block in enumerate(function.blocks):
@@ -112,18 +113,22 @@ def instruction_neighbours(case: Case) -> Iterator[tuple[Case, str]]:
                 for changed, words in _changes(inst):
                     neighbour = copy_case(case)
                     place = neighbour.functions[f].blocks[b].instructions[i]
-                    place.opcode, place.cond = changed
+                    place.opcode, place.imm, place.cond = changed
                     yield neighbour, words
 
 
-def _changes(inst: Inst) -> Iterator[tuple[tuple[Opcode, str], str]]:
-    """Yield opcode and condition of similar instructions, with descriptions."""
+def _changes(inst: Inst) -> Iterator[tuple[tuple[Opcode, int, str], str]]:
+    """Yield opcode, constant and condition of similar instructions, with descriptions."""
+    if inst.opcode.format in _CONSTANTS:
+        mask = (1 << inst.result.type.bits) - 1
+        for imm in (inst.imm + 1 & mask, inst.imm - 1 & mask):
+            yield (inst.opcode, imm, inst.cond), f"another constant of {inst.opcode}"
     for cond in _CONDITIONS.get(inst.opcode.format, ()):
         if cond != inst.cond:
             words = f"{inst.opcode} {cond} instead of {inst.opcode} {inst.cond}"
-            yield (inst.opcode, cond), words
+            yield (inst.opcode, inst.imm, cond), words
     for other in _similar(inst.opcode):
-        yield (other, inst.cond), f"{other} instead of {inst.opcode}"
+        yield (other, inst.imm, inst.cond), f"{other} instead of {inst.opcode}"
 
 
 @cache
