@@ -288,6 +288,12 @@ def coverage_pcs() -> Counters:
 def coverage_ranges() -> list[tuple[int, int]]:
     """Return the addresses, start and end, of each range of counters."""
 
+def tlb_fill_callback() -> int:
+    """Return the address of a C function for Unicorn's hook ``UC_HOOK_TLB_FILL``.
+
+    It maps every page to itself, with permission to be executed only where code is fetched.
+    """
+
 def source_lines(
     library: Path, addresses: list[int], prefix: str
 ) -> tuple[list[str], list[tuple[int, int, int]]]:

@@ -40,7 +40,8 @@ class CoveredEdges:
     """The edges that were covered since it was made or restarted.
 
     A counter of 8 bits is zero again after 256 passes. So the counters have to be collected after
-    each case; then what is covered depends on the cases alone.
+    each case; then what is covered depends on the cases alone. They need not be set to zero for
+    that: the counter of an edge is zero until it is seen, and does not matter any more afterwards.
     """
 
     def __init__(self) -> None:
@@ -48,6 +49,7 @@ class CoveredEdges:
         self._unseen = np.empty_like(self._live)
         # A whole number of words, since looking for any new edge is eight times as fast by words.
         self._new = np.zeros(-(-len(self._live) // 8), np.uint64)
+        self._new_bytes = self._new.view(np.uint8)[: len(self._live)]
         self.restart()
 
     def restart(self) -> None:
@@ -56,17 +58,15 @@ class CoveredEdges:
         self._unseen.fill(0xFF)
 
     def collect(self) -> NDArray[np.intp]:
-        """Add the edges that were passed since the last call, and set the counters to zero.
+        """Add the edges that were passed since the last call.
 
         Returns:
             The numbers of the edges that were not covered before.
         """
-        new = self._new.view(np.uint8)[: len(self._live)]
-        np.bitwise_and(self._live, self._unseen, out=new)
-        self._live.fill(0)
-        if not self._new.any():
+        np.bitwise_and(self._live, self._unseen, out=self._new_bytes)
+        if not np.bitwise_or.reduce(self._new):
             return np.empty(0, np.intp)
-        numbers = np.flatnonzero(new)
+        numbers = np.flatnonzero(self._new_bytes)
         self._unseen[numbers] = 0
         return numbers
 

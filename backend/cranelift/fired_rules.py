@@ -35,6 +35,7 @@ class FiredRules:
         self.names: Final = tuple(f"{rule.group} {rule}" for rule in self.rules)
         pairs = sorted((e, n) for n, rule in enumerate(self.rules) for e in rules.edges(rule))
         self._edges, self._numbers = np.array(pairs, np.intp).reshape(-1, 2).T.copy()
+        self._fired = np.zeros(len(self.rules), np.uint8)
         self._live = edge_counters.counters()
 
     @classmethod
@@ -50,5 +51,7 @@ class FiredRules:
     def since(self, mark: Mark) -> list[int]:
         """Return the numbers of the rules that fired since a mark, ascending."""
         passed = self._live.take(self._edges) != mark
-        fired: list[int] = np.unique(self._numbers[passed]).tolist()
+        self._fired.fill(0)
+        self._fired[self._numbers[passed]] = 1
+        fired: list[int] = np.flatnonzero(self._fired).tolist()
         return fired

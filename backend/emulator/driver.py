@@ -1,8 +1,8 @@
 """Drivers: for each signature, a loop over inputs that Cranelift itself compiles.
 
 The driver loads the arguments of an input from a table, calls the function through the thunk,
-stores the results into another table, and goes on with the next input. Both tables have one row per
-input and 16 bytes per value.
+stores the results into another table (``backend.emulator.tables``), and goes on with the next
+input.
 
 The driver also makes garbage of what the calling convention leaves undefined. A narrow integer is
 reduced from 64 loaded bits, of which the host set only the lowest. An f32 or f64 is lane 0 of a
@@ -12,9 +12,9 @@ stored with all 64 bits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -29,16 +29,15 @@ from backend.emulator.guest_memory import (
     SLOTS,
     TABLE_SIZE,
     GuestMemory,
-    garbage,
 )
 from backend.emulator.isa import Isa
+from backend.emulator.tables import VALUE, columns
 from backend.emulator.thunk import Thunk
 from clif.function import AbiParam, Signature
-from clif.outcome import Bytes, Inputs, Words, word_count, word_dtype
+from clif.outcome import Bytes, Words
 from clif.types import F32, F64, I64, Type
 
-_SLOT: Final = 16
-_MOST_VALUES: Final = TABLE_SIZE // SLOTS // _SLOT
+_MOST_VALUES: Final = TABLE_SIZE // SLOTS // VALUE
 
 #: Shared settings that change how arguments and results are passed, and that are off by default.
 ABI_SETTINGS: Final = (
@@ -48,7 +47,6 @@ ABI_SETTINGS: Final = (
 )
 
 _Settings = tuple[tuple[str, str], ...]
-_Words = npt.NDArray[np.unsignedinteger[Any]]
 
 
 class SignatureError(ValueError):
@@ -70,7 +68,7 @@ class ExtendedResult:
     """
 
     number: int
-    words: _Words
+    words: npt.NDArray[np.uint64]
     type: Type
     signed: bool
 
@@ -86,25 +84,22 @@ class ExtendedResult:
 
 
 class Driver:
-    """The driver of one signature: the place of its code, and its view of the tables.
+    """The driver of one signature, and its view of the table of results.
 
     Attributes:
-        arguments, results: one array of words per value, of shape ``(SLOTS, words of a value)``.
+        address, size: of its code.
         checks_stack: the driver compares its own stack pointer, because the thunk cannot.
         extended: the results that are checked to be extended.
-        poison: garbage for the table of arguments.
-        shapes: number and type of the words of each result.
+        param_types, return_types: of the signature.
+        table: the table of results.
     """
 
     __slots__ = (
         "address",
-        "argument_row",
-        "arguments",
         "checks_stack",
         "extended",
-        "poison",
-        "results",
-        "shapes",
+        "param_types",
+        "return_types",
         "size",
         "table",
         "thunk",
@@ -124,63 +119,29 @@ class Driver:
         self.size = size
         self.thunk = thunk
         self.checks_stack = not thunk.preserved.stack_pointer
-        self.argument_row = _SLOT * len(signature.params)
-        self.table = memory.arguments[: SLOTS * self.argument_row]
-        self.poison = garbage(seed=1, size=len(self.table))
-        self.arguments = _columns(memory.arguments, signature.param_types)
-        self.results = _columns(memory.results, signature.return_types)
+        self.param_types = signature.param_types
+        self.return_types = signature.return_types
+        self.table = memory.results
         self.extended: list[ExtendedResult] = []
         if extends_results:
             self.extended = _extended(memory.results, signature)
-        self.shapes = [(word_count(t), word_dtype(t)) for t in signature.return_types]
 
     def holds(self, address: int) -> bool:
         """Return whether an address is in its code."""
         return self.address <= address < self.address + self.size
 
-    def empty_results(self, count: int) -> list[Words]:
-        """Return arrays for the words of every result of so many inputs, not filled in yet."""
-        return [np.empty((count, words), dtype) for words, dtype in self.shapes]
-
-    def load(
-        self, inputs: Inputs, rows: slice | npt.NDArray[np.intp], addresses: Words | None
-    ) -> None:
-        """Put the arguments of some inputs into the table.
-
-        Args:
-            inputs: of the case.
-            rows: which of them, in this order.
-            addresses: of the regions, one per slot.
-        """
-        count = len(rows) if isinstance(rows, np.ndarray) else rows.stop - rows.start
-        used = count * self.argument_row
-        self.table[:used] = self.poison[:used]
-        for column, words in zip(self.arguments, inputs.args, strict=True):
-            column[:count] = words[rows]
-        if addresses is not None and inputs.region is not None:
-            self.arguments[inputs.region.param][:count, 0] = addresses[:count]
-
-
-def _columns(table: Bytes, types: Sequence[Type]) -> list[_Words]:
-    row = _SLOT * len(types)
-    return [
-        np.ndarray(
-            (SLOTS, word_count(type_)),
-            word_dtype(type_),
-            table.data,
-            _SLOT * number,
-            (row, word_dtype(type_).itemsize),
-        )
-        for number, type_ in enumerate(types)
-    ]
+    def results(self, count: int) -> list[Words]:
+        """Return the words of every result in the first ``count`` rows of the table, copied."""
+        used = count * VALUE * len(self.return_types)
+        return columns(self.table[:used].copy(), self.return_types, count)
 
 
 def _extended(table: Bytes, signature: Signature) -> list[ExtendedResult]:
-    row = _SLOT * len(signature.returns)
+    row = VALUE * len(signature.returns)
     found = []
     for number, result in enumerate(signature.returns):
         if is_extended(result):
-            words = np.ndarray((SLOTS,), np.uint64, table.data, _SLOT * number, (row,))
+            words = np.ndarray((SLOTS,), np.uint64, table.data, VALUE * number, (row,))
             signed = result.extension == "sext"
             found.append(ExtendedResult(number, words, result.type, signed))
     return found
@@ -315,7 +276,7 @@ class _DriverText:
             self.lines.append(f"    trapnz {off}, user1")
         row = self._row(RESULTS, len(returned))
         for number, value in enumerate(returned):
-            self.lines.append(f"    store notrap aligned {value}, {row}+{_SLOT * number}")
+            self.lines.append(f"    store notrap aligned {value}, {row}+{VALUE * number}")
 
     def _stack_pointer(self) -> str:
         return self.emit("get_stack_pointer.i64")
@@ -328,7 +289,7 @@ class _DriverText:
 
     def _row(self, table: int, columns: int) -> str:
         """Return the address of the current input's row in a table."""
-        size = self._constant(_SLOT * columns)
+        size = self._constant(VALUE * columns)
         offset = self.emit(f"imul {self._word(control_block.POSITION)}, {size}")
         return self.emit(f"iadd {offset}, {self._constant(table)}")
 
@@ -340,7 +301,7 @@ class _DriverText:
         self.lines.append(f"    brif {more}, block1, block2")
 
     def _argument(self, param: AbiParam, row: str, number: int) -> str:
-        type_, place = param.type, f"{row}+{_SLOT * number}"
+        type_, place = param.type, f"{row}+{VALUE * number}"
         if type_.is_int and type_.bits < 64 and not type_.is_vector and param.extension is None:
             return self.emit(f"ireduce.{type_} {self.emit(f'load.i64 notrap aligned {place}')}")
         if type_ in (F32, F64):

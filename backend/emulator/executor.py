@@ -13,7 +13,6 @@ from time import perf_counter_ns
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from unicorn.unicorn_const import UC_HOOK_CODE
 
 from backend.emulator import control_block
@@ -24,6 +23,7 @@ from backend.emulator.isa import Isa
 from backend.emulator.libcalls import LibraryCalls
 from backend.emulator.linker import Compiled, Linked, Linker
 from backend.emulator.regions import Regions
+from backend.emulator.tables import ArgumentTables, Rows, empty_words
 from backend.emulator.thunk import Thunk, encode
 from backend.emulator.unicorn_engine import Uc, add_hook
 from clif.function import Signature
@@ -32,7 +32,8 @@ from clif.outcome import Inputs, Outcomes, Status, Words
 #: After so many inputs of a case have hung, the others are not run.
 _MOST_HANGS: Final = 2
 
-Rows = npt.NDArray[np.intp]
+#: One for all ISAs, since a case has the same table on each.
+_ARGUMENT_TABLES: Final = ArgumentTables()
 
 
 @dataclass(slots=True)
@@ -53,7 +54,7 @@ class _Run:
     outcomes: Outcomes
     guard_padding: bool
     hangs: int = 0
-    rows: slice | Rows = field(default_factory=lambda: slice(0))
+    rows: Rows = field(default_factory=lambda: slice(0))
 
     def row(self, position: int) -> int:
         """Return the input that is in a slot."""
@@ -153,7 +154,7 @@ class Executor:
         self.linked = linked = self.linker.link(program)
         driver = self.drivers.get(signature, settings)
         main = linked.by_name[entry or program[0].name].address
-        outcomes = _no_outcomes(driver, signature, inputs)
+        outcomes = _no_outcomes(signature, inputs)
         run = _Run(linked, driver, main, inputs, outcomes, guard_padding)
         self.nanoseconds = {"link": perf_counter_ns() - started, "emulate": 0, "decode": 0}
         skipped, traps = frozenset(left_out), frozenset(predicted_traps)
@@ -181,7 +182,7 @@ class Executor:
 
     # --- one batch ---
 
-    def _batch(self, run: _Run, rows: slice | Rows, not_trapping: int) -> None:
+    def _batch(self, run: _Run, rows: Rows, not_trapping: int) -> None:
         """Run the inputs of ``rows``; the first ``not_trapping`` are not expected to trap."""
         started = perf_counter_ns()
         run.rows = rows
@@ -195,12 +196,13 @@ class Executor:
         self.nanoseconds["emulate"] += emulated - loaded
         self.nanoseconds["decode"] += perf_counter_ns() - emulated
 
-    def _load(self, run: _Run, rows: slice | Rows, count: int) -> None:
+    def _load(self, run: _Run, rows: Rows, count: int) -> None:
         addresses: Words | None = None
         if run.inputs.region is not None:
             self.regions.fill(run.inputs.region, count, guard_padding=run.guard_padding)
             addresses = self.regions.addresses
-        run.driver.load(run.inputs, rows, addresses)
+        table = _ARGUMENT_TABLES.make(run.driver.param_types, run.inputs, rows, addresses)
+        self.cpu.memory.arguments[: len(table)] = table
         self.cpu.fill_stack()
 
     def _emulate(self, run: _Run, count: int, not_trapping: int) -> None:
@@ -243,7 +245,15 @@ class Executor:
         if run.driver.checks_stack and run.driver.holds(stop.pc):
             return "; ".join(self._stack_deviation(control_block.DRIVER_STACK)) or stop.reason
         reason = stop.reason or "stopped for no reason"
-        return f"{reason}, pc {run.linked.describe(stop.pc)}"
+        access = stop.access or (stop.reason and self._failed_access(run, stop.position))
+        return f"{reason}{access}, pc {run.linked.describe(stop.pc)}"
+
+    def _failed_access(self, run: _Run, position: int) -> str:
+        """Run the input in a slot again, and say which access to memory fails."""
+        self.cpu.fill_control()
+        if run.inputs.region is not None:
+            self.regions.refill(run.inputs.region, position)
+        return self.cpu.failed_access(run.driver.address, run.entry, position)
 
     def _deviations(self, thunk: Thunk) -> str:
         """Say what the last call did not preserve."""
@@ -269,10 +279,14 @@ class Executor:
 
     # --- results ---
 
-    def _decode(self, run: _Run, rows: slice | Rows, count: int) -> None:
+    def _decode(self, run: _Run, rows: Rows, count: int) -> None:
         outcomes = run.outcomes
-        for words, column in zip(outcomes.results, run.driver.results, strict=True):
-            words[rows] = column[:count]
+        results = run.driver.results(count)
+        if count == len(outcomes.status) and isinstance(rows, slice):
+            outcomes.results = results
+        else:
+            for words, column in zip(outcomes.results, results, strict=True):
+                words[rows] = column
         for extended in run.driver.extended:
             for position in extended.wrong(count).tolist():
                 if outcomes.status[run.row(position)] == Status.RETURNED:
@@ -318,19 +332,17 @@ def _frame_bytes(program: Sequence[Compiled]) -> int:
     return size
 
 
-def _no_outcomes(driver: Driver, signature: Signature, inputs: Inputs) -> Outcomes:
+def _no_outcomes(signature: Signature, inputs: Inputs) -> Outcomes:
     count, region = inputs.count, inputs.region
     return Outcomes(
         types=signature.return_types,
-        results=driver.empty_results(count),
+        results=empty_words(signature.return_types, count),
         status=np.zeros(count, np.uint8),
         memory=None if region is None else np.empty((count, region.size), np.uint8),
     )
 
 
-def _batches(
-    count: int, traps: frozenset[int], left_out: frozenset[int]
-) -> list[tuple[slice | Rows, int]]:
+def _batches(count: int, traps: frozenset[int], left_out: frozenset[int]) -> list[tuple[Rows, int]]:
     """Return the rows of each batch, and how many at its start are expected to return."""
     if not traps and not left_out:
         starts = range(0, count, SLOTS)
@@ -338,7 +350,7 @@ def _batches(
     order = sorted(
         (row for row in range(count) if row not in left_out), key=lambda row: row in traps
     )
-    batches: list[tuple[slice | Rows, int]] = []
+    batches: list[tuple[Rows, int]] = []
     for start in range(0, len(order), SLOTS):
         rows = order[start : start + SLOTS]
         batches.append((np.array(rows), sum(row not in traps for row in rows)))

@@ -9,8 +9,7 @@ function left them, for the host to read.
 
 Callee-saved registers hold known patterns. Those of ``system_v`` do so from the start, and a driver
 that keeps nothing in them leaves them alone. For a driver that uses them, and for conventions that
-preserve other registers, the thunk saves what it finds and loads the patterns. That is the
-exception because stores are expensive in the emulator: 30 ns each, against 1 ns for a load.
+preserve other registers, the thunk saves what it finds and loads the patterns.
 """
 
 from __future__ import annotations

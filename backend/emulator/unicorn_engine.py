@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from unicorn.unicorn_const import UC_ERR_OK, UC_HOOK_TLB_FILL, UC_TLB_VIRTUAL
+
 if TYPE_CHECKING:
-    from unicorn.unicorn_py3.unicorn import Uc, UcError
+    from unicorn.unicorn_py3.unicorn import Uc, UcError, uclib
 else:
     from unicorn import Uc, UcError
+    from unicorn.unicorn_py3.unicorn import uclib
 
-__all__ = ["Uc", "UcError", "add_hook", "remove_hook"]
+__all__ = ["Uc", "UcError", "add_hook", "fill_tlb_with", "remove_hook"]
 
 
 def add_hook(
@@ -29,3 +33,24 @@ def remove_hook(uc: Uc, hook: int) -> None:
     """Remove a hook from code that is translated from now on."""
     remove: Any = uc.hook_del
     remove(hook)
+
+
+def fill_tlb_with(uc: Uc, callback: int) -> None:
+    """Have a C function decide to which page an address belongs, and what may be done there.
+
+    Args:
+        callback: the address of a ``uc_cb_tlbevent_t``.
+
+    Raises:
+        UcError: the engine refuses the hook.
+    """
+    engine: Any = uc
+    engine.ctl_set_tlb_mode(UC_TLB_VIRTUAL)
+    # The package's own way to add a hook takes functions of Python only.
+    everywhere, hook = (ctypes.c_uint64(1), ctypes.c_uint64(0)), ctypes.c_size_t()
+    function = ctypes.c_void_p(callback)
+    error = uclib.uc_hook_add(
+        engine._uch, ctypes.byref(hook), UC_HOOK_TLB_FILL, function, None, *everywhere
+    )
+    if error != UC_ERR_OK:
+        raise UcError(error)

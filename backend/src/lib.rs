@@ -16,6 +16,7 @@ mod reader;
 mod run_command;
 mod shims;
 mod timing;
+mod tlb;
 mod types;
 
 use pyo3::prelude::*;
@@ -59,5 +60,6 @@ fn _cranelift(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(coverage::coverage_ranges, module)?)?;
     module.add_function(wrap_pyfunction!(coverage::coverage_pcs, module)?)?;
     module.add_function(wrap_pyfunction!(lines::source_lines, module)?)?;
+    module.add_function(wrap_pyfunction!(tlb::tlb_fill_callback, module)?)?;
     Ok(())
 }

@@ -9,11 +9,11 @@ from time import process_time, process_time_ns
 
 from fuzz.campaign.case_source import CaseSource
 from fuzz.campaign.counters import count_case
+from fuzz.campaign.garbage_collection import GarbageCollection
 from fuzz.campaign.statistics import Statistics
-from fuzz.campaign.worker import tune
 from fuzz.cases.case_options import CaseOptions
 from fuzz.differential.pipeline import Pipeline
-from fuzz.differential.stage import Stage
+from fuzz.differential.stage import Stage, stage_clock_ns
 
 #: Share of the time for cases that are not counted. Meanwhile caches fill up, and fragments of
 #: rules are made, which takes half a minute for all of them.
@@ -28,26 +28,31 @@ def run_cases(options: CaseOptions, seed: int, seconds: float) -> Statistics:
     Returns:
         The statistics, without setting up and the first cases.
     """
-    tune()
     source, pipeline = CaseSource(options, seed), Pipeline(options.isas)
     indices = count(_FIRST)
-    _spend(source, pipeline, indices, _WARM_UP * seconds)
-    return _spend(source, pipeline, indices, (1 - _WARM_UP) * seconds)
+    with GarbageCollection() as garbage:
+        _spend(source, pipeline, indices, _WARM_UP * seconds, garbage)
+        return _spend(source, pipeline, indices, (1 - _WARM_UP) * seconds, garbage)
 
 
 def _spend(
-    source: CaseSource, pipeline: Pipeline, indices: count[int], seconds: float
+    source: CaseSource,
+    pipeline: Pipeline,
+    indices: count[int],
+    seconds: float,
+    garbage: GarbageCollection,
 ) -> Statistics:
     statistics = Statistics()
-    began_ns = process_time_ns()
+    cpu_ns, clock_ns = process_time_ns(), stage_clock_ns()
     end = process_time() + seconds
     while not statistics.cases or process_time() < end:
         index = next(indices)
-        start = process_time_ns()
+        start = stage_clock_ns()
         case = source.case(index)
-        statistics.stage_ns[Stage.GENERATE] += process_time_ns() - start
+        statistics.stage_ns[Stage.GENERATE] += stage_clock_ns() - start
         count_case(statistics, case, pipeline.check(case), index)
-    statistics.total_ns = process_time_ns() - began_ns
+        garbage.collect_if_due()
+    statistics.add_time(process_time_ns() - cpu_ns, stage_clock_ns() - clock_ns)
     return statistics
 
 

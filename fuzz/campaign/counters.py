@@ -10,7 +10,6 @@ from operator import attrgetter
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clif.function import Inst
 from clif.opcodes import Opcode
@@ -20,7 +19,6 @@ from fuzz.campaign.statistics import Statistics
 from fuzz.cases.case import Case, effective_settings
 from fuzz.differential.verdict import Verdict
 
-_Counts = NDArray[np.int64]
 _Pair = tuple[Opcode, Type | None]
 #: Called for every instruction of every case, so it must be no Python function.
 _PAIR: Callable[[Inst], _Pair] = attrgetter("opcode", "type")
@@ -35,7 +33,7 @@ class RuleCounters:
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names: Final = names
-        self._counts: dict[str, _Counts] = {}
+        self._noted: dict[str, tuple[list[Sequence[int]], list[int]]] = {}
 
     def note(self, isa: str, fired: Sequence[int], inputs: int) -> None:
         """Count a case that was compared on an ISA.
@@ -44,24 +42,28 @@ class RuleCounters:
             fired: the numbers of the rules that fired, each once.
             inputs: how many inputs the case has.
         """
-        counts = self._counts.get(isa)
-        if counts is None:
-            counts = self._counts[isa] = np.zeros((2, len(self._names)), np.int64)
-        rules = np.array(fired, np.intp)
-        counts[0, rules] += 1
-        counts[1, rules] += inputs
+        noted = self._noted.get(isa)
+        if noted is None:
+            noted = self._noted[isa] = [], []
+        noted[0].append(fired)
+        noted[1].append(inputs)
 
     def move_to(self, statistics: Statistics) -> None:
         """Add the counts to statistics, and start again from zero."""
-        for isa, counts in self._counts.items():
-            rules = np.flatnonzero(counts[0])
+        for isa, (fired, inputs) in self._noted.items():
+            every = np.fromiter(chain.from_iterable(fired), np.intp)
+            weights = np.repeat(inputs, list(map(len, fired)))
+            cases = np.bincount(every, minlength=len(self._names))
+            weighted = np.bincount(every, weights, len(self._names)).astype(np.int64)
+            rules = np.flatnonzero(cases)
             names = [self._names[rule] for rule in rules.tolist()]
-            for table, numbers in zip(
-                (statistics.rule_cases, statistics.rule_inputs), counts[:, rules], strict=True
+            for table, numbers in (
+                (statistics.rule_cases, cases),
+                (statistics.rule_inputs, weighted),
             ):
-                found = Counter(dict(zip(names, numbers.tolist(), strict=True)))
+                found = Counter(dict(zip(names, numbers[rules].tolist(), strict=True)))
                 table.setdefault(isa, Counter()).update(found)
-        self._counts.clear()
+        self._noted.clear()
 
 
 def count_origin(statistics: Statistics, made: MadeCase) -> None:

@@ -100,6 +100,20 @@ class Statistics:
                         mine.setdefault(isa, Counter()).update(counts)
         self.wall_ns, self.examples = wall_ns, examples
 
+    def add_time(self, cpu_ns: int, clock_ns: int) -> None:
+        """Add the time that was spent on what is counted here, and scale that of the stages to it.
+
+        Args:
+            cpu_ns: CPU time.
+            clock_ns: the same by the clock that the stages were timed with. It goes on while others
+                have the processor.
+        """
+        share = min(1.0, cpu_ns / clock_ns) if clock_ns else 1.0
+        self.total_ns += cpu_ns
+        self.stage_ns[:] = [round(spent * share) for spent in self.stage_ns]
+        for table in (self.compile_ns, self.emulate_ns):
+            table.update({isa: round(spent * share) - spent for isa, spent in table.items()})
+
     def note_opcode_types(self, isa: str, opcode_types: Iterable[str]) -> None:
         """Count a case that was compared on an ISA; ``opcode_types`` names each pair once."""
         self.opcode_types.setdefault(isa, Counter()).update(opcode_types)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 import traceback
@@ -18,6 +17,7 @@ from backend.cranelift.isle import IsleError
 from clif.printer import print_functions
 from fuzz.campaign.case_source import CaseSource
 from fuzz.campaign.counters import RuleCounters, count_case, count_origin
+from fuzz.campaign.garbage_collection import GarbageCollection
 from fuzz.campaign.in_flight import InFlightSlot
 from fuzz.campaign.plan import Assignment, CampaignPlan
 from fuzz.campaign.process_limits import EXIT_OUT_OF_MEMORY, limit_memory, memory_mib
@@ -30,21 +30,12 @@ from fuzz.differential.finding import Finding
 from fuzz.differential.finding_file import finding_text, folder_of, write_finding
 from fuzz.differential.oracle import BOTH, ORACLES, interpreter
 from fuzz.differential.pipeline import Pipeline
-from fuzz.differential.stage import Stage
+from fuzz.differential.stage import Stage, stage_clock_ns
 from fuzz.differential.verdict import Verdict
 
 _REPORT_EVERY_NS = 500_000_000
 _SAMPLE_EVERY_NS = 10_000_000_000
 _MAX_SAMPLE = 4000
-#: Thresholds for ``gc.set_threshold``. A case leaves few reference cycles (loops of blocks), while
-#: the caches of fragments, instructions and drivers hold many objects that every full collection
-#: visits: with Python's defaults, collecting takes a tenth of the time.
-_GARBAGE_THRESHOLDS = (20_000, 20, 50)
-
-
-def tune() -> None:
-    """Set this process up for running cases and nothing else."""
-    gc.set_threshold(*_GARBAGE_THRESHOLDS)
 
 
 def run_worker(
@@ -56,9 +47,9 @@ def run_worker(
         in_flight: where to note the case that is being run.
         connection: where to send the messages.
     """
-    tune()
     try:
-        _Worker(plan, assignment, in_flight, connection).run()
+        with GarbageCollection() as garbage:
+            _Worker(plan, assignment, in_flight, connection, garbage).run()
     except (SettingsError, IsleError) as error:
         connection.send(WorkerFailure(str(error)))
     except BrokenPipeError:
@@ -88,6 +79,7 @@ class _Worker:
     assignment: Assignment
     in_flight: InFlightSlot
     connection: Connection
+    garbage: GarbageCollection
     statistics: Statistics = field(default_factory=Statistics)
     began_ns: int = 0
     reported_ns: int = 0
@@ -142,7 +134,7 @@ class _Worker:
         """Send what was counted since the last report."""
         now, cpu = monotonic_ns(), process_time_ns()
         self.rules.move_to(self.statistics)
-        self.statistics.total_ns = cpu - self.reported_cpu_ns
+        self.statistics.add_time(cpu - self.reported_cpu_ns, now - self.reported_ns)
         self.statistics.wall_ns = now - self.began_ns
         self.connection.send(
             WorkerProgress(
@@ -159,12 +151,12 @@ class _Worker:
 
     def _run_case(self, source: CaseSource, pipeline: Pipeline, index: int) -> None:
         self.in_flight.begin(index)
-        start = process_time_ns()
+        start = stage_clock_ns()
         try:
             made = source.make(index)
             case = made.case
             count_origin(self.statistics, made)
-            self.statistics.stage_ns[Stage.GENERATE] += process_time_ns() - start
+            self.statistics.stage_ns[Stage.GENERATE] += stage_clock_ns() - start
             verdict = pipeline.check(case)
         except (SettingsError, OSError, MemoryError):
             raise
@@ -182,6 +174,7 @@ class _Worker:
         if len(new):
             self.new_edges.append(NewEdges(index, tuple(new.tolist())))
         self.in_flight.end()
+        self.garbage.collect_if_due()
 
     def _take_sample(self, case: Case) -> None:
         """Keep a case now and then, for people to look at."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from time import process_time_ns
 from typing import Final
 
 import numpy as np
@@ -46,7 +45,7 @@ from fuzz.differential.diagnosis import mark_known
 from fuzz.differential.finding import Finding
 from fuzz.differential.open_inputs import open_inputs, undefined, undefined_rows
 from fuzz.differential.oracle import DEFAULT_FUEL, Oracle, OracleError, interpreter
-from fuzz.differential.stage import Stage
+from fuzz.differential.stage import Stage, stage_clock_ns
 from fuzz.differential.verdict import IsaRun, Verdict
 
 #: What an executor raises for code that it cannot execute, or would execute wrongly.
@@ -180,7 +179,7 @@ class Pipeline:
     def _begin(self, stage: Stage) -> int:
         if self.on_stage is not None:
             self.on_stage(stage)
-        return process_time_ns()
+        return stage_clock_ns()
 
     def _read(self, case: Case, injection: Injection, verdict: Verdict) -> Functions | None:
         start = self._begin(Stage.PRINT)
@@ -197,7 +196,7 @@ class Pipeline:
         except CompilerPanic as panic:
             verdict.findings.append(diagnosis.compiler_failure("", panic))
         finally:
-            verdict.stage_ns[Stage.READ] += process_time_ns() - printed
+            verdict.stage_ns[Stage.READ] += stage_clock_ns() - printed
         return None
 
     def _interpret(self, case: Case, verdict: Verdict) -> bool:
@@ -218,7 +217,7 @@ class Pipeline:
             verdict.rejected.append(f"oracle: {error}")
             return False
         finally:
-            verdict.stage_ns[Stage.INTERPRET] += process_time_ns() - start
+            verdict.stage_ns[Stage.INTERPRET] += stage_clock_ns() - start
         reasons = {
             f"open: {undefined(verdict.expected, row)}" for row in undefined_rows(verdict.expected)
         }
@@ -251,7 +250,7 @@ class Pipeline:
                 finding = diagnosis.compiler_failure(run.isa, error)
                 verdict.findings.append(mark_known(finding, case.functions))
         finally:
-            run.compile_ns = process_time_ns() - start
+            run.compile_ns = stage_clock_ns() - start
             verdict.stage_ns[Stage.COMPILE] += run.compile_ns
         return False
 
@@ -267,7 +266,7 @@ class Pipeline:
             verdict.rejected.append(f"{run.isa}: {str(error).removeprefix(f'{run.isa}: ')}")
         except diagnosis.COMPILER_FAILURES as error:  # raised for the driver that calls main
             verdict.findings.append(diagnosis.compiler_failure(run.isa, error))
-        run.emulate_ns = process_time_ns() - start
+        run.emulate_ns = stage_clock_ns() - start
         verdict.stage_ns[Stage.EMULATE] += run.emulate_ns
         if run.outcomes is not None:
             self._compare(case, run, code, verdict)
@@ -302,7 +301,7 @@ class Pipeline:
             finding = self._diagnose(case, run, code, verdict.expected)
             verdict.findings.append(mark_known(finding, case.functions))
         verdict.executions += case.inputs.count
-        verdict.stage_ns[Stage.COMPARE] += process_time_ns() - start
+        verdict.stage_ns[Stage.COMPARE] += stage_clock_ns() - start
 
     def _settled(
         self, case: Case, differences: list[Difference], verdict: Verdict
@@ -333,7 +332,7 @@ class Pipeline:
             verdict.findings.append(diagnosis.compiler_failure("", error))
             return
         finally:
-            verdict.stage_ns[Stage.CROSSCHECK] += process_time_ns() - start
+            verdict.stage_ns[Stage.CROSSCHECK] += stage_clock_ns() - start
         check.differences, check.open = self._settled(case, check.differences, verdict)
         verdict.second = check
         for faults, differences in check.known.items():

@@ -60,7 +60,7 @@ class Verdict:
         second: the second oracle's outcomes; None if it was not asked.
         executions: inputs that were executed on an ISA in a configuration and compared.
         hangs: inputs that the oracle did not finish. If one ran out of fuel, nothing is executed.
-        stage_ns: CPU time in nanoseconds, indexed by ``Stage``.
+        stage_ns: nanoseconds by ``stage_clock_ns``, indexed by ``Stage``.
     """
 
     findings: list[Finding] = field(default_factory=list)

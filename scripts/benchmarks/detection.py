@@ -16,9 +16,11 @@ from typing import Final, TypeAlias
 
 from backend.isa.registry import DEFAULT_ISAS
 from fuzz.campaign.case_source import CaseSource
+from fuzz.campaign.garbage_collection import GarbageCollection
 from fuzz.cases.case import Case
 from fuzz.cases.case_options import CaseOptions
 from fuzz.differential.pipeline import Pipeline
+from fuzz.differential.stage import stage_clock_ns
 from fuzz.differential.verdict import Verdict
 from fuzz.selfcheck.check import detected_bucket
 from fuzz.selfcheck.registry import Fault, all_faults
@@ -107,10 +109,33 @@ class Detection:
     bucket: str = ""
 
 
+def _now() -> tuple[int, int]:
+    """Return the time by the clocks of CPU time and of the stages."""
+    return process_time_ns(), stage_clock_ns()
+
+
+def _spent_ns(verdict: Verdict, began: tuple[int, int]) -> int:
+    """Return the CPU time of the stages of a case that began at such a time."""
+    (cpu_ns, clock_ns), (cpu_before, clock_before) = _now(), began
+    share = (cpu_ns - cpu_before) / max(1, clock_ns - clock_before)
+    return round(share * sum(verdict.stage_ns))
+
+
 def detect(
     faults: Sequence[TimedFault], options: CaseOptions, seed: int, limit: float
 ) -> list[Detection]:
     """Run the cases of a seed until each fault is detected or has used up its CPU seconds."""
+    with GarbageCollection() as garbage:
+        return _detect(faults, options, seed, limit, garbage)
+
+
+def _detect(
+    faults: Sequence[TimedFault],
+    options: CaseOptions,
+    seed: int,
+    limit: float,
+    garbage: GarbageCollection,
+) -> list[Detection]:
     source, pipeline = CaseSource(options, seed), Pipeline(options.isas)
     pipeline.limit_seconds(_HANG_SECONDS)
     detections = [Detection(fault, seed) for fault in faults]
@@ -118,17 +143,21 @@ def detect(
     for index in count():
         if not pending:
             break
+        garbage.collect_if_due()
         if index % options.family == 0:
             source.case(index)  # fills caches, which would count against what is measured first
             source.forget()
         start = process_time_ns()
         case = source.case(index)
         generate_ns = process_time_ns() - start
+        began = _now()
         sound = pipeline.check(case)
+        sound_ns = _spent_ns(sound, began)
         fails_anyway = bool(detected_bucket(sound))
         for detection in pending:
+            began = _now()
             verdict = detection.fault.run(pipeline, case, seed, index)
-            spent_ns = generate_ns + sum((verdict or sound).stage_ns)
+            spent_ns = generate_ns + (sound_ns if verdict is None else _spent_ns(verdict, began))
             detection.cases += 1
             detection.seconds += spent_ns / 1e9
             if verdict is not None:

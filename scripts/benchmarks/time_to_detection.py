@@ -32,7 +32,6 @@ from typing import Any, Final
 
 import click
 
-from fuzz.campaign.worker import tune
 from fuzz.cases.case_options import INGREDIENTS, CaseOptions
 from fuzz.selfcheck.registry import all_faults
 from scripts.benchmarks.detection import GROUPS, Detection, detect, timed_faults
@@ -223,7 +222,6 @@ def main(
     """Measure the time to detection of injected faults."""
     names = _checked(_names(only), tuple(all_faults()))
     faults = timed_faults(_checked(_names(groups), GROUPS), names)
-    tune()
     columns = []
     combinations = _combinations(
         inputs, instructions, rules_share, siblings, configurations, without

@@ -6,7 +6,7 @@ import pytest
 
 from backend.cranelift.compiler import Target, compile_text
 from backend.emulator.executor import StackError
-from backend.emulator.guest_memory import STACK_TOP
+from backend.emulator.guest_memory import SLOTS, STACK_TOP
 from backend.isa.executors import executor_for
 from backend.isa.registry import ISAS
 from clif.function import AbiParam, Signature
@@ -273,10 +273,10 @@ def test_fresh_stack_is_garbage_before_every_batch(isa, depth):
     else:
         # mov x9, depth; sub x9, sp, x9; ldr x0, [x9]; str xzr, [x9]; ret
         code = arm(0xD2800009 | depth << 5, 0xCB2963E9, 0xF9400120, 0xF900013F, 0xD65F03C0)
-    count = 70  # two batches of at most 64
+    count = SLOTS + 6  # two batches
     got = values(run_code(isa, [Code("f", code)], signature([], [I64]), [[]] * count))
-    assert [n for n, value in enumerate(got) if value] == [0, 64]
-    assert all(got[n] >> 32 not in (0, 0xFFFFFFFF) for n in (0, 64))
+    assert [n for n, value in enumerate(got) if value] == [0, SLOTS]
+    assert all(got[n] >> 32 not in (0, 0xFFFFFFFF) for n in (0, SLOTS))
 
 
 @BOTH

@@ -117,6 +117,47 @@ def test_a_fault_where_cranelift_knows_no_trap_is_a_violation(isa):
     assert outcomes.traps == {}
 
 
+FAULT_AFTER_A_STORE = """
+function %f(i64, i64) -> i64 {
+block0(v0: i64, v1: i64):
+    v2 = load.i64 notrap v0
+    v3 = bnot v2
+    store notrap v3, v0
+    v4 = iadd v0, v1
+    v5 = iadd v4, v2
+    v6 = load.i64 notrap v5
+    return v6
+}"""
+
+
+@BOTH
+@pytest.mark.parametrize("slot", [0, 1])
+def test_a_violation_names_the_access_that_failed(isa, slot):
+    """The input is run again for that, with its memory as it was at first."""
+    distance = 40 if slot == 0 else -16 & ONES
+    rows = [[0, 8]] * slot + [[0, distance], [0, 8]]
+    outcomes = run_text(isa, FAULT_AFTER_A_STORE, rows, region=Region(0, bytes(32)))
+    address = int(executor_for(isa).regions.addresses[slot]) + (40 if slot == 0 else -16)
+    assert f" at {address:#x}, 8 bytes, pc %f+0x" in outcomes.details[slot]
+    assert outcomes.status.tolist().count(Status.RETURNED) == len(rows) - 1
+    assert outcomes.memory is not None
+    after = {outcomes.memory[row, :8].tobytes() for row in range(len(rows)) if row != slot}
+    assert after == {b"\xff" * 8}
+
+
+@BOTH
+def test_data_is_not_executed(isa):
+    """The memory of the case holds an instruction that would return."""
+    jump, back = {
+        "x86_64": (bytes.fromhex("ffe7"), b"\xc3"),  # jmp rdi; ret
+        "aarch64": (arm(0xD61F0000), arm(0xD65F03C0)),  # br x0; ret
+    }[isa]
+    region = Region(0, back.ljust(16, b"\0"))
+    outcomes = run_code(isa, [Code("f", jump)], signature([I64], []), [[0], [0]], region=region)
+    assert outcomes.status.tolist() == [Status.VIOLATED] * 2
+    assert all("FETCH" in detail for detail in outcomes.details.values())
+
+
 @BOTH
 def test_a_null_pointer_faults(isa):
     text = "function %f(i64) -> i64 {\nblock0(v0: i64):\n    v1 = load.i64 v0\n    return v1\n}"

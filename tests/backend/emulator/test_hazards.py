@@ -5,6 +5,7 @@ Those that concern single instructions are in ``test_emulator_faults``.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
 import time
@@ -12,11 +13,36 @@ import time
 import numpy as np
 import pytest
 from unicorn.arm64_const import UC_ARM64_REG_SP
-from unicorn.unicorn_const import UC_ARCH_ARM64, UC_MODE_ARM
+from unicorn.unicorn_const import (
+    UC_ARCH_ARM64,
+    UC_MEM_FETCH,
+    UC_MEM_READ,
+    UC_MEM_WRITE,
+    UC_MODE_ARM,
+    UC_PROT_EXEC,
+    UC_PROT_READ,
+    UC_PROT_WRITE,
+)
 from unicorn.x86_const import UC_CPU_X86_QEMU64, UC_X86_REG_RDI, UC_X86_REG_RIP, UC_X86_REG_RSP
 
+from backend.cranelift import _cranelift
 from backend.emulator.executor import Executor
-from backend.emulator.guest_memory import host_memory
+from backend.emulator.guest_memory import (
+    ARGUMENTS,
+    CONTROL,
+    DRIVERS,
+    EXIT,
+    LARGEST_STACK,
+    RESULTS,
+    RING,
+    STACK,
+    STACK_TOP,
+    STUBS,
+    TABLE_SIZE,
+    THUNKS,
+    host_memory,
+    watched_addresses,
+)
 from backend.emulator.unicorn_engine import Uc, UcError
 from backend.isa.executors import executor_for
 from backend.isa.registry import ISAS
@@ -238,3 +264,43 @@ def test_there_is_one_watchdog_for_all_engines():
         executor_for(isa)
     names = [thread.name for thread in threading.enumerate()]
     assert names.count("emulation watchdog") == 1
+
+
+class TlbEntry(ctypes.Structure):
+    """Unicorn's ``uc_tlb_entry``."""
+
+    _fields_ = (("page", ctypes.c_uint64), ("permissions", ctypes.c_int))
+
+
+@pytest.mark.parametrize(
+    ("access", "permissions"),
+    [
+        (UC_MEM_READ, UC_PROT_READ | UC_PROT_WRITE),
+        (UC_MEM_WRITE, UC_PROT_READ | UC_PROT_WRITE),
+        (UC_MEM_FETCH, UC_PROT_READ | UC_PROT_EXEC),
+    ],
+)
+def test_only_what_is_fetched_may_be_executed_according_to_the_tlb(access, permissions):
+    """Each store to a page that may be executed as well costs the emulator 30 ns."""
+    types = ctypes.c_void_p, ctypes.c_uint64, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p
+    fill = ctypes.CFUNCTYPE(ctypes.c_bool, *types)(_cranelift.tlb_fill_callback())
+    entry = TlbEntry()
+    assert fill(None, 0x7000, access, ctypes.addressof(entry), None)
+    assert (entry.page, entry.permissions) == (0x7000, permissions)
+
+
+@BOTH
+def test_stores_to_data_are_not_watched_and_code_is(isa):
+    """A hook for an address makes every store there slow, and translating code there fast."""
+
+    def watched(address: int) -> bool:
+        return any(first <= address <= last for first, last in watched_addresses())
+
+    executor = executor_for(isa)
+    text = "function %f(i64) {\nblock0(v0: i64):\n    return\n}"
+    run_text(isa, text, [[0]], region=Region(0, bytes(16)))
+    data = [CONTROL, ARGUMENTS, RESULTS + TABLE_SIZE - 1, STACK, STACK_TOP - 1]
+    data += executor.regions.addresses.tolist()
+    assert not [address for address in data if watched(address)]
+    below_the_stack = STACK_TOP - LARGEST_STACK, STACK - 1
+    assert all(map(watched, (THUNKS, DRIVERS, RING, STUBS, EXIT, 0, *below_the_stack)))

@@ -1,0 +1,67 @@
+"""The tables of arguments and results, and that they are made once for a case."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from backend.emulator.guest_memory import garbage
+from backend.emulator.tables import VALUE, ArgumentTables, columns
+from clif.outcome import Inputs, Region, words_from_ints
+from clif.types import I8, I64, I128
+
+TYPES = (I8, I64, I128)
+ROWS = [(1, 2, 3), (0xFF, 1 << 63, 1 << 127), (7, 8, 9)]
+ADDRESSES = np.array([0x1000, 0x2000, 0x3000], np.uint64)
+
+
+def inputs(region: Region | None = None) -> Inputs:
+    of_types = zip(TYPES, zip(*ROWS, strict=True), strict=True)
+    return Inputs(len(ROWS), [words_from_ints(type_, values) for type_, values in of_types], region)
+
+
+def row(table: np.ndarray, number: int) -> bytes:
+    size = VALUE * len(TYPES)
+    return table[size * number : size * (number + 1)].tobytes()
+
+
+def test_a_row_has_sixteen_bytes_for_each_value_and_garbage_where_it_is_shorter():
+    table = ArgumentTables().make(TYPES, inputs(), slice(0, 3), None)
+    noise = garbage(seed=1, size=len(table)).tobytes()
+    expected = b"\xff" + noise[49:64] + bytes(7) + b"\x80" + noise[72:80] + bytes(15) + b"\x80"
+    assert len(table) == 3 * 48
+    assert row(table, 1) == expected
+
+
+def test_rows_are_those_inputs_in_that_order():
+    tables, given = ArgumentTables(), inputs()
+    several = tables.make(TYPES, given, np.array([2, 0]), None)
+    assert (row(several, 0)[0], row(several, 1)[0]) == (7, 1)
+    later = tables.make(TYPES, given, slice(1, 3), None)
+    assert (row(later, 0)[0], row(later, 1)[0]) == (0xFF, 7)
+
+
+def test_the_region_s_parameter_holds_its_addresses():
+    table = ArgumentTables().make(TYPES, inputs(Region(1, bytes(16))), slice(0, 2), ADDRESSES)
+    values = [int.from_bytes(row(table, n)[16:24], "little") for n in range(2)]
+    assert values == [0x1000, 0x2000]
+
+
+@pytest.mark.parametrize("other", ["inputs", "rows", "addresses"])
+def test_a_table_is_made_again_only_for_something_else(other):
+    tables, given = ArgumentTables(), inputs(Region(1, bytes(16)))
+    first = tables.make(TYPES, given, slice(0, 2), ADDRESSES)
+    assert tables.make(TYPES, given, slice(0, 2), ADDRESSES.copy()) is first
+    changed = tables.make(
+        TYPES,
+        inputs(Region(1, bytes(16))) if other == "inputs" else given,
+        slice(1, 3) if other == "rows" else slice(0, 2),
+        ADDRESSES + np.uint64(64 * (other == "addresses")),
+    )
+    assert changed is not first
+
+
+def test_columns_are_views_of_a_table():
+    table = np.zeros(2 * 3 * VALUE, np.uint8)
+    columns(table, TYPES, 2)[2][1] = 5, 6
+    assert table[80:96].tobytes() == (6 << 64 | 5).to_bytes(16, "little")
