@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ctypes
+import multiprocessing
 import os
 import resource
 import signal
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 _PAGE = resource.getpagesize()
 _PR_SET_PDEATHSIG = 1
+_CPU_CLOCK = 2
 #: The exit code of a process that ran out of memory, the same as libFuzzer's.
 EXIT_OUT_OF_MEMORY = 71
 
@@ -23,6 +27,21 @@ def die_with_parent() -> None:
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def cpu_seconds() -> float:
+    """Return the CPU time of this process and of its children, also of those that are running.
+
+    Elsewhere than on Linux children count once they have ended.
+    """
+    usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    seconds = sum(usage.ru_utime + usage.ru_stime for usage in usages)
+    if sys.platform == "linux":
+        for child in multiprocessing.active_children():
+            with suppress(OSError):  # it has just ended
+                # The number of another process's CPU clock, as clock_getcpuclockid(3) makes it.
+                seconds += time.clock_gettime((~(child.pid or 0) << 3) | _CPU_CLOCK)
+    return seconds
 
 
 def limit_memory(mebibytes: int) -> None:

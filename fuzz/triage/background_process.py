@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from backend.isa.registry import DEFAULT_ISAS, ISAS
-from fuzz.campaign.process_limits import die_with_parent
+from fuzz.campaign.process_limits import cpu_seconds, die_with_parent
 from fuzz.cases.case import Case
 from fuzz.cases.casefile import CaseFileError, read_case
 from fuzz.differential.failure_signature import FailureSignature
@@ -34,11 +34,11 @@ from fuzz.triage.minimized_files import (
     save_minimized,
 )
 
-#: Seconds of work before the pace is kept: enough for a first finding.
+#: CPU seconds before the pace is kept: enough for a first finding.
 _GRACE_SECONDS: Final = 5.0
 #: How long one case may run by the clock: long, since this process has to wait for the CPU.
 _CASE_SECONDS: Final = 60.0
-#: Seconds of work after which a finding is given up.
+#: CPU seconds after which a finding is given up.
 _FINDING_SECONDS: Final = 120.0
 _NAP_SECONDS: Final = 0.1
 #: Added to the campaign's niceness. Not more: beside workers on every core, a process of the lowest
@@ -73,12 +73,11 @@ def serve(
 
 
 class Pace:
-    """Keeps the work of this process to a share of the time, by sleeping.
-
-    Time counts as work although another process may have the CPU: what is used is less.
+    """Keeps the CPU time of this process and its children to a share of the time, by sleeping.
 
     Args:
         connection: where ``NO_PACE`` may come from.
+        cpu: returns the CPU time so far.
     """
 
     def __init__(
@@ -86,20 +85,22 @@ class Pace:
         share: float,
         connection: Connection,
         *,
+        cpu: Callable[[], float] = cpu_seconds,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.share = share
         self._connection = connection
+        self._cpu = cpu
         self._clock = clock
         self._sleep = sleep
         self._began = clock()
-        self._slept = 0.0
+        self._cpu_at_beginning = cpu()
 
     @property
     def worked(self) -> float:
-        """Seconds of work so far."""
-        return self._clock() - self._began - self._slept
+        """CPU seconds so far."""
+        return self._cpu() - self._cpu_at_beginning
 
     def keep(self) -> None:
         """Sleep until there may be more work."""
@@ -108,26 +109,14 @@ class Pace:
                 if self._connection.recv() == NO_PACE:
                     self.share = 1.0
                 continue
-            self.rest(_NAP_SECONDS)
-
-    def rest(self, seconds: float) -> None:
-        """Sleep, which is no work."""
-        before = self._clock()
-        self._sleep(seconds)
-        self._slept += self._clock() - before
-
-    def wait(self) -> None:
-        """Wait for a message, which is no work."""
-        before = self._clock()
-        self._connection.poll(None)
-        self._slept += self._clock() - before
+            self._sleep(_NAP_SECONDS)
 
 
 class _PacedTest:
     """An interestingness test that keeps the pace before each case, and gives up in the end.
 
     Args:
-        until: seconds of work after which it gives up.
+        until: CPU seconds after which it gives up.
     """
 
     def __init__(self, test: InterestingnessTest, pace: Pace, until: float) -> None:
@@ -173,7 +162,6 @@ class _Server:
     def run(self) -> None:
         self.connection.send(Idle())
         while True:
-            self.pace.wait()
             message = self.connection.recv()
             if message == NO_PACE:
                 self.pace.share = 1.0

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import multiprocessing
 import os
+import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from multiprocessing import Pipe
@@ -15,6 +18,7 @@ import pytest
 from fuzz.campaign.in_flight import InFlightSlot
 from fuzz.campaign.local_workers import LocalWorkers
 from fuzz.campaign.plan import Assignment, CampaignPlan
+from fuzz.campaign.process_limits import cpu_seconds
 from fuzz.campaign.result import CampaignResult, FindingSummary
 from fuzz.campaign.supervisor import Supervisor
 from fuzz.campaign.worker_process import start_worker
@@ -100,33 +104,76 @@ def test_a_process_that_dies_time_and_again_is_given_up(tmp_path: Path) -> None:
 
 @dataclass
 class Clock:
-    """A clock that is set by hand; sleeping moves it on."""
+    """A clock and the CPU time, both set by hand; sleeping moves the clock on."""
 
     now: float = 0.0
-    naps: list[float] = field(default_factory=list)
+    cpu: float = 0.0
+    naps: int = 0
 
     def __call__(self) -> float:
         return self.now
 
     def sleep(self, seconds: float) -> None:
-        self.naps.append(seconds)
+        self.naps += 1
         self.now += seconds
+
+    def work(self, cpu: float, others: float = 0.0) -> None:
+        """Use the CPU, while others have it for some seconds, too."""
+        self.cpu += cpu
+        self.now += cpu + others
+
+
+def paced(connection: Connection, clock: Clock) -> Pace:
+    return Pace(0.1, connection, cpu=lambda: clock.cpu, clock=clock, sleep=clock.sleep)
 
 
 def test_work_is_a_tenth_of_the_time() -> None:
     clock = Clock()
     ours, theirs = Pipe()
-    pace = Pace(0.1, theirs, clock=clock, sleep=clock.sleep)
+    pace = paced(theirs, clock)
     for _ in range(1000):
         pace.keep()
-        clock.now += 0.5
-    assert 0.99 < pace.worked / (5 + 0.1 * clock.now) < 1.01
+        clock.work(0.5)
+    assert 0.99 < clock.cpu / (5 + 0.1 * clock.now) < 1.01
     ours.send(NO_PACE)
     pace.keep()
-    naps, before = len(clock.naps), clock.now
-    clock.now += 100
+    naps = clock.naps
+    clock.work(100)
     pace.keep()
-    assert (len(clock.naps), clock.now) == (naps, before + 100)
+    assert clock.naps == naps
+
+
+def test_waiting_for_the_cpu_is_no_work() -> None:
+    clock = Clock()
+    _, theirs = Pipe()
+    pace = paced(theirs, clock)
+    for _ in range(1000):
+        pace.keep()
+        clock.work(0.5, others=9.5)
+    assert clock.naps == 0
+
+
+def burn(connection: Connection) -> None:
+    """Use the CPU for a second, then wait to be ended."""
+    while time.process_time() < 1.0:
+        pass
+    connection.send(None)
+    connection.recv()
+
+
+def test_cpu_time_of_children_counts_while_they_run_and_afterwards() -> None:
+    before = cpu_seconds()
+    ours, theirs = Pipe()
+    child = multiprocessing.get_context("spawn").Process(target=burn, args=(theirs,))
+    child.start()
+    ours.recv()
+    running = cpu_seconds() - before
+    ours.send(None)
+    child.join()
+    ended = cpu_seconds() - before
+    assert ended >= 1.0
+    if sys.platform == "linux":
+        assert 1.0 <= running <= ended + 0.1
 
 
 # --- a campaign with faults ---
