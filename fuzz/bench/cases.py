@@ -11,7 +11,7 @@ from fuzz.campaign.case_source import CaseSource
 from fuzz.campaign.counters import count_case
 from fuzz.campaign.garbage_collection import GarbageCollection
 from fuzz.campaign.statistics import Statistics
-from fuzz.cases.case_options import CaseOptions
+from fuzz.cases.case_options import CAMPAIGN_OPTIONS, CaseOptions
 from fuzz.differential.pipeline import Pipeline
 from fuzz.differential.stage import Stage, stage_clock_ns
 
@@ -97,7 +97,7 @@ def cost(size: int, statistics: Statistics) -> CaseCost:
 
 def default_cost(seed: int, seconds: float) -> CaseCost:
     """Measure cases with the default options."""
-    options = CaseOptions()
+    options = CAMPAIGN_OPTIONS
     return cost(options.instructions, run_cases(options, seed, seconds))
 
 

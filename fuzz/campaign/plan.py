@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from fuzz.cases.case_options import CaseOptions
+from fuzz.cases.case_options import CAMPAIGN_OPTIONS, CaseOptions
 
 #: The oracles of ``fuzz.differential.oracle``. With ``both``, the project's own interpreter is the
 #: reference, and Cranelift's interpreter is compared with it like a compiled program.
@@ -32,7 +32,7 @@ class CampaignPlan:
         memory_mb: by how many mebibytes a worker's address space may grow for its cases.
     """
 
-    options: CaseOptions = field(default_factory=CaseOptions)
+    options: CaseOptions = CAMPAIGN_OPTIONS
     seed: int = 0
     cases: int | None = None
     seconds: float | None = None

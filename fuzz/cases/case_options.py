@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from enum import Enum
+from typing import Final
 
 from backend.isa.registry import DEFAULT_ISAS
 from fuzz.cases.seed_cases import NO_SEEDS, SeedCases
@@ -26,7 +27,9 @@ class Source(Enum):
 
 @dataclass(frozen=True, slots=True)
 class CaseOptions:
-    """What a user may ask of the cases. Commands and the generator take their defaults from here.
+    """What a user may ask of the cases.
+
+    The defaults are those of the generator; commands take theirs from ``CAMPAIGN_OPTIONS``.
 
     Attributes:
         isas: ISAs that cases are compiled for.
@@ -61,6 +64,11 @@ class CaseOptions:
         """How many consecutive cases have the same structure."""
         return 1 if self.source is Source.RULES else 1 + self.siblings
 
+
+#: What a campaign has unless its user says otherwise. More inputs and a second configuration cost
+#: little beside making a case, but would only be in the way elsewhere: docs/measurements.md has how
+#: soon faults are detected with others.
+CAMPAIGN_OPTIONS: Final = CaseOptions(inputs=128, configurations=2)
 
 #: The names of the fields of ``CaseOptions``.
 CASE_FIELDS = frozenset(field.name for field in fields(CaseOptions))

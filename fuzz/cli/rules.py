@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import secrets
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from fuzz.campaign.plan import CampaignPlan
-from fuzz.cases.case_options import CaseOptions, Source
+from fuzz.cases.case_options import CAMPAIGN_OPTIONS, Source
 from fuzz.cli.errors import EXIT_CLEAN, EXIT_FINDINGS, BadInput
 from fuzz.cli.files import warn_about_cache
 from fuzz.cli.options import (
@@ -93,7 +94,11 @@ def command(
         counts = _counts_of_run(run_file)
     elif run_here:
         plan = CampaignPlan(
-            CaseOptions(isas, source=Source.RULES if sweep else Source.GENERATOR),
+            replace(
+                CAMPAIGN_OPTIONS,
+                isas=isas,
+                source=Source.RULES if sweep else Source.GENERATOR,
+            ),
             seed=secrets.randbits(32) if seed is None else seed,
             cases=cases,
             seconds=seconds,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cache
 from itertools import accumulate
@@ -127,6 +127,8 @@ class _MutationRun:
         self.choices = choices
         self.weights = tuple(accumulate(choice.weight for choice in choices))
         self.other = None if other is None else AnalysedCase(other)
+        # What is lowered in the case's other configurations may not be after a mutation.
+        case = replace(case, alternatives=())
         self.mutant = Mutant(copy_case(case))
         for function in self.mutant.case.functions:
             remove_unreachable(function)

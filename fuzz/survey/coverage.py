@@ -66,7 +66,7 @@ class Measurement:
     Attributes:
         covered: one flag per edge.
         compiled: how many functions of files compiled, counted for each target; for generated
-            cases, how many cases compiled, counted for each ISA.
+            cases, how many cases compiled, counted for each ISA and configuration.
         failed: how many did not compile, by reason.
         examples: by reason, where it occurred first.
         curve: for generated cases; empty for files.
@@ -207,13 +207,14 @@ def _measure_case(case: Case, isas: Sequence[str], found: Measurement) -> None:
     except (ReadError, CompilerPanic) as error:
         found.note(_reason("read", error), case.origin)
         return
-    for isa in filter(case.is_for, isas):
-        target = target_of(case, isa)
-        try:
-            target.compile(functions, chaos=case.chaos)
-            found.compiled += 1
-        except (CompileError, CompilerPanic, VerifierError) as error:
-            found.note(_reason(isa, error), case.origin)
+    for configured in case.configurations():
+        for isa in filter(case.is_for, isas):
+            target = target_of(configured, isa)
+            try:
+                target.compile(functions, chaos=configured.chaos)
+                found.compiled += 1
+            except (CompileError, CompilerPanic, VerifierError) as error:
+                found.note(_reason(isa, error), configured.origin)
 
 
 def _point(seconds: float, cases: int, covered: NDArray[np.bool_]) -> CoveragePoint:

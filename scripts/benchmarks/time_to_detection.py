@@ -32,7 +32,7 @@ from typing import Any, Final
 
 import click
 
-from fuzz.cases.case_options import INGREDIENTS, CaseOptions
+from fuzz.cases.case_options import CAMPAIGN_OPTIONS, INGREDIENTS, CaseOptions
 from fuzz.selfcheck.registry import all_faults
 from scripts.benchmarks.detection import GROUPS, Detection, detect, timed_faults
 
@@ -171,7 +171,7 @@ def _combinations(
     for values in product(*axes.values()):
         chosen = dict(zip(axes, values, strict=True))
         words = [f"{name} {_text(chosen[name])}" for name in axes if len(axes[name]) > 1]
-        found[", ".join(words) or "default"] = replace(CaseOptions(), **chosen)
+        found[", ".join(words) or "default"] = replace(CAMPAIGN_OPTIONS, **chosen)
     return found
 
 
@@ -179,7 +179,7 @@ def _text(value: object) -> str:
     return (",".join(sorted(value)) or "nothing") if isinstance(value, frozenset) else str(value)
 
 
-_DEFAULTS: Final = CaseOptions()
+_DEFAULTS: Final = CAMPAIGN_OPTIONS
 
 
 @click.command()

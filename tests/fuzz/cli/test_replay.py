@@ -234,21 +234,29 @@ def test_code_that_no_emulated_cpu_runs(command: Command, tmp_path: Path) -> Non
 
 
 def test_the_case_of_a_seed(command: Command) -> None:
-    output = command("fmt", "7:12", "--inputs", 3)
+    output = command("fmt", "7:12", "--inputs", 3, "--configurations", 1)
     assert output.code == 0
     case = read_case(output.out).case
     assert case.origin == "seed 7 case 12"
     assert case.inputs.count == 3
-    assert command("fmt", "7:12", "--inputs", 3).out == output.out
+    assert command("fmt", "7:12", "--inputs", 3, "--configurations", 1).out == output.out
     assert command("fmt", "7:0").out == command("fmt", "7").out != output.out
 
 
 def test_what_fmt_prints_replays(command: Command, tmp_path: Path) -> None:
     for index in range(4):
-        text = command("fmt", f"1:{index}", "--inputs", 4).out
+        text = command("fmt", f"1:{index}", "--inputs", 4, "--configurations", 1).out
         output = command("replay", write(tmp_path, text))
         assert (output.code, output.err) == (0, "")
         assert re.search(r"interp +agrees with the file", output.out)
+
+
+def test_configurations_are_replayed_one_after_the_other(command: Command, tmp_path: Path) -> None:
+    text = command("fmt", "1:0", "--inputs", 2, "--configurations", 2).out
+    output = command("replay", write(tmp_path, text))
+    assert output.code == 0
+    for number in (1, 2):
+        assert f"2 inputs, seed 1 case 0, configuration {number} of 2" in output.out
 
 
 def test_fmt_of_a_file_is_canonical(command: Command, tmp_path: Path) -> None:
@@ -261,8 +269,8 @@ def test_fmt_of_a_file_is_canonical(command: Command, tmp_path: Path) -> None:
 def test_fmt_as_a_filetest_replays_without_a_region(command: Command, tmp_path: Path) -> None:
     regions = 0
     for index in range(8):
-        plain = read_case(command("fmt", f"2:{index}", "--inputs", 4).out)
-        text = command("fmt", f"2:{index}", "--inputs", 4, "--filetest").out
+        plain = read_case(command("fmt", f"2:{index}", "--inputs", 4, "--configurations", 1).out)
+        text = command("fmt", f"2:{index}", "--inputs", 4, "--configurations", 1, "--filetest").out
         found = read_case(text)
         assert found.case.inputs.region is None
         assert "; run:" in text

@@ -17,7 +17,7 @@ from fuzz.cases.casefile import read_case
 from fuzz.mutate import MUTATIONS, RollbackReason
 from tests.fuzz.command import Command
 
-SMALL = ("--inputs", 2, "--instructions", 8)
+SMALL = ("--inputs", 2, "--instructions", 8, "--configurations", 1)
 NAMES = {
     "cases",
     "compilations",
