@@ -13,14 +13,14 @@ struct Difference {
     cfg: &'static str,
     /// A file of `cranelift-codegen`.
     file: &'static str,
-    /// The text is looked for between this one and the next semicolon.
+    /// The text is looked for between this one and the next semicolon. It may be empty.
     within: &'static str,
     text: &'static str,
     /// What holds where the sources are not found: that of the pinned release.
     pinned: bool,
 }
 
-const DIFFERENCES: [Difference; 2] = [
+const DIFFERENCES: [Difference; 4] = [
     // 0.135: whoever compiles lends the register allocator its memory.
     Difference {
         cfg: "lent_regalloc_context",
@@ -29,12 +29,27 @@ const DIFFERENCES: [Difference; 2] = [
         text: "regalloc2::Ctx",
         pinned: true,
     },
-    // 0.137: relocations have one type, before and after a function is finished.
+    // 0.137: relocations, source locations and the alignment have one type each, before and after a
+    // function is finished.
     Difference {
         cfg: "finalized_relocations",
         file: "src/lib.rs",
         within: "pub use crate::machinst::buffer::",
         text: "FinalizedRelocTarget",
+        pinned: true,
+    },
+    Difference {
+        cfg: "finalized_source_locations",
+        file: "src/machinst/buffer.rs",
+        within: "pub struct MachSrcLoc",
+        text: "pub loc: T::",
+        pinned: true,
+    },
+    Difference {
+        cfg: "finalized_alignment",
+        file: "src/machinst/buffer.rs",
+        within: "pub alignment: u32",
+        text: "",
         pinned: true,
     },
 ];

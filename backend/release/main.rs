@@ -184,9 +184,14 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-#[cfg(function_alignment)]
+#[cfg(all(function_alignment, finalized_alignment))]
 fn alignment(code: &CompiledCode) -> u32 {
     code.buffer.alignment
+}
+
+#[cfg(all(function_alignment, not(finalized_alignment)))]
+fn alignment(code: &CompiledCode) -> u32 {
+    code.buffer.min_alignment
 }
 
 #[cfg(not(function_alignment))]
@@ -201,7 +206,10 @@ fn relocations(code: &CompiledCode, function: &Function) -> Vec<Value> {
             #[cfg(relocation_targets)]
             let target = match &relocation.target {
                 RelocTarget::ExternalName(name) => target_name(name, function),
+                #[cfg(finalized_relocations)]
                 RelocTarget::Func(offset) => format!("func+{offset}"),
+                #[cfg(not(finalized_relocations))]
+                RelocTarget::Label(label) => format!("func+{}", label.as_offset()),
             };
             #[cfg(not(relocation_targets))]
             let target = target_name(&relocation.name, function);

@@ -5,7 +5,7 @@ use crate::errors::{self, Failure};
 use crate::isa::TargetIsa;
 use crate::panics;
 use crate::reader;
-use crate::shims::{self, RelocTarget};
+use crate::shims::{self, Referent};
 use crate::timing::{self, Phase};
 use arbitrary::{Arbitrary, Unstructured};
 use cranelift_codegen::binemit::CodeOffset;
@@ -200,11 +200,7 @@ impl Compiled {
     /// by start; what Cranelift added by itself is in none.
     #[getter]
     fn source_locations(&self) -> Vec<(CodeOffset, CodeOffset, u32)> {
-        let locations = self.code.buffer.get_srclocs_sorted().iter();
-        locations
-            .filter(|at| !at.loc.is_default())
-            .map(|at| (at.start, at.end, at.loc.bits()))
-            .collect()
+        shims::source_locations(&self.code)
     }
 
     /// Offsets at which blocks start, in the order of the code. Jump tables and constants lie outside
@@ -235,7 +231,7 @@ impl Compiled {
 
     #[getter]
     fn alignment(&self) -> u32 {
-        self.code.buffer.alignment
+        shims::alignment(&self.code)
     }
 
     #[getter]
@@ -385,9 +381,9 @@ fn relocations(code: &CompiledCode, function: &Function) -> Vec<(CodeOffset, Str
     let relocations = code.buffer.relocs().iter();
     relocations
         .map(|relocation| {
-            let target = match &relocation.target {
-                RelocTarget::ExternalName(external) => target_name(external, function),
-                RelocTarget::Func(offset) => format!("func+{offset}"),
+            let target = match shims::referent(&relocation.target) {
+                Referent::Name(external) => target_name(external, function),
+                Referent::Offset(offset) => format!("func+{offset}"),
             };
             (
                 relocation.offset,

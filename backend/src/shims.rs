@@ -1,9 +1,10 @@
 //! What differs between the versions of Cranelift that the extension builds with, and nothing else.
 //! `backend/build/cranelift_sources.rs` finds out which `cfg`s hold.
 
+use cranelift_codegen::binemit::CodeOffset;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::dominator_tree::DominatorTree;
-use cranelift_codegen::ir::Function;
+use cranelift_codegen::ir::{ExternalName, Function};
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::{CodegenResult, CompiledCode};
 #[cfg(lent_regalloc_context)]
@@ -15,6 +16,45 @@ use std::cell::RefCell;
 pub use cranelift_codegen::FinalizedRelocTarget as RelocTarget;
 #[cfg(not(finalized_relocations))]
 pub use cranelift_codegen::RelocTarget;
+
+/// What a relocation refers to: a name outside of the function, or an offset within it.
+pub enum Referent<'a> {
+    Name(&'a ExternalName),
+    Offset(CodeOffset),
+}
+
+pub fn referent(target: &RelocTarget) -> Referent<'_> {
+    match target {
+        RelocTarget::ExternalName(name) => Referent::Name(name),
+        #[cfg(finalized_relocations)]
+        RelocTarget::Func(offset) => Referent::Offset(*offset),
+        #[cfg(not(finalized_relocations))]
+        RelocTarget::Label(label) => Referent::Offset(label.as_offset()),
+    }
+}
+
+/// The source locations of a function's code, `(start, end, location)`; what Cranelift added by
+/// itself has none.
+pub fn source_locations(code: &CompiledCode) -> Vec<(CodeOffset, CodeOffset, u32)> {
+    let places = code.buffer.get_srclocs_sorted().iter();
+    places
+        .filter_map(|at| {
+            #[cfg(finalized_source_locations)]
+            let location = at.loc;
+            #[cfg(not(finalized_source_locations))]
+            let location = at.loc.as_abs();
+            (!location.is_default()).then(|| (at.start, at.end, location.bits()))
+        })
+        .collect()
+}
+
+pub fn alignment(code: &CompiledCode) -> u32 {
+    #[cfg(finalized_alignment)]
+    let alignment = code.buffer.alignment;
+    #[cfg(not(finalized_alignment))]
+    let alignment = code.buffer.min_alignment;
+    alignment
+}
 
 /// Lowers an optimised function to machine code.
 pub fn compile_function(
