@@ -212,6 +212,7 @@ class FindingPage:
         agreeing: executors that agree with the interpreter on all inputs that they ran.
         outlier: the one executor that all others disagree with; empty if there is none.
         attribution: which part is at fault, as lines; empty if it was not tried.
+        suspects: ISLE rules that fire here, and not ``compared_with``.
         local_tree: the name of the Cranelift under test if it is no published release.
         problem: why the finding could not be run again; empty if it was.
         fails: whether it failed as its file records, if it was run again.
@@ -238,6 +239,8 @@ class FindingPage:
     agreeing: tuple[str, ...] = ()
     outlier: str = ""
     attribution: tuple[str, ...] = ()
+    suspects: tuple[str, ...] = ()
+    compared_with: str = ""
     versions: tuple[Fact, ...] = ()
     commands: tuple[ShellCommand, ...] = ()
     local_tree: str = ""

@@ -44,6 +44,7 @@ _SHOWN_ELSEWHERE: Final = (
 _UNRECORDED = "case"
 #: Kinds whose part at fault is known by their name; attribution looks at Cranelift alone.
 _NOT_CRANELIFT = frozenset({FindingKind.EMULATOR_FAULT.value, FindingKind.ORACLE_FAULT.value})
+_KINDS: Final = {kind.value: kind for kind in FindingKind}
 #: Failing inputs shown for each executor.
 _MOST_INPUTS = 3
 #: The most instructions of a case that attribution is tried on.
@@ -164,11 +165,8 @@ def _with_replay(page: FindingPage, case_file: CaseFile, isas: Sequence[str]) ->
     shown = [code for listing in listings for code in codes(listing)]
     big = [code for code in shown if code.size > _MOST_CODE]
     return replace(
-        page,
+        _with_attribution(page, case, isas),
         divergences=divergences,
-        attribution=(
-            _attribution(case, isas) if page.fails and page.kind not in _NOT_CRANELIFT else ()
-        ),
         codes=tuple(_marked(code, divergences) for code in shown if code not in big),
         left_out=tuple(f"%{code.function} on {code.isa}, {code.size} bytes" for code in big),
     )
@@ -222,15 +220,25 @@ def _says(found: Sequence[Finding], known: Sequence[str]) -> tuple[str, ...]:
     return tuple(line for line in lines if line.partition(": ")[2] not in known)
 
 
-def _attribution(case: Case, isas: Sequence[str]) -> tuple[str, ...]:
-    """Return the attribution as lines; empty for a big case, where it is slow and says little."""
+def _with_attribution(page: FindingPage, case: Case, isas: Sequence[str]) -> FindingPage:
+    """Return the page with the attribution; without for a big case, where it is slow and says
+    little."""
+    if not page.fails or page.kind in _NOT_CRANELIFT:
+        return page
     if sum(1 for f in case.functions for _ in f.instructions()) > _MOST_ATTRIBUTED:
-        return ()
+        return page
     run_case = PlainRunner()
-    failure = primary(failure_signatures(run_case(case, isas)))
+    found = failure_signatures(run_case(case, isas))
+    failure = primary(found, next(iter(page.isas), ""), _KINDS.get(page.kind))
     if failure is None:
-        return ()
-    return tuple(Attributor(run_case).attribute(case, failure).lines())
+        return page
+    attribution = Attributor(run_case).attribute(case, failure)
+    return replace(
+        page,
+        attribution=tuple(attribution.lines()),
+        suspects=tuple(map(str, attribution.rules)),
+        compared_with=attribution.neighbour,
+    )
 
 
 def _first_row(failed: Sequence[FailingInput], isa: str) -> int | None:

@@ -319,3 +319,27 @@ def test_a_campaign_as_markdown() -> None:
     text = campaign_markdown(replace(CAMPAIGN, buckets=(bucket(1, known=True),)))
     assert "| `bucket 1` | 1 | yes | `crash-1.clif` |" in text
     assert "- `heap_oob`: 5" in text
+
+
+def test_an_issue_names_suspected_rules_and_a_local_tree() -> None:
+    found = replace(
+        FINDING,
+        suspects=("x86_64: src/a.isle:7  (rule (lower (iadd x y))",),
+        compared_with="in any of 3 similar cases that pass",
+        local_tree="0.1.0 from mine, v1-2-gabc",
+    )
+    text = finding_markdown(found)
+    assert "this ISLE rule fires here, and not in any of 3 similar cases that pass.\n\n- `" in text
+    assert "src/a.isle:7" in text
+    assert "**Found in a local tree, Cranelift `0.1.0 from mine, v1-2-gabc`.**" in text
+    plain = finding_markdown(FINDING)
+    assert "A hint" not in plain
+    assert "local tree" not in plain
+
+
+def test_the_page_of_a_campaign_hints_at_rules() -> None:
+    bucket = BucketSummary(
+        "miscompile a", "miscompile", "x86_64", False, ("a.clif",), 1, rules=("src/a.isle:7",)
+    )
+    html = campaign_html(CampaignPage("folder", buckets=(bucket,)), lambda _: FINDING)
+    assert "Hint: the rule <code>src/a.isle:7</code> fires here" in html
