@@ -121,7 +121,8 @@ def reachable_functions(main: Function, others: Sequence[Function]) -> list[Func
 
     These are the functions that it, or one that it needs, calls or takes the address of.
     """
-    by_name = {function.name: function for function in others}
+    # A function that refers to its own name means itself, whatever other function has that name.
+    by_name = {function.name: function for function in others if function.name != main.name}
     reached: dict[str, Function] = {}
     todo = [main]
     while todo:

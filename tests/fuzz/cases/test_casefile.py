@@ -455,3 +455,19 @@ def test_configurations_of_a_generated_case_survive() -> None:
 def test_a_bad_configuration_is_refused_with_its_line(text: str) -> None:
     with pytest.raises(CaseFileError, match="line 2: configuration: "):
         read_cases(CONFIGURED.replace("opt_level=none regalloc_algorithm=single_pass", text, 1))
+
+
+def test_a_recursive_function_does_not_take_a_namesake_along() -> None:
+    text = """
+function u0:0(i8) system_v {
+    sig0 = (i8 uext) system_v
+    fn0 = u0:0 sig0
+block0(v0: i8):
+    call fn0(v0)
+    return
+}
+"""
+    for found in read_cases(text + text.replace("uext", "sext")):
+        assert len(found.case.functions) == 1
+        printed = print_case(found.case)
+        assert print_case(read_cases(printed)[0].case) == printed
