@@ -261,13 +261,17 @@ class Frame:
     # --- stack slots ---
 
     def _open_slots(self) -> None:
-        machine = self.machine
+        machine, layout = self.machine, self.machine.options.layout
         place = machine.stack_pointer
-        for slot in self.function.stack_slots:
-            place = (place - GUARD - slot.size) & -max(slot.align, 16)
+        slots = self.function.stack_slots
+        for slot in reversed(slots) if layout & 1 else slots:
+            guard = GUARD + 32 * layout
+            place = (place - guard - slot.size) & -max(slot.align, 16)
             _refuse_large(machine, machine.stack_top - place)
             contents = np.empty((machine.n, slot.size), np.uint8)
             contents.fill(machine.garbage)
+            if layout:  # no two bytes need be the same
+                contents += (np.arange(slot.size) * (2 * layout + 1) % 251).astype(np.uint8)
             self._slots[slot] = segment = Segment(place, contents)
             machine.memory.segments.append(segment)
         machine.stack_pointer = self.stack_pointer = place

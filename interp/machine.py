@@ -45,10 +45,13 @@ class Machine:
         self.everyone: Mask = np.ones(n, np.bool_)
         self.rows = np.arange(n)
         self.memory = Memory()
-        # Both halves of an address vary: a program may look at the upper half only.
-        near, far = (options.layout * 0x9E3779 & 0xFFFFFF) * 16, options.layout << 44
+        # All bits of an address vary: a program may look at any. So do distances between objects,
+        # and which of two lies above the other.
+        layout = options.layout
+        near = (layout * 0x9E3779B1 >> 2 & 0xFFFFFF) * 16
+        far = (layout * 0x5D2B3 & 0x7FFFF) << 28
         self.skew = near + far
-        self.garbage = (0xA5 + 29 * options.layout) & 0xFF
+        self.garbage = (0xA5 ^ (-(layout & 1) & 0xFF)) + 29 * (layout >> 1) & 0xFF
         self.stack_top = self.stack_pointer = STACK_TOP - near + far
         self.depth = 0
         self.too_deep = False

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from clif.function import Function, Value
+from clif.function import Function, Value, format_name
 from clif.outcome import Inputs, Outcomes, Region, Words, word_count, word_dtype
 from clif.types import Type
 from interp.calls import call
@@ -21,6 +21,7 @@ from interp.lanes import Lanes, from_words, to_words, uniform_address
 from interp.machine import Machine
 from interp.memory import Segment, region_base
 from interp.options import DEFAULT, LARGEST_DEPTH, USUAL_DEPTH, Counters, RunOptions
+from interp.registry import Unsupported
 
 #: Bytes of a thread's stack for ``LARGEST_DEPTH`` open calls.
 _DEEP_STACK: Final = 128 << 20
@@ -45,8 +46,12 @@ def run(
             first. Rows of inputs that did not execute its definition mean nothing.
 
     Raises:
-        Unsupported: the case needs an operation without meaning, or an undefined function.
+        Unsupported: the case needs an operation without meaning, or an undefined function, or a
+            function has no blocks.
     """
+    for each in functions:
+        if not each.blocks:
+            raise Unsupported("function", "", f"{format_name(each.name)} has no blocks")
     shallow = replace(options, depth=min(options.depth, USUAL_DEPTH))
     outcomes, too_deep = _run(functions, inputs, shallow, function, counters, trace)
     if not too_deep or shallow.depth == options.depth:

@@ -43,7 +43,7 @@ from fuzz.differential.agreement import outlier_on_all
 from fuzz.differential.crosscheck import CrossChecker
 from fuzz.differential.diagnosis import mark_known
 from fuzz.differential.finding import Finding
-from fuzz.differential.open_inputs import open_inputs, undefined, undefined_rows
+from fuzz.differential.open_inputs import settle, undefined, undefined_rows
 from fuzz.differential.oracle import DEFAULT_FUEL, Oracle, OracleError, interpreter
 from fuzz.differential.stage import Stage, stage_clock_ns
 from fuzz.differential.verdict import IsaRun, Verdict
@@ -306,21 +306,21 @@ class Pipeline:
     def _settled(
         self, case: Case, differences: list[Difference], verdict: Verdict
     ) -> tuple[list[Difference], dict[int, str]]:
-        """Sort out the inputs whose outcome CLIF leaves open.
+        """Take out of differences what CLIF leaves open.
 
         Returns:
-            The other differences, and the reasons by input.
+            What is left, and for each input of which nothing is the reason.
         """
-        left_open = open_inputs(
+        left, found = settle(
             case.functions,
             case.inputs,
-            [difference.input for difference in differences],
+            differences,
             canonical_nans=has_canonical_nans(case),
             fuel=self.fuel,
         )
-        reasons = {f"open: {reason}" for reason in left_open.values()}
+        reasons = {f"open: {reason}" for reason in found.values()}
         verdict.rejected += sorted(reasons.difference(verdict.rejected))
-        return [d for d in differences if d.input not in left_open], left_open
+        return left, found
 
     def _cross_check(self, case: Case, functions: Functions | None, verdict: Verdict) -> None:
         """Compare the two oracles, and name the outlier in every finding."""
@@ -359,7 +359,13 @@ class Pipeline:
             padded = self._outcomes(case, run, code, expected, guard_padding=True)
             differences = compare(expected, padded, canonical_nans=has_canonical_nans(case))
             before = {difference.input for difference in run.differences}
-            remaining = [d for d in differences if d.input in before]
+            remaining, _ = settle(
+                case.functions,
+                case.inputs,
+                [d for d in differences if d.input in before],
+                canonical_nans=has_canonical_nans(case),
+                fuel=self.fuel,
+            )
             if not remaining:
                 return diagnosis.emulator_fault(case, run.isa, suspects, run.differences)
             run.outcomes, run.differences = padded, remaining

@@ -19,7 +19,7 @@ from fuzz.cases.file_header import TargetSpec
 from fuzz.cases.literals import format_results
 from fuzz.cases.run_lines import Expectation
 from fuzz.differential.finding import Finding, FindingKind
-from fuzz.differential.open_inputs import open_inputs, undefined, undefined_rows
+from fuzz.differential.open_inputs import open_reason, undefined, undefined_rows
 from fuzz.differential.oracle import DEFAULT_FUEL, OracleError, interpreter
 from fuzz.differential.pipeline import Pipeline
 from fuzz.differential.verdict import IsaRun, Verdict
@@ -97,7 +97,7 @@ def _interpreted(filetest: Filetest, asked: ComparedInputs) -> list[CommandResul
         else:
             result = check_result(expectation, actual, exact_nans=canonical)
         if result.status is CommandStatus.FAILED:
-            result = _unless_open(case, row, result, canonical_nans=canonical)
+            result = _unless_open(case, row, expectation, actual, result, canonical_nans=canonical)
         found.append(result)
     return found
 
@@ -110,12 +110,24 @@ def _passed(actual: Observed, target: str = "") -> CommandResult:
 
 
 def _unless_open(
-    case: Case, row: int, result: CommandResult, *, canonical_nans: bool
+    case: Case,
+    row: int,
+    expectation: Expectation | None,
+    actual: Observed,
+    result: CommandResult,
+    *,
+    canonical_nans: bool,
 ) -> CommandResult:
-    reasons = open_inputs(
-        case.functions, case.inputs, [row], canonical_nans=canonical_nans, fuel=DEFAULT_FUEL
+    reason = open_reason(
+        case.functions,
+        case.inputs,
+        row,
+        expectation,
+        actual,
+        canonical_nans=canonical_nans,
+        fuel=DEFAULT_FUEL,
     )
-    return skipped(f"open: {reasons[row]}") if reasons else result
+    return skipped(f"open: {reason}") if reason else result
 
 
 def _on_target(

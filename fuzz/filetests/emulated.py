@@ -34,7 +34,7 @@ from fuzz.filetests.filetest import (
     Translation,
     inputs_of,
     involved,
-    open_reason,
+    open_outcome,
     undefined_names,
 )
 from fuzz.filetests.known import known_refusal, known_wrong_code, misguided_reason
@@ -201,7 +201,7 @@ def _emulate(
             canonical = CANONICAL in spec.settings
             excuse = (
                 _excuse(filetest, functions, isa, code, actual)
-                or open_reason(functions, command, canonical_nans=canonical)
+                or open_outcome(functions, command, actual, canonical_nans=canonical)
                 or misguided_reason(functions, command, actual, canonical_nans=canonical)
             )
             known = known_wrong_code(functions, isa, dict(spec.settings), dict(spec.flags))

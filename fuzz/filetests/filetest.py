@@ -43,7 +43,7 @@ from fuzz.cases.run_lines import (
     name_hint,
     split_line,
 )
-from fuzz.differential.open_inputs import open_inputs
+from fuzz.differential.open_inputs import open_reason
 from fuzz.differential.oracle import DEFAULT_FUEL
 
 NotCompiled = VerifierError | CompileError | CompilerPanic | CompileTimeoutError
@@ -220,22 +220,28 @@ def inputs_of(function: Function, commands: Sequence[FiletestCommand]) -> Inputs
     return Inputs(len(commands), args)
 
 
-def open_reason(
-    functions: Sequence[Function], command: FiletestCommand, *, canonical_nans: bool
+def open_outcome(
+    functions: Sequence[Function],
+    command: FiletestCommand,
+    actual: Observed,
+    *,
+    canonical_nans: bool,
 ) -> str:
-    """Return why CLIF leaves the outcome of a command open; empty if it does not.
+    """Return why an outcome that is not as a command expects may be right; empty if it may not.
 
     Args:
         functions: the function that the command calls, and those that it needs.
     """
-    found = open_inputs(
+    reason = open_reason(
         functions,
         inputs_of(functions[0], [command]),
-        [0],
+        0,
+        command.expectation,
+        actual,
         canonical_nans=canonical_nans,
         fuel=DEFAULT_FUEL,
     )
-    return "".join(f"open: {reason}" for reason in found.values())
+    return f"open: {reason}" if reason else ""
 
 
 def involved(filetest: Filetest, name: str) -> list[Function]:

@@ -12,7 +12,7 @@ from fuzz.filetests.filetest import (
     FiletestCommand,
     inputs_of,
     involved,
-    open_reason,
+    open_outcome,
     undefined_names,
 )
 from fuzz.filetests.known import misguided_reason
@@ -60,7 +60,7 @@ def interpret(
             excuse = (
                 _limit(actual)
                 or missing_part(actual, *missing)
-                or open_reason(functions, command, canonical_nans=canonical)
+                or open_outcome(functions, command, actual, canonical_nans=canonical)
                 or misguided_reason(functions, command, actual, canonical_nans=canonical)
             )
             result = skipped(excuse) if excuse else result

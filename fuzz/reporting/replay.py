@@ -26,7 +26,7 @@ from fuzz.differential.failure_signature import (
 )
 from fuzz.differential.finding import Finding, FindingKind
 from fuzz.differential.known_instructions import in_words, known_faults_of
-from fuzz.differential.open_inputs import open_inputs, undefined, undefined_rows
+from fuzz.differential.open_inputs import settle, undefined, undefined_rows
 from fuzz.differential.pipeline import Pipeline
 from fuzz.differential.verdict import FIRST, IsaRun, Verdict
 from reports.disassembly import listing
@@ -150,14 +150,15 @@ def _oracle_result(case_file: CaseFile, verdict: Verdict, fuel: int) -> Executor
         kind = expectation.refuted_by(actual, canonical_nans=canonical_nans)
         if kind is not None:
             result.differences.append(Difference(kind, row, expectation.observed, actual))
-    rows = sorted(
-        {difference.input for difference in result.differences}
-        | set(undefined_rows(verdict.expected))
+    undefined_inputs = _undefined(verdict)
+    result.differences, left_open = settle(
+        case.functions,
+        case.inputs,
+        [d for d in result.differences if d.input not in undefined_inputs],
+        canonical_nans=canonical_nans,
+        fuel=fuel,
     )
-    left_open = open_inputs(
-        case.functions, case.inputs, rows, canonical_nans=canonical_nans, fuel=fuel
-    )
-    result.differences = [d for d in result.differences if d.input not in left_open]
+    left_open |= undefined_inputs
     _note_open(result, left_open, case.inputs.count)
     result.remark = "; ".join(filter(None, [gave_up, result.remark]))
     return result

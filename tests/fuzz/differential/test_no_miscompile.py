@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from clif.outcome import Status
+from clif.types import I8
 from fuzz.cases.casefile import read_case
-from fuzz.differential.open_inputs import LAYOUT, NANS, open_inputs
+from fuzz.cases.compare import Difference, DifferenceKind, Observed
+from fuzz.differential.open_inputs import LAYOUT, NANS, settle
 from fuzz.differential.pipeline import Injection, Pipeline
 from fuzz.differential.verdict import Verdict
 from fuzz.filetests.check import check_text
@@ -95,9 +98,16 @@ def test_an_outcome_that_depends_on_the_bits_of_a_nan_is_open(text: str) -> None
 
 def test_two_nans_may_or_may_not_have_the_same_bits() -> None:
     case = read_case(TWO_NANS).case
-    found = open_inputs(case.functions, case.inputs, [0], canonical_nans=False, fuel=1000)
-    assert found == {0: NANS}
-    assert not open_inputs(case.functions, case.inputs, [0], canonical_nans=True, fuel=1000)
+    same, other = (Observed(Status.RETURNED, (I8,), (bit,)) for bit in (1, 0))
+    difference = Difference(DifferenceKind.RESULT, 0, same, other)
+
+    def settled(*, canonical_nans: bool) -> tuple[list[Difference], dict[int, str]]:
+        return settle(
+            case.functions, case.inputs, [difference], canonical_nans=canonical_nans, fuel=1000
+        )
+
+    assert settled(canonical_nans=False) == ([], {0: NANS})
+    assert settled(canonical_nans=True) == ([difference], {})
 
 
 def test_only_the_inputs_that_depend_on_a_nan_are_open() -> None:
@@ -336,3 +346,9 @@ block2:
     verdict = checked(text)
     assert (verdict.findings, verdict.hangs) == ([], 1)
     assert [run.outcomes.status.tolist() for run in verdict.runs if run.outcomes] == [[0, 2]] * 2
+
+
+def test_a_function_without_blocks_is_no_crash_of_ours() -> None:
+    verdict = checked("function %f(i64) -> i64 {\n}\n; run: %f(3) == 3\n")
+    assert verdict.rejected
+    assert verdict.executions == 0
