@@ -424,6 +424,6 @@ def test_a_panic_fails_with_its_place_and_the_rest_runs() -> None:
     assert report.results[0][1]["interp"].status is PASSED
     panicked = report.results[0][1]["aarch64"]
     assert panicked.status is FAILED
-    assert "panicked at cranelift-codegen/" in panicked.reason
+    assert "panicked at " in panicked.reason
     assert "in %f" in panicked.reason
     assert report.results[1][1]["aarch64"].status is PASSED
