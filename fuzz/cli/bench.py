@@ -11,12 +11,13 @@ from fuzz.cli.files import warn_about_cache
 from fuzz.cli.options import Duration, JobCount, json_option, split_names, write_json
 
 if TYPE_CHECKING:
+    from fuzz.bench.campaign import CampaignRates
     from fuzz.bench.cases import CaseCost
     from fuzz.bench.growth import Growth
     from fuzz.bench.interpreters import InterpreterComparison
     from fuzz.bench.scaling import Scaling
 
-_PARTS = ("ratio", "interpreters", "jobs", "instructions", "inputs")
+_PARTS = ("campaign", "ratio", "interpreters", "jobs", "instructions", "inputs")
 
 
 def _split_parts(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
@@ -26,6 +27,7 @@ def _split_parts(_: click.Context, __: click.Parameter, value: str) -> tuple[str
 @click.command(
     epilog="""\b
   clif-fuzz bench
+  clif-fuzz bench --only campaign --seconds 120
   clif-fuzz bench --only ratio,inputs --seconds 60 --json figures.json
 """
 )
@@ -62,9 +64,11 @@ def command(
 ) -> int:
     """Measure what a case costs, as ratios that can be compared between machines.
 
-    The parts are: CPU time of a case by Cranelift's compile time for it (ratio), the reference
-    interpreter by Cranelift's own (interpreters), throughput by number of worker processes (jobs),
-    and how costs grow with instructions and with inputs.
+    The parts are: a campaign of one worker, with its rates, where its time goes, the rate of its
+    first minute (or half) by that of the rest, and its memory (campaign), CPU time of a case by
+    Cranelift's compile time for it (ratio), the reference interpreter by Cranelift's own
+    (interpreters), throughput by number of worker processes (jobs), and how costs grow with
+    instructions and with inputs.
     """
     from backend.cranelift.compiler import debug_assertions
     from backend.cranelift.cranelift_name import cranelift_name
@@ -93,9 +97,12 @@ def command(
 
 def _measure(part: str, seed: int, seconds: float, jobs: int) -> tuple[Any, str]:
     """Measure a part; return the result, and its text."""
-    from fuzz.bench import cases, growth, interpreters, scaling
+    from fuzz.bench import campaign, cases, growth, interpreters, scaling
 
     match part:
+        case "campaign":
+            rates = campaign.measure_campaign(seed, seconds)
+            return rates, _campaign_text(rates)
         case "ratio":
             cost = cases.default_cost(seed, seconds)
             return cost, _ratio_text(cost)
@@ -111,6 +118,18 @@ def _measure(part: str, seed: int, seconds: float, jobs: int) -> tuple[Any, str]
         case _:
             grown = growth.by_inputs(seed, seconds)
     return grown, _growth_text(grown)
+
+
+def _campaign_text(rates: CampaignRates) -> str:
+    shares = ", ".join(f"{name} {100 * share:.0f}%" for name, share in rates.shares.items())
+    return (
+        f"a campaign of one worker: {rates.executions:,.0f} executions and "
+        f"{rates.compilations:,.0f} compilations per CPU second, "
+        f"{rates.ratio:.2f} times compile time ({rates.cases} cases, load {rates.load:.1f})\n"
+        f"  {shares}\n"
+        f"  the first {rates.first_seconds:.0f} s over the rest: {rates.first_ratio:.2f}; memory "
+        f"{rates.memory_mib:.0f} MiB, growing by {rates.growth_mib:.2f} MiB in 1,000 cases"
+    )
 
 
 def _ratio_text(cost: CaseCost) -> str:

@@ -157,11 +157,13 @@ def _share_option(name: str, text: str, field: str = "") -> Callable[[F], F]:
 isa_option = field_option(
     "--isa", "ISAs to compile for.", "isas", callback=split_isas, metavar="ISA,..."
 )
-jobs_option = field_option(
+jobs_option = click.option(
     "--jobs",
-    "Worker processes; auto is one for each CPU.",
     type=JobCount(1, 1024),
+    default="auto",
+    show_default="one for each CPU",
     metavar="N|auto",
+    help="Worker processes.",
 )
 out_option = field_option(
     "--out",

@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     epilog="""\b
 Without --seconds and --cases it runs until Ctrl-C.
   clif-fuzz run --seconds 60
-  clif-fuzz run --seconds 8h --jobs auto --stop-after 20
+  clif-fuzz run --seconds 8h --stop-after 20
   clif-fuzz run --seed 7 --cases 1000 --jobs 2 --out findings --json facts.json
   clif-fuzz run --seeds cases --seconds 10m
   clif-fuzz run --resume findings

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from fuzz.bench.campaign import Meter
 from fuzz.bench.cases import cost
 from fuzz.bench.growth import _growth, by_inputs
 from fuzz.bench.scaling import _Meter
@@ -60,6 +61,35 @@ def test_jobs_count_when_they_are_warm(monkeypatch: pytest.MonkeyPatch) -> None:
         meter(result)
     found = meter.scaling(2)
     assert (found.jobs, found.by_clock, found.by_core) == (2, 100.0, 100.0)
+
+
+def test_a_campaign_s_first_part_is_compared_with_the_rest() -> None:
+    meter, result = Meter(10.0), CampaignResult()
+    counts = result.statistics
+    for clock, cases, memory in ((4, 10, 90.0), (10, 100, 100.0), (20, 300, 101.0)):
+        counts.wall_ns, counts.total_ns = clock * 1_000_000_000, clock * 500_000_000
+        counts.cases, counts.executions, counts.compilations = cases, 64 * cases, 2 * cases
+        counts.stage_ns[Stage.COMPILE] = counts.total_ns // 4
+        counts.compile_ns["x86_64"] = counts.total_ns // 4
+        result.memory_mib[0] = memory
+        meter(result)
+    found = meter.rates(result)
+    assert found.cases == 300
+    assert (found.executions, found.compilations) == pytest.approx((1920.0, 60.0))
+    assert (found.ratio, found.shares["compile"], found.shares["other"]) == (4.0, 0.25, 0.75)
+    # 1,280 executions a second of CPU time, and 2,560 afterwards; one MiB in 200 cases.
+    assert found.first_ratio == pytest.approx(0.5)
+    assert (found.memory_mib, found.growth_mib) == (101.0, 5.0)
+
+
+def test_a_campaign_is_measured(command: Command) -> None:
+    output = command("bench", "--only", "campaign", "--seconds", 1.5, "--json", "-")
+    facts = json.loads(output.out)["campaign"]
+    assert output.code == 0
+    assert facts["cases"] > 0
+    assert facts["executions"] > facts["compilations"] > 0
+    assert facts["memory_mib"] > 10
+    assert sum(facts["shares"].values()) == pytest.approx(1.0)
 
 
 def test_the_command(command: Command) -> None:
