@@ -180,10 +180,17 @@ class BlockCall:
 
 @dataclass(slots=True, eq=False)
 class Handler:
-    """One entry of a ``try_call``'s exception table. A ``tag`` of None is ``default``."""
+    """One entry of a ``try_call``'s exception table.
+
+    Attributes:
+        tag: None for ``default``.
+        contexts: the values of the ``context`` entries before it. They tell an unwinder which
+            instance of a module it is in, and mean nothing to the code.
+    """
 
     tag: int | None
     target: BlockCall
+    contexts: list[Value] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -368,7 +375,10 @@ class _Cloner:
         if old.targets:
             new.targets = [self._target(target) for target in old.targets]
         if old.handlers:
-            new.handlers = [Handler(h.tag, self._target(h.target)) for h in old.handlers]
+            new.handlers = [
+                Handler(h.tag, self._target(h.target), [values[v] for v in h.contexts])
+                for h in old.handlers
+            ]
         if old.annotations is not None:
             new.annotations = self._annotations(old.annotations)
         return new

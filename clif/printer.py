@@ -15,6 +15,7 @@ from clif.function import (
     External,
     Function,
     GlobalValue,
+    Handler,
     Inst,
     Signature,
     StackSlot,
@@ -61,6 +62,12 @@ def _target(target: BlockCall) -> str:
         args = ", ".join([v if isinstance(v, str) else f"v{v.number}" for v in target.args])
         return f"block{target.block.number}({args})"
     return f"block{target.block.number}"
+
+
+def _handler(handler: Handler) -> str:
+    contexts = [f"context v{value.number}" for value in handler.contexts]
+    word = "default" if handler.tag is None else f"tag{handler.tag}"
+    return ", ".join([*contexts, f"{word}: {_target(handler.target)}"])
 
 
 class _Printer:
@@ -170,10 +177,7 @@ class _Printer:
         else:
             assert isinstance(inst.ref, External)
             signature = inst.ref.signature
-        handlers = ", ".join(
-            f"{'default' if h.tag is None else f'tag{h.tag}'}: {_target(h.target)}"
-            for h in inst.handlers
-        )
+        handlers = ", ".join(map(_handler, inst.handlers))
         body = f" {handlers} " if handlers else ""
         return f"sig{self._signature(signature)}, {_target(inst.targets[0])}, [{body}]"
 

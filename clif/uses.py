@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from clif.function import Block, BlockCall, Function, Inst, Value
+from clif.function import Block, BlockCall, Function, Handler, Inst, Value
 from clif.graph import dominates, immediate_dominators, reverse_post_order
 
 #: Opcodes with one of these flags do more than compute their results.
@@ -39,28 +39,36 @@ class Use(NamedTuple):
 
     Attributes:
         block, at: the block of the instruction, and its index there.
-        target: the branch target; None for an operand of the instruction itself.
-        position: the index among the operands or arguments.
+        target: the branch target; None for an operand of the instruction itself; for a context of
+            an exception table, the handler.
+        position: the index among the operands, arguments or contexts.
     """
 
     block: Block
     at: int
     inst: Inst
-    target: BlockCall | None
+    target: BlockCall | Handler | None
     position: int
 
     @property
+    def _values(self) -> list[Value] | list[Value | str]:
+        match self.target:
+            case None:
+                return self.inst.args
+            case Handler() as handler:
+                return handler.contexts
+            case call:
+                return call.args
+
+    @property
     def value(self) -> Value:
-        value = (self.inst.args if self.target is None else self.target.args)[self.position]
+        value = self._values[self.position]
         assert isinstance(value, Value)
         return value
 
     def put(self, value: Value) -> None:
         """Use another value here."""
-        if self.target is None:
-            self.inst.args[self.position] = value
-        else:
-            self.target.args[self.position] = value
+        self._values[self.position] = value
 
 
 class Index:
@@ -109,6 +117,9 @@ class Index:
             for position, arg in enumerate(target.args):
                 if isinstance(arg, Value):
                     self.uses[arg].append(Use(block, index, inst, target, position))
+        for handler in inst.handlers:
+            for position, value in enumerate(handler.contexts):
+                self.uses[value].append(Use(block, index, inst, handler, position))
 
     def instructions(self) -> Iterator[tuple[Block, int, Inst]]:
         """Yield every instruction with its block and its index there."""
@@ -189,8 +200,10 @@ def remove_unused(function: Function, keep: frozenset[Value] = frozenset()) -> N
 
 
 def used_values(inst: Inst) -> list[Value]:
-    """Return operands and the arguments of branch targets, with repetitions."""
+    """Return operands, arguments of branch targets and contexts of exception tables, with
+    repetitions."""
     if not inst.targets:
         return inst.args
     args = [arg for target in targets(inst) for arg in target.args]
-    return inst.args + [arg for arg in args if isinstance(arg, Value)]
+    contexts = [value for handler in inst.handlers for value in handler.contexts]
+    return inst.args + [arg for arg in args if isinstance(arg, Value)] + contexts

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from clif.function import Function, Value
+from clif.function import Function, Value, format_name
 from clif.outcome import Status
 from interp.lanes import Lanes, Mask
 from interp.memory import FUNCTION_BASE, STACK_TOP, SYMBOL_BASE, Memory
@@ -78,7 +78,7 @@ class Machine:
         """
         found = self.functions.get(name)
         if found is None:
-            raise Unsupported(opcode, "", f"%{name} is not defined in this case")
+            raise Unsupported(opcode, "", f"{format_name(name)} is not defined in this case")
         return found
 
     def function_at(self, address: int) -> Function | None:

@@ -8,6 +8,7 @@ from typing import Final
 from backend.emulator.disassembly import data_ranges, disassemble
 from backend.emulator.linker import Compiled
 from backend.isa.registry import ISAS
+from clif.function import format_name
 from reports.model import CodeLine
 
 #: Longer jump tables and constants, in bytes, are not shown.
@@ -59,6 +60,6 @@ def listing(isa: str, function: Compiled) -> Iterator[str]:
     Raises:
         KeyError: the ISA is not registered.
     """
-    yield f"%{function.name} on {isa}, {len(function.code)} bytes"
+    yield f"{format_name(function.name)} on {isa}, {len(function.code)} bytes"
     for line in instructions(isa, function):
         yield f"  {line.offset:#06x}  {line.text}" + f"  ; {line.notes}" * bool(line.notes)

@@ -11,6 +11,7 @@ from pathlib import PurePath
 import jinja2
 from markupsafe import Markup
 
+from clif.function import format_name
 from reports.charts import over_time
 from reports.heatmap import table
 from reports.model import (
@@ -56,6 +57,7 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    found.filters["function"] = format_name
     found.filters["lines"] = str.splitlines
     found.filters["code"] = code_span
     found.filters["prose"] = prose

@@ -1,7 +1,7 @@
 """Reads CLIF text into objects of ``clif``, with Cranelift's own parser.
 
-A few things that the parser accepts cannot be represented in ``clif``: dynamic vectors, and
-``context`` entries of exception tables. They are refused with an exception of their own.
+A few things that the parser accepts cannot be represented in ``clif``, dynamic vectors above all.
+They are refused with an exception of their own.
 """
 
 from __future__ import annotations
@@ -196,7 +196,9 @@ class _FunctionReader:
         try:
             return types.by_name(name)
         except KeyError:
-            self._refuse(f"type {name} is not supported")
+            dynamic = name.endswith("xN")
+            what = "dynamic vectors are" if dynamic else f"the type {name} is"
+            self._refuse(f"{what} not supported")
 
     def _signature(self, raw: dict[str, Any]) -> Signature:
         def params(raw: Iterable[dict[str, Any]]) -> tuple[AbiParam, ...]:
@@ -268,7 +270,7 @@ class _FunctionReader:
             flags = MemFlags(**raw["flags"])
             inst.flags = DEFAULT_FLAGS if flags == DEFAULT_FLAGS else flags
         inst.targets = [self._target(target) for target in raw.get("targets", ())]
-        inst.handlers = [self._handler(entry) for entry in raw.get("handlers", ())]
+        inst.handlers = self._handlers(raw.get("handlers", ()))
         if not raw.keys().isdisjoint(_ANNOTATIONS):
             inst.annotations = self._annotations(raw)
         return inst
@@ -297,7 +299,9 @@ class _FunctionReader:
             if key in raw:
                 entity = self.entities.get(raw[key])
                 if entity is None:
-                    self._refuse(f"{raw[key]} is not supported")
+                    dynamic = raw[key].startswith("dss")
+                    what = "dynamic stack slots are" if dynamic else f"{raw[key]} is"
+                    self._refuse(f"{what} not supported")
                 return entity
         if "signature" in raw:
             signature = self.signatures.get(raw["signature"])
@@ -322,8 +326,16 @@ class _FunctionReader:
             [arg if isinstance(arg, str) else self.values[arg] for arg in args],
         )
 
-    def _handler(self, raw: tuple[str, int | None, tuple[int, list[int | str]]]) -> Handler:
-        kind, tag, target = raw
-        if kind == "context":
-            self._refuse("a context in an exception table is not supported")
-        return Handler(tag, self._target(target))
+    def _handlers(self, raw: Iterable[tuple[str, int, Any]]) -> list[Handler]:
+        handlers = []
+        contexts: list[Value] = []
+        for kind, number, target in raw:
+            if kind == "context":
+                contexts.append(self.values[number])
+                continue
+            tag = number if kind == "tag" else None
+            handlers.append(Handler(tag, self._target(target), contexts))
+            contexts = []
+        if contexts:
+            self._refuse("a context behind the last handler of an exception table means nothing")
+        return handlers

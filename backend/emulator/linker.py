@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 from backend.emulator.isa import Isa
 from backend.emulator.relocation import RELOCATIONS
+from clif.function import format_name
 from clif.outcome import Bytes
 
 #: At least so much padding lies behind each function, and it starts at such an address.
@@ -99,7 +100,7 @@ class Linked:
         placed = self.find(address)
         if placed is None:
             return f"{address:#x}"
-        return f"%{placed.compiled.name}+{address - placed.address:#x}"
+        return f"{format_name(placed.compiled.name)}+{address - placed.address:#x}"
 
 
 class Linker:

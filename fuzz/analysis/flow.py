@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from clif.function import Function, Inst, Value
+from clif.function import Function, Handler, Inst, Value
 from clif.nan_payload import NanEffect, has_nondeterministic_nans, nan_effect_of
 from clif.opcodes import Format
 from clif.uses import Use
@@ -56,6 +56,8 @@ def _spread(graph: CallGraph, found: set[Value], passes: Passes) -> None:
 
 def _reached(graph: CallGraph, use: Use, passes: Passes) -> Iterator[Value]:
     """Iterate over the values that a value flows to by one use of it."""
+    if isinstance(use.target, Handler):  # only an unwinder reads what is there
+        return
     if use.target is not None:
         yield use.target.block.params[use.position]
         return

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from backend.cranelift.compiler import CompilerPanic, ReadError, isas
-from backend.cranelift.reader import read_file, read_run_command
+from backend.cranelift.reader import read_file_in_part, read_run_command
 from clif.function import Function, format_name
 from clif.outcome import Inputs, Outcomes, Region, words_from_ints
 from clif.printer import print_functions
@@ -35,6 +35,7 @@ from fuzz.cases.file_header import (
     features_reason,
     is_error_comment,
     read_file_header,
+    reading_reason,
 )
 from fuzz.cases.region_lines import RegionLineError, regions_of
 from fuzz.cases.run_lines import (
@@ -64,12 +65,14 @@ class CaseFile:
         expectations: what the file expects of each input; None if nothing.
         isas: the ISAs that the file names.
         hints: what may be a mistake in the file, each with its line.
+        left_out: the functions of the file that are in no case, each with the reason.
     """
 
     case: Case
     expectations: list[Expectation | None]
     isas: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 # --- writing ---
@@ -147,7 +150,7 @@ def read_cases(text: str, origin: str = "", memory: Region | None = None) -> lis
     """
     header = read_file_header(text, tuple(isas()))
     try:
-        file = read_file(text.removeprefix(BYTE_ORDER_MARK))
+        file, left_out = _read_in_part(text)
         commands = _read_commands(file) if header.runs else {}
     except ReadError as error:
         raise CaseFileError(str(error)) from error
@@ -158,7 +161,7 @@ def read_cases(text: str, origin: str = "", memory: Region | None = None) -> lis
         given = {f.name: region for f, region in regions_of(file, memory)}
     except (HeaderError, RegionLineError) as error:
         raise CaseFileError(str(error)) from error
-    _refuse_what_is_not_for_cases(file, header)
+    _refuse_what_is_not_for_cases(file, header, left_out)
     functions = [function for function, _ in file.functions]
     result = []
     for name, lines in commands.items():
@@ -173,20 +176,45 @@ def read_cases(text: str, origin: str = "", memory: Region | None = None) -> lis
     for found in result:
         if not found.case.inputs.count:
             found.case.inputs.region = given.get(found.case.main.name)
+        found.left_out = left_out
+    if not result:
+        more = f"; so are {len(left_out) - 1} more functions" if len(left_out) > 1 else ""
+        raise NotRunError(f"{left_out[0]}{more}")
     return [replace(found, case=case) for found in result for case in found.case.configurations()]
 
 
-def _refuse_what_is_not_for_cases(file: TestFile, header: FileHeader) -> None:
+def _read_in_part(text: str) -> tuple[TestFile, tuple[str, ...]]:
+    """Read a file without the functions that ``clif`` cannot represent.
+
+    Returns:
+        The file, and a reason for each function that is left out.
+
+    Raises:
+        ReadError, CompilerPanic: as ``read_file_in_part``.
+    """
+    file, refused = read_file_in_part(text.removeprefix(BYTE_ORDER_MARK))
+    if refused:
+        functions = [(f, comments) for f, comments in file.functions if f.name not in refused]
+        file = replace(file, functions=functions)
+    reasons = (f"{format_name(name)} is left out: {error}" for name, error in refused.items())
+    return file, tuple(reasons)
+
+
+def _refuse_what_is_not_for_cases(
+    file: TestFile, header: FileHeader, left_out: tuple[str, ...]
+) -> None:
     """Refuse a file that no command can do anything with, with the reason.
 
     Raises:
         CaseFileError: it has no function.
-        NotRunError: it needs features, or expects errors of the verifier.
+        NotRunError: it needs features, expects errors of the verifier, or is only to be read.
     """
     features = [name for name in file.features if not name.startswith("!")]
     if features:
         raise NotRunError(features_reason(features))
-    if not file.functions:
+    if not header.verifies:
+        raise NotRunError(reading_reason(header.tests))
+    if not file.functions and not left_out:
         raise CaseFileError("no function")
     if header.expects_errors and any(
         is_error_comment(comment.text) for _, comments in file.functions for comment in comments

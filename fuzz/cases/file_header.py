@@ -135,6 +135,11 @@ class FileHeader:
         return foreign_reason(dict.fromkeys(target.name for target in self.targets))
 
 
+def reading_reason(tests: Iterable[str]) -> str:
+    """Return why the functions of a file are not compiled whose tests only read them."""
+    return f"'test {', '.join(dict.fromkeys(tests))}' only reads functions: see check"
+
+
 def foreign_reason(names: Iterable[str]) -> str:
     """Return why a file is run on none of the emulated ISAs.
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def load_cases(
     path: Path, drawn_inputs: int | None = None, memory: Region | None = None
 ) -> list[CaseFile]:
-    """Return the cases in a file.
+    """Return the cases in a file, and say on stderr which of its functions are in none.
 
     Args:
         drawn_inputs: how many inputs are drawn for a case without any; None for none.
@@ -37,6 +37,8 @@ def load_cases(
         raise NotRunHere(f"{path}: not run: {error}") from error
     except CaseFileError as error:
         raise BadInput(f"{path}: {error}") from error
+    for reason in cases[0].left_out:
+        complain(f"{path}: {reason}")
     for found in cases if drawn_inputs is not None else ():
         if drawn_inputs is not None and not found.case.inputs.count:
             found.case = with_drawn_inputs(found.case, drawn_inputs)

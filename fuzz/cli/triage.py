@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clif.function import format_name
 from fuzz.cli.errors import (
     EXIT_CLEAN,
     EXIT_FINDINGS,
@@ -173,7 +174,7 @@ def _entries(path: Path, cases: Sequence[CaseFile], timeout: float) -> Iterator[
     recorded = read_recorded_failure(text)
     for case_file in cases:
         function = case_file.case.main.name if len(cases) > 1 else ""
-        name = f"{path} %{function}" if function else str(path)
+        name = f"{path} {format_name(function)}" if function else str(path)
         isas = emulated_isas(case_file, path)
         test = FailureTest(PlainRunner(), isas, second=True, recorded=recorded)
         yield _Entry(

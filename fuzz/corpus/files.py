@@ -60,7 +60,10 @@ def cases_of(path: Path, rejections: Rejections) -> list[Case]:
     if text is None:
         return []
     try:
-        return [found.case for found in read_cases(text, path.name)]
+        cases = read_cases(text, path.name)
+        for reason in cases[0].left_out:
+            rejections.note("a function that clif cannot represent", f"{path}: {reason}")
+        return [found.case for found in cases]
     except CaseFileError as error:
         reason = str(error).partition(":")[0]
         no_case = "no case" if reason.startswith("line ") else f"no case: {reason}"

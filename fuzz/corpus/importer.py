@@ -112,13 +112,21 @@ def cases_to_import(
     try:
         cases = read_cases(text, path.name, memory)
     except CaseFileError as error:
-        # Of the same mistake in several places, only the place differs.
-        reason = re.sub(r"^line \d+: ", "", str(error)).partition(" in '")[0]
+        reason = _without_line(str(error))
         if not isinstance(error, NotRunError):
             reason = f"cannot be read: {reason}"
         rejections.note(reason, str(path))
         return []
+    for reason in cases[0].left_out:
+        name, _, why = reason.partition(" is left out: ")
+        rejections.note(f"cannot be read: {_without_line(why)}", f"{path} {name}")
     return [found.case for found in cases]
+
+
+def _without_line(reason: str) -> str:
+    """Return a reason without its place: of the same mistake in several places, only that
+    differs."""
+    return re.sub(r"\bline \d+: ", "", reason).partition(" in '")[0]
 
 
 def _accepted(

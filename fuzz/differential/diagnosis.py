@@ -36,7 +36,7 @@ _Failure: TypeAlias = VerifierError | CompileError | CompilerPanic
 
 #: Cranelift's message names the instruction without lowering: ``inst = `v3 = smax.i128 v1, v2```.
 _UNSUPPORTED_INST = re.compile(r"`(?:[^`=]* = )?(\w+)\.(\w+)[ `]")
-_ADDRESS = re.compile(r",? pc (?:%\S+|0x\S+)| at 0x[0-9a-f]+")
+_ADDRESS = re.compile(r",? pc (?:%\S+|u\d+:\S+|0x\S+)| at 0x[0-9a-f]+")
 _PLAIN_NUMBER = re.compile(r"(?<![A-Za-z0-9])[+-]?\d+")
 _ENTITY = re.compile(r"\b(v|block|inst|ss|fn|sig|gv|region)\d+")
 _LONGEST = 120

@@ -154,7 +154,8 @@ def _result(
     for finding in _findings(verdict, row):
         if finding.kind is FindingKind.EMULATOR_FAULT:
             return skipped(f"known fault of the emulator: {finding.detail}", target)
-        return failed(f"{finding.bucket}: {'; '.join(finding.explanation)}", target)
+        words = " ".join(finding.explanation).split()
+        return failed(f"{finding.bucket}: {' '.join(words)}", target)
     if run.outcomes is None or verdict.expected is None:
         reasons = "; ".join(reason.removeprefix(f"{run.isa}: ") for reason in verdict.rejected)
         return skipped(reasons or "compiles; not run", target)

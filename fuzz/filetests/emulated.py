@@ -78,7 +78,7 @@ def _on_target(
         for function in involved(filetest, name):
             # Cranelift panics on calling conventions of other ISAs.
             ISAS[isa].convention(function.signature.call_conv)
-        target = Target.of(isa, dict(spec.settings), dict(spec.flags))
+        target = _target(spec, isa)
         closure = _closure(filetest.translations(target), name)
         if isinstance(closure, list):
             return _emulate(filetest, spec, isa, name, commands, closure)
@@ -91,6 +91,15 @@ def _on_target(
         # The driver that calls the function does not compile either.
         result = _not_compiled(isa, involved(filetest, name), error, str(spec))
     return [result] * len(commands)
+
+
+def _settings(spec: TargetSpec, isa: str) -> dict[str, str]:
+    """Return the shared settings of a target line, and those that all cases have on the ISA."""
+    return dict(ISAS[isa].settings) | dict(spec.settings)
+
+
+def _target(spec: TargetSpec, isa: str) -> Target:
+    return Target.of(isa, _settings(spec, isa), dict(spec.flags))
 
 
 def compile_only(filetest: Filetest, isa: str, name: str) -> CommandResult:
@@ -107,7 +116,7 @@ def compile_only(filetest: Filetest, isa: str, name: str) -> CommandResult:
 
 
 def _compiled_for(filetest: Filetest, spec: TargetSpec, isa: str, name: str) -> CommandResult:
-    target = Target.of(isa, dict(spec.settings), dict(spec.flags))
+    target = _target(spec, isa)
     try:
         # Cranelift panics on calling conventions of other ISAs.
         ISAS[isa].convention(filetest.functions[name].signature.call_conv)
@@ -190,7 +199,7 @@ def _emulate(
         function.signature,
         inputs_of(function, commands),
         entry=name,
-        settings=dict(spec.settings) | dict(spec.flags),
+        settings=_settings(spec, isa) | dict(spec.flags),
     )
     exact = CANONICAL in spec.settings or not makes_nondeterministic_nans(functions)
     found = []

@@ -159,7 +159,7 @@ def summary(reports: Sequence[FileReport]) -> str:
     drawn = sum(report.drawn for report in reports)
     return (
         f"{len(reports)} files ({empty} without run commands), {commands} run commands"
-        + f", {drawn} drawn inputs" * bool(drawn)
+        + f", {drawn} drawn input{'s' * (drawn != 1)}" * bool(drawn)
         + f", {_compiled_text(compiled)}" * bool(compiled)
         + f": {_counts_text(reports)}"
     )

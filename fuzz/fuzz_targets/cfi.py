@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from backend.isa.parts import CONTROL_FLOW, ControlFlow
 from backend.isa.registry import ISAS
-from clif.function import Function
+from clif.function import Function, format_name
 from fuzz.cases.case import Case
 from fuzz.differential.finding import Finding, FindingKind
 from fuzz.fuzz_targets.differential import Differential
@@ -45,7 +45,7 @@ class ControlFlowIntegrity(Differential):
                     FindingKind.MISCOMPILE,
                     isa,
                     f"no landing pad: {site}",
-                    (f"%{function.name} ({convention}): {site} starts with {what}",),
+                    (f"{format_name(function.name)} ({convention}): {site} starts with {what}",),
                     known=bool(fault) and has_fault(fault, isa),
                 )
             )

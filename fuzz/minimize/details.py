@@ -39,6 +39,9 @@ def _changes(function: Function) -> Iterator[Change]:
             yield partial(setattr, inst, "offset", 0)
         if inst.trap not in ("", "user1"):
             yield partial(setattr, inst, "trap", "user1")
+        for handler in inst.handlers:
+            if handler.contexts:
+                yield partial(setattr, handler, "contexts", [])
         if inst.annotations is not None:
             yield partial(setattr, inst, "annotations", None)
     for block in function.blocks:

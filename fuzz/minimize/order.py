@@ -147,6 +147,7 @@ def _details(inst: Inst) -> int:
     count += inst.trap not in ("", "user1")
     if inst.cond in _CONDITIONS:
         count += _CONDITIONS.index(inst.cond)
+    count += sum(len(handler.contexts) for handler in inst.handlers)
     return count + (inst.offset != 0) + len(inst.targets)
 
 

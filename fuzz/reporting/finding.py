@@ -11,6 +11,7 @@ from typing import Final
 from backend.cranelift.compiler import SettingsError
 from backend.cranelift.cranelift_name import cranelift_name, published
 from backend.isa.registry import DEFAULT_ISAS
+from clif.function import format_name
 from clif.printer import print_functions
 from fuzz.cases.build_identity import BUILD, other_build
 from fuzz.cases.case import Case, effective_settings, has_canonical_nans
@@ -168,7 +169,9 @@ def _with_replay(page: FindingPage, case_file: CaseFile, isas: Sequence[str]) ->
         _with_attribution(page, case, isas),
         divergences=divergences,
         codes=tuple(_marked(code, divergences) for code in shown if code not in big),
-        left_out=tuple(f"%{code.function} on {code.isa}, {code.size} bytes" for code in big),
+        left_out=tuple(
+            f"{format_name(code.function)} on {code.isa}, {code.size} bytes" for code in big
+        ),
     )
 
 

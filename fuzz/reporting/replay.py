@@ -345,6 +345,7 @@ def to_json(replayed: Replay) -> dict[str, Any]:
         "outlier": replayed.outlier or None,
         "rejected": replayed.rejected,
         "hints": list(replayed.case_file.hints),
+        "left_out": list(replayed.case_file.left_out),
         "executors": {
             result.name: {
                 "agrees": result.agrees,

@@ -74,6 +74,8 @@ def replace_uses(function: Function, old: Value, new: Value, *, but: Sequence[In
         inst.args = [new if arg is old else arg for arg in inst.args]
         for target in branch_targets(inst):
             target.args = [new if arg is old else arg for arg in target.args]
+        for handler in inst.handlers:
+            handler.contexts = [new if value is old else value for value in handler.contexts]
 
 
 def branch_targets(inst: Inst) -> Iterator[BlockCall]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from clif.function import BlockCall, External, Function, Inst
+from clif.function import BlockCall, External, Function, Inst, format_name
 from clif.outcome import Status
 from interp.calls import call as run_call
 from interp.frame import Frame
@@ -126,7 +126,7 @@ def _named(frame: Frame, inst: Inst) -> Function:
     assert isinstance(inst.ref, External)
     function = frame.machine.function(inst.ref.name, inst.opcode.name)
     if not _matches(function, inst.ref.signature):
-        reason = f"%{function.name} has another signature or convention"
+        reason = f"{format_name(function.name)} has another signature or convention"
         raise Unsupported(inst.opcode.name, "", reason)
     return function
 
@@ -172,7 +172,8 @@ def _callees(frame: Frame, inst: Inst, address: Lanes) -> list[tuple[Function, M
         if function is None:
             frame.violate(here, "call of an address where no function is")
         elif not _matches(function, inst.ref):
-            frame.violate(here, f"%{function.name} called with another signature or convention")
+            name = format_name(function.name)
+            frame.violate(here, f"{name} called with another signature or convention")
         else:
             found.append((function, here))
     return [(function, here & frame.mask) for function, here in found]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from backend.cranelift.reader import read_file
-from clif.function import Function
+from clif.function import Function, Value
 from clif.graph import immediate_dominators, loops, reverse_post_order
-from clif.uses import Index, fresh_number, remove_unreachable, remove_unused
+from clif.types import I64
+from clif.uses import Index, fresh_number, remove_unreachable, remove_unused, used_values
+from clif.validity import is_valid
 
 TEXT = """
 function %f(i32) -> i32 {
@@ -58,6 +60,28 @@ def test_putting_an_operand() -> None:
         use.put(v0)
     assert not Index(f).uses[v1]
     assert f.entry.instructions[1].targets[0].args == [v0]
+
+
+def test_contexts_of_an_exception_table_are_uses() -> None:
+    text = """function %f(i64, i64) tail {
+        sig0 = () tail
+        fn0 = %g sig0
+    block0(v0: i64, v1: i64):
+        try_call fn0(), sig0, block1, [ context v0, default: block1 ]
+    block1:
+        return
+    }"""
+    ((f, _),) = read_file(text).functions
+    v0, v1 = f.entry.params
+    (use,) = Index(f).uses[v0]
+    assert use.value is v0
+    assert used_values(use.inst) == [v0]
+    use.put(v1)
+    assert used_values(use.inst) == [v1]
+    assert not Index(f).uses[v0]
+    assert is_valid(f)
+    use.put(Value(I64, 99))
+    assert not is_valid(f)
 
 
 def test_what_is_available() -> None:

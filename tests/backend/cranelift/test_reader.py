@@ -505,6 +505,40 @@ def test_a_file_is_read_in_part() -> None:
         read_file_in_part("function %f() { block0: v0 = iaddd v0, v0 }")
 
 
+CONTEXTS = """\
+function %f(i64, i32) -> i32 tail {
+    sig0 = (i64) -> i32 tail
+    fn0 = %g sig0
+block0(v0: i64, v1: i32):
+    try_call fn0(v0), sig0, block1(ret0), [ context v0, tag1: block2(exn0), tag2: block2(exn1), \
+context v1, context v0, default: block2(exn0) ]
+block1(v2: i32):
+    return v2
+block2(v3: i64):
+    return v1
+}
+"""
+
+
+def test_contexts_of_exception_tables_survive() -> None:
+    (function,) = read_functions(CONTEXTS)
+    handlers = function.entry.instructions[-1].handlers
+    v0, v1 = function.entry.params
+    assert [handler.contexts for handler in handlers] == [[v0], [], [v1, v0]]
+    assert [handler.tag for handler in handlers] == [1, 2, None]
+    assert print_function(function) == CONTEXTS
+    copy = function.clone()
+    assert print_function(copy) == CONTEXTS
+    copied = copy.entry.instructions[-1].handlers[2].contexts
+    assert copied == copy.entry.params[::-1] != [v1, v0]
+
+
+def test_a_context_that_no_handler_follows() -> None:
+    text = CONTEXTS.replace("context v0, default: block2(exn0) ]", "context v0 ]")
+    with pytest.raises(UnrepresentableError, match="behind the last handler"):
+        read_functions(text)
+
+
 NAMES = """\
 function u0:3(i32) -> i32 fast {
     gv0 = symbol colocated u1:0+8
