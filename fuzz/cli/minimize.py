@@ -194,7 +194,7 @@ def _test(
     timeout: float,
     recorded: RecordedFailure | None,
 ) -> InterestingnessTest:
-    from fuzz.differential.runner import PlainRunner
+    from fuzz.differential.runner import CaseRunner
     from fuzz.minimize.child import IsolatedTest
     from fuzz.minimize.interestingness import FailureTest
     from fuzz.minimize.predicate import PredicateTest
@@ -202,7 +202,7 @@ def _test(
     if predicate is not None:
         return PredicateTest(predicate, isas, timeout)
     wanted = None if kind is None else FindingKind(kind)
-    test = FailureTest(PlainRunner(), isas, second=True, kind=wanted, recorded=recorded)
+    test = FailureTest(CaseRunner(), isas, second=True, kind=wanted, recorded=recorded)
     return IsolatedTest(test, timeout)
 
 

@@ -164,7 +164,7 @@ def _expand(names: Iterable[str]) -> Iterator[Path]:
 
 def _entries(path: Path, cases: Sequence[CaseFile], timeout: float) -> Iterator[_Entry]:
     from fuzz.differential.recorded_failure import read_recorded_failure
-    from fuzz.differential.runner import PlainRunner
+    from fuzz.differential.runner import CaseRunner
     from fuzz.minimize.child import IsolatedTest
     from fuzz.minimize.interestingness import FailureTest
     from fuzz.triage.deduplicate import NamedCase
@@ -176,7 +176,7 @@ def _entries(path: Path, cases: Sequence[CaseFile], timeout: float) -> Iterator[
         function = case_file.case.main.name if len(cases) > 1 else ""
         name = f"{path} {format_name(function)}" if function else str(path)
         isas = emulated_isas(case_file, path)
-        test = FailureTest(PlainRunner(), isas, second=True, recorded=recorded)
+        test = FailureTest(CaseRunner(), isas, second=True, recorded=recorded)
         yield _Entry(
             NamedCase(name, case_file.case),
             IsolatedTest(test, timeout),
@@ -225,10 +225,10 @@ class _KeptCases:
 
 
 def _suspected_rules(case: Case, failure: FailureSignature) -> frozenset[str]:
-    from fuzz.differential.runner import PlainRunner
+    from fuzz.differential.runner import CaseRunner
     from fuzz.triage.minimized import suspected_rules
 
-    return suspected_rules(case, failure, PlainRunner())
+    return suspected_rules(case, failure, CaseRunner())
 
 
 class _Progress:

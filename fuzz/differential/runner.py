@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol, TypeAlias
+from typing import Final, TypeAlias
 
 from fuzz.cases.case import Case
 from fuzz.differential.pipeline import Pipeline
@@ -21,11 +21,14 @@ HANG_SECONDS: Final = 0.05
 FUEL: Final = 50_000
 
 
-class CaseRunner(Protocol):
-    """Runs cases through the pipeline, as it is or with a fault injected.
+class CaseRunner:
+    """Runs cases through the pipeline. Pipelines are made on demand, and kept.
 
-    Runners are sent to other processes, so they can be pickled.
+    Subclasses run them with a fault injected. Runners are sent to other processes.
     """
+
+    def __init__(self) -> None:
+        self._pipelines: dict[tuple[str, ...], Pipeline] = {}
 
     def __call__(
         self,
@@ -43,36 +46,18 @@ class CaseRunner(Protocol):
         Raises:
             SettingsError: the case has settings that an ISA does not know.
         """
-        ...
-
-
-class PlainRunner:
-    """Runs cases through the pipeline as it is. Pipelines are made on demand, and kept."""
-
-    def __init__(self) -> None:
-        self._pipelines: dict[tuple[str, ...], Pipeline] = {}
-
-    def __call__(
-        self,
-        case: Case,
-        isas: Sequence[str],
-        *,
-        second: bool = False,
-        on_stage: OnStage | None = None,
-    ) -> Verdict:
-        return self.pipeline(isas, second=second, on_stage=on_stage).check(case)
-
-    def pipeline(
-        self, isas: Sequence[str], *, second: bool = False, on_stage: OnStage | None = None
-    ) -> Pipeline:
-        """Return the pipeline for these ISAs."""
         key = tuple(isas)
         if key not in self._pipelines:
             self._pipelines[key] = Pipeline(key, fuel=FUEL)
             self._pipelines[key].limit_seconds(HANG_SECONDS)
         pipeline = self._pipelines[key]
         pipeline.second, pipeline.on_stage = second, on_stage
-        return pipeline
+        return self.check(pipeline, case)
 
-    def __reduce__(self) -> tuple[type[PlainRunner], tuple[()]]:
-        return PlainRunner, ()  # emulators cannot be pickled; the other process makes its own
+    def check(self, pipeline: Pipeline, case: Case) -> Verdict:
+        """Take a case through a pipeline."""
+        return pipeline.check(case)
+
+    def __getstate__(self) -> dict[str, object]:
+        # Emulators cannot be pickled; the other process makes its own.
+        return self.__dict__ | {"_pipelines": {}}

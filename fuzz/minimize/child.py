@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-import tempfile
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
-from pathlib import Path
 from typing import Final
 
+from fuzz.campaign.child_process import ChildProcess
 from fuzz.campaign.crash_finding import CRASH_KINDS
 from fuzz.campaign.exit_cause import find_exit_cause
 from fuzz.campaign.in_flight import InFlightSlot
@@ -25,6 +23,8 @@ from fuzz.differential.failure_signature import FailureSignature
 from fuzz.minimize.interestingness import FailureTest
 
 _CONTEXT: Final = multiprocessing.get_context("spawn")
+#: The file that the child's stderr goes to.
+_ERRORS: Final = "stderr"
 
 
 def _serve(test: FailureTest, in_flight: InFlightSlot, errors: str, connection: Connection) -> None:
@@ -55,19 +55,17 @@ class IsolatedTest:
 
     test: FailureTest
     seconds: float
-    _process: BaseProcess | None = None
-    _connection: Connection | None = None
+    _child: ChildProcess | None = None
     _in_flight: InFlightSlot = field(default_factory=lambda: InFlightSlot(_CONTEXT))
-    _folder: tempfile.TemporaryDirectory[str] | None = None
 
     def __call__(self, case: Case) -> FailureSignature | None:
-        if self._process is None:
-            self._start()
-        assert self._connection is not None
+        if self._child is None:
+            self._child = self._start()
+        connection = self._child.connection
         try:
-            self._connection.send(print_case(case, isas=self.test.isas))
-            if self._connection.poll(self.seconds):
-                found: FailureSignature | None = self._connection.recv()
+            connection.send(print_case(case, isas=self.test.isas))
+            if connection.poll(self.seconds):
+                found: FailureSignature | None = connection.recv()
                 return found
             return self._post_mortem(timed_out=True)
         except (EOFError, OSError):
@@ -85,40 +83,32 @@ class IsolatedTest:
 
     def close(self) -> None:
         """End the child."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.join()
-            self._process = None
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-        if self._folder is not None:
-            self._folder.cleanup()
-            self._folder = None
+        if self._child is not None:
+            self._child.close()
+            self._child = None
 
-    def _start(self) -> None:
-        self._connection, theirs = _CONTEXT.Pipe()
+    def _start(self) -> ChildProcess:
         self._in_flight = InFlightSlot(_CONTEXT)
-        self._folder = tempfile.TemporaryDirectory(prefix="clif-fuzz-")
-        arguments = (self.test, self._in_flight, str(self._errors), theirs)
-        self._process = _CONTEXT.Process(target=_serve, args=arguments)
-        self._process.start()
-        theirs.close()
-        self._connection.recv()  # waits until the child has started, which takes a second
-
-    @property
-    def _errors(self) -> Path:
-        """The file that the child's stderr goes to."""
-        assert self._folder is not None
-        return Path(self._folder.name) / "stderr"
+        child = ChildProcess.start(
+            _serve,
+            lambda theirs, directory: (
+                self.test,
+                self._in_flight,
+                str(directory / _ERRORS),
+                theirs,
+            ),
+        )
+        child.connection.recv()  # waits until the child has started, which takes a second
+        return child
 
     def _post_mortem(self, *, timed_out: bool) -> FailureSignature | None:
         """Return the failure that the child died of, and clean up after it."""
-        process, last = self._process, self._in_flight.read()
-        assert process is not None
+        child, last = self._child, self._in_flight.read()
+        assert child is not None
         if not timed_out:
-            process.join()
-        exit_cause = find_exit_cause(process.exitcode, self._errors, timed_out=timed_out)
+            child.process.join()
+        errors = child.directory / _ERRORS
+        exit_cause = find_exit_cause(child.process.exitcode, errors, timed_out=timed_out)
         self.close()
         kind = None if last is None else CRASH_KINDS[exit_cause.kind].get(last.stage)
         if last is None or kind is None:

@@ -174,17 +174,20 @@ def simplicity(value: int, bits: int) -> int:
 
 
 def _inputs(inputs: Inputs) -> OrderKey:
-    numbers = 0
+    numbers = []
     for index, words in enumerate(inputs.args):
         if inputs.region is not None and index == inputs.region.param:
             continue
         bits = 8 * words.dtype.itemsize * words.shape[1]
-        numbers += sum(simplicity(value, bits) for value in ints_from_words(words))
+        numbers.append(sum(simplicity(value, bits) for value in ints_from_words(words)))
+    # Of (0, 1) and (1, 0) only one may be a minimum.
+    arguments = sum(numbers), _weighted(numbers)
     if inputs.region is None:
-        return 0, 0, 0, numbers
+        return 0, 0, 0, *arguments
     contents, pointers = inputs.region.contents, inputs.region.pointers
     weight = len(pointers) + sum(to for _, to in pointers)
-    return len(contents), weight, len(contents.rstrip(b"\0")) + sum(contents), numbers
+    bytes_weight = len(contents.rstrip(b"\0")) + sum(contents)
+    return len(contents), weight, bytes_weight, *arguments
 
 
 def _order(case: Case) -> OrderKey:

@@ -19,7 +19,7 @@ from fuzz.cases.casefile import CaseFile, CaseFileError, read_cases
 from fuzz.differential.failure_signature import failure_signatures, primary
 from fuzz.differential.finding import KNOWN, Finding, FindingKind
 from fuzz.differential.pipeline import Pipeline
-from fuzz.differential.runner import PlainRunner
+from fuzz.differential.runner import CaseRunner
 from fuzz.reporting.archive import read_header
 from fuzz.reporting.code import codes, compile_with_lines
 from fuzz.reporting.commands import commands, short
@@ -230,7 +230,7 @@ def _with_attribution(page: FindingPage, case: Case, isas: Sequence[str]) -> Fin
         return page
     if sum(1 for f in case.functions for _ in f.instructions()) > _MOST_ATTRIBUTED:
         return page
-    run_case = PlainRunner()
+    run_case = CaseRunner()
     found = failure_signatures(run_case(case, isas))
     failure = primary(found, next(iter(page.isas), ""), _KINDS.get(page.kind))
     if failure is None:

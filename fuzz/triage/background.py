@@ -7,18 +7,15 @@ nothing that is slow, and never waits for the process while the campaign runs.
 
 from __future__ import annotations
 
-import multiprocessing
-import tempfile
 import time
 from collections import deque
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from typing import Final
 
+from fuzz.campaign.child_process import ChildProcess
 from fuzz.campaign.fault_buckets import MinimizedFault
 from fuzz.campaign.result import CampaignResult, FindingSummary
-from fuzz.campaign.worker_process import blocked_signals
 from fuzz.triage.background_messages import NO_PACE, Faults, Idle, Postponed, Task
 
 #: The share of a core for each worker of the campaign.
@@ -29,7 +26,6 @@ _OTHER_SECONDS: Final = 10.0
 #: Processes that may end on their own before minimising is given up.
 _MAX_DEATHS: Final = 5
 _TICK_SECONDS: Final = 0.1
-_CONTEXT: Final = multiprocessing.get_context("spawn")
 
 #: The main function of the process.
 BackgroundMain = Callable[[Connection, float, str], None]
@@ -68,9 +64,7 @@ class BackgroundMinimizer:
         self._taken: dict[str, int] = {}
         self._current: tuple[str, str] | None = None
         self._deaths = 0
-        self._process: BaseProcess | None = None
-        self._connection: Connection | None = None
-        self._directory: tempfile.TemporaryDirectory[str] | None = None
+        self._child: ChildProcess | None = None
         self._idle = False
         self._hurrying = False
 
@@ -84,7 +78,7 @@ class BackgroundMinimizer:
         self._read = len(result.findings)
         if self._deaths > _MAX_DEATHS or not self._has_work:
             return
-        if self._process is None:
+        if self._child is None:
             self._start()
         self._receive()
         result.faults = self.faults
@@ -117,16 +111,9 @@ class BackgroundMinimizer:
 
     def close(self) -> None:
         """End the process, whatever it is doing."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.join()
-            self._process = None
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-        if self._directory is not None:
-            self._directory.cleanup()
-            self._directory = None
+        if self._child is not None:
+            self._child.close()
+            self._child = None
         self._idle = False
 
     @property
@@ -138,24 +125,18 @@ class BackgroundMinimizer:
             self._waiting.setdefault(summary.bucket, deque()).append(summary.file)
 
     def _start(self) -> None:
-        # Whatever ends the process, its temporary files go with this directory.
-        self._directory = tempfile.TemporaryDirectory(prefix="clif-fuzz-")
-        self._connection, theirs = _CONTEXT.Pipe()
-        self._process = _CONTEXT.Process(
-            target=self.main, args=(theirs, self.share, self._directory.name), name="minimizing"
+        self._child = ChildProcess.start(
+            self.main, lambda theirs, directory: (theirs, self.share, str(directory)), "minimizing"
         )
-        with blocked_signals():
-            self._process.start()
-        theirs.close()
         if self._hurrying:
             self._send(NO_PACE)
 
     def _receive(self) -> None:
         """Take the messages that are there."""
-        assert self._connection is not None
+        assert self._child is not None
         try:
-            while self._connection.poll():
-                message = self._connection.recv()
+            while self._child.connection.poll():
+                message = self._child.connection.recv()
                 if isinstance(message, Faults):
                     self.faults = self.faults | message.by_file
                     continue
@@ -185,8 +166,8 @@ class BackgroundMinimizer:
 
     def _send(self, message: object) -> None:
         """Send a message. There are never so many that this would wait."""
-        if self._connection is not None:
+        if self._child is not None:
             try:
-                self._connection.send(message)
+                self._child.connection.send(message)
             except OSError:
                 return  # it has ended, which ``_receive`` notices

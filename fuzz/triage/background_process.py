@@ -19,7 +19,7 @@ from fuzz.cases.casefile import CaseFileError, read_case
 from fuzz.differential.failure_signature import FailureSignature
 from fuzz.differential.finding import MINIMIZED, opcodes_in_bucket
 from fuzz.differential.recorded_failure import read_recorded_failure
-from fuzz.differential.runner import CaseRunner, PlainRunner
+from fuzz.differential.runner import CaseRunner
 from fuzz.minimize.child import IsolatedTest
 from fuzz.minimize.engine import NotFailing
 from fuzz.minimize.interestingness import FailureTest, InterestingnessTest
@@ -69,7 +69,7 @@ def serve(
     die_with_parent()
     os.nice(niceness)
     tempfile.tempdir = directory
-    _Server(connection, Pace(share, connection), run_case or PlainRunner()).run()
+    _Server(connection, Pace(share, connection), run_case or CaseRunner()).run()
 
 
 class Pace:

@@ -18,7 +18,7 @@ from fuzz.differential.failure_signature import (
 )
 from fuzz.differential.finding import Finding, FindingKind
 from fuzz.differential.oracle import OracleError, interpreter
-from fuzz.differential.runner import CaseRunner, PlainRunner
+from fuzz.differential.runner import CaseRunner
 from fuzz.triage.attribution import Attribution
 from fuzz.triage.attributor import Attributor
 from fuzz.triage.bucket import MinimalCase, bucket_of
@@ -72,7 +72,7 @@ def examine(
     """
     if _is_fatal(failure):
         return MinimizedCase(case, failure)
-    run_case = PlainRunner()
+    run_case = CaseRunner()
     minimized = MinimizedCase(case, failure, tuple(_findings(case, failure, run_case, isas)))
     if not attribute or not minimized.findings:
         return minimized

@@ -20,7 +20,7 @@ from typing import Final
 import click
 
 from fuzz.cases.casefile import read_case
-from fuzz.differential.runner import PlainRunner
+from fuzz.differential.runner import CaseRunner
 from fuzz.minimize.interestingness import FailureTest
 from fuzz.minimize.minimize import extend_to_all_isas
 from fuzz.selfcheck.registry import all_faults
@@ -67,7 +67,7 @@ def _starts(name: str, seed: int) -> Iterator[FailingCase]:
         yield from drawn.of_any_size(all_faults()[name])
         return
     graft = read_case((_CORPUS / f"{name}.clif").read_text(), name).case
-    run_case = PlainRunner()
+    run_case = CaseRunner()
     failure = FailureTest(run_case)(graft)
     assert failure is not None
     for host in drawn.any_cases():

@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from enum import Enum
 
 from clif.function import Function, Inst
 from fuzz.cases.case import Case
-from fuzz.differential.pipeline import Injection
-from fuzz.differential.runner import OnStage, PlainRunner
+from fuzz.differential.pipeline import Injection, Pipeline
+from fuzz.differential.runner import CaseRunner
 from fuzz.differential.stage import Stage
 from fuzz.differential.verdict import Verdict
 
@@ -27,33 +25,26 @@ class Breakdown(Enum):
     ENDLESS = "does not come to an end"
 
 
-@dataclass(slots=True)
-class BreakdownRunner:
-    """Runs cases with a compiler that breaks down (``fuzz.differential.runner.CaseRunner``).
+class BreakdownRunner(CaseRunner):
+    """Runs cases with a compiler that breaks down.
 
     Attributes:
         kind: opcode and controlling type of the instructions that it breaks down over.
     """
 
-    breakdown: Breakdown
-    kind: str
-    plain: PlainRunner = field(default_factory=PlainRunner)
+    def __init__(self, breakdown: Breakdown, kind: str) -> None:
+        super().__init__()
+        self.breakdown = breakdown
+        self.kind = kind
 
-    def __call__(
-        self,
-        case: Case,
-        isas: Sequence[str],
-        *,
-        second: bool = False,
-        on_stage: OnStage | None = None,
-    ) -> Verdict:
-        pipeline = self.plain.pipeline(isas, second=second, on_stage=on_stage)
+    def check(self, pipeline: Pipeline, case: Case) -> Verdict:
+        """Take a case through a pipeline, with the compiler."""
         if not any(self._matches(inst) for f in case.functions for inst in f.instructions()):
             return pipeline.check(case)
         if self.breakdown is Breakdown.INVALID:
             return pipeline.check(case, Injection(functions=self._make_invalid))
-        if on_stage is not None:
-            on_stage(Stage.COMPILE)
+        if pipeline.on_stage is not None:
+            pipeline.on_stage(Stage.COMPILE)
         if self.breakdown is Breakdown.DEATH:
             os.kill(os.getpid(), signal.SIGSEGV)
         time.sleep(_FOR_EVER)

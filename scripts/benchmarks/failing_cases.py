@@ -10,7 +10,7 @@ from fuzz.campaign.case_source import CaseSource
 from fuzz.cases.case import Case
 from fuzz.cases.case_options import CaseOptions
 from fuzz.differential.failure_signature import FailureSignature
-from fuzz.differential.runner import CaseRunner, PlainRunner
+from fuzz.differential.runner import CaseRunner
 from fuzz.minimize.interestingness import FailureTest
 from fuzz.minimize.order import instructions
 from fuzz.selfcheck.registry import Fault
@@ -18,7 +18,7 @@ from scripts.benchmarks.injected_faults import InjectedFault, InjectedFaultRunne
 
 #: Instructions of a large case.
 FEWEST, MOST = 100, 500
-_PLAIN = PlainRunner()
+_PLAIN = CaseRunner()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,6 +117,6 @@ def failing_case(
     failure = FailureTest(run_case, isas)(case) if isas else None
     if failure is None:
         return None
-    if not isinstance(run_case, PlainRunner) and _PLAIN(case, isas).findings:
+    if not isinstance(run_case, CaseRunner) and _PLAIN(case, isas).findings:
         return None
     return FailingCase(fault, case, run_case, failure, isas)

@@ -8,7 +8,7 @@ with certain settings only.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from random import Random
 
 from backend.cranelift.compiler import (
@@ -26,7 +26,7 @@ from clif.uses import Place
 from fuzz.cases.case import Case, effective_settings
 from fuzz.differential.oracle import interpreter
 from fuzz.differential.pipeline import Injection, Pipeline, target_of
-from fuzz.differential.runner import OnStage, PlainRunner
+from fuzz.differential.runner import CaseRunner
 from fuzz.differential.verdict import FIRST, Verdict
 from fuzz.selfcheck.registry import ClifEdit, Fault, all_faults
 from scripts.benchmarks.compiler_breakdowns import kind_of
@@ -117,22 +117,15 @@ def kinds(fault: Fault, case: Case) -> list[str]:
     return list(dict.fromkeys(map(_kind_of_place, fault.edit.find(functions))))
 
 
-@dataclass(slots=True)
-class InjectedFaultRunner:
-    """Runs cases with a fault injected (``fuzz.differential.runner.CaseRunner``)."""
+class InjectedFaultRunner(CaseRunner):
+    """Runs cases with a fault injected."""
 
-    injected: InjectedFault
-    plain: PlainRunner = field(default_factory=PlainRunner)
+    def __init__(self, injected: InjectedFault) -> None:
+        super().__init__()
+        self.injected = injected
 
-    def __call__(
-        self,
-        case: Case,
-        isas: Sequence[str],
-        *,
-        second: bool = False,
-        on_stage: OnStage | None = None,
-    ) -> Verdict:
-        pipeline = self.plain.pipeline(isas, second=second, on_stage=on_stage)
+    def check(self, pipeline: Pipeline, case: Case) -> Verdict:
+        """Take a case through a pipeline, with the fault."""
         injection = self.injected.injection(case)
         if injection is None:
             return pipeline.check(case)

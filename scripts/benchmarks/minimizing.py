@@ -24,7 +24,7 @@ from fuzz.cases.case import Case
 from fuzz.cases.casefile import read_case
 from fuzz.cases.run_lines import format_inputs
 from fuzz.differential.failure_signature import FailureSignature
-from fuzz.differential.runner import PlainRunner
+from fuzz.differential.runner import CaseRunner
 from fuzz.minimize.child import IsolatedTest
 from fuzz.minimize.engine import Minimizer
 from fuzz.minimize.interestingness import FailureTest, InterestingnessTest
@@ -114,7 +114,7 @@ def _alike(starts: Iterator[FailingCase]) -> list[FailingCase]:
 def _transplants(path: Path, seed: int) -> list[FailingCase]:
     """Put a real finding into two generated cases in which it still shows."""
     graft = read_case(path.read_text(), path.name).case
-    run_case = PlainRunner()
+    run_case = CaseRunner()
     failure = FailureTest(run_case)(graft)
     assert failure is not None
     found: list[FailingCase] = []

@@ -7,8 +7,7 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -26,7 +25,7 @@ from fuzz.cases.case import Case
 from fuzz.cases.case_options import CaseOptions
 from fuzz.cli.summary import print_summary
 from fuzz.differential.pipeline import Pipeline
-from fuzz.differential.runner import OnStage
+from fuzz.differential.runner import CaseRunner
 from fuzz.differential.verdict import Verdict
 from fuzz.triage.background import BackgroundMinimizer
 from fuzz.triage.background_messages import NO_PACE, Idle, Postponed, Task
@@ -179,23 +178,12 @@ def test_cpu_time_of_children_counts_while_they_run_and_afterwards() -> None:
 # --- a campaign with faults ---
 
 
-@dataclass
-class FaultyRunner:
+class FaultyRunner(CaseRunner):
     """Runs cases as a compiler with two faults would."""
 
-    runners: list[InjectedFaultRunner] = field(
-        default_factory=lambda: [InjectedFaultRunner(injected) for injected in FAULTS]
-    )
-
-    def __call__(
-        self,
-        case: Case,
-        isas: Sequence[str],
-        *,
-        second: bool = False,
-        on_stage: OnStage | None = None,
-    ) -> Verdict:
-        verdicts = (run(case, isas, second=False, on_stage=on_stage) for run in self.runners)
+    def check(self, pipeline: Pipeline, case: Case) -> Verdict:
+        pipeline.second = False
+        verdicts = (InjectedFaultRunner(fault).check(pipeline, case) for fault in FAULTS)
         verdict = next(verdicts)
         return verdict if verdict.findings else next(verdicts)
 

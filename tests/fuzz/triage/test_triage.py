@@ -16,7 +16,8 @@ from fuzz.cases.case import Case
 from fuzz.cases.casefile import read_case
 from fuzz.differential.failure_signature import FailureSignature, primary
 from fuzz.differential.finding import FindingKind
-from fuzz.differential.runner import CaseRunner, PlainRunner
+from fuzz.differential.pipeline import Pipeline
+from fuzz.differential.runner import CaseRunner
 from fuzz.differential.verdict import Verdict
 from fuzz.minimize.interestingness import FailureTest
 from fuzz.minimize.minimize import minimize
@@ -109,7 +110,7 @@ def test_the_right_part_is_named(
 )
 def test_real_findings_have_the_right_rules(name: str, part: FaultyPart, rule: str) -> None:
     case = read_case((CRANELIFT / f"{name}.clif").read_text()).case
-    attribution = attribution_of(PlainRunner(), case)
+    attribution = attribution_of(CaseRunner(), case)
     assert attribution.part is part
     assert any(rule in str(fired) for fired in attribution.rules) or not rule
     assert bool(attribution.neighbour) == bool(attribution.rules)
@@ -171,7 +172,7 @@ def test_findings_of_one_fault_are_merged() -> None:
             cases.append(NamedCase(f"{name} {n}", start.case))
             tests[f"{name} {n}"] = start.test()
     cases.append(NamedCase("healthy", read_case(ADD).case))
-    tests["healthy"] = FailureTest(PlainRunner())
+    tests["healthy"] = FailureTest(CaseRunner())
     found = deduplicate(cases, lambda case: tests[case.name])
     assert found.healthy == ["healthy"]
     assert sum(len(fault.names) for fault in found.faults) == len(cases) - 1 > 5
@@ -279,19 +280,20 @@ def test_the_smallest_case_names_the_fault() -> None:
 )
 def test_one_rule_decides_in_real_findings(name: str, rule: str) -> None:
     case = read_case((CRANELIFT / f"{name}.clif").read_text()).case
-    failure = FailureTest(PlainRunner())(case)
+    failure = FailureTest(CaseRunner())(case)
     assert failure is not None
-    (found,) = suspected_rules(case, failure, PlainRunner())
+    (found,) = suspected_rules(case, failure, CaseRunner())
     assert re.fullmatch(rule, found)
 
 
 def test_what_ends_the_process_is_not_run_again_to_find_rules() -> None:
     dead = FailureSignature(FindingKind.COMPILER_PANIC, (), "was ended by SIGSEGV in compile")
 
-    def never(*_: object, **__: object) -> Verdict:
-        raise AssertionError("run")
+    class Never(CaseRunner):
+        def check(self, pipeline: Pipeline, case: Case) -> Verdict:
+            raise AssertionError("run")
 
-    assert suspected_rules(read_case(ADD).case, dead, never) == frozenset()
+    assert suspected_rules(read_case(ADD).case, dead, Never()) == frozenset()
 
 
 def test_a_fault_that_needs_a_setting_explains_none_without_it() -> None:
