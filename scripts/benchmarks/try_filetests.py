@@ -27,9 +27,9 @@ _TRACEBACK: Final = "Traceback (most recent call last)"
 _SHOWN: Final = 12
 #: So many files are given to one process of check and the like: if it dies, the others are tried
 #: all the same.
-_CHUNK: Final = 40
-#: By how much a process may exceed its limit, for its start and for writing its result.
-_GRACE: Final = 60.0
+_CHUNK: Final = 20
+#: How long minimize may run a case once.
+_RUN_SECONDS: Final = 2.0
 
 
 class _Tally:
@@ -172,34 +172,46 @@ def _replay(files: Sequence[Path], seconds: float) -> _Tally:
     return tally
 
 
+def _copied(files: Sequence[Path], folder: Path) -> list[Path]:
+    """Copy files to a folder under names of their own: files of two folders may have one name."""
+    folder.mkdir()
+    return [
+        Path(shutil.copyfile(path, folder / f"{number}-{path.name}"))
+        for number, path in enumerate(files)
+    ]
+
+
 def _import(files: Sequence[Path], seconds: float) -> _Tally:
     tally = _Tally("corpus import")
     with tempfile.TemporaryDirectory(prefix="clif-fuzz-") as out:
         source = Path(out) / "source"
-        source.mkdir()
-        for number, path in enumerate(files):
-            shutil.copyfile(path, source / f"{number}-{path.name}")
+        _copied(files, source)
         facts = _json_of(["corpus", "import", str(source), f"{out}/cases"], tally, seconds)
     for file in facts["by_file"] if facts else ():
-        tally.note("written", file["path"], file["written"])
+        name = Path(file["path"]).name.partition("-")[2]
+        tally.note("written", name, file["written"])
         for reason, count in file["refused"].items():
-            tally.note(reason, file["path"], count)
+            tally.note(reason, name, count)
     return tally
 
 
-def _minimize(files: Sequence[Path], timeout: float) -> _Tally:
+def _minimize(files: Sequence[Path], seconds: float) -> _Tally:
     tally = _Tally("minimize")
-    for path in files:
-        words = ["minimize", str(path), "-o", "-", "--timeout", f"{timeout:g}"]
-        code, _, errors = _run(words, timeout + _GRACE)
+    with tempfile.TemporaryDirectory(prefix="clif-fuzz-") as out:
+        copies = _copied(files, Path(out) / "source")
+        words = ["-o", f"{out}/small", "--timeout", f"{_RUN_SECONDS:g}"]
+        code, said, errors = _run(["minimize", *map(str, copies), *words], seconds)
+        for path in copies:
+            name = path.name.partition("-")[2]
+            found = [line for line in errors.splitlines() if f"{path}: " in line]
+            if found:
+                tally.note(found[0].partition(f"{path}: ")[2], name)
+            elif f"{path}: " in said:
+                tally.note("minimised", name)
+            else:
+                tally.note("still at it when it was ended" if code is None else "NOTHING", name)
         if _TRACEBACK in errors:
-            tally.fail(str(path), errors)
-        elif code == 0:
-            tally.note("minimised", path.name)
-        elif code is None:
-            tally.note("still at it when it was ended", path.name)
-        else:
-            tally.note(errors.strip().rpartition(".clif: ")[2], path.name)
+            tally.fail(", ".join(path.name for path in files), errors)
     return tally
 
 
@@ -208,10 +220,9 @@ def _in_chunks(
     files: Sequence[Path],
     limit: float,
     jobs: int,
-    size: int = _CHUNK,
 ) -> _Tally:
     """Try a command on all files, some in each process, and print what came of it."""
-    chunks = [files[at : at + size] for at in range(0, len(files), size)]
+    chunks = [files[at : at + _CHUNK] for at in range(0, len(files), _CHUNK)]
     found = _Tally("")
     with ThreadPoolExecutor(jobs) as pool:
         for done, tally in enumerate(pool.map(lambda chunk: step(chunk, limit), chunks), 1):
@@ -224,11 +235,10 @@ def _in_chunks(
 
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--timeout", default=2.0, show_default=True, help="Seconds for a run of a case.")
 @click.option("--seconds", default=900.0, show_default=True, help=f"Limit for {_CHUNK} files.")
 @click.option("--jobs", default=1, show_default=True, help="Processes at a time.")
 @click.option("--every", default=1, show_default=True, help="Minimize only every N-th file.")
-def main(folder: Path, timeout: float, seconds: float, jobs: int, every: int) -> None:
+def main(folder: Path, seconds: float, jobs: int, every: int) -> None:
     """Try check, replay, fmt, corpus import and minimize on every .clif file below FOLDER.
 
     The exit code is 1 after a traceback, or if a file with run commands that Cranelift's reader
@@ -239,7 +249,7 @@ def main(folder: Path, timeout: float, seconds: float, jobs: int, every: int) ->
     tallies = [_fmt(files, refused)]
     click.echo("\n".join(tallies[0].lines()))
     tallies += [_in_chunks(step, files, seconds, jobs) for step in (_check, _import, _replay)]
-    tallies.append(_in_chunks(_minimize, files[::every], timeout, jobs, size=1))
+    tallies.append(_in_chunks(_minimize, files[::every], seconds, jobs))
     click.echo("\n".join(refused.lines()))
     sys.exit(any(tally.tracebacks for tally in tallies) or bool(refused.by_us))
 
