@@ -1,8 +1,10 @@
 """Linking: a case's functions are placed in the ring of code, and their relocations resolved.
 
 Every case gets fresh addresses. If the host writes over code that was executed, the emulator keeps
-its translations and goes on running the old code. So the ring is filled from start to end, and all
-translations are dropped only when it starts again.
+its translations and goes on running the old code. So the ring is filled from its start, and all
+translations are dropped when it starts again. It does so long before its end: the emulator's memory
+for translations is some fifteen times as large as what is translated, and stays in the caches of
+the processor only if it is used again soon.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from clif.outcome import Bytes
 
 #: At least so much padding lies behind each function, and it starts at such an address.
 _PADDING: Final = 16
+#: The ring starts again behind so many bytes, unless one program needs more.
+_USUAL_BYTES: Final = 512 << 10
 #: Bytes that a function may take besides its code and its alignment.
 _EXTRA_BYTES: Final = 64
 
@@ -131,6 +135,7 @@ class Linker:
         self.padding = isa.trap * (_PADDING // len(isa.trap))
         self.external = external
         self.on_wrap = on_wrap
+        self.usual = min(_USUAL_BYTES, len(self.ring))
         self.position = 0
         self.got: dict[int, int] = {}
 
@@ -152,10 +157,10 @@ class Linker:
         return linked
 
     def _reserve(self, size: int) -> None:
-        """Go back to the ring's start if less than ``size`` bytes are left of it."""
+        """Go back to the ring's start if the usual part of it lacks space for ``size`` bytes."""
         if size > len(self.ring):
             raise LinkError("none", "the program", f"{size} bytes do not fit into the ring")
-        if self.position + size > len(self.ring):
+        if self.position and self.position + size > self.usual:
             self.position = 0
             self.on_wrap()
 

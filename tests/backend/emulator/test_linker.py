@@ -33,6 +33,27 @@ def test_an_entry_of_the_offset_table_has_one_place():
         assert struct.unpack_from("<Q", ring.tobytes(), entry - BASE) == (SYMBOL,)
 
 
+def test_the_ring_starts_again_early_but_for_a_program_that_needs_more():
+    ring, wraps = np.zeros(4 << 20, np.uint8), list[None]()
+    linker = Linker(
+        ring,
+        BASE,
+        ISAS["x86_64"],
+        external=lambda kind, name: SYMBOL,
+        on_wrap=lambda: wraps.append(None),
+    )
+
+    def place(size: int) -> int:
+        return linker.link([Code("f", bytes(size))]).functions[0].address - BASE
+
+    small = 100 << 10
+    assert [place(small) // small for _ in range(12)] == [0, 1, 2, 3, 4] * 2 + [0, 1]
+    assert len(wraps) == 2
+    assert place(3 << 20) == 0
+    assert place(small) == 0
+    assert len(wraps) == 4
+
+
 def test_every_program_has_its_own_entries():
     """The ring's memory is used again, and what an entry was for may be gone."""
     ring = np.zeros(1 << 12, np.uint8)
