@@ -46,7 +46,7 @@ class CampaignResult:
     """What a campaign has found and counted; it grows while the campaign runs.
 
     Attributes:
-        faults: what is known of findings that are minimised, by the findings' files.
+        faults: those of findings that are minimised, and of those that seem alike, by their files.
         edges: how many edges of Cranelift the cases covered.
         covered: these edges as a bit set (``backend.cranelift.edge_counters.unpack``).
         grew_at: seconds that the campaign had run when the last new edge was covered.

@@ -92,7 +92,8 @@ def group_findings(entries: Sequence[FindingEntry]) -> list[FindingGroup]:
     faults = FaultsByBucket()
     for file, each in saved.items():
         faults.add(file, each.minimal)
-    buckets = fault_buckets(entries, faults.by_name())
+    files = [entry.file for entry in entries if entry.file and not entry.known]
+    buckets = fault_buckets(entries, faults.by_file(files))
     groups: dict[str, FindingGroup] = {}
     for entry, bucket in zip(entries, buckets, strict=True):
         group = groups.setdefault(bucket, FindingGroup(bucket, entry.kind, entry.known))

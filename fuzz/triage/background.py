@@ -50,7 +50,7 @@ class BackgroundMinimizer:
         main: what the process runs.
 
     Attributes:
-        faults: those of the minimised findings, by the findings' files.
+        faults: those of findings that are minimised, and of those that seem alike, by their files.
     """
 
     def __init__(self, jobs: int, main: BackgroundMain = start_background) -> None:
@@ -152,10 +152,7 @@ class BackgroundMinimizer:
 
     def _send_next(self) -> None:
         if self._waiting:
-            bucket = min(self._waiting, key=lambda bucket: self._taken.get(bucket, 0))
-            file, even_if_explained = self._waiting[bucket].popleft(), False
-            if not self._waiting[bucket]:
-                del self._waiting[bucket]
+            (bucket, file), even_if_explained = self._take(), False
         elif self._later:
             (bucket, file), even_if_explained = self._later.popleft(), True
         else:
@@ -163,6 +160,20 @@ class BackgroundMinimizer:
         self._taken[bucket] = self._taken.get(bucket, 0) + 1
         self._current, self._idle = (bucket, file), False
         self._send(Task(file, even_if_explained))
+
+    def _take(self) -> tuple[str, str]:
+        """Take a bucket's first finding, of the bucket of which the fewest were taken.
+
+        Findings whose fault seems to be known come last.
+        """
+        order = sorted(self._waiting, key=lambda bucket: self._taken.get(bucket, 0))
+        every = ((bucket, file) for bucket in order for file in self._waiting[bucket])
+        unknown = (each for each in every if each[1] not in self.faults)
+        bucket, file = next(unknown, (order[0], self._waiting[order[0]][0]))
+        self._waiting[bucket].remove(file)
+        if not self._waiting[bucket]:
+            del self._waiting[bucket]
+        return bucket, file
 
     def _send(self, message: object) -> None:
         """Send a message. There are never so many that this would wait."""

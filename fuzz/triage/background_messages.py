@@ -22,7 +22,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """From the process: the faults of all findings that are minimised.
+    """From the process: the faults of findings that are minimised, and of those that seem alike.
 
     Attributes:
         by_file: by the findings' files.

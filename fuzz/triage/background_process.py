@@ -6,7 +6,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -168,7 +168,7 @@ class _Server:
                 continue
             assert isinstance(message, Task)
             answer = self._carry_out(message)
-            self.connection.send(Faults(self.faults.by_name()))
+            self.connection.send(Faults(self.faults.by_file(self._files())))
             self.connection.send(answer)
 
     def _carry_out(self, task: Task) -> Idle | Postponed:
@@ -184,6 +184,11 @@ class _Server:
         except (OSError, UnicodeDecodeError, CaseFileError, NotFailing, _GivenUp):
             pass  # the finding stays as it is; triage says what is wrong with it
         return Idle()
+
+    def _files(self) -> Iterator[str]:
+        """Yield the files of the findings that there are by now."""
+        for folder in self.known:
+            yield from map(str, folder.glob("crash-*.clif"))
 
     def _recall(self, folder: Path) -> None:
         """Note the findings that were minimised before, by another process or another campaign."""

@@ -6,8 +6,11 @@ that one fault explains are merged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 from fuzz.campaign.fault_buckets import MinimizedFault
@@ -207,13 +210,71 @@ class FaultsByBucket:
         """Return the faults, those with the most findings first."""
         return merge_buckets(fault.copy() for fault in self._faults.values())
 
-    def by_name(self) -> dict[str, MinimizedFault]:
-        """Return the bucket and the ISAs of the fault that each finding shows, by its name."""
-        found = {}
-        for fault in self.merged():
-            minimized = MinimizedFault(str(fault.bucket), fault.isas)
-            found.update(dict.fromkeys(fault.names, minimized))
-        return found
+    def by_file(self, files: Iterable[str] = ()) -> dict[str, MinimizedFault]:
+        """Return the bucket and the ISAs of the fault that each finding shows, by its name.
+
+        Args:
+            files: of findings. Those that are not among the minimised ones are there if the rules
+                that fired in their cases tell their fault.
+        """
+        faults = self.merged()
+        shown = [(name, fault) for fault in faults for name in fault.names]
+        others = [file for file in files if file not in self]
+        return {
+            file: MinimizedFault(str(fault.bucket), fault.isas)
+            for file, fault in (*shown, *presumed_faults(others, faults))
+        }
+
+
+# --- findings that are not minimised ---
+
+_RULES: Final = re.compile(r"; rules fired for \S+: (\S+)((?: \d+)+)\s*")
+
+
+def presumed_faults(
+    files: Iterable[str], faults: Sequence[DistinctFault]
+) -> Iterator[tuple[str, DistinctFault]]:
+    """Yield findings' files with the faults that they seem to show, by the rules that fired.
+
+    A wrong rule does no harm in a case in which it does not fire. So a finding seems to show the
+    only fault all of whose suspected rules fired; or else the only one of which any fired that did
+    not fire in findings of another fault.
+    """
+    suspects = [fault for fault in faults if fault.rules]
+    telling = [
+        (
+            fault,
+            fault.rules.difference(*(_fired_in(other) for other in faults if other is not fault)),
+        )
+        for fault in suspects
+    ]
+    for file in files if suspects else ():
+        fired = recorded_rules(file)
+        found = [fault for fault in suspects if fault.rules <= fired]
+        found = found or [fault for fault, rules in telling if rules & fired]
+        if len(found) == 1:
+            yield file, found[0]
+
+
+def _fired_in(fault: DistinctFault) -> frozenset[str]:
+    """Return the rules that fired in any finding of a fault."""
+    return frozenset().union(*map(recorded_rules, fault.names))
+
+
+@lru_cache(maxsize=1 << 14)
+def recorded_rules(file: str) -> frozenset[str]:
+    """Return the places of the rules that a finding's file lists; none if it cannot be read."""
+    rules: set[str] = set()
+    try:
+        with Path(file).open(encoding="utf-8") as lines:
+            for line in lines:
+                if not line.startswith(";"):
+                    break
+                if match := _RULES.fullmatch(line):
+                    rules.update(f"{match[1]}:{number}" for number in match[2].split())
+    except (OSError, UnicodeDecodeError):
+        return frozenset()
+    return frozenset(rules)
 
 
 # --- buckets of one fault ---

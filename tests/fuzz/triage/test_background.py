@@ -244,7 +244,7 @@ def carry_out(tmp_path: Path, *files: Path) -> list[object]:
     answers: list[object] = []
     for file in files:
         answers += [server._carry_out(Task(str(file), even_if_explained=True))]
-    answers.append(server.faults.by_name())
+    answers.append(server.faults.by_file())
     return answers
 
 

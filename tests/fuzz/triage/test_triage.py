@@ -25,7 +25,13 @@ from fuzz.selfcheck.registry import all_faults
 from fuzz.triage.attribution import Attribution, FaultyPart
 from fuzz.triage.attributor import Attributor
 from fuzz.triage.bucket import Bucket, bucket_of
-from fuzz.triage.deduplicate import DistinctFault, NamedCase, deduplicate, merge_buckets
+from fuzz.triage.deduplicate import (
+    DistinctFault,
+    NamedCase,
+    deduplicate,
+    merge_buckets,
+    presumed_faults,
+)
 from fuzz.triage.host import HostExecutor
 from fuzz.triage.minimized import suspected_rules
 from scripts.benchmarks.failing_cases import FailingCases
@@ -251,6 +257,38 @@ def test_what_two_rules_might_decide_is_left_alone() -> None:
         decided_by("a.isle:1", "b.isle:2", shape="isub.i8"),
     ]
     assert len(merge_buckets(faults)) == 3
+
+
+def test_the_rules_that_fired_tell_the_fault_of_what_is_not_minimised(tmp_path: Path) -> None:
+    one, two = decided_by("a.isle:1", shape="iadd.i8"), decided_by("b.isle:2", shape="imul.i8")
+    unknown = decided_by(shape="isub.i8")
+    heads = {
+        "one": "; rules fired for x86_64: a.isle 1 7\n; rules fired for x86_64: b.isle 22\n",
+        "both": "; rules fired for x86_64: a.isle 1\n; rules fired for x86_64: b.isle 2\n",
+        "none": "; rules fired for x86_64: a.isle 11\n",
+        "after": "\n; rules fired for x86_64: a.isle 1\n",
+    }
+    for name, head in heads.items():
+        (tmp_path / name).write_text(f"; finding: miscompile\n{head}function %f() {{\n")
+    files = [str(tmp_path / name) for name in (*heads, "missing")]
+    assert list(presumed_faults(files, [one, two, unknown])) == [(files[0], one)]
+
+
+def test_rules_that_others_fire_do_not_tell_the_fault(tmp_path: Path) -> None:
+    one = decided_by("a.isle:1", "common.isle:5", shape="iadd.i8")
+    other = decided_by(shape="imul.i8")
+    files = {}
+    for name, rules in {
+        "own": "a.isle 1",
+        "common": "common.isle 5",
+        "of other": "common.isle 5",
+    }.items():
+        files[name] = str(tmp_path / name)
+        (tmp_path / name).write_text(f"; rules fired for x86_64: {rules}\n")
+    other.names = [files["of other"]]
+    assert list(presumed_faults([files["own"], files["common"]], [one, other])) == [
+        (files["own"], one)
+    ]
 
 
 def test_rules_do_not_decide_about_faults_of_a_tool() -> None:
