@@ -95,8 +95,9 @@ def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the pages' commands name, in the working directory."""
     (tmp_path / "corpus").symlink_to(ROOT / "corpus")
     (tmp_path / "docs").symlink_to(ROOT / "docs")
-    for folder in ("findings", "minimal"):
+    for folder in ("findings", "minimal", "cases"):
         (tmp_path / folder).mkdir()
+    shutil.copy2(ROOT / "docs" / "example.clif", tmp_path / "cases")
     for file in ("findings/crash-1.clif", "crash-1f2e.clif", "crash.clif", "tests.clif"):
         shutil.copy2(FINDING, tmp_path / file)
     monkeypatch.chdir(tmp_path)
