@@ -101,9 +101,9 @@ def new_region(w: Writer, description: str) -> int:
     return number
 
 
-def drawn_region(w: Writer, target: MemoryObject, *, writes: bool) -> int | None:
+def drawn_region(w: Writer, target: MemoryObject) -> int | None:
     """Return the object's alias region, or None, since an access without one may alias any."""
-    if not writes and has_fault("regionless-load"):
+    if has_fault("regionless-load"):
         return target.region
     return target.region if w.entropy.below(4) else None
 

@@ -31,11 +31,12 @@ _PARTS = (
     *("pure", "extra", "memory", "guarded", "control", "call", "break", "return", "flow"),
     *("machine_dependent", "sequence", "overflow", "special_constants", "edges"),
 )
-_WEIGHTS = (49, 6, 13, 5, 9, 5, 2, 1, 3, 1, 3, 2, 4, 2)
+_WEIGHTS = (48, 6, 13, 5, 9, 5, 2, 1, 3, 1, 6, 3, 4, 2)
 _CUMULATIVE = tuple(accumulate(_WEIGHTS))
+#: About how many instructions the smallest of these parts have; a sequence has some more.
+_SHAPE_COST = 5
 #: Parts that are made for one stage of Cranelift each.
 _SHAPES: dict[str, Callable[[Writer], bool]] = {
-    "sequence": memory_sequence,
     "overflow": overflow_flag,
     "special_constants": special_constants,
     "edges": several_edges,
@@ -90,10 +91,10 @@ class _Body:
             return leave_loop(w)
         if part == "machine_dependent":
             return machine_dependent(w)
-        if part in ("sequence", "edges") and budget < 6:
-            return False
+        if part == "sequence":
+            return budget >= 3 * _SHAPE_COST and memory_sequence(w, budget)
         if part in _SHAPES:
-            return _SHAPES[part](w)
+            return budget >= _SHAPE_COST and _SHAPES[part](w)
         if part == "return" and w.depth < 2:
             return _write_early_return(w)
         return part == "trap" and trap_site(w)

@@ -13,7 +13,7 @@ compared as well.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from clif.function import MemFlags, Value
 from clif.memory_access import accessed_bytes
@@ -88,8 +88,12 @@ class _Sequence:
     recent: list[Value] = field(default_factory=list)
 
 
-def memory_sequence(w: Writer) -> bool:
-    """Emit a sequence. Returns False if it would execute too many instructions."""
+def memory_sequence(w: Writer, budget: int) -> bool:
+    """Emit a sequence, of few accesses if the budget is small.
+
+    Returns:
+        False if it would execute too many instructions.
+    """
     if not w.room(120):
         return False
     entropy = w.entropy
@@ -101,7 +105,7 @@ def memory_sequence(w: Writer) -> bool:
         types,
         entropy.choice((None, None, "heap_oob", entropy.choice(TRAP_CODES))),
     )
-    _steps(w, sequence, _LEAST + entropy.below(_MORE))
+    _steps(w, sequence, min(_LEAST + entropy.below(_MORE), max(3, budget // 3)))
     for place in sequence.places:
         if place.target in fresh and place.span == 0:
             _load(w, sequence, place)  # nothing else would read it
@@ -141,7 +145,7 @@ def _draw_places(w: Writer, target: MemoryObject) -> list[_Place]:
     return places
 
 
-def _flags(w: Writer, sequence: _Sequence, place: _Place, size: int, *, writes: bool) -> MemFlags:
+def _flags(w: Writer, sequence: _Sequence, place: _Place, size: int) -> MemFlags:
     """Draw flags that are true of an access at a place."""
     entropy = w.entropy
     first = place.low + place.offset
@@ -151,7 +155,7 @@ def _flags(w: Writer, sequence: _Sequence, place: _Place, size: int, *, writes: 
         trap=sequence.trap if bits & 7 else entropy.choice((None, *TRAP_CODES)),
         aligned=aligned and bits & 8 != 0,
         endianness="little" if bits & 0x30 == 0 else None,
-        alias_region=drawn_region(w, place.target, writes=writes),
+        alias_region=drawn_region(w, place.target),
     )
 
 
@@ -187,7 +191,11 @@ def _store(w: Writer, sequence: _Sequence, place: _Place) -> None:
     size = accessed_bytes(w.instruction_set.opcodes[name], type_)
     if size > place.room:
         name, size = "store", type_.bytes
-    flags = _flags(w, sequence, place, size, writes=True)
+    flags = _flags(w, sequence, place, size)
+    if flags.alias_region is not None and type_ in (I32, I64) and entropy.below(4) == 0:
+        # Of a value that has not been stored before: else ``regionless-load`` strikes.
+        value = w.op("iadd", value, w.constant(type_, entropy.bits(31)))
+        flags = replace(flags, alias_region=None)
     w.emit(name, value, place.address, type=type_, flags=flags, offset=place.offset)
     if name == "store":
         _remember(sequence, value)
@@ -210,7 +218,7 @@ def _load(w: Writer, sequence: _Sequence, place: _Place) -> None:
         place.address,
         type=instruction.type,
         results=instruction.results,
-        flags=_flags(w, sequence, place, instruction.accessed_bytes, writes=False),
+        flags=_flags(w, sequence, place, instruction.accessed_bytes),
         offset=place.offset,
     )
     _remember(sequence, w.keep(inst.results[0]))
@@ -244,7 +252,7 @@ def _far_store(w: Writer, sequence: _Sequence) -> bool:
     address = w.op("iadd", place.address, far)
     flags = MemFlags(
         trap=sequence.trap or w.entropy.choice(TRAP_CODES),
-        alias_region=drawn_region(w, place.target, writes=True),
+        alias_region=drawn_region(w, place.target),
     )
     type_ = w.entropy.choice(_PLAIN_WIDTHS)
     w.emit("store", pick(w, type_), address, type=type_, flags=flags, offset=place.offset)
