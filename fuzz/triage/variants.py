@@ -17,6 +17,8 @@ from fuzz.cases.case import Case, copy_case, effective_settings
 from fuzz.generate.settings import UNUSUAL, USUAL
 
 OPT_LEVELS: Final = ("none", "speed", "speed_and_size")
+#: The effects of an opcode that only may trap.
+_TRAPS: Final = frozenset({"can_trap", "side_effects_idempotent"})
 _CONSTANTS: Final = frozenset(
     {Format.UNARY_IMM, Format.UNARY_IEEE16, Format.UNARY_IEEE32, Format.UNARY_IEEE64}
 )
@@ -133,8 +135,8 @@ def _changes(inst: Inst) -> Iterator[tuple[tuple[Opcode, int, str], str]]:
 
 @cache
 def _similar(opcode: Opcode) -> tuple[Opcode, ...]:
-    """List opcodes without effects that have the same operands and results."""
-    if opcode.flags or not opcode.args:
+    """List opcodes without effects that have the same operands and results as one that may trap."""
+    if not opcode.flags <= _TRAPS or not opcode.args:
         return ()
     found = [
         other
