@@ -297,9 +297,9 @@ class Executor:
                 _violated(run, position, above)
         if outcomes.memory is None:
             return
-        for position, detail in self.regions.violations(count).items():
+        found, written = self.regions.take(count)
+        for position, detail in written.items():
             _violated(run, position, detail)
-        found = self.regions.read(count)
         if run.inputs.region is not None:
             run.inputs.region.hide_pointers(found, self.regions.addresses[:count])
         outcomes.memory[rows] = found
