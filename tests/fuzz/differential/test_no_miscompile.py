@@ -12,6 +12,7 @@ from fuzz.differential.open_inputs import LAYOUT, NANS, settle
 from fuzz.differential.pipeline import Injection, Pipeline
 from fuzz.differential.verdict import Verdict
 from fuzz.filetests.check import check_text
+from tests.fuzz.file_kinds import DEEP
 
 ISAS = ("x86_64", "aarch64")
 
@@ -279,26 +280,9 @@ block2:
 
 # --- what the interpreter does not run ---
 
-DEEP = """
-function %deep(i32) -> i32 {
-    fn0 = %deep(i32) -> i32
-block0(v0: i32):
-    brif v0, block2, block1
-block1:
-    return v0
-block2:
-    v3 = iconst.i32 1
-    v4 = isub v0, v3
-    v5 = call fn0(v4)
-    v8 = iadd v5, v3
-    return v8
-}
-; run: %deep(100) == 100
-"""
-
 
 def test_deep_recursion_runs_everywhere() -> None:
-    text = DEEP + "; run: %deep(3000) == 3000\n"
+    text = DEEP + "; run: %deep(100) == 100\n; run: %deep(3000) == 3000\n"
     verdict = checked(text)
     assert (verdict.findings, verdict.hangs) == ([], 0)
     assert verdict.executions == 4
@@ -306,7 +290,7 @@ def test_deep_recursion_runs_everywhere() -> None:
 
 
 def test_calls_too_deep_for_the_interpreter_keep_no_input_from_running() -> None:
-    text = DEEP + "; run: %deep(100000) == 100000\n"
+    text = DEEP + "; run: %deep(100) == 100\n; run: %deep(100000) == 100000\n"
     verdict = checked(text)
     assert verdict.expected is not None
     assert verdict.expected.details == {1: "more than 4096 open calls"}

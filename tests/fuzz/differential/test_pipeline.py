@@ -23,6 +23,7 @@ from fuzz.differential.finding_file import finding_text
 from fuzz.differential.pipeline import Injection, Pipeline, compile_case
 from fuzz.differential.stage import Stage
 from fuzz.selfcheck.registry import all_faults
+from tests.fuzz.file_kinds import DEEP
 
 ISAS = ("x86_64", "aarch64")
 
@@ -207,23 +208,7 @@ block0(v0: i64x2, v1: i64x2):
 
 
 def test_calls_nested_too_deeply_for_the_oracle_are_executed(pipeline: Pipeline) -> None:
-    text = """
-function %deep(i32) -> i32 {
-    fn0 = %deep(i32) -> i32
-block0(v0: i32):
-    brif v0, block2, block1
-block1:
-    return v0
-block2:
-    v1 = iconst.i32 1
-    v2 = isub v0, v1
-    v3 = call fn0(v2)
-    v4 = iadd v3, v1
-    return v4
-}
-; run: %deep(5) == 5
-; run: %deep(5000) == 5000
-"""
+    text = DEEP + "; run: %deep(5) == 5\n; run: %deep(5000) == 5000\n"
     verdict = pipeline.check(case_of(text))
     assert (verdict.hangs, verdict.findings) == (1, [])
     for run in verdict.runs:
