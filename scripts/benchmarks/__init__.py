@@ -7,6 +7,8 @@ Each is a module with a ``--help``: ``python -m scripts.benchmarks.NAME``.
     of the generator are judged by it.
 ``rule_fault_detection``
     The same for wrong ISLE rules, in a build of its own.
+``mixtures``
+    What different numbers of configurations, siblings and inputs cost, and what they cover.
 ``minimizing``
     Sizes and times of minimising failing cases, and whether two cases of one fault end as the same
     minimal case.
