@@ -23,6 +23,8 @@ OTHER_PLATFORM: Final = "a platform whose calling conventions are not emulated"
 RUNNING: Final = ("run", "interpret")
 #: Kinds of test that compile functions when they have no run commands. Others only read or verify.
 COMPILING: Final = ("run", "interpret", "compile", "optimize", "inline", "alias-analysis", "unwind")
+#: Those that stop before code is generated.
+_MID_END: Final = ("optimize", "inline", "alias-analysis")
 #: Why a file of ``test verifier`` is no case.
 EXPECTS_ERRORS: Final = "expects errors of the verifier: see check"
 #: What editors put before the text of a file; it says nothing.
@@ -113,6 +115,11 @@ class FileHeader:
     def compiles(self) -> bool:
         """Whether functions without run commands are compiled, not only read and verified."""
         return not self.tests or any(test in COMPILING for test in self.tests)
+
+    @property
+    def generates_code(self) -> bool:
+        """Whether functions without run commands are compiled to the end, not only optimised."""
+        return not self.tests or any(t in COMPILING and t not in _MID_END for t in self.tests)
 
     @property
     def verifies(self) -> bool:

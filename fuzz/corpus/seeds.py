@@ -27,7 +27,7 @@ from fuzz.corpus.importer import cases_to_import
 from fuzz.differential.known_instructions import known_faults_of
 from fuzz.generate.drawn_inputs import with_drawn_inputs
 from fuzz.generate.options import Options
-from fuzz.minimize.soundness import Flaw, flaws
+from fuzz.minimize.soundness import Flaw, flaws, is_verified, is_well_formed
 from fuzz.mutate import Mutator
 
 #: Instructions that one input of a seed case may execute: longer ones are too slow to be of use.
@@ -93,7 +93,8 @@ class SeedReader:
             return None
         flags = {isa: case.isa_settings[isa] for isa in able if isa in case.isa_settings}
         case = replace(case, isas=able, isa_settings=flags)
-        found = _with_outcomes(case)
+        valid = is_well_formed(case) and is_verified(case)
+        found = _with_outcomes(case) if valid else "the verifier refuses it"
         if isinstance(found, str):
             self.rejections.note(found, name)
             return None

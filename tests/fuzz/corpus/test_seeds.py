@@ -67,6 +67,7 @@ def test_a_case_that_traps_says_so(tmp_path: Path) -> None:
     assert read_case(seed.text).case.trapping
 
 
+VERIFIER = "the verifier refuses it"
 NAN_BITS = unary("""
     v1 = f32const 0.0
     v2 = fdiv v1, v1
@@ -93,6 +94,8 @@ block2:
         (f"target riscv64\n{ADD}", "only for riscv64"),
         (f"target aarch64\n{ADD}", "only for aarch64"),
         ("test optimize\nfunction broken", "cannot be read: "),
+        (unary("trap user1\n    return v0"), VERIFIER),
+        (unary("v1 = iadd v0, v0\n    return v1", "i32").replace("-> i32", "-> i64"), VERIFIER),
         (NAN_BITS, "open: depends on the payload of a NaN"),
         (FRESH_MEMORY, "open: depends on addresses, or on uninitialised memory"),
         (unary("v1 = load.i64 v0\n    return v1", "i64"), "uses memory that it is not given"),

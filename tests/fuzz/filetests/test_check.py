@@ -301,7 +301,7 @@ block0(v0: f32):
         ("test run\ntarget x86_64\n", ADD, PASSED, ""),
         ("", ADD, PASSED, ""),
         ("test compile\ntarget x86_64\n", PANIC, FAILED, "the compiler panicked at"),
-        ("test alias-analysis\ntarget x86_64\n", PANIC, FAILED, "%panic"),
+        ("test alias-analysis\ntarget x86_64\n", PANIC, SKIPPED, "%panic"),
         ("test compile\ntarget riscv64\n", PANIC, SKIPPED, "only for riscv64"),
         ("test compile\ntarget x86_64-pc-windows-msvc\n", ADD, SKIPPED, "a platform whose"),
         ("test verifier\ntarget x86_64\n", PANIC, PASSED, ""),
@@ -427,3 +427,30 @@ def test_a_panic_fails_with_its_place_and_the_rest_runs() -> None:
     assert "panicked at " in panicked.reason
     assert "in %f" in panicked.reason
     assert report.results[1][1]["aarch64"].status is PASSED
+
+
+LACKING = """
+function %least(i128, i128) -> i128 {
+block0(v0: i128, v1: i128):
+    v2 = smin v0, v1
+    return v2
+}
+"""
+
+
+@pytest.mark.skipif(_cranelift.version() != "0.135.8", reason="another Cranelift")
+@pytest.mark.parametrize(
+    ("tests", "status"),
+    [
+        ("test optimize\n", SKIPPED),
+        ("test inline precise-output\n", SKIPPED),
+        ("test optimize\ntest compile\n", FAILED),
+        ("", FAILED),
+    ],
+)
+def test_what_fails_after_optimising_is_no_failure_of_files_that_only_optimise(
+    tests: str, status: CommandStatus
+) -> None:
+    ((_, row),) = check(f"{tests}target aarch64\n{LACKING}").results
+    assert row["aarch64"].status is status
+    assert "the compiler panicked at" in row["aarch64"].reason
