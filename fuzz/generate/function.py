@@ -31,7 +31,7 @@ _PARTS = (
     *("pure", "extra", "memory", "guarded", "control", "call", "break", "return", "flow"),
     *("machine_dependent", "sequence", "overflow", "special_constants", "edges"),
 )
-_WEIGHTS = (48, 6, 13, 5, 9, 5, 2, 1, 3, 1, 6, 3, 4, 2)
+_WEIGHTS = (46, 6, 13, 5, 9, 5, 2, 1, 3, 1, 6, 3, 6, 2)
 _CUMULATIVE = tuple(accumulate(_WEIGHTS))
 #: About how many instructions the smallest of these parts have; a sequence has some more.
 _SHAPE_COST = 5

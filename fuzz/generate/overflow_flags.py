@@ -25,8 +25,8 @@ OVERFLOW_OPERATIONS = (
     "umul_overflow",
     "smul_overflow",
 )
-#: Uses of a flag that cannot trap, as often as the one that does.
-_USES_OF_FLAG = 3
+#: One flag in so many is trapped on, and one use in so many is in another block.
+_TRAPPING, _ELSEWHERE = 3, 3
 
 
 def overflow_flag(w: Writer) -> bool:
@@ -40,7 +40,7 @@ def overflow_flag(w: Writer) -> bool:
     if not types:
         return False
     type_ = w.entropy.choice(types)
-    trapping = w.entropy.below(_USES_OF_FLAG + 1) == 0
+    trapping = w.entropy.below(_TRAPPING) == 0
     may_trap = trapping and w.plan.sites > 0
     left, right = _operands(w, name, type_, overflows=not trapping or may_trap)
     instruction = w.instruction_set.by_key[name, type_, (type_, type_)]
@@ -58,7 +58,7 @@ def overflow_flag(w: Writer) -> bool:
         w.plan.sites -= 1
         w.plan.trapped = True
     for use in uses:
-        if w.entropy.below(4) == 0:
+        if w.entropy.below(_ELSEWHERE) == 0:
             _into_other_block(w)
         elif w.entropy.below(4) == 0:
             pure_operation(w)

@@ -182,7 +182,9 @@ def _checked_sum(w: Writer) -> bool:
 
 _KINDS: tuple[Callable[[Writer], bool], ...] = (
     _divided,
+    _divided,
     _divided_constants,
+    _compared,
     _compared,
     _compared,
     _zeros,
