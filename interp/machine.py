@@ -64,8 +64,9 @@ class Machine:
         self.spent = np.zeros(n, np.int64)
         self.spent_by_all = 0
         self._symbols: dict[str, int] = {}
+        size, order = 16 * (1 + 2 * layout), functions[::-1] if layout & 1 else functions
         self._addresses = {
-            FUNCTION_BASE + self.skew + 16 * k: function for k, function in enumerate(functions)
+            FUNCTION_BASE + self.skew + size * k: function for k, function in enumerate(order)
         }
 
     # --- names and addresses ---

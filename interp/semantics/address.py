@@ -49,7 +49,8 @@ def symbol_value(frame: Frame, inst: Inst) -> Lanes:
 
 @effect
 def get_frame_pointer(frame: Frame, inst: Inst) -> Lanes:
-    return _address(frame, inst, frame.stack_pointer + 0x20)
+    # How far it lies above the stack pointer is the compiler's business.
+    return _address(frame, inst, frame.stack_pointer + 0x20 * (1 + frame.machine.options.layout))
 
 
 @effect
@@ -59,13 +60,15 @@ def get_stack_pointer(frame: Frame, inst: Inst) -> Lanes:
 
 @effect
 def get_return_address(frame: Frame, inst: Inst) -> Lanes:
-    return _address(frame, inst, SYMBOL_BASE - 0x1000 + 4 * frame.machine.depth)
+    machine = frame.machine
+    return _address(frame, inst, SYMBOL_BASE + machine.skew - 0x1000 + 4 * machine.depth)
 
 
 @effect
 def get_exception_handler_address(frame: Frame, inst: Inst) -> Lanes:
     """Return a made-up address in the function. Only an unwinder may go there."""
-    return _address(frame, inst, SYMBOL_BASE - 0x2000 + 4 * (inst.imm & 0xFF))
+    base = SYMBOL_BASE + frame.machine.skew - 0x2000
+    return _address(frame, inst, base + 4 * (inst.imm & 0xFF))
 
 
 @effect

@@ -162,6 +162,8 @@ def settled(
 function %f(i64) -> i8 {{
     ss0 = explicit_slot 16
     ss1 = explicit_slot 16
+    gv0 = symbol %data
+    fn0 = %f(i64) -> i8
 block0(v0: i64):
     v1 = stack_addr.i64 ss0
     v2 = load.i8 v1
@@ -192,6 +194,24 @@ def all_of(*lines: str) -> str:
 def test_every_bit_of_an_address_is_open(bit: int) -> None:
     shift = all_of(f"v5 = iconst.i64 {bit}", "v6 = ushr v1, v5", "v7 = ireduce.i8 v6")
     assert is_open(all_of(shift, "v8 = iconst.i8 1", "v9 = band v7, v8", "return v9"))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "v6 = get_return_address.i64",
+        "v6 = get_frame_pointer.i64",
+        "v6 = get_stack_pointer.i64",
+        "v6 = get_exception_handler_address.i64 block0, 0",
+        "v6 = func_addr.i64 fn0",
+        "v6 = symbol_value.i64 gv0",
+        "v5 = func_addr.i64 fn0\n    v6 = isub v5, v1",
+        "v5 = get_frame_pointer.i64\n    v9 = get_stack_pointer.i64\n    v6 = isub v5, v9",
+    ],
+)
+def test_addresses_of_all_kinds_are_open(address: str) -> None:
+    body = all_of(address, "v7 = iconst.i64 4", "v8 = ushr v6, v7", "v10 = ireduce.i8 v8")
+    assert is_open(all_of(body, "return v10"))
 
 
 @pytest.mark.parametrize("bit", range(8))
