@@ -101,7 +101,9 @@ class Attributor:
             variants = [variant for variant in flag_variants(case, isa) if variant.name in flags]
             deciders += [_decider(v) for v in variants if self._passes(v.case, failure, (isa,))]
         difference = self._rules(case, failure, isas, deciders)
-        return frozenset(fired.rule for fired in difference.rules)
+        # Rules for terms that others share say too little to tell faults apart.
+        rules = (fired.rule for fired in difference.rules if fired.rule.group in GROUPS)
+        return difference.suspected.intersection(rules)
 
     # --- executors ---
 
@@ -164,25 +166,38 @@ class Attributor:
         if not failing:
             return RuleDifference()
         isa = next((isa for isa in failure.isas if isa in failing), failing[0])
-        passing = list(self._passing_neighbours(case, failure, isa))
+        passing, alike = self._neighbours(case, failure, isa)
         variants = (*setting_variants(case), *flag_variants(case, isa))
         passing += [
             (variant.case, f"with {variant.name}={variant.after}")
             for variant in variants
             if _decider(variant) in deciders
         ]
-        difference = rule_difference(case, isa, passing)
+        difference = rule_difference(case, isa, passing, alike)
         if any(decider.name == "opt_level" for decider in deciders):
             difference = difference.preferring(lambda group: group.startswith(GROUPS[0]))
         return difference.preferring(lambda group: group in GROUPS)
 
-    def _passing_neighbours(
+    def _neighbours(
         self, case: Case, failure: FailureSignature, isa: str
-    ) -> Iterator[tuple[Case, str]]:
-        """Yield the case with one instruction changed, where that passes."""
+    ) -> tuple[list[tuple[Case, str]], list[Case]]:
+        """Run the case with one instruction changed.
+
+        Returns:
+            Those that pass, with descriptions, and those that fail in the same way.
+        """
+        passing, alike = [], []
+        here = replace(failure, isas=(isa,) if failure.isas else ())
         for neighbour, words in islice(instruction_neighbours(case), _MOST_NEIGHBOURS):
-            if self._passes(neighbour, failure, (isa,)):
-                yield neighbour, f"with {words}"
+            try:
+                verdict = self.run_case(neighbour, (isa,), second=not failure.isas)
+            except SettingsError:
+                continue
+            if not verdict.findings and not verdict.rejected and not verdict.hangs:
+                passing.append((neighbour, f"with {words}"))
+            elif any(found.includes(here) for found in failure_signatures(verdict)):
+                alike.append(neighbour)
+        return passing, alike
 
 
 def _decider(variant: SettingVariant) -> Decider:

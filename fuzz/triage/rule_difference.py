@@ -28,10 +28,12 @@ class RuleDifference:
 
     Attributes:
         neighbour: the passing compilations that lack them; empty if there are no rules.
+        suspected: those that all passing compilations lack, and all that fail alike have.
     """
 
     rules: tuple[FiredRule, ...] = ()
     neighbour: str = ""
+    suspected: frozenset[RuleId] = frozenset()
 
     def preferring(self, wanted: Callable[[str], bool]) -> RuleDifference:
         """Return those rules whose group is wanted; all if there are none."""
@@ -53,11 +55,15 @@ def fired_rules(case: Case, isa: str, rules: RuleMap) -> frozenset[RuleId]:
     return frozenset(rule for rule, fired in zip(rules.rules, flags, strict=True) if fired)
 
 
-def rule_difference(case: Case, isa: str, neighbours: Iterable[tuple[Case, str]]) -> RuleDifference:
+def rule_difference(
+    case: Case, isa: str, neighbours: Iterable[tuple[Case, str]], alike: Iterable[Case] = ()
+) -> RuleDifference:
     """Compare the rules that fire for a failing case with those of similar cases that pass.
 
     Args:
         neighbours: cases that pass, each with a description.
+        alike: similar cases that fail in the same way: a rule that does not fire in one of them is
+            not suspected.
 
     Returns:
         The rules that all of them lack. If there are none, those that one of them lacks, the one
@@ -67,6 +73,7 @@ def rule_difference(case: Case, isa: str, neighbours: Iterable[tuple[Case, str]]
     if isinstance(rules, RulesError):
         return RuleDifference()
     failing = fired_rules(case, isa, rules)
+    in_all = failing.intersection(*(fired_rules(each, isa, rules) for each in alike))
     differences = [
         (failing - fired_rules(neighbour, isa, rules), words) for neighbour, words in neighbours
     ]
@@ -77,7 +84,7 @@ def rule_difference(case: Case, isa: str, neighbours: Iterable[tuple[Case, str]]
     lacked_by_all = failing.intersection(*(lacking for lacking, _ in differences))
     if lacked_by_all and len(differences) > 1:
         found, words = lacked_by_all, f"in any of {len(differences)} similar cases that pass"
-    return RuleDifference(tuple(_described(found, isa, rules)), words)
+    return RuleDifference(tuple(_described(found, isa, rules)), words, lacked_by_all & in_all)
 
 
 def _described(found: Iterable[RuleId], isa: str, rules: RuleMap) -> Iterator[FiredRule]:
