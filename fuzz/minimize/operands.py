@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from operator import setitem
 
 from clif.function import Function, Value
 from clif.uses import Index
@@ -13,16 +14,17 @@ from fuzz.minimize.working_copy import Change, WorkingCopy, replace_uses
 def use_operands(work: WorkingCopy) -> list[Change]:
     """Replace a result by an operand of its instruction.
 
-    Also replace a parameter of main, or a constant, by an earlier one of the same type.
+    Also replace a parameter of main, or a constant, by an earlier one of the same type; and an
+    operand that may have any type, such as a condition, by another parameter of main.
 
-    Preserves: types.
+    Preserves: types, apart from those of such operands.
     Decreases: instructions or parameters: what is replaced is unused then, and goes.
     """
     return [
         change
         for function in work.case.functions
         for change in _changes(function, work.index(function))
-    ] + list(_of_parameters(work))
+    ] + [*_of_parameters(work), *_of_any_type(work)]
 
 
 def _changes(function: Function, index: Index) -> Iterator[Change]:
@@ -47,3 +49,15 @@ def _of_parameters(work: WorkingCopy) -> Iterator[Change]:
         for other in params[:at]:
             if other.type is param.type:
                 yield partial(replace_uses, index, param, other)
+
+
+def _of_any_type(work: WorkingCopy) -> Iterator[Change]:
+    """Yield changes of operands that no other type depends on, which may need a parameter less."""
+    for inst in work.main.instructions():
+        for at, constraint in enumerate(inst.opcode.args[: len(inst.args)]):
+            if constraint.kind != "Free":
+                continue
+            for other in work.main.entry.params:
+                different = other.type is not inst.args[at].type
+                if different and other.type.name in constraint.types:
+                    yield partial(setitem, inst.args, at, other)
