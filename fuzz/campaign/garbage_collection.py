@@ -26,6 +26,7 @@ class GarbageCollection:
 
     def __enter__(self) -> GarbageCollection:
         gc.disable()
+        gc.freeze()  # modules and their tables, for the most part
         return self
 
     def __exit__(
