@@ -16,7 +16,7 @@ from backend.cranelift.compiler import SettingsError
 from backend.emulator.convention import ConventionError
 from backend.emulator.isa import UnemulatedFlagError
 from backend.isa.registry import ISAS
-from clif.function import format_name
+from clif.function import Signature, format_name
 from clif.outcome import Status
 from fuzz.cases.case import Case, has_canonical_nans
 from fuzz.cases.casefile import print_case
@@ -25,6 +25,7 @@ from fuzz.cases.seed_cases import RefusedSeeds, SeedCase, SeedCases
 from fuzz.corpus.files import Rejections, read_text
 from fuzz.corpus.importer import cases_to_import
 from fuzz.differential.known_instructions import known_faults_of
+from fuzz.generate.conventions import as_allowed, fits, results_as_allowed
 from fuzz.generate.drawn_inputs import with_drawn_inputs
 from fuzz.generate.options import Options
 from fuzz.minimize.soundness import Flaw, flaws, is_verified, is_well_formed
@@ -115,11 +116,23 @@ class SeedReader:
         if faults:
             return f"has the known fault {faults[0].name}"
         for function in case.functions:
+            if fault := _signature_fault(function.signature):
+                return f"has the known fault {fault}"
             for inst in function.instructions():
                 if not instructions.lowers_instruction(inst):
                     type_ = f".{inst.type.name}" if inst.type is not None else ""
                     return f"{inst.opcode.name}{type_} is not lowered, or not generated"
         return ""
+
+
+def _signature_fault(signature: Signature) -> str:
+    """Return the known fault of extended parameters or results on the stack; empty for none."""
+    if as_allowed(signature.call_conv, signature.params) != signature.params:
+        return "uext-stack-argument-apple"
+    on_stack = not fits(signature.call_conv, signature.return_types)
+    if results_as_allowed(signature.returns, on_stack=on_stack) != signature.returns:
+        return "uext-stack-result"
+    return ""
 
 
 def _joined(reasons: Mapping[str, str]) -> str:

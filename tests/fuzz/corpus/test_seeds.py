@@ -131,6 +131,18 @@ def test_a_case_with_a_known_fault_is_kept_for_the_other_isa(tmp_path: Path) -> 
     ]
 
 
+def test_extended_results_on_the_stack_are_a_known_fault(tmp_path: Path) -> None:
+    text = """
+set enable_multi_ret_implicit_sret
+function %f(i8) -> i8, i8, i8, i8, i8, i8, i8, i8, i8 uext {
+block0(v0: i8):
+    return v0, v0, v0, v0, v0, v0, v0, v0, v0
+}
+"""
+    assert refusal(tmp_path, text) == "x86_64, aarch64: has the known fault uext-stack-result"
+    assert read_text(tmp_path, text.replace("uext", ""))
+
+
 def test_reasons_that_isas_share_are_said_once(tmp_path: Path) -> None:
     text = unary("v1 = srem v0, v0\n    return v1", "i128")
     reason = refusal(tmp_path, f"{text}; run: %f(3) == 0\n")
