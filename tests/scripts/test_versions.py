@@ -79,7 +79,7 @@ def test_a_finding_that_nothing_explains(checkout: Path) -> None:
 
 
 def test_something_that_nobody_has_looked_at(checkout: Path) -> None:
-    failed = "FAILED tests/x.py::test_no_opcode_is_new - AssertionError: interrupt_poll"
+    failed = "FAILED x.py::test_no_opcode_is_new - AssertionError: interrupt_poll"
     code, lines = run(checkout, "0.3", new=failed)
     assert code == 1
     assert "interrupt_poll" in lines[-1]
