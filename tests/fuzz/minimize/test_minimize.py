@@ -90,6 +90,11 @@ def _many_cases() -> Iterator[Case]:
     source = CaseSource(CaseOptions(instructions=25, inputs=4), 5)
     yield from (source.case(index) for index in range(40))
     yield case_of(
+        "function %g(i8) -> i8 {\nblock0(v0: i8):\n    v1 = bnot v0\n    return v1\n}\n"
+        "function %f(i8) -> i8 {\n    fn0 = %g(i8) -> i8\nblock0(v0: i8):\n"
+        "    v1 = call fn0(v0)\n    return v1\n}\n; print: %f(3)\n"
+    )
+    yield case_of(
         "function %f(i8) -> i8 {\nblock0(v0: i8):\n    jump block1(v0)\n"
         "block1(v1: i8):\n    return v1\n}\n; print: %f(3)\n"
     )
