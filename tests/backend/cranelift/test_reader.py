@@ -372,7 +372,7 @@ block1:
         ("function %f() {\nblock0:\n  v0 = iadd v1, v1\n  return\n}", 3, "v1"),
         ("test run\nset no_such=1\nfunction %f() {\nblock0:\n return\n}", 2, "no_such"),
         ("\x00\xff", 1, ""),
-        (DYNAMIC, 5, "I32x4xN"),
+        (DYNAMIC, 5, "dynamic vectors are not supported"),
         ("function %f() {\nblock0:\n    jump block6\n}", 3, "block6 is not defined"),
         (NO_SIGNATURE, 3, "sig2 is not defined"),
     ],
