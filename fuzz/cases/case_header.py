@@ -5,7 +5,7 @@ The latter is written as comments, which Cranelift's tools skip::
     ; origin: seed 1 case 7
     ; trapping
     ; chaos: 00ff12
-    ; configuration: opt_level=none | x86_64 has_avx | aarch64 | chaos 00ff
+    ; configuration: opt_level=none | ISA has_flag | ISA | chaos 00ff
 
 Each ``configuration`` is one more to compile the case with: settings, flags of ISAs, and chaos
 bytes. The lines of its memory are those of ``fuzz.cases.region_lines``.

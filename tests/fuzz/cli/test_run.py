@@ -257,6 +257,16 @@ def test_a_disk_that_fills_up_loses_nothing(tmp_path: Path) -> None:
     assert result.findings[0].file == ""
 
 
+def _wait_for_workers(pid: int, out: Path) -> None:
+    """Wait until a campaign is saved and has begun its workers."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    for _ in range(1200):
+        if (out / "campaign.sqlite").exists() and children.read_text().split():
+            return
+        time.sleep(0.1)
+    pytest.fail("no worker was begun")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted(tmp_path: Path, number: signal.Signals) -> None:
     facts = tmp_path / "facts.json"
@@ -268,7 +278,7 @@ def test_interrupted(tmp_path: Path, number: signal.Signals) -> None:
         text=True,
         start_new_session=True,
     )
-    time.sleep(4)
+    _wait_for_workers(process.pid, tmp_path)
     os.killpg(process.pid, number)  # as a terminal does: to the workers too
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130
