@@ -22,7 +22,7 @@ import numpy as np
 from backend.emulator import control_block
 from backend.emulator.guest_memory import STUBS, SYMBOLS, SYMBOLS_SIZE, GuestMemory
 from backend.emulator.isa import Isa, Part
-from backend.emulator.linker import LinkError
+from backend.emulator.linker import RelocationError
 
 _LIBM: Final = ctypes.CDLL(ctypes.util.find_library("m") or "libm.so.6")
 _LIBM.fma.argtypes = [ctypes.c_double] * 3
@@ -122,12 +122,12 @@ class LibraryCalls:
         """Return where a library call or symbol is.
 
         Raises:
-            LinkError: there is no such library call.
+            RelocationError: there is no such library call.
         """
         known = self.addresses.get(target)
         if known is not None:
             return known
         if not target.startswith("%"):
-            raise LinkError(kind, target, "not provided")
+            raise RelocationError(kind, target, "not provided")
         # A name that nothing in the case defines: some data, the same in every process.
         return SYMBOLS + zlib.crc32(target.encode()) % (SYMBOLS_SIZE // 64) * 64

@@ -28,6 +28,10 @@ _EXTRA_BYTES: Final = 64
 
 
 class LinkError(Exception):
+    """A program cannot be linked: why."""
+
+
+class RelocationError(LinkError):
     """A relocation cannot be resolved: unknown kind, unknown target, or too far away."""
 
     def __init__(self, kind: str, target: str, reason: str) -> None:
@@ -115,7 +119,7 @@ class Linker:
         isa: whose code it is. Its trapping instruction is put behind every function, so that
             running off a function's end traps.
         external: returns the address of what is no function of the case (``LibCall:FmaF64``,
-            ``%symbol``) for a relocation's kind and target, or raises LinkError.
+            ``%symbol``) for a relocation's kind and target, or raises RelocationError.
         on_wrap: drops all translations.
     """
 
@@ -159,7 +163,7 @@ class Linker:
     def _reserve(self, size: int) -> None:
         """Go back to the ring's start if the usual part of it lacks space for ``size`` bytes."""
         if size > len(self.ring):
-            raise LinkError("none", "the program", f"{size} bytes do not fit into the ring")
+            raise LinkError(f"more code than the {len(self.ring) >> 10} KiB that there are for it")
         if self.position and self.position + size > self.usual:
             self.position = 0
             self.on_wrap()
@@ -180,14 +184,14 @@ class Linker:
         place = placed.address + offset
         known = self.relocations.get(kind)
         if known is None:
-            raise LinkError(kind, target, "unknown kind")
+            raise RelocationError(kind, target, "unknown kind")
         value = self._target(linked, placed, kind, target)
         if known.through_got:
             value = self._got_entry(value)
         try:
             known.apply(self.ring, place - self.base, value + addend, place)
         except struct.error:
-            raise LinkError(kind, target, "out of reach") from None
+            raise RelocationError(kind, target, "out of reach") from None
 
     def _target(self, linked: Linked, placed: Placed, kind: str, target: str) -> int:
         name = target.removeprefix("%")
@@ -210,7 +214,7 @@ class Linker:
         size = self.isa.pointer_bytes
         start = -(-self.position // size) * size
         if start + size > len(self.ring):
-            raise LinkError("GOT", "an entry", "the ring is full")
+            raise LinkError("no room for the global offset table behind the code")
         self.ring[start : start + size] = value.to_bytes(size, self.isa.byte_order)
         self.position = start + size
         self.got[value] = self.base + start

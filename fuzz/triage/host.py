@@ -26,7 +26,7 @@ from backend.cranelift.compiler import (
     SettingsError,
     VerifierError,
 )
-from backend.emulator.linker import Linker, LinkError
+from backend.emulator.linker import Linker, LinkError, RelocationError
 from backend.isa.registry import ISAS, find_isa
 from clif.function import Function, format_name
 from clif.outcome import Bytes, Region, Status, ints_from_words
@@ -121,7 +121,7 @@ def _link(case: Case, isa: str) -> tuple[int, mmap.mmap]:
 
 
 def _no_external(kind: str, target: str) -> int:
-    raise LinkError(kind, target, "only functions of the case can be called")
+    raise RelocationError(kind, target, "only functions of the case can be called")
 
 
 def _caller(main: Function) -> str:

@@ -10,7 +10,7 @@ from backend.emulator.convention import ConventionError
 from backend.emulator.driver import SignatureError
 from backend.emulator.guest_memory import SLOTS
 from backend.emulator.isa import UnemulatedFlagError
-from backend.emulator.linker import LinkError
+from backend.emulator.linker import LinkError, RelocationError
 from backend.emulator.regions import LARGEST, RegionError
 from backend.isa.executors import executor_for
 from clif.outcome import Region, Status
@@ -283,7 +283,7 @@ def test_two_runs_are_alike_bit_for_bit(isa):
 @BOTH
 def test_unknown_relocations_are_refused(isa):
     program = [Code("f", bytes(16), [(0, "TlsGd", "%f", 0)])]
-    with pytest.raises(LinkError) as caught:
+    with pytest.raises(RelocationError) as caught:
         run_code(isa, program, signature([], []), [[]])
     assert caught.value.kind == "TlsGd"
 
@@ -291,23 +291,23 @@ def test_unknown_relocations_are_refused(isa):
 @BOTH
 def test_library_calls_that_nobody_provides_are_refused(isa):
     program = [Code("f", bytes(16), [(0, "Abs8", "LibCall:Memcpy", 0)])]
-    with pytest.raises(LinkError) as caught:
+    with pytest.raises(RelocationError) as caught:
         run_code(isa, program, signature([], []), [[]])
     assert caught.value.target == "LibCall:Memcpy"
 
 
 def test_a_relocation_out_of_reach_is_refused():
     program = [Code("f", bytes(16), [(0, "X86PCRel4", "%f", 1 << 40)])]
-    with pytest.raises(LinkError):
+    with pytest.raises(RelocationError):
         run_code("x86_64", program, signature([], []), [[]])
     program = [Code("f", arm(0x94000000), [(0, "Arm64Call", "%f", 1 << 40)])]
-    with pytest.raises(LinkError):
+    with pytest.raises(RelocationError):
         run_code("aarch64", program, signature([], []), [[]])
 
 
 @BOTH
 def test_a_program_larger_than_the_ring_is_refused(isa):
-    with pytest.raises(LinkError):
+    with pytest.raises(LinkError, match="more code than"):
         run_code(isa, [Code("f", bytes(5 << 20))], signature([], []), [[]])
 
 
