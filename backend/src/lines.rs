@@ -27,7 +27,7 @@ pub fn source_lines(
 ) -> PyResult<Frames> {
     let bytes = std::fs::read(&library)?;
     py.detach(|| frames(&bytes, &addresses, prefix))
-        .map_err(|problem| PyValueError::new_err(problem))
+        .map_err(|problem| PyValueError::new_err(format!("{}: {problem}", library.display())))
 }
 
 fn frames(bytes: &[u8], addresses: &[u64], prefix: &str) -> Result<Frames, String> {

@@ -155,6 +155,6 @@ def _installed() -> list[tuple[str, tuple[int, int]]]:
         name = line.partition(" ")[0]
         rust = rust_version(name) if name else None
         if rust is not None:
-            # `nightly` for `nightly-x86_64-unknown-linux-gnu`
+            # `nightly` alone: what follows is the triple of the host
             found.append((re.sub(r"-\w+-(unknown|apple|pc)-.*", "", name), rust))
     return found

@@ -146,4 +146,29 @@ block2(v4: i64):
 }
 ; run: %f(9, 2) == 7
 """
-WITH_CALLS = {"indirect": INDIRECT, "tail": TAIL, "chosen": CHOSEN, "caught": CAUGHT}
+UNUSED = """
+function %g(i64, i32 sext) -> i64 tail {
+block0(v0: i64, v1: i32):
+    v2 = bnot v0
+    return v2
+}
+
+function %f(i64, i32) -> i64 {
+    sig0 = (i64, i32 sext) -> i64 tail
+    fn0 = %g sig0
+block0(v0: i64, v1: i32):
+    v2 = func_addr.i64 fn0
+    v3 = call_indirect sig0, v2(v0, v1)
+    v4 = call fn0(v3, v1)
+    v5 = bxor v3, v4
+    return v5
+}
+; run: %f(3, 1) == -1
+"""
+WITH_CALLS = {
+    "indirect": INDIRECT,
+    "tail": TAIL,
+    "chosen": CHOSEN,
+    "caught": CAUGHT,
+    "unused": UNUSED,
+}

@@ -77,7 +77,9 @@ def test_examples_of_help_are_command_lines(words: list[str], tmp_path: Path) ->
     given = []
     for word in rest:
         name = word.rstrip("/")
-        is_folder = word.endswith("/") or name in ("findings", "smaller") or "runtests" in word
+        is_folder = (
+            word.endswith("/") or name in ("cases", "findings", "smaller") or "runtests" in word
+        )
         is_file = "." in Path(name).name and not is_folder
         given.append(str(tmp_path if is_folder else SMALL if is_file else word))
     found.make_context(words[0], given)

@@ -96,8 +96,8 @@ def test_a_crash_is_kept_replayed_and_made_smaller(tmp_path: Path) -> None:
     smaller = tmp_path / "smaller"
     flags = (
         "-minimize_crash=1",
-        "-max_total_time=20",
-        "-runs=3",
+        "-max_total_time=60",
+        "-runs=40",
         f"-exact_artifact_path={smaller}",
         "-seed=1",
     )

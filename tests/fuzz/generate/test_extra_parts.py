@@ -31,7 +31,9 @@ def test_extra_parts_are_emitted() -> None:
         return True
 
     generator = directed_generator(Options(extra_parts=(unlikely,), directed_share=0.0))
-    texts = [print_functions(generator.generate(PrngEntropy(seed)).functions) for seed in range(60)]
+    texts = [
+        print_functions(generator.generate(PrngEntropy(seed)).functions) for seed in range(120)
+    ]
     assert sum(str(0x5EED_0000)[:6] in text for text in texts) >= 20
 
 
