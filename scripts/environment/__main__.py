@@ -74,8 +74,8 @@ def set_up(variant: Variant) -> None:
         need_packages = not stamps.packages_current()
         if need_packages or _need_extension(stamps):
             require(extension=_need_extension(stamps))
-        if not stamps.usable() and _need_extension(stamps):
-            require_buildable(variant)
+        if _need_extension(stamps):
+            require_buildable(variant, built_before=stamps.usable())
         if need_packages:
             install_packages(variant, fresh=not stamps.usable())
             stamps.mark_packages()

@@ -20,11 +20,14 @@ from variant import Variant
 from versions import ROOT, is_tried, needed_rust, require_rust
 
 
-def require_buildable(variant: Variant) -> None:
+def require_buildable(variant: Variant, *, built_before: bool) -> None:
     """Check what can be checked of another Cranelift before anything is built or installed.
 
     These are the toolchain that it needs and, of one that was not tried, whether the extension
     compiles with it: the folder of a user may be any commit.
+
+    Args:
+        built_before: whether its environment was built once; then building it again is as quick.
 
     Raises:
         SetupError: it does not build; the message says why.
@@ -40,7 +43,7 @@ def require_buildable(variant: Variant) -> None:
             f"{error}; of a version that is not published give the whole tree"
         ) from None
     require_rust(needed, variant.version)
-    if variant.cranelift is not None or not is_tried(variant.version):
+    if not built_before and (variant.cranelift is not None or not is_tried(variant.version)):
         _run_cargo(variant, "check", "checking that the extension fits this Cranelift")
 
 
