@@ -16,13 +16,14 @@ import numpy as np
 from unicorn.unicorn_const import UC_HOOK_CODE
 
 from backend.emulator import control_block
+from backend.emulator.convention import ConventionError
 from backend.emulator.cpu import CPU, End, Stop
-from backend.emulator.driver import Driver, Drivers
+from backend.emulator.driver import Driver, Drivers, SignatureError
 from backend.emulator.guest_memory import LARGEST_STACK, RING, SLOTS, STACK_SIZE, THUNKS
-from backend.emulator.isa import Isa
+from backend.emulator.isa import Isa, UnemulatedFlagError
 from backend.emulator.libcalls import LibraryCalls
-from backend.emulator.linker import Compiled, Linked, Linker
-from backend.emulator.regions import Regions
+from backend.emulator.linker import Compiled, Linked, Linker, LinkError
+from backend.emulator.regions import RegionError, Regions
 from backend.emulator.tables import ArgumentTables, Rows, empty_words
 from backend.emulator.thunk import Thunk, encode
 from backend.emulator.unicorn_engine import Uc, add_hook
@@ -69,6 +70,17 @@ class StackError(ValueError):
     def __init__(self, size: int) -> None:
         most = LARGEST_STACK >> 20
         super().__init__(f"needs {size} bytes of stack, more than the emulated {most} MiB")
+
+
+#: What an executor raises for code that it cannot execute, or would execute wrongly.
+NOT_EXECUTABLE: Final = (
+    LinkError,
+    SignatureError,
+    RegionError,
+    StackError,
+    ConventionError,
+    UnemulatedFlagError,
+)
 
 
 class Executor:

@@ -23,7 +23,7 @@ from fuzz.isle.director import directed_generator
 from fuzz.isle.rule_sweep import RuleSweep
 from fuzz.mutate import Mutant, Mutator
 
-#: Third parts of the seeds of what a mutant needs. A case itself is drawn with (seed, index).
+#: Third parts of the seeds of what is drawn beside a case. The case has (seed, index) alone.
 _MUTATION, _OTHER, _CONFIGURATIONS, _SEEDED, _INPUTS, _SIBLING = 1, 2, 3, 4, 5, 6
 #: Bound on the steps of an input for each instruction of a case. For cases of less than 150
 #: instructions the generator's default bound is higher.

@@ -39,7 +39,7 @@ def load_cases(
         raise BadInput(f"{path}: {error}") from error
     for reason in cases[0].left_out:
         complain(f"{path}: {reason}")
-    for found in cases if drawn_inputs is not None else ():
+    for found in cases:
         if drawn_inputs is not None and not found.case.inputs.count:
             found.case = with_drawn_inputs(found.case, drawn_inputs)
             found.expectations = [None] * found.case.inputs.count

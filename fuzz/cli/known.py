@@ -32,19 +32,23 @@ def command(json_file: str | None) -> int:
     because this Cranelift does not compile it or fails in another way. --known adds minimised
     findings of your own, such as clif-fuzz triage --out writes.
     """
-    from backend.cranelift.compiler import version
+    from backend.cranelift.cranelift_name import cranelift_name
 
     rows = list(_rows())
     counts = Counter(row.seen.status.value for row in rows)
     if json_file is not None:
-        facts = {"cranelift": version(), "counts": counts, "faults": [r.to_json() for r in rows]}
+        facts = {
+            "cranelift": cranelift_name(),
+            "counts": counts,
+            "faults": [r.to_json() for r in rows],
+        }
         write_json(facts, json_file)
     if json_file != "-":
         width = max((len(row.name) for row in rows), default=0)
         for row in rows:
             click.echo(row.line(width))
         summary = ", ".join(f"{number} {status}" for status, number in sorted(counts.items()))
-        click.echo(f"Cranelift {version()}: {summary}")
+        click.echo(f"Cranelift {cranelift_name()}: {summary}")
     return EXIT_CLEAN
 
 

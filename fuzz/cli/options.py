@@ -234,24 +234,21 @@ seeds_option = click.option(
     metavar="DIR",
     help="Run the cases of the .clif files in DIR, and mutate and cross them: half of the cases.",
 )
-timeout_option = click.option(
-    "--timeout",
-    type=Duration(0.1),
-    default=10.0,
-    show_default=True,
-    metavar="DURATION",
-    help="Time limit for running a case once; exceeding it is a failure, too.",
-)
 
 
-compile_timeout_option = click.option(
-    "--timeout",
-    type=Duration(0.1),
-    default=10.0,
-    show_default=True,
-    metavar="DURATION",
-    help="Time limit for compiling a case for one ISA; exceeding it is a failure, too.",
-)
+def _timeout_option(what: str) -> Callable[[F], F]:
+    return click.option(
+        "--timeout",
+        type=Duration(0.1),
+        default=10.0,
+        show_default=True,
+        metavar="DURATION",
+        help=f"Time limit for {what}; exceeding it is a failure, too.",
+    )
+
+
+timeout_option = _timeout_option("running a case once")
+compile_timeout_option = _timeout_option("compiling a case for one ISA")
 
 
 def file_isas_option(text: str) -> Callable[[F], F]:

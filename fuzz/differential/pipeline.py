@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from typing import Final
 
 import numpy as np
 
@@ -24,13 +23,9 @@ from backend.cranelift.compiler import (
 )
 from backend.cranelift.fired_rules import FiredRules
 from backend.cranelift.time_limit import CompileTimeoutError, compile_within
-from backend.emulator.convention import ConventionError
-from backend.emulator.driver import SignatureError
-from backend.emulator.executor import StackError
-from backend.emulator.isa import UnemulatedFlagError
+from backend.emulator.executor import NOT_EXECUTABLE
 from backend.emulator.linker import Compiled as Code
-from backend.emulator.linker import CompiledCode, LinkError
-from backend.emulator.regions import RegionError
+from backend.emulator.linker import CompiledCode
 from backend.isa.executors import executor_for
 from clif.function import Function
 from clif.outcome import Outcomes, Status
@@ -47,16 +42,6 @@ from fuzz.differential.open_inputs import settle, undefined, undefined_rows
 from fuzz.differential.oracle import DEFAULT_FUEL, Oracle, OracleError, interpreter
 from fuzz.differential.stage import Stage, stage_clock_ns
 from fuzz.differential.verdict import IsaRun, Verdict
-
-#: What an executor raises for code that it cannot execute, or would execute wrongly.
-NOT_EXECUTABLE: Final = (
-    LinkError,
-    SignatureError,
-    RegionError,
-    StackError,
-    ConventionError,
-    UnemulatedFlagError,
-)
 
 
 @dataclass(frozen=True, slots=True)

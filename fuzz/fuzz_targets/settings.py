@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from backend.cranelift.compiler import Compiled, Functions
+from backend.emulator.executor import NOT_EXECUTABLE
 from backend.isa.executors import executor_for
 from clif.outcome import Outcomes, Status
 from clif.printer import print_functions
@@ -16,7 +17,7 @@ from fuzz.cases.case import Case, effective_settings
 from fuzz.differential import diagnosis
 from fuzz.differential.finding import Finding, FindingKind
 from fuzz.differential.oracle import DEFAULT_FUEL
-from fuzz.differential.pipeline import NOT_EXECUTABLE, Pipeline, target_of
+from fuzz.differential.pipeline import Pipeline, target_of
 from fuzz.entropy import PrngEntropy
 from fuzz.fuzz_targets.target import CaseTarget, Checked
 from fuzz.generate import Generator

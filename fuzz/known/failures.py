@@ -13,8 +13,8 @@ from typing import Final
 from backend.cranelift.compiler import CompilerPanic
 from clif.function import Function
 from clif.types import VECTORS_64
-from fuzz.known.faults import BOTH_ISAS, InstructionPattern, words
-from fuzz.known.status import READER_CASES, has_fault, observed
+from fuzz.known.faults import InstructionPattern, words
+from fuzz.known.status import BOTH_ISAS, READER_CASES, has_fault, observed
 
 
 @dataclass(frozen=True, slots=True)

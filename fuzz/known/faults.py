@@ -18,9 +18,7 @@ from typing import Final
 
 from clif.function import Inst
 from clif.types import ALL
-from fuzz.known.status import has_fault
-
-BOTH_ISAS: Final = ("x86_64", "aarch64")
+from fuzz.known.status import BOTH_ISAS, has_fault
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,12 +27,8 @@ from backend.cranelift.compiler import (
     UnsupportedError,
     VerifierError,
 )
-from backend.emulator.convention import ConventionError
-from backend.emulator.driver import SignatureError
-from backend.emulator.executor import StackError
-from backend.emulator.isa import UnemulatedFlagError
-from backend.emulator.linker import CompiledCode, LinkError
-from backend.emulator.regions import RegionError
+from backend.emulator.executor import NOT_EXECUTABLE
+from backend.emulator.linker import CompiledCode
 from backend.isa.executors import executor_for
 from backend.isa.parts import CONTROL_FLOW
 from backend.isa.registry import ISAS
@@ -45,14 +41,6 @@ _ROOT: Final = Path(__file__).resolve().parents[2]
 #: A case takes some milliseconds. One that takes longer than this hangs.
 _SECONDS: Final = 20.0
 
-_EXECUTION: Final = (
-    LinkError,
-    SignatureError,
-    RegionError,
-    StackError,
-    ConventionError,
-    UnemulatedFlagError,
-)
 #: Kinds of findings, as files name them, that show when a case is compiled.
 _COMPILE_KINDS: Final = frozenset({"compiler-panic", "compile-error", "verifier-error"})
 #: Kinds of findings whose case ends its process, or takes for ever.
@@ -218,7 +206,7 @@ def _executed(case_file: CaseFile, isa: str, code: Sequence[CompiledCode]) -> Ob
             entry=case.main.name,
             settings=effective_settings(case) | case.isa_settings.get(isa, {}),
         )
-    except (*_EXECUTION, CompileError, CompilerPanic, VerifierError) as error:
+    except (*NOT_EXECUTABLE, CompileError, CompilerPanic, VerifierError) as error:
         return unclear(str(error))
     canonical = has_canonical_nans(case)
     wrong = any(

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import interp
+from backend.emulator.executor import NOT_EXECUTABLE
 from backend.isa.executors import executor_for
 from backend.isa.parts import REGISTERS, RegisterNames
 from backend.isa.registry import ISAS
@@ -24,7 +25,6 @@ from fuzz.analysis.call_graph import CallGraph
 from fuzz.analysis.flow import addresses
 from fuzz.cases.case import Case, effective_settings, has_canonical_nans
 from fuzz.cases.compare import same_but_for_nans
-from fuzz.differential.pipeline import NOT_EXECUTABLE
 from fuzz.reporting.code import CodeListing
 from fuzz.reporting.instruction_trace import TraceStep, trace
 from fuzz.reporting.values import show_value
