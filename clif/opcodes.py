@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Final
 
 
 class Format(Enum):
@@ -53,6 +54,18 @@ class Format(Enum):
     UNARY_IEEE32 = "UnaryIeee32"
     UNARY_IEEE64 = "UnaryIeee64"
     UNARY_IMM = "UnaryImm"
+
+
+#: The formats of instructions that are constants.
+CONSTANT_FORMATS: Final = frozenset(
+    {
+        Format.UNARY_IMM,
+        Format.UNARY_IEEE16,
+        Format.UNARY_IEEE32,
+        Format.UNARY_IEEE64,
+        Format.UNARY_CONST,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

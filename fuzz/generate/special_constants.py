@@ -19,7 +19,7 @@ from fuzz.generate.immediates import draw_immediates
 from fuzz.generate.operands import pick
 from fuzz.generate.options import TRAP_CODES
 from fuzz.generate.pure import pure_operation
-from fuzz.generate.trap_guards import DIVISIONS, binary_types
+from fuzz.generate.trap_guards import binary_types, draw_division
 from fuzz.generate.writer import Writer
 
 _FLOAT_OPERATIONS = ("fmin", "fmax", "fadd", "fsub", "fmul", "fdiv", "fcopysign")
@@ -42,11 +42,10 @@ def _scalars(w: Writer) -> list[Type]:
 
 def _divided(w: Writer) -> bool:
     """Divide by an extreme number; by -1 only where that cannot overflow."""
-    name = w.entropy.choice(DIVISIONS)
-    types = binary_types(w, name)
-    if not types:
+    drawn = draw_division(w)
+    if drawn is None:
         return False
-    type_ = w.entropy.choice(types)
+    name, type_ = drawn
     by = _extreme(w, type_)
     if name == "sdiv" and by == type_.mask:
         by = type_.sign_bit
@@ -59,11 +58,10 @@ def _divided(w: Writer) -> bool:
 
 def _divided_constants(w: Writer) -> bool:
     """Divide constants, in a case that may trap also such that it does, behind a branch."""
-    name = w.entropy.choice(DIVISIONS)
-    types = binary_types(w, name)
-    if not types:
+    drawn = draw_division(w)
+    if drawn is None:
         return False
-    type_ = w.entropy.choice(types)
+    name, type_ = drawn
     left = w.entropy.choice((_extreme(w, type_), draw_bits(w.entropy, type_)))
     right = w.entropy.choice((1, 2, _extreme(w, type_), draw_bits(w.entropy, type_)))
     if w.plan.sites > 0 and w.entropy.below(2):

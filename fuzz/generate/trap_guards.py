@@ -23,14 +23,19 @@ def binary_types(w: Writer, name: str) -> list[Type]:
     return [t for t in w.swarm.types if w.instruction_set.has(name, t, t, t)]
 
 
-def division(w: Writer) -> bool:
-    """Emit a division that cannot trap. Returns False if the case has no type for one."""
+def draw_division(w: Writer) -> tuple[str, Type] | None:
+    """Draw a division, and a type that the case has it for; None if there is no such type."""
     name = w.entropy.choice(DIVISIONS)
     types = binary_types(w, name)
-    if not types:
-        return False
-    divide(w, name, w.entropy.choice(types))
-    return True
+    return (name, w.entropy.choice(types)) if types else None
+
+
+def division(w: Writer) -> bool:
+    """Emit a division that cannot trap. Returns False if the case has no type for one."""
+    drawn = draw_division(w)
+    if drawn is not None:
+        divide(w, *drawn)
+    return drawn is not None
 
 
 def divide(w: Writer, name: str, type_: Type) -> None:

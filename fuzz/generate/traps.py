@@ -15,7 +15,7 @@ from fuzz.generate.control import trap_arm
 from fuzz.generate.conversions import canonicalise
 from fuzz.generate.operands import compare, condition, pick
 from fuzz.generate.options import TRAP_CODES
-from fuzz.generate.trap_guards import DIVISIONS, binary_types
+from fuzz.generate.trap_guards import binary_types, draw_division
 from fuzz.generate.writer import Writer
 
 
@@ -36,11 +36,10 @@ def _conditional(w: Writer) -> bool:
 
 
 def _division(w: Writer) -> bool:
-    name = w.entropy.choice(DIVISIONS)
-    types = binary_types(w, name)
-    if not types:
+    drawn = draw_division(w)
+    if drawn is None:
         return False
-    type_ = w.entropy.choice(types)
+    name, type_ = drawn
     w.keep(w.op(name, pick(w, type_), _divisor(w, pick(w, type_))))
     return True
 

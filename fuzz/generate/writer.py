@@ -21,21 +21,12 @@ from clif.function import (
     Value,
 )
 from clif.nan_payload import NanEffect, has_nondeterministic_nans
-from clif.opcodes import Format
+from clif.opcodes import CONSTANT_FORMATS
 from clif.typed_instructions import OpcodeType, TypedInstruction
 from clif.types import I64, I128, INTS, Type
 from fuzz.generate.case_plan import Callee, CasePlan, Redrawable
 from fuzz.generate.value_pool import ValuePool
 
-_CONSTANTS = frozenset(
-    {
-        Format.UNARY_IMM,
-        Format.UNARY_IEEE16,
-        Format.UNARY_IEEE32,
-        Format.UNARY_IEEE64,
-        Format.UNARY_CONST,
-    }
-)
 #: The scalar integer type of each width.
 SCALAR_OF_BITS = {type_.bits: type_ for type_ in INTS}
 
@@ -296,7 +287,7 @@ class Writer:
     def redrawable_constant(self, type_: Type, bits: int) -> Value:
         """Return a constant with these bits, which may be another one in siblings."""
         value = self.constant(type_, bits)
-        if self.block.instructions[-1].opcode.format in _CONSTANTS:
+        if self.block.instructions[-1].opcode.format in CONSTANT_FORMATS:
             self.note_redrawable(None)
         return value
 

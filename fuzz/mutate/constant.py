@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 from clif.function import Inst
-from clif.opcodes import Format
+from clif.opcodes import CONSTANT_FORMATS, Format
 from clif.types import Type
 from fuzz.generate.constants import draw_bits
 from fuzz.generate.immediates import draw_immediates
 from fuzz.mutate.context import MutationContext
 
-_CONSTANTS = frozenset(
-    {
-        Format.UNARY_IMM,
-        Format.UNARY_IEEE16,
-        Format.UNARY_IEEE32,
-        Format.UNARY_IEEE64,
-        Format.UNARY_CONST,
-    }
-)
 _LANES = frozenset({Format.BINARY_IMM8, Format.TERNARY_IMM8, Format.SHUFFLE})
 
 
@@ -29,7 +20,7 @@ def change_constant(context: MutationContext) -> bool:
     places = [
         place
         for place in context.places(context.draw_function())
-        if place.inst.opcode.format in _CONSTANTS or place.inst.opcode.format in _LANES
+        if place.inst.opcode.format in CONSTANT_FORMATS or place.inst.opcode.format in _LANES
     ]
     place = context.pick(places)
     if place is None:
