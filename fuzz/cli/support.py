@@ -172,7 +172,7 @@ def _print_missing(tables: list[IsaSupport]) -> None:
 
 def _print_lowerings(isas: tuple[str, ...], flags: Mapping[str, str]) -> None:
     """Print the table that an issue about missing lowerings can hold."""
-    from backend.cranelift.compiler import version
+    from backend.cranelift.cranelift_name import cranelift_name
     from backend.cranelift.support_matrix import Support, probe
     from fuzz.cases.case import DEFAULT_SETTINGS
     from fuzz.generate.instruction_sets import switches
@@ -185,7 +185,7 @@ def _print_lowerings(isas: tuple[str, ...], flags: Mapping[str, str]) -> None:
         Support.INVALID: "",
     }
     matrices = [probe(isa, DEFAULT_SETTINGS, flags, switches=switches(isa)) for isa in isas]
-    click.echo(f"Cranelift {version()}\n")
+    click.echo(f"Cranelift {cranelift_name()}\n")
     click.echo(f"| opcode | types | {' | '.join(isas)} |")
     click.echo(f"|---|---|{'---|' * len(isas)}")
     for row in missing_lowerings(matrices):

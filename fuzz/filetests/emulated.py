@@ -18,10 +18,7 @@ from backend.cranelift.compiler import (
 from backend.cranelift.panic_place import panic_location
 from backend.cranelift.time_limit import CompileTimeoutError
 from backend.emulator.convention import ConventionError
-from backend.emulator.driver import SignatureError
-from backend.emulator.executor import StackError
-from backend.emulator.isa import UnemulatedFlagError
-from backend.emulator.linker import LinkError
+from backend.emulator.executor import NOT_EXECUTABLE
 from backend.isa.executors import executor_for
 from backend.isa.registry import ISAS
 from clif.function import Function, format_name
@@ -87,7 +84,7 @@ def _on_target(
         if isinstance(closure, list):
             return _emulate(filetest, spec, isa, name, commands, closure)
         result = _failure(closure, spec, isa, involved(filetest, name))
-    except (LinkError, SignatureError, StackError, ConventionError, UnemulatedFlagError) as error:
+    except NOT_EXECUTABLE as error:
         result = skipped(str(error), str(spec))
     except SettingsError as error:
         result = failed(str(error), str(spec))

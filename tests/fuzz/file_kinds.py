@@ -263,3 +263,22 @@ MISSING_INSTRUCTIONS: Final = {
         "%f(3) == 0x1.8p1",
     ),
 }
+
+#: Cranelift 0.135.8 compiles it wrongly without the flag ``has_lse``.
+ATOMIC_SWAP: Final = """
+test interpret
+test run
+target aarch64{flags}
+
+function %swap(i64, i32) -> i32 {{
+    ss0 = explicit_slot 4, align = 4
+block0(v0: i64, v1: i32):
+    v2 = stack_addr.i64 ss0
+    v3 = ireduce.i32 v0
+    store v3, v2
+    v4 = atomic_cas.i32 v2, v3, v1
+    v5 = load.i32 v2
+    return v5
+}}
+; run: %swap(0x500000007, 9) == 9
+"""

@@ -15,6 +15,7 @@ from fuzz.cases.compare import Difference, DifferenceKind, Observed
 from fuzz.differential import diagnosis
 from fuzz.differential.finding import Finding, FindingKind
 from fuzz.differential.pipeline import Injection, Pipeline
+from tests.fuzz.file_kinds import ATOMIC_SWAP
 
 CASE = """\
 function %f(i64) -> i64 {
@@ -190,34 +191,16 @@ def test_an_emulator_fault_explains_wrong_values_but_not_lost_registers(
     assert elsewhere.kind is FindingKind.MISCOMPILE
 
 
-SWAP = """
-test run
-target aarch64{flags}
-
-function %f(i64, i32) -> i32 {{
-    ss0 = explicit_slot 4, align = 4
-block0(v0: i64, v1: i32):
-    v2 = stack_addr.i64 ss0
-    v3 = ireduce.i32 v0
-    store v3, v2
-    v4 = atomic_cas.i32 v2, v3, v1
-    v5 = load.i32 v2
-    return v5
-}}
-; run: %f(0x500000007, 9) == 9
-"""
-
-
 def test_a_difference_names_the_known_fault_that_may_be_its_reason() -> None:
-    (finding,) = Pipeline(["aarch64"]).check(read_case(SWAP.format(flags="")).case).findings
+    (finding,) = Pipeline(["aarch64"]).check(read_case(ATOMIC_SWAP.format(flags="")).case).findings
     assert finding.kind is FindingKind.MISCOMPILE
     assert not finding.known
     assert "has the known fault atomic-cas-i32: " in finding.explanation[-1]
 
 
 def test_a_difference_names_no_fault_that_does_not_apply() -> None:
-    right = read_case(SWAP.format(flags=" has_lse")).case
-    other = read_case(SWAP.format(flags=" has_lse").replace("v2, v3, v1", "v2, v1, v1")).case
+    right = read_case(ATOMIC_SWAP.format(flags=" has_lse")).case
+    other = read_case(ATOMIC_SWAP.format(flags=" has_lse").replace("v2, v3, v1", "v2, v1, v1")).case
     injection = Injection(functions=lambda _: other.functions)
     (finding,) = Pipeline(["aarch64"]).check(right, injection).findings
     assert not any("known fault" in line for line in finding.explanation)

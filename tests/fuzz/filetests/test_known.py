@@ -12,27 +12,11 @@ from fuzz.filetests.check import check_text
 from fuzz.filetests.filetest import involved, read_filetest
 from fuzz.filetests.known import misguided_reason
 from fuzz.filetests.results import CommandResult, CommandStatus
+from tests.fuzz.file_kinds import ATOMIC_SWAP
 
 ALL = ("interp", "x86_64", "aarch64")
 PASSED, FAILED, SKIPPED = CommandStatus.PASSED, CommandStatus.FAILED, CommandStatus.SKIPPED
 
-SWAP = """
-test interpret
-test run
-target aarch64{flags}
-
-function %swap(i64, i32) -> i32 {{
-    ss0 = explicit_slot 4, align = 4
-block0(v0: i64, v1: i32):
-    v2 = stack_addr.i64 ss0
-    v3 = ireduce.i32 v0
-    store v3, v2
-    v4 = atomic_cas.i32 v2, v3, v1
-    v5 = load.i32 v2
-    return v5
-}}
-; run: %swap(0x500000007, 9) == 9
-"""
 #: -128 + -1 + 1 is -128, which does not overflow: the first step does, and so does the second one.
 CARRY = """
 test interpret
@@ -76,7 +60,7 @@ def only(text: str) -> dict[str, CommandResult]:
 
 
 def test_a_known_fault_of_cranelift_is_named_and_fails() -> None:
-    result = only(SWAP.format(flags=""))["aarch64"]
+    result = only(ATOMIC_SWAP.format(flags=""))["aarch64"]
     assert result.status is FAILED
     assert result.reason == (
         f"wrong result (Cranelift {version()} has the known fault atomic-cas-i32: "
@@ -85,7 +69,10 @@ def test_a_known_fault_of_cranelift_is_named_and_fails() -> None:
 
 
 def test_a_flag_without_the_fault_is_not_blamed() -> None:
-    assert {r.status for r in only(SWAP.format(flags=" has_lse")).values()} == {PASSED, SKIPPED}
+    assert {r.status for r in only(ATOMIC_SWAP.format(flags=" has_lse")).values()} == {
+        PASSED,
+        SKIPPED,
+    }
 
 
 def test_an_instruction_that_the_isa_lacks_is_named_where_it_panics() -> None:
