@@ -203,7 +203,7 @@ class Drivers:
         if self.position + len(code) > len(self.memory.drivers):
             self.position = 0
             self.known.clear()
-            self.memory.uc.ctl_flush_tb()
+            self.memory.mappings.drop_translations()
         start = self.position
         self.memory.drivers[start : start + len(code)] = np.frombuffer(code, np.uint8)
         self.position = -(-(start + len(code)) // 16) * 16

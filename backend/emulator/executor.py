@@ -13,20 +13,19 @@ from time import perf_counter_ns
 from typing import Final
 
 import numpy as np
-from unicorn.unicorn_const import UC_HOOK_CODE
 
 from backend.emulator import control_block
 from backend.emulator.convention import ConventionError
-from backend.emulator.cpu import CPU, End, Stop
+from backend.emulator.cpu import CPU
 from backend.emulator.driver import Driver, Drivers, SignatureError
 from backend.emulator.guest_memory import LARGEST_STACK, RING, SLOTS, STACK_SIZE, THUNKS
 from backend.emulator.isa import Isa, UnemulatedFlagError
 from backend.emulator.libcalls import LibraryCalls
 from backend.emulator.linker import Compiled, Linked, Linker, LinkError
+from backend.emulator.machine import End, Machine, Stop
 from backend.emulator.regions import RegionError, Regions
 from backend.emulator.tables import ArgumentTables, Rows, empty_words
 from backend.emulator.thunk import Thunk, encode
-from backend.emulator.unicorn_engine import Uc, add_hook
 from clif.function import Signature
 from clif.outcome import Inputs, Outcomes, Status, Words
 
@@ -86,25 +85,29 @@ NOT_EXECUTABLE: Final = (
 class Executor:
     """Runs compiled code of one ISA.
 
+    Args:
+        machine: that it runs on; by default the ISA's emulated CPU in this process.
+
     Attributes:
         isa: whose code it runs.
+        cpu: the machine.
         nanoseconds: of the last run by part: ``link`` (placing code, filling tables and memory),
             ``emulate``, ``decode`` (checking, and copying results).
         linked: where the last program was placed.
     """
 
-    def __init__(self, isa: Isa) -> None:
+    def __init__(self, isa: Isa, machine: Machine | None = None) -> None:
         self.isa = isa
         self.nanoseconds = {"link": 0, "emulate": 0, "decode": 0}
-        self.cpu = CPU.of(isa)(isa)
+        self.cpu: Machine = CPU.of(isa)(isa) if machine is None else machine
         memory = self.cpu.memory
-        self.library = LibraryCalls(memory, isa)
+        self.library = LibraryCalls(memory, self.cpu.library_calls())
         self.linker = Linker(
             memory.ring,
             RING,
             isa,
             external=self.library.address,
-            on_wrap=self.cpu.uc.ctl_flush_tb,
+            on_wrap=memory.mappings.drop_translations,
         )
         self.drivers = Drivers(isa, memory, self._thunk)
         self.regions = Regions(memory)
@@ -112,18 +115,11 @@ class Executor:
         self.thunks_end = 0
         self.words = memory.control
         self.linked: Linked | None = None
-        self._hook_library()
+        self.cpu.answer(self.library)
 
     def limit_seconds(self, seconds: float) -> None:
         """Set the CPU time after which an emulation that does not end counts as hung."""
-        self.cpu.watched.limit = seconds
-
-    def _hook_library(self) -> None:
-        def on_call(uc: Uc, address: int, size: int, data: object) -> None:
-            self.library.call(address)
-
-        for address in self.library.hooks:
-            add_hook(self.cpu.uc, UC_HOOK_CODE, on_call, address, address)
+        self.cpu.limit_seconds(seconds)
 
     def run(
         self,

@@ -8,7 +8,6 @@ case is loaded by copying NumPy arrays. Cranelift's code, its stack and its data
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterator
 from functools import cache
 from typing import Any, Final
@@ -17,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from unicorn.unicorn_const import UC_PROT_EXEC, UC_PROT_READ, UC_PROT_WRITE
 
-from backend.emulator.unicorn_engine import Uc
+from backend.emulator.mappings import Mappings
 from clif.outcome import Bytes
 
 READ_EXEC: Final = UC_PROT_READ | UC_PROT_EXEC
@@ -90,13 +89,6 @@ def watched_addresses() -> Iterator[tuple[int, int]]:
     yield first, (1 << 64) - 1
 
 
-def host_memory(size: int) -> Bytes:
-    """Return zeroed bytes, aligned to the host's pages as ``mem_map_ptr`` requires."""
-    # Private, because anonymous maps are otherwise shared with forked processes.
-    private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-    return np.frombuffer(mmap.mmap(-1, size, flags=private), np.uint8)
-
-
 def garbage(seed: int, size: int) -> Bytes:
     """Return random bytes, the same in every process. They are read-only."""
     return _garbage(seed)[:size]
@@ -113,8 +105,8 @@ def _garbage(seed: int) -> Bytes:
 class GuestMemory:
     """The memory that stays mapped into one engine. Attributes are the host's views of it."""
 
-    def __init__(self, uc: Uc) -> None:
-        self.uc = uc
+    def __init__(self, mappings: Mappings) -> None:
+        self.mappings = mappings
         self.thunks = self.map(THUNKS, THUNKS_SIZE, READ_EXEC)
         self.control: Quads = self.map(CONTROL, CONTROL_SIZE, READ_WRITE).view(np.uint64)
         self.arguments = self.map(ARGUMENTS, TABLE_SIZE, READ_WRITE)
@@ -128,7 +120,7 @@ class GuestMemory:
 
     def map(self, address: int, size: int, protection: int) -> Bytes:
         """Map new host memory at a guest address and return it."""
-        memory = host_memory(size)
+        memory = self.mappings.allocate(size)
         self.map_host(address, memory, protection)
         return memory
 
@@ -140,9 +132,9 @@ class GuestMemory:
     def shrink_stack(self) -> None:
         """Undo ``grow_stack``, if it was called."""
         if self.deep_stack is not None:
-            self.uc.mem_unmap(STACK - self.deep_stack.nbytes, self.deep_stack.nbytes)
+            self.mappings.unmap(STACK - self.deep_stack.nbytes, self.deep_stack.nbytes)
             self.deep_stack = None
 
     def map_host(self, address: int, memory: npt.NDArray[Any], protection: int) -> None:
         """Map a contiguous array. The caller keeps it alive as long as the engine."""
-        self.uc.mem_map_ptr(address, memory.nbytes, protection, memory.ctypes.data)
+        self.mappings.map(address, memory, protection)

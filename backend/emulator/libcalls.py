@@ -21,7 +21,7 @@ import numpy as np
 
 from backend.emulator import control_block
 from backend.emulator.guest_memory import STUBS, SYMBOLS, SYMBOLS_SIZE, GuestMemory
-from backend.emulator.isa import Isa, Part
+from backend.emulator.isa import Part
 from backend.emulator.linker import RelocationError
 
 _LIBM: Final = ctypes.CDLL(ctypes.util.find_library("m") or "libm.so.6")
@@ -90,11 +90,11 @@ class LibraryCalls:
         hooks: by address of the hooked instruction, what the host computes.
     """
 
-    def __init__(self, memory: GuestMemory, isa: Isa) -> None:
+    def __init__(self, memory: GuestMemory, stubs: Mapping[str, Stub]) -> None:
         self.memory = memory
         self.addresses: dict[str, int] = {}
         self.hooks: dict[int, HostCall] = {}
-        for name, stub in LIBRARY_CALLS.of(isa).items():
+        for name, stub in stubs.items():
             self._place(name, stub)
 
     def _place(self, name: str, stub: Stub) -> None:

@@ -26,7 +26,6 @@ from backend.emulator.guest_memory import (
     GuestMemory,
     Quads,
     garbage,
-    host_memory,
 )
 from clif.outcome import Bytes, Region
 
@@ -68,7 +67,7 @@ class _Pages:
         self.addresses: Quads = _SLOT_NUMBERS * np.uint64(stride) + np.uint64(address)
         self.spacious = spacious
         self.blank = garbage(seed=2, size=length)
-        self.memory = host_memory(SLOTS * length).reshape(SLOTS, length)
+        self.memory = memory.mappings.allocate(SLOTS * length).reshape(SLOTS, length)
         self.memory[:] = self.blank
         self.place: int = self.memory.ctypes.data
         self.blank_place: int = self.blank.ctypes.data

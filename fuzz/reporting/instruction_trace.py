@@ -12,6 +12,7 @@ from typing import Final
 
 from unicorn.unicorn_const import UC_HOOK_CODE
 
+from backend.emulator.cpu import Cpu
 from backend.emulator.disassembly import disassembler
 from backend.emulator.executor import Executor
 from backend.emulator.guest_memory import RING, RING_SIZE
@@ -77,7 +78,9 @@ class _Recorder:
         self.pending: tuple[int, tuple[str, ...]] | None = None
 
     def hooked(self) -> _Hooked:
-        return _Hooked(self.executor.cpu.uc, self._before)
+        cpu = self.executor.cpu
+        assert isinstance(cpu, Cpu), "only the engine in this process can be hooked"
+        return _Hooked(cpu.uc, self._before)
 
     def _before(self, uc: Uc, address: int, size: int, _: object) -> None:
         register = self.executor.cpu.register

@@ -10,6 +10,8 @@ import pytest
 
 from backend.cranelift.compiler import Target, compile_text
 from backend.cranelift.reader import read_functions
+from backend.emulator.cpu import Cpu
+from backend.emulator.executor import Executor
 from backend.emulator.linker import Compiled
 from backend.isa.executors import executor_for
 from clif.function import AbiParam, Signature
@@ -32,6 +34,12 @@ class Code:
     alignment: int = 16
     block_starts: Sequence[int] = ()
     frame_size: int | None = 0
+
+
+def unicorn_cpu(executor: Executor) -> Cpu:
+    """The executor's machine, which is the one in this process."""
+    assert isinstance(executor.cpu, Cpu)
+    return executor.cpu
 
 
 def arm(*words: int) -> bytes:

@@ -7,7 +7,16 @@ import pytest
 from backend.isa.executors import executor_for
 from clif.outcome import Region, Status
 from clif.types import I64
-from tests.backend.emulator.machine import BOTH, Code, arm, run_code, run_text, signature, values
+from tests.backend.emulator.machine import (
+    BOTH,
+    Code,
+    arm,
+    run_code,
+    run_text,
+    signature,
+    unicorn_cpu,
+    values,
+)
 
 MIN = 1 << 63
 ONES = (1 << 64) - 1
@@ -220,7 +229,7 @@ block2:
 @pytest.fixture
 def impatient(isa):
     """The executor with a short time limit."""
-    watched = executor_for(isa).cpu.watched
+    watched = unicorn_cpu(executor_for(isa)).watched
     usual, watched.limit = watched.limit, 0.2
     yield
     watched.limit = usual

@@ -40,9 +40,9 @@ from backend.emulator.guest_memory import (
     STUBS,
     TABLE_SIZE,
     THUNKS,
-    host_memory,
     watched_addresses,
 )
+from backend.emulator.mappings import private_memory
 from backend.emulator.unicorn_engine import Uc, UcError
 from backend.isa.executors import executor_for
 from backend.isa.registry import ISAS
@@ -56,6 +56,7 @@ from tests.backend.emulator.machine import (
     run_code,
     run_text,
     signature,
+    unicorn_cpu,
     values,
 )
 from tests.backend.isa.host import BUFFER, CODE, bare_emulator, in_emulator, needs_host, on_host
@@ -90,7 +91,8 @@ def test_the_executor_does_not_take_the_emulators_word_for_success():
     """Here the fault is lost on purpose: no clean context between two starts."""
     executor = Executor(ISAS["x86_64"])
     program = [Code("f", DIVIDE, traps=[(4, "int_divz")])]
-    executor.cpu.uc.context_restore(executor.cpu.context)
+    cpu = unicorn_cpu(executor)
+    cpu.uc.context_restore(cpu.context)
 
     class Stale:
         """Looks like the engine, but never restores all of its context."""
@@ -102,9 +104,9 @@ def test_the_executor_does_not_take_the_emulators_word_for_success():
             return getattr(self.uc, name)
 
         def context_restore(self, context: object) -> None:
-            self.uc.reg_write(UC_X86_REG_RSP, executor.cpu.stack_pointer - 8)
+            self.uc.reg_write(UC_X86_REG_RSP, cpu.stack_pointer - 8)
 
-    executor.cpu.uc = Stale(executor.cpu.uc)  # type: ignore[assignment]
+    cpu.uc = Stale(cpu.uc)  # type: ignore[assignment]
     outcomes = executor.run(program, signature([], []), inputs([], [[]] * 6), settings={})
     assert outcomes.status.tolist() == [Status.TRAPPED] * 6
     assert set(outcomes.traps.values()) == {"int_divz"}
@@ -112,7 +114,7 @@ def test_the_executor_does_not_take_the_emulators_word_for_success():
 
 def test_host_writes_leave_translations_in_place():
     uc = bare_emulator()
-    memory = host_memory(4096)
+    memory = private_memory(4096)
     uc.mem_map_ptr(0x50000, 4096, 7, memory.ctypes.data)
     seen = []
     for number in (1, 2):
@@ -240,7 +242,7 @@ def test_the_watchdog_watches_forked_processes_too():
     executor = executor_for("x86_64")
     child = os.fork()
     if child == 0:
-        executor.cpu.watched.limit = 0.2
+        executor.limit_seconds(0.2)
         outcomes = run_code("x86_64", [Code("f", b"\xeb\xfe")], signature([], []), [[]])
         os._exit(0 if outcomes.status[0] == Status.HUNG else 1)
     _, status = os.waitpid(child, 0)
@@ -249,7 +251,7 @@ def test_the_watchdog_watches_forked_processes_too():
 
 def test_the_watchdog_measures_what_was_computed_not_what_passed():
     """A process that waits is not one that hangs."""
-    watched = executor_for("x86_64").cpu.watched
+    watched = unicorn_cpu(executor_for("x86_64")).watched
     usual, watched.limit = watched.limit, 0.3
     try:
         watched.begin()

@@ -1,0 +1,175 @@
+"""A machine: what an executor needs of whatever runs the code, and how a run of it ended.
+
+The machine in this process is ``backend.emulator.cpu``; those in processes of their own are in
+``backend.engines``. All of them have the same memory and the same start, so that executors, drivers
+and thunks do not differ.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+import numpy as np
+
+from backend.emulator import control_block
+from backend.emulator.guest_memory import (
+    EXIT,
+    LARGEST_STACK,
+    STACK,
+    STACK_FILL,
+    STACK_TOP,
+    GuestMemory,
+    garbage,
+)
+from backend.emulator.isa import Isa
+from backend.emulator.libcalls import LibraryCalls, Stub
+
+#: Seconds of CPU time after which a run counts as hung.
+TIME_LIMIT: Final = 2.0
+
+#: Garbage above the driver's stack pointer, so that stray writes there hit mapped memory.
+_ABOVE_STACK: Final = 256
+#: So far below its own frame a function may access the stack: to probe it, and for what it pushes.
+_BELOW_FRAME: Final = 64 << 10
+
+
+class End(Enum):
+    """How a start of the engine ended."""
+
+    DONE = "done"  # the driver is through
+    FAULT = "fault"  # the emulator says that the code faulted
+    STOPPED = "stopped"  # it says that all went well, but the driver is not through
+    EXPIRED = "expired"  # the watchdog stopped it
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Where and why emulation ended before the driver was through.
+
+    Attributes:
+        position: the slot whose call was under way.
+        pc: address of the instruction.
+        reason: the emulator's words.
+        access: address and size of the memory access that failed, where they are known.
+    """
+
+    end: End
+    position: int
+    pc: int
+    reason: str
+    access: str
+
+
+class Machine(ABC):
+    """An emulated CPU with its memory, and the registers that every start begins with.
+
+    Args:
+        memory: that is mapped into it.
+    """
+
+    def __init__(self, isa: Isa, memory: GuestMemory) -> None:
+        self.isa = isa
+        self.memory = memory
+        self.fill_control()
+        self.stack_pointer = (STACK_TOP - _ABOVE_STACK) // isa.stack_alignment * isa.stack_alignment
+        self.stack_bottom = garbage(seed=4, size=STACK_FILL).copy()
+        self.stack_fill = self.memory.stack[-STACK_FILL:]
+        self.frame_bytes = 0
+
+    @abstractmethod
+    def start(self, driver: int, entry: int, position: int, end: int) -> Stop | None:
+        """Run a driver for the slots from ``position`` to ``end``.
+
+        ``entry`` is the address of the function under test.
+
+        Returns:
+            Where it stopped; None if it got through all slots.
+        """
+
+    @abstractmethod
+    def failed_access(self, driver: int, entry: int, position: int) -> str:
+        """Run a slot that faults again, and say which access to memory fails.
+
+        Returns:
+            Its address and size in words, empty if none fails.
+        """
+
+    @abstractmethod
+    def register(self, name: str) -> int:
+        """Return what is in a register, or in the named part of it (``d8``)."""
+
+    @abstractmethod
+    def limit_seconds(self, seconds: float) -> None:
+        """Set the CPU time after which a run counts as hung."""
+
+    @abstractmethod
+    def library_calls(self) -> Mapping[str, Stub]:
+        """Return the stubs that take the place of what Cranelift leaves to the C library."""
+
+    @abstractmethod
+    def answer(self, library: LibraryCalls) -> None:
+        """Have the host compute what stubs leave to it."""
+
+    def first_stack_pointer(self) -> int:
+        """Return the stack pointer of a start, as if EXIT had called the driver."""
+        if self.isa.return_register:
+            return self.stack_pointer
+        pointer = self.stack_pointer - self.isa.pointer_bytes
+        data = EXIT.to_bytes(self.isa.pointer_bytes, self.isa.byte_order)
+        start = pointer - STACK_TOP + STACK_FILL
+        self.stack_bottom[start : start + len(data)] = np.frombuffer(data, np.uint8)
+        return pointer
+
+    def fill_control(self) -> None:
+        """Write all words that only the host writes. Faulty code may have overwritten them."""
+        words, last = self.memory.control, control_block.GARBAGE + control_block.GARBAGE_WORDS
+        patterns = garbage(5, 8 * control_block.PATTERN_WORDS).view(np.uint64)
+        words[control_block.PATTERNS : control_block.PATTERNS + control_block.PATTERN_WORDS] = (
+            patterns
+        )
+        words[control_block.GARBAGE : last] = garbage(6, 8 * control_block.GARBAGE_WORDS).view(
+            np.uint64
+        )
+
+    def patterns(self) -> dict[str, int]:
+        """Return what the callee-saved registers hold at every start."""
+        words = self.memory.control[control_block.PATTERNS :].tolist()
+        return dict(zip(self.isa.preserved, words, strict=False))
+
+    def expect_frames(self, frame_bytes: int) -> None:
+        """Prepare for the next program.
+
+        Args:
+            frame_bytes: the sum of its functions' stack frames. So far below the stack pointer, it
+                may access stack that is not mapped yet.
+        """
+        self.frame_bytes = frame_bytes
+        self.memory.shrink_stack()
+
+    def fill_stack(self) -> None:
+        """Fill the upper end of the stack with garbage."""
+        self.stack_fill[:] = self.stack_bottom
+
+    def above_stack(self) -> str:
+        """Say what was written above the driver's frame since ``fill_stack``.
+
+        Returns:
+            A sentence, empty if nothing was.
+        """
+        found, expected = self.stack_fill[-_ABOVE_STACK:], self.stack_bottom[-_ABOVE_STACK:]
+        if found.tobytes() == expected.tobytes():
+            return ""
+        offset = int(np.flatnonzero(found != expected)[0])
+        return f"wrote above the stack, {offset:#x} bytes over the caller's frame"
+
+    def reaches_below_stack(self, address: int) -> bool:
+        """Whether an access is one of a program with big frames, or deep recursion, to its
+        stack."""
+        if self.memory.deep_stack is not None or not STACK_TOP - LARGEST_STACK <= address < STACK:
+            return False
+        lowest = self.register(self.isa.stack_pointer) - self.frame_bytes - _BELOW_FRAME
+        return address >= lowest
