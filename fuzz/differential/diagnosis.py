@@ -120,11 +120,12 @@ def mark_known(finding: Finding, functions: Sequence[Function]) -> Finding:
     name = known_failure(finding.isa, messages, functions) or user_fault(
         finding.kind.value, finding.isa, messages, functions
     )
-    return (
-        finding
-        if name is None
-        else replace(finding, detail=f"{finding.detail}: {name}", known=True)
-    )
+    return finding if name is None else known_as(finding, name)
+
+
+def known_as(finding: Finding, name: str) -> Finding:
+    """Return a finding, marked as a known fault of this name."""
+    return replace(finding, detail=f"{finding.detail}: {name}", known=True)
 
 
 def _contains(case: Case, opcode: str, type_: str) -> bool:

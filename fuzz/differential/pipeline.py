@@ -33,15 +33,16 @@ from clif.printer import print_functions
 from fuzz.cases.case import Case, effective_settings, has_canonical_nans
 from fuzz.cases.compare import Difference, compare
 from fuzz.cases.drawn_memory import outside_memory_reason
-from fuzz.differential import diagnosis
+from fuzz.differential import alias_regions, diagnosis
 from fuzz.differential.agreement import outlier_on_all
 from fuzz.differential.crosscheck import CrossChecker
-from fuzz.differential.diagnosis import mark_known
-from fuzz.differential.finding import Finding
+from fuzz.differential.diagnosis import known_as, mark_known
+from fuzz.differential.finding import Finding, FindingKind
 from fuzz.differential.open_inputs import settle, undefined, undefined_rows
 from fuzz.differential.oracle import DEFAULT_FUEL, Oracle, OracleError, interpreter
 from fuzz.differential.stage import Stage, stage_clock_ns
 from fuzz.differential.verdict import IsaRun, Verdict
+from fuzz.known.status import has_fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +255,7 @@ class Pipeline:
         run.emulate_ns = stage_clock_ns() - start
         verdict.stage_ns[Stage.EMULATE] += run.emulate_ns
         if run.outcomes is not None:
-            self._compare(case, run, code, verdict)
+            self._compare(case, injection, run, code, verdict)
 
     def _outcomes(
         self,
@@ -275,7 +276,14 @@ class Pipeline:
             guard_padding=guard_padding,
         )
 
-    def _compare(self, case: Case, run: IsaRun, code: Sequence[Code], verdict: Verdict) -> None:
+    def _compare(
+        self,
+        case: Case,
+        injection: Injection,
+        run: IsaRun,
+        code: Sequence[Code],
+        verdict: Verdict,
+    ) -> None:
         assert verdict.expected is not None
         assert run.outcomes is not None
         start = self._begin(Stage.COMPARE)
@@ -284,9 +292,37 @@ class Pipeline:
         run.differences, run.open = self._settled(case, found, verdict)
         if run.differences:
             finding = self._diagnose(case, run, code, verdict.expected)
-            verdict.findings.append(mark_known(finding, case.functions))
+            finding = mark_known(finding, case.functions)
+            if self._is_alias_fault(case, injection, run, verdict.expected, finding):
+                finding = known_as(finding, alias_regions.FAULT)
+            verdict.findings.append(finding)
         verdict.executions += case.inputs.count
         verdict.stage_ns[Stage.COMPARE] += stage_clock_ns() - start
+
+    def _is_alias_fault(
+        self, case: Case, injection: Injection, run: IsaRun, expected: Outcomes, finding: Finding
+    ) -> bool:
+        """Return whether a wrong value is there only since accesses have alias regions or not."""
+        functions = case.functions
+        if injection.functions is not None:
+            functions = injection.functions(functions)
+        if (
+            finding.known
+            or finding.kind is not FindingKind.MISCOMPILE
+            or not any(map(alias_regions.mixes_regions, functions))
+            or not has_fault(alias_regions.FAULT, run.isa)
+        ):
+            return False
+        text = print_functions(alias_regions.without_regions(functions))
+        try:
+            compiled = self.compiler(case, run.isa, Functions(text))
+            inject = injection.code
+            code: Sequence[Code] = inject(case, run.isa, compiled) if inject else compiled
+            outcomes = self._outcomes(case, run, code, expected)
+        except (*diagnosis.COMPILER_FAILURES, *NOT_EXECUTABLE):
+            return False
+        found = compare(expected, outcomes, canonical_nans=has_canonical_nans(case))
+        return not found or not self._settled(case, found, Verdict())[0]
 
     def _settled(
         self, case: Case, differences: list[Difference], verdict: Verdict

@@ -1,0 +1,37 @@
+"""Tells a wrong value that the known fault ``regionless-load`` explains from others.
+
+Cranelift takes it that an access without an alias region touches nothing that others touch with
+one. Whether that is why a case fails can be tried: without any regions the accesses mean the same,
+and the fault cannot strike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Final
+
+from clif.function import Function, MemFlags
+from clif.memory_access import access_of
+
+#: The case of the fault in ``corpus/cranelift``.
+FAULT: Final = "regionless-load"
+
+
+def mixes_regions(function: Function) -> bool:
+    """Return whether a function has accesses to memory with an alias region and without one."""
+    return {flags.alias_region is None for flags in _flags(function)} == {True, False}
+
+
+def without_regions(functions: Sequence[Function]) -> list[Function]:
+    """Return copies of functions whose accesses have no alias regions."""
+    copies = [function.clone() for function in functions]
+    for function in copies:
+        for inst in function.instructions():
+            if inst.flags.alias_region is not None:
+                inst.flags = replace(inst.flags, alias_region=None)
+    return copies
+
+
+def _flags(function: Function) -> Iterator[MemFlags]:
+    return (inst.flags for inst in function.instructions() if access_of(inst) is not None)
