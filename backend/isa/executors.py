@@ -1,18 +1,23 @@
-"""The process's executors, one per ISA."""
+"""The process's executors, one per ISA and engine."""
 
 from __future__ import annotations
 
 from functools import cache
 
 from backend.emulator.executor import Executor
+from backend.engines.registry import DEFAULT_ENGINE, ENGINES
 from backend.isa.registry import ISAS
 
 
-@cache
-def executor_for(isa: str) -> Executor:
-    """Return the process's executor for an ISA.
+def executor_for(isa: str, engine: str = "") -> Executor:
+    """Return the process's executor for an ISA on an engine, the default one if none is named.
 
     Raises:
-        KeyError: the ISA is not emulated.
+        KeyError: the ISA is not emulated, or there is no such engine.
     """
-    return Executor(ISAS[isa])
+    return _executor(isa, engine or DEFAULT_ENGINE)
+
+
+@cache
+def _executor(isa: str, engine: str) -> Executor:
+    return ENGINES[engine].executor(ISAS[isa])

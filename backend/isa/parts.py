@@ -13,6 +13,7 @@ from backend.emulator.isa import Part
 from backend.emulator.libcalls import LIBRARY_CALLS
 from backend.emulator.relocation import RELOCATIONS
 from backend.emulator.thunk import BLOCKS
+from backend.engines.user_process import USER_PROCESS
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,4 +89,5 @@ PARTS: Final[tuple[Part[Any], ...]] = (
     REGISTERS,
     INJECTED_CODE,
     CONTROL_FLOW,
+    USER_PROCESS,
 )

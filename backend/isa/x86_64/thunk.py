@@ -13,7 +13,8 @@ from typing import Final
 from backend.emulator import control_block
 from backend.emulator.callee_saved import CalleeSaved
 
-_NUMBERS: Final = {
+#: The integer registers, as instructions number them.
+NUMBERS: Final = {
     name: number
     for number, name in enumerate(
         ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi"] + [f"r{n}" for n in range(8, 16)]
@@ -27,16 +28,21 @@ _WORK: Final = {"r10": control_block.FOUND, "r11": control_block.FOUND + 1}
 
 
 def memory(opcode: bytes, register: int, word: int, *, wide: bool = True) -> bytes:
-    """Encode an instruction on a register and a control word: REX, opcode, ModRM, SIB, disp32."""
+    """Encode an instruction on a register and a control word."""
+    return absolute(opcode, register, control_block.address(word), wide=wide)
+
+
+def absolute(opcode: bytes, register: int, address: int, *, wide: bool = True) -> bytes:
+    """Encode an instruction on a register and memory: REX, opcode, ModRM, SIB, disp32."""
     rex = (0x48 if wide else 0x40) | (register >> 3) << 2
     prefix = b"" if rex == 0x40 else bytes([rex])
     modrm_sib = bytes([(register & 7) << 3 | 4, 0x25])  # [disp32]: neither base nor index
-    return prefix + opcode + modrm_sib + struct.pack("<I", control_block.address(word))
+    return prefix + opcode + modrm_sib + struct.pack("<I", address)
 
 
 def registers(opcode: int, target: str, source: str) -> bytes:
     """Encode a 64-bit operation of two registers, such as ``mov target, source``."""
-    to, of = _NUMBERS[target], _NUMBERS[source]
+    to, of = NUMBERS[target], NUMBERS[source]
     return bytes([0x48 | (of >> 3) << 2 | to >> 3, opcode, 0xC0 | (of & 7) << 3 | to & 7])
 
 
@@ -48,14 +54,14 @@ def store(register: str, word: int) -> bytes:
     """Encode ``mov [word], register``, or ``movups`` for a vector register."""
     if _is_vector(register):
         return memory(b"\x0f\x11", int(register[3:]), word, wide=False)
-    return memory(b"\x89", _NUMBERS[register], word)
+    return memory(b"\x89", NUMBERS[register], word)
 
 
 def load(register: str, word: int) -> bytes:
     """Encode ``mov register, [word]``, or ``movups`` for a vector register."""
     if _is_vector(register):
         return memory(b"\x0f\x10", int(register[3:]), word, wide=False)
-    return memory(b"\x8b", _NUMBERS[register], word)
+    return memory(b"\x8b", NUMBERS[register], word)
 
 
 def poison(integers: Sequence[str], vectors: Sequence[int]) -> bytes:
@@ -94,7 +100,7 @@ def _differences(expected: Mapping[str, int], kept: Mapping[str, int]) -> bytes:
             fetches = (registers(0x89, "r10", register),)  # mov r10, register
         for half, fetch in enumerate(fetches):
             code += fetch
-            code += memory(b"\x33", _NUMBERS["r10"], word + half)  # xor r10, [word]
+            code += memory(b"\x33", NUMBERS["r10"], word + half)  # xor r10, [word]
             code += registers(0x09, "r11", "r10")  # or r11, r10
     return code
 

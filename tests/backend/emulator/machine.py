@@ -20,6 +20,8 @@ from clif.types import Type
 
 SETTINGS = {"opt_level": "speed", "enable_llvm_abi_extensions": "true"}
 ISAS = ("x86_64", "aarch64")
+#: Other modules run the same tests on another engine.
+ENGINE = "unicorn"
 BOTH = pytest.mark.parametrize("isa", ISAS)
 
 
@@ -34,6 +36,11 @@ class Code:
     alignment: int = 16
     block_starts: Sequence[int] = ()
     frame_size: int | None = 0
+
+
+def the_executor(isa: str) -> Executor:
+    """The executor of the engine that tests run on."""
+    return executor_for(isa, ENGINE)
 
 
 def unicorn_cpu(executor: Executor) -> Cpu:
@@ -70,7 +77,7 @@ def run_code(
     entry: str | None = None,
 ) -> Outcomes:
     """Run a program on the ISA's executor."""
-    return executor_for(isa).run(
+    return the_executor(isa).run(
         program,
         signature,
         inputs(signature.param_types, rows, region),

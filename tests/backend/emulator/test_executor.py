@@ -23,6 +23,7 @@ from tests.backend.emulator.machine import (
     run_code,
     run_text,
     signature,
+    the_executor,
     values,
 )
 
@@ -150,7 +151,7 @@ def test_functions_of_a_case_call_each_other(isa):
 @BOTH
 def test_the_ring_may_wrap(isa):
     """Old code is overwritten then, at addresses that were executed before."""
-    executor = executor_for(isa)
+    executor = the_executor(isa)
     used = executor.linker.position
     executor.linker.position = len(executor.linker.ring) - 100
     text = "function %f(i64) -> i64 {{\nblock0(v0: i64):\n    v1 = iconst.i64 {}\n    return v1\n}}"
@@ -325,7 +326,7 @@ def test_unknown_conventions_too_many_values_and_bad_regions_are_refused(isa):
 
 @pytest.mark.parametrize("flag", ["has_avx", "has_fma", "has_avx512f"])
 def test_flags_of_instructions_that_the_emulator_gets_wrong_are_refused(flag):
-    executor = executor_for("x86_64")
+    executor = the_executor("x86_64")
     program = [Code("f", b"\xc3")]
     with pytest.raises(UnemulatedFlagError):
         run_code("x86_64", program, signature([], []), [[]], settings={flag: "true"})
@@ -342,6 +343,6 @@ def test_an_unknown_isa_has_no_executor():
 @BOTH
 def test_nanoseconds_tell_what_the_last_run_took(isa):
     run_text(isa, "function %f() {\nblock0:\n    return\n}", [[]] * 8)
-    parts = executor_for(isa).nanoseconds
+    parts = the_executor(isa).nanoseconds
     assert parts.keys() == {"link", "emulate", "decode"}
     assert all(part > 0 for part in parts.values())

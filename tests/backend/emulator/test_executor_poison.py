@@ -7,7 +7,6 @@ import pytest
 from backend.cranelift.compiler import Target, compile_text
 from backend.emulator.executor import StackError
 from backend.emulator.guest_memory import SLOTS, STACK_TOP
-from backend.isa.executors import executor_for
 from backend.isa.registry import ISAS
 from clif.function import AbiParam, Signature
 from clif.outcome import Region, Status
@@ -20,6 +19,7 @@ from tests.backend.emulator.machine import (
     run_code,
     run_text,
     signature,
+    the_executor,
     values,
 )
 
@@ -295,7 +295,7 @@ def test_the_stack_pointer_is_as_aligned_as_the_convention_says(isa):
 @BOTH
 @pytest.mark.parametrize("distance", [0, 8, 248])
 def test_a_write_above_the_callers_frame_is_a_violation(isa, distance):
-    above = executor_for(isa).cpu.stack_pointer + distance
+    above = the_executor(isa).cpu.stack_pointer + distance
     assert above < STACK_TOP
     text = f"""
 function %f() {{

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backend.isa.executors import executor_for
+from backend.emulator.machine import TIME_LIMIT
 from clif.outcome import Region, Status
 from clif.types import I64
 from tests.backend.emulator.machine import (
@@ -14,7 +14,7 @@ from tests.backend.emulator.machine import (
     run_code,
     run_text,
     signature,
-    unicorn_cpu,
+    the_executor,
     values,
 )
 
@@ -146,7 +146,7 @@ def test_a_violation_names_the_access_that_failed(isa, slot):
     distance = 40 if slot == 0 else -16 & ONES
     rows = [[0, 8]] * slot + [[0, distance], [0, 8]]
     outcomes = run_text(isa, FAULT_AFTER_A_STORE, rows, region=Region(0, bytes(32)))
-    address = int(executor_for(isa).regions.addresses[slot]) + (40 if slot == 0 else -16)
+    address = int(the_executor(isa).regions.addresses[slot]) + (40 if slot == 0 else -16)
     assert f" at {address:#x}, 8 bytes, pc %f+0x" in outcomes.details[slot]
     assert outcomes.status.tolist().count(Status.RETURNED) == len(rows) - 1
     assert outcomes.memory is not None
@@ -229,10 +229,9 @@ block2:
 @pytest.fixture
 def impatient(isa):
     """The executor with a short time limit."""
-    watched = unicorn_cpu(executor_for(isa)).watched
-    usual, watched.limit = watched.limit, 0.2
+    the_executor(isa).limit_seconds(0.2)
     yield
-    watched.limit = usual
+    the_executor(isa).limit_seconds(TIME_LIMIT)
 
 
 @BOTH

@@ -1,0 +1,78 @@
+"""The executor of an engine in a process, which may die at any moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from backend.emulator.executor import Executor
+from backend.emulator.isa import Isa
+from backend.emulator.linker import Compiled
+from backend.engines.guest_process import EngineDied
+from backend.engines.process_machine import ProcessMachine
+from clif.function import Signature
+from clif.outcome import Inputs, Outcomes, Status
+
+#: What a thunk finds. Code that only did that has done nothing wild.
+_HARMLESS = ("clobbered", "stack pointer off", "not run", "not sign-", "not zero-")
+
+
+class ProcessExecutor(Executor):
+    """Runs code in a process, and replaces that when it has to.
+
+    If the process dies, the whole case is run again, in a new one: somebody may have killed it.
+    If it dies once more, that is what the input that was under way has come to. After code that did
+    anything that no trap explains, the process is replaced: wild code can change the emulator.
+    """
+
+    def __init__(self, isa: Isa, machine: ProcessMachine) -> None:
+        super().__init__(isa, machine)
+        self.machine = machine
+
+    def run(
+        self,
+        program: Sequence[Compiled],
+        signature: Signature,
+        inputs: Inputs,
+        *,
+        predicted_traps: Sequence[int] = (),
+        left_out: Sequence[int] = (),
+        entry: str | None = None,
+        settings: Mapping[str, str],
+        guard_padding: bool = False,
+    ) -> Outcomes:
+        """Run a program for all inputs, as ``Executor.run`` does.
+
+        Raises:
+            EngineError: the engine cannot be started.
+        """
+
+        def once() -> Outcomes:
+            return super(ProcessExecutor, self).run(
+                program,
+                signature,
+                inputs,
+                predicted_traps=predicted_traps,
+                left_out=left_out,
+                entry=entry,
+                settings=settings,
+                guard_padding=guard_padding,
+            )
+
+        try:
+            outcomes = once()
+        except EngineDied:
+            self.machine.fill_control()
+            with self.machine.forgiving():
+                outcomes = once()
+        if _is_wild(outcomes):
+            self.machine.distrust()
+        return outcomes
+
+
+def _is_wild(outcomes: Outcomes) -> bool:
+    """Whether an input did something that no trap and no thunk explains."""
+    return any(
+        outcomes.status[row] == Status.VIOLATED
+        and not any(words in outcomes.details.get(row, "") for words in _HARMLESS)
+        for row in range(outcomes.count)
+    )

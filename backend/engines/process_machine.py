@@ -1,0 +1,237 @@
+"""The machine of an engine that runs as a process: its memory, its starts, its registers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from backend.emulator import control_block
+from backend.emulator.guest_memory import (
+    EXIT,
+    STUBS,
+    GuestMemory,
+    garbage,
+)
+from backend.emulator.isa import Isa
+from backend.emulator.libcalls import LIBRARY_CALLS, LibraryCalls, Stub
+from backend.emulator.machine import TIME_LIMIT, End, Machine, Stop
+from backend.emulator.mappings import Mappings
+from backend.engines import command_page as page
+from backend.engines.guest_process import EngineDied, EngineHung, GuestProcess, Replaced
+from backend.engines.shared_memory import SharedMemory
+from backend.engines.user_process import SIGBUS, SIGSEGV, SIGTRAP, USER_PROCESS
+from clif.outcome import Bytes
+
+_EXECUTE: Final = 4
+_SIGNALS: Final = {4: "SIGILL", 5: "SIGTRAP", 7: "SIGBUS", 8: "SIGFPE", 11: "SIGSEGV"}
+#: Where ``siginfo_t`` has the address of a failed access.
+_FAULT_ADDRESS: Final = 16
+#: More bytes than any ``ucontext_t`` has before the vector registers that are read.
+_CONTEXT_SIZE: Final = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class _Mapped:
+    """Memory that is mapped into every process that is started."""
+
+    address: int
+    offset: int
+    size: int
+    protection: int
+
+
+class ProcessMappings(Mappings):
+    """Shared memory, mapped into a process whenever that is started."""
+
+    def __init__(
+        self, isa: Isa, memory: SharedMemory, command: Callable[[str], Sequence[str]]
+    ) -> None:
+        self.memory = memory
+        self.mapped: dict[int, _Mapped] = {}
+        self.process = GuestProcess(isa, memory, command, self._map_all, TIME_LIMIT)
+
+    def allocate(self, size: int) -> Bytes:
+        return self.memory.allocate(size)
+
+    def map(self, address: int, memory: npt.NDArray[Any], protection: int) -> None:
+        entry = _Mapped(address, self.memory.offset(memory), memory.nbytes, protection)
+        self.mapped[address] = entry
+        if self.process.is_running():
+            self._map(entry)
+
+    def unmap(self, address: int, size: int) -> None:
+        entry = self.mapped.pop(address)
+        self.memory.free(self.memory.bytes[entry.offset : entry.offset + entry.size])
+        if self.process.is_running():
+            self.process.unmap(address, size)
+
+    def drop_translations(self) -> None:
+        if self.process.is_running():
+            for entry in self.mapped.values():
+                if entry.protection & _EXECUTE:
+                    self._map(entry)  # mapping drops what was translated there before
+
+    def _map_all(self) -> None:
+        for entry in self.mapped.values():
+            self._map(entry)
+
+    def _map(self, entry: _Mapped) -> None:
+        self.process.map(entry.address, entry.offset, entry.size, entry.protection)
+
+
+class ProcessMachine(Machine):
+    """The machine in a process.
+
+    Args:
+        command: returns the words that start the engine for an executable.
+
+    Attributes:
+        process: the engine's, and how often it was replaced.
+        context: the registers of code that a signal stopped (``ucontext_t``).
+    """
+
+    def __init__(self, isa: Isa, command: Callable[[str], Sequence[str]]) -> None:
+        self.part = USER_PROCESS.of(isa)
+        self.shared = SharedMemory()
+        self.mappings = ProcessMappings(isa, self.shared, command)
+        super().__init__(isa, GuestMemory(self.mappings))
+        self.process = self.mappings.process
+        self.library: LibraryCalls | None = None
+        self.context = b""
+        self._forgives = False
+        self._fill_registers()
+
+    @contextmanager
+    def forgiving(self) -> Iterator[None]:
+        """Take the death of the process for how an input ended, instead of raising it."""
+        self._forgives = True
+        try:
+            yield
+        finally:
+            self._forgives = False
+
+    def close(self) -> None:
+        """End the process for good."""
+        self.process.close()
+
+    def limit_seconds(self, seconds: float) -> None:
+        self.process.limit = seconds
+
+    def library_calls(self) -> Mapping[str, Stub]:
+        return LIBRARY_CALLS.of(self.isa)
+
+    def answer(self, library: LibraryCalls) -> None:
+        self.library = library
+        stop = self.part.breakpoint
+        for address in library.hooks:
+            assert stop is not None, f"{self.isa.name} has no breakpoint for library calls"
+            start = address - STUBS
+            code = np.frombuffer(stop.code, np.uint8)
+            self.memory.stubs[start : start + len(code)] = code
+
+    def register(self, name: str) -> int:
+        return self.part.read_register(self.context, name, self._read_signal_stack)
+
+    # --- starts ---
+
+    def start(self, driver: int, entry: int, position: int, end: int) -> Stop | None:
+        if not self.process.is_running():
+            self.fill_control()  # wild code may have overwritten that, and the next
+            self._fill_registers()
+            self.process.ensure()
+        words = self.memory.control
+        words[control_block.POSITION], words[control_block.END], words[control_block.ENTRY] = (
+            position,
+            end,
+            entry,
+        )
+        try:
+            status = self._go_on(self.process.run(driver))
+        except EngineHung:
+            return Stop(End.EXPIRED, self._reached(position, end), 0, "", "")
+        except EngineDied as death:
+            self.process.replace(Replaced.DIED)
+            if not self._forgives:
+                raise
+            return Stop(End.FAULT, self._reached(position, end), 0, str(death), "")
+        if status == page.RETURNED:
+            if int(words[control_block.POSITION]) == end:
+                return None
+            return Stop(End.STOPPED, self._reached(position, end), EXIT, "", "")
+        pc = self.register(self.part.program_counter)
+        reason = _SIGNALS.get(status, f"signal {status}")
+        access = f" at {self._fault_address():#x}" if status in (SIGSEGV, SIGBUS) else ""
+        return Stop(End.FAULT, self._reached(position, end), pc, reason, access)
+
+    def failed_access(self, driver: int, entry: int, position: int) -> str:
+        return ""  # every stop has said so already
+
+    def distrust(self) -> None:
+        """Replace the process: wild code may have changed anything in it."""
+        self.process.replace(Replaced.SUSPECT)
+
+    def _reached(self, position: int, end: int) -> int:
+        reached = int(self.memory.control[control_block.POSITION])
+        return reached if position <= reached < end else position
+
+    def _go_on(self, status: int) -> int:
+        """Do what code that was stopped needs of the host, and let it go on.
+
+        Returns:
+            How it ended.
+        """
+        while status != page.RETURNED and self._is_served(status):
+            status = self.process.resume()
+        return status
+
+    def _is_served(self, status: int) -> bool:
+        self._read_context()
+        if status == SIGSEGV and self.reaches_below_stack(self._fault_address()):
+            self.memory.grow_stack()
+            return True
+        stop, library = self.part.breakpoint, self.library
+        if status == SIGTRAP and stop is not None and library is not None:
+            address = self.register(self.part.program_counter) - stop.behind
+            if address in library.hooks:
+                library.call(address)
+                return True
+        return False
+
+    # --- what a signal's handler left ---
+
+    def _read_context(self) -> None:
+        self.context = self._read_signal_stack(int(self.process.words[page.CONTEXT]), _CONTEXT_SIZE)
+
+    def _fault_address(self) -> int:
+        information = int(self.process.words[page.INFORMATION]) + _FAULT_ADDRESS
+        return int.from_bytes(self._read_signal_stack(information, 8), self.isa.byte_order)
+
+    def _read_signal_stack(self, address: int, size: int) -> bytes:
+        """Return what lies on the stack of signals; zeros for what lies elsewhere."""
+        start = address - page.SIGNAL_STACK
+        if not 0 <= start < page.SIGNAL_STACK_SIZE:
+            return bytes(size)
+        return self.process.signal_stack[start : start + size].tobytes().ljust(size, b"\0")
+
+    # --- registers of every start ---
+
+    def _fill_registers(self) -> None:
+        """Put patterns into the callee-saved registers, and garbage into the others."""
+        words, patterns = self.process.words, self.patterns()
+        fresh = iter(garbage(seed=3, size=8 * 128).view("<u8").tolist())
+        for place, name in zip(count(page.INTEGERS), self.part.integers, strict=False):
+            words[place] = patterns.get(name, next(fresh))
+        for place, name in zip(count(page.VECTORS, 2), self.part.vectors, strict=False):
+            # The low half is preserved by some conventions, under a name of its own.
+            low = patterns.get(f"d{name[1:]}", next(fresh))
+            words[place], words[place + 1] = low, next(fresh)
+        if self.isa.return_register:
+            words[page.INTEGERS + self.part.integers.index(self.isa.return_register)] = EXIT
+        words[page.STACK_POINTER] = self.first_stack_pointer()
+        words[page.FLOAT_CONTROL] = self.part.float_control

@@ -1,0 +1,61 @@
+"""QEMU's emulators of user mode: one program per ISA, each a process of its own."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from functools import cache
+from typing import ClassVar, Final
+
+from backend.emulator.executor import Executor
+from backend.emulator.isa import Isa
+from backend.engines import confine
+from backend.engines.engine import Engine
+from backend.engines.process_executor import ProcessExecutor
+from backend.engines.process_machine import ProcessMachine
+from backend.engines.user_process import USER_PROCESS
+
+#: Its programs come under both names; Debian's packages are called like them.
+_NAMES: Final = ("qemu-{}-static", "qemu-{}")
+
+
+class QemuUser(Engine):
+    """qemu-user, with the CPU model that has everything."""
+
+    name: ClassVar[str] = "qemu-user"
+    kind: ClassVar[str] = "a process of its own"
+    source: ClassVar[str] = "apt install qemu-user-static"
+
+    def version(self, isa: Isa) -> str:
+        path = _program(isa.name)
+        return _version(path) if path else ""
+
+    def missing(self, isa: Isa) -> str:
+        if USER_PROCESS.of_any(isa) is None:
+            return f"there is no program for processes of {isa.name}"
+        if confine.calls() is None:
+            return "the system calls of this host, which it needs to be confined, are not known"
+        return "" if _program(isa.name) else f"qemu-{isa.name} is not installed: {self.source}"
+
+    def executor(self, isa: Isa) -> Executor:
+        path = _program(isa.name)
+
+        def command(image: str) -> Sequence[str]:
+            return path, "-cpu", "max", image
+
+        return ProcessExecutor(isa, ProcessMachine(isa, command))
+
+
+def _program(isa: str) -> str:
+    """Return the path of the emulator of an ISA, empty if it is not installed."""
+    found = (shutil.which(name.format(isa)) for name in _NAMES)
+    return next((path for path in found if path), "")
+
+
+@cache
+def _version(path: str) -> str:
+    """Return the version that a program says it has: ``7.2.22``."""
+    done = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
+    words = done.stdout.split()
+    return words[words.index("version") + 1] if "version" in words[:-1] else "unknown"

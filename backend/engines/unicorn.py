@@ -1,0 +1,28 @@
+"""Unicorn: the CPU part of QEMU as a library, in this process."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import ClassVar
+
+from backend.emulator.cpu import CPU
+from backend.emulator.executor import Executor
+from backend.emulator.isa import Isa
+from backend.engines.engine import Engine
+
+
+class Unicorn(Engine):
+    """The engine that is always there."""
+
+    name: ClassVar[str] = "unicorn"
+    kind: ClassVar[str] = "in this process"
+    source: ClassVar[str] = "installed with clif-fuzz"
+
+    def version(self, isa: Isa) -> str:
+        return version("unicorn") if CPU.of_any(isa) is not None else ""
+
+    def missing(self, isa: Isa) -> str:
+        return "" if CPU.of_any(isa) is not None else f"it has no emulated CPU for {isa.name}"
+
+    def executor(self, isa: Isa) -> Executor:
+        return Executor(isa)
