@@ -8,12 +8,14 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tomllib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from backend.cranelift.disk_cache import folder, save
@@ -34,6 +36,11 @@ _UNREACHABLE: Final = re.compile(
     r"unable to update registry|failed to download|network failure", re.I
 )
 
+#: What cargo and rustc print if the machine lacks disk space or memory.
+_EXHAUSTED: Final = re.compile(
+    r"no space left on device|disk quota exceeded|signal: 9\b|memory allocation of \d+ bytes",
+    re.I,
+)
 #: What cargo prints of a crate for which the toolchain is too old.
 _NEEDED_RUST: Final = re.compile(r"requires rustc (\d+)\.(\d+)")
 
@@ -42,7 +49,11 @@ class UnavailableError(Exception):
     """A release that is not available: never published, or it does not build on this machine."""
 
 
-class RegistryError(Exception):
+class InconclusiveBuildError(Exception):
+    """Building failed for a reason that says nothing about the release."""
+
+
+class RegistryError(InconclusiveBuildError):
     """The registry cannot be reached, so it is unknown whether a release is available."""
 
 
@@ -86,14 +97,14 @@ def build(
 
     Raises:
         UnavailableError: it was never published, or does not build here.
-        RegistryError: the registry cannot be reached.
+        InconclusiveBuildError: the registry cannot be reached, or the disk is full.
     """
     place = folder() / "releases" / _key(version, path)
     place.mkdir(parents=True, exist_ok=True)
     with _exclusive(place / "lock"):
         stamp = place / "stamp.json"
         known = _read_stamp(stamp)
-        if path is None and known.get("digest") == _digest():
+        if path is None and known.get("digest") == sources_digest():
             if known["failure"]:
                 raise UnavailableError(known["failure"])
             if (place / _NAME).exists():
@@ -101,12 +112,41 @@ def build(
         _write_manifest(place, version, path)
         failure = _cargo(place, on_crate)
         exact = "" if failure else _exact_version(place)
-        save(stamp, json.dumps({"digest": _digest(), "version": exact, "failure": failure}))
+        save(stamp, json.dumps({"digest": sources_digest(), "version": exact, "failure": failure}))
         if path is None:
             shutil.rmtree(place / "target", ignore_errors=True)  # much larger than the program
         if failure:
             raise UnavailableError(failure)
     return place / _NAME, exact
+
+
+def build_tree(
+    place: Path, tree: Path, on_crate: Callable[[int], None] | None = None
+) -> tuple[Path, str]:
+    """Build the program of a tree that changes from one call to the next.
+
+    Args:
+        place: a folder that no other process uses. What cargo builds stays there, so that the next
+            call recompiles only what has changed.
+        tree: a Wasmtime working tree, or a folder with a ``cranelift-codegen``.
+        on_crate: is called with the number of crates that have been built.
+
+    Returns:
+        The program, which the next call replaces, and the exact version.
+
+    Raises:
+        UnavailableError: it does not build here.
+        InconclusiveBuildError: the registry cannot be reached, or the disk is full.
+    """
+    try:
+        version = local_version(tree)
+    except ValueError as error:
+        raise UnavailableError(str(error)) from error
+    _write_manifest(place, version, tree)
+    failure = _cargo(place, on_crate, _INCREMENTAL)
+    if failure:
+        raise UnavailableError(failure)
+    return place / _NAME, _exact_version(place)
 
 
 def _key(version: str, path: Path | None) -> str:
@@ -124,7 +164,7 @@ def _read_stamp(stamp: Path) -> dict[str, Any]:
 
 
 @cache
-def _digest() -> str:
+def sources_digest() -> str:
     """Return a digest of everything that a build depends on, except the release."""
     digest = hashlib.sha256(f"{_rust_version()}{_MANIFEST}".encode())
     for source in (*_SHARED, *sorted(_SOURCES.glob("*.rs"))):
@@ -169,7 +209,11 @@ def _write_manifest(place: Path, version: str, path: Path | None) -> None:
         # A folder of cranelift-codegen alone: all other crates are the published ones.
         text += f"\n[patch.crates-io]\n{_CODEGEN} = {{ path = {json.dumps(str(path))} }}\n"
     (place / "Cargo.toml").write_text(text)
-    (place / "Cargo.lock").unlink(missing_ok=True)
+    lock = place / "Cargo.lock"
+    lock.unlink(missing_ok=True)
+    if path is not None and (path / "cranelift" / "codegen").is_dir():
+        with suppress(FileNotFoundError):  # the other crates, too, are those that the tree is for
+            shutil.copyfile(path / "Cargo.lock", lock)
 
 
 def _requirement(crate: str, version: str, path: Path | None) -> str:
@@ -211,8 +255,19 @@ resolver = "3"
 """
 
 
-def _cargo(place: Path, on_crate: Callable[[int], None] | None) -> str:
+#: Has cargo recompile only the changed parts of a crate, whatever the profile says.
+_INCREMENTAL: Final[Mapping[str, str]] = {"CARGO_INCREMENTAL": "1"}
+
+
+def _cargo(
+    place: Path,
+    on_crate: Callable[[int], None] | None,
+    more: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """Run cargo, and put the program in its place.
+
+    Args:
+        more: variables of the environment for cargo.
 
     Returns:
         Why that failed; empty if it did not.
@@ -222,11 +277,17 @@ def _cargo(place: Path, on_crate: Callable[[int], None] | None) -> str:
     done = 0
     log = place / "build.log"
     # These flags, although empty, override those of any configuration: no coverage counters.
-    environment = os.environ | {"CARGO_ENCODED_RUSTFLAGS": ""}
+    environment = os.environ | {"CARGO_ENCODED_RUSTFLAGS": ""} | dict(more)
     with (
         log.open("w") as errors,
         subprocess.Popen(
-            command, cwd=place, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
+            command,
+            cwd=place,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            process_group=0,
         ) as process,
     ):
         assert process.stdout is not None
@@ -242,7 +303,8 @@ def _cargo(place: Path, on_crate: Callable[[int], None] | None) -> str:
                     shutil.copy2(message["executable"], place / _NAME)
             status = process.wait()
         except BaseException:
-            process.terminate()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)  # the compilers that cargo has started, too
             raise
     return _reason(log.read_text(errors="replace")) if status else ""
 
@@ -251,7 +313,7 @@ def _reason(log: str) -> str:
     """Return in one line why cargo failed.
 
     Raises:
-        RegistryError: it could not reach the registry.
+        InconclusiveBuildError: it could not reach the registry, or the machine is exhausted.
     """
     lines = [" ".join(line.split()) for line in log.splitlines()]
     first = next((n for n, line in enumerate(lines) if line.startswith("error")), None)
@@ -259,6 +321,8 @@ def _reason(log: str) -> str:
         return "cargo failed"
     if _UNREACHABLE.search(log):
         raise RegistryError(f"the registry cannot be reached: {lines[first]}")
+    if exhausted := _EXHAUSTED.search(log):
+        raise InconclusiveBuildError(f"cannot build: {exhausted[0]}")
     if "failed to select a version for the requirement" in lines[first]:
         return "never published"
     if "is not supported by the following" in log:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Final
 
 from backend.cranelift.compiler import Functions, ReadError, SettingsError
@@ -20,6 +21,8 @@ from fuzz.triage.bisect.search import ReleaseStatus
 _NOT_CRANELIFT: Final = frozenset(
     {FindingKind.EMULATOR_FAULT, FindingKind.ORACLES_DISAGREE, FindingKind.ORACLE_FAULT}
 )
+#: Kinds of findings that are a matter of time.
+_TIMED: Final = frozenset({FindingKind.HANG, FindingKind.COMPILE_TIMEOUT})
 _PLACE: Final = re.compile(r"(\S+?\.rs)\b")
 _NUMBER: Final = re.compile(r"\d+")
 
@@ -63,6 +66,77 @@ def cranelift_failures(verdict: Verdict) -> list[CrossReleaseSignature]:
     return [CrossReleaseSignature.of(f) for f in verdict.findings if f.kind not in _NOT_CRANELIFT]
 
 
+class Basis(Enum):
+    """What an examination depends on: the release and the case alone, or how fast it went, too."""
+
+    CASE = "case"
+    CLOCK = "clock"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A failure of a release.
+
+    Attributes:
+        bucket, reason: those of the finding, for people to read.
+    """
+
+    signature: CrossReleaseSignature
+    bucket: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What a release does with a case.
+
+    Attributes:
+        failures: of Cranelift; known ones are among them.
+        compiled: whether it compiles the case for all ISAs.
+        agrees: whether the code was executed, and agrees with the oracle.
+        note: why it does not agree although nothing fails.
+    """
+
+    failures: tuple[Failure, ...] = ()
+    compiled: bool = False
+    agrees: bool = False
+    note: str = ""
+    basis: Basis = Basis.CASE
+
+    @classmethod
+    def of(cls, verdict: Verdict) -> Examination:
+        """Return what a verdict says."""
+        failures = tuple(
+            Failure(CrossReleaseSignature.of(f), f.bucket, "; ".join(f.explanation[:1]))
+            for f in verdict.findings
+            if f.kind not in _NOT_CRANELIFT
+        )
+        compiled = bool(verdict.runs) and all(run.compiled for run in verdict.runs)
+        note = "; ".join(verdict.rejected)
+        if not note and verdict.findings:
+            note = verdict.findings[0].bucket
+        if not note and not verdict.executions:
+            note = "nothing was compared"
+        timed = any(f.kind in _TIMED for f in verdict.findings)
+        return cls(failures, compiled, not note, note, Basis.CLOCK if timed else Basis.CASE)
+
+    def status(self, failure: CrossReleaseSignature | None) -> tuple[ReleaseStatus, str]:
+        """Return the status of the release, and why it has it.
+
+        It is bad if it fails in the same way, good if it executes the case and agrees with the
+        oracle, and unclear otherwise. For a failure to compile it is good if it compiles the case.
+        """
+        for found in self.failures:
+            if failure in (None, found.signature):
+                return ReleaseStatus.BAD, found.bucket
+        if self.failures:
+            first = self.failures[0]
+            return ReleaseStatus.UNCLEAR, f"fails in another way: {first.bucket} ({first.reason})"
+        if self.compiled and failure is not None and failure.kind in _COMPILE_FAILURES:
+            return ReleaseStatus.GOOD, ""
+        return (ReleaseStatus.GOOD if self.agrees else ReleaseStatus.UNCLEAR), self.note
+
+
 class ReleaseTester:
     """Tests releases of Cranelift with one case, on one set of ISAs."""
 
@@ -99,37 +173,15 @@ class ReleaseTester:
         Returns:
             The release's status, and why it has it.
         """
+        return self.examine(compiler).status(failure)
+
+    def examine(self, compiler: ReleaseCompiler) -> Examination:
+        """Find out what a release does with the case, whatever is looked for."""
         try:
-            verdict = self.check(compiler)
+            return Examination.of(self.check(compiler))
         except ReadError as error:
-            return ReleaseStatus.UNCLEAR, f"does not read the case: {error}"
+            return Examination(note=f"does not read the case: {error}")
         except SettingsError as error:
-            return ReleaseStatus.UNCLEAR, f"has not these settings: {error}"
+            return Examination(note=f"has not these settings: {error}")
         except ReleaseTimeoutError as error:
-            return ReleaseStatus.UNCLEAR, str(error)
-        return classify(verdict, failure)
-
-
-def classify(verdict: Verdict, failure: CrossReleaseSignature | None) -> tuple[ReleaseStatus, str]:
-    """Return the status of a release by its verdict, and why it has it.
-
-    It is bad if it fails in the same way, good if it executes the case and agrees with the oracle,
-    and unclear otherwise. For a failure to compile it is good if it compiles the case.
-    """
-    found = [f for f in verdict.findings if f.kind not in _NOT_CRANELIFT]
-    for finding in found:
-        if failure in (None, CrossReleaseSignature.of(finding)):
-            return ReleaseStatus.BAD, finding.bucket
-    if found:
-        why = "; ".join(found[0].explanation[:1])
-        return ReleaseStatus.UNCLEAR, f"fails in another way: {found[0].bucket} ({why})"
-    compiled = bool(verdict.runs) and all(run.compiled for run in verdict.runs)
-    if compiled and failure is not None and failure.kind in _COMPILE_FAILURES:
-        return ReleaseStatus.GOOD, ""
-    if verdict.rejected:
-        return ReleaseStatus.UNCLEAR, "; ".join(verdict.rejected)
-    if verdict.findings:
-        return ReleaseStatus.UNCLEAR, verdict.findings[0].bucket
-    if not verdict.executions:
-        return ReleaseStatus.UNCLEAR, "nothing was compared"
-    return ReleaseStatus.GOOD, ""
+            return Examination(note=str(error), basis=Basis.CLOCK)
