@@ -30,7 +30,7 @@ _COMMANDS = {
     "minimize": "make a failing case as small as possible",
     "triage": "merge findings with one cause, and attribute them to a part",
     "report": "write an HTML page or Markdown about a campaign or a finding",
-    "bisect": "find the release of Cranelift that began to fail on a case",
+    "bisect": "find the release or commit of Cranelift that began to fail on a case",
     "check": "run Cranelift's filetests with the interpreter and each ISA",
     "fmt": "print the case of a seed, or a case file in canonical form",
     "coverage": "show which edges and ISLE rules files or cases cover",

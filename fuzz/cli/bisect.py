@@ -1,51 +1,53 @@
-"""``clif-fuzz bisect``: find the release of Cranelift that began to fail on a case, or stopped."""
+"""``clif-fuzz bisect``: find what began to fail on a case: a release of Cranelift, or a commit."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from clif.function import format_name
-from fuzz.cli.errors import EXIT_CLEAN, BadInput, complain
-from fuzz.cli.files import emulated_isas, load_cases
-from fuzz.cli.options import file_isas_option, json_option, read_options, write_json
+from fuzz.cli.errors import BadInput
+from fuzz.cli.files import load_cases
+from fuzz.cli.options import file_isas_option, json_option, read_options
 
 if TYPE_CHECKING:
-    from backend.cranelift.releases import Release
     from clif.outcome import Region
-    from fuzz.cases.casefile import CaseFile
-    from fuzz.triage.bisect.search import BisectResult, ReleaseResult
-    from fuzz.triage.bisect.tester import CrossReleaseSignature, ReleaseTester
 
 
 @click.command(
     epilog="""\b
   clif-fuzz bisect crash.clif --from 0.120 --to 0.135
   clif-fuzz bisect crash.clif --from 0.130 --to ~/wasmtime
+  clif-fuzz bisect crash.clif --repo ~/wasmtime --from v47.0.0 --to main
 """
 )
 @click.argument("file", metavar="FILE")
-@click.option("--from", "first", required=True, metavar="RELEASE", help="The earliest release.")
+@click.option(
+    "--repo",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Find a commit of this repository instead of a release. --from and --to are revisions.",
+)
+@click.option("--from", "first", required=True, metavar="RELEASE", help="The earliest one.")
 @click.option(
     "--to",
     "last",
     metavar="RELEASE",
-    help="The latest release; by default the linked one.",
+    help="The latest one; by default the linked release, with --repo HEAD.",
 )
 @click.option(
     "--toolchain",
     metavar="NAME",
-    help="A toolchain of rustup to build releases with: 0.136 and newer need Rust 1.96 and more.",
+    help="A toolchain of rustup to build with: 0.136 and newer need Rust 1.96 and more.",
 )
 @file_isas_option("ISAs to run on, instead of the first one on which the case fails.")
 @read_options
 @json_option
 def command(
     file: str,
+    repo: Path | None,
     first: str,
     last: str | None,
     toolchain: str | None,
@@ -62,194 +64,24 @@ def command(
     published, does not build, or does not support an instruction or setting of the case cannot
     say; such releases are listed. Of a file with several cases, each is tested.
 
-    The exit code is 2 if no release is found for any case.
+    With --repo the first such commit of a Wasmtime repository is found, or of one of
+    cranelift-codegen alone. Commits are built in the cache folder: your checkout is not touched.
+    One that does not build is skipped, as git bisect does. What was found out is kept, so after
+    Ctrl-C the same command goes on.
+
+    The exit code is 2 if nothing is found for any case.
     """
     if toolchain:
         os.environ["RUSTUP_TOOLCHAIN"] = toolchain  # for cargo and rustc
     path = Path(file)
     cases = load_cases(path, drawn_inputs, memory)
-    releases = _releases(first, last)
-    quiet = json_file == "-"
-    facts, missing = [], []
-    for case_file in cases:
-        name = format_name(case_file.case.main.name)
-        title = f"{file} {name}" if len(cases) > 1 else file
-        found = _bisect(title, releases, *_tester(path, case_file, isas), quiet=quiet)
-        facts.append({"function": name} | _to_json(found))
-        if found.after is None:
-            missing.append(f"{title}: {_no_change(found)}")
-    if json_file is not None:
-        several = {"file": file, "cases": facts}
-        write_json(several if len(cases) > 1 else {"file": file} | facts[0], json_file)
-    if len(missing) == len(cases):
-        raise BadInput("; ".join(missing))
-    for reason in missing:
-        complain(reason)
-    return EXIT_CLEAN
-
-
-def _bisect(
-    title: str,
-    releases: Sequence[Release],
-    tester: ReleaseTester,
-    failure: CrossReleaseSignature | None,
-    *,
-    quiet: bool,
-) -> BisectResult[Release]:
-    """Bisect one case, and print what comes of it.
-
-    Raises:
-        BadInput: a release cannot be looked up.
-    """
-    from backend.cranelift.release_build import RegistryError
-    from fuzz.triage.bisect.search import bisect
-
-    if not quiet:
-        what = failure.kind.value if failure else "any failure"
-        click.echo(f"{title}: {what} on {', '.join(tester.isas)}")
-    try:
-        found = bisect(releases, lambda release: _test(release, tester, failure, quiet=quiet))
-    except RegistryError as error:
-        raise BadInput(str(error)) from error
-    if not quiet:
-        for line in _summary(found):
-            click.echo(line)
-    return found
-
-
-def _tester(
-    path: Path, case_file: CaseFile, isas: tuple[str, ...] | None
-) -> tuple[ReleaseTester, CrossReleaseSignature | None]:
-    """Return the tester of a case, and how it fails with the linked Cranelift, if it does."""
-    from backend.cranelift.compiler import SettingsError
-    from fuzz.triage.bisect.tester import ReleaseTester, cranelift_failures
-
-    if case_file.case.chaos:
+    if any(found.case.chaos for found in cases):
         raise BadInput(f"{path}: other releases have no chaos mode to replay it with")
-    every = isas or emulated_isas(case_file, path)
-    try:
-        found = cranelift_failures(ReleaseTester(case_file.case, every).check(None))
-    except (SettingsError, ValueError) as error:
-        raise BadInput(f"{path}: {error}") from error
-    if not found:
-        return ReleaseTester(case_file.case, every), None
-    return ReleaseTester(case_file.case, (found[0].isa,) if found[0].isa else every), found[0]
+    if repo is not None:
+        from fuzz.cli.bisect_commits import bisect_commits
 
+        ends = (first, last or "HEAD")
+        return bisect_commits(path, cases, isas, repo.expanduser(), ends, json_file)
+    from fuzz.cli.bisect_releases import bisect_releases
 
-def _releases(first: str, last: str | None) -> list[Release]:
-    """Return the first release, the last one, and every minor version between.
-
-    Raises:
-        BadInput: one of them is not a release, or they are not in order.
-    """
-    from backend.cranelift.compiler import version
-    from backend.cranelift.releases import Release
-
-    try:
-        begin, end = Release.of(first), Release.of(last or version())
-    except ValueError as error:
-        raise BadInput(str(error)) from error
-    if begin.order > end.order:
-        raise BadInput(f"--from {begin} is later than --to {end}")
-    (major, low), (top, high) = begin.order, end.order
-    if major != top:
-        raise BadInput(f"from {begin} to {end} there is more than one major version")
-    middle = [Release(f"{major}.{minor}") for minor in range(low + 1, high)]
-    # A checkout has the version of the release that it will become.
-    if end.path is not None and begin.path is None and low < high:
-        middle.append(Release(f"{major}.{high}"))
-    return [begin, *middle, end] if begin != end else [begin]
-
-
-def _test(
-    release: Release, tester: ReleaseTester, failure: CrossReleaseSignature | None, *, quiet: bool
-) -> ReleaseResult[Release]:
-    from backend.cranelift.release_build import UnavailableError
-    from backend.cranelift.releases import ReleaseCompiler
-    from fuzz.triage.bisect.search import ReleaseResult, ReleaseStatus
-
-    try:
-        with _Progress(release) as progress:
-            compiler = ReleaseCompiler.build(release, progress)
-        status, why = tester.test(compiler, failure)
-        note = f"{compiler.version}{': ' * bool(why)}{why}"
-    except UnavailableError as error:
-        status, note = ReleaseStatus.UNCLEAR, str(error)
-    if not quiet:
-        click.echo(f"  {release}  {status.value:10}  {note}")
-    return ReleaseResult(release, status, note)
-
-
-class _Progress:
-    """Shows on stderr that a release is being built; nothing if it is built already."""
-
-    def __init__(self, release: Release) -> None:
-        from rich.console import Console
-
-        self.console = Console(stderr=True)
-        self.status = self.console.status(f"building Cranelift {release}")
-        self.release = release
-        self.told = False
-
-    def __enter__(self) -> Callable[[int], None]:
-        self.status.start()
-        return self._on_crate
-
-    def _on_crate(self, done: int) -> None:
-        self.status.update(f"building Cranelift {self.release}: {done} crates done")
-        if not self.told and not self.console.is_terminal:
-            complain(f"building Cranelift {self.release}, which takes a minute or two")
-        self.told = True
-
-    def __exit__(self, *_: object) -> None:
-        self.status.stop()
-
-
-# --- as text and JSON ---
-
-
-def _summary(found: BisectResult[Release]) -> Sequence[str]:
-    lines = []
-    if found.before is not None and found.after is not None:
-        lines.append(
-            f"first {found.after.status.value} release: {_named(found.after)} "
-            f"({found.before.status.value} before: {_named(found.before)})"
-        )
-    lines += [f"  or one between, which cannot say: {tested.release}" for tested in found.between]
-    if found.unclear:
-        names = ", ".join(str(tested.release) for tested in found.unclear)
-        lines.append(f"{len(found.unclear)} of {len(found.tested)} asked cannot say: {names}")
-    return lines
-
-
-def _named(tested: ReleaseResult[Release]) -> str:
-    exact = tested.note.partition(":")[0]
-    return str(tested.release) if tested.release.path is not None else exact
-
-
-def _no_change(found: BisectResult[Release]) -> str:
-    from fuzz.triage.bisect.search import ReleaseStatus
-
-    clear = {tested.status.value for tested in found.tested} - {ReleaseStatus.UNCLEAR.value}
-    if not clear:
-        return "no release can say"
-    return f"every release that can say is {' and '.join(clear)}: look further out"
-
-
-def _to_json(found: BisectResult[Release]) -> dict[str, Any]:
-    def entry(tested: ReleaseResult[Release] | None) -> dict[str, str] | None:
-        if tested is None:
-            return None
-        return {
-            "release": str(tested.release),
-            "answer": tested.status.value,
-            "note": tested.note,
-        }
-
-    return {
-        "asked": [entry(tested) for tested in found.tested],
-        "before": entry(found.before),
-        "after": entry(found.after),
-        "between": [entry(tested) for tested in found.between],
-        "cannot_say": len(found.unclear),
-    }
+    return bisect_releases(path, cases, isas, first, last, json_file)

@@ -1,0 +1,46 @@
+"""Fixtures of the tests of bisecting by commit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backend.cranelift import release_build
+from backend.cranelift.compiler import Target, compile_text
+from backend.cranelift.releases import ReleaseCode, ReleaseCompiler
+from tests.fuzz.triage.commits.little_repository import FakeBuilder, LittleRepository
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> LittleRepository:
+    """A repository with one good commit."""
+    return LittleRepository.create(tmp_path / "wasmtime")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache folder."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "clif-fuzz"
+
+
+def _compile(self: ReleaseCompiler, text: str, target: Target) -> list[ReleaseCode]:
+    """Compile with the linked Cranelift, whose fault a good program does not have."""
+    if self.program.read_text().startswith("good"):
+        text = text.replace("return v2", "return v1")
+    return [
+        ReleaseCode(
+            c.name, c.code, c.relocations, c.traps, c.alignment, c.block_starts, c.instructions, ""
+        )
+        for c in compile_text(text, target)
+    ]
+
+
+@pytest.fixture
+def builder(monkeypatch: pytest.MonkeyPatch) -> FakeBuilder:
+    """Build and compile without cargo."""
+    made = FakeBuilder()
+    monkeypatch.setattr(release_build, "build_tree", made.build)
+    monkeypatch.setattr(ReleaseCompiler, "compile", _compile)
+    return made
