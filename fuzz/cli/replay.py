@@ -137,7 +137,7 @@ def _replay_file(
     from fuzz.cli.files import emulated_isas
     from fuzz.differential.explain import fired_notes, fired_to_json
     from fuzz.differential.pipeline import Pipeline
-    from fuzz.differential.recorded_failure import read_recorded_failure, shown
+    from fuzz.differential.recorded_failure import read_recorded_failure
     from fuzz.reporting.replay import disassembly, lines, replay, to_json
 
     fired_rules = require_fired_rules() if options.rules else None
@@ -159,7 +159,7 @@ def _replay_file(
             raise BadInput(f"{path}: {error}") from error
         if replayed.disputed:
             worst = worse(worst, EXIT_FINDINGS)
-        gone = recorded is not None and not shown(recorded, replayed.failures)
+        gone = recorded is not None and not replayed.shown(recorded)
         if gone:
             worst = EXIT_NOT_FAILING
         facts.append({"file": str(path)} | to_json(replayed))

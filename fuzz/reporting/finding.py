@@ -19,6 +19,7 @@ from fuzz.cases.casefile import CaseFile, CaseFileError, read_cases
 from fuzz.differential.failure_signature import failure_signatures, primary
 from fuzz.differential.finding import KNOWN, Finding, FindingKind
 from fuzz.differential.pipeline import Pipeline
+from fuzz.differential.recorded_failure import RecordedFailure, read_recorded_failure, shown
 from fuzz.differential.runner import CaseRunner
 from fuzz.reporting.archive import read_header
 from fuzz.reporting.code import codes, compile_with_lines
@@ -88,7 +89,7 @@ def finding_page(path: Path, *, problem: str = "") -> FindingPage:
         page = replace(page, problem=problem)
     else:
         try:
-            page = _with_replay(page, case_file, case_file.case.emulated_isas)
+            page = _with_replay(page, case_file, read_recorded_failure(text))
         except (SettingsError, ValueError) as error:
             page = replace(page, problem=f"It cannot be run again: {error}.")
     return _with_filetest(page, path, case_file.case)
@@ -139,13 +140,17 @@ def _cut(text: str) -> str:
     return f"{text[:_MOST_TEXT]}\n; ... cut: {len(text) - _MOST_TEXT} more characters\n"
 
 
-def _with_replay(page: FindingPage, case_file: CaseFile, isas: Sequence[str]) -> FindingPage:
+def _with_replay(
+    page: FindingPage, case_file: CaseFile, recorded: RecordedFailure | None
+) -> FindingPage:
     case = case_file.case
+    isas = case.emulated_isas
     replayed = replay(case_file, Pipeline(isas, second=True))
     failed = tuple(_failing(case, replayed))
     found = tuple(replayed.findings)
+    as_recorded = replayed.shown(recorded)
     page = replace(
-        _named_after(page, _as_recorded(page, found)),
+        _named_after(page, as_recorded or (found if recorded is None else ())),
         says=_says(found, page.explanation),
         failing=failed,
         agreeing=tuple(
@@ -154,8 +159,8 @@ def _with_replay(page: FindingPage, case_file: CaseFile, isas: Sequence[str]) ->
             if result.name != ORACLE and result.agrees and not result.inconclusive
         ),
         outlier=replayed.outlier,
-        problem=_not_as_recorded(page, found),
-        fails=bool(_as_recorded(page, found)),
+        problem="" if as_recorded else _not_as_recorded(recorded, found),
+        fails=bool(as_recorded),
     )
     # The code for an ISA that the case is not for is shown for comparison, if it compiles.
     shown_isas = dict.fromkeys((*DEFAULT_ISAS, *case.emulated_isas))
@@ -166,7 +171,7 @@ def _with_replay(page: FindingPage, case_file: CaseFile, isas: Sequence[str]) ->
     shown = [code for listing in listings for code in codes(listing)]
     big = [code for code in shown if code.size > _MOST_CODE]
     return replace(
-        _with_attribution(page, case, isas),
+        _with_attribution(page, case, recorded),
         divergences=divergences,
         codes=tuple(_marked(code, divergences) for code in shown if code not in big),
         left_out=tuple(
@@ -191,29 +196,16 @@ def _named_after(page: FindingPage, found: Sequence[Finding]) -> FindingPage:
     )
 
 
-def _as_recorded(page: FindingPage, found: Sequence[Finding]) -> list[Finding]:
-    """Return what is found of the failure that the file records; all if it records none."""
-    return [
-        finding
-        for finding in found
-        if page.kind in (_UNRECORDED, finding.kind.value)
-        and (not page.isas or finding.isa in (*page.isas, ""))
-    ]
-
-
-def _not_as_recorded(page: FindingPage, found: Sequence[Finding]) -> str:
-    """Return how what is found differs from what the file records; empty if it does not."""
-    if _as_recorded(page, found):
-        return ""
-    if page.kind == _UNRECORDED:
-        return f"It does not fail with this build: Cranelift {cranelift_name()}."
-    recorded = " ".join((page.kind, *page.isas))
-    shown = ", ".join(dict.fromkeys(f"{f.kind.value} {f.isa}".strip() for f in found))
-    instead = f" It shows another one: {shown}." if found else ""
-    return (
-        f"The failure that the file records ({recorded}) does not show with this build, Cranelift "
-        f"{cranelift_name()}.{instead}"
-    )
+def _not_as_recorded(recorded: RecordedFailure | None, found: Sequence[Finding]) -> str:
+    """Return how what is found differs from what the file records."""
+    build = f"with this build: Cranelift {cranelift_name()}"
+    buckets = ", ".join(dict.fromkeys(printable(finding.bucket) for finding in found))
+    if recorded is None:
+        of_tools = f" What it shows is a known fault of a tool: {buckets}." if found else ""
+        return f"It does not fail {build}.{of_tools}"
+    instead = f" It shows another one: {buckets}." if found else ""
+    words = printable(str(recorded))
+    return f"The failure that the file records ({words}) does not show {build}.{instead}"
 
 
 def _says(found: Sequence[Finding], known: Sequence[str]) -> tuple[str, ...]:
@@ -223,7 +215,9 @@ def _says(found: Sequence[Finding], known: Sequence[str]) -> tuple[str, ...]:
     return tuple(line for line in lines if line.partition(": ")[2] not in known)
 
 
-def _with_attribution(page: FindingPage, case: Case, isas: Sequence[str]) -> FindingPage:
+def _with_attribution(
+    page: FindingPage, case: Case, recorded: RecordedFailure | None
+) -> FindingPage:
     """Return the page with the attribution; without for a big case, where it is slow and says
     little."""
     if not page.fails or page.kind in _NOT_CRANELIFT:
@@ -231,7 +225,7 @@ def _with_attribution(page: FindingPage, case: Case, isas: Sequence[str]) -> Fin
     if sum(1 for f in case.functions for _ in f.instructions()) > _MOST_ATTRIBUTED:
         return page
     run_case = CaseRunner()
-    found = failure_signatures(run_case(case, isas))
+    found = shown(recorded, failure_signatures(run_case(case, case.emulated_isas)))
     failure = primary(found, next(iter(page.isas), ""), _KINDS.get(page.kind))
     if failure is None:
         return page

@@ -28,6 +28,7 @@ from fuzz.differential.finding import Finding, FindingKind
 from fuzz.differential.known_instructions import in_words, known_faults_of
 from fuzz.differential.open_inputs import settle, undefined, undefined_rows
 from fuzz.differential.pipeline import Pipeline
+from fuzz.differential.recorded_failure import RecordedFailure, shown
 from fuzz.differential.verdict import FIRST, IsaRun, Verdict
 from reports.disassembly import listing
 
@@ -95,6 +96,15 @@ class Replay:
         return any(not is_fault_of_a_tool(finding.kind) for finding in self.findings) or any(
             result.differences and not result.explained for result in self.results
         )
+
+    def shown(self, recorded: RecordedFailure | None) -> list[Finding]:
+        """Return the findings of those failures that the file is about."""
+        wanted = shown(recorded, self.failures)
+        return [
+            finding
+            for finding in self.findings
+            if any(f.kind is finding.kind and finding.isa in (*f.isas, "") for f in wanted)
+        ]
 
 
 def replay(case_file: CaseFile, pipeline: Pipeline) -> Replay:
