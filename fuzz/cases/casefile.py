@@ -31,6 +31,7 @@ from fuzz.cases.drawn_memory import DRAWN, with_drawn_memory
 from fuzz.cases.file_header import (
     BYTE_ORDER_MARK,
     EXPECTS_ERRORS,
+    NO_RUN,
     FileHeader,
     features_reason,
     is_error_comment,
@@ -66,6 +67,8 @@ class CaseFile:
         isas: the ISAs that the file names.
         hints: what may be a mistake in the file, each with its line.
         left_out: the functions of the file that are in no case, each with the reason.
+        interpreted_only: why the case's code is not run, but the interpreters alone; empty if it
+            is.
     """
 
     case: Case
@@ -73,6 +76,12 @@ class CaseFile:
     isas: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    interpreted_only: str = ""
+
+    @property
+    def executing_isas(self) -> tuple[str, ...]:
+        """The emulated ISAs that the file has the case compiled and run for."""
+        return () if self.interpreted_only else self.case.emulated_isas
 
 
 # --- writing ---
@@ -171,7 +180,9 @@ def read_cases(text: str, origin: str = "", memory: Region | None = None) -> lis
             others = reachable_functions(main, others)
         region = given.get(name, blank.inputs.region)
         case = replace(blank, functions=[main, *others], inputs=Inputs(0, [], region))
-        result.append(_with_inputs(case, lines, blank.isas, functions))
+        found = _with_inputs(case, lines, blank.isas, functions)
+        found.interpreted_only = "" if header.runs_code else NO_RUN
+        result.append(found)
     result += _without_inputs(blank, functions, [found.case for found in result])
     for found in result:
         if not found.case.inputs.count:

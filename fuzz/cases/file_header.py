@@ -27,6 +27,8 @@ COMPILING: Final = ("run", "interpret", "compile", "optimize", "inline", "alias-
 _MID_END: Final = ("optimize", "inline", "alias-analysis")
 #: Why a file of ``test verifier`` is no case.
 EXPECTS_ERRORS: Final = "expects errors of the verifier: see check"
+#: Why the code of functions with run commands is not run.
+NO_RUN: Final = "no 'test run' line"
 #: What editors put before the text of a file; it says nothing.
 BYTE_ORDER_MARK: Final = "\ufeff"
 #: Architectures with addresses of 32 bits, which the interpreter does not have.
@@ -99,6 +101,11 @@ class FileHeader:
     def runs(self) -> bool:
         """Whether run commands are run at all; they are in a file without header, too."""
         return not self.tests or any(test in RUNNING for test in self.tests)
+
+    @property
+    def runs_code(self) -> bool:
+        """Whether run commands run compiled code, not the interpreter alone."""
+        return not self.tests or "run" in self.tests
 
     @property
     def fits_the_interpreter(self) -> bool:

@@ -11,7 +11,7 @@ import click
 
 from clif.function import format_name
 from fuzz.cli.errors import EXIT_CLEAN, BadInput, complain
-from fuzz.cli.files import emulated_isas
+from fuzz.cli.files import compiled_isas
 from fuzz.cli.options import write_json
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class _Given:
         return f"{self.path} {self.function}" if self.several else str(self.path)
 
     def every_isa(self) -> tuple[str, ...]:
-        return self.isas or emulated_isas(self.case_file, self.path)
+        return self.isas or compiled_isas(self.case_file, self.path)
 
     def linked_failures(self) -> list[CrossReleaseSignature]:
         """Return how the case fails with the linked Cranelift.

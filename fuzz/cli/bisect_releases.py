@@ -10,7 +10,7 @@ import click
 
 from clif.function import format_name
 from fuzz.cli.errors import EXIT_CLEAN, BadInput, complain
-from fuzz.cli.files import emulated_isas
+from fuzz.cli.files import compiled_isas
 from fuzz.cli.options import write_json
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _tester(
     from backend.cranelift.compiler import SettingsError
     from fuzz.triage.bisect.tester import ReleaseTester, cranelift_failures
 
-    every = isas or emulated_isas(case_file, path)
+    every = isas or compiled_isas(case_file, path)
     try:
         found = cranelift_failures(ReleaseTester(case_file.case, every).check(None))
     except (SettingsError, ValueError) as error:

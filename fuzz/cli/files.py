@@ -89,7 +89,8 @@ def read_text(path: Path) -> str:
 
 
 def emulated_isas(case_file: CaseFile, path: Path) -> tuple[str, ...]:
-    """Return the emulated ISAs that a file names, or the default ones if it names none.
+    """Return the emulated ISAs that a file names, or the default ones if it names none; none of
+    them if it asks for the interpreter alone.
 
     Raises:
         NotRunHere: none of those that it names is emulated; the reason is that of ``check``.
@@ -99,7 +100,19 @@ def emulated_isas(case_file: CaseFile, path: Path) -> tuple[str, ...]:
     named = tuple(isa for isa in case_file.isas if isa in ISAS)
     if case_file.isas and not named:
         raise NotRunHere(f"{path}: not run: {foreign_reason(case_file.isas)}")
-    return named or DEFAULT_ISAS
+    return () if case_file.interpreted_only else named or DEFAULT_ISAS
+
+
+def compiled_isas(case_file: CaseFile, path: Path) -> tuple[str, ...]:
+    """Return the emulated ISAs that a file is to be compiled for.
+
+    Raises:
+        NotRunHere: there are none.
+    """
+    found = emulated_isas(case_file, path)
+    if not found:
+        raise NotRunHere(f"{path}: not run: {case_file.interpreted_only}")
+    return found
 
 
 def check_out(out: str) -> None:

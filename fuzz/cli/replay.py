@@ -138,7 +138,8 @@ def _replay_file(
     from fuzz.differential.explain import fired_notes, fired_to_json
     from fuzz.differential.pipeline import Pipeline
     from fuzz.differential.recorded_failure import read_recorded_failure
-    from fuzz.reporting.replay import disassembly, lines, replay, to_json
+    from fuzz.reporting.replay import replay
+    from fuzz.reporting.replay_text import disassembly, lines, to_json
 
     fired_rules = require_fired_rules() if options.rules else None
     recorded = read_recorded_failure(read_text(path))
@@ -147,6 +148,7 @@ def _replay_file(
     for case_file in load_cases(path, options.drawn_inputs, options.memory):
         if options.isas:  # run on these even if the file names others
             case_file.case.isas = ()
+            case_file.interpreted_only = ""
         pipeline = Pipeline(
             options.isas or emulated_isas(case_file, path),
             second=options.second,

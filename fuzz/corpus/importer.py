@@ -12,10 +12,11 @@ from typing import Final
 from backend.cranelift.compiler import SettingsError
 from backend.whole_file import write_whole
 from clif.function import format_name
-from clif.outcome import Region, Status
+from clif.outcome import Region
 from fuzz.cases.case import Case
 from fuzz.cases.casefile import CaseFileError, NotRunError, print_case, read_cases
 from fuzz.cases.file_header import foreign_reason
+from fuzz.corpus.defined_outcomes import NoOutcomeError, with_defined_outcomes
 from fuzz.corpus.files import Rejections, read_text
 from fuzz.differential.pipeline import Pipeline
 from fuzz.generate.drawn_inputs import DRAWN_INPUTS, with_drawn_inputs
@@ -141,24 +142,33 @@ def _accepted(
         if not case.is_for(isa):
             continue
         try:
-            verdict = pipeline.check(case)
+            case = _judged(case, pipeline)
         except (SettingsError, ValueError) as error:
             rejections.note(f"{isa}: settings: {error}", where)
-            continue
-        if verdict.findings:
-            rejections.note(f"fault: {verdict.findings[0].bucket}", where)
-        elif verdict.rejected or verdict.hangs or verdict.expected is None:
-            rejections.note(verdict.rejected[0] if verdict.rejected else "does not end", where)
-        elif (verdict.expected.status == Status.VIOLATED).any():
-            rejections.note(next(iter(verdict.expected.details.values())), where)
-        elif case.inputs.region is None and "heap_oob" in verdict.expected.traps.values():
-            rejections.note("uses memory that it is not given", where)
+        except NoOutcomeError as error:
+            rejections.note(str(error), where)
         else:
             able.append(isa)
-            traps = bool((verdict.expected.status == Status.TRAPPED).any())
-            case = replace(case, trapping=case.trapping or traps)
     if not able:
         return None
     return replace(
         case, isas=tuple(able), isa_settings={isa: flags[isa] for isa in able if isa in flags}
     )
+
+
+def _judged(case: Case, pipeline: Pipeline) -> Case:
+    """Return a case that an ISA runs as the interpreter does; it notes whether inputs trap.
+
+    Raises:
+        SettingsError, ValueError: the ISA does not have the case's settings.
+        NoOutcomeError: it does not; the message is the reason.
+    """
+    verdict = pipeline.check(case)
+    if verdict.findings:
+        raise NoOutcomeError(f"fault: {verdict.findings[0].bucket}")
+    if verdict.expected is None:
+        raise NoOutcomeError(next(iter(verdict.rejected), "has no inputs"))
+    judged = with_defined_outcomes(case, verdict.expected, pipeline.fuel)
+    if verdict.rejected:
+        raise NoOutcomeError(verdict.rejected[0])
+    return judged

@@ -17,11 +17,11 @@ from backend.emulator.convention import ConventionError
 from backend.emulator.isa import UnemulatedFlagError
 from backend.isa.registry import ISAS
 from clif.function import Signature, format_name
-from clif.outcome import Status
 from fuzz.cases.case import Case, has_canonical_nans
 from fuzz.cases.casefile import print_case
 from fuzz.cases.file_header import foreign_reason
 from fuzz.cases.seed_cases import RefusedSeeds, SeedCase, SeedCases
+from fuzz.corpus.defined_outcomes import NoOutcomeError, with_defined_outcomes
 from fuzz.corpus.files import Rejections, read_text
 from fuzz.corpus.importer import cases_to_import
 from fuzz.differential.known_instructions import known_faults_of
@@ -154,13 +154,9 @@ def _with_outcomes(case: Case) -> Case | str:
         outcomes = interp.run(case.functions, case.inputs, options)
     except interp.Unsupported as error:
         return f"the interpreter cannot run it: {error}"
-    statuses = {Status(int(status)) for status in outcomes.status}
-    if Status.HUNG in statuses:
-        return f"runs for more than {FUEL:,} instructions"
-    if Status.VIOLATED in statuses:
-        return f"what it does is not defined: {next(iter(outcomes.details.values()))}"
-    if case.inputs.region is None and "heap_oob" in outcomes.traps.values():
-        return "uses memory that it is not given"
-    case = replace(case, trapping=case.trapping or Status.TRAPPED in statuses)
+    try:
+        case = with_defined_outcomes(case, outcomes, FUEL)
+    except NoOutcomeError as error:
+        return str(error)
     found = flaws(case) - {Flaw.ADDRESS}
     return f"open: {min(flaw.value for flaw in found)}" if found else case

@@ -7,7 +7,7 @@ from clif.function import Function, format_name
 from clif.outcome import Inputs, Region
 from fuzz.cases.case import Case, unreached_mains
 from fuzz.cases.drawn_memory import DRAWN
-from fuzz.cases.file_header import features_reason
+from fuzz.cases.file_header import NO_RUN, features_reason
 from fuzz.cases.run_lines import format_calls
 from fuzz.filetests.compared import ComparedInputs, compare_with_interpreter
 from fuzz.filetests.emulated import compile_only, emulate
@@ -87,6 +87,8 @@ def run_commands(filetest: Filetest, executor: str, name: str) -> list[CommandRe
     common = _common_reason(filetest, name)
     if common is not None:
         return [common] * len(commands)
+    if executor != "interp" and not filetest.header.runs_code:
+        return [skipped(NO_RUN)] * len(commands)
     if filetest.has_memory(name):
         return _run_with_memory(filetest, executor, name, commands)
     if executor == "interp":

@@ -32,10 +32,11 @@ from fuzz.filetests.filetest import (
     Translation,
     inputs_of,
     involved,
+    misguided,
     open_outcome,
     undefined_names,
 )
-from fuzz.filetests.known import known_refusal, known_wrong_code, misguided_reason
+from fuzz.filetests.known import known_refusal, known_wrong_code
 from fuzz.filetests.results import (
     CANONICAL,
     CommandResult,
@@ -60,9 +61,6 @@ def emulate(
     Returns:
         A result for each command, in order; failed if it failed with one of the target lines.
     """
-    tests = filetest.header.tests
-    if tests and "run" not in tests:
-        return [skipped("no 'test run' line")] * len(commands)
     specs = filetest.header.targets_of(isa)
     if not specs:
         return [skipped(filetest.header.foreign_reason())] * len(commands)
@@ -217,7 +215,7 @@ def _emulate(
             excuse = (
                 _excuse(filetest, functions, isa, code, actual)
                 or open_outcome(functions, command, actual, canonical_nans=canonical)
-                or misguided_reason(functions, command, actual, canonical_nans=canonical)
+                or misguided(functions, command, actual, canonical_nans=canonical)
             )
             known = known_wrong_code(functions, isa, dict(spec.settings), dict(spec.flags))
             result = skipped(excuse, str(spec)) if excuse else _annotated(result, known)

@@ -43,6 +43,7 @@ from fuzz.cases.run_lines import (
     name_hint,
     split_line,
 )
+from fuzz.differential.misguided import misguided_reason
 from fuzz.differential.open_inputs import open_reason
 from fuzz.differential.oracle import DEFAULT_FUEL
 
@@ -242,6 +243,25 @@ def open_outcome(
         fuel=DEFAULT_FUEL,
     )
     return f"open: {reason}" if reason else ""
+
+
+def misguided(
+    functions: Sequence[Function],
+    command: FiletestCommand,
+    actual: Observed,
+    *,
+    canonical_nans: bool,
+) -> str:
+    """Return why what a command expects is wrong; empty if that cannot be told."""
+    return misguided_reason(
+        functions,
+        inputs_of(functions[0], [command]),
+        0,
+        command.expectation,
+        actual,
+        canonical_nans=canonical_nans,
+        fuel=DEFAULT_FUEL,
+    )
 
 
 def involved(filetest: Filetest, name: str) -> list[Function]:

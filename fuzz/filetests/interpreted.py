@@ -12,10 +12,10 @@ from fuzz.filetests.filetest import (
     FiletestCommand,
     inputs_of,
     involved,
+    misguided,
     open_outcome,
     undefined_names,
 )
-from fuzz.filetests.known import misguided_reason
 from fuzz.filetests.results import (
     CANONICAL,
     CommandResult,
@@ -61,7 +61,7 @@ def interpret(
                 _limit(actual)
                 or missing_part(actual, *missing)
                 or open_outcome(functions, command, actual, canonical_nans=canonical)
-                or misguided_reason(functions, command, actual, canonical_nans=canonical)
+                or misguided(functions, command, actual, canonical_nans=canonical)
             )
             result = skipped(excuse) if excuse else result
         found.append(result)

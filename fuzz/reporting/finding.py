@@ -144,8 +144,7 @@ def _with_replay(
     page: FindingPage, case_file: CaseFile, recorded: RecordedFailure | None
 ) -> FindingPage:
     case = case_file.case
-    isas = case.emulated_isas
-    replayed = replay(case_file, Pipeline(isas, second=True))
+    replayed = replay(case_file, Pipeline(case_file.executing_isas, second=True))
     failed = tuple(_failing(case, replayed))
     found = tuple(replayed.findings)
     as_recorded = replayed.shown(recorded)
@@ -171,7 +170,7 @@ def _with_replay(
     shown = [code for listing in listings for code in codes(listing)]
     big = [code for code in shown if code.size > _MOST_CODE]
     return replace(
-        _with_attribution(page, case, recorded),
+        _with_attribution(page, case_file, recorded),
         divergences=divergences,
         codes=tuple(_marked(code, divergences) for code in shown if code not in big),
         left_out=tuple(
@@ -216,16 +215,17 @@ def _says(found: Sequence[Finding], known: Sequence[str]) -> tuple[str, ...]:
 
 
 def _with_attribution(
-    page: FindingPage, case: Case, recorded: RecordedFailure | None
+    page: FindingPage, case_file: CaseFile, recorded: RecordedFailure | None
 ) -> FindingPage:
     """Return the page with the attribution; without for a big case, where it is slow and says
     little."""
     if not page.fails or page.kind in _NOT_CRANELIFT:
         return page
+    case = case_file.case
     if sum(1 for f in case.functions for _ in f.instructions()) > _MOST_ATTRIBUTED:
         return page
     run_case = CaseRunner()
-    found = shown(recorded, failure_signatures(run_case(case, case.emulated_isas)))
+    found = shown(recorded, failure_signatures(run_case(case, case_file.executing_isas)))
     failure = primary(found, next(iter(page.isas), ""), _KINDS.get(page.kind))
     if failure is None:
         return page

@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from backend.cranelift.interpreter import NAME as SECOND
-from clif.function import format_name
 from clif.outcome import Outcomes, Status
 from fuzz.cases.case import has_canonical_nans
 from fuzz.cases.casefile import CaseFile
 from fuzz.cases.compare import Difference, Observed, observe
-from fuzz.cases.literals import describe_value
 from fuzz.differential.agreement import outlier_on_all
 from fuzz.differential.crosscheck import CrossCheck
-from fuzz.differential.explain import explain_differences
 from fuzz.differential.failure_signature import (
     FailureSignature,
     failure_signatures,
@@ -26,11 +22,11 @@ from fuzz.differential.failure_signature import (
 )
 from fuzz.differential.finding import Finding, FindingKind
 from fuzz.differential.known_instructions import in_words, known_faults_of
+from fuzz.differential.misguided import misguided_reason
 from fuzz.differential.open_inputs import settle, undefined, undefined_rows
 from fuzz.differential.pipeline import Pipeline
 from fuzz.differential.recorded_failure import RecordedFailure, shown
 from fuzz.differential.verdict import FIRST, IsaRun, Verdict
-from reports.disassembly import listing
 
 ORACLE = FIRST
 FILE = "the file"
@@ -120,6 +116,9 @@ def replay(case_file: CaseFile, pipeline: Pipeline) -> Replay:
     if case.inputs.count:
         results.append(_oracle_result(case_file, verdict, pipeline.fuel))
     results += _isa_results(case_file, verdict, pipeline.isas, canonical_nans=canonical)
+    if case_file.interpreted_only:
+        reason = f"not run: {case_file.interpreted_only}"
+        results += [ExecutorResult(isa, problem=reason) for isa in case.emulated_isas]
     if verdict.second is not None:
         results.append(_second_result(verdict.second))
     replayed = Replay(
@@ -132,13 +131,6 @@ def replay(case_file: CaseFile, pipeline: Pipeline) -> Replay:
     )
     replayed.outlier = _outlier(case_file, verdict, results, canonical_nans=canonical)
     return replayed
-
-
-def disassembly(replayed: Replay) -> Iterator[str]:
-    """Yield the machine code of every function on every ISA, line by line."""
-    for run in replayed.runs:
-        for function in run.compiled:
-            yield from listing(run.isa, function)
 
 
 def _oracle_result(case_file: CaseFile, verdict: Verdict, fuel: int) -> ExecutorResult:
@@ -169,9 +161,33 @@ def _oracle_result(case_file: CaseFile, verdict: Verdict, fuel: int) -> Executor
         fuel=fuel,
     )
     left_open |= undefined_inputs
+    misguided = _misguided(case_file, result.differences, fuel)
+    result.differences = [d for d in result.differences if d.input not in misguided]
     _note_open(result, left_open, case.inputs.count)
-    result.remark = "; ".join(filter(None, [gave_up, result.remark]))
+    wrong = (f"{_inputs(n)}: the file {why}" for why, n in Counter(misguided.values()).items())
+    result.remark = "; ".join(filter(None, [gave_up, result.remark, *wrong]))
+    result.inconclusive |= len(misguided) == case.inputs.count
     return result
+
+
+def _misguided(case_file: CaseFile, differences: Sequence[Difference], fuel: int) -> dict[int, str]:
+    """Return the inputs of which the file expects what is wrong by a known fault, with why."""
+    case = case_file.case
+    canonical_nans = has_canonical_nans(case)
+    found: dict[int, str] = {}
+    for difference in differences:
+        reason = misguided_reason(
+            case.functions,
+            case.inputs,
+            difference.input,
+            case_file.expectations[difference.input],
+            difference.actual,
+            canonical_nans=canonical_nans,
+            fuel=fuel,
+        )
+        if reason:
+            found[difference.input] = reason
+    return found
 
 
 def _gave_up(expected: Outcomes) -> str:
@@ -297,95 +313,3 @@ def _outlier(
         return seen
 
     return outlier_on_all(rows, observed, canonical_nans=canonical_nans)
-
-
-# --- as text and JSON ---
-
-
-def lines(replayed: Replay) -> list[str]:
-    """Return a replay as text: a line per executor, the differences below it."""
-    case = replayed.case_file.case
-    inputs = f"{case.inputs.count} inputs" if case.inputs.count else "compiled only"
-    text = [
-        f"{format_name(case.main.name)}, {inputs}" + f", {case.origin}" * bool(case.origin),
-        *(f"  {hint}" for hint in replayed.case_file.hints),
-    ]
-    stated = any(expectation is not None for expectation in replayed.case_file.expectations)
-    width = max(len(result.name) for result in replayed.results)
-    for result in replayed.results:
-        text.append(f"  {result.name:{width}}  {_result_text(result, case.inputs.count, stated)}")
-        region = case.inputs.region
-        text += [
-            f"    {line}"
-            for line in explain_differences(
-                result.differences,
-                canonical_nans=has_canonical_nans(case),
-                initial=region.contents if region else None,
-            )
-        ]
-    if replayed.outlier:
-        text.append(f"  outlier: {replayed.outlier}")
-    text += [f"  {finding.bucket}" for finding in replayed.findings]
-    return text
-
-
-def _result_text(result: ExecutorResult, count: int, stated: bool) -> str:
-    if result.problem:
-        return result.problem
-    if result.inconclusive:
-        return result.remark
-    if result.name == ORACLE and not stated:
-        return "the file expects nothing"
-    other = FILE if result.name == ORACLE else ORACLE
-    remark = f" ({result.remark})" if result.remark else ""
-    if not result.differences:
-        return f"agrees with {other}{remark}"
-    known = f", a known fault of the emulator: {result.explained}" * bool(result.explained)
-    return f"differs from {other} on {len(result.differences)} of {count} inputs{remark}{known}"
-
-
-def to_json(replayed: Replay) -> dict[str, Any]:
-    """Return a replay as JSON, each difference in full."""
-    case = replayed.case_file.case
-    return {
-        "function": case.main.name,
-        "inputs": case.inputs.count,
-        "origin": case.origin,
-        "agrees": replayed.agrees,
-        "outlier": replayed.outlier or None,
-        "rejected": replayed.rejected,
-        "hints": list(replayed.case_file.hints),
-        "left_out": list(replayed.case_file.left_out),
-        "executors": {
-            result.name: {
-                "agrees": result.agrees,
-                "problem": result.problem or None,
-                "remark": result.remark or None,
-                "differences": [_difference_json(d) for d in result.differences],
-            }
-            for result in replayed.results
-        },
-        "findings": [
-            {"kind": finding.kind.value, "bucket": finding.bucket, "isa": finding.isa}
-            for finding in replayed.findings
-        ],
-    }
-
-
-def _difference_json(difference: Difference) -> dict[str, Any]:
-    return {
-        "input": difference.input,
-        "kind": difference.kind.value,
-        "expected": _observed_json(difference.expected),
-        "actual": _observed_json(difference.actual),
-    }
-
-
-def _observed_json(outcome: Observed) -> dict[str, Any]:
-    return {
-        "status": outcome.status.name.lower(),
-        "results": list(map(describe_value, outcome.types, outcome.results)),
-        "trap": outcome.trap or None,
-        "detail": outcome.detail or None,
-        "memory": outcome.memory.hex() if outcome.memory is not None else None,
-    }

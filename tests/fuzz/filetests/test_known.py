@@ -9,8 +9,7 @@ from clif.outcome import Status
 from clif.types import I128
 from fuzz.cases.compare import Observed
 from fuzz.filetests.check import check_text
-from fuzz.filetests.filetest import involved, read_filetest
-from fuzz.filetests.known import misguided_reason
+from fuzz.filetests.filetest import involved, misguided, read_filetest
 from fuzz.filetests.results import CommandResult, CommandStatus
 from tests.fuzz.file_kinds import ATOMIC_SWAP
 
@@ -122,7 +121,7 @@ def test_only_the_right_outcome_is_excused() -> None:
 
     def reason(bits: int) -> str:
         actual = Observed(Status.RETURNED, (I128,), (bits,))
-        return misguided_reason(functions, command, actual, canonical_nans=False)
+        return misguided(functions, command, actual, canonical_nans=False)
 
     assert reason(3 << 126)
     assert not reason((3 << 126) + 1)
