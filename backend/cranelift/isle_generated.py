@@ -94,6 +94,12 @@ _MACHINE_ALIASES: Final = {"AMD64": "x86_64", "arm64": "aarch64"}
 _ENDS: Final = frozenset(
     ["ret", "ud2", "int3", "b", "br", "cbz", "cbnz", "tbz", "tbnz", "brk", "hlt", "udf"]
 )
+#: Those behind which the code never goes on.
+_WITHOUT_NEXT: Final = frozenset(
+    ["jmp", "ret", "ud2", "int3", "b", "br", "brk", "hlt", "udf"],
+)
+#: The operand of a branch to a place that does not depend on data; the last one, if it has several.
+_TARGET: Final = re.compile(r"(?:^|[ #,])#?(0x[0-9a-f]+)$")
 _MOST_BYTES: Final = 512
 
 
@@ -120,11 +126,21 @@ class BlockDisassembler:
         assigns it to a line of any of them.
         """
         yield start
+        instructions, _ = self.block(start)
+        yield from (address for address in instructions if address != start)
+
+    def block(self, start: int) -> tuple[list[int], list[int]]:
+        """Return the addresses of the instructions from ``start`` on, without the final branch, and
+        those at which the code may go on after it."""
+        instructions: list[int] = []
         if self._disassembler is None:
-            return
+            return instructions, []
         code = ctypes.string_at(start, max(0, min(_MOST_BYTES, self.stop - start)))
-        for address, _, mnemonic, _ in self._disassembler.disasm_lite(code, start):
-            if mnemonic.startswith("j") or mnemonic.partition(".")[0] in _ENDS:
-                return
-            if address != start:
-                yield address
+        for address, size, mnemonic, operands in self._disassembler.disasm_lite(code, start):
+            word = mnemonic.partition(".")[0]
+            if mnemonic.startswith("j") or word in _ENDS:
+                target = _TARGET.search(operands)
+                behind = [address + size] * (mnemonic not in _WITHOUT_NEXT)
+                return instructions, behind + ([int(target[1], 16)] if target else [])
+            instructions.append(address)
+        return instructions, []

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Final
 
-from backend.cranelift import _cranelift
 from backend.cranelift._cranelift import CompilerPanic
+from backend.cranelift.merged_code import generated_lines, rules_behind
 from backend.cranelift.rule_edges import RulesError, known_rules
 from backend.cranelift.rule_map import GROUPS, RuleId
 
@@ -33,9 +32,9 @@ def panic_place(panic: CompilerPanic) -> str:
     known.
     """
     if _GENERATED.fullmatch(panic.location) or _SHARED.fullmatch(panic.location):
-        rule = panicking_rule(panic)
-        if rule is not None:
-            return str(rule)
+        rules = panicking_rules(panic)
+        if rules:
+            return rules_in_words(rules)
     return panic_location(panic)
 
 
@@ -48,27 +47,38 @@ def panic_location(panic: CompilerPanic) -> str:
     generated = _GENERATED.fullmatch(panic.location)
     if generated is None:
         return panic.location
-    rule = panicking_rule(panic)
-    if rule is not None:
-        return str(rule)
+    rules = panicking_rules(panic)
+    if rules:
+        return rules_in_words(rules)
     term = _NO_RULE.search(panic.message)
     return generated[1] if term is None else f"{term[2]} {term[1]}"
 
 
-def panicking_rule(panic: CompilerPanic) -> RuleId | None:
-    """Return the rule that was being applied when Cranelift panicked; None if it is unknown.
+def rules_in_words(rules: Sequence[RuleId]) -> str:
+    """Return the places of rules of which one was applied."""
+    return " or ".join(map(str, rules))
+
+
+def panicking_rules(panic: CompilerPanic) -> tuple[RuleId, ...]:
+    """Return the rule that was being applied when Cranelift panicked; none if it is unknown.
 
     It is the innermost one that matches instructions. What such a rule makes, others may have a
     part in that only share work: these count where there is no such rule.
+
+    Returns:
+        Several rules if the machine code does not tell them apart: what they begin with alike, the
+        compiler may have merged.
     """
     rules = known_rules()
     if isinstance(rules, RulesError):
-        return None
+        return ()
     frames: Sequence[int] = getattr(panic, "frames", ())  # made by the extension alone
     places = (place for address in frames for place in _generated_lines(address, frames))
     found = [rule for rule in (rules.rule_at(*place) for place in places) if rule is not None]
-    matching = (rule for rule in found if rule.group in GROUPS)
-    return next(matching, found[0] if found else None)
+    matching = [rule for rule in found if rule.group in GROUPS]
+    if matching:
+        return (matching[0],)
+    return rules_behind(frames, rules) or tuple(found[:1])
 
 
 _known: Final[dict[int, tuple[tuple[str, int], ...]]] = {}
@@ -83,12 +93,6 @@ def _generated_lines(address: int, others: Iterable[int]) -> tuple[tuple[str, in
     """
     if address not in _known:
         wanted = [each for each in others if each not in _known]
-        found: dict[int, list[tuple[str, int]]] = {each: [] for each in wanted}
-        try:
-            files, rows = _cranelift.source_lines(Path(_cranelift.__file__), wanted, "isle_")
-        except (OSError, ValueError):  # there is none
-            files, rows = [], []
-        for index, file, line in rows:
-            found[wanted[index]].append((Path(files[file]).name, line))
-        _known.update({each: tuple(lines) for each, lines in found.items()})
+        lines = generated_lines(wanted)
+        _known.update({each: tuple(lines.get(each, ())) for each in wanted})
     return _known[address]

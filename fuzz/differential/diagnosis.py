@@ -15,7 +15,12 @@ from backend.cranelift.compiler import (
 )
 from backend.cranelift.interpreter import NAME as SECOND
 from backend.cranelift.interpreter_faults import InterpreterFault
-from backend.cranelift.panic_place import panic_location, panic_place, panicking_rule
+from backend.cranelift.panic_place import (
+    panic_location,
+    panic_place,
+    panicking_rules,
+    rules_in_words,
+)
 from backend.cranelift.time_limit import CompileTimeoutError
 from backend.emulator.emulator_faults import Effect, EmulatorFault, find_faults
 from backend.emulator.linker import Compiled
@@ -65,11 +70,11 @@ def compile_timeout(case: Case, isa: str, error: CompileTimeoutError) -> Finding
 
 
 def _panic(isa: str, error: CompilerPanic) -> Finding:
-    location, rule = panic_location(error), panicking_rule(error)
+    location, rule = panic_location(error), rules_in_words(panicking_rules(error))
     explanation = [
         f"panic: {error.message}",
         f"at {location} in {format_name(error.function)}",
-        *([f"in the rule at {rule}"] if rule is not None and str(rule) != location else []),
+        *([f"in the rule at {rule}"] if rule not in ("", location) else []),
     ]
     detail = f"{error.phase} {panic_place(error)}"
     return Finding(FindingKind.COMPILER_PANIC, isa, detail, tuple(explanation))

@@ -165,6 +165,9 @@ def _replay(files: Sequence[Path], seconds: float) -> _Tally:
     facts = _json_of(["replay", *map(str, files)], tally, seconds)
     for case in facts["files"] if facts else ():
         name = Path(case["file"]).name
+        if "not_run" in case:
+            tally.note(f"not run: {case['not_run']}", name)
+            continue
         for executor, result in case["executors"].items():
             known = result["problem"] or result["remark"]
             agrees = "agrees" if result["agrees"] else "differs"
@@ -233,23 +236,28 @@ def _in_chunks(
     return found
 
 
+_STEPS: Final = {"check": _check, "import": _import, "replay": _replay, "minimize": _minimize}
+
+
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--seconds", default=900.0, show_default=True, help=f"Limit for {_CHUNK} files.")
 @click.option("--jobs", default=1, show_default=True, help="Processes at a time.")
 @click.option("--every", default=1, show_default=True, help="Minimize only every N-th file.")
-def main(folder: Path, seconds: float, jobs: int, every: int) -> None:
-    """Try check, replay, fmt, corpus import and minimize on every .clif file below FOLDER.
+@click.option("--only", type=click.Choice([*_STEPS]), multiple=True, help="Which of them; or all.")
+def main(folder: Path, seconds: float, jobs: int, every: int, only: tuple[str, ...]) -> None:
+    """Try fmt, check, corpus import, replay and minimize on every .clif file below FOLDER.
 
     The exit code is 1 after a traceback, or if a file with run commands that Cranelift's reader
     takes is refused.
     """
     files = sorted(folder.rglob("*.clif"))
     refused = _Refused()
-    tallies = [_fmt(files, refused)]
-    click.echo("\n".join(tallies[0].lines()))
-    tallies += [_in_chunks(step, files, seconds, jobs) for step in (_check, _import, _replay)]
-    tallies.append(_in_chunks(_minimize, files[::every], seconds, jobs))
+    tallies = [] if only else [_fmt(files, refused)]
+    click.echo("\n".join(line for tally in tallies for line in tally.lines()))
+    for name in only or _STEPS:
+        chosen = files[::every] if name == "minimize" else files
+        tallies.append(_in_chunks(_STEPS[name], chosen, seconds, jobs))
     click.echo("\n".join(refused.lines()))
     sys.exit(any(tally.tracebacks for tally in tallies) or bool(refused.by_us))
 

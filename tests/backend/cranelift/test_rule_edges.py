@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import platform
@@ -332,3 +333,27 @@ def test_a_straight_line_ends_before_a_branch() -> None:
 def test_an_unknown_machine_has_the_edges_themselves(monkeypatch) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "vax")
     assert list(BlockDisassembler(1 << 63).addresses(1234)) == [1234]
+
+
+@pytest.mark.parametrize(
+    ("machine", "code", "length", "targets"),
+    [
+        ("x86_64", "90 7401 c3 90", 1, [3, 4]),  # nop; je +1
+        ("x86_64", "90 90 ebfc", 2, [0]),  # nop; nop; jmp -4
+        ("x86_64", "90 ffe0", 1, []),  # nop; jmp rax
+        ("x86_64", "90 c3", 1, []),  # nop; ret
+        ("aarch64", "1f2003d5 40000054", 1, [8, 12]),  # nop; b.eq +8
+        ("aarch64", "1f2003d5 40001836", 1, [8, 12]),  # nop; tbz w0, #3, +8
+        ("aarch64", "1f2003d5 ffffff17", 1, [0]),  # nop; b -4
+        ("aarch64", "1f2003d5 00001fd6", 1, []),  # nop; br x0
+    ],
+)
+def test_where_a_block_goes_on(
+    monkeypatch: pytest.MonkeyPatch, machine: str, code: str, length: int, targets: list[int]
+) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    memory = ctypes.create_string_buffer(bytes.fromhex(code))
+    start = ctypes.addressof(memory)
+    instructions, found = BlockDisassembler(start + len(memory)).block(start)
+    assert len(instructions) == length
+    assert sorted(target - start for target in found) == targets
