@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -45,7 +48,10 @@ def bisect_commits(
 
     given = [_Given(path, case_file, isas, several=len(cases) > 1) for case_file in cases]
     try:
-        found = _bisect_all(given, folder, ends, quiet=json_file == "-")
+        with _orderly_end():
+            found = _bisect_all(given, folder, ends, quiet=json_file == "-")
+    except OSError as error:  # of the cache folder, without which nothing can be built
+        raise BadInput(f"cannot work in the cache folder: {error}") from error
     except (RepositoryError, GitError, InconclusiveBuildError, UnavailableError) as error:
         raise BadInput(str(error)) from error
     if json_file is not None:
@@ -58,6 +64,21 @@ def bisect_commits(
     for reason in missing:
         complain(reason)
     return EXIT_CLEAN
+
+
+@contextmanager
+def _orderly_end() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end a bisection as Ctrl-C does: the worktree is removed."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    previous = {n: signal.signal(n, interrupt) for n in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +193,9 @@ class _Progress:
 
     def on_crate(self, commit: Commit, done: int) -> None:
         """Show that a crate has been built."""
-        self._status.update(f"building {commit} ({commit.subject}): {done} crates done")
+        number = self._number + 1
+        place = f"{number} of about {max(number, self.range.expected_tests)}"
+        self._status.update(f"{place}: building {commit} ({commit.subject}): {done} crates done")
         self._status.start()
 
     def on_result(self, result: CommitResult) -> None:

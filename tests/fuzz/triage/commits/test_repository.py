@@ -171,6 +171,15 @@ def test_without_git(complaint: Complain, repository: LittleRepository, monkeypa
     assert "git cannot be run" in complaint(repository.path)
 
 
+def test_a_cache_folder_that_cannot_be_used(
+    complaint: Complain, repository: LittleRepository, cache: Path
+) -> None:
+    repository.commits("gb")
+    cache.parent.mkdir()
+    cache.write_text("a file in its place")
+    assert "cannot work in the cache folder: " in complaint(repository.path)
+
+
 # --- what the program is built from ---
 
 
