@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -63,21 +63,25 @@ def local_version(path: Path) -> str:
     Raises:
         ValueError: there is none.
     """
-    for manifest in (path / "cranelift" / "codegen" / "Cargo.toml", path / "Cargo.toml"):
-        package = _package(manifest)
-        if package.get("name") == _CODEGEN and isinstance(package.get("version"), str):
-            return str(package["version"])
+    package = _local_manifest(path).get("package", {})
+    if isinstance(package.get("version"), str):
+        return str(package["version"])
     raise ValueError(
         f"{path} is neither a Wasmtime working tree (no cranelift/codegen) nor a {_CODEGEN} folder"
     )
 
 
-def _package(manifest: Path) -> dict[str, Any]:
-    try:
-        package = tomllib.loads(manifest.read_text()).get("package", {})
-    except (OSError, ValueError):
-        return {}
-    return package if isinstance(package, dict) else {}
+def _local_manifest(path: Path) -> dict[str, Any]:
+    """Return the manifest of the ``cranelift-codegen`` in a folder; empty if there is none."""
+    for file in (path / "cranelift" / "codegen" / "Cargo.toml", path / "Cargo.toml"):
+        try:
+            manifest = tomllib.loads(file.read_text())
+        except (OSError, ValueError):
+            continue
+        package = manifest.get("package")
+        if isinstance(package, dict) and package.get("name") == _CODEGEN:
+            return manifest
+    return {}
 
 
 def build(
@@ -142,8 +146,12 @@ def build_tree(
         version = local_version(tree)
     except ValueError as error:
         raise UnavailableError(str(error)) from error
-    _write_manifest(place, version, tree)
+    quick = [name for name in _QUICK_FEATURES if name in _local_manifest(tree).get("features", {})]
+    _write_manifest(place, version, tree, quick)
     failure = _cargo(place, on_crate, _INCREMENTAL)
+    if failure and _CRASHED.search((place / "build.log").read_text(errors="replace")):
+        shutil.rmtree(place / "target", ignore_errors=True)  # what was left of it may be the cause
+        failure = _cargo(place, on_crate)
     if failure:
         raise UnavailableError(failure)
     return place / _NAME, _exact_version(place)
@@ -195,14 +203,21 @@ def _exclusive(path: Path) -> Iterator[None]:
 # --- the crate ---
 
 
-def _write_manifest(place: Path, version: str, path: Path | None) -> None:
+#: Features of ``cranelift-codegen`` that have it build faster.
+_QUICK_FEATURES: Final = ("isle-split-match",)
+
+
+def _write_manifest(
+    place: Path, version: str, path: Path | None, features: Sequence[str] = ()
+) -> None:
     """Write the manifest of the crate, whose version is that of Cranelift."""
+    features = ["std", *(isa.feature for isa in CRANELIFT_NAMES.values()), *features]
     text = _MANIFEST.format(
         name=_NAME,
         version=version if version.count(".") == 2 else f"{version}.0",
         sources=_SOURCES,
         codegen=_requirement(_CODEGEN, version, path),
-        features=json.dumps(["std", *(isa.feature for isa in CRANELIFT_NAMES.values())]),
+        features=json.dumps(features),
         reader=_requirement(_READER, version, path),
     )
     if path is not None and not (path / "cranelift" / "codegen").is_dir():
@@ -254,6 +269,9 @@ strip = true
 resolver = "3"
 """
 
+
+#: What cargo prints if the compiler itself fails.
+_CRASHED: Final = re.compile(r"internal compiler error|compiler unexpectedly panicked|signal: \d")
 
 #: Has cargo recompile only the changed parts of a crate, whatever the profile says.
 _INCREMENTAL: Final[Mapping[str, str]] = {"CARGO_INCREMENTAL": "1"}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from backend.cranelift.release_build import InconclusiveBuildError
 from tests.fuzz.command import Command, Output
 from tests.fuzz.triage.commits.little_repository import FakeBuilder, LittleRepository
 from tests.paths import CORPUS
@@ -236,3 +237,61 @@ def test_a_repository_of_codegen_alone(
     ]
     output = command("bisect", WRONG, "--repo", alone.path, "--from", commits[0])
     assert f"began to fail with {commits[2]}" in output.out, output.err
+
+
+def test_a_file_with_several_cases(
+    command: Command, repository: LittleRepository, builder: FakeBuilder, tmp_path: Path
+) -> None:
+    """Each is bisected; one that never fails is named."""
+    commits = repository.commits("gbb")
+    fine = (
+        "function %fine(i32) -> i32 {\nblock0(v0: i32):\n    return v0\n}\n; run: %fine(1) == 1\n"
+    )
+    file, facts = tmp_path / "several.clif", tmp_path / "facts.json"
+    file.write_text(f"{WRONG.read_text()}\n{fine}")
+    repo = repository.path
+    output = command("bisect", file, "--repo", repo, "--from", commits[0], "--json", facts)
+    assert output.code == 0, output.err
+    assert f"began to fail with {commits[1]}" in output.out
+    assert f"{file} %fine: neither end fails" in output.err
+    told = json.loads(facts.read_text())["cases"]
+    assert told[0]["commit"]["id"] == commits[1]
+    assert told[1]["error"].startswith("neither end fails")
+
+
+def test_json_alone(command: Command, repository: LittleRepository, builder: FakeBuilder) -> None:
+    commits = repository.commits("gbb")
+    output = command(
+        "bisect", WRONG, "--repo", repository.path, "--from", commits[0], "--json", "-"
+    )
+    assert json.loads(output.out)["commit"]["id"] == commits[1]
+
+
+def test_trouble_of_the_machine_is_no_reason_to_skip_a_commit(
+    bisect: Bisect, repository: LittleRepository, builder: FakeBuilder
+) -> None:
+    commits = repository.commits("ggbb")
+
+    def fill(tree: Path) -> None:
+        if len(builder.built) == 2:
+            raise InconclusiveBuildError("cannot build: No space left on device")
+
+    builder.before = fill
+    output = bisect(commits[0], commits[-1])
+    assert output.code == 2
+    assert output.err == "clif-fuzz: cannot build: No space left on device\n"
+    builder.before = lambda tree: None
+    assert f"began to fail with {commits[2]}" in bisect(commits[0], commits[-1]).out
+
+
+def test_a_commit_before_cranelift_is_skipped(bisect: Bisect, repository: LittleRepository) -> None:
+    """A manifest that cannot be read is one that cargo could not read either."""
+    commits = repository.commits("gg")
+    manifest = repository.path / "cranelift" / "codegen" / "Cargo.toml"
+    good = manifest.read_text()
+    torn = repository.commit("good", {"cranelift/codegen/Cargo.toml": "<<<<<<< HEAD\n"})
+    commits += [repository.commit("good", {"cranelift/codegen/Cargo.toml": good})]
+    commits += repository.commits("b")
+    output = bisect(commits[0], commits[-1])
+    assert f"began to fail with {commits[-1]}" in output.out
+    assert f"{torn[:12]}  skipped" in output.out

@@ -188,6 +188,14 @@ def test_the_crates_are_followed(repository: LittleRepository) -> None:
     assert source_paths(found, found.commit("main")) == PATHS
 
 
+def test_crates_of_one_platform_and_new_ones(repository: LittleRepository) -> None:
+    manifest = (repository.path / "cranelift/reader/Cargo.toml").read_text()
+    table = "[target.'cfg(unix)'.build-dependencies]\nnew = { path = '../new', optional = true }\n"
+    repository.commit("good", {"cranelift/reader/Cargo.toml": manifest + table})
+    found = Repository(repository.path)
+    assert set(source_paths(found, found.commit("main"))) == {*PATHS, "cranelift/new"}
+
+
 def test_contents_are_those_of_the_paths(repository: LittleRepository) -> None:
     found = Repository(repository.path)
 
