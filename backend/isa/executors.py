@@ -21,3 +21,14 @@ def executor_for(isa: str, engine: str = "") -> Executor:
 @cache
 def _executor(isa: str, engine: str) -> Executor:
     return ENGINES[engine].executor(ISAS[isa])
+
+
+@cache
+def another_engine(isa: str, engine: str = "") -> str:
+    """Return the name of an engine that runs an ISA here besides the one that is named.
+
+    Empty if there is none.
+    """
+    used = engine or DEFAULT_ENGINE
+    others = (name for name, e in ENGINES.items() if name != used and not e.missing(ISAS[isa]))
+    return next(others, "")

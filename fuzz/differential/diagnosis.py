@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from backend.cranelift.compiler import (
@@ -29,7 +29,7 @@ from clif.function import Function, format_name
 from fuzz.cases.case import Case, has_canonical_nans
 from fuzz.cases.compare import Difference, DifferenceKind, Observed
 from fuzz.differential.explain import explain_differences
-from fuzz.differential.finding import Finding, FindingKind, opcodes_in_bucket
+from fuzz.differential.finding import UNPROVED, Finding, FindingKind, opcodes_in_bucket
 from fuzz.differential.known_instructions import in_words, known_faults_of
 from fuzz.known.failures import known_failure
 from fuzz.known.user import user_fault
@@ -49,6 +49,23 @@ _LONGEST = 120
 #: which that is expected.
 _LIMIT: Final = "Implementation limit exceeded"
 _LARGE_FRAME: Final = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class SecondOpinion:
+    """What another engine says of code that seems to be wrong.
+
+    Attributes:
+        engine: its name and version.
+        agrees: whether its outcomes are the oracle's.
+    """
+
+    engine: str
+    agrees: bool
+
+    def in_words(self) -> str:
+        verb = "agrees with" if self.agrees else "differs from"
+        return f"{self.engine} {verb} interp"
 
 
 def compiler_failure(isa: str, error: VerifierError | CompileError | CompilerPanic) -> Finding:
@@ -142,19 +159,33 @@ def _contains(case: Case, opcode: str, type_: str) -> bool:
 
 
 def difference(
-    case: Case, isa: str, compiled: Sequence[Compiled], differences: Sequence[Difference]
+    case: Case,
+    isa: str,
+    compiled: Sequence[Compiled],
+    differences: Sequence[Difference],
+    opinion: SecondOpinion | None = None,
 ) -> Finding:
-    """Return the finding of outcomes that differ from the oracle's."""
-    wrong = wrong_forms(isa, compiled)
+    """Return the finding of outcomes that differ from the oracle's.
+
+    Args:
+        opinion: what another engine says, if it was asked. Without it, and where the code holds a
+            form that the emulator gets wrong, the difference is put down to the emulator without
+            proof.
+    """
+    wrong = [] if opinion is not None and not opinion.agrees else wrong_forms(isa, compiled)
     if wrong and not any(breaks_the_abi(difference.actual) for difference in differences):
-        return emulator_fault(case, isa, wrong, differences)
+        finding = emulator_fault(case, isa, wrong, differences)
+        if opinion is None:
+            return replace(finding, detail=finding.detail + UNPROVED)
+        return replace(finding, explanation=(opinion.in_words(), *finding.explanation))
     if all(difference.kind is DifferenceKind.HANG for difference in differences):
         detail, kind = opcodes_in_bucket(case.functions), FindingKind.HANG
     else:
         detail, kind = _miscompile_detail(case, differences), FindingKind.MISCOMPILE
     finding = _finding(case, kind, isa, detail, differences)
     known = map(in_words, known_faults_of(case, isa))
-    return replace(finding, explanation=(*finding.explanation, *known))
+    others = [opinion.in_words()] if opinion is not None else []
+    return replace(finding, explanation=(*finding.explanation, *others, *known))
 
 
 def emulator_fault(

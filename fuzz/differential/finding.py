@@ -11,6 +11,9 @@ from clif.function import Function
 #: A bucket names the opcodes of a case only if there are few. Before minimising, most opcodes of a
 #: case have nothing to do with the failure.
 MAX_OPCODES_IN_BUCKET = 8
+#: Ends the detail of what is put down to the emulator because of what the code holds, without an
+#: engine that proves it.
+UNPROVED = ": not proved"
 #: The comment line that marks the file of a finding that a known fault explains.
 KNOWN = "known"
 #: The folder, in that of the findings, for the files of findings that a known fault explains.

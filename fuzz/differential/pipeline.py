@@ -23,7 +23,7 @@ from backend.cranelift.compiler import (
 )
 from backend.cranelift.fired_rules import FiredRules
 from backend.cranelift.time_limit import CompileTimeoutError, compile_within
-from backend.emulator.executor import NOT_EXECUTABLE
+from backend.emulator.executor import NOT_EXECUTABLE, Executor
 from backend.emulator.linker import Compiled as Code
 from backend.emulator.linker import CompiledCode
 from backend.isa.executors import executor_for
@@ -40,6 +40,7 @@ from fuzz.differential.diagnosis import known_as, mark_known
 from fuzz.differential.finding import Finding, FindingKind
 from fuzz.differential.open_inputs import settle, undefined, undefined_rows
 from fuzz.differential.oracle import DEFAULT_FUEL, Oracle, OracleError, interpreter
+from fuzz.differential.second_engine import ask_another_engine
 from fuzz.differential.stage import Stage, stage_clock_ns
 from fuzz.differential.verdict import IsaRun, Verdict
 from fuzz.known.status import has_fault
@@ -265,7 +266,19 @@ class Pipeline:
         expected: Outcomes,
         guard_padding: bool = False,
     ) -> Outcomes:
-        return self._executors[run.isa].run(
+        executor = self._executors[run.isa]
+        return self._outcomes_on(case, run, code, expected, executor, guard_padding)
+
+    def _outcomes_on(
+        self,
+        case: Case,
+        run: IsaRun,
+        code: Sequence[Code],
+        expected: Outcomes,
+        executor: Executor,
+        guard_padding: bool = False,
+    ) -> Outcomes:
+        return executor.run(
             code,
             case.main.signature,
             case.inputs,
@@ -390,7 +403,10 @@ class Pipeline:
             if not remaining:
                 return diagnosis.emulator_fault(case, run.isa, suspects, run.differences)
             run.outcomes, run.differences = padded, remaining
-        return diagnosis.difference(case, run.isa, run.compiled, run.differences)
+        opinion = ask_another_engine(
+            case, run, expected, self.fuel, partial(self._outcomes_on, case, run, code, expected)
+        )
+        return diagnosis.difference(case, run.isa, run.compiled, run.differences, opinion)
 
 
 def _merge_configurations(verdict: Verdict, count: int) -> None:

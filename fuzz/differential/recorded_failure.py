@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fuzz.differential.failure_signature import FailureSignature, is_fault_of_a_tool
-from fuzz.differential.finding import FindingKind
+from fuzz.differential.finding import UNPROVED, FindingKind
 
 _KINDS: Final = {kind.value: kind for kind in FindingKind}
 #: Kinds whose bucket says no more than which opcodes a case contains.
@@ -50,6 +50,8 @@ class RecordedFailure:
     def _same_detail(self, what: str) -> bool:
         if not self.detail or not what:
             return True
+        # Another machine may have an engine that proves it, or lack it.
+        what = what.removesuffix(UNPROVED)
         first, _, _ = self.detail.partition(": ")
         if _WRONG_VALUE.get(first, first) == what:
             return True

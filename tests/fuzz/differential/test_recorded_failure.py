@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from fuzz.differential.failure_signature import FailureSignature
-from fuzz.differential.finding import FindingKind
+from fuzz.differential.finding import UNPROVED, FindingKind
 from fuzz.differential.recorded_failure import RecordedFailure, read_recorded_failure, shown
 
 WRONG = FailureSignature(FindingKind.MISCOMPILE, ("x86_64", "aarch64"), "wrong value")
@@ -56,3 +56,10 @@ def test_without_a_record_known_faults_of_tools_do_not_count() -> None:
     assert read_recorded_failure("test run\n; finding: miscompile\n") is None
     assert shown(None, [TOOL, WRONG, PANIC]) == [WRONG, PANIC]
     assert shown(head("emulator-fault", "x86_64", ""), [TOOL, WRONG]) == [TOOL]
+
+
+def test_it_is_the_same_fault_of_the_emulator_whether_proved_or_not() -> None:
+    unproved = FailureSignature(TOOL.kind, TOOL.isas, f"{TOOL.what}{UNPROVED}")
+    for bucket in ("round-from-memory", f"round-from-memory{UNPROVED}"):
+        recorded = head("emulator-fault", "x86_64", f"emulator-fault x86_64 {bucket}")
+        assert shown(recorded, [TOOL, unproved]) == [TOOL, unproved]

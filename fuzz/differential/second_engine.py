@@ -1,0 +1,55 @@
+"""Asking another engine whose fault a difference is.
+
+Some instructions are known to be wrong in the emulator. That code holds one does not prove that a
+difference comes of it: it may hide a true miscompile. Another engine, where there is one, tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from backend.emulator.executor import NOT_EXECUTABLE, Executor
+from backend.engines.guest_process import EngineError
+from backend.engines.registry import ENGINES
+from backend.isa.executors import another_engine, executor_for
+from backend.isa.registry import ISAS
+from clif.outcome import Outcomes
+from fuzz.cases.case import Case, has_canonical_nans
+from fuzz.cases.compare import compare
+from fuzz.differential.diagnosis import SecondOpinion, wrong_forms
+from fuzz.differential.open_inputs import settle
+from fuzz.differential.verdict import IsaRun
+
+
+def ask_another_engine(
+    case: Case,
+    run: IsaRun,
+    expected: Outcomes,
+    fuel: int,
+    outcomes_on: Callable[[Executor], Outcomes],
+) -> SecondOpinion | None:
+    """Run code that holds a form which the emulator gets wrong on another engine.
+
+    If that differs from the oracle as well, its outcomes take the place of the emulator's.
+
+    Args:
+        fuel: instructions that the oracle executes for one input.
+        outcomes_on: runs the code on an executor.
+
+    Returns:
+        None if the code holds no such form, or if there is no other engine.
+    """
+    name = another_engine(run.isa)
+    if not name or not wrong_forms(run.isa, run.compiled):
+        return None
+    try:
+        outcomes = outcomes_on(executor_for(run.isa, name))
+    except (EngineError, *NOT_EXECUTABLE):
+        return None
+    canonical = has_canonical_nans(case)
+    found = compare(expected, outcomes, canonical_nans=canonical)
+    differences, _ = settle(case.functions, case.inputs, found, canonical_nans=canonical, fuel=fuel)
+    if differences:
+        run.outcomes, run.differences = outcomes, differences
+    version = ENGINES[name].version(ISAS[run.isa])
+    return SecondOpinion(f"{name} {version}", agrees=not differences)

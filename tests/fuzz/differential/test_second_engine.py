@@ -1,0 +1,120 @@
+"""Whose fault a difference is, where the code holds a form that the emulator gets wrong."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from backend.cranelift.reader import read_functions
+from backend.engines.guest_process import EngineError
+from backend.engines.qemu_user import QemuUser
+from backend.isa import executors
+from clif.function import Function
+from clif.printer import print_functions
+from fuzz.cases.casefile import read_case
+from fuzz.differential import second_engine
+from fuzz.differential.finding import Finding, FindingKind
+from fuzz.differential.pipeline import NO_INJECTION, Injection, Pipeline
+from fuzz.differential.verdict import Verdict
+from tests.backend.engines.installed import needs_qemu
+
+#: Compiled to phaddd with one register as both operands.
+PAIRWISE = """\
+target x86_64 has_sse3 has_ssse3 has_sse41
+function %f(i16x8, i64) -> i32x4, i64 {
+block0(v0: i16x8, v1: i64):
+    v2 = swiden_low v0
+    v3 = iadd_pairwise v2, v2
+    v4 = iadd v1, v1
+    return v3, v4
+}
+; input: %f([1 2 3 4 5 6 7 8], 5)
+; input: %f([0 0 0 0 0 0 0 0], 6)
+"""
+#: Compiled to ldsminal of 8 bits.
+SMALLEST = """\
+target aarch64 has_lse
+; region: argument 0, 64 bytes
+function %f(i64, i8, i64) -> i8, i64 {
+block0(v0: i64, v1: i8, v2: i64):
+    v3 = atomic_rmw.i8 little smin v0, v1
+    v4 = iadd v2, v2
+    return v3, v4
+}
+; input: %f(0, -1, 5)
+; input: %f(0, -1, 6)
+"""
+FORMS = pytest.mark.parametrize(
+    ("text", "name"),
+    [(PAIRWISE, "horizontal-same-register"), (SMALLEST, "narrow-signed-atomic")],
+)
+
+
+def subtract_instead(functions: list[Function]) -> list[Function]:
+    """A true miscompile, of another result than the emulator's fault spoils."""
+    return list(read_functions(re.sub(r"= iadd\b", "= isub", print_functions(functions))))
+
+
+def found(text: str, injection: Injection = NO_INJECTION) -> tuple[Verdict, Finding]:
+    case = read_case(text).case
+    verdict = Pipeline(case.isas).check(case, injection)
+    (finding,) = verdict.findings
+    return verdict, finding
+
+
+MISCOMPILED = Injection(functions=subtract_instead)
+
+
+@needs_qemu
+@FORMS
+def test_it_is_the_emulators_if_the_other_engine_agrees(text: str, name: str) -> None:
+    _, finding = found(text)
+    assert (finding.kind, finding.detail) == (FindingKind.EMULATOR_FAULT, name)
+    assert finding.known
+    assert finding.explanation[0].startswith("qemu-user ")
+    assert finding.explanation[0].endswith(" agrees with interp")
+
+
+@needs_qemu
+@FORMS
+def test_a_true_miscompile_beside_it_is_found(text: str, name: str) -> None:
+    verdict, finding = found(text, MISCOMPILED)
+    assert finding.kind is FindingKind.MISCOMPILE
+    assert not finding.known
+    assert any(line.endswith(" differs from interp") for line in finding.explanation)
+    (run,) = verdict.runs
+    assert run.outcomes is not None
+    # What is shown is what the engine saw that is right: result 0 is not wrong there.
+    assert verdict.expected is not None
+    assert (run.outcomes.results[0] == verdict.expected.results[0]).all()
+    assert (run.outcomes.results[1] != verdict.expected.results[1]).any()
+
+
+@FORMS
+def test_without_another_engine_it_is_not_proved(
+    text: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(second_engine, "another_engine", lambda isa: "")
+    _, finding = found(text)
+    assert (finding.kind, finding.detail) == (FindingKind.EMULATOR_FAULT, f"{name}: not proved")
+    assert finding.known
+
+
+@FORMS
+def test_an_engine_that_fails_proves_nothing(
+    text: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(isa: str, engine: str = "") -> object:
+        raise EngineError(f"{isa}: cannot start")
+
+    monkeypatch.setattr(second_engine, "another_engine", lambda isa: QemuUser.name)
+    monkeypatch.setattr(second_engine, "executor_for", failing)
+    _, finding = found(text)
+    assert finding.detail == f"{name}: not proved"
+
+
+@needs_qemu
+def test_the_other_engine_is_not_the_one_that_was_used() -> None:
+    assert executors.another_engine("x86_64") == "qemu-user"
+    assert executors.another_engine("x86_64", "qemu-user") == "unicorn"
