@@ -26,7 +26,8 @@ COMMAND = """#!/bin/sh
 case $1 in
     known) echo '{{"counts": {{"still there": 20, "mended": 2}}}}' ;;
     check) echo '{{"passed": 7000, "failed": 1}}' ;;
-    run) echo '{{"cases": 1234, "rejected": {{"why": 2}}, "hangs": 3, "known_faults": {{"a": 4}},
+    run) echo '{{"cases": 1234, "executions": 5678, "seconds": {{"total": 9.4}},
+                "rejected": {{"why": 2}}, "hangs": 3, "known_faults": {{"a": 4}},
                 "findings": [{findings}]}}'; exit 1 ;;
 esac
 """
@@ -65,10 +66,11 @@ def run(checkout: Path, *versions: str, findings: str = "", new: str = "") -> tu
 def test_a_row_for_each_version(checkout: Path) -> None:
     code, lines = run(checkout, "0.2", "0.3", findings=KNOWN)
     assert code == 0
-    assert lines[0].startswith("| Cranelift | build, min | opcodes passed, failed | cases |")
+    assert lines[0].startswith("| Cranelift | build, CPU min | opcodes passed, failed | cases |")
     for line, name in zip(lines[2:], ("0.2", "0.3"), strict=True):
         cells = [cell.strip() for cell in line.split("|")[1:-1]]
-        assert cells == [name, "0.0", "7000, 1", "1,234", "2", "3", "4", "0", "20, 2, 0", "none"]
+        counts = ["1,234", "5,678", "9", "2", "3", "4", "0"]
+        assert cells == [name, "0.0", "7000, 1", *counts, "20, 2, 0", "none"]
     assert json.loads((checkout / ".versions" / "0.3.json").read_text())["run"]["hangs"] == 3
 
 
