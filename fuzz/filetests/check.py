@@ -35,6 +35,8 @@ def check_text(
 ) -> FileReport:
     """Read a file, run its run commands, and compile the functions that have none.
 
+    A function whose run commands cannot be read, which is a failure, has some.
+
     Args:
         executors: ``interp`` and names of emulated ISAs.
         drawn_inputs: how many inputs are drawn for a function without run commands; for none it is
@@ -66,7 +68,7 @@ def check_text(
                 report.results += _run_drawn(filetest, main, drawn_inputs, executors)
                 run.update(involved(filetest, main.name))
     for name, function in filetest.functions.items() if compilers else ():
-        if function not in run:
+        if function not in run and name not in filetest.unread:
             report.results.append(_compile_only(filetest, name, compilers))
     report.results.sort(key=lambda result: result[0].line)
     return report

@@ -119,6 +119,7 @@ class Filetest:
         commands: by the name of the function that they call.
         hints: what may be a mistake in the file.
         problems: errors in the file.
+        unread: functions with a run command that cannot be read, which is one of the problems.
         ignored: run commands that no executor can run, each with the reason.
         features: Cargo features that the file requires.
         namesakes: names that several functions have.
@@ -137,6 +138,7 @@ class Filetest:
     commands: dict[str, list[FiletestCommand]] = field(default_factory=dict)
     hints: list[FiletestProblem] = field(default_factory=list)
     problems: list[FiletestProblem] = field(default_factory=list)
+    unread: set[str] = field(default_factory=set)
     ignored: list[FiletestProblem] = field(default_factory=list)
     features: list[str] = field(default_factory=list)
     namesakes: frozenset[str] = frozenset()
@@ -376,6 +378,7 @@ def _read_comment(filetest: Filetest, function: Function, comment: Comment) -> N
         if filetest.header.runs:
             reason = getattr(error, "message", str(error))
             filetest.problems.append(FiletestProblem(comment.line, reason, text))
+            filetest.unread.add(function.name)
 
 
 class _UnreadSignatureError(InputLineError):

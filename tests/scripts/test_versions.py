@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from fuzz.campaign.result import FindingSummary
 from tests.paths import ROOT
 
 #: Sets up an environment for every version but 0.1; 0.2 needs another toolchain.
@@ -27,12 +28,12 @@ case $1 in
     known) echo '{{"counts": {{"still there": 20, "mended": 2}}}}' ;;
     check) echo '{{"passed": 7000, "failed": 1}}' ;;
     run) echo '{{"cases": 1234, "executions": 5678, "seconds": {{"total": 9.4}},
-                "rejected": {{"why": 2}}, "hangs": 3, "known_faults": {{"a": 4}},
+                "rejected": {{"why": 2}}, "hangs": 3, "known_faults": {{"old": 4}},
                 "findings": [{findings}]}}'; exit 1 ;;
 esac
 """
-KNOWN = '{"known": true, "bucket": "old", "file": "a.clif"}'
-NEW = '{"known": false, "bucket": "miscompile x86_64", "file": "b.clif"}'
+KNOWN = '{"kind": "miscompile", "bucket": "old", "isa": "x86_64", "file": "a.clif"}'
+NEW = '{"kind": "miscompile", "bucket": "miscompile x86_64", "isa": "x86_64", "file": "b.clif"}'
 
 
 @pytest.fixture
@@ -92,3 +93,9 @@ def test_a_version_that_does_not_build(checkout: Path) -> None:
     assert code == 1
     assert lines[2].startswith("| 0.1 | 0.1 is older than everything |")
     assert lines[3].startswith("| 0.3 | 0.0 |")
+
+
+def test_findings_have_the_keys_that_are_read(tmp_path: Path) -> None:
+    """The stand-ins above write findings as `run --json` does."""
+    summary = FindingSummary("miscompile", "miscompile x86_64", "x86_64", "b.clif", known=False)
+    assert summary.to_json() == json.loads(NEW)

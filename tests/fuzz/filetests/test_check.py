@@ -395,6 +395,11 @@ def test_a_wrong_command_fails_with_its_line_and_the_rest_runs(command: str, rea
     assert (report.count(PASSED), report.failed) == (3, 1)
 
 
+def test_a_function_whose_commands_cannot_be_read_is_not_taken_for_one_without() -> None:
+    report = check(f"{BOTH_ISAS}{ADD}; run: %add(1) == 3\n")
+    assert (len(report.problems), report.results) == (1, [])
+
+
 def test_elsewhere_comments_may_look_like_commands() -> None:
     text = f"test compile precise-output\ntarget x86_64\n{ADD}; run\n; run: it backwards\n"
     report = check(text)
