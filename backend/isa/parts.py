@@ -13,6 +13,7 @@ from backend.emulator.isa import Part
 from backend.emulator.libcalls import LIBRARY_CALLS
 from backend.emulator.relocation import RELOCATIONS
 from backend.emulator.thunk import BLOCKS
+from backend.engines.features import FEATURES
 from backend.engines.user_process import USER_PROCESS
 
 
@@ -88,6 +89,7 @@ PARTS: Final[tuple[Part[Any], ...]] = (
     EMULATOR_FAULTS,
     REGISTERS,
     INJECTED_CODE,
+    FEATURES,
     CONTROL_FLOW,
     USER_PROCESS,
 )

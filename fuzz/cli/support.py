@@ -23,6 +23,7 @@ if TYPE_CHECKING:
   clif-fuzz support --isa x86_64 --flag has_sse41
   clif-fuzz support --missing
   clif-fuzz support --missing-lowerings --flag has_fp16 --isa aarch64
+  clif-fuzz support --engines
   clif-fuzz support --against facts.json
 """
 )
@@ -45,6 +46,11 @@ if TYPE_CHECKING:
     help="A Markdown table of what the ISAs refuse or panic on, by opcode and types.",
 )
 @click.option(
+    "--engines",
+    is_flag=True,
+    help="What runs the code: which engines there are, and which ISA flags each of them can run.",
+)
+@click.option(
     "--against",
     "run_file",
     metavar="FILE",
@@ -56,6 +62,7 @@ def command(
     flags: tuple[str, ...],
     missing: bool,
     missing_lowerings: bool,
+    engines: bool,
     run_file: str | None,
     json_file: str | None,
 ) -> int:
@@ -66,6 +73,8 @@ def command(
     from backend.cranelift.compiler import SettingsError
     from fuzz.survey.support import isa_support, to_json
 
+    if engines:
+        return _show_engines(isas, json_file)
     if run_file is not None:
         return _compare(isas, run_file, json_file)
     words = (flag.partition("=") for flag in flags)
@@ -83,6 +92,19 @@ def command(
             _print_missing(tables)
         else:
             _print_matrix(tables)
+    return EXIT_CLEAN
+
+
+def _show_engines(isas: tuple[str, ...], json_file: str | None) -> int:
+    """Print which engines there are."""
+    from fuzz.survey.engines import engine_support, lines, to_json
+
+    table = list(engine_support(isas))
+    if json_file is not None:
+        write_json({"engines": to_json(table)}, json_file)
+    if json_file != "-":
+        for line in lines(table):
+            click.echo(line)
     return EXIT_CLEAN
 
 

@@ -12,7 +12,13 @@ import pytest
 import interp
 from backend.cranelift.opcodes import OPCODES
 from backend.cranelift.support_matrix import Support, probe
+from backend.emulator.executor import Executor
+from backend.engines.guest_process import EngineError
+from backend.isa.executors import executor_for
+from backend.isa.registry import ISAS
 from fuzz.cases.case import DEFAULT_SETTINGS
+from fuzz.survey import engines
+from tests.backend.engines.installed import missing, needs_qemu
 from tests.fuzz.command import Command
 
 
@@ -136,3 +142,44 @@ def test_as_a_module_and_without_arguments() -> None:
     done = subprocess.run([sys.executable, "-m", "fuzz"], capture_output=True, text=True)
     assert done.returncode == 0
     assert "Usage: clif-fuzz" in done.stdout + done.stderr
+
+
+# --- engines ---
+
+
+def test_engines_are_asked_what_they_run(command: Command) -> None:
+    facts = json.loads(command("support", "--engines", "--json", "-").out)["engines"]
+    by_name = {(row["engine"], row["isa"]): row for row in facts}
+    for isa in ISAS:
+        row = by_name["unicorn", isa]
+        assert not row["missing"]
+        assert set(row["lacks"]) >= ISAS[isa].flags.lacks
+    assert "has_avx" in by_name["unicorn", "x86_64"]["lacks"]
+    if not missing("qemu-user"):
+        assert "has_avx" in by_name["qemu-user", "x86_64"]["flags"]
+        assert "has_i8mm" in by_name["qemu-user", "aarch64"]["flags"]
+
+
+def test_an_engine_that_is_missing_says_how_it_is_had(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    output = command("support", "--engines", "--isa", "x86_64").out.splitlines()
+    (line,) = (line for line in output if line.startswith("qemu-user"))
+    assert line == (
+        "qemu-user x86_64: left out: qemu-x86_64 is not installed: apt install qemu-user-static"
+    )
+
+
+@needs_qemu
+def test_an_engine_that_cannot_be_started_is_left_out(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(isa: str, engine: str = "") -> Executor:
+        if engine == "qemu-user":
+            raise EngineError(f"{isa}: cannot filter system calls")
+        return executor_for(isa, engine)
+
+    monkeypatch.setattr(engines, "executor_for", failing)
+    output = command("support", "--engines", "--isa", "aarch64").out.splitlines()
+    assert "qemu-user aarch64: left out: cannot filter system calls" in output
