@@ -1,5 +1,6 @@
 """The Rust extension (``backend/src``): CLIF text in, machine code, metadata and errors out."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, final
 
@@ -75,6 +76,9 @@ class TargetIsa:
     def triple(self) -> str: ...
     @property
     def pointer_bits(self) -> int: ...
+    @property
+    def flags(self) -> list[str]:
+        """Names of the ISA's own flags that are on, also by a preset."""
     @property
     def default_call_conv(self) -> str: ...
 
@@ -182,6 +186,17 @@ class Compiled:
     def call_sites(self) -> list[int]:
         """Offsets of the return addresses of calls."""
     @property
+    def cpu_features(self) -> list[tuple[str, str, int]]:
+        """What the instructions need of a CPU, by a decoder that is not Cranelift's.
+
+        Each is the decoder's name of a feature (``none`` for bytes that are no instruction), with
+        the mnemonic and the offset of the first instruction that needs it. Nothing where there is
+        no such decoder for the ISA.
+        """
+    @property
+    def decoded(self) -> list[tuple[int, int]]:
+        """Offset and size of each instruction by that decoder."""
+    @property
     def clif(self) -> str | None:
         """The CLIF after optimising; None unless ``compile`` was asked for it."""
     @property
@@ -204,6 +219,16 @@ class Counters:
 
     def __len__(self) -> int: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
+
+def cpu_features(
+    triple: str, code: bytes, starts: Sequence[int], relocated: set[int]
+) -> list[tuple[str, str, int]]:
+    """Return ``Compiled.cpu_features`` of code that something else has made for a triple.
+
+    Args:
+        starts: offsets at which there are instructions.
+        relocated: offsets of relocations.
+    """
 
 def version() -> str:
     """Return the version of the Cranelift that is linked.

@@ -92,6 +92,7 @@ class ReleaseCode:
     block_starts: list[int]
     instructions: int
     clif: str
+    cpu_features: list[tuple[str, str, int]]
     frame_size: int | None = None
 
 
@@ -135,7 +136,7 @@ class ReleaseCompiler:
         answer = self._ask(_request(text, target))
         if "error" in answer:
             _raise(answer["error"])
-        return [_code(entry) for entry in answer["functions"]]
+        return [_code(entry, target.triple) for entry in answer["functions"]]
 
     def _ask(self, request: Mapping[str, object]) -> Any:
         try:
@@ -172,16 +173,20 @@ def _defaults(triple: str | None) -> dict[str, str]:
     return {entry["name"]: entry["default"] for entry in _cranelift.settings(triple)}
 
 
-def _code(entry: Mapping[str, Any]) -> ReleaseCode:
+def _code(entry: Mapping[str, Any], triple: str) -> ReleaseCode:
+    code = bytes.fromhex(entry["code"])
+    relocated = {offset for offset, *_ in entry["relocations"]}
+    starts = [*entry["block_starts"], *(offset for offset, _ in entry["traps"])]
     return ReleaseCode(
         name=entry["name"],
-        code=bytes.fromhex(entry["code"]),
+        code=code,
         relocations=[(o, kind, target, addend) for o, kind, target, addend in entry["relocations"]],
         traps=[(offset, code) for offset, code in entry["traps"]],
         alignment=entry["alignment"],
         block_starts=entry["block_starts"],
         instructions=entry["instructions"],
         clif=entry["clif"],
+        cpu_features=_cranelift.cpu_features(triple, code, starts, relocated),
     )
 
 

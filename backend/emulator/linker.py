@@ -67,10 +67,15 @@ class Compiled(Protocol):
 
 
 class CompiledCode(Compiled, Protocol):
-    """The code of a function, and how many of its instructions are left after optimising."""
+    """The code of a function as a compiler returns it, with what is known beside the code."""
 
     @property
-    def instructions(self) -> int: ...
+    def instructions(self) -> int:
+        """How many CLIF instructions there are after optimising."""
+
+    @property
+    def cpu_features(self) -> Sequence[tuple[str, str, int]]:
+        """What the code needs of a CPU: feature, first mnemonic that needs it, its offset."""
 
 
 @dataclass(slots=True)

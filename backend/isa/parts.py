@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -81,6 +81,26 @@ class ControlFlow:
 
 CONTROL_FLOW: Final = Part[ControlFlow]("control_flow", "CONTROL_FLOW", optional=True)
 
+
+@dataclass(frozen=True, slots=True)
+class CpuFeatures:
+    """Which features of a CPU code may need, by the names of the decoder that tells them.
+
+    Attributes:
+        baseline: those that every CPU has that Cranelift generates code for.
+        of_flag: by Cranelift's flag, those that a CPU has for which the flag is set.
+    """
+
+    baseline: frozenset[str]
+    of_flag: Mapping[str, frozenset[str]]
+
+    def allowed(self, flags: Iterable[str]) -> frozenset[str]:
+        """Return the features that code may need where these flags are on."""
+        return self.baseline.union(*(self.of_flag.get(flag, frozenset()) for flag in flags))
+
+
+CPU_FEATURES: Final = Part[CpuFeatures]("cpu_features", "CPU_FEATURES", optional=True)
+
 PARTS: Final[tuple[Part[Any], ...]] = (
     CPU,
     BLOCKS,
@@ -92,4 +112,5 @@ PARTS: Final[tuple[Part[Any], ...]] = (
     FEATURES,
     CONTROL_FLOW,
     USER_PROCESS,
+    CPU_FEATURES,
 )

@@ -7,6 +7,7 @@ use crate::panics;
 use crate::reader;
 use crate::shims::{self, Referent};
 use crate::timing::{self, Phase};
+use crate::x86_features::{Code, Need};
 use arbitrary::{Arbitrary, Unstructured};
 use cranelift_codegen::binemit::CodeOffset;
 use cranelift_codegen::control::ControlPlane;
@@ -171,6 +172,7 @@ pub struct Compiled {
     #[pyo3(get)]
     blocks: usize,
     nanoseconds: [u64; Phase::COMPILING.len()],
+    x86_64: bool,
 }
 
 #[pymethods]
@@ -218,6 +220,31 @@ impl Compiled {
             .call_sites()
             .map(|site| site.ret_addr)
             .collect()
+    }
+
+    /// `(feature, mnemonic, offset)`: what the instructions need of an x86-64 CPU, and the first that
+    /// needs it. Nothing for another ISA.
+    #[getter]
+    fn cpu_features(&self) -> Vec<Need> {
+        if self.x86_64 {
+            Code::of(&self.code).features()
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// `(offset, size)` of each instruction, by that decoder. Nothing for another ISA than x86-64.
+    #[getter]
+    fn decoded(&self) -> Vec<(CodeOffset, usize)> {
+        if !self.x86_64 {
+            return Vec::new();
+        }
+        let mut found = Vec::new();
+        Code::of(&self.code).for_each(|instruction| {
+            found.push((instruction.ip32(), instruction.len()));
+        });
+        found.sort_unstable();
+        found
     }
 
     /// Bytes from the bottom of the frame to the frame pointer, where the function has a frame.
@@ -303,6 +330,7 @@ pub fn through_cache(
             instructions: 0,
             blocks: 0,
             nanoseconds: timing::nanoseconds(),
+            x86_64: is_x86_64(isa),
         };
         Ok((compiled, hit))
     })
@@ -374,7 +402,12 @@ fn run_pipeline(
         instructions,
         blocks,
         nanoseconds: timing::nanoseconds(),
+        x86_64: is_x86_64(isa),
     })
+}
+
+fn is_x86_64(isa: &dyn CraneliftIsa) -> bool {
+    isa.name() == "x64"
 }
 
 fn relocations(code: &CompiledCode, function: &Function) -> Vec<(CodeOffset, String, String, i64)> {

@@ -55,6 +55,16 @@ impl TargetIsa {
         self.isa.triple().to_string()
     }
 
+    /// Names of the ISA's own flags that are on, also by a preset.
+    #[getter]
+    fn flags(&self) -> Vec<&'static str> {
+        let values = self.isa.isa_flags().into_iter();
+        values
+            .filter(|value| value.as_bool() == Some(true))
+            .map(|value| value.name)
+            .collect()
+    }
+
     #[getter]
     fn pointer_bits(&self) -> u8 {
         self.isa.pointer_bits()

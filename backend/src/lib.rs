@@ -18,6 +18,7 @@ mod shims;
 mod timing;
 mod tlb;
 mod types;
+mod x86_features;
 
 use pyo3::prelude::*;
 
@@ -52,6 +53,7 @@ fn _cranelift(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(isa::list_settings, module)?)?;
     module.add_function(wrap_pyfunction!(opcodes::opcodes, module)?)?;
     module.add_function(wrap_pyfunction!(types::types, module)?)?;
+    module.add_function(wrap_pyfunction!(x86_features::cpu_features, module)?)?;
     module.add_function(wrap_pyfunction!(opcodes::trap_codes, module)?)?;
     module.add_function(wrap_pyfunction!(interpret::interpret, module)?)?;
     module.add_function(wrap_pyfunction!(reader::read, module)?)?;

@@ -33,6 +33,7 @@ class FindingKind(Enum):
     VERIFIER_ERROR = "verifier-error"
     COMPILE_TIMEOUT = "compile-timeout"
     COMPILE_MEMORY = "compile-memory"
+    FEATURE = "feature"
     HANG = "hang"
     EMULATOR_FAULT = "emulator-fault"
     ORACLES_DISAGREE = "oracles-disagree"

@@ -35,6 +35,7 @@ from fuzz.cases.compare import Difference, compare
 from fuzz.cases.drawn_memory import outside_memory_reason
 from fuzz.differential import alias_regions, diagnosis
 from fuzz.differential.agreement import outlier_on_all
+from fuzz.differential.cpu_features import forbidden_features
 from fuzz.differential.crosscheck import CrossChecker
 from fuzz.differential.diagnosis import known_as, mark_known
 from fuzz.differential.finding import Finding, FindingKind
@@ -218,6 +219,7 @@ class Pipeline:
             compile_ = partial(self.compiler, case, run.isa, functions)
             run.compiled = compile_within(self.compile_seconds, compile_)
             run.live_instructions = sum(code.instructions for code in run.compiled)
+            verdict.findings += forbidden_features(run.isa, target_of(case, run.isa), run.compiled)
             return True
         except UnsupportedError as error:
             match diagnosis.unsupported(case, run.isa, error):

@@ -15,6 +15,7 @@ _SELF_EXPLANATORY: Final = (
     FindingKind.COMPILER_PANIC,
     FindingKind.COMPILE_ERROR,
     FindingKind.VERIFIER_ERROR,
+    FindingKind.FEATURE,
     FindingKind.EMULATOR_FAULT,
     FindingKind.ORACLE_FAULT,
     FindingKind.UNSUPPORTED,

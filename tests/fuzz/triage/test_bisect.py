@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from backend.cranelift.compiler import CompilerPanic, ReadError, SettingsError, Target, compile_text
+from backend.cranelift.compiler import CompilerPanic, ReadError, SettingsError, Target
 from backend.cranelift.release_build import UnavailableError
 from backend.cranelift.releases import Release, ReleaseCode, ReleaseCompiler, ReleaseTimeoutError
 from fuzz.cases.casefile import read_case
 from fuzz.triage.bisect.search import BisectResult, ReleaseResult, ReleaseStatus, bisect
 from fuzz.triage.bisect.tester import CrossReleaseSignature, ReleaseTester, cranelift_failures
 from tests.fuzz.command import Command
+from tests.fuzz.triage.fake_release import compile_as_release
 from tests.paths import CORPUS
 
 CRANELIFT = CORPUS / "cranelift"
@@ -96,20 +97,7 @@ class Fake(ReleaseCompiler):
         self.change = change
 
     def compile(self, text: str, target: Target) -> list[ReleaseCode]:
-        compiled = compile_text(self.change(text), target)
-        return [
-            ReleaseCode(
-                c.name,
-                c.code,
-                c.relocations,
-                c.traps,
-                c.alignment,
-                c.block_starts,
-                c.instructions,
-                "",
-            )
-            for c in compiled
-        ]
+        return compile_as_release(self.change(text), target)
 
 
 def same(text: str) -> str:

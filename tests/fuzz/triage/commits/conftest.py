@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from backend.cranelift import release_build
-from backend.cranelift.compiler import Target, compile_text
+from backend.cranelift.compiler import Target
 from backend.cranelift.releases import ReleaseCode, ReleaseCompiler
 from tests.fuzz.triage.commits.little_repository import FakeBuilder, LittleRepository
+from tests.fuzz.triage.fake_release import compile_as_release
 
 
 @pytest.fixture
@@ -29,12 +30,7 @@ def _compile(self: ReleaseCompiler, text: str, target: Target) -> list[ReleaseCo
     """Compile with the linked Cranelift, whose fault a good program does not have."""
     if self.program.read_text().startswith("good"):
         text = text.replace("return v2", "return v1")
-    return [
-        ReleaseCode(
-            c.name, c.code, c.relocations, c.traps, c.alignment, c.block_starts, c.instructions, ""
-        )
-        for c in compile_text(text, target)
-    ]
+    return compile_as_release(text, target)
 
 
 @pytest.fixture
