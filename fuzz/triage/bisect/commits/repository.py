@@ -12,6 +12,8 @@ from typing import Any, Final
 from fuzz.triage.bisect.commits.git import Git, GitError, reason
 
 _CODEGEN: Final = "cranelift-codegen"
+#: Where it is in a Wasmtime tree.
+_WITHIN_TREE: Final = "cranelift/codegen"
 _SHOWN: Final = "%H%x00%as%x00%s"
 _ABBREVIATED: Final = 12
 
@@ -116,18 +118,19 @@ class Repository:
     def root(self, commit: Commit) -> str:
         """Return the folder in the repository that holds Cranelift: usually its root, ``""``.
 
-        It is the user's folder, or the next one above it.
+        It is the user's folder or one above it; a whole tree, if there is one.
 
         Raises:
             RepositoryError: there is no Cranelift.
         """
         parts = self._prefix.split("/") if self._prefix else []
-        for length in range(len(parts), -1, -1):
-            root = "/".join(parts[:length])
-            for folder in (joined(root, "cranelift/codegen"), root):
+        roots = ["/".join(parts[:length]) for length in range(len(parts), -1, -1)]
+        for inner in (_WITHIN_TREE, ""):
+            for root in roots:
+                folder = joined(root, inner)
                 manifest = self.manifest(commit, joined(folder, "Cargo.toml")) or {}
                 if manifest.get("package", {}).get("name") == _CODEGEN:
-                    return root if folder != root else folder
+                    return root
         raise RepositoryError(
             f"{self.path} at {commit} is neither a Wasmtime tree (no cranelift/codegen) nor a "
             f"{_CODEGEN} folder"

@@ -157,11 +157,12 @@ def test_a_bare_repository(
     assert f"began to fail with {commits[2]}" in output.out, output.err
 
 
+@pytest.mark.parametrize("below", ["cranelift", "cranelift/codegen"])
 def test_a_folder_below_the_root(
-    command: Command, repository: LittleRepository, builder: FakeBuilder
+    command: Command, repository: LittleRepository, builder: FakeBuilder, below: str
 ) -> None:
     commits = repository.commits("ggbb")
-    output = command("bisect", WRONG, "--repo", repository.path / "cranelift", "--from", commits[0])
+    output = command("bisect", WRONG, "--repo", repository.path / below, "--from", commits[0])
     assert f"began to fail with {commits[2]}" in output.out, output.err
 
 
