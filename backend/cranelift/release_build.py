@@ -148,10 +148,10 @@ def build_tree(
         raise UnavailableError(str(error)) from error
     quick = [name for name in _QUICK_FEATURES if name in _local_manifest(tree).get("features", {})]
     _write_manifest(place, version, tree, quick)
-    failure = _cargo(place, on_crate, _INCREMENTAL)
+    failure = _cargo(place, on_crate, _QUICK)
     if failure and _CRASHED.search((place / "build.log").read_text(errors="replace")):
         shutil.rmtree(place / "target", ignore_errors=True)  # what was left of it may be the cause
-        failure = _cargo(place, on_crate)
+        failure = _cargo(place, on_crate, {**_QUICK, "CARGO_INCREMENTAL": "0"})
     if failure:
         raise UnavailableError(failure)
     return place / _NAME, _exact_version(place)
@@ -273,8 +273,12 @@ resolver = "3"
 #: What cargo prints if the compiler itself fails.
 _CRASHED: Final = re.compile(r"internal compiler error|compiler unexpectedly panicked|signal: \d")
 
-#: Has cargo recompile only the changed parts of a crate, whatever the profile says.
-_INCREMENTAL: Final[Mapping[str, str]] = {"CARGO_INCREMENTAL": "1"}
+#: Has cargo build quickly a program that is hardly run, and recompile only the changed parts of a
+#: crate.
+_QUICK: Final[Mapping[str, str]] = {
+    "CARGO_INCREMENTAL": "1",
+    "CARGO_PROFILE_RELEASE_OPT_LEVEL": "0",
+}
 
 
 def _cargo(

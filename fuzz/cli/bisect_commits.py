@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from fuzz.triage.bisect.commits.builds import CommitBuilds
     from fuzz.triage.bisect.commits.repository import Commit
     from fuzz.triage.bisect.tester import CrossReleaseSignature
+
+_STACK: Final = 256 << 20
 
 
 def bisect_commits(
@@ -64,6 +67,15 @@ def bisect_commits(
     for reason in missing:
         complain(reason)
     return EXIT_CLEAN
+
+
+def _allow_deep_stacks() -> None:
+    """Give programs more stack: they are built without optimising, which takes more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
+    if soft == resource.RLIM_INFINITY or soft >= _STACK:
+        return
+    wanted = _STACK if hard == resource.RLIM_INFINITY else min(_STACK, hard)
+    resource.setrlimit(resource.RLIMIT_STACK, (wanted, hard))
 
 
 @contextmanager
@@ -144,6 +156,7 @@ def _bisect_all(
     range_ = Range.of(repository, first, last)
     if repository.has_changes(range_.paths):
         complain(f"changes in {repository.path} that are in no commit are left out")
+    _allow_deep_stacks()
     with worktree(repository, last) as tree:
         progress = _Progress(range_, quiet=quiet)
         builds = CommitBuilds(repository, tree, progress.on_crate)
