@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 from backend.cranelift import _cranelift
@@ -213,6 +214,15 @@ def unit(name: str) -> Unit:
         if raw["name"] == name:
             return _unit(raw)
     raise IsleError(f"there are no rules called {name}; there are {', '.join(UNITS)}")
+
+
+def sources() -> Path:
+    """Return the folder of the ``cranelift-codegen`` that was built, which may be gone by now.
+
+    Raises:
+        IsleError: the extension was built without the rules.
+    """
+    return Path(_document()["sources"])
 
 
 @cache

@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -172,9 +172,14 @@ def rule_id(unit: str, rule: isle.Rule) -> RuleId:
 
 
 def _rule_id(unit: str, file: str, line: int) -> RuleId:
+    return RuleId(_group(unit, file), file, line)
+
+
+@cache
+def _group(unit: str, file: str) -> str:
     path = Path(file)
     own = path.parent.name == "opts" if unit == "mid_end" else path.name == "lower.isle"
-    return RuleId(unit if own else f"{unit} (other)", file, line)
+    return unit if own else f"{unit} (other)"
 
 
 def _sources(files: list[str], units: Mapping[int, str], names: set[str]) -> dict[str, Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final
 
 import numpy as np
@@ -16,15 +16,17 @@ from fuzz.cases.case_options import CaseOptions, Source
 from fuzz.cases.casefile import read_case
 from fuzz.entropy import PrngEntropy
 from fuzz.generate.configurations import draw_alternatives
+from fuzz.generate.generator import Generator
 from fuzz.generate.inputs import draw_inputs
 from fuzz.generate.options import Options
 from fuzz.generate.siblings import Family
-from fuzz.isle.director import directed_generator
+from fuzz.isle.director import RuleDirector, rule_director
 from fuzz.isle.rule_sweep import RuleSweep
+from fuzz.isle.touched_firing import TouchedFiring
 from fuzz.mutate import Mutant, Mutator
 
 #: Third parts of the seeds of what is drawn beside a case. The case has (seed, index) alone.
-_MUTATION, _OTHER, _CONFIGURATIONS, _SEEDED, _INPUTS, _SIBLING = 1, 2, 3, 4, 5, 6
+_MUTATION, _OTHER, _CONFIGURATIONS, _SEEDED, _INPUTS, _SIBLING, _ISAS = 1, 2, 3, 4, 5, 6, 7
 #: Bound on the steps of an input for each instruction of a case. For cases of less than 150
 #: instructions the generator's default bound is higher.
 _STEPS_PER_INSTRUCTION = 20
@@ -32,6 +34,10 @@ _STEPS_PER_INSTRUCTION = 20
 _CROSSED = 0.5
 #: Share of the cases that are made from the campaign's seed cases, once each of these has been run.
 _SEEDED_SHARE: Final = 0.5
+#: One case in so many is for all ISAs though a change concerns a single one.
+_EVERY_ISA: Final = 8
+#: How often a seed case is drawn again that does not fire what a change touches.
+_DRAWS: Final = 8
 #: How many more mutations a crossed case gets, at most.
 _MORE_STEPS: Final = 2
 #: Number of seed cases that are kept in memory, and need not be parsed again.
@@ -81,21 +87,32 @@ def generator_options(options: CaseOptions) -> Options:
 
 
 class CaseSource:
-    """The cases of one seed, which can be made in any order."""
+    """The cases of one seed, which can be made in any order.
 
-    def __init__(self, options: CaseOptions, seed: int) -> None:
+    Args:
+        director: replaces the one that the options ask for, to measure with another.
+    """
+
+    def __init__(
+        self, options: CaseOptions, seed: int, *, director: RuleDirector | None = None
+    ) -> None:
         self.seed = seed
         self.mutant_share = options.mutant_share
         self._alternatives = options.configurations - 1
         self._size = options.family
         self._latest: tuple[int, Family] | None = None
         drawing = self._drawing = generator_options(options)
-        self._generator = directed_generator(drawing)
-        self._sweep = RuleSweep(drawing, seed) if options.source is Source.RULES else None
+        self._director = director or rule_director(drawing, options.touched)
+        self._generator = Generator(drawing, self._director)
+        sweep = options.source is Source.RULES
+        self._sweep = RuleSweep(drawing, seed, options.touched) if sweep else None
         self._mutator = Mutator(drawing, self._generator.instruction_sets)
         self._inputs = options.inputs
         self._seeds = options.seeds.cases
         self._seed_case = lru_cache(_CACHED)(self._read_seed)
+        directed = bool(options.touched and self._seeds)
+        self._firing = TouchedFiring(options.touched, options.isas) if directed else None
+        self._seed_fires = cache(self._test_seed)
 
     def case(self, index: int) -> Case:
         """Make case ``index`` of the seed."""
@@ -165,13 +182,22 @@ class CaseSource:
         """Return the cases that have a generated one's structure."""
         if self._size > 1 and self._latest is not None and self._latest[0] == number:
             return self._latest[1]
-        family = self._generator.generate_family(PrngEntropy((self.seed, number)), number)
+        entropy = PrngEntropy((self.seed, number))
+        family = self._generator.generate_family(entropy, number, isas=self._isas(number))
         self._latest = number, family
         return family
 
     def _other(self, index: int) -> Case:
         """Draw a case to take functions from."""
-        return self._generator.generate(PrngEntropy((self.seed, index, _OTHER)))
+        entropy = PrngEntropy((self.seed, index, _OTHER))
+        return self._generator.generate(entropy, isas=self._isas(index))
+
+    def _isas(self, number: int) -> tuple[str, ...] | None:
+        """Return the one ISA that a change concerns, for most cases; None to have them drawn."""
+        own = () if self._director is None else self._director.isas_of_change
+        if len(own) == 1 and PrngEntropy((self.seed, number, _ISAS)).below(_EVERY_ISA):
+            return own
+        return None
 
     # --- seed cases ---
 
@@ -179,17 +205,29 @@ class CaseSource:
         case = read_case(self._seeds[number].text).case
         return _with_more_inputs(case, self._inputs, PrngEntropy((number, _INPUTS)))
 
+    def _test_seed(self, number: int) -> bool:
+        return self._firing is None or self._firing.fires(self._seed_case(number))
+
+    def _draw_seed(self, entropy: PrngEntropy) -> int:
+        """Draw a seed case; one that fires what a change touches, if a few draws find one."""
+        number = entropy.below(len(self._seeds))
+        for _ in range(_DRAWS):
+            if self._seed_fires(number):
+                break
+            number = entropy.below(len(self._seeds))
+        return number
+
     def _from_seeds(self, index: int, entropy: PrngEntropy) -> MadeCase | None:
         """Make a case from one or two seed cases, or one of them and a drawn case.
 
         Returns:
             None if no change found a place.
         """
-        number = entropy.below(len(self._seeds))
+        number = self._draw_seed(entropy)
         seed, name = self._seed_case(number), self._seeds[number].name
         match entropy.below(6):
             case 0:
-                second = entropy.below(len(self._seeds))
+                second = self._draw_seed(entropy)
                 words = f"from {name} and {self._seeds[second].name}"
                 mutant = self._cross(seed, self._seed_case(second), entropy)
                 use = SeedUse.CROSSED

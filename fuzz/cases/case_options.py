@@ -8,6 +8,7 @@ from typing import Final
 
 from backend.isa.registry import DEFAULT_ISAS
 from fuzz.cases.seed_cases import NO_SEEDS, SeedCases
+from fuzz.cases.touched_rules import NOTHING_TOUCHED, TouchedRules
 
 #: Ingredients of cases that can be left out, to measure what each of them is good for.
 INGREDIENTS = {
@@ -45,6 +46,8 @@ class CaseOptions:
             finds wrong rules sooner, but makes cases larger; docs/measurements.md has the figures.
         seeds: cases to begin with. They come first; later cases are mutated from them, crossed with
             them, or drawn.
+        touched: the rules that a change of Cranelift touches; most parts that are directed at rules
+            are directed at these.
     """
 
     isas: tuple[str, ...] = DEFAULT_ISAS
@@ -58,6 +61,7 @@ class CaseOptions:
     siblings: int = 0
     configurations: int = 1
     seeds: SeedCases = NO_SEEDS
+    touched: TouchedRules = NOTHING_TOUCHED
 
     @property
     def family(self) -> int:

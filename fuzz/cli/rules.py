@@ -13,6 +13,8 @@ import click
 
 from fuzz.campaign.plan import CampaignPlan
 from fuzz.cases.case_options import CAMPAIGN_OPTIONS, Source
+from fuzz.cases.touched_rules import NOTHING_TOUCHED, TouchedRules
+from fuzz.cli.change import SHARE, read_touched, since_option
 from fuzz.cli.errors import EXIT_CLEAN, EXIT_FINDINGS, BadInput
 from fuzz.cli.files import warn_about_cache
 from fuzz.cli.options import (
@@ -23,6 +25,7 @@ from fuzz.cli.options import (
     out_option,
     write_json,
 )
+from fuzz.cli.rule_lines import rule_line
 
 if TYPE_CHECKING:
     from fuzz.campaign.result import CampaignResult
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
   clif-fuzz rules                                 which rules fragments fire
   clif-fuzz rules --missing --against facts.json  which rules a run has not fired, and why
   clif-fuzz rules --sweep --seconds 60            run small cases, each directed at one rule
+  clif-fuzz rules --since main                    what a change touches, first
   clif-fuzz rules opts/icmp.isle:41               one rule in full
 """
 )
@@ -54,6 +58,7 @@ if TYPE_CHECKING:
     help="Show how often they fired in a run; a file written by 'run --json'.",
 )
 @click.option("--sweep", is_flag=True, help="Run small cases, each directed at the next rule.")
+@since_option
 @amount_options
 @jobs_option
 @out_option
@@ -65,6 +70,7 @@ def command(
     untested: bool,
     run_file: str | None,
     sweep: bool,
+    since: str | None,
     seconds: float | None,
     cases: int | None,
     seed: int | None,
@@ -79,7 +85,8 @@ def command(
     --against it takes the counts of a finished run. Otherwise it compiles fragments, small pieces
     of CLIF made to match a rule, and shows which rules these fire.
 
-    FILE:LINE or NAME selects one rule.
+    FILE:LINE or NAME selects one rule. The rules that a change touches, of --since or of the run,
+    come first.
     """
     run_here = seconds is not None or cases is not None
     if run_here and run_file is not None:
@@ -90,14 +97,18 @@ def command(
         )
     warn_about_cache()
     exit_code, counts = EXIT_CLEAN, None
+    touched = read_touched(since, isas)
     if run_file is not None:
-        counts = _counts_of_run(run_file)
+        counts, of_run = _counts_of_run(run_file)
+        touched = touched or of_run
     elif run_here:
         plan = CampaignPlan(
             replace(
                 CAMPAIGN_OPTIONS,
                 isas=isas,
                 source=Source.RULES if sweep else Source.GENERATOR,
+                touched=touched,
+                rules_share=SHARE if touched else CAMPAIGN_OPTIONS.rules_share,
             ),
             seed=secrets.randbits(32) if seed is None else seed,
             cases=cases,
@@ -106,7 +117,7 @@ def command(
             out=out,
         )
         exit_code, counts = _run(plan, quiet=json_file == "-")
-    states = _survey(isas, counts)
+    states = _survey(isas, counts, touched)
     if place is not None:
         states = _find(states, place)
     if json_file is not None:
@@ -116,13 +127,16 @@ def command(
     return exit_code
 
 
-def _survey(isas: tuple[str, ...], counts: RunCounts | None) -> list[RuleState]:
+def _survey(
+    isas: tuple[str, ...], counts: RunCounts | None, touched: TouchedRules
+) -> list[RuleState]:
     from backend.cranelift.isle import IsleError
     from backend.cranelift.rule_edges import RulesError
     from fuzz.survey.rules import survey
+    from fuzz.survey.touched import touched_first, touched_states
 
     try:
-        return survey(isas, counts)
+        return touched_first(survey(isas, counts), touched_states(touched, isas, counts))
     except (RulesError, IsleError) as error:
         raise BadInput(str(error)) from error
 
@@ -136,8 +150,8 @@ def _find(states: list[RuleState], place: str) -> list[RuleState]:
     return found
 
 
-def _counts_of_run(run_file: str) -> RunCounts:
-    """Read the counts from a file that ``run --json`` wrote.
+def _counts_of_run(run_file: str) -> tuple[RunCounts, TouchedRules]:
+    """Read the counts from a file that ``run --json`` wrote, and what the run was directed at.
 
     Raises:
         BadInput: it is not such a file.
@@ -153,11 +167,19 @@ def _counts_of_run(run_file: str) -> RunCounts:
             }
             for table in (facts["rule_cases"], facts["rule_inputs"])
         ]
-        return RunCounts(*tables)
+        touched = _touched_of_run(facts.get("touched"))
+        return RunCounts(*tables), touched
     except OSError as error:
         raise BadInput(f"{run_file}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadInput(f"{run_file}: not written by clif-fuzz run --json") from error
+
+
+def _touched_of_run(change: dict[str, Any] | None) -> TouchedRules:
+    if change is None:
+        return NOTHING_TOUCHED
+    changed, users = (tuple(map(str, change[key])) for key in ("changed", "users"))
+    return TouchedRules(changed, users, str(change["since"]))
 
 
 def _run(plan: CampaignPlan, *, quiet: bool) -> tuple[int, RunCounts]:
@@ -218,17 +240,8 @@ def _print(
     elif untested:
         shown = [state for state in states if state.fired and not state.tested]
     for state in shown:
-        click.echo(_line(state))
+        click.echo(rule_line(state))
     _print_totals(states, run=run)
-
-
-def _line(state: RuleState) -> str:
-    place = f"{state.place.group:8} {state.place.file.removeprefix('src/')}:{state.place.line}"
-    if state.explanation is not None:
-        return f"{place:45} never    {state.explanation}"
-    parts = [f"{state.firing} of {state.fragments} fragments"]
-    parts += [f"{isa} {n} cases {state.inputs[isa]} inputs" for isa, n in state.cases.items()]
-    return f"{place:45} fired    {', '.join(parts)}  {' '.join(state.types)}".rstrip()
 
 
 def _print_one(state: RuleState) -> None:

@@ -19,6 +19,7 @@ from fuzz.campaign.plan import CampaignPlan
 from fuzz.campaign.result import CampaignResult
 from fuzz.campaign.resume import plan_fields
 from fuzz.campaign.supervisor import Supervisor
+from fuzz.cli.change import read_touched, since_option, take_change
 from fuzz.cli.errors import (
     EXIT_CLEAN,
     EXIT_FINDINGS,
@@ -61,12 +62,14 @@ Without --seconds and --cases it runs until Ctrl-C.
   clif-fuzz run --seconds 8h --stop-after 20
   clif-fuzz run --seed 7 --cases 1000 --jobs 2 --out findings --json facts.json
   clif-fuzz run --seeds cases --seconds 10m
+  clif-fuzz run --since main --seconds 10m
   clif-fuzz run --resume findings
 """
 )
 @case_options
 @mutants_option
 @seeds_option
+@since_option
 @source_option
 @amount_options
 @click.option(
@@ -112,6 +115,11 @@ def command(context: click.Context, /, **params: Any) -> int:
     half of the cases are mutated from them, or crossed from two of them or one and a drawn case.
     They are part of the campaign: it can be resumed without the folder, and not with other cases.
 
+    With --since most parts that are directed at rules are directed at those that the change
+    touches: they were changed, or use a term, an extractor or a Rust function that was. Half of a
+    case's parts are directed then. These rules are part of the campaign, too. The summary lists
+    them, with how often each was compared.
+
     A campaign is saved while it runs. Without --resume another one begins, in the same database if
     the directory has one. With it, options that decide what the cases are may be left out, or must
     be the same; --seconds, --cases and --stop-after may be others, and count from the campaign's
@@ -132,13 +140,12 @@ def command(context: click.Context, /, **params: Any) -> int:
     with open_folder(Path(resumed or params["out"]), new=resumed is None) as database:
         if resumed is None:
             params["seeds"] = read_seeds(params["seeds_folder"], params["isas"])
+            take_change(params, share_given="rules_share" in asked)
             start = begin(database, _new_plan(params))
         else:
-            if params["seeds_folder"] is not None:
-                isas = asked.get("isas") or saved_isas(database)
-                asked["seeds"] = read_seeds(params["seeds_folder"], isas)
+            _read_again(database, params, asked)
             labels = {option.name or "": option.opts[0] for option in context.command.params}
-            labels["seeds"] = "--seeds"
+            labels |= {"seeds": "--seeds", "touched": "--since"}
             start = resume(database, asked | {"out": resumed}, labels)
         plan = start.plan
         pool = None if cluster is None else _ray_workers(plan)
@@ -149,6 +156,18 @@ def command(context: click.Context, /, **params: Any) -> int:
     if json_file != "-":
         print_summary(plan, result)
     return _exit_code(result)
+
+
+def _read_again(database: CampaignDatabase, params: dict[str, Any], asked: dict[str, Any]) -> None:
+    """Add to what the user asks of a resumed campaign the seed cases and the change."""
+    folder, since = params["seeds_folder"], params["since"]
+    if folder is None and since is None:
+        return
+    isas = asked.get("isas") or saved_isas(database)
+    if folder is not None:
+        asked["seeds"] = read_seeds(folder, isas)
+    if since is not None:
+        asked["touched"] = read_touched(since, isas)
 
 
 def _run(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fuzz.campaign.json_codec import encode
 from fuzz.campaign.plan import CampaignPlan
 from fuzz.campaign.result import CampaignResult, FindingSummary
 from fuzz.campaign.statistics import Statistics
@@ -35,6 +36,7 @@ def to_json(plan: CampaignPlan, result: CampaignResult) -> dict[str, Any]:
         "inputs": plan.options.inputs,
         "oracle": plan.oracle,
         "seeds": _seeds_json(plan),
+        "touched": _touched_json(plan),
         "edges": result.edges,
         "rules": _rules(result),
         "corpus": result.corpus,
@@ -50,6 +52,13 @@ def _seeds_json(plan: CampaignPlan) -> dict[str, Any] | None:
         return None
     refused = {each.reason: each.count for each in seeds.refused}
     return {"cases": len(seeds), "digest": seeds.digest, "refused": refused}
+
+
+def _touched_json(plan: CampaignPlan) -> dict[str, Any] | None:
+    touched = plan.options.touched
+    if not touched:
+        return None
+    return {**encode(touched), "digest": touched.digest}
 
 
 def _findings(result: CampaignResult) -> list[dict[str, Any]]:
@@ -106,6 +115,7 @@ def print_summary(plan: CampaignPlan, result: CampaignResult) -> None:
     if plan.oracle == "both":
         _print_cross_check(statistics)
     _print_rules(result)
+    _print_touched(plan, result)
     _print_findings(plan, result)
 
 
@@ -194,6 +204,18 @@ def _print_rules(result: CampaignResult) -> None:
         return
     shares = (f"{group} {fired} of {total}" for group, (fired, total) in counts.items())
     click.echo(f"ISLE rules fired: {', '.join(shares)}")
+
+
+def _print_touched(plan: CampaignPlan, result: CampaignResult) -> None:
+    options = plan.options
+    if not options.touched:
+        return
+    from backend.cranelift.edge_counters import unpack
+    from fuzz.cli.rule_lines import print_touched
+    from fuzz.survey.rules import RunCounts
+
+    counts = RunCounts(result.statistics.rule_cases, result.statistics.rule_inputs)
+    print_touched(options.touched, options.isas, counts, unpack(bytes(result.covered)))
 
 
 def _print_findings(plan: CampaignPlan, result: CampaignResult) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from typing import Final
 
 from backend.cranelift.compiler import Target
@@ -26,6 +27,8 @@ VARIANTS: Final = 8
 _CANDIDATES: Final = 6
 #: If the first variants fail, only one candidate is tried for each of the others.
 _FIRST: Final = 3
+#: The same if few rules are of interest. Those beyond ``VARIANTS`` are one candidate each.
+MORE_VARIANTS: Final = 64
 
 
 class Refusal(Enum):
@@ -80,12 +83,25 @@ class RuleFragments:
         self.paths = paths
         self.instruction_set = instruction_set
         self._cache = cache
-        self._seed = zlib.crc32(f"{unit.name} {rule}".encode())
         self._candidates: dict[int, Fragment | Refused] = {}
         self._chosen: dict[int, ChosenFragment] = {}
 
     def __repr__(self) -> str:
         return f"<fragments of {self.unit.name} {self.rule.place}>"
+
+    @cached_property
+    def _seed(self) -> int:
+        return zlib.crc32(f"{self.unit.name} {self.rule}".encode())
+
+    @property
+    def rule_name(self) -> str:
+        """Group and place of the rule, as counts of fired rules have it."""
+        return f"{self.place.group} {self.place}"
+
+    @property
+    def expressible(self) -> bool:
+        """Whether there is any fragment."""
+        return any(self.fragment(number) is not None for number in range(_FIRST))
 
     @property
     def name(self) -> str:
@@ -112,11 +128,21 @@ class RuleFragments:
         return None if target is None else self.compiler.targets(self.unit)[target]
 
     def chosen(self, number: int) -> ChosenFragment:
-        """Return the candidate that was chosen for a variant."""
+        """Return the candidate that was chosen for a variant, of ``MORE_VARIANTS``."""
         chosen = self._chosen.get(number)
         if chosen is None:
-            chosen = self._chosen[number] = self._through_cache(number)
+            make = self._through_cache if number < VARIANTS else self._another
+            chosen = self._chosen[number] = make(number)
         return chosen
+
+    def _another(self, number: int) -> ChosenFragment:
+        """Return a further candidate if it fires the rule, else one of the usual variants."""
+        usual = self.chosen(number % VARIANTS)
+        found = self.candidate(_CANDIDATES * VARIANTS + number)
+        if not isinstance(found, Fragment):
+            return usual
+        target = self.compiler.first_target(self.unit, self.rule, found)
+        return usual if target is None and usual.fragment else ChosenFragment(found, target)
 
     def _through_cache(self, number: int) -> ChosenFragment:
         if self._cache is None:

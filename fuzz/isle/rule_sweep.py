@@ -8,6 +8,7 @@ from typing import Final
 
 from backend.cranelift.isle import LOWERING, MID_END
 from fuzz.cases.case import Case
+from fuzz.cases.touched_rules import NOTHING_TOUCHED, TouchedRules
 from fuzz.entropy import Entropy, PrngEntropy
 from fuzz.generate.generator import Generator
 from fuzz.generate.options import Options
@@ -64,18 +65,22 @@ class RuleSweep:
 
     Args:
         options: of the cases, except for the number of instructions.
+        touched: the rules that a change touches; then these are all rules of the sweep.
 
     Raises:
         ValueError: the options restrict the opcodes.
         IsleError: Cranelift's rules are not known.
     """
 
-    def __init__(self, options: Options, seed: int) -> None:
+    def __init__(
+        self, options: Options, seed: int, touched: TouchedRules = NOTHING_TOUCHED
+    ) -> None:
         if options.opcodes is not None:
             raise ValueError("a sweep of the rules needs all opcodes")
         share = options.directed_share or Options().directed_share
         options = replace(options, instructions=_INSTRUCTIONS, callees=0, directed_share=share)
-        self._director = RuleDirector(options)
+        self._director = RuleDirector(options, touched)
+        self._touched = self._director.touched_for(options.isas)
         self._generator = Generator(options, self._director)
         self._options = options
         self.seed = seed
@@ -83,12 +88,11 @@ class RuleSweep:
     @property
     def rules(self) -> int:
         """The number of rules, which is the length of a round of the sweep."""
-        return len(self._director.pool.main)
+        return len(self._touched.rules if self._touched else self._director.pool.main)
 
     def case(self, index: int) -> Case:
         """Return case ``index``; an ordinary one if the rule's fragment cannot be emitted."""
-        variant = self._director.pool.round_robin(index, optimised=True)
-        assert variant is not None
+        variant = self._variant(index)
         for number in range(_TRIES if variant.fragment is not None else 0):
             isas = self._options.isas if number < _TOGETHER else self._own(variant, number)
             case = self._try(variant, PrngEntropy((self.seed, index, number)), isas)
@@ -96,6 +100,13 @@ class RuleSweep:
                 return self._named(case, index, variant)
         case = self._generator.generate(PrngEntropy((self.seed, index)))
         return self._named(case, index, None)
+
+    def _variant(self, index: int) -> FragmentVariant:
+        if self._touched:
+            return self._touched.round_robin(index)
+        variant = self._director.pool.round_robin(index, optimised=True)
+        assert variant is not None
+        return variant
 
     def _try(
         self, variant: FragmentVariant, entropy: Entropy, isas: tuple[str, ...]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import cache
 from typing import Any, Final
 
@@ -37,6 +38,13 @@ class RunCounts:
     inputs: Counts
 
 
+class Touch(Enum):
+    """How a change of Cranelift touches a rule."""
+
+    CHANGED = "changed"
+    USER = "uses it"
+
+
 @dataclass(slots=True)
 class RuleState:
     """The state of one rule.
@@ -50,6 +58,7 @@ class RuleState:
         cases: by ISA, the number of compared cases that fired it.
         inputs: by ISA, the number of inputs of these.
         explanation: why it has not fired; None if it has.
+        touch: how a change touches it; None if there is no change, or it does not.
     """
 
     place: RuleId
@@ -60,6 +69,7 @@ class RuleState:
     cases: dict[str, int] = field(default_factory=dict)
     inputs: dict[str, int] = field(default_factory=dict)
     explanation: Explanation | None = None
+    touch: Touch | None = None
 
     @property
     def fired(self) -> bool:
@@ -93,6 +103,7 @@ class RuleState:
             "inputs": self.inputs,
             "reason": why.reason.name.lower() if why is not None else None,
             "why": why.text if why is not None else None,
+            "touched": self.touch.name.lower() if self.touch is not None else None,
         }
 
 
@@ -110,28 +121,31 @@ def survey(isas: Sequence[str], run: RunCounts | None = None) -> list[RuleState]
     rules = known_rules()
     if isinstance(rules, RulesError):
         raise rules
-    made = _rule_fragments(tuple(isas))
+    made = rule_fragments(tuple(isas))
     groups = [group for group in GROUPS if group == GROUPS[0] or group in isas]
-    parsed = _parsed(isas)
+    parsed = parsed_rules(isas)
     states = []
     for place in sorted((*rules.rules, *rules.without_code)):
         if place.group in groups:
             unit, rule = parsed.get(place, ("", None))
-            states.append(_state(place, unit, rule, made.get(place), rules, run))
+            states.append(state_of(place, unit, rule, made.get(place), rules, run))
     return sorted(states, key=lambda state: (groups.index(state.place.group), state.place))
 
 
 @cache
-def _rule_fragments(isas: tuple[str, ...]) -> dict[RuleId, RuleFragments]:
-    return {made.place: made for made in RuleDirector(Options(isas=isas)).pool.main}
+def rule_fragments(isas: tuple[str, ...]) -> dict[RuleId, RuleFragments]:
+    """Return the fragments of all rules that are reached, by the rules."""
+    pool = RuleDirector(Options(isas=isas)).pool
+    return {made.place: made for made in (*pool.main, *pool.rest)}
 
 
-def _parsed(isas: Sequence[str]) -> dict[RuleId, tuple[str, isle.Rule]]:
+def parsed_rules(isas: Sequence[str]) -> dict[RuleId, tuple[str, isle.Rule]]:
+    """Return the rules of the mid-end and of the ISAs, and of what they include, with the unit."""
     names = (MID_END, *(LOWERING[isa] for isa in isas))
     return {rule_id(n, rule): (n, rule) for n in names for rule in isle.unit(n).rules}
 
 
-def _state(
+def state_of(
     place: RuleId,
     unit: str,
     rule: isle.Rule | None,
@@ -139,6 +153,7 @@ def _state(
     rules: RuleMap,
     run: RunCounts | None,
 ) -> RuleState:
+    """Return the state of one rule; the arguments are what is known of it."""
     state = RuleState(place, rule)
     if made is not None:
         fragments = [made.fragment(number) for number in range(VARIANTS)]

@@ -49,12 +49,16 @@ class RuleFault:
     def original(self) -> str:
         return f"{self.left}{self.right})"
 
+    def sound(self, number: int) -> str:
+        """Return the text of the rule as it is without the fault."""
+        return f"{self.left}(if-let false (fault {number}))\n      {self.right})"
+
     def twins(self, number: int) -> str:
         """Return the text of the rule and of the faulty one; ``(fault number)`` chooses."""
-        sound = f"{self.left}(if-let false (fault {number}))\n      {self.right})"
         left = self.left.replace(self.lost, "") if self.lost else self.left
         left = _NAME.sub(r"\1", left)  # two rules cannot have one name
-        return f"{sound}\n{left}(if-let true (fault {number}))\n      {self.wrong or self.right})"
+        right = self.wrong or self.right
+        return f"{self.sound(number)}\n{left}(if-let true (fault {number}))\n      {right})"
 
 
 _NAME: Final = re.compile(r"^(\(rule )[a-z]\w* ")

@@ -1,0 +1,1 @@
+"""What a change of Cranelift touches: which of its rules, and which other code."""
