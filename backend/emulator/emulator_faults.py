@@ -1,8 +1,8 @@
 """Known faults of the emulator, and how to recognise code that they concern.
 
 They are looked for only after a difference was found. Those of an ISA's instructions are in
-``backend/isa/<name>/emulator_faults.py``. Each was shown against a host CPU, and the tests show it
-again where they run on one.
+``backend/isa/<name>/emulator_faults.py``. Each was shown against a host CPU or another
+engine, and the tests show it again where there is one.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from typing import Any, Final
 
 from backend.emulator.disassembly import Code, disassemble
 from backend.emulator.isa import Isa, Part
+
+#: The name of the engine in this process.
+UNICORN: Final = "unicorn"
 
 
 class Effect(Enum):
@@ -31,11 +34,13 @@ class EmulatorFault:
     Attributes:
         name: in findings.
         explanation: what happens, in one sentence.
+        engine: the name of the engine that gets it wrong.
     """
 
     name: str
     explanation: str
     effect: Effect = Effect.WRONG_RESULT
+    engine: str = UNICORN
 
 
 #: Finds faults in the instructions of a function, as Capstone has them.
@@ -45,14 +50,17 @@ Matcher = Callable[[Sequence[Any]], Iterator[EmulatorFault]]
 EMULATOR_FAULTS: Final = Part[tuple[Matcher, ...]]("emulator_faults", "EMULATOR_FAULTS")
 
 
-def find_faults(isa: Isa, code: Code, *, nan_payloads: bool = False) -> list[EmulatorFault]:
-    """Return the faults that a function's code may be subject to, each once, sorted.
+def find_faults(
+    isa: Isa, code: Code, *, engine: str = UNICORN, nan_payloads: bool = False
+) -> list[EmulatorFault]:
+    """Return the faults that a function's code may be subject to on an engine, once each, sorted.
 
     ``nan_payloads`` includes those that only matter where payloads of NaNs are compared: nearly
     all code that computes with floats has them.
     """
     instructions = disassemble(isa, code)
-    found = {fault for matcher in EMULATOR_FAULTS.of(isa) for fault in matcher(instructions)}
+    every = {fault for matcher in EMULATOR_FAULTS.of(isa) for fault in matcher(instructions)}
+    found = {fault for fault in every if fault.engine == engine}
     if not nan_payloads:
         found = {fault for fault in found if fault.effect is not Effect.NAN_PAYLOAD}
     return sorted(found, key=lambda fault: fault.name)

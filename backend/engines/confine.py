@@ -147,7 +147,9 @@ def confine(libc: ctypes.CDLL, path: ctypes.Array[ctypes.c_char]) -> None:
     # The same addresses each time, where the kernel lets us. Nothing depends on it.
     libc.personality(_ADDR_NO_RANDOMIZE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    memory = _MEMORY if most == resource.RLIM_INFINITY else min(most, _MEMORY)
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     code = filter_program(known, ctypes.addressof(path), os.getpid())
     buffer = ctypes.create_string_buffer(code, len(code))
     program = struct.pack("@HP", len(code) // 8, ctypes.addressof(buffer))

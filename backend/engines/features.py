@@ -6,9 +6,10 @@ An engine may lack an instruction, or run it wrongly without a word: so results 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
+from backend.cranelift import _cranelift
 from backend.emulator.executor import Executor
 from backend.emulator.isa import Isa, Part
 from backend.emulator.machine import TIME_LIMIT
@@ -65,6 +66,25 @@ def runs(executor: Executor, probe: Probe) -> bool:
     outcomes = executor.run([_Code(probe.code)], _SIGNATURE, Inputs(1, words, None), settings={})
     returned = outcomes.status[0] == Status.RETURNED
     return bool(returned and ints_from_words(outcomes.results[0]) == [probe.result])
+
+
+def with_flags(isa: Isa, supported: frozenset[str]) -> Isa:
+    """Return an ISA with the flags that an engine runs.
+
+    Args:
+        supported: as ``supported_flags`` finds out.
+    """
+    flags, probed = isa.flags, frozenset(FEATURES.of(isa))
+    order = [setting["name"] for setting in _cranelift.settings(isa.triple)]
+    more = (name for name in order if name in supported and name not in flags.has)
+    changed = replace(
+        flags,
+        has=flags.has - (probed - supported) | supported,
+        lacks=(flags.lacks | probed) - supported,
+        drawn=(*(name for name in flags.drawn if name in supported), *more),
+        levels=tuple(name for name in flags.levels if name in supported),
+    )
+    return replace(isa, flags=changed)
 
 
 def supported_flags(isa: Isa, executor: Executor) -> frozenset[str]:

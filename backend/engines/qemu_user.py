@@ -12,6 +12,8 @@ from backend.emulator.executor import Executor
 from backend.emulator.isa import Isa
 from backend.engines import confine
 from backend.engines.engine import Engine
+from backend.engines.guest_process import EngineError
+from backend.engines.names import QEMU_USER
 from backend.engines.process_executor import ProcessExecutor
 from backend.engines.process_machine import ProcessMachine
 from backend.engines.user_process import USER_PROCESS
@@ -23,7 +25,7 @@ _NAMES: Final = ("qemu-{}-static", "qemu-{}")
 class QemuUser(Engine):
     """qemu-user, with the CPU model that has everything."""
 
-    name: ClassVar[str] = "qemu-user"
+    name: ClassVar[str] = QEMU_USER
     kind: ClassVar[str] = "a process of its own"
     source: ClassVar[str] = "apt install qemu-user-static"
 
@@ -39,6 +41,8 @@ class QemuUser(Engine):
         return "" if _program(isa.name) else f"qemu-{isa.name} is not installed: {self.source}"
 
     def executor(self, isa: Isa) -> Executor:
+        if reason := self.missing(isa):
+            raise EngineError(f"{isa.name}: {reason}")
         path = _program(isa.name)
 
         def command(image: str) -> Sequence[str]:

@@ -11,5 +11,3 @@ from backend.engines.unicorn import Unicorn
 
 #: By name, the default one first.
 ENGINES: Final[Mapping[str, Engine]] = {engine.name: engine for engine in (Unicorn(), QemuUser())}
-
-DEFAULT_ENGINE: Final = Unicorn.name

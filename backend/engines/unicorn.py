@@ -9,12 +9,13 @@ from backend.emulator.cpu import CPU
 from backend.emulator.executor import Executor
 from backend.emulator.isa import Isa
 from backend.engines.engine import Engine
+from backend.engines.names import UNICORN
 
 
 class Unicorn(Engine):
     """The engine that is always there."""
 
-    name: ClassVar[str] = "unicorn"
+    name: ClassVar[str] = UNICORN
     kind: ClassVar[str] = "in this process"
     source: ClassVar[str] = "installed with clif-fuzz"
 

@@ -9,14 +9,17 @@ from backend.emulator.isa import Isa
 from backend.isa.aarch64.description import AARCH64
 from backend.isa.x86_64.description import X86_64
 
-#: By name, in the order in which cases are run.
-ISAS: Final[Mapping[str, Isa]] = {
+#: By name, in the order in which cases are run, with the flags of the engine in this process.
+DESCRIBED: Final[Mapping[str, Isa]] = {
     isa.name: isa
     for isa in (
         X86_64,
         AARCH64,
     )
 }
+
+#: The same, with the flags of the engine that is chosen (``backend.isa.executors.choose_engine``).
+ISAS: Final[dict[str, Isa]] = dict(DESCRIBED)
 
 #: The ISAs that are run if none is named.
 DEFAULT_ISAS: Final = tuple(isa.name for isa in ISAS.values() if isa.by_default)

@@ -19,6 +19,7 @@ from typing import Final
 from backend.cranelift import compiler
 from backend.cranelift.cranelift_name import cranelift_name
 from backend.cranelift.extension_id import extension_id
+from backend.engines.names import chosen_engine
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 #: The sources that cases and verdicts depend on: files, and packages with all that is in them. The
@@ -26,6 +27,7 @@ _ROOT: Final = Path(__file__).resolve().parents[2]
 SOURCES: Final = (
     "backend/cranelift",
     "backend/emulator",
+    "backend/engines",
     "backend/isa",
     "clif",
     "fuzz/analysis",
@@ -66,9 +68,13 @@ class BuildIdentity:
         return f"clif-fuzz {self.clif_fuzz} (Cranelift {self.cranelift}, build {digest})"
 
 
-@cache
 def build_identity() -> BuildIdentity:
-    """Return the identity of the build that this process runs."""
+    """Return the identity of the build that this process runs, with the engine that it runs on."""
+    return _build_identity(chosen_engine())
+
+
+@cache
+def _build_identity(engine: str) -> BuildIdentity:
     return BuildIdentity(_version("clif-fuzz"), cranelift_name(), digest_of(_ROOT))
 
 
@@ -102,6 +108,7 @@ def digest_of(root: Path) -> str:
 
 def _environment() -> Iterator[str]:
     yield f"Cranelift {compiler.version()} {extension_id()}"
+    yield f"engine {chosen_engine()}"
     yield f"{platform.python_implementation()} {platform.python_version()}"
     for name in _DISTRIBUTIONS:
         yield f"{name} {_version(name)}"

@@ -12,6 +12,7 @@ from fuzz.cli.errors import EXIT_CLEAN, EXIT_FINDINGS, BadInput
 from fuzz.cli.files import expand, read_text
 from fuzz.cli.options import (
     compile_timeout_option,
+    engine_option,
     json_option,
     read_options,
     split_names,
@@ -48,6 +49,7 @@ def _split_executors(_: click.Context, __: click.Parameter, value: str) -> tuple
     help="What runs the commands: interp (the reference interpreter) and emulated ISAs.",
 )
 @read_options
+@engine_option
 @compile_timeout_option
 @json_option
 def command(

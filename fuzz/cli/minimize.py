@@ -20,6 +20,7 @@ from fuzz.cli.errors import (
 )
 from fuzz.cli.files import emulated_isas, load_cases, read_text
 from fuzz.cli.options import (
+    engine_option,
     file_isas_option,
     json_option,
     read_options,
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     help="The kind of failure to keep; unsupported is an instruction that an ISA lacks.",
 )
 @read_options
+@engine_option
 @timeout_option
 @json_option
 def command(

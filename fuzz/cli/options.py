@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import click
 
-from backend.isa.registry import ISAS, find_isa
+from backend.engines.names import DEFAULT_ENGINE, ENGINE_NAMES, chosen_engine
+from backend.isa.registry import DESCRIBED, ISAS, find_isa
 from fuzz.campaign.plan import ORACLE_NAMES, CampaignPlan
 from fuzz.cases.case_options import CASE_FIELDS, INGREDIENTS, CaseOptions, Source
 from fuzz.cases.seed_cases import NO_SEEDS, SeedCases
@@ -226,6 +227,36 @@ known_option = click.option(
     expose_value=False,
     metavar="DIR",
     help="Count findings like the minimised ones in this folder as known.",
+)
+
+
+def _choose_engine(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    """Have this process and its children run code on an engine."""
+    from backend.engines.guest_process import EngineError
+    from backend.engines.registry import ENGINES
+    from backend.isa.executors import choose_engine
+
+    if value is None:
+        return
+    missing = [reason for isa in DESCRIBED.values() if (reason := ENGINES[value].missing(isa))]
+    if len(missing) == len(DESCRIBED):
+        raise click.BadParameter(missing[0])
+    context.call_on_close(partial(choose_engine, chosen_engine()))
+    try:
+        choose_engine(value)
+    except EngineError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+#: It has no value of its own: the choice is in the environment then.
+engine_option = click.option(
+    "--engine",
+    type=click.Choice(ENGINE_NAMES),
+    callback=_choose_engine,
+    expose_value=False,
+    is_eager=True,
+    show_default=DEFAULT_ENGINE,
+    help="What runs the code: 'support --engines' shows what there is.",
 )
 seeds_option = click.option(
     "--seeds",

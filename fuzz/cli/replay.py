@@ -21,6 +21,7 @@ from fuzz.cli.errors import (
 from fuzz.cli.files import expand, load_cases, read_text, require_fired_rules
 from fuzz.cli.options import (
     compile_timeout_option,
+    engine_option,
     file_isas_option,
     json_option,
     read_options,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     help="The reference interpreter alone, or Cranelift's own interpreter as well.",
 )
 @read_options
+@engine_option
 @click.option("--code", is_flag=True, help="Print the machine code of each ISA, too.")
 @click.option("--rules", is_flag=True, help="Print the ISLE rules that fired for each ISA, too.")
 @compile_timeout_option

@@ -33,6 +33,7 @@ from fuzz.cli.folder import CampaignStart, begin, open_folder, resume, saved_isa
 from fuzz.cli.options import (
     amount_options,
     case_options,
+    engine_option,
     jobs_option,
     json_option,
     known_option,
@@ -67,6 +68,7 @@ Without --seconds and --cases it runs until Ctrl-C.
 """
 )
 @case_options
+@engine_option
 @mutants_option
 @seeds_option
 @since_option

@@ -21,7 +21,7 @@ from fuzz.cli.errors import (
     complain,
 )
 from fuzz.cli.files import emulated_isas, expand, load_cases, read_text
-from fuzz.cli.options import json_option, read_options, timeout_option, write_json
+from fuzz.cli.options import engine_option, json_option, read_options, timeout_option, write_json
 from reports.text import printable
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ _SHOWN = 20
     help="Run cases on this machine's CPU as well, in a child process.",
 )
 @read_options
+@engine_option
 @timeout_option
 @json_option
 def command(

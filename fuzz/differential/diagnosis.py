@@ -24,6 +24,7 @@ from backend.cranelift.panic_place import (
 from backend.cranelift.time_limit import CompileTimeoutError
 from backend.emulator.emulator_faults import Effect, EmulatorFault, find_faults
 from backend.emulator.linker import Compiled
+from backend.engines.names import chosen_engine
 from backend.isa.registry import ISAS
 from clif.function import Function, format_name
 from fuzz.cases.case import Case, has_canonical_nans
@@ -212,9 +213,12 @@ def oracle_fault(
     return replace(finding, explanation=(*reasons, *finding.explanation))
 
 
-def spurious_faults(isa: str, compiled: Sequence[Compiled]) -> list[EmulatorFault]:
-    """List the emulator faults in this code that read too much memory."""
-    return [f for f in _faults(isa, compiled) if f.effect is Effect.SPURIOUS_FAULT]
+def spurious_faults(
+    isa: str, compiled: Sequence[Compiled], engine: str = ""
+) -> list[EmulatorFault]:
+    """List the faults of an engine, by default the chosen one, in this code that read too much
+    memory."""
+    return [f for f in _faults(isa, compiled, engine) if f.effect is Effect.SPURIOUS_FAULT]
 
 
 def wrong_forms(isa: str, compiled: Sequence[Compiled]) -> list[EmulatorFault]:
@@ -222,8 +226,9 @@ def wrong_forms(isa: str, compiled: Sequence[Compiled]) -> list[EmulatorFault]:
     return [f for f in _faults(isa, compiled) if f.effect is not Effect.SPURIOUS_FAULT]
 
 
-def _faults(isa: str, compiled: Sequence[Compiled]) -> list[EmulatorFault]:
-    found = {fault for code in compiled for fault in find_faults(ISAS[isa], code)}
+def _faults(isa: str, compiled: Sequence[Compiled], engine: str = "") -> list[EmulatorFault]:
+    name = engine or chosen_engine()
+    found = {f for code in compiled for f in find_faults(ISAS[isa], code, engine=name)}
     return sorted(found, key=lambda fault: fault.name)
 
 

@@ -16,7 +16,7 @@ from backend.isa.registry import ISAS
 from clif.outcome import Outcomes
 from fuzz.cases.case import Case, has_canonical_nans
 from fuzz.cases.compare import compare
-from fuzz.differential.diagnosis import SecondOpinion, wrong_forms
+from fuzz.differential.diagnosis import SecondOpinion, spurious_faults, wrong_forms
 from fuzz.differential.open_inputs import settle
 from fuzz.differential.verdict import IsaRun
 
@@ -26,7 +26,7 @@ def ask_another_engine(
     run: IsaRun,
     expected: Outcomes,
     fuel: int,
-    outcomes_on: Callable[[Executor], Outcomes],
+    outcomes_on: Callable[[Executor, bool], Outcomes],
 ) -> SecondOpinion | None:
     """Run code that holds a form which the emulator gets wrong on another engine.
 
@@ -34,7 +34,7 @@ def ask_another_engine(
 
     Args:
         fuel: instructions that the oracle executes for one input.
-        outcomes_on: runs the code on an executor.
+        outcomes_on: runs the code on an executor, with padding after the regions or without.
 
     Returns:
         None if the code holds no such form, or if there is no other engine.
@@ -42,12 +42,17 @@ def ask_another_engine(
     name = another_engine(run.isa)
     if not name or not wrong_forms(run.isa, run.compiled):
         return None
+    # With padding, inputs may differ that did not before: it keeps them from trapping.
+    padding = bool(spurious_faults(run.isa, run.compiled, name))
+    before = {difference.input for difference in run.differences}
     try:
-        outcomes = outcomes_on(executor_for(run.isa, name))
+        outcomes = outcomes_on(executor_for(run.isa, name), padding)
     except (EngineError, *NOT_EXECUTABLE):
         return None
     canonical = has_canonical_nans(case)
     found = compare(expected, outcomes, canonical_nans=canonical)
+    if padding:
+        found = [difference for difference in found if difference.input in before]
     differences, _ = settle(case.functions, case.inputs, found, canonical_nans=canonical, fuel=fuel)
     if differences:
         run.outcomes, run.differences = outcomes, differences

@@ -18,8 +18,9 @@ from backend.cranelift.compiler import (
 from backend.cranelift.panic_place import panic_location
 from backend.cranelift.time_limit import CompileTimeoutError
 from backend.emulator.convention import ConventionError
+from backend.emulator.emulator_faults import EmulatorFault
 from backend.emulator.executor import NOT_EXECUTABLE
-from backend.isa.executors import executor_for
+from backend.isa.executors import another_engine, executor_for
 from backend.isa.registry import ISAS
 from clif.function import Function, format_name
 from fuzz.cases.compare import Observed, observe
@@ -198,7 +199,8 @@ def _emulate(
 ) -> list[CommandResult]:
     function = filetest.functions[name]
     functions = involved(filetest, name)
-    outcomes = executor_for(isa).run(
+    engine = _engine_for(isa, code)
+    outcomes = executor_for(isa, engine).run(
         code,
         function.signature,
         inputs_of(function, commands),
@@ -213,7 +215,7 @@ def _emulate(
         if result.status is CommandStatus.FAILED:
             canonical = CANONICAL in spec.settings
             excuse = (
-                _excuse(filetest, functions, isa, code, actual)
+                _excuse(filetest, functions, [] if engine else wrong_forms(isa, code), actual)
                 or open_outcome(functions, command, actual, canonical_nans=canonical)
                 or misguided(functions, command, actual, canonical_nans=canonical)
             )
@@ -223,17 +225,27 @@ def _emulate(
     return found
 
 
+def _engine_for(isa: str, code: Sequence[Compiled]) -> str:
+    """Return the engine to run code on, empty for the chosen one.
+
+    Code that holds a form which that gets wrong is run on another one, if there is one.
+    """
+    return another_engine(isa) if wrong_forms(isa, code) else ""
+
+
 def _excuse(
     filetest: Filetest,
     functions: Sequence[Function],
-    isa: str,
-    code: Sequence[Compiled],
+    faults: Sequence[EmulatorFault],
     actual: Observed,
 ) -> str:
-    """Return why a failure is not a fault of the compiled code; empty if it may be one."""
+    """Return why a failure is not a fault of the compiled code; empty if it may be one.
+
+    Args:
+        faults: what the engine that ran the code may have got wrong.
+    """
     if breaks_the_abi(actual):
         return ""
-    faults = wrong_forms(isa, code)
     if faults:
         return f"known fault of the emulator: {' '.join(fault.name for fault in faults)}"
     return missing_part(actual, *undefined_names(filetest, functions))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import interp
 from backend.emulator.executor import NOT_EXECUTABLE
+from backend.engines.names import DEFAULT_ENGINE
 from backend.isa.executors import executor_for
 from backend.isa.parts import REGISTERS, RegisterNames
 from backend.isa.registry import ISAS
@@ -107,7 +108,7 @@ def _steps(case: Case, listing: CodeListing, row: int) -> Sequence[TraceStep]:
     settings = effective_settings(case) | case.isa_settings.get(listing.isa, {})
     try:
         return trace(
-            executor_for(listing.isa),
+            executor_for(listing.isa, DEFAULT_ENGINE),  # no other one can be hooked
             listing.compiled,
             case.main.signature,
             case.inputs.select([row]),

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 
 from backend.engines.features import FEATURES, supported_flags
 from backend.engines.guest_process import EngineError
-from backend.engines.registry import DEFAULT_ENGINE, ENGINES
+from backend.engines.names import DEFAULT_ENGINE
+from backend.engines.registry import ENGINES
 from backend.isa.executors import executor_for
 from backend.isa.registry import ISAS
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from capstone import x86_const
 
 from backend.emulator.emulator_faults import Effect, EmulatorFault, Matcher
+from backend.engines.names import QEMU_USER
 from backend.isa.x86_64.registers import whole_register
 
 HORIZONTAL_SAME_REGISTER: Final = EmulatorFault(
@@ -31,6 +33,18 @@ BEXTR: Final = EmulatorFault(
 BZHI_UNMASKED: Final = EmulatorFault(
     "bzhi-unmasked", "bzhi is wrong for an index that is not below the width."
 )
+FMA_FROM_MEMORY: Final = EmulatorFault(
+    "fma-from-memory",
+    "Scalar vfmadd, vfmsub, vfnmadd and vfnmsub read 16 bytes of memory.",
+    Effect.SPURIOUS_FAULT,
+    QEMU_USER,
+)
+CONVERT_FROM_MEMORY: Final = EmulatorFault(
+    "convert-from-memory",
+    "cvtdq2pd and vcvtdq2pd read 16 bytes of memory.",
+    Effect.SPURIOUS_FAULT,
+    QEMU_USER,
+)
 DOT_PRODUCT: Final = EmulatorFault("dot-product", "dpps adds four products in another order.")
 
 _HORIZONTAL: Final = frozenset(["phaddw", "phaddd", "phaddsw", "phsubw", "phsubd", "phsubsw"])
@@ -44,9 +58,9 @@ _NAN_OF_TWO: Final = frozenset(
 def _of_single_instructions(instructions: Sequence[Any]) -> Iterator[EmulatorFault]:
     """Yield the faults that one instruction alone shows."""
     for instruction in instructions:
-        fault = _of_mnemonic(instruction)
-        if fault is not None:
-            yield fault
+        for fault in (_of_mnemonic(instruction), _of_qemu(instruction)):
+            if fault is not None:
+                yield fault
 
 
 def _of_mnemonic(instruction: Any) -> EmulatorFault | None:
@@ -68,6 +82,18 @@ def _of_mnemonic(instruction: Any) -> EmulatorFault | None:
     if name.startswith("v") and instruction.bytes[0] in (0xC4, 0xC5, 0x62):
         return VEX_SIMD
     return None
+
+
+_SCALAR_FMA: Final = re.compile(r"vfn?m(?:add|sub)(?:132|213|231)s[sd]")
+
+
+def _of_qemu(instruction: Any) -> EmulatorFault | None:
+    name, operands = instruction.mnemonic, instruction.operands
+    if not operands or operands[-1].type != x86_const.X86_OP_MEM:
+        return None
+    if name in ("cvtdq2pd", "vcvtdq2pd"):
+        return CONVERT_FROM_MEMORY
+    return FMA_FROM_MEMORY if _SCALAR_FMA.fullmatch(name) else None
 
 
 def _unmasked_bzhi(instructions: Sequence[Any]) -> Iterator[EmulatorFault]:

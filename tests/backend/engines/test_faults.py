@@ -1,11 +1,14 @@
-"""What Unicorn gets wrong, qemu-user gets right: so it can say whose fault a difference is."""
+"""What Unicorn gets wrong, qemu-user gets right; and what that one gets wrong."""
 
 from __future__ import annotations
 
 import pytest
 
-from backend.emulator.emulator_faults import EmulatorFault
-from clif.outcome import Region, Status, ints_from_words
+from backend.emulator.emulator_faults import Effect, EmulatorFault, find_faults
+from backend.engines.names import QEMU_USER
+from backend.isa.registry import ISAS
+from backend.isa.x86_64 import emulator_faults as x64
+from clif.outcome import Outcomes, Region, Status, ints_from_words
 from clif.types import I64
 from tests.backend.emulator import machine
 from tests.backend.emulator.machine import Code, arm, run_code, signature
@@ -70,3 +73,50 @@ def test_signed_atomics_compare_signed_numbers(width: int, atomic: int, pick) ->
     types, rows = signature([I64, I64], [I64]), [(1, mask), (mask, 1)]
     outcomes = run_code("aarch64", [Code("main", arm(*words))], types, rows)
     assert ints_from_words(outcomes.results[0]) == [pick(1, -1) & mask] * 2
+
+
+# --- what qemu-user gets wrong ---
+
+FMA = ["99", "9b", "9d", "9f", "a9", "ab", "ad", "af", "b9", "bb", "bd", "bf"]
+READS_TOO_MUCH = [
+    # vfmadd132ss xmm0, xmm1, [rdi] and its relatives, and the same of doubles
+    *((x64.FMA_FROM_MEMORY, f"c4e271{opcode}07", 4) for opcode in FMA),
+    *((x64.FMA_FROM_MEMORY, f"c4e2f1{opcode}07", 8) for opcode in FMA),
+    (x64.CONVERT_FROM_MEMORY, "f30fe607", 8),  # cvtdq2pd xmm0, [rdi]
+    (x64.CONVERT_FROM_MEMORY, "c5fae607", 8),  # vcvtdq2pd xmm0, [rdi]
+]
+
+
+def read_at(instruction: str, size: int, distance: int) -> Outcomes:
+    """Run an instruction on memory that ends so far from the end of a page."""
+    to = b"\x48\x83\xc7" + bytes([SIZE - size - distance])  # add rdi, ...
+    code = Code("f", to + bytes.fromhex(instruction) + b"\xc3")
+    return run_code("x86_64", [code], signature([I64], []), [[0]], region=Region(0, bytes(SIZE)))
+
+
+@pytest.mark.parametrize(("fault", "instruction", "size"), READS_TOO_MUCH)
+def test_some_instructions_read_too_much_memory(
+    fault: EmulatorFault, instruction: str, size: int
+) -> None:
+    assert read_at(instruction, size, 0).status.tolist() == [Status.VIOLATED]
+    assert read_at(instruction, size, 16 - size).status.tolist() == [Status.RETURNED]
+    code = Code("f", bytes.fromhex(instruction) + b"\xc3")
+    assert find_faults(ISAS["x86_64"], code, engine=QEMU_USER) == [fault]
+    assert fault not in find_faults(ISAS["x86_64"], code)
+    assert fault.effect is Effect.SPURIOUS_FAULT
+
+
+@pytest.mark.parametrize(
+    "instruction",
+    [
+        "c4e271a9c2",  # vfmadd213ss xmm0, xmm1, xmm2
+        "c4e271a807",  # vfmadd213ps xmm0, xmm1, [rdi]
+        "c5f25807",  # vaddss xmm0, xmm1, [rdi]
+        "f30fe6c1",  # cvtdq2pd xmm0, xmm1
+    ],
+)
+def test_their_relatives_are_not_suspected(instruction: str) -> None:
+    code = Code("f", bytes.fromhex(instruction) + b"\xc3")
+    assert find_faults(ISAS["x86_64"], code, engine=QEMU_USER) == []
+    size = 16 if instruction.endswith("a807") else 4
+    assert read_at(instruction, size, 0).status.tolist() == [Status.RETURNED]
