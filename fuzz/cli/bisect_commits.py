@@ -190,11 +190,13 @@ class _Progress:
 
         self.range = range_
         self._quiet = quiet
-        self._status = Console(stderr=True).status("")
+        self._console = Console(stderr=True)
+        self._status = self._console.status("")
         self._number = 0
+        self._building, self._built = "", 0
 
     def __enter__(self) -> None:
-        self._number = 0
+        self._number = self._built = 0
 
     def __exit__(self, *_: object) -> None:
         self._status.stop()
@@ -206,10 +208,15 @@ class _Progress:
 
     def on_crate(self, commit: Commit, done: int) -> None:
         """Show that a crate has been built."""
-        number = self._number + 1
+        new = self._building != commit.id
+        self._building, self._built = commit.id, self._built + new
+        number = max(self._number + 1, self._built)  # the ends are built before either is judged
         place = f"{number} of about {max(number, self.range.expected_tests)}"
-        self._status.update(f"{place}: building {commit} ({commit.subject}): {done} crates done")
+        what = f"{place}: building {commit} ({commit.subject})"
+        self._status.update(f"{what}: {done} crates done")
         self._status.start()
+        if new and not self._console.is_terminal:
+            complain(what)
 
     def on_result(self, result: CommitResult) -> None:
         """Show what a commit does."""

@@ -26,7 +26,7 @@ from fuzz.triage.bisect.commits.crates import contents, source_paths
 from fuzz.triage.bisect.commits.repository import Commit, Repository
 from fuzz.triage.bisect.commits.worktree import Worktree
 
-#: How many programs are kept, of 5 MB each; those that were used longest ago go first.
+#: How many programs are kept; those that were used longest ago go first.
 _KEPT: Final = 64
 _PROGRAM: Final = "program"
 _STAMP: Final = "stamp.json"

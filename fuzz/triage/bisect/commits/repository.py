@@ -103,12 +103,12 @@ class Repository:
             None if there is no such file, or it is not TOML.
 
         Raises:
-            RepositoryError: git lacks the file, as a partial clone that cannot fetch it does.
+            GitError: git lacks the file, as a partial clone that cannot fetch it does.
         """
         done = self.git.attempt("cat-file", "blob", f"{commit.id}:{path}")
         if done.returncode:
             if self.git("ls-tree", "--full-tree", commit.id, "--", path):
-                raise RepositoryError(f"cannot read {path} of {commit}: {reason(done.stderr)}")
+                raise GitError(f"cannot read {path} of {commit}: {reason(done.stderr)}")
             return None
         try:
             return tomllib.loads(done.stdout)
@@ -122,6 +122,7 @@ class Repository:
 
         Raises:
             RepositoryError: there is no Cranelift.
+            GitError: git lacks a file.
         """
         parts = self._prefix.split("/") if self._prefix else []
         roots = ["/".join(parts[:length]) for length in range(len(parts), -1, -1)]

@@ -48,6 +48,9 @@ def test_the_commit_that_began_to_fail(
     assert f"Change {first_bad + 1} is bad" in output.out.splitlines()[-1]
     assert len(builder.built) <= 6
     assert "1 of about 6" in output.out
+    first, last, *_ = output.err.splitlines()
+    assert f"1 of about 6: building {commits[0][:12]} (Change 1 is good)" in first
+    assert f"2 of about 6: building {commits[-1][:12]} (Change 10 is bad)" in last
 
 
 def test_the_commit_that_stopped_failing(bisect: Bisect, repository: LittleRepository) -> None:
@@ -279,7 +282,7 @@ def test_trouble_of_the_machine_is_no_reason_to_skip_a_commit(
     builder.before = fill
     output = bisect(commits[0], commits[-1])
     assert output.code == 2
-    assert output.err == "clif-fuzz: cannot build: No space left on device\n"
+    assert output.err.splitlines()[-1] == "clif-fuzz: cannot build: No space left on device"
     builder.before = lambda tree: None
     assert f"began to fail with {commits[2]}" in bisect(commits[0], commits[-1]).out
 
