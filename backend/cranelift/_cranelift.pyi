@@ -230,6 +230,40 @@ def cpu_features(
         relocated: offsets of relocations.
     """
 
+@final
+class UnseenEdges:
+    """The edges that were not seen yet.
+
+    A sweep of all counters after each case must cost little, so it is done here.
+    """
+
+    def __new__(cls) -> UnseenEdges:
+        """Count no edge as seen."""
+    def restart(self) -> None:
+        """Forget what was seen, and set all counters to zero."""
+    def collect(self) -> list[int]:
+        """Add the edges whose counter is not zero, and return the numbers of the new ones."""
+    def seen(self) -> bytes:
+        """Return one byte for each edge: 1 if it was seen."""
+
+@final
+class WatchedEdges:
+    """The counters of some edges, each of which belongs to a member of a group.
+
+    Args:
+        pairs: an edge and the number of its member.
+        count: how many members there are.
+
+    Raises:
+        IndexError: there is no such edge, or no such member.
+    """
+
+    def __new__(cls, pairs: Sequence[tuple[int, int]], count: int) -> WatchedEdges: ...
+    def mark(self) -> bytes:
+        """Return the present counters."""
+    def since(self, mark: bytes) -> list[int]:
+        """Return the members, ascending, one of whose counters is not what it was at a mark."""
+
 def version() -> str:
     """Return the version of the Cranelift that is linked.
 
@@ -317,6 +351,20 @@ def tlb_fill_callback() -> int:
     """Return the address of a C function for Unicorn's hook ``UC_HOOK_TLB_FILL``.
 
     It maps every page to itself, with permission to be executed only where code is fetched.
+    """
+
+def host_call(name: str) -> int:
+    """Return the address of a C function for Unicorn's hook ``UC_HOOK_CODE``.
+
+    Its data is the mailbox of ``backend.emulator.control_block``: three operands of two words each,
+    the first of which the result replaces.
+
+    Args:
+        name: ``fma`` (binary64) or ``fmaf`` (binary32): ``x * y + z``, rounded once. The bits above
+            a narrow result are undefined, so they come back inverted.
+
+    Raises:
+        ValueError: there is no function of that name.
     """
 
 def source_lines(

@@ -45,35 +45,25 @@ class CoveredEdges:
     """
 
     def __init__(self) -> None:
-        self._live = counters()
-        self._unseen = np.empty_like(self._live)
-        # A whole number of words, since looking for any new edge is eight times as fast by words.
-        self._new = np.zeros(-(-len(self._live) // 8), np.uint64)
-        self._new_bytes = self._new.view(np.uint8)[: len(self._live)]
+        self._unseen = _cranelift.UnseenEdges()
         self.restart()
 
     def restart(self) -> None:
         """Forget all covered edges, those included that have not been collected yet."""
-        self._live.fill(0)
-        self._unseen.fill(0xFF)
+        self._unseen.restart()
 
-    def collect(self) -> NDArray[np.intp]:
+    def collect(self) -> list[int]:
         """Add the edges that were passed since the last call.
 
         Returns:
             The numbers of the edges that were not covered before.
         """
-        np.bitwise_and(self._live, self._unseen, out=self._new_bytes)
-        if not np.bitwise_or.reduce(self._new):
-            return np.empty(0, np.intp)
-        numbers = np.flatnonzero(self._new_bytes)
-        self._unseen[numbers] = 0
-        return numbers
+        return self._unseen.collect()
 
     @property
     def covered(self) -> NDArray[np.bool_]:
         """One flag for each edge: whether it was collected as covered."""
-        return np.equal(self._unseen, 0)
+        return np.frombuffer(self._unseen.seen(), np.bool_)
 
     def pack(self) -> bytes:
         """Return the flags as a bit set, for ``unpack``."""

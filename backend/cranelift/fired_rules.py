@@ -1,23 +1,20 @@
 """Which rules fired in one compilation.
 
-The edges of rules are a small part of all edges: comparing their counters before and after a
-compilation costs some 20 microseconds. The counters are only read, so that whoever collects
-coverage sees the same.
+The edges of rules are a small part of all edges, and the extension compares their counters before
+and after a compilation. The counters are only read, so that whoever collects coverage sees the
+same.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from backend.cranelift import edge_counters
+from backend.cranelift import _cranelift
 from backend.cranelift.rule_edges import RulesError, known_rules
 from backend.cranelift.rule_map import GROUPS, RuleMap
 
 #: The counters of the edges of rules at some moment.
-Mark = NDArray[np.uint8]
+Mark = bytes
 
 
 class FiredRules:
@@ -34,9 +31,7 @@ class FiredRules:
         self.rules: Final = tuple(rule for rule in rules.rules if rule.group in GROUPS)
         self.names: Final = tuple(f"{rule.group} {rule}" for rule in self.rules)
         pairs = sorted((e, n) for n, rule in enumerate(self.rules) for e in rules.edges(rule))
-        self._edges, self._numbers = np.array(pairs, np.intp).reshape(-1, 2).T.copy()
-        self._fired = np.zeros(len(self.rules), np.uint8)
-        self._live = edge_counters.counters()
+        self._watched = _cranelift.WatchedEdges(pairs, len(self.rules))
 
     @classmethod
     def of_build(cls) -> FiredRules | None:
@@ -46,12 +41,8 @@ class FiredRules:
 
     def mark(self) -> Mark:
         """Return the present counters, for ``since``."""
-        return self._live.take(self._edges)
+        return self._watched.mark()
 
     def since(self, mark: Mark) -> list[int]:
         """Return the numbers of the rules that fired since a mark, ascending."""
-        passed = self._live.take(self._edges) != mark
-        self._fired.fill(0)
-        self._fired[self._numbers[passed]] = 1
-        fired: list[int] = np.flatnonzero(self._fired).tolist()
-        return fired
+        return self._watched.since(mark)

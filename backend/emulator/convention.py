@@ -30,6 +30,21 @@ class ResultRegisters:
     total: int
 
 
+@dataclass(frozen=True, slots=True)
+class ArgumentRegisters:
+    """How many arguments are passed in registers, where integers and others are counted apart.
+
+    Attributes:
+        integers: in integer registers; an ``i128`` takes two.
+        others: floats and vectors, in vector registers.
+        even: the first register of an ``i128`` has an even number, among arguments and results.
+    """
+
+    integers: int
+    others: int
+    even: bool = False
+
+
 _USUAL_RESULTS: Final = ResultRegisters(2, 2, 4)
 
 
@@ -50,6 +65,8 @@ class Convention:
             be described: ``Isa.convention`` finds it out.
         no_scratch: the registers that the thunk computes with carry results or are callee-saved,
             so the thunk restores them.
+        passed: the registers of arguments. None where integers and others are not counted apart,
+            or where it was never described: then each signature has a driver of its own.
         results: the registers that generated functions may return results in.
         exceptions: Cranelift compiles ``try_call`` of such a function.
         exception_payload: an exception arrives with a payload.
@@ -69,6 +86,7 @@ class Convention:
     arguments: frozenset[str] = frozenset()
     pops_arguments: bool = False
     no_scratch: bool = False
+    passed: ArgumentRegisters | None = None
     results: ResultRegisters = _USUAL_RESULTS
     exceptions: bool = False
     exception_payload: bool = True

@@ -15,7 +15,14 @@ from backend.emulator.isa import Isa, Part
 from backend.emulator.libcalls import LIBRARY_CALLS, LibraryCalls, Stub
 from backend.emulator.machine import TIME_LIMIT, End, Machine, Stop
 from backend.emulator.mappings import UnicornMappings
-from backend.emulator.unicorn_engine import Uc, UcError, add_hook, fill_tlb_with, remove_hook
+from backend.emulator.unicorn_engine import (
+    Uc,
+    UcError,
+    add_hook,
+    add_native_hook,
+    fill_tlb_with,
+    remove_hook,
+)
 from backend.emulator.watchdog import Watched
 
 
@@ -74,11 +81,9 @@ class Cpu(Machine):
         return LIBRARY_CALLS.of(self.isa)
 
     def answer(self, library: LibraryCalls) -> None:
-        def on_call(uc: Uc, address: int, size: int, data: object) -> None:
-            library.call(address)
-
-        for address in library.hooks:
-            add_hook(self.uc, UC_HOOK_CODE, on_call, address, address)
+        for address, name in library.hooks.items():
+            callback, mailbox = _cranelift.host_call(name), library.mailbox
+            add_native_hook(self.uc, UC_HOOK_CODE, callback, mailbox, address, address)
 
     def start(self, driver: int, entry: int, position: int, end: int) -> Stop | None:
         words = self.memory.control

@@ -32,9 +32,6 @@ from clif.outcome import Inputs, Outcomes, Status, Words
 #: After so many inputs of a case have hung, the others are not run.
 _MOST_HANGS: Final = 2
 
-#: One for all ISAs, since a case has the same table on each.
-_ARGUMENT_TABLES: Final = ArgumentTables()
-
 
 @dataclass(slots=True)
 class _Run:
@@ -110,6 +107,7 @@ class Executor:
             on_wrap=memory.mappings.drop_translations,
         )
         self.drivers = Drivers(isa, memory, self._thunk)
+        self.argument_tables = ArgumentTables()
         self.regions = Regions(memory)
         self.thunks: dict[tuple[str, bool], Thunk] = {}
         self.thunks_end = 0
@@ -209,7 +207,7 @@ class Executor:
         if run.inputs.region is not None:
             self.regions.fill(run.inputs.region, count, guard_padding=run.guard_padding)
             addresses = self.regions.addresses
-        table = _ARGUMENT_TABLES.make(run.driver.param_types, run.inputs, rows, addresses)
+        table = self.argument_tables.make(run.driver.params, run.inputs, rows, addresses)
         self.cpu.memory.arguments[: len(table)] = table
         self.cpu.fill_stack()
 

@@ -2,66 +2,33 @@
 
 Each is a stub in guest memory, which ``backend/isa/<name>/libcalls.py`` encodes. Where the emulated
 CPU has an instruction that the compiled code was not allowed to use, the stub is that instruction.
-Other stubs leave their operands in the mailbox and execute an instruction on which a hook calls the
-host's C library. All stubs fill every register that the convention lets a callee destroy, so that a
-value that was wrongly kept there across the call is lost.
+Other stubs leave their operands in the mailbox and execute an instruction on which a hook calls a
+function of the extension (``backend/src/host_calls.rs``), which asks the host's C library. All
+stubs fill every register that the convention lets a callee destroy, so that a value that was
+wrongly kept there across the call is lost.
 """
 
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
-import struct
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
+from backend.cranelift import _cranelift
 from backend.emulator import control_block
 from backend.emulator.guest_memory import STUBS, SYMBOLS, SYMBOLS_SIZE, GuestMemory
 from backend.emulator.isa import Part
 from backend.emulator.linker import RelocationError
 
-_LIBM: Final = ctypes.CDLL(ctypes.util.find_library("m") or "libm.so.6")
-_LIBM.fma.argtypes = [ctypes.c_double] * 3
-_LIBM.fma.restype = ctypes.c_double
-_LIBM.fmaf.argtypes = [ctypes.c_float] * 3
-_LIBM.fmaf.restype = ctypes.c_float
-
 _STUB_SIZE: Final = 256
-
-
-def fma(x: int, y: int, z: int) -> int:
-    """Return ``x * y + z`` of binary64 bit patterns, rounded once, by the C library."""
-    result = _LIBM.fma(*struct.unpack("<3d", struct.pack("<3Q", x, y, z)))
-    (bits,) = struct.unpack("<Q", struct.pack("<d", result))
-    return int(bits)
-
-
-def fmaf(x: int, y: int, z: int) -> int:
-    """Return ``x * y + z`` of binary32 bit patterns, rounded once, by the C library."""
-    result = _LIBM.fmaf(*struct.unpack("<3f", struct.pack("<3I", x, y, z)))
-    (bits,) = struct.unpack("<I", struct.pack("<f", result))
-    return int(bits)
-
-
-@dataclass(frozen=True, slots=True)
-class HostCall:
-    """A function of three operands that the host computes.
-
-    Attributes:
-        compute: from bit patterns to a bit pattern.
-        bits: the width of operands and result.
-    """
-
-    compute: Callable[[int, int, int], int]
-    bits: int
-
-
-FMA: Final = HostCall(fma, 64)
-FMAF: Final = HostCall(fmaf, 32)
+#: Unicorn's ``uc_cb_hookcode_t``: engine, address, size, data.
+_CALLBACK: Final = ctypes.CFUNCTYPE(
+    None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +38,13 @@ class Stub:
     Attributes:
         code: at most 256 bytes.
         hooked: offset of the instruction on which the host computes the result.
-        host: what it computes, None for a stub that needs no host.
+        host: name of the extension's function that computes it (``host_call``), empty for a stub
+            that needs no host.
     """
 
     code: bytes
     hooked: int = 0
-    host: HostCall | None = None
+    host: str = ""
 
 
 #: The library calls of an ISA, by Cranelift's name; empty where it compiles everything itself.
@@ -87,13 +55,15 @@ class LibraryCalls:
     """The stubs of one engine, and the addresses of all else that lies outside of a case.
 
     Attributes:
-        hooks: by address of the hooked instruction, what the host computes.
+        hooks: by address of the hooked instruction, the name of the function that computes.
+        mailbox: where the host has the mailbox.
     """
 
     def __init__(self, memory: GuestMemory, stubs: Mapping[str, Stub]) -> None:
         self.memory = memory
         self.addresses: dict[str, int] = {}
-        self.hooks: dict[int, HostCall] = {}
+        self.hooks: dict[int, str] = {}
+        self.mailbox: int = memory.control[control_block.MAILBOX :].ctypes.data
         for name, stub in stubs.items():
             self._place(name, stub)
 
@@ -103,20 +73,15 @@ class LibraryCalls:
         code = np.frombuffer(stub.code, np.uint8)
         self.memory.stubs[offset : offset + len(code)] = code
         self.addresses[f"LibCall:{name}"] = STUBS + offset
-        if stub.host is not None:
+        if stub.host:
             self.hooks[STUBS + offset + stub.hooked] = stub.host
 
     def call(self, address: int) -> None:
         """Compute the result of the stub that is hooked at ``address``, from mailbox to mailbox.
 
-        The bits above a narrow result are undefined, so they come back inverted.
+        For engines in other processes, which cannot call the function themselves.
         """
-        host = self.hooks[address]
-        mailbox = self.memory.control[control_block.MAILBOX :]
-        x, _, y, _, z, _ = mailbox[:6].tolist()
-        low = (1 << host.bits) - 1
-        result = host.compute(x & low, y & low, z & low)
-        mailbox[0] = result | ~x & 0xFFFF_FFFF_FFFF_FFFF & ~low
+        _CALLBACK(_cranelift.host_call(self.hooks[address]))(None, address, 0, self.mailbox)
 
     def address(self, kind: str, target: str) -> int:
         """Return where a library call or symbol is.

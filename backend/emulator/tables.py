@@ -1,22 +1,24 @@
 """The tables in guest memory from which a driver loads arguments, and into which it stores results.
 
-Both have one row per input and 16 bytes per value. What a value leaves of its 16 bytes is garbage
-in the table of arguments.
+Both have one row per input and 16 bytes per column. What a value leaves of its 16 bytes is garbage
+in the table of arguments, and so are columns without a value.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from backend.emulator.guest_memory import garbage
+from clif.function import AbiParam
 from clif.outcome import Bytes, Inputs, Words, word_count, word_dtype
-from clif.types import Type
+from clif.types import I64, Type
 
-#: Bytes of a value.
+#: Bytes of a column.
 VALUE: Final = 16
 
 #: Which inputs are in the rows of a table, in this order.
@@ -24,19 +26,45 @@ Rows = slice | npt.NDArray[np.intp]
 Column = npt.NDArray[np.unsignedinteger[Any]]
 
 
-def columns(table: Bytes, types: Sequence[Type], count: int) -> list[Column]:
-    """Return the values in ``count`` rows of a table, for each type its words in every row."""
-    row = VALUE * len(types)
-    return [
-        np.ndarray(
-            (count, word_count(type_)),
-            word_dtype(type_),
-            table.data,
-            VALUE * number,
-            (row, word_dtype(type_).itemsize),
-        )
-        for number, type_ in enumerate(types)
-    ]
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a row the values of a parameter or result lie.
+
+    Attributes:
+        column: the first column.
+        split: each word of the value has a column of its own.
+        extended: the host has to extend the value to 64 bits, as its parameter says.
+    """
+
+    param: AbiParam
+    column: int
+    split: bool = False
+    extended: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """The columns of a table, and where in a row each value lies."""
+
+    columns: int
+    places: tuple[Place, ...]
+
+    @classmethod
+    def in_order(cls, params: Sequence[AbiParam]) -> Layout:
+        """Return the layout with a column for each parameter or result, in their order."""
+        return cls(len(params), tuple(Place(param, n) for n, param in enumerate(params)))
+
+    def view(self, table: Bytes, place: Place, type_: Type, count: int) -> Column:
+        """Return the words of the values of a type at a place, in ``count`` rows of a table."""
+        dtype = word_dtype(type_)
+        strides = VALUE * self.columns, VALUE if place.split else dtype.itemsize
+        shape = count, word_count(type_)
+        return np.ndarray(shape, dtype, table.data, VALUE * place.column, strides)
+
+
+def columns(table: Bytes, layout: Layout, count: int) -> list[Column]:
+    """Return the values in ``count`` rows of a table, for each place its words in every row."""
+    return [layout.view(table, place, place.param.type, count) for place in layout.places]
 
 
 def empty_words(types: Sequence[Type], count: int) -> list[Words]:
@@ -47,7 +75,7 @@ def empty_words(types: Sequence[Type], count: int) -> list[Words]:
 class ArgumentTables:
     """Makes tables of arguments, and keeps the last one.
 
-    A case is run on several ISAs, in several configurations, with the same table.
+    An ISA runs a case in several configurations, with the same table.
     """
 
     def __init__(self) -> None:
@@ -55,19 +83,16 @@ class ArgumentTables:
         self._key: tuple[object, ...] = ()
         self._table: Bytes = np.empty(0, np.uint8)
 
-    def make(
-        self, types: Sequence[Type], inputs: Inputs, rows: Rows, addresses: Words | None
-    ) -> Bytes:
+    def make(self, layout: Layout, inputs: Inputs, rows: Rows, addresses: Words | None) -> Bytes:
         """Return the table for some inputs of a case.
 
         Args:
-            types: of the parameters.
             addresses: of the regions, one per row at least.
         """
         region = None if addresses is None else addresses[:1].tobytes()
-        key = types, _key(rows), region
+        key = layout, _key(rows), region
         if inputs is not self._inputs or key != self._key:
-            self._table = _arguments(types, inputs, rows, addresses)
+            self._table = _arguments(layout, inputs, rows, addresses)
             self._inputs, self._key = inputs, key
         return self._table
 
@@ -76,12 +101,24 @@ def _key(rows: Rows) -> object:
     return (rows.start, rows.stop) if isinstance(rows, slice) else rows.tobytes()
 
 
-def _arguments(types: Sequence[Type], inputs: Inputs, rows: Rows, addresses: Words | None) -> Bytes:
+def _arguments(layout: Layout, inputs: Inputs, rows: Rows, addresses: Words | None) -> Bytes:
     count = rows.stop - rows.start if isinstance(rows, slice) else len(rows)
-    table = garbage(seed=1, size=count * VALUE * len(types)).copy()
-    arguments = columns(table, types, count)
-    for column, words in zip(arguments, inputs.args, strict=True):
-        column[:] = words[rows]
+    table = garbage(seed=1, size=count * VALUE * layout.columns).copy()
+    arguments = columns(table, layout, count)
+    for place, column, words in zip(layout.places, arguments, inputs.args, strict=True):
+        if place.extended:
+            column = layout.view(table, place, I64, count)
+            column[:] = extended(words[rows], place.param)
+        else:
+            column[:] = words[rows]
     if addresses is not None and inputs.region is not None:
         arguments[inputs.region.param][:, 0] = addresses[:count]
     return table
+
+
+def extended(words: Words, param: AbiParam) -> Words:
+    """Return the words of a narrow integer, zero- or sign-extended to 64 bits."""
+    if param.extension != "sext":
+        return words.astype(np.uint64)
+    signed: Words = words.view(f"i{words.itemsize}").astype(np.int64).view(np.uint64)
+    return signed

@@ -14,7 +14,7 @@ else:
     from unicorn import Uc, UcError
     from unicorn.unicorn_py3.unicorn import uclib
 
-__all__ = ["Uc", "UcError", "add_hook", "fill_tlb_with", "remove_hook"]
+__all__ = ["Uc", "UcError", "add_hook", "add_native_hook", "fill_tlb_with", "remove_hook"]
 
 
 def add_hook(
@@ -27,6 +27,29 @@ def add_hook(
     """
     add: Any = uc.hook_add
     return int(add(kind, callback, begin=begin, end=end))
+
+
+def add_native_hook(
+    uc: Uc, kind: int, callback: int, data: int = 0, begin: int = 1, end: int = 0
+) -> None:
+    """Have a C function called for events of a kind, within addresses if ``begin <= end``.
+
+    The package's own way to add a hook takes functions of Python only.
+
+    Args:
+        callback: the address of the function, of the type that the kind asks for.
+        data: the address that it is handed as its data.
+
+    Raises:
+        UcError: the engine refuses the hook.
+    """
+    engine: Any = uc
+    range_ = ctypes.c_uint64(begin), ctypes.c_uint64(end)
+    function, hook = ctypes.c_void_p(callback), ctypes.c_size_t()
+    handle, handed = ctypes.byref(hook), ctypes.c_void_p(data)
+    error = uclib.uc_hook_add(engine._uch, handle, kind, function, handed, *range_)
+    if error != UC_ERR_OK:
+        raise UcError(error)
 
 
 def remove_hook(uc: Uc, hook: int) -> None:
@@ -46,11 +69,4 @@ def fill_tlb_with(uc: Uc, callback: int) -> None:
     """
     engine: Any = uc
     engine.ctl_set_tlb_mode(UC_TLB_VIRTUAL)
-    # The package's own way to add a hook takes functions of Python only.
-    everywhere, hook = (ctypes.c_uint64(1), ctypes.c_uint64(0)), ctypes.c_size_t()
-    function = ctypes.c_void_p(callback)
-    error = uclib.uc_hook_add(
-        engine._uch, ctypes.byref(hook), UC_HOOK_TLB_FILL, function, None, *everywhere
-    )
-    if error != UC_ERR_OK:
-        raise UcError(error)
+    add_native_hook(uc, UC_HOOK_TLB_FILL, callback)

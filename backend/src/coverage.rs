@@ -64,6 +64,36 @@ pub struct Counters {
     writable: bool,
 }
 
+impl Counters {
+    /// The counters of all edges.
+    pub fn all() -> Self {
+        section(&COUNTERS, true)
+    }
+
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
+    pub fn pointer(&self) -> *mut u8 {
+        self.start as *mut u8
+    }
+
+    /// One counter, as it is now.
+    pub fn counter(&self, number: usize) -> u8 {
+        assert!(number < self.length);
+        // SAFETY: the byte belongs to the section, which is never unloaded.
+        unsafe { self.pointer().add(number).read() }
+    }
+
+    /// Sets all bytes to zero.
+    pub fn clear(&self) {
+        if self.length > 0 {
+            // SAFETY: as above; counters may be written.
+            unsafe { self.pointer().write_bytes(0, self.length) }
+        }
+    }
+}
+
 #[pymethods]
 impl Counters {
     fn __len__(&self) -> usize {
@@ -107,7 +137,7 @@ impl Counters {
 /// anew. Empty in a build without instrumentation.
 #[pyfunction]
 pub fn coverage_counters() -> Counters {
-    section(&COUNTERS, true)
+    Counters::all()
 }
 
 /// Pairs of words, as many as there are counters: the address of the edge's block, and 1 where it

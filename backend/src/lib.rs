@@ -7,6 +7,7 @@ mod cache;
 mod compile;
 mod coverage;
 mod errors;
+mod host_calls;
 mod interpret;
 mod isa;
 mod lines;
@@ -15,6 +16,7 @@ mod panics;
 mod reader;
 mod run_command;
 mod shims;
+mod sweep;
 mod timing;
 mod tlb;
 mod types;
@@ -43,6 +45,8 @@ fn _cranelift(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<compile::Compiled>()?;
     module.add_class::<cache::IncrementalCache>()?;
     module.add_class::<coverage::Counters>()?;
+    module.add_class::<sweep::UnseenEdges>()?;
+    module.add_class::<sweep::WatchedEdges>()?;
     module.add("debug_assertions", cfg!(debug_assertions))?;
     // A build with a local Cranelift has `+local` behind the crate's version: scripts/environment.
     let published = !env!("CARGO_PKG_VERSION").contains("+local");
@@ -63,5 +67,6 @@ fn _cranelift(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(coverage::coverage_pcs, module)?)?;
     module.add_function(wrap_pyfunction!(lines::source_lines, module)?)?;
     module.add_function(wrap_pyfunction!(tlb::tlb_fill_callback, module)?)?;
+    module.add_function(wrap_pyfunction!(host_calls::host_call, module)?)?;
     Ok(())
 }

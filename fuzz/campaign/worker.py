@@ -171,8 +171,8 @@ class _Worker:
                 self._keep(finding, case, verdict, index)
             self._take_sample(case)
         new = self.edges.collect()
-        if len(new):
-            self.new_edges.append(NewEdges(index, tuple(new.tolist())))
+        if new:
+            self.new_edges.append(NewEdges(index, tuple(new)))
         self.in_flight.end()
         self.garbage.collect_if_due()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from backend.emulator.convention import Convention, ResultRegisters
+from backend.emulator.convention import ArgumentRegisters, Convention, ResultRegisters
 from backend.emulator.isa import Isa
 from backend.isa.aarch64.flags import FLAGS
 
@@ -13,6 +13,7 @@ _SAVED_FLOATS: Final = tuple(f"d{n}" for n in range(8, 16))
 _VECTORS: Final = tuple(f"q{n}" for n in range(32))
 # x16 and x17 belong to whoever stands between caller and callee, x18 to the platform.
 _VOLATILE: Final = tuple(f"x{n}" for n in range(16))
+_PASSED: Final = ArgumentRegisters(8, 8, even=True)
 _ARGUMENTS: Final = (*_VOLATILE[:9], *_VECTORS[:8])
 
 AARCH64: Final = Isa(
@@ -32,18 +33,20 @@ AARCH64: Final = Isa(
     return_register="x30",
     pinned="x21",
     conventions={
-        "system_v": Convention(_SAVED, _SAVED_FLOATS, exceptions=True, sret=True),
-        "fast": Convention(_SAVED, _SAVED_FLOATS, sret=True),
+        "system_v": Convention(_SAVED, _SAVED_FLOATS, passed=_PASSED, exceptions=True, sret=True),
+        "fast": Convention(_SAVED, _SAVED_FLOATS, passed=_PASSED, sret=True),
         "tail": Convention(
             _SAVED,
             _SAVED_FLOATS,
+            passed=ArgumentRegisters(6, 8, even=True),
             results=ResultRegisters(8, 8, 16),
             exceptions=True,
         ),
-        "windows_fastcall": Convention(_SAVED, _SAVED_FLOATS, sret=True),
+        "windows_fastcall": Convention(_SAVED, _SAVED_FLOATS, passed=_PASSED, sret=True),
         "apple_aarch64": Convention(
             _SAVED,
             _SAVED_FLOATS,
+            passed=ArgumentRegisters(8, 8),
             exceptions=True,
             sret=True,
             extends_results=True,
@@ -51,6 +54,7 @@ AARCH64: Final = Isa(
         ),
         "winch": Convention(
             ("x28",),  # where Winch keeps its own stack pointer
+            passed=_PASSED,
             results=ResultRegisters(1, 1, 1),
             exceptions=True,
             exception_payload=False,
@@ -60,6 +64,7 @@ AARCH64: Final = Isa(
             vectors=_VECTORS,
             arguments=frozenset(_ARGUMENTS),
             no_scratch=True,
+            passed=_PASSED,
             results=ResultRegisters(0, 0, 0),
             exceptions=True,
         ),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from backend.emulator.convention import Convention, ResultRegisters
+from backend.emulator.convention import ArgumentRegisters, Convention, ResultRegisters
 from backend.emulator.isa import Isa
 from backend.isa.x86_64.flags import FLAGS
 
 _SAVED: Final = ("rbx", "r12", "r13", "r14", "r15")
 _ARGUMENTS: Final = ("rdi", "rsi", "rdx", "rcx", "r8", "r9")
+_PASSED: Final = ArgumentRegisters(6, 8)
 _VECTORS: Final = tuple(f"xmm{n}" for n in range(16))
 
 X86_64: Final = Isa(
@@ -29,11 +30,14 @@ X86_64: Final = Isa(
     return_register="",
     pinned="r15",
     conventions={
-        "system_v": Convention(_SAVED, exceptions=True, sret=True, extends_results=True),
-        "fast": Convention(_SAVED, sret=True, extends_results=True),
+        "system_v": Convention(
+            _SAVED, passed=_PASSED, exceptions=True, sret=True, extends_results=True
+        ),
+        "fast": Convention(_SAVED, passed=_PASSED, sret=True, extends_results=True),
         "tail": Convention(
             _SAVED,
             no_scratch=True,  # r10 carries a result
+            passed=_PASSED,
             results=ResultRegisters(6, 8, 14),
             exceptions=True,
             extends_results=True,
@@ -46,13 +50,17 @@ X86_64: Final = Isa(
             extends_results=True,
         ),
         "winch": Convention(
-            results=ResultRegisters(1, 1, 1), exceptions=True, exception_payload=False
+            passed=_PASSED,
+            results=ResultRegisters(1, 1, 1),
+            exceptions=True,
+            exception_payload=False,
         ),
         "preserve_all": Convention(
             ("rax", *_ARGUMENTS, "r10", "r11", *_SAVED),
             vectors=_VECTORS,
             arguments=frozenset((*_ARGUMENTS, *_VECTORS[:8])),
             no_scratch=True,
+            passed=_PASSED,
             results=ResultRegisters(0, 0, 0),
             exceptions=True,
             stack_probes=False,  # inline probes clobber r11

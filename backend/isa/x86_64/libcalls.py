@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from backend.emulator import control_block
-from backend.emulator.libcalls import FMA, FMAF, HostCall, Stub
+from backend.emulator.libcalls import Stub
 from backend.isa.x86_64.thunk import memory, poison
 
 _VOLATILE: Final = ("rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11")
@@ -31,7 +31,7 @@ def _round(opcode: int, mode: int) -> Stub:
     return Stub(bytes([0x66, 0x0F, 0x3A, opcode, 0xC0, mode]) + _RETURN)
 
 
-def _on_host(host: HostCall) -> Stub:
+def _on_host(host: str) -> Stub:
     code = _STORE_OPERANDS + b"\x90" + _LOAD_RESULT + _RETURN
     return Stub(code, hooked=len(_STORE_OPERANDS), host=host)
 
@@ -50,6 +50,6 @@ LIBRARY_CALLS: Final[Mapping[str, Stub]] = {
     "X86Pshufb": Stub(b"\x66\x0f\x38\x00\xc1" + _RETURN),  # pshufb xmm0, xmm1
     # It gets the size in rax, and preserves everything.
     "Probestack": Stub(b"\xc3"),
-    "FmaF32": _on_host(FMAF),
-    "FmaF64": _on_host(FMA),
+    "FmaF32": _on_host("fmaf"),
+    "FmaF64": _on_host("fma"),
 }

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from backend.cranelift.compiler import Target, compile_text
-from backend.emulator.driver import driver_text
+from backend.emulator.driver_text import driver_text
 from backend.emulator.thunk import encode
 from backend.isa.registry import ISAS
 from clif.function import AbiParam

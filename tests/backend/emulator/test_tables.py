@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from backend.emulator.guest_memory import garbage
-from backend.emulator.tables import VALUE, ArgumentTables, columns
+from backend.emulator.tables import VALUE, ArgumentTables, Layout, Place, columns
+from clif.function import AbiParam
 from clif.outcome import Inputs, Region, words_from_ints
 from clif.types import I8, I64, I128
 
 TYPES = (I8, I64, I128)
+LAYOUT = Layout.in_order([AbiParam(type_) for type_ in TYPES])
 ROWS = [(1, 2, 3), (0xFF, 1 << 63, 1 << 127), (7, 8, 9)]
 ADDRESSES = np.array([0x1000, 0x2000, 0x3000], np.uint64)
 
@@ -26,7 +28,7 @@ def row(table: np.ndarray, number: int) -> bytes:
 
 
 def test_a_row_has_sixteen_bytes_for_each_value_and_garbage_where_it_is_shorter():
-    table = ArgumentTables().make(TYPES, inputs(), slice(0, 3), None)
+    table = ArgumentTables().make(LAYOUT, inputs(), slice(0, 3), None)
     noise = garbage(seed=1, size=len(table)).tobytes()
     expected = b"\xff" + noise[49:64] + bytes(7) + b"\x80" + noise[72:80] + bytes(15) + b"\x80"
     assert len(table) == 3 * 48
@@ -35,14 +37,14 @@ def test_a_row_has_sixteen_bytes_for_each_value_and_garbage_where_it_is_shorter(
 
 def test_rows_are_those_inputs_in_that_order():
     tables, given = ArgumentTables(), inputs()
-    several = tables.make(TYPES, given, np.array([2, 0]), None)
+    several = tables.make(LAYOUT, given, np.array([2, 0]), None)
     assert (row(several, 0)[0], row(several, 1)[0]) == (7, 1)
-    later = tables.make(TYPES, given, slice(1, 3), None)
+    later = tables.make(LAYOUT, given, slice(1, 3), None)
     assert (row(later, 0)[0], row(later, 1)[0]) == (0xFF, 7)
 
 
 def test_the_region_s_parameter_holds_its_addresses():
-    table = ArgumentTables().make(TYPES, inputs(Region(1, bytes(16))), slice(0, 2), ADDRESSES)
+    table = ArgumentTables().make(LAYOUT, inputs(Region(1, bytes(16))), slice(0, 2), ADDRESSES)
     values = [int.from_bytes(row(table, n)[16:24], "little") for n in range(2)]
     assert values == [0x1000, 0x2000]
 
@@ -50,10 +52,10 @@ def test_the_region_s_parameter_holds_its_addresses():
 @pytest.mark.parametrize("other", ["inputs", "rows", "addresses"])
 def test_a_table_is_made_again_only_for_something_else(other):
     tables, given = ArgumentTables(), inputs(Region(1, bytes(16)))
-    first = tables.make(TYPES, given, slice(0, 2), ADDRESSES)
-    assert tables.make(TYPES, given, slice(0, 2), ADDRESSES.copy()) is first
+    first = tables.make(LAYOUT, given, slice(0, 2), ADDRESSES)
+    assert tables.make(LAYOUT, given, slice(0, 2), ADDRESSES.copy()) is first
     changed = tables.make(
-        TYPES,
+        LAYOUT,
         inputs(Region(1, bytes(16))) if other == "inputs" else given,
         slice(1, 3) if other == "rows" else slice(0, 2),
         ADDRESSES + np.uint64(64 * (other == "addresses")),
@@ -63,5 +65,22 @@ def test_a_table_is_made_again_only_for_something_else(other):
 
 def test_columns_are_views_of_a_table():
     table = np.zeros(2 * 3 * VALUE, np.uint8)
-    columns(table, TYPES, 2)[2][1] = 5, 6
+    columns(table, LAYOUT, 2)[2][1] = 5, 6
     assert table[80:96].tobytes() == (6 << 64 | 5).to_bytes(16, "little")
+
+
+def test_the_words_of_a_value_may_lie_in_columns_of_their_own():
+    layout = Layout(3, (Place(AbiParam(I128), 1, split=True),))
+    given = Inputs(1, [words_from_ints(I128, [6 << 64 | 5])], None)
+    table = ArgumentTables().make(layout, given, slice(0, 1), None)
+    assert [int.from_bytes(table[n : n + 8].tobytes(), "little") for n in (16, 32)] == [5, 6]
+    assert columns(table, layout, 1)[0].tolist() == [[5, 6]]
+
+
+@pytest.mark.parametrize(("extension", "expected"), [("uext", 0x80), ("sext", (1 << 64) - 0x80)])
+def test_the_host_extends_where_the_layout_says_so(extension, expected):
+    layout = Layout(1, (Place(AbiParam(I8, extension), 0, extended=True),))
+    given = Inputs(1, [words_from_ints(I8, [0x80])], None)
+    table = ArgumentTables().make(layout, given, slice(0, 1), None)
+    assert int.from_bytes(table[:8].tobytes(), "little") == expected
+    assert table[8:].tobytes() == garbage(seed=1, size=16).tobytes()[8:]

@@ -1,0 +1,113 @@
+"""The CLIF of drivers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from backend.emulator import control_block
+from backend.emulator.guest_memory import ARGUMENTS, RESULTS
+from backend.emulator.tables import VALUE
+from backend.emulator.thunk import Thunk
+from clif.function import AbiParam, Signature
+from clif.types import F32, F64, I64
+
+
+def driver_text(signature: Signature, thunk: Thunk, *, extends_results: bool) -> str:
+    """Return the driver in CLIF, which calls the function through this thunk.
+
+    Args:
+        extends_results: the driver takes results that are extended as i64, so that it sees all of
+            their bits. They are at the same place as those of the narrow type.
+    """
+    if extends_results:
+        returns = tuple(AbiParam(I64) if is_extended(r) else r for r in signature.returns)
+        signature = replace(signature, returns=returns)
+    return _DriverText(signature, thunk).text()
+
+
+def is_extended(param: AbiParam) -> bool:
+    """Return whether a parameter or result is a narrow integer that is to be extended."""
+    return param.extension is not None and param.type.is_int and param.type.bits < 64
+
+
+class _DriverText:
+    """The CLIF of one driver, line by line."""
+
+    def __init__(self, signature: Signature, thunk: Thunk) -> None:
+        self.signature = signature
+        self.thunk = thunk
+        self.values = 0
+        self.lines: list[str] = []
+
+    def emit(self, instruction: str) -> str:
+        """Append an instruction with one result and return the result's name."""
+        name = f"v{self.values}"
+        self.values += 1
+        self.lines.append(f"    {name} = {instruction}")
+        return name
+
+    def fresh(self) -> str:
+        self.values += 1
+        return f"v{self.values - 1}"
+
+    def text(self) -> str:
+        # No value lives across the call. The loop loads again what it needs, so that the driver
+        # uses no callee-saved registers and the thunk need not save them.
+        self.lines += ["function %driver() system_v {", f"    sig0 = {self.signature}"]
+        self.lines += ["block0:", "    jump block1", "block1:"]
+        self._call()
+        self._advance()
+        self.lines += ["block2:", "    return", "}"]
+        return "\n".join(self.lines) + "\n"
+
+    def _call(self) -> None:
+        row = self._row(ARGUMENTS, len(self.signature.params))
+        operands = [self._argument(p, row, n) for n, p in enumerate(self.signature.params)]
+        thunk = self._constant(self.thunk.address)
+        compared = not self.thunk.preserved.stack_pointer
+        if compared:
+            place = self._constant(control_block.address(control_block.DRIVER_STACK))
+            self.lines.append(f"    store notrap aligned {self._stack_pointer()}, {place}")
+        returned = [self.fresh() for _ in self.signature.returns]
+        call = f"call_indirect sig0, {thunk}({', '.join(operands)})"
+        self.lines.append(f"    {', '.join(returned)} = {call}" if returned else f"    {call}")
+        if compared:
+            off = self.emit(
+                f"bxor {self._stack_pointer()}, {self._word(control_block.DRIVER_STACK)}"
+            )
+            self.lines.append(f"    trapnz {off}, user1")
+        row = self._row(RESULTS, len(returned))
+        for number, value in enumerate(returned):
+            self.lines.append(f"    store notrap aligned {value}, {row}+{VALUE * number}")
+
+    def _stack_pointer(self) -> str:
+        return self.emit("get_stack_pointer.i64")
+
+    def _word(self, word: int) -> str:
+        return self.emit(f"load.i64 notrap aligned {self._constant(control_block.address(word))}")
+
+    def _constant(self, value: int) -> str:
+        return self.emit(f"iconst.i64 {value}")
+
+    def _row(self, table: int, columns: int) -> str:
+        """Return the address of the current input's row in a table."""
+        size = self._constant(VALUE * columns)
+        offset = self.emit(f"imul {self._word(control_block.POSITION)}, {size}")
+        return self.emit(f"iadd {offset}, {self._constant(table)}")
+
+    def _advance(self) -> None:
+        following = self.emit(f"iadd {self._word(control_block.POSITION)}, {self._constant(1)}")
+        position = self._constant(control_block.address(control_block.POSITION))
+        self.lines.append(f"    store notrap aligned {following}, {position}")
+        more = self.emit(f"icmp ult {following}, {self._word(control_block.END)}")
+        self.lines.append(f"    brif {more}, block1, block2")
+
+    def _argument(self, param: AbiParam, row: str, number: int) -> str:
+        type_, place = param.type, f"{row}+{VALUE * number}"
+        if type_.is_int and type_.bits < 64 and not type_.is_vector and param.extension is None:
+            return self.emit(f"ireduce.{type_} {self.emit(f'load.i64 notrap aligned {place}')}")
+        if type_ in (F32, F64):
+            vector = type_.by(128 // type_.bits)
+            loaded = self.emit(f"load.{vector} notrap aligned {place}")
+            return self.emit(f"extractlane.{vector} {loaded}, 0")
+        return self.emit(f"load.{type_} notrap aligned {place}")
