@@ -68,6 +68,7 @@ class Convention:
         passed: the registers of arguments. None where integers and others are not counted apart,
             or where it was never described: then each signature has a driver of its own.
         results: the registers that generated functions may return results in.
+        returned: all registers of results, where generated functions do not use each.
         exceptions: Cranelift compiles ``try_call`` of such a function.
         exception_payload: an exception arrives with a payload.
         sret: Cranelift compiles an explicit ``sret`` argument, and the register that it is returned
@@ -88,6 +89,7 @@ class Convention:
     no_scratch: bool = False
     passed: ArgumentRegisters | None = None
     results: ResultRegisters = _USUAL_RESULTS
+    returned: ResultRegisters | None = None
     exceptions: bool = False
     exception_payload: bool = True
     sret: bool = False

@@ -20,7 +20,7 @@ from clif.types import I64, by_name
 
 _INTEGER: Final = AbiParam(I64)
 _VECTOR: Final = AbiParam(by_name("i8x16"))
-#: A driver passes so many vectors, the least number that is enough.
+#: A driver passes so many vectors, or all: the least number that is enough.
 _VECTOR_COUNTS: Final = (0, 2, 4, 8)
 
 
@@ -42,7 +42,7 @@ def register_signature(
     convention: Convention, signature: Signature, *, extends_results: bool
 ) -> RegisterSignature | None:
     """Return what a driver passes for a signature; None if not everything is in registers."""
-    passed, results = convention.passed, convention.results
+    passed, results = convention.passed, convention.returned or convention.results
     if passed is None:
         return None
     params = _Registers.of(signature.params, even=passed.even)
@@ -55,16 +55,24 @@ def register_signature(
         return None
     if returns.integers + returns.others > results.total:
         return None
-    vectors = min(count for count in (*_VECTOR_COUNTS, passed.others) if count >= params.others)
+    vectors = _at_least(params.others, passed.others)
+    integers, others = returns.integers, returns.others
+    if results.total == results.integers + results.others:  # all of them can be taken
+        integers, others = results.integers, _at_least(others, results.others)
     return RegisterSignature(
         Signature(
             (_INTEGER,) * passed.integers + (_VECTOR,) * vectors,
-            (_INTEGER,) * returns.integers + (_VECTOR,) * returns.others,
+            (_INTEGER,) * integers + (_VECTOR,) * others,
             signature.call_conv,
         ),
         params.layout(passed.integers, vectors, extended=True),
-        returns.layout(returns.integers, returns.others, extended=extends_results),
+        returns.layout(integers, others, extended=extends_results),
     )
+
+
+def _at_least(count: int, most: int) -> int:
+    """Return how many vectors a driver passes where ``count`` are asked for."""
+    return min(each for each in (*_VECTOR_COUNTS, most) if each >= count)
 
 
 @dataclass(slots=True)

@@ -128,7 +128,7 @@ impl Counters {
 /// The counters of some edges, each of which belongs to a member of a group.
 #[pyclass(frozen, module = "backend.cranelift._cranelift")]
 pub struct WatchedEdges {
-    edges: Vec<usize>,
+    edges: Vec<u32>,
     members: Vec<usize>,
     count: usize,
 }
@@ -137,9 +137,12 @@ pub struct WatchedEdges {
 impl WatchedEdges {
     /// `pairs` are of an edge and the number of its member, below `count`.
     #[new]
-    fn new(pairs: Vec<(usize, usize)>, count: usize) -> PyResult<Self> {
+    fn new(pairs: Vec<(u32, usize)>, count: usize) -> PyResult<Self> {
         let length = Counters::all().length();
-        if pairs.iter().any(|&(e, m)| e >= length || m >= count) {
+        if pairs
+            .iter()
+            .any(|&(e, m)| e as usize >= length || m >= count)
+        {
             return Err(PyIndexError::new_err("no such edge, or no such member"));
         }
         let (edges, members) = pairs.into_iter().unzip();
@@ -151,10 +154,11 @@ impl WatchedEdges {
     }
 
     /// The present counters.
-    fn mark<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        let live = Counters::all();
-        let counters: Vec<u8> = self.edges.iter().map(|&e| live.counter(e)).collect();
-        PyBytes::new(py, &counters)
+    fn mark<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        PyBytes::new_with(py, self.edges.len(), |counters| {
+            self.copy_to(counters);
+            Ok(())
+        })
     }
 
     /// The numbers of the members, ascending, one of whose counters is not what it was at a mark.
@@ -162,13 +166,44 @@ impl WatchedEdges {
         if mark.len() != self.edges.len() {
             return Err(PyIndexError::new_err("a mark of other edges"));
         }
-        let live = Counters::all();
-        let mut passed = vec![0; self.count];
-        for ((&edge, &member), &before) in self.edges.iter().zip(&self.members).zip(mark) {
-            passed[member] |= live.counter(edge) ^ before;
+        let mut present = vec![0; self.edges.len()];
+        self.copy_to(&mut present);
+        let mut passed = vec![false; self.count];
+        let steps = present.chunks(WORD).zip(mark.chunks(WORD));
+        for (members, (present, mark)) in self.members.chunks(WORD).zip(steps) {
+            if present != mark {
+                for (place, &member) in members.iter().enumerate() {
+                    passed[member] |= present[place] != mark[place];
+                }
+            }
         }
-        Ok((0..self.count)
-            .filter(|&member| passed[member] != 0)
-            .collect())
+        Ok((0..self.count).filter(|&member| passed[member]).collect())
+    }
+}
+
+impl WatchedEdges {
+    /// Copies the present counters, in steps of a word.
+    fn copy_to(&self, counters: &mut [u8]) {
+        let live = Counters::all().pointer();
+        // SAFETY: `new` has compared the edges with the length of the section, which is never
+        // unloaded.
+        let counter = |edge: u32| unsafe { live.add(edge as usize).read() };
+        let (steps, rest) = counters.as_chunks_mut::<WORD>();
+        let (edges, last) = self.edges.as_chunks::<WORD>();
+        for (step, &[a, b, c, d, e, f, g, h]) in steps.iter_mut().zip(edges) {
+            *step = [
+                counter(a),
+                counter(b),
+                counter(c),
+                counter(d),
+                counter(e),
+                counter(f),
+                counter(g),
+                counter(h),
+            ];
+        }
+        for (byte, &edge) in rest.iter_mut().zip(last) {
+            *byte = counter(edge);
+        }
     }
 }

@@ -13,6 +13,7 @@ _SAVED_FLOATS: Final = tuple(f"d{n}" for n in range(8, 16))
 _VECTORS: Final = tuple(f"q{n}" for n in range(32))
 # x16 and x17 belong to whoever stands between caller and callee, x18 to the platform.
 _VOLATILE: Final = tuple(f"x{n}" for n in range(16))
+_RETURNED: Final = ResultRegisters(8, 8, 16)
 _PASSED: Final = ArgumentRegisters(8, 8, even=True)
 _ARGUMENTS: Final = (*_VOLATILE[:9], *_VECTORS[:8])
 
@@ -33,20 +34,31 @@ AARCH64: Final = Isa(
     return_register="x30",
     pinned="x21",
     conventions={
-        "system_v": Convention(_SAVED, _SAVED_FLOATS, passed=_PASSED, exceptions=True, sret=True),
-        "fast": Convention(_SAVED, _SAVED_FLOATS, passed=_PASSED, sret=True),
+        "system_v": Convention(
+            _SAVED,
+            _SAVED_FLOATS,
+            passed=_PASSED,
+            returned=_RETURNED,
+            exceptions=True,
+            sret=True,
+        ),
+        "fast": Convention(_SAVED, _SAVED_FLOATS, passed=_PASSED, returned=_RETURNED, sret=True),
         "tail": Convention(
             _SAVED,
             _SAVED_FLOATS,
             passed=ArgumentRegisters(6, 8, even=True),
-            results=ResultRegisters(8, 8, 16),
+            results=_RETURNED,
+            returned=ResultRegisters(6, 8, 14),  # x0 and x1 are left out
             exceptions=True,
         ),
-        "windows_fastcall": Convention(_SAVED, _SAVED_FLOATS, passed=_PASSED, sret=True),
+        "windows_fastcall": Convention(
+            _SAVED, _SAVED_FLOATS, passed=_PASSED, returned=_RETURNED, sret=True
+        ),
         "apple_aarch64": Convention(
             _SAVED,
             _SAVED_FLOATS,
             passed=ArgumentRegisters(8, 8),
+            returned=_RETURNED,
             exceptions=True,
             sret=True,
             extends_results=True,
