@@ -160,11 +160,12 @@ class Executor:
         self.linked = linked = self.linker.link(program)
         driver = self.drivers.get(signature, settings)
         main = linked.by_name[entry or program[0].name].address
-        outcomes = _no_outcomes(signature, inputs)
+        skipped, traps = frozenset(left_out), frozenset(predicted_traps)
+        batches = _batches(inputs.count, traps, skipped)
+        outcomes = _no_outcomes(signature, inputs, whole=_is_whole(inputs.count, batches))
         run = _Run(linked, driver, main, inputs, outcomes, guard_padding)
         self.nanoseconds = {"link": perf_counter_ns() - started, "emulate": 0, "decode": 0}
-        skipped, traps = frozenset(left_out), frozenset(predicted_traps)
-        for rows, not_trapping in _batches(inputs.count, traps, skipped):
+        for rows, not_trapping in batches:
             self._batch(run, rows, not_trapping)
         for row in skipped:
             outcomes.status[row] = Status.HUNG
@@ -288,7 +289,8 @@ class Executor:
     def _decode(self, run: _Run, rows: Rows, count: int) -> None:
         outcomes = run.outcomes
         results = run.driver.results(count)
-        if count == len(outcomes.status) and isinstance(rows, slice):
+        whole = count == len(outcomes.status) and isinstance(rows, slice)
+        if whole:
             outcomes.results = results
         else:
             for words, column in zip(outcomes.results, results, strict=True):
@@ -301,14 +303,16 @@ class Executor:
         if above:  # it is not known by which input
             for position in range(count):
                 _violated(run, position, above)
-        if outcomes.memory is None:
+        if run.inputs.region is None:
             return
         found, written = self.regions.take(count)
         for position, detail in written.items():
             _violated(run, position, detail)
-        if run.inputs.region is not None:
-            run.inputs.region.hide_pointers(found, self.regions.addresses[:count])
-        outcomes.memory[rows] = found
+        run.inputs.region.hide_pointers(found, self.regions.addresses[:count])
+        if whole or outcomes.memory is None:
+            outcomes.memory = found
+        else:
+            outcomes.memory[rows] = found
 
 
 def _violated(run: _Run, position: int, detail: str) -> None:
@@ -338,14 +342,21 @@ def _frame_bytes(program: Sequence[Compiled]) -> int:
     return size
 
 
-def _no_outcomes(signature: Signature, inputs: Inputs) -> Outcomes:
-    count, region = inputs.count, inputs.region
+def _no_outcomes(signature: Signature, inputs: Inputs, *, whole: bool) -> Outcomes:
+    """Return outcomes to be filled in; if one batch has all inputs, it brings its own arrays."""
+    count, region, types = inputs.count, inputs.region, signature.return_types
     return Outcomes(
-        types=signature.return_types,
-        results=empty_words(signature.return_types, count),
+        types=types,
+        results=[] if whole else empty_words(types, count),
         status=np.zeros(count, np.uint8),
-        memory=None if region is None else np.empty((count, region.size), np.uint8),
+        memory=None if whole or region is None else np.empty((count, region.size), np.uint8),
     )
+
+
+def _is_whole(count: int, batches: Sequence[tuple[Rows, int]]) -> bool:
+    """Return whether the first batch is all inputs, in their order."""
+    rows = batches[0][0] if batches else None
+    return isinstance(rows, slice) and rows == slice(0, count)
 
 
 def _batches(count: int, traps: frozenset[int], left_out: frozenset[int]) -> list[tuple[Rows, int]]:

@@ -171,13 +171,23 @@ impl WatchedEdges {
         let mut passed = vec![false; self.count];
         let steps = present.chunks(WORD).zip(mark.chunks(WORD));
         for (members, (present, mark)) in self.members.chunks(WORD).zip(steps) {
-            if present != mark {
+            if word(present) != word(mark) {
                 for (place, &member) in members.iter().enumerate() {
                     passed[member] |= present[place] != mark[place];
                 }
             }
         }
         Ok((0..self.count).filter(|&member| passed[member]).collect())
+    }
+}
+
+/// At most eight bytes as a word, with zeros behind them.
+fn word(bytes: &[u8]) -> u64 {
+    match bytes.as_array::<WORD>() {
+        Some(whole) => u64::from_ne_bytes(*whole),
+        None => bytes
+            .iter()
+            .fold(0, |word, &byte| word << 8 | u64::from(byte)),
     }
 }
 

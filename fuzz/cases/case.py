@@ -100,7 +100,8 @@ def effective_settings(case: Case) -> dict[str, str]:
 
 def has_canonical_nans(case: Case) -> bool:
     """Whether every NaN that an instruction makes has the same determined bits."""
-    return effective_settings(case).get("enable_nan_canonicalization") == "true"
+    name = "enable_nan_canonicalization"
+    return case.settings.get(name, DEFAULT_SETTINGS.get(name)) == "true"
 
 
 def copy_case(case: Case) -> Case:

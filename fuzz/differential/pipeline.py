@@ -63,6 +63,9 @@ class Injection:
 
 NO_INJECTION = Injection()
 
+#: A byte of ``Outcomes.status``.
+_HUNG = bytes([Status.HUNG])
+
 
 @lru_cache(maxsize=256)  # bounded, because most combinations of settings occur once
 def _target(
@@ -304,7 +307,8 @@ class Pipeline:
         start = self._begin(Stage.COMPARE)
         canonical = has_canonical_nans(case)
         found = compare(verdict.expected, run.outcomes, canonical_nans=canonical)
-        run.differences, run.open = self._settled(case, found, verdict)
+        if found:
+            run.differences, run.open = self._settled(case, found, verdict)
         if run.differences:
             finding = self._diagnose(case, run, code, verdict.expected)
             finding = mark_known(finding, case.functions)
@@ -436,6 +440,8 @@ def _merge_configurations(verdict: Verdict, count: int) -> None:
 
 def _endless(expected: Outcomes) -> list[int]:
     """Return the inputs that ran out of fuel in the oracle."""
+    if _HUNG not in expected.status.tobytes():  # quicker than comparing an array
+        return []
     hung = np.flatnonzero(expected.status == Status.HUNG).tolist()
     return [row for row in hung if row not in expected.details]
 
