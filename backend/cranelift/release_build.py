@@ -270,6 +270,9 @@ resolver = "3"
 """
 
 
+#: What a build script prints of what is wrong: ``type error: unknown term``, or that it panicked.
+_OF_A_SCRIPT: Final = re.compile(r"(\w+ )?error: |thread .* panicked at", re.I)
+
 #: What cargo prints if the compiler itself fails.
 _CRASHED: Final = re.compile(r"internal compiler error|compiler unexpectedly panicked|signal: \d")
 
@@ -349,7 +352,10 @@ def _reason(log: str) -> str:
         return "never published"
     if "is not supported by the following" in log:
         return f"needs a newer Rust{_other_toolchain(log)}"
-    return f"does not build: {lines[first].removeprefix('error: ')}"
+    wrong = lines[first]
+    if "failed to run custom build command" in wrong:  # ISLE's compiler is run by one
+        wrong = next((line for line in lines[first + 1 :] if _OF_A_SCRIPT.match(line)), wrong)
+    return f"does not build: {wrong.removeprefix('error: ')}"
 
 
 def _other_toolchain(log: str) -> str:

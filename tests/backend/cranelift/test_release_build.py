@@ -48,6 +48,23 @@ def test_other_reasons() -> None:
         release_build._reason("error: failed to download from x")
 
 
+ISLE = """error: failed to run custom build command for `cranelift-codegen v0.134.4 (/some/where)`
+  --- stdout
+  cargo:rerun-if-changed=build.rs
+  --- stderr
+  Rebuilding /some/where/isle_opt.rs
+  Error building ISLE files:
+  type error: Unknown term in expression: 'rv_fcvtsh'
+  src/isa/riscv64/lower.isle:1810:3:   (rv_fcvtsh x))
+"""
+
+
+def test_what_is_wrong_with_the_rules() -> None:
+    wrong = "type error: Unknown term in expression: 'rv_fcvtsh'"
+    assert release_build._reason(ISLE) == f"does not build: {wrong}"
+    assert "custom build command" in release_build._reason(ISLE.partition("  --- stderr")[0])
+
+
 @pytest.mark.parametrize(
     "log",
     [
