@@ -27,7 +27,10 @@ from fuzz.triage.bisect.commits.repository import Commit, Repository
 from fuzz.triage.bisect.commits.worktree import Worktree
 
 #: How many programs are kept; those that were used longest ago go first.
-_KEPT: Final = 64
+_KEPT: Final = 32
+#: How large the folder may be in which cargo builds; a larger one is begun anew. A bisection over
+#: two releases takes about 2.5 GB: each version of the crates has its own left-overs.
+_LARGEST: Final = 5 << 30
 _PROGRAM: Final = "program"
 _STAMP: Final = "stamp.json"
 
@@ -94,6 +97,7 @@ class CommitBuilds:
         root = self.repository.root(commit)
         self.worktree.check_out(commit, paths, root)
         tree = self.worktree.path / root
+        _limit(self.worktree.build / "target")
         start = time.monotonic()
         try:
             program, version = release_build.build_tree(
@@ -131,6 +135,16 @@ def _keep(program: Path, place: Path, version: str) -> Path:
         with suppress(OSError):
             old.unlink()
     return place / _PROGRAM
+
+
+def _limit(target: Path) -> None:
+    """Remove a folder if it is too large."""
+    size = 0
+    for place, _, names in os.walk(target):
+        with suppress(OSError):
+            size += sum(os.lstat(os.path.join(place, name)).st_size for name in names)
+    if size > _LARGEST:
+        shutil.rmtree(target, ignore_errors=True)
 
 
 def _age(path: Path) -> float:

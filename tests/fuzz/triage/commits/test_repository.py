@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fuzz.triage.bisect.commits import git
+from fuzz.triage.bisect.commits import builds, git
 from fuzz.triage.bisect.commits.builds import CommitBuilds
 from fuzz.triage.bisect.commits.crates import contents, source_paths
 from fuzz.triage.bisect.commits.repository import Repository, RepositoryError
@@ -296,6 +296,29 @@ def test_two_at_once_have_a_folder_each(repository: LittleRepository, builder: F
         assert repository.git("worktree", "list").count("clif-fuzz-bisect") == 2
     with worktree(found, one) as again:
         assert again.build == first.build
+
+
+def test_what_is_kept_does_not_grow_for_ever(
+    repository: LittleRepository, builder: FakeBuilder, monkeypatch: pytest.MonkeyPatch, cache: Path
+) -> None:
+    monkeypatch.setattr(builds, "_KEPT", 2)
+    monkeypatch.setattr(builds, "_LARGEST", 100)
+    found = Repository(repository.path)
+    commits = [found.commit(hash_) for hash_ in repository.commits("gbgb")]
+    with worktree(found, commits[0]) as tree:
+        target = tree.build / "target"
+        target.mkdir()
+        (target / "small").write_text("x" * 100)
+        made = CommitBuilds(found, tree)
+        made.build(commits[0])
+        assert (target / "small").exists()
+        (target / "large").write_text("x")
+        for commit in commits[1:]:
+            made.build(commit)
+        assert not target.exists()
+        assert len(list(cache.rglob("programs/*/program"))) == 2
+        assert made.build(commits[-1]).seconds is None
+        assert made.build(commits[0]).seconds is not None
 
 
 def test_many_at_once(repository: LittleRepository) -> None:
