@@ -1,4 +1,4 @@
-"""Bisecting with real builds: half an hour of two cores, so only where asked for.
+"""Bisecting with real builds: some minutes, so only where asked for.
 
 CLIF_FUZZ_TEST_BUILDS=1 scripts/test -s tests/fuzz/triage/commits/test_real_builds.py
 """
