@@ -24,7 +24,7 @@ def result_line(result: CommitResult, number: int, range_: Range) -> str:
     note = f": {result.note}" if result.note else ""
     return (
         f"  {number} of about {max(number, range_.expected_tests)}  {result.commit}  "
-        f"{_word(result.status):7}  {built:13}  {result.commit.subject}{note}"
+        f"{_word(result.status):7}  {built:14}  {result.commit.subject}{note}"
     )
 
 
