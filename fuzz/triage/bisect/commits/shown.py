@@ -19,12 +19,12 @@ def range_line(range_: Range) -> str:
 
 
 def result_line(result: CommitResult, number: int, range_: Range) -> str:
-    """Return what one commit does, and how far the search is."""
-    built = "" if result.seconds is None else f"built in {result.seconds:.0f} s"
+    """Return what one commit does, how far the search is, and what building took."""
+    built = "" if result.seconds is None else f"{result.seconds:.0f} s"
     note = f": {result.note}" if result.note else ""
     return (
         f"  {number} of about {max(number, range_.expected_tests)}  {result.commit}  "
-        f"{_word(result.status):7}  {built:14}  {result.commit.subject}{note}"
+        f"{_word(result.status):7}  {built:>6}  {result.commit.subject}{note}"
     )
 
 
