@@ -4,7 +4,8 @@ Most generated functions have all arguments and results in registers. Then only 
 register says where a value goes, and one driver will do for many signatures: it passes 64-bit
 integers and 128-bit vectors in all registers of arguments, and takes the results in the same way.
 The tables of arguments and results have a column for each register. What is open stays garbage: the
-bits above a narrow value, and the registers that pass nothing.
+bits above a narrow integer or float, and the registers that pass nothing. Above a narrow vector are
+zeros, as a driver that loads it has them there.
 """
 
 from __future__ import annotations
@@ -118,5 +119,6 @@ class _Registers:
             split = is_integer and value.type.bits > 64
             column = number if is_integer else integers + number
             narrow = is_integer and value.type.bits < 64 and value.extension is not None
-            places.append(Place(value, column, split, extended and narrow))
+            zeroed = value.type.is_vector and value.type.bits < 128
+            places.append(Place(value, column, split, extended and narrow, zeroed))
         return Layout(integers + others, tuple(places))

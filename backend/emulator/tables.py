@@ -34,12 +34,14 @@ class Place:
         column: the first column.
         split: each word of the value has a column of its own.
         extended: the host has to extend the value to 64 bits, as its parameter says.
+        zeroed: the host has to put zeros above the value, into the rest of its column.
     """
 
     param: AbiParam
     column: int
     split: bool = False
     extended: bool = False
+    zeroed: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,6 +112,8 @@ def _arguments(layout: Layout, inputs: Inputs, rows: Rows, addresses: Words | No
             column = layout.view(table, place, I64, count)
             column[:] = extended(words[rows], place.param)
         else:
+            if place.zeroed:
+                table.reshape(count, -1)[:, VALUE * place.column : VALUE * (place.column + 1)] = 0
             column[:] = words[rows]
     if addresses is not None and inputs.region is not None:
         arguments[inputs.region.param][:, 0] = addresses[:count]

@@ -84,3 +84,10 @@ def test_the_host_extends_where_the_layout_says_so(extension, expected):
     table = ArgumentTables().make(layout, given, slice(0, 1), None)
     assert int.from_bytes(table[:8].tobytes(), "little") == expected
     assert table[8:].tobytes() == garbage(seed=1, size=16).tobytes()[8:]
+
+
+def test_the_host_puts_zeros_above_a_value_where_the_layout_says_so():
+    layout = Layout(1, (Place(AbiParam(I8), 0, zeroed=True),))
+    given = Inputs(1, [words_from_ints(I8, [0x80])], None)
+    table = ArgumentTables().make(layout, given, slice(0, 1), None)
+    assert table.tobytes() == b"\x80" + bytes(15)
