@@ -158,5 +158,5 @@ def _with_outcomes(case: Case) -> Case | str:
         case = with_defined_outcomes(case, outcomes, FUEL)
     except NoOutcomeError as error:
         return str(error)
-    found = flaws(case) - {Flaw.ADDRESS}
+    found = flaws(case) - {Flaw.ADDRESS, Flaw.REGIONS}
     return f"open: {min(flaw.value for flaw in found)}" if found else case

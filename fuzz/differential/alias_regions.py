@@ -27,10 +27,15 @@ def without_regions(functions: Sequence[Function]) -> list[Function]:
     """Return copies of functions whose accesses have no alias regions."""
     copies = [function.clone() for function in functions]
     for function in copies:
-        for inst in function.instructions():
-            if inst.flags.alias_region is not None:
-                inst.flags = replace(inst.flags, alias_region=None)
+        drop_regions(function)
     return copies
+
+
+def drop_regions(function: Function) -> None:
+    """Take the alias regions away from the accesses of a function."""
+    for inst in function.instructions():
+        if inst.flags.alias_region is not None:
+            inst.flags = replace(inst.flags, alias_region=None)
 
 
 def _flags(function: Function) -> Iterator[MemFlags]:

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from fuzz.cases.compare import Difference, DifferenceKind
+from fuzz.differential.alias_regions import FAULT
 from fuzz.differential.finding import Finding, FindingKind
 from fuzz.differential.verdict import Verdict
 
 #: A wrong result and wrong memory are the same failure: a minimal case often needs no memory.
 _WRONG_VALUE: Final = "wrong value"
 _WORDS: Final = {DifferenceKind.RESULT: _WRONG_VALUE, DifferenceKind.MEMORY: _WRONG_VALUE}
+
+#: What ends the words for a wrong value that the only known fault of several instructions explains.
+KNOWN_SUFFIX: Final = f": {FAULT}"
 
 #: Kinds of findings that are made of differences between outcomes.
 _DIFFERENCES: Final = (FindingKind.MISCOMPILE, FindingKind.ORACLES_DISAGREE)
@@ -32,9 +36,9 @@ class FailureSignature:
         kind: None if a user's predicate decides.
         isas: the ISAs that show the failure, in the order in which they were run; empty if it
             concerns no ISA.
-        what: for a miscompile ``wrong value``, ``trap code`` and the like; for a panic its phase
-            and location; for other failures to compile their message; for the death of a process
-            its cause and the stage.
+        what: for a miscompile ``wrong value``, ``trap code`` and the like, with the name of the
+            known fault that explains it, if one does; for a panic its phase and location; for other
+            failures to compile their message; for the death of a process its cause and the stage.
     """
 
     kind: FindingKind | None
@@ -80,15 +84,19 @@ def primary(
 ) -> FailureSignature | None:
     """Choose the failure to go by: of a kind, or if that is None any but a refusal.
 
-    Failures of Cranelift come before those of the emulator or an oracle, and among them one on
-    ``isa`` before others.
+    Failures of Cranelift come before those of the emulator or an oracle, those that no known fault
+    explains before others, and among them one on ``isa`` before others.
 
     Returns:
         None if there is no failure.
     """
     refusal = FindingKind.UNSUPPORTED
     eligible = [f for f in found if f.kind is kind or (kind is None and f.kind is not refusal)]
-    return min(eligible, key=lambda f: (f.kind in _NOT_CRANELIFT, isa not in f.isas), default=None)
+    return min(
+        eligible,
+        key=lambda f: (f.kind in _NOT_CRANELIFT, f.what.endswith(KNOWN_SUFFIX), isa not in f.isas),
+        default=None,
+    )
 
 
 def _what(finding: Finding, verdict: Verdict) -> str:
@@ -100,7 +108,8 @@ def _what(finding: Finding, verdict: Verdict) -> str:
     if gravest is DifferenceKind.VIOLATION:
         return finding.detail
     what: str = gravest.value
-    return _WORDS.get(gravest, what)
+    what = _WORDS.get(gravest, what)
+    return f"{what}{KNOWN_SUFFIX}" if finding.detail.endswith(KNOWN_SUFFIX) else what
 
 
 def _differences(finding: Finding, verdict: Verdict) -> Iterator[Difference]:

@@ -10,7 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from fuzz.differential.failure_signature import FailureSignature, is_fault_of_a_tool
+from fuzz.differential.failure_signature import (
+    KNOWN_SUFFIX,
+    FailureSignature,
+    is_fault_of_a_tool,
+)
 from fuzz.differential.finding import UNPROVED, FindingKind
 
 _KINDS: Final = {kind.value: kind for kind in FindingKind}
@@ -52,6 +56,9 @@ class RecordedFailure:
             return True
         # Another machine may have an engine that proves it, or lack it.
         what = what.removesuffix(UNPROVED)
+        if f"{KNOWN_SUFFIX}:" in f"{self.detail}:" and not what.endswith(KNOWN_SUFFIX):
+            return False  # what a known fault explained is not another wrong value
+        what = what.removesuffix(KNOWN_SUFFIX)
         first, _, _ = self.detail.partition(": ")
         if _WRONG_VALUE.get(first, first) == what:
             return True

@@ -19,6 +19,8 @@ from clif.types import I64
 from clif.validity import is_valid
 from fuzz.analysis.call_graph import CallGraph
 from fuzz.analysis.flow import addresses
+from fuzz.analysis.hazards import overlapping_regions
+from fuzz.analysis.ranges import Ranges
 from fuzz.analysis.results import AnalysisResults
 from fuzz.cases.case import Case, has_canonical_nans
 from fuzz.cases.compare import compare
@@ -63,11 +65,14 @@ class Flaw(Enum):
     ADDRESS = "an address may get into results or memory"
     NANS = "depends on the payload of a NaN"
     PROMISES = "a load's promise is not proved"
+    REGIONS = "accesses with different alias regions may overlap"
 
 
 def flaws(case: Case) -> frozenset[Flaw]:
     """Return the flaws of a case; a sound one has none."""
     found = set() if keeps_promises(case) else {Flaw.PROMISES}
+    if has_overlapping_regions(case):
+        found.add(Flaw.REGIONS)
     if _lets_addresses_out(case):
         found.add(Flaw.ADDRESS)
     usual = _run(case)
@@ -102,7 +107,7 @@ def _lets_addresses_out(case: Case) -> bool:
 
 def is_determined(case: Case) -> bool:
     """Whether all inputs end as intended, with outcomes that CLIF fully determines."""
-    return not flaws(case) - {Flaw.PROMISES, Flaw.ADDRESS}
+    return not flaws(case) - {Flaw.PROMISES, Flaw.REGIONS, Flaw.ADDRESS}
 
 
 def _differs(case: Case, usual: Outcomes, other: Outcomes | None) -> bool:
@@ -142,6 +147,16 @@ def keeps_promises(case: Case) -> bool:
     return not any(
         _promises(inst) or "can_store" in inst.opcode.flags for inst in analysis.unproved
     )
+
+
+def has_overlapping_regions(case: Case) -> bool:
+    """Whether an access may touch what one with another alias region touches, as far as analysis
+    can tell. Cranelift reorders and removes accesses since that is excluded."""
+    if all(len(function.alias_regions) < 2 for function in case.functions):
+        return False
+    graph = CallGraph(case)
+    ranges = Ranges(graph)
+    return any(overlapping_regions(function, ranges) for function in graph.reachable)
 
 
 def _promises(inst: Inst) -> bool:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from fuzz.differential.failure_signature import FailureSignature
+from fuzz.differential.alias_regions import FAULT
+from fuzz.differential.failure_signature import FailureSignature, primary
 from fuzz.differential.finding import UNPROVED, FindingKind
 from fuzz.differential.recorded_failure import RecordedFailure, read_recorded_failure, shown
 
@@ -63,3 +64,14 @@ def test_it_is_the_same_fault_of_the_emulator_whether_proved_or_not() -> None:
     for bucket in ("round-from-memory", f"round-from-memory{UNPROVED}"):
         recorded = head("emulator-fault", "x86_64", f"emulator-fault x86_64 {bucket}")
         assert shown(recorded, [TOOL, unproved]) == [TOOL, unproved]
+
+
+def test_what_a_known_fault_explains_is_another_failure_than_what_none_does() -> None:
+    known = FailureSignature(FindingKind.MISCOMPILE, WRONG.isas, f"wrong value: {FAULT}")
+    found = head("miscompile", "x86_64", f"miscompile x86_64 result: load.i8: {FAULT}")
+    small = head("miscompile", "x86_64", f"miscompile x86_64 wrong value: {FAULT}: load.i8 [x]")
+    for recorded in (found, small):
+        assert shown(recorded, [WRONG, known]) == [known]
+    assert not known.includes(WRONG)
+    assert not WRONG.includes(known)
+    assert primary([known, WRONG]) is WRONG
