@@ -203,9 +203,10 @@ class _KeptCases:
         if saved is None:
             return None
         recorded = entry.test.test.recorded
-        if recorded is not None and not recorded.is_shown_by(saved.minimal.failure):
-            return None  # another failure of the case was minimised
-        return saved.minimal
+        failure = saved.minimal.failure
+        if recorded is None or recorded.is_shown_by(failure) or recorded.may_be_caused_by(failure):
+            return saved.minimal
+        return None  # another failure of the case was minimised
 
     def save(self, named: NamedCase, minimal: MinimalCase) -> None:
         """Write the file; if that fails, say so once."""

@@ -12,9 +12,11 @@ from fuzz.differential.finding import Finding, FindingKind
 from fuzz.differential.verdict import Verdict
 
 #: A wrong result and wrong memory are the same failure: a minimal case often needs no memory.
-_WRONG_VALUE: Final = "wrong value"
-_WORDS: Final = {DifferenceKind.RESULT: _WRONG_VALUE, DifferenceKind.MEMORY: _WRONG_VALUE}
+WRONG_VALUE: Final = "wrong value"
+_WORDS: Final = {DifferenceKind.RESULT: WRONG_VALUE, DifferenceKind.MEMORY: WRONG_VALUE}
 
+#: How the words for all violations begin.
+VIOLATION: Final = DifferenceKind.VIOLATION.value
 #: What ends the words for a wrong value that the only known fault of several instructions explains.
 KNOWN_SUFFIX: Final = f": {FAULT}"
 
@@ -55,9 +57,17 @@ class FailureSignature:
         return self.what.partition(" ")[0] if self.kind is FindingKind.COMPILER_PANIC else ""
 
     def includes(self, other: FailureSignature) -> bool:
-        """Whether this is the same failure, on at least the same ISAs."""
-        same = self.kind is other.kind and self.what == other.what
-        return same and set(self.isas) >= set(other.isas)
+        """Whether this is the same failure, on at least the same ISAs.
+
+        If the other one is ``VIOLATION`` alone, every violation is the same.
+        """
+        same = self.what == other.what or (other.what == VIOLATION and self.is_violation)
+        return self.kind is other.kind and same and set(self.isas) >= set(other.isas)
+
+    @property
+    def is_violation(self) -> bool:
+        """Whether code wrote, read or ran what it must not, or left a register changed."""
+        return self.kind is FindingKind.MISCOMPILE and self.what.startswith(VIOLATION)
 
 
 def failure_signatures(verdict: Verdict, *, refusals: bool = False) -> list[FailureSignature]:
@@ -77,6 +87,12 @@ def failure_signatures(verdict: Verdict, *, refusals: bool = False) -> list[Fail
 def is_fault_of_a_tool(kind: FindingKind | None) -> bool:
     """Return whether failures of a kind are known faults of the emulator or of an interpreter."""
     return kind in (FindingKind.EMULATOR_FAULT, FindingKind.ORACLE_FAULT)
+
+
+def may_be_caused(failure: FailureSignature) -> bool:
+    """Return whether a wrong value may be what brings a failure about."""
+    words = (WRONG_VALUE, *(kind.value for kind in _WORDS))
+    return failure.kind is FindingKind.MISCOMPILE and not failure.what.startswith(words)
 
 
 def primary(

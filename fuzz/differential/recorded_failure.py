@@ -12,8 +12,11 @@ from typing import Final
 
 from fuzz.differential.failure_signature import (
     KNOWN_SUFFIX,
+    VIOLATION,
+    WRONG_VALUE,
     FailureSignature,
     is_fault_of_a_tool,
+    may_be_caused,
 )
 from fuzz.differential.finding import UNPROVED, FindingKind
 
@@ -23,7 +26,7 @@ _WITHOUT_DETAIL: Final = frozenset(
     {FindingKind.HANG, FindingKind.COMPILE_TIMEOUT, FindingKind.COMPILE_MEMORY, FindingKind.GROWTH}
 )
 #: What ``Finding`` and ``FailureSignature`` call the same: a wrong result and wrong memory.
-_WRONG_VALUE: Final = {"result": "wrong value", "memory": "wrong value"}
+_WRONG_VALUES: Final = {"result": WRONG_VALUE, "memory": WRONG_VALUE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,16 @@ class RecordedFailure:
             return False
         return self.kind in _WITHOUT_DETAIL or self._same_detail(failure.what)
 
+    def may_be_caused_by(self, failure: FailureSignature) -> bool:
+        """Return whether a failure may be what shows as this one in a larger case: a wrong value,
+        or another violation."""
+        first = self.detail.partition(": ")[0]
+        if set(self.isas).isdisjoint(failure.isas) or self.kind is not failure.kind:
+            return False
+        if failure.what == WRONG_VALUE:
+            return may_be_caused(FailureSignature(self.kind, self.isas, first))
+        return first == VIOLATION and failure.is_violation
+
     def _same_detail(self, what: str) -> bool:
         if not self.detail or not what:
             return True
@@ -60,7 +73,7 @@ class RecordedFailure:
             return False  # what a known fault explained is not another wrong value
         what = what.removesuffix(KNOWN_SUFFIX)
         first, _, _ = self.detail.partition(": ")
-        if _WRONG_VALUE.get(first, first) == what:
+        if _WRONG_VALUES.get(first, first) == what:
             return True
         # Buckets of minimal cases end with the settings that the failure needs.
         return self.detail == what or self.detail.startswith((f"{what} [", f"{what}: "))

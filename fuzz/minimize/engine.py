@@ -74,11 +74,14 @@ class Minimizer:
     _known: frozenset[str] = field(init=False)
     _refused: set[int] = field(default_factory=set)
 
-    def start(self, case: Case) -> FailureSignature:
+    def start(self, case: Case, wanted: FailureSignature | None = None) -> FailureSignature:
         """Test the case that is to be minimised.
 
+        Args:
+            wanted: what every candidate must show; by default what the case shows.
+
         Returns:
-            The failure that it shows, which every candidate must show.
+            The failure that it shows.
 
         Raises:
             NotFailing: it shows none.
@@ -86,7 +89,7 @@ class Minimizer:
         failure = self.test(case)
         if failure is None:
             raise NotFailing("the case does not fail, or only sometimes")
-        self._wanted = failure
+        self._wanted = wanted or failure
         self.progress = MinimizerProgress(case)
         self._verified = is_verified(case)
         self._known = faults_of(case)

@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fuzz.cases.case import Case
-from fuzz.differential.failure_signature import FailureSignature
+from fuzz.differential.failure_signature import VIOLATION, FailureSignature
 from fuzz.minimize.engine import Minimizer, NotFailing
 from fuzz.minimize.interestingness import InterestingnessTest
 from fuzz.minimize.registry import PASSES
+from fuzz.minimize.wrong_value import returning_wrong_value
 
 
 def minimize(case: Case, test: InterestingnessTest) -> tuple[Case, FailureSignature]:
     """Minimise a case.
+
+    A miscompile that a wrong value brings about becomes that of the value, and a violation may
+    become another one: what a wild store hits depends on what happens to be there.
 
     Args:
         test: accepts any failure; the first one that it reports for the case is kept.
@@ -26,14 +30,28 @@ def minimize(case: Case, test: InterestingnessTest) -> tuple[Case, FailureSignat
     failure = test(case)
     if failure is None:
         raise NotFailing("the case does not fail")
+    small, failure = _smallest(case, failure, test)
+    if failure.is_violation:
+        small, failure = _smallest(small, replace(failure, what=VIOLATION), test)
+    cause = returning_wrong_value(small, failure, test)
+    if cause is not None:
+        shorter, failure = cause
+        small, failure = _smallest(shorter, failure, test)
+    return extend_to_all_isas(small, failure, test)
+
+
+def _smallest(
+    case: Case, failure: FailureSignature, test: InterestingnessTest
+) -> tuple[Case, FailureSignature]:
+    """Minimise a case, keeping a failure. Returns the minimal case, and how it fails exactly."""
     restricted = test.restricted_to(failure)
     try:
         minimizer = Minimizer(restricted, PASSES)
-        minimizer.start(case)
+        minimizer.start(case, failure)
         small = minimizer.run()
+        return small, restricted(small) or failure
     finally:
         restricted.close()
-    return extend_to_all_isas(small, failure, test)
 
 
 def extend_to_all_isas(

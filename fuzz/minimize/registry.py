@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from fuzz.minimize.addresses import fold_addresses
 from fuzz.minimize.branch import branch_to_one_side
 from fuzz.minimize.calls import call_plainly
 from fuzz.minimize.cut import cut_short
@@ -31,6 +32,7 @@ PASSES: Final = (
     Pass("results", drop_results),
     Pass("branches", branch_to_one_side),
     Pass("blocks", merge_blocks, chunks=True),
+    Pass("addresses", fold_addresses, chunks=True),
     Pass("parameters for values", replace_by_parameters, chunks=True),
     Pass("instructions", delete_instructions, chunks=True),
     Pass("plain calls", call_plainly),

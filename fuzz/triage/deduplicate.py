@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 from fuzz.campaign.fault_buckets import MinimizedFault
 from fuzz.cases.case import Case
-from fuzz.differential.failure_signature import FailureSignature
+from fuzz.differential.failure_signature import WRONG_VALUE, FailureSignature
 from fuzz.differential.finding import FindingKind
 from fuzz.minimize.engine import NotFailing
 from fuzz.minimize.interestingness import InterestingnessTest
@@ -294,13 +294,13 @@ def merge_buckets(faults: Iterable[DistinctFault]) -> list[DistinctFault]:
         The remaining faults, those with the most findings first.
     """
     by_rule = _merge(faults, lambda fault: len(fault.rules), _same_rule)
-    kept = _merge(by_rule, lambda fault: len(fault.bucket.opcodes.split()), _explains)
+    kept = _merge(by_rule, _opcodes_and_violation, _explains)
     return sorted(kept, key=lambda fault: -len(fault.names))
 
 
 def _merge(
     faults: Iterable[DistinctFault],
-    order: Callable[[DistinctFault], int],
+    order: Callable[[DistinctFault], int | tuple[int, bool]],
     same: Callable[[DistinctFault, DistinctFault], bool],
 ) -> list[DistinctFault]:
     """Merge each fault into the one before it that is the same, if there is exactly one."""
@@ -320,6 +320,10 @@ def _same_rule(fault: DistinctFault, other: DistinctFault) -> bool:
     return kinds.isdisjoint(_NOT_BY_RULES) and bool(fault.rules) and fault.rules <= other.rules
 
 
+def _opcodes_and_violation(fault: DistinctFault) -> tuple[int, bool]:
+    return len(fault.bucket.opcodes.split()), fault.failure.is_violation
+
+
 def _explains(fault: DistinctFault, other: DistinctFault) -> bool:
     return any(_includes(other.bucket, part) for part in (fault.bucket, *fault.aliases))
 
@@ -327,9 +331,11 @@ def _explains(fault: DistinctFault, other: DistinctFault) -> bool:
 def _includes(whole: Bucket, part: Bucket) -> bool:
     """Whether a bucket's cases contain all opcodes and settings of another bucket's cases."""
     opcodes, fewer = set(whole.opcodes.split()), set(part.opcodes.split())
+    # What a wild store hits depends on what is there: the value in memory, or something else.
+    strays = whole.failure.is_violation and part.failure.what == WRONG_VALUE
     return (
         {whole.failure.kind, part.failure.kind} <= _BY_OPCODES
-        and set() < fewer < opcodes
+        and (set() < fewer < opcodes or (strays and set() < fewer == opcodes))
         and set(part.settings) <= set(whole.settings)
         and not set(part.failure.isas).isdisjoint(whole.failure.isas)
     )

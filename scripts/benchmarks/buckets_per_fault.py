@@ -22,13 +22,12 @@ import click
 from fuzz.cases.casefile import read_case
 from fuzz.differential.runner import CaseRunner
 from fuzz.minimize.interestingness import FailureTest
-from fuzz.minimize.minimize import extend_to_all_isas
+from fuzz.minimize.minimize import minimize
 from fuzz.selfcheck.registry import all_faults
 from fuzz.triage.bucket import MinimalCase, bucket_of
 from fuzz.triage.deduplicate import DistinctFault, FaultsByBucket
 from fuzz.triage.minimized import suspected_rules
 from scripts.benchmarks.failing_cases import FailingCase, FailingCases, failing_case
-from scripts.benchmarks.minimizing import minimize
 from scripts.benchmarks.transplant import transplant
 
 #: Faults of ``fuzz.selfcheck``.
@@ -78,8 +77,7 @@ def _starts(name: str, seed: int) -> Iterator[FailingCase]:
 
 
 def _minimal(start: FailingCase) -> MinimalCase:
-    result = minimize(start)
-    case, failure = extend_to_all_isas(result.case, result.failure, start.test())
+    case, failure = minimize(start.case, start.test())
     return MinimalCase(case, failure, suspected_rules(case, failure, start.run_case))
 
 

@@ -10,12 +10,11 @@ from itertools import islice
 
 import click
 
-from fuzz.minimize.minimize import extend_to_all_isas
+from fuzz.minimize.minimize import minimize
 from fuzz.selfcheck.registry import all_faults
 from fuzz.triage.bucket import bucket_of
 from fuzz.triage.deduplicate import DistinctFault, merge_buckets
 from scripts.benchmarks.failing_cases import FailingCases
-from scripts.benchmarks.minimizing import minimize
 
 _FAULTS = (
     *("neighbour-operation", "select-arms-swapped", "condition-sign", "wrong-extension"),
@@ -29,8 +28,7 @@ def _buckets(seed: int, findings: int) -> dict[str, DistinctFault]:
     for name in _FAULTS:
         cases = FailingCases(seed, instructions=60, cases=20_000).of_any_size(all_faults()[name])
         for start in islice(cases, max(1, findings // len(_FAULTS))):
-            result = minimize(start)
-            case, failure = extend_to_all_isas(result.case, result.failure, start.test())
+            case, failure = minimize(start.case, start.test())
             bucket = bucket_of(case, failure)
             found.setdefault(str(bucket), DistinctFault(bucket, case)).names.append(start.fault)
     return found

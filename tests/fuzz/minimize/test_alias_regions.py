@@ -7,6 +7,7 @@ import pytest
 from backend.cranelift.opcodes import OPCODES
 from clif.function import Function
 from clif.printer import print_functions
+from fuzz.cases.case import Case
 from fuzz.cases.casefile import print_case, read_case
 from fuzz.differential.alias_regions import FAULT
 from fuzz.differential.pipeline import Injection, Pipeline
@@ -42,7 +43,7 @@ block0(v0: i64, v1: i8):
 class WrongProducts(CaseRunner):
     """A compiler that takes every product for a disjunction."""
 
-    def check(self, pipeline: Pipeline, case: object) -> Verdict:
+    def check(self, pipeline: Pipeline, case: Case) -> Verdict:
         return pipeline.check(case, Injection(functions=_with_wrong_products))
 
 

@@ -221,6 +221,22 @@ def test_what_does_not_is_a_fault_of_its_own(other: DistinctFault) -> None:
     assert len(merge_buckets([fault_of("store.f32"), other])) == 2
 
 
+@pytest.mark.parametrize(
+    ("what", "faults"),
+    [
+        ("violation: callee-saved rbp clobbered", 1),
+        ("trap code", 2),  # the same opcodes, but not what a stray store could do
+    ],
+)
+def test_what_a_stray_store_hits_is_one_fault_with_what_it_should_have_written(
+    what: str, faults: int
+) -> None:
+    buckets = [fault_of("store.i32", what), fault_of("store.i32")]
+    found = merge_buckets(buckets)
+    assert len(found) == faults
+    assert "wrong value" in {fault.failure.what for fault in found}
+
+
 def decided_by(
     *rules: str, shape: str, kind: FindingKind = FindingKind.MISCOMPILE
 ) -> DistinctFault:
