@@ -254,11 +254,13 @@ def main(folder: Path, seconds: float, jobs: int, every: int, only: tuple[str, .
     files = sorted(folder.rglob("*.clif"))
     refused = _Refused()
     tallies = [] if only else [_fmt(files, refused)]
-    click.echo("\n".join(line for tally in tallies for line in tally.lines()))
+    for tally in tallies:
+        click.echo("\n".join(tally.lines()))
     for name in only or _STEPS:
         chosen = files[::every] if name == "minimize" else files
         tallies.append(_in_chunks(_STEPS[name], chosen, seconds, jobs))
-    click.echo("\n".join(refused.lines()))
+    if not only:
+        click.echo("\n".join(refused.lines()))
     sys.exit(any(tally.tracebacks for tally in tallies) or bool(refused.by_us))
 
 
