@@ -25,6 +25,7 @@ class Effect(Enum):
     WRONG_RESULT = "wrong result"
     SPURIOUS_FAULT = "spurious fault"
     NAN_PAYLOAD = "NaN payload"
+    UNREAD_BITS = "bits that Cranelift takes to be undefined"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,9 @@ class EmulatorFault:
     engine: str = UNICORN
 
 
+#: What code can hardly show.
+_HARMLESS: Final = (Effect.NAN_PAYLOAD, Effect.UNREAD_BITS)
+
 #: Finds faults in the instructions of a function, as Capstone has them.
 Matcher = Callable[[Sequence[Any]], Iterator[EmulatorFault]]
 
@@ -51,16 +55,16 @@ EMULATOR_FAULTS: Final = Part[tuple[Matcher, ...]]("emulator_faults", "EMULATOR_
 
 
 def find_faults(
-    isa: Isa, code: Code, *, engine: str = UNICORN, nan_payloads: bool = False
+    isa: Isa, code: Code, *, engine: str = UNICORN, harmless: bool = False
 ) -> list[EmulatorFault]:
     """Return the faults that a function's code may be subject to on an engine, once each, sorted.
 
-    ``nan_payloads`` includes those that only matter where payloads of NaNs are compared: nearly
-    all code that computes with floats has them.
+    ``harmless`` includes those that only matter where payloads of NaNs are compared, which nearly
+    all code that computes with floats has, or in bits that Cranelift takes to be undefined.
     """
     instructions = disassemble(isa, code)
     every = {fault for matcher in EMULATOR_FAULTS.of(isa) for fault in matcher(instructions)}
     found = {fault for fault in every if fault.engine == engine}
-    if not nan_payloads:
-        found = {fault for fault in found if fault.effect is not Effect.NAN_PAYLOAD}
+    if not harmless:
+        found = {fault for fault in found if fault.effect not in _HARMLESS}
     return sorted(found, key=lambda fault: fault.name)

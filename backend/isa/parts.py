@@ -14,6 +14,7 @@ from backend.emulator.libcalls import LIBRARY_CALLS
 from backend.emulator.relocation import RELOCATIONS
 from backend.emulator.thunk import BLOCKS
 from backend.engines.features import FEATURES
+from backend.engines.instruction_sweep import INSTRUCTION_SWEEP
 from backend.engines.user_process import USER_PROCESS
 
 
@@ -110,6 +111,7 @@ PARTS: Final[tuple[Part[Any], ...]] = (
     REGISTERS,
     INJECTED_CODE,
     FEATURES,
+    INSTRUCTION_SWEEP,
     CONTROL_FLOW,
     USER_PROCESS,
     CPU_FEATURES,

@@ -1,4 +1,4 @@
-"""``clif-fuzz selfcheck``: whether injected faults are detected."""
+"""``clif-fuzz selfcheck``: whether injected faults are detected, and whether engines agree."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from fuzz.cli.options import case_argument, json_option, write_json
     epilog="""\b
   clif-fuzz selfcheck
   clif-fuzz selfcheck --fault store-dropped --fault trap-code --cases 500
+  clif-fuzz selfcheck --engines --cases 200
 """
 )
 @case_argument
@@ -22,7 +23,8 @@ from fuzz.cli.options import case_argument, json_option, write_json
     type=click.IntRange(1),
     default=2000,
     show_default=True,
-    help="Number of cases within which each fault must be detected.",
+    help="Number of cases within which each fault must be detected; with --engines, of those whose "
+    "instructions are run.",
 )
 @click.option(
     "--fault",
@@ -35,6 +37,12 @@ from fuzz.cli.options import case_argument, json_option, write_json
     "--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of the cases."
 )
 @click.option("--list", "list_only", is_flag=True, help="Print the faults, and do nothing else.")
+@click.option(
+    "--engines",
+    is_flag=True,
+    help="Run every instruction form that Cranelift emits, with special and random operands, on "
+    "every two engines, and list where they differ.",
+)
 @json_option
 def command(
     options: CaseOptions,
@@ -42,13 +50,20 @@ def command(
     names: tuple[str, ...],
     seed: int,
     list_only: bool,
+    engines: bool,
     json_file: str | None,
 ) -> int:
     """Inject faults one after the other, and check that each is detected.
 
     A fault changes what is compiled, the machine code, or what it does, as a fault of Cranelift
     or of the emulator would. The exit code is 1 if one is missed.
+
+    With --engines nothing is injected: single instructions are run on every two engines that there
+    are, and the registers and the memory after them are compared. The exit code is 1 for a
+    difference that no known fault of an engine explains.
     """
+    if engines:
+        return _sweep_engines(options, seed, cases, json_file)
     from fuzz.selfcheck.check import check_faults
     from fuzz.selfcheck.registry import all_faults
 
@@ -88,3 +103,20 @@ def command(
         }
         write_json(facts, json_file)
     return EXIT_CLEAN if caught == len(outcomes) else EXIT_FINDINGS
+
+
+def _sweep_engines(options: CaseOptions, seed: int, cases: int, json_file: str | None) -> int:
+    """Run single instructions on every two engines, and print where they differ."""
+    from fuzz.selfcheck.engine_sweep import lines, sweep_all, to_json
+
+    results = []
+    for result in sweep_all(options, seed=seed, cases=cases):
+        results.append(result)
+        if json_file != "-":
+            for line in lines(result):
+                click.echo(line)
+    if not results:
+        raise BadInput("there is one engine only; 'support --engines' says how others are had")
+    if json_file is not None:
+        write_json({"seed": seed, "cases": cases, "sweeps": list(map(to_json, results))}, json_file)
+    return EXIT_FINDINGS if any(result.unexplained for result in results) else EXIT_CLEAN

@@ -45,6 +45,11 @@ CONVERT_FROM_MEMORY: Final = EmulatorFault(
     Effect.SPURIOUS_FAULT,
     QEMU_USER,
 )
+EXCHANGE_UPPER_HALF: Final = EmulatorFault(
+    "exchange-upper-half",
+    "A cmpxchg of 32 bits that exchanges clears the upper half of rax.",
+    Effect.UNREAD_BITS,
+)
 DOT_PRODUCT: Final = EmulatorFault("dot-product", "dpps adds four products in another order.")
 
 _HORIZONTAL: Final = frozenset(["phaddw", "phaddd", "phaddsw", "phsubw", "phsubd", "phsubsw"])
@@ -74,6 +79,8 @@ def _of_mnemonic(instruction: Any) -> EmulatorFault | None:
         return ROUND_FROM_MEMORY if from_memory else None
     if name in _NAN_OF_TWO:
         return NAN_OF_TWO
+    if name.endswith("cmpxchg") and instruction.operands[0].size == 4:
+        return EXCHANGE_UPPER_HALF
     if name == "dpps":
         return DOT_PRODUCT
     if name == "bextr":

@@ -1,0 +1,100 @@
+"""The instruction forms that Cranelift emits: of every typed instruction, and of drawn cases."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from backend.cranelift.compiler import CompilerPanic, Functions, ReadError, Target
+from backend.cranelift.probes import all_probes, probe_text
+from backend.emulator.disassembly import Code, disassemble
+from backend.engines.instruction_sweep import INSTRUCTION_SWEEP
+from backend.isa.registry import DESCRIBED
+from clif.printer import print_functions
+from fuzz.campaign.case_source import CaseSource
+from fuzz.cases.case_options import CaseOptions
+from fuzz.differential.diagnosis import COMPILER_FAILURES
+from fuzz.differential.pipeline import compile_case
+
+#: So many encodings of a form are run, with other registers and immediates.
+_ENCODINGS: Final = 4
+
+
+@dataclass(slots=True)
+class Forms:
+    """The forms of instructions of one ISA.
+
+    Attributes:
+        encodings: by form, some of its instructions as Capstone has them, by their bytes.
+        left_out: how often instructions were seen that cannot be run by themselves, by mnemonic.
+    """
+
+    isa: str
+    encodings: dict[str, dict[bytes, Any]] = field(default_factory=dict)
+    left_out: Counter[str] = field(default_factory=Counter)
+    _known: set[bytes] = field(default_factory=set)
+
+    def add(self, compiled: Code) -> None:
+        """Take the instructions of a function."""
+        sweep = INSTRUCTION_SWEEP.of(DESCRIBED[self.isa])
+        relocated = {offset for offset, *_ in compiled.relocations}
+        for instruction in disassemble(DESCRIBED[self.isa], compiled):
+            code = bytes(instruction.bytes)
+            if code in self._known:
+                continue
+            place = range(instruction.address, instruction.address + instruction.size)
+            if not relocated.isdisjoint(place) or sweep.code(instruction) is None:
+                self.left_out[instruction.mnemonic] += 1
+                continue
+            self._known.add(code)
+            found = self.encodings.setdefault(sweep.form(instruction), {})
+            if len(found) < _ENCODINGS:
+                found[code] = instruction
+
+
+def emitted_forms(isa: str, options: CaseOptions, *, seed: int, cases: int) -> Forms:
+    """Return the forms that Cranelift emits for every typed instruction, and for drawn cases.
+
+    Each typed instruction is compiled alone, with all flags of the ISA and with none, optimised and
+    not.
+    """
+    forms = Forms(isa)
+    for compiled in _of_probes(isa):
+        forms.add(compiled)
+    source = CaseSource(options, seed)
+    for index in range(cases):
+        case = source.case(index)
+        if case.is_for(isa):
+            functions = Functions(print_functions(case.functions))
+            try:
+                for code in compile_case(case, isa, functions):
+                    forms.add(code)
+            except COMPILER_FAILURES:
+                continue  # a finding of campaigns, and none of this
+    return forms
+
+
+def _of_probes(isa: str) -> Iterator[Code]:
+    described = DESCRIBED[isa]
+    flags = {flag: "true" for flag in described.flags.has if flag.startswith("has_")}
+    targets = [
+        Target.of(isa, {**described.settings, "opt_level": level}, own)
+        for level in ("none", "speed")
+        for own in (flags, {})
+    ]
+    for functions in _probes():
+        for target in targets:
+            for compiled in target.compile_each(functions):
+                if not isinstance(compiled, Exception):
+                    yield compiled
+
+
+def _probes() -> Iterator[Functions]:
+    """Yield a function for each typed instruction."""
+    for probe in all_probes():
+        try:
+            yield Functions(probe_text(probe))
+        except (ReadError, CompilerPanic):
+            continue  # the reader knows no such instruction
