@@ -31,6 +31,9 @@ _SHARED: Final = (
 _NAME: Final = "clif-fuzz-release"
 _CODEGEN: Final = "cranelift-codegen"
 _READER: Final = "cranelift-reader"
+_CONTROL: Final = "cranelift-control"
+#: The first minor version whose program has chaos mode (``backend/release/build.rs``).
+_CHAOS_SINCE: Final = 134
 #: What cargo prints if it cannot reach the registry.
 _UNREACHABLE: Final = re.compile(
     r"unable to update registry|failed to download|network failure", re.I
@@ -174,7 +177,7 @@ def _read_stamp(stamp: Path) -> dict[str, Any]:
 @cache
 def sources_digest() -> str:
     """Return a digest of everything that a build depends on, except the release."""
-    digest = hashlib.sha256(f"{_rust_version()}{_MANIFEST}".encode())
+    digest = hashlib.sha256(f"{_rust_version()}{_MANIFEST}{_CHAOS}".encode())
     for source in (*_SHARED, *sorted(_SOURCES.glob("*.rs"))):
         digest.update(source.read_bytes())
     return digest.hexdigest()
@@ -219,6 +222,9 @@ def _write_manifest(
         codegen=_requirement(_CODEGEN, version, path),
         features=json.dumps(features),
         reader=_requirement(_READER, version, path),
+        chaos=_CHAOS.format(control=_requirement(_CONTROL, version, path))
+        if _has_chaos(version)
+        else "",
     )
     if path is not None and not (path / "cranelift" / "codegen").is_dir():
         # A folder of cranelift-codegen alone: all other crates are the published ones.
@@ -229,6 +235,11 @@ def _write_manifest(
     if path is not None and (path / "cranelift" / "codegen").is_dir():
         with suppress(FileNotFoundError):  # the other crates, too, are those that the tree is for
             shutil.copyfile(path / "Cargo.lock", lock)
+
+
+def _has_chaos(version: str) -> bool:
+    major, minor = (int(number) for number in version.split(".")[:2])
+    return (major, minor) >= (0, _CHAOS_SINCE)
 
 
 def _requirement(crate: str, version: str, path: Path | None) -> str:
@@ -255,7 +266,7 @@ path = "{sources}/main.rs"
 cranelift-codegen = {{ {codegen}, default-features = false, features = {features} }}
 cranelift-reader = {{ {reader} }}
 serde_json = "1"
-
+{chaos}
 [build-dependencies]
 serde_json = "1"
 
@@ -267,6 +278,10 @@ strip = true
 
 [workspace]
 resolver = "3"
+"""
+_CHAOS: Final = """\
+arbitrary = "1"
+cranelift-control = {{ {control}, features = ["fuzz", "chaos"] }}
 """
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 import re
+import resource
+import signal
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
 from backend.cranelift import _cranelift, release_build
 from backend.cranelift.compiler import (
@@ -27,8 +29,15 @@ from backend.cranelift.compiler import (
     VerifierError,
 )
 
-__all__ = ["Release", "ReleaseCode", "ReleaseCompiler", "ReleaseTimeoutError"]
+__all__ = [
+    "Release",
+    "ReleaseCode",
+    "ReleaseCompiler",
+    "ReleaseCrashError",
+    "ReleaseTimeoutError",
+]
 
+E = TypeVar("E", bound=Exception)
 _MINOR: Final = re.compile(r"(\d+)\.(\d+)(?:\.\d+)?")
 _SECONDS: Final = 60.0
 
@@ -39,6 +48,16 @@ _ALWAYS_SO: Final = {"enable_multi_ret_implicit_sret": "true"}
 
 class ReleaseTimeoutError(Exception):
     """A release took too long to compile a case."""
+
+
+class ReleaseCrashError(CompilerPanic):
+    """The program of a release died while it compiled a case: of a stack overflow, for example.
+
+    Attributes:
+        memory: whether it ran out of memory.
+    """
+
+    memory = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +118,26 @@ class ReleaseCode:
 class ReleaseCompiler:
     """A release that has been built.
 
+    Args:
+        seconds: how long a text may take by the clock.
+        memory_mb: how large the address space of the program may be; None for no limit.
+
     Attributes:
         version: the exact version.
     """
 
-    def __init__(self, program: Path, version: str) -> None:
+    def __init__(
+        self,
+        program: Path,
+        version: str,
+        *,
+        seconds: float = _SECONDS,
+        memory_mb: int | None = None,
+    ) -> None:
         self.program = program
         self.version = version
+        self.seconds = seconds
+        self.memory_mb = memory_mb
 
     @classmethod
     def build(
@@ -122,18 +154,22 @@ class ReleaseCompiler:
         """
         return cls(*release_build.build(release.version, release.path, on_crate))
 
-    def compile(self, text: str, target: Target) -> list[ReleaseCode]:
+    def compile(self, text: str, target: Target, chaos: bytes = b"") -> list[ReleaseCode]:
         """Compile all functions of a text.
 
         A setting that the release does not know is left out if it has the default value of the
         linked Cranelift: an older release behaves as if it had that value.
 
+        Args:
+            chaos: the bytes that control chaos mode, which releases before 0.134 do not have here.
+
         Raises:
             ReadError, SettingsError, VerifierError, CompileError, UnsupportedError, CompilerPanic:
                 as with the linked Cranelift.
-            ReleaseTimeoutError: it takes longer than a minute.
+            ReleaseCrashError: its program died.
+            ReleaseTimeoutError: it takes longer than it may.
         """
-        answer = self._ask(_request(text, target))
+        answer = self._ask(_request(text, target, chaos))
         if "error" in answer:
             _raise(answer["error"])
         return [_code(entry, target.triple) for entry in answer["functions"]]
@@ -145,18 +181,40 @@ class ReleaseCompiler:
                 input=json.dumps(request),
                 capture_output=True,
                 text=True,
-                timeout=_SECONDS,
+                timeout=self.seconds,
                 check=False,
+                preexec_fn=self._limit,
             )
         except subprocess.TimeoutExpired:
-            raise ReleaseTimeoutError(f"took longer than {_SECONDS:.0f} s") from None
+            raise ReleaseTimeoutError(f"took longer than {self.seconds:.0f} s") from None
+        if done.returncode == -signal.SIGXCPU:
+            raise ReleaseTimeoutError(f"took longer than {self.seconds:.0f} s")
         if done.returncode:  # a stack overflow, or an abort
-            reason = " ".join(done.stderr.split()[:20])
-            _raise({"kind": "panic", "message": f"the compiler died ({done.returncode}): {reason}"})
+            raise _crash(done.returncode, done.stderr)
         return json.loads(done.stdout)
 
+    def _limit(self) -> None:
+        """Limit the program, which would go on for ever if this process were killed meanwhile."""
+        seconds = int(self.seconds) + 1
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+        if self.memory_mb is not None:
+            limit = self.memory_mb << 20
+            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
-def _request(text: str, target: Target) -> dict[str, object]:
+
+#: What Rust's runtime prints before it aborts.
+_ALLOCATION_FAILED: Final = "memory allocation of "
+
+
+def _crash(returncode: int, errors: str) -> ReleaseCrashError:
+    reason = " ".join(errors.split()[:20])
+    error = ReleaseCrashError(f"the compiler died ({returncode}): {reason}")
+    error.memory = _ALLOCATION_FAILED in errors
+    return _filled(error, {"message": str(error)})
+
+
+def _request(text: str, target: Target, chaos: bytes = b"") -> dict[str, object]:
     values = [*target.settings, *target.flags]
     defaults = _defaults(None) | _defaults(target.triple) | _ALWAYS_SO
     return {
@@ -164,6 +222,7 @@ def _request(text: str, target: Target) -> dict[str, object]:
         "triple": target.triple,
         "settings": dict(target.settings),
         "flags": dict(target.flags),
+        "chaos": chaos.hex(),
         "optional": {name: True for name, value in values if defaults.get(name) == value},
     }
 
@@ -200,14 +259,25 @@ _ERRORS: Final[Mapping[str, type[Exception]]] = {
 }
 
 
+#: What an exception of the extension has, where the program does not say it.
+_ATTRIBUTES: Final[dict[str, Any]] = {
+    "function": "",
+    "location": "",
+    "phase": "other",
+    "line": 0,
+    "frames": [],
+}
+
+
 def _raise(facts: Mapping[str, Any]) -> NoReturn:
     """Raise the exception that the extension would raise, with its attributes."""
     kind = _ERRORS.get(facts["kind"])
     if kind is None:
         raise RuntimeError(f"backend/release: {facts['message']}")
-    error = kind(facts["message"])
-    attributes = {"function": "", "location": "", "phase": "other", "line": 0, "frames": []}
-    attributes |= facts
-    for name, value in attributes.items():
+    raise _filled(kind(facts["message"]), facts)
+
+
+def _filled(error: E, facts: Mapping[str, Any]) -> E:
+    for name, value in (_ATTRIBUTES | dict(facts)).items():
         setattr(error, name, value)
-    raise error
+    return error

@@ -5,8 +5,10 @@
 #[path = "../build/cranelift_sources.rs"]
 mod cranelift_sources;
 
-/// What came with which release, as the minor version: 0.96, 0.97, 0.101.
-const SINCE: [(&str, u32); 3] = [
+/// What came with which release, as the minor version: 0.96, 0.97, 0.101. Chaos mode is as old as the
+/// control plane; it is built for the releases that it is tried with (`release_build.py` says which).
+const SINCE: [(&str, u32); 4] = [
+    ("chaos_mode", 134),
     ("control_plane", 96),
     ("function_alignment", 97),
     ("relocation_targets", 101),

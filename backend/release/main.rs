@@ -11,6 +11,8 @@ mod timing;
 use cranelift_codegen::FinalizedRelocTarget as RelocTarget;
 #[cfg(all(relocation_targets, not(finalized_relocations)))]
 use cranelift_codegen::RelocTarget;
+#[cfg(chaos_mode)]
+use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::{ExternalName, Function};
 use cranelift_codegen::isa::{self, TargetIsa};
 use cranelift_codegen::settings::{self, Configurable, SetError};
@@ -59,6 +61,8 @@ fn panicked(panic: &Panic, function: &str) -> Value {
 fn compile_all(request: &Value) -> Result<Value, Value> {
     let text = request["text"].as_str().unwrap_or_default();
     let isa = target(request).map_err(|message| failure("settings", message))?;
+    let mut control = control(request["chaos"].as_str().unwrap_or_default())
+        .map_err(|message| failure("settings", message))?;
     timing::enter(Phase::Read);
     let functions = panics::catch(|| cranelift_reader::parse_functions(text))
         .map_err(|panic| panicked(&panic, ""))?
@@ -72,7 +76,7 @@ fn compile_all(request: &Value) -> Result<Value, Value> {
     timing::enter(Phase::Other);
     let compiled: Result<Vec<Value>, Value> = functions
         .into_iter()
-        .map(|function| compile(function, &*isa))
+        .map(|function| compile(function, &*isa, &mut control))
         .collect();
     Ok(json!({"functions": compiled?}))
 }
@@ -121,11 +125,45 @@ fn configure(
     Ok(())
 }
 
-fn compile(function: Function, isa: &dyn TargetIsa) -> Result<Value, Value> {
+/// What chaos mode draws its decisions from, as `backend/src/compile.rs` makes it of the same bytes.
+#[cfg(chaos_mode)]
+type Control = ControlPlane;
+
+#[cfg(not(chaos_mode))]
+type Control = ();
+
+#[cfg(chaos_mode)]
+fn control(chaos: &str) -> Result<Control, String> {
+    use arbitrary::{Arbitrary, Unstructured};
+
+    let digits = chaos.as_bytes().chunks(2).map(String::from_utf8_lossy);
+    let bytes: Result<Vec<u8>, _> = digits.map(|two| u8::from_str_radix(&two, 16)).collect();
+    let bytes = bytes.map_err(|error| format!("chaos: {error}"))?;
+    if bytes.is_empty() {
+        return Ok(ControlPlane::default());
+    }
+    let encoded: Vec<u8> = bytes.into_iter().flat_map(|byte| [1, byte]).collect();
+    ControlPlane::arbitrary(&mut Unstructured::new(&encoded)).map_err(|error| error.to_string())
+}
+
+#[cfg(not(chaos_mode))]
+fn control(chaos: &str) -> Result<Control, String> {
+    if chaos.is_empty() {
+        Ok(())
+    } else {
+        Err("chaos mode, which is not built for releases before 0.134".into())
+    }
+}
+
+fn compile(
+    function: Function,
+    isa: &dyn TargetIsa,
+    control: &mut Control,
+) -> Result<Value, Value> {
     let name = name(&function);
     let result = panics::catch(|| {
         let mut context = Context::for_function(function);
-        run(&mut context, isa)?;
+        run(&mut context, isa, control)?;
         Ok(describe(&name, &context))
     });
     match result {
@@ -134,8 +172,16 @@ fn compile(function: Function, isa: &dyn TargetIsa) -> Result<Value, Value> {
     }
 }
 
-fn run(context: &mut Context, isa: &dyn TargetIsa) -> Result<(), CodegenError> {
-    #[cfg(control_plane)]
+fn run(
+    context: &mut Context,
+    isa: &dyn TargetIsa,
+    control: &mut Control,
+) -> Result<(), CodegenError> {
+    #[cfg(chaos_mode)]
+    let result = context.compile(isa, control);
+    #[cfg(not(chaos_mode))]
+    let _ = control;
+    #[cfg(all(control_plane, not(chaos_mode)))]
     let result = context.compile(isa, &mut Default::default());
     #[cfg(not(control_plane))]
     let result = context.compile(isa);

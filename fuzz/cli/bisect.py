@@ -61,8 +61,9 @@ def command(
     RELEASE is a minor version like 0.120, which stands for its last patch release; an exact
     version; or a folder with a Cranelift of your own. A release is built when it is first tested,
     which takes one to two minutes, and kept in the cache folder. A release that was never
-    published, does not build, or does not support an instruction or setting of the case cannot
-    say; such releases are listed. Of a file with several cases, each is tested.
+    published, does not build, or does not support an instruction or setting of the case (chaos
+    mode, before 0.134) cannot say; such releases are listed. Of a file with several cases, each is
+    tested.
 
     With --repo the first such commit of a Wasmtime repository is found, or of one of
     cranelift-codegen alone. Commits are built in the cache folder: your checkout is not touched.
@@ -75,9 +76,9 @@ def command(
         os.environ["RUSTUP_TOOLCHAIN"] = toolchain  # for cargo and rustc
     path = Path(file)
     cases = load_cases(path, drawn_inputs, memory)
-    if any(found.case.chaos for found in cases):
-        raise BadInput(f"{path}: other releases have no chaos mode to replay it with")
     if repo is not None:
+        if any(found.case.chaos for found in cases):
+            raise BadInput(f"{path}: --repo has no chaos mode to replay it with")
         from fuzz.cli.bisect_commits import bisect_commits
 
         ends = (first, last or "HEAD")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from clif.function import format_name
 from fuzz.cli.errors import EXIT_CLEAN, BadInput, complain
 from fuzz.cli.files import compiled_isas
 from fuzz.cli.options import write_json
+from fuzz.cli.release_progress import ReleaseProgress
 
 if TYPE_CHECKING:
     from backend.cranelift.releases import Release
@@ -132,7 +133,7 @@ def _test(
     from fuzz.triage.bisect.search import ReleaseResult, ReleaseStatus
 
     try:
-        with _Progress(release) as progress:
+        with ReleaseProgress(release) as progress:
             compiler = ReleaseCompiler.build(release, progress)
         status, why = tester.test(compiler, failure)
         note = f"{compiler.version}{': ' * bool(why)}{why}"
@@ -141,31 +142,6 @@ def _test(
     if not quiet:
         click.echo(f"  {release}  {status.value:10}  {note}")
     return ReleaseResult(release, status, note)
-
-
-class _Progress:
-    """Shows on stderr that a release is being built; nothing if it is built already."""
-
-    def __init__(self, release: Release) -> None:
-        from rich.console import Console
-
-        self.console = Console(stderr=True)
-        self.status = self.console.status(f"building Cranelift {release}")
-        self.release = release
-        self.told = False
-
-    def __enter__(self) -> Callable[[int], None]:
-        self.status.start()
-        return self._on_crate
-
-    def _on_crate(self, done: int) -> None:
-        self.status.update(f"building Cranelift {self.release}: {done} crates done")
-        if not self.told and not self.console.is_terminal:
-            complain(f"building Cranelift {self.release}, which takes a minute or two")
-        self.told = True
-
-    def __exit__(self, *_: object) -> None:
-        self.status.stop()
 
 
 # --- as text and JSON ---

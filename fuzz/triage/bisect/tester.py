@@ -18,12 +18,19 @@ from fuzz.differential.verdict import Verdict
 from fuzz.triage.bisect.search import ReleaseStatus
 
 #: Kinds of findings that say nothing about Cranelift.
-_NOT_CRANELIFT: Final = frozenset(
+NOT_CRANELIFT: Final = frozenset(
     {FindingKind.EMULATOR_FAULT, FindingKind.ORACLES_DISAGREE, FindingKind.ORACLE_FAULT}
 )
 #: Kinds of findings that are a matter of time.
 _TIMED: Final = frozenset({FindingKind.HANG, FindingKind.COMPILE_TIMEOUT})
-_PLACE: Final = re.compile(r"(\S+?\.rs)\b")
+_PLACE: Final = re.compile(r"(\S+?\.(?:rs|isle))\b")
+#: Where a rule's code is generated to, by the folder of the rule.
+_RULES: Final = (
+    (re.compile(r"\bsrc/opts/\S+\.isle"), "isle_opt.rs"),
+    (re.compile(r"\bsrc/isa/(\w+)/\S+\.isle"), r"isle_\1.rs"),
+    (re.compile(r"\S+/out/(isle_\w+\.rs)"), r"\1"),
+)
+_NO_RULE: Final = re.compile(r"panic: .*\bno rule matched for term \S+ at \S+\.isle")
 _NUMBER: Final = re.compile(r"\d+")
 
 
@@ -46,8 +53,7 @@ class CrossReleaseSignature:
         """Return the signature of a finding."""
         match finding.kind:
             case FindingKind.COMPILER_PANIC:
-                file = "".join(_PLACE.findall(" ".join(finding.explanation[1:2]))[:1])
-                text = f"{file} {finding.explanation[0]}"
+                text = f"{_panicking_file(finding)} {finding.explanation[0]}"
             case FindingKind.MISCOMPILE:
                 text = finding.detail.partition(":")[0]
             case _:
@@ -55,15 +61,30 @@ class CrossReleaseSignature:
         return cls(finding.kind, finding.isa, _NUMBER.sub("N", text))
 
 
+def _panicking_file(finding: Finding) -> str:
+    """Return the file of a panic.
+
+    For a rule it is the generated file: which rule it is, only the linked Cranelift's debug
+    information tells. Where a term has no rule, the message says enough.
+    """
+    if _NO_RULE.match(finding.explanation[0]):
+        return ""
+    file = "".join(_PLACE.findall(" ".join(finding.explanation[1:2]))[:1])
+    for pattern, generated in _RULES:
+        if match := pattern.fullmatch(file):
+            return match.expand(generated)
+    return file
+
+
 #: Kinds of findings that show before anything is executed.
-_COMPILE_FAILURES: Final = frozenset(
+COMPILE_FAILURES: Final = frozenset(
     {FindingKind.COMPILER_PANIC, FindingKind.COMPILE_ERROR, FindingKind.VERIFIER_ERROR}
 )
 
 
 def cranelift_failures(verdict: Verdict) -> list[CrossReleaseSignature]:
     """List the failures of Cranelift in a verdict, known ones included."""
-    return [CrossReleaseSignature.of(f) for f in verdict.findings if f.kind not in _NOT_CRANELIFT]
+    return [CrossReleaseSignature.of(f) for f in verdict.findings if f.kind not in NOT_CRANELIFT]
 
 
 class Basis(Enum):
@@ -109,7 +130,7 @@ class Examination:
         failures = tuple(
             Failure(CrossReleaseSignature.of(f), f.bucket, "; ".join(f.explanation[:1]))
             for f in verdict.findings
-            if f.kind not in _NOT_CRANELIFT
+            if f.kind not in NOT_CRANELIFT
         )
         compiled = bool(verdict.runs) and all(run.compiled for run in verdict.runs)
         note = "; ".join(verdict.rejected)
@@ -132,7 +153,7 @@ class Examination:
         if self.failures:
             first = self.failures[0]
             return ReleaseStatus.UNCLEAR, f"fails in another way: {first.bucket} ({first.reason})"
-        if self.compiled and failure is not None and failure.kind in _COMPILE_FAILURES:
+        if self.compiled and failure is not None and failure.kind in COMPILE_FAILURES:
             return ReleaseStatus.GOOD, ""
         return (ReleaseStatus.GOOD if self.agrees else ReleaseStatus.UNCLEAR), self.note
 
@@ -158,7 +179,7 @@ class ReleaseTester:
             return Pipeline(self.isas).check(self.case)
 
         def compile_(case: Case, isa: str, _: Functions) -> list[ReleaseCode]:
-            return compiler.compile(self.text, target_of(case, isa))
+            return compiler.compile(self.text, target_of(case, isa), case.chaos)
 
         return Pipeline(self.isas, compiler=compile_).check(self.case)
 
