@@ -61,6 +61,7 @@ class BucketSummary:
 
     Attributes:
         known: whether a known fault explains them.
+        old: whether the campaign's base has them, too.
         files: of the findings, minimised ones first; the first one is shown in detail.
         first_seconds: when the first one was found; None if unknown.
         rules: places of the suspected ISLE rules.
@@ -76,6 +77,7 @@ class BucketSummary:
     first_seconds: float | None = None
     rules: tuple[str, ...] = ()
     minimized: int = 0
+    old: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,8 @@ from fuzz.campaign.plan import CampaignPlan, WorkerState
 from fuzz.campaign.result import CampaignResult, CorpusCase, FindingSummary
 from fuzz.campaign.statistics import Statistics, decode_statistics
 from fuzz.cases.build_identity import BuildIdentity
-from fuzz.differential.finding import KNOWN_FAULTS
+from fuzz.differential.base_answer import NOT_ASKED, BaseAnswer, BaseStatus
+from fuzz.differential.finding import KNOWN_FAULTS, OLD_FINDINGS
 
 
 class CampaignState(Enum):
@@ -53,6 +54,8 @@ class CampaignDatabase:
         self._written = 0
         #: The faults of findings as they are saved, where they differ from the findings' buckets.
         self._faults: dict[tuple[int, str], str] = {}
+        #: What the base does with the findings' cases as it is saved, once it was asked.
+        self._answers: dict[tuple[int, str], BaseAnswer] = {}
         self._lock = lock_directory(directory)
         try:
             self._connection = open_database(directory)
@@ -82,7 +85,8 @@ class CampaignDatabase:
                 (now, now, state, _plan_text(plan), *versions, statistics, b"", build.digest),
             )
         assert cursor.lastrowid is not None
-        self._campaign, self._written, self._faults = cursor.lastrowid, 0, {}
+        self._campaign, self._written = cursor.lastrowid, 0
+        self._faults, self._answers = {}, {}
 
     def latest(self) -> tuple[CampaignPlan, BuildIdentity]:
         """Return the plan and the build of the latest campaign, which is saved from now on."""
@@ -122,7 +126,7 @@ class CampaignDatabase:
                 "SELECT number, next_case, skip FROM workers WHERE campaign = ?", key
             ).fetchall()
             findings = connection.execute(
-                "SELECT kind, bucket, isa, file, known, case_index FROM findings"
+                "SELECT kind, bucket, isa, file, known, case_index, base, base_note FROM findings"
                 " WHERE campaign = ? ORDER BY id",
                 key,
             ).fetchall()
@@ -139,14 +143,28 @@ class CampaignDatabase:
             deaths=deaths,
         )
         self._written = len(findings)
+        self._answers = {
+            (summary.case, summary.bucket): summary.base
+            for summary in result.findings
+            if summary.base.given
+        }
         self._faults = {(case, bucket): fault for case, bucket, fault in faults}
         states = {number: WorkerState(at, set(json.loads(skip))) for number, at, skip in workers}
         return result, states
 
     def _summary(
-        self, kind: str, bucket: str, isa: str, file: str, known: int, case: int
+        self,
+        kind: str,
+        bucket: str,
+        isa: str,
+        file: str,
+        known: int,
+        case: int,
+        base: str,
+        note: str,
     ) -> FindingSummary:
-        return FindingSummary(kind, bucket, isa, str(self.directory / file), bool(known), case)
+        path, answer = str(self.directory / file), BaseAnswer(BaseStatus(base), note)
+        return FindingSummary(kind, bucket, isa, path, bool(known), case, answer)
 
     def files(self) -> set[str]:
         """Return the file names of all findings of all campaigns."""
@@ -176,7 +194,7 @@ class CampaignDatabase:
         with self._transaction() as connection:
             self._update(connection, result, states, now)
             connection.executemany(
-                "INSERT OR IGNORE INTO findings VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR IGNORE INTO findings VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '')",
                 (
                     (
                         self._campaign,
@@ -184,11 +202,13 @@ class CampaignDatabase:
                         now,
                         result.seconds,
                         summary.bucket,
+                        (NOT_ASKED if summary.base.given else summary.base).status.value,
                     )
                     for summary in new
                     if summary.file
                 ),
             )
+            self._update_answers(connection, result)
             self._update_faults(connection, result)
             connection.executemany(
                 "INSERT OR IGNORE INTO corpus VALUES (?, ?, ?, ?)",
@@ -198,10 +218,32 @@ class CampaignDatabase:
                 self._sample(connection, result, now)
         self._written = len(result.findings)
 
-    def save_faults(self, result: CampaignResult) -> None:
-        """Save which faults the findings show; when this returns, it is on the disk."""
+    def save_classes(self, result: CampaignResult) -> None:
+        """Save what the base does with the findings' cases, and which faults they show.
+
+        When this returns, it is on the disk.
+        """
         with self._transaction() as connection:
+            self._update_answers(connection, result)
             self._update_faults(connection, result)
+
+    def _update_answers(self, connection: sqlite3.Connection, result: CampaignResult) -> None:
+        """Save the new answers of the base, and where the files are then."""
+        new = {
+            (summary.case, summary.bucket): summary
+            for summary in result.findings
+            if summary.base.given
+            if summary.base != self._answers.get((summary.case, summary.bucket))
+        }
+        connection.executemany(
+            "UPDATE findings SET base = ?, base_note = ?, file = ?"
+            " WHERE campaign = ? AND case_index = ? AND bucket = ?",
+            (
+                (s.base.status.value, s.base.note, self._name(s), self._campaign, *key)
+                for key, s in new.items()
+            ),
+        )
+        self._answers |= {key: summary.base for key, summary in new.items()}
 
     def _update_faults(self, connection: sqlite3.Connection, result: CampaignResult) -> None:
         if not result.faults:
@@ -220,11 +262,15 @@ class CampaignDatabase:
         self._faults |= now
 
     def _finding_row(self, summary: FindingSummary) -> tuple[int, str, str, str, bool, str]:
-        file = Path(summary.file)
-        name = file.name
-        if file.parent != self.directory and file.parent.name == KNOWN_FAULTS:
-            name = f"{KNOWN_FAULTS}/{name}"
+        name = self._name(summary)
         return summary.case, summary.kind, summary.bucket, summary.isa, summary.known, name
+
+    def _name(self, summary: FindingSummary) -> str:
+        """Return the path of a finding's file in the directory."""
+        file = Path(summary.file)
+        if file.parent != self.directory and file.parent.name in (KNOWN_FAULTS, OLD_FINDINGS):
+            return f"{file.parent.name}/{file.name}"
+        return file.name
 
     def _update(
         self,

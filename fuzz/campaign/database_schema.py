@@ -1,7 +1,7 @@
 """The schema of the campaign database, ``campaign.sqlite`` in the directory of the findings.
 
 A directory holds any number of campaigns, one after the other. The database is in WAL mode, so
-others may read it while a campaign runs. This is version 3 of the schema (``PRAGMA user_version``).
+others may read it while a campaign runs. This is version 4 of the schema (``PRAGMA user_version``).
 Times are seconds: ``seconds`` counts those that the campaign has run by the clock, ``began``,
 ``saved`` and ``time`` those since 1970.
 
@@ -21,20 +21,24 @@ Times are seconds: ``seconds`` counts those that the campaign has run by the clo
     version 1 this table is named ``jobs``.
 ``findings``
     ``campaign``, ``case_index``, ``kind``, ``bucket``, ``isa``, ``known`` (0 or 1), ``file`` (its
-    path in the directory; of a known fault it is in ``known-faults``), ``time``, ``seconds``,
-    ``fault`` (the bucket of the fault that minimising leads to, as far as it is known yet; else
-    ``bucket`` again). One for each campaign, case and bucket.
+    path in the directory; of a known fault it is in ``known-faults``, of one that the base has too
+    in ``old-findings``), ``time``, ``seconds``, ``fault`` (the bucket of the fault that minimising
+    leads to, as far as it is known yet; else ``bucket`` again), ``base`` (what the campaign's base
+    does with the case: ``right``, ``fails too``, ``fails in another way``, ``cannot say``, ``not
+    asked``; empty for known faults, and without a base), ``base_note`` (why that is said). One for
+    each campaign, case and bucket.
 ``buckets`` (a view of ``findings``, by ``fault``)
-    ``campaign``, ``bucket`` (the ``fault``), ``kind``, ``isa``, ``known``, ``findings`` (how
-    many), ``first_time``, ``last_time``, ``first_seconds``, ``file`` (of the first).
+    ``campaign``, ``bucket`` (the ``fault``), ``kind``, ``isa``, ``known``, ``old`` (whether the
+    base fails too; old findings have buckets of their own), ``findings`` (how many),
+    ``first_time``, ``last_time``, ``first_seconds``, ``file`` (of the first).
 ``corpus``
     Cases that were the first to cover some of Cranelift's edges: ``campaign``, ``case_index``,
     ``new_edges`` (how many), ``seconds``. ``clif-fuzz fmt SEED:INDEX`` prints such a case.
 ``samples``
     Statistics over time, cumulative, about one every ten seconds: ``campaign``, ``seconds``,
     ``time``, ``cases``, ``executions``, ``cpu_seconds`` (of all workers), ``compile_seconds`` (the
-    part of it that is Cranelift's), ``rejected``, ``hangs``, ``findings`` and ``buckets`` (without
-    known faults), ``edges``, ``deaths``, ``memory_mib`` (resident, of the largest worker).
+    part of it that is Cranelift's), ``rejected``, ``hangs``, ``findings`` and ``buckets`` (new
+    ones), ``edges``, ``deaths``, ``memory_mib`` (resident, of the largest worker).
 """
 
 from __future__ import annotations
@@ -48,19 +52,19 @@ from pathlib import Path
 from typing import Final
 
 DATABASE: Final = "campaign.sqlite"
-VERSION: Final = 3
+VERSION: Final = 4
 #: The versions that can be read without being changed.
-READABLE_VERSIONS: Final = (1, 2, VERSION)
+READABLE_VERSIONS: Final = (1, 2, 3, VERSION)
 _LOCK: Final = "campaign.lock"
 _BUSY_SECONDS: Final = 30.0
 
 _BUCKETS: Final = """
 CREATE VIEW buckets AS
-  SELECT campaign, fault AS bucket, kind, isa, known, number AS findings, time AS first_time,
-    last_time, seconds AS first_seconds, file
+  SELECT campaign, fault AS bucket, kind, isa, known, base = 'fails too' AS old,
+    number AS findings, time AS first_time, last_time, seconds AS first_seconds, file
   FROM findings JOIN (
     SELECT min(id) AS id, count(*) AS number, max(time) AS last_time
-    FROM findings GROUP BY campaign, fault
+    FROM findings GROUP BY campaign, fault, base = 'fails too'
   ) USING (id);
 """
 _CREATE: Final = """
@@ -79,7 +83,8 @@ CREATE TABLE findings (
   id INTEGER PRIMARY KEY, campaign INTEGER NOT NULL REFERENCES campaigns,
   case_index INTEGER NOT NULL, kind TEXT NOT NULL, bucket TEXT NOT NULL, isa TEXT NOT NULL,
   known INTEGER NOT NULL, file TEXT NOT NULL, time REAL NOT NULL, seconds REAL NOT NULL,
-  fault TEXT NOT NULL DEFAULT '',
+  fault TEXT NOT NULL DEFAULT '', base TEXT NOT NULL DEFAULT '',
+  base_note TEXT NOT NULL DEFAULT '',
   UNIQUE (campaign, case_index, bucket)
 );
 CREATE TABLE corpus (
@@ -98,16 +103,21 @@ _BUILDS: Final = """
 ALTER TABLE campaigns ADD COLUMN build TEXT NOT NULL DEFAULT '';
 ALTER TABLE jobs RENAME TO workers;
 """
-_FAULTS: Final = f"""
-DROP VIEW buckets;
+_FAULTS: Final = """
 ALTER TABLE findings ADD COLUMN fault TEXT NOT NULL DEFAULT '';
 UPDATE findings SET fault = bucket;
+"""
+_ANSWERS: Final = f"""
+DROP VIEW buckets;
+ALTER TABLE findings ADD COLUMN base TEXT NOT NULL DEFAULT '';
+ALTER TABLE findings ADD COLUMN base_note TEXT NOT NULL DEFAULT '';
 {_BUCKETS}"""
 #: What makes the present schema of each older one; of an empty file it has version 0.
 _UPGRADES: Final = {
     0: f"{_CREATE}{_BUCKETS}",
-    1: f"{_BUILDS}{_FAULTS}",
-    2: _FAULTS,
+    1: f"{_BUILDS}{_FAULTS}{_ANSWERS}",
+    2: f"{_FAULTS}{_ANSWERS}",
+    3: _ANSWERS,
 }
 
 

@@ -15,6 +15,31 @@ ORACLE_NAMES = ("interp", "cranelift", "both")
 
 
 @dataclass(frozen=True, slots=True)
+class CampaignBase:
+    """The Cranelift that a campaign's findings are run against as well: only what is new counts.
+
+    Attributes:
+        name: a version, or the path of a folder, as ``--base`` takes it.
+        version: the exact version.
+        digest: identifies the program that was built of a folder; empty for a published version.
+    """
+
+    name: str
+    version: str
+    digest: str = ""
+
+    @property
+    def title(self) -> str:
+        """The name for people, without the folders above it."""
+        if not self.digest:
+            return f"Cranelift {self.version}"
+        return f"Cranelift {self.version} of {self.name.rpartition('/')[2]}, {self.digest}"
+
+    def __str__(self) -> str:
+        return f"{self.name} (build {self.digest})" if self.digest else self.version
+
+
+@dataclass(frozen=True, slots=True)
 class CampaignPlan:
     """What one campaign has to do.
 
@@ -23,13 +48,14 @@ class CampaignPlan:
         seed: case ``i`` of a seed is the same in every campaign with the same options.
         cases: how many cases; None for no limit.
         seconds: how long by the clock, without the time to set up; None for no limit.
-        stop_after: after how many findings, known faults aside; None for no limit.
+        stop_after: after how many new findings; None for no limit.
         jobs: number of worker processes. They take turns, with a family of cases
             (``CaseOptions.family``) each, so a campaign has the same cases for any number of them.
         oracle: one of ``ORACLE_NAMES``.
         out: directory of the findings and the database.
         case_seconds: how long one case may take by the clock before its worker is killed.
         memory_mb: by how many mebibytes a worker's address space may grow for its cases.
+        base: findings that it has, too, are old; None if there is no base.
     """
 
     options: CaseOptions = CAMPAIGN_OPTIONS
@@ -42,6 +68,7 @@ class CampaignPlan:
     case_seconds: float = 30.0
     memory_mb: int = 4096
     stop_after: int | None = None
+    base: CampaignBase | None = None
 
     def first_case(self, worker: int) -> int:
         """Return the index of a worker's first case."""

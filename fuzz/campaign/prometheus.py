@@ -87,6 +87,11 @@ class _Collector(Collector):
             for bucket, summary in zip(buckets, unexplained, strict=True)
         )
         yield _gauge("findings", "By bucket.", findings.items(), "bucket", "kind", "isa")
+        old = Counter((summary.bucket, summary.kind, summary.isa) for summary in result.old)
+        text = "Findings that the base has, too, by bucket."
+        yield _gauge("old_findings", text, old.items(), "bucket", "kind", "isa")
+        pending = [((), result.pending)]
+        yield _gauge("unasked_findings", "Findings without an answer of the base.", pending)
         yield _gauge("edges", "Edges of Cranelift covered.", [((), result.edges)])
         yield _gauge("corpus", "Cases that covered a new edge.", [((), result.corpus)])
         yield _gauge(

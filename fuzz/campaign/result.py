@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from fuzz.campaign.fault_buckets import MinimizedFault, fault_buckets
 from fuzz.campaign.statistics import Statistics
+from fuzz.differential.base_answer import NO_BASE, BaseAnswer, Novelty
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class FindingSummary:
         file: path of the finding's file; empty if it could not be written.
         known: whether a table of known faults explains it.
         case: index of the case that shows it.
+        base: what the campaign's base does with the case.
     """
 
     kind: str
@@ -27,10 +29,23 @@ class FindingSummary:
     file: str
     known: bool = False
     case: int = 0
+    base: BaseAnswer = NO_BASE
+
+    @property
+    def novelty(self) -> Novelty:
+        """Its class."""
+        return Novelty.of(known=self.known, base=self.base.status)
 
     def to_json(self) -> dict[str, str]:
         """Return the fields that ``run --json`` lists."""
-        return {"kind": self.kind, "bucket": self.bucket, "isa": self.isa, "file": self.file}
+        return {
+            "kind": self.kind,
+            "bucket": self.bucket,
+            "isa": self.isa,
+            "file": self.file,
+            "class": self.novelty.value,
+            "base": str(self.base),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +95,30 @@ class CampaignResult:
 
     @property
     def unexplained(self) -> list[FindingSummary]:
-        """The findings that no known fault explains."""
-        return [summary for summary in self.findings if not summary.known]
+        """The new findings: no known fault explains them, and the base does not have them.
+
+        Those that the base has not been asked about are among them.
+        """
+        return [summary for summary in self.findings if summary.novelty is Novelty.NEW]
+
+    @property
+    def old(self) -> list[FindingSummary]:
+        """The findings that the base has, too."""
+        return [summary for summary in self.findings if summary.novelty is Novelty.OLD]
+
+    @property
+    def old_buckets(self) -> Counter[str]:
+        """How many old findings there are in each bucket."""
+        return Counter(summary.bucket for summary in self.old)
+
+    @property
+    def pending(self) -> int:
+        """How many findings the base has not been asked about."""
+        return sum(summary.base.pending for summary in self.findings)
 
     @property
     def buckets(self) -> Counter[str]:
-        """How many findings there are in each bucket, without known faults.
+        """How many new findings there are in each bucket.
 
         Those that are minimised, and those that seem to be of the same fault, are in its bucket.
         """

@@ -13,12 +13,13 @@ from fuzz.campaign.plan import CampaignPlan, WorkerState
 from fuzz.campaign.result import FindingSummary
 from fuzz.cases.build_identity import BuildIdentity
 from fuzz.cases.case_options import CASE_FIELDS
-from fuzz.differential.finding import KNOWN, KNOWN_FAULTS, MINIMIZED
+from fuzz.differential.base_answer import NOT_ASKED, BaseAnswer, BaseStatus, parse_answer
+from fuzz.differential.finding import KNOWN, KNOWN_FAULTS, MINIMIZED, OLD_FINDINGS
 
 #: The fields of a plan that do not decide what a case is, so that each run may have others.
 _LIMITS = frozenset({"cases", "seconds", "stop_after", "case_seconds", "memory_mb", "out"})
 _PLAN_FIELDS = frozenset(field.name for field in fields(CampaignPlan))
-_NOTE = re.compile(r"; (finding|isa|bucket|origin): ?(.*)")
+_NOTE = re.compile(r"; (finding|isa|bucket|origin|base): ?(.*)")
 _ORIGIN = re.compile(r"seed (\d+) case (\d+)\b.*")
 
 
@@ -71,7 +72,7 @@ def _show(value: Any) -> str:
         value = tuple(sorted(value))
     if isinstance(value, tuple):
         return ",".join(value) or "nothing"
-    return str(value)
+    return "nothing" if value is None else str(value)
 
 
 # --- what is on the disk ---
@@ -80,7 +81,8 @@ def _show(value: Any) -> str:
 def remove_temporary_files(directory: Path) -> None:
     """Remove the files that a killed process left half written."""
     for pattern in (".crash-*.tmp", ".try-*"):
-        for folder in (directory, directory / KNOWN_FAULTS, directory / MINIMIZED):
+        for name in ("", KNOWN_FAULTS, OLD_FINDINGS, MINIMIZED):
+            folder = directory / name
             for path in folder.glob(pattern):
                 with suppress(OSError):
                     path.unlink()
@@ -98,16 +100,31 @@ def unrecorded_findings(
     Args:
         files: paths in the directory of the files that belong to some campaign.
     """
-    folders = (directory, directory / KNOWN_FAULTS)
+    folders = (directory, directory / KNOWN_FAULTS, directory / OLD_FINDINGS)
     for path in (path for folder in folders for path in sorted(folder.glob("crash-*.clif"))):
-        if path.relative_to(directory).as_posix() in files:
+        if not files.isdisjoint({path.relative_to(directory).as_posix(), path.name}):
             continue
         summary, seed = _read(path)
         if summary is None or seed != plan.seed:
             continue
+        if plan.base is not None and not summary.known and not summary.base.given:
+            summary = replace(summary, base=NOT_ASKED)
         state = states.get(plan.worker_of(summary.case))
         if state is None or (summary.case >= state.next_case and summary.case not in state.skip):
             yield summary
+
+
+def find_moved(directory: Path, findings: list[FindingSummary]) -> None:
+    """Look up the findings whose file was moved when the supervisor was killed: they are old.
+
+    Args:
+        findings: those of the database, which are changed.
+    """
+    for place, summary in enumerate(findings):
+        moved = directory / OLD_FINDINGS / Path(summary.file).name
+        if summary.base.pending and not Path(summary.file).exists() and moved.exists():
+            answer = BaseAnswer(BaseStatus.FAILS)
+            findings[place] = replace(summary, file=str(moved), base=answer)
 
 
 def _read(path: Path) -> tuple[FindingSummary | None, int]:
@@ -131,5 +148,6 @@ def _read(path: Path) -> tuple[FindingSummary | None, int]:
         str(path),
         known,
         int(origin[2]),
+        parse_answer(notes.get("base", "")),
     )
     return summary, int(origin[1])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -28,6 +28,7 @@ from fuzz.campaign.worker_pool import (
     WorkerPool,
     WorkerProgress,
 )
+from fuzz.differential.base_answer import NOT_ASKED, Novelty
 from fuzz.differential.finding import KNOWN_FAULTS
 
 _TICK_SECONDS = 0.25
@@ -67,7 +68,7 @@ class Supervisor:
             states or {}
         )
         self.pool = pool or LocalWorkers(plan)
-        self._seen = {(summary.case, summary.bucket) for summary in self.result.findings}
+        self._seen = {(s.case, s.bucket): n for n, s in enumerate(self.result.findings)}
         self._corpus: list[CorpusCase] = []
         self._before_ns = self.result.statistics.wall_ns
         self._stopping = False
@@ -111,8 +112,8 @@ class Supervisor:
             self.on_tick(self.result)
 
     def _has_found_enough(self) -> bool:
-        enough = self.plan.stop_after
-        return enough is not None and len(self.result.unexplained) >= enough
+        enough, result = self.plan.stop_after, self.result
+        return enough is not None and len(result.unexplained) - result.pending >= enough
 
     # --- messages ---
 
@@ -171,9 +172,20 @@ class Supervisor:
     def _add(self, summary: FindingSummary) -> None:
         """Add a finding unless it is there: a case that is run again finds the same again."""
         key = (summary.case, summary.bucket)
-        if key not in self._seen:
-            self._seen.add(key)
-            self.result.findings.append(summary)
+        if key in self._seen:
+            self._remove_second_file(self.result.findings[self._seen[key]], summary)
+            return
+        if self.plan.base is not None and not summary.known:
+            summary = replace(summary, base=NOT_ASKED)
+        self._seen[key] = len(self.result.findings)
+        self.result.findings.append(summary)
+
+    def _remove_second_file(self, first: FindingSummary, again: FindingSummary) -> None:
+        """Remove the file that was written again of a finding whose own was moved: it is old."""
+        moved = first.novelty is Novelty.OLD and bool(again.file) and first.file != again.file
+        if moved and Path(first.file).name == Path(again.file).name and Path(first.file).exists():
+            with suppress(OSError):
+                Path(again.file).unlink()
 
     def _handle_exit(self, worker: int, worker_exit: WorkerExit) -> None:
         self.result.deaths += 1

@@ -55,12 +55,19 @@ def _show(status: CampaignStatus) -> None:
         "before the last save"
     )
     click.echo(
-        f"  findings {status.findings} in {status.buckets} buckets, known faults "
+        f"  findings {status.findings} in {status.buckets} buckets{_against(status)}, known faults "
         f"{status.known_faults}, hangs {status.hangs}, rejected {status.rejected}, "
         f"worker deaths {status.deaths}"
     )
     if status.error:
         click.echo(f"  it failed: {status.error}")
+
+
+def _against(status: CampaignStatus) -> str:
+    if not status.base:
+        return ""
+    left = f", {status.not_asked} not asked about" * bool(status.not_asked)
+    return f", old {status.old} (base {status.base}{left})"
 
 
 def _show_total(found: list[CampaignStatus]) -> None:

@@ -10,6 +10,7 @@ import click
 
 from fuzz.cli.errors import EXIT_CLEAN, BadInput, complain
 from fuzz.cli.options import json_option, write_json
+from fuzz.differential.base_answer import Novelty
 
 if TYPE_CHECKING:
     from fuzz.reporting.archive import FindingEntry
@@ -27,20 +28,23 @@ _SHOWN = 3
 """
 )
 @click.argument("folders", nargs=-1, required=True, metavar="DIR...")
-@click.option("--new", "only_new", is_flag=True, help="Leave known faults out.")
+@click.option("--new", "only_new", is_flag=True, help="Leave known faults and old findings out.")
 @click.option("--all", "all_files", is_flag=True, help="List every file, not three of a bucket.")
 @json_option
 def command(
     folders: tuple[str, ...], only_new: bool, all_files: bool, json_file: str | None
 ) -> int:
-    """List the findings in folders by bucket, and which are known or minimised.
+    """List the findings in folders by bucket, and which are known, old or minimised.
 
+    Old findings are those that the base of their campaign (run --base) has, too.
     The files are read, not run: a campaign may be running there.
     """
     from fuzz.reporting.finding_groups import group_findings
 
     entries = [entry for folder in folders for entry in _entries(Path(folder))]
-    groups = [group for group in group_findings(entries) if not (only_new and group.known)]
+    groups = group_findings(entries)
+    if only_new:
+        groups = [group for group in groups if group.novelty is Novelty.NEW]
     if json_file is not None:
         write_json(_facts(groups), json_file)
     if json_file != "-":
@@ -77,8 +81,7 @@ def _entries(folder: Path) -> Iterator[FindingEntry]:
 def _lines(group: FindingGroup, all_files: bool) -> Iterator[str]:
     from fuzz.reporting.finding_groups import rule_words
 
-    state = "known" if group.known else "new"
-    yield f"{group.number:5} {state:5}  {group.bucket}"
+    yield f"{group.number:5} {group.novelty.value:5}  {group.bucket}"
     if group.rules:
         yield f"             {rule_words(group.rules)}"
     if group.minimized:
@@ -93,8 +96,7 @@ def _counts(groups: list[FindingGroup]) -> dict[str, int]:
     return {
         "findings": sum(group.number for group in groups),
         "unique": len(groups),
-        "new": sum(not group.known for group in groups),
-        "known": sum(group.known for group in groups),
+        **{each.value: sum(group.novelty is each for group in groups) for each in Novelty},
         "minimized": sum(len(group.minimized) for group in groups),
     }
 
@@ -103,7 +105,8 @@ def _total(groups: list[FindingGroup]) -> str:
     counts = _counts(groups)
     return (
         f"{counts['findings']} findings in {counts['unique']} buckets "
-        f"({counts['new']} new, {counts['known']} known), {counts['minimized']} minimised"
+        f"({counts['new']} new, {counts['known']} known, {counts['old']} old), "
+        f"{counts['minimized']} minimised"
     )
 
 

@@ -18,6 +18,7 @@ from fuzz.campaign.result import CampaignResult
 from fuzz.campaign.resume import (
     ResumeError,
     check_build,
+    find_moved,
     remove_temporary_files,
     resumed_plan,
     unrecorded_findings,
@@ -73,14 +74,14 @@ def begin(database: CampaignDatabase, plan: CampaignPlan) -> CampaignStart:
     return CampaignStart(plan)
 
 
-def saved_isas(database: CampaignDatabase) -> tuple[str, ...]:
-    """Return the ISAs of the latest campaign of the directory.
+def saved_plan(database: CampaignDatabase) -> CampaignPlan:
+    """Return the plan of the latest campaign of the directory.
 
     Raises:
         BadInput: there is no campaign.
     """
     try:
-        return database.latest()[0].options.isas
+        return database.latest()[0]
     except DatabaseError as error:
         raise BadInput(str(error)) from error
 
@@ -101,6 +102,7 @@ def resume(
         check_build(build, build_identity())
         plan = resumed_plan(saved, asked, labels)
         result, states = database.resume(plan)
+        find_moved(database.directory, result.findings)
         files = database.files()
         result.findings += unrecorded_findings(database.directory, plan, states, files)
     except (DatabaseError, ResumeError) as error:

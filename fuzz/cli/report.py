@@ -94,7 +94,7 @@ def _campaign(path: Path, output: Path, number: int | None, markdown: str | None
     child = PageProcess()
     status = Console(stderr=True).status("reading the campaign")
     page = campaign_page(archive)
-    details: dict[str, FindingPage] = {}
+    details: dict[str, FindingPage] = {}  # by file
 
     def detail(bucket: BucketSummary) -> FindingPage:
         if not bucket.files:
@@ -102,8 +102,9 @@ def _campaign(path: Path, output: Path, number: int | None, markdown: str | None
                 "", bucket.kind, bucket.name, (bucket.isa,), problem="None of its files exists."
             )
         status.update(f"finding {len(details) + 1}: {bucket.name[:60]}")
-        details[bucket.name] = child.page(archive.folder / bucket.files[0])
-        return details[bucket.name]
+        page = child.page(archive.folder / bucket.files[0])
+        details[bucket.files[0]] = page
+        return page
 
     with status, child:
         html = campaign_html(page, detail)

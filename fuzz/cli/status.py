@@ -77,6 +77,7 @@ def status_text(result: CampaignResult) -> str:
         f"edges {result.edges}  findings {len(result.unexplained)}"
     )
     for label, number in (
+        ("old", len(result.old)),
         ("rejected", statistics.rejected.total()),
         ("hangs", statistics.hangs),
         ("unintended traps", statistics.unintended_traps),

@@ -221,7 +221,9 @@ def _findings(result: CampaignResult, room: int) -> Iterator[_Line]:
     known = result.statistics.known_faults.total()
     title = f"{len(result.unexplained):,} in {len(buckets):,} buckets" if buckets else "none"
     text = _text("findings", "").append(title, "bold red" if buckets else "green")
-    yield _Line(0, text.append(f"   known faults {known:,}" if known else "", "bright_black"))
+    text.append(f"   known faults {known:,}" if known else "", "bright_black")
+    old = len(result.old)
+    yield _Line(0, text.append(f"   old {old:,}" if old else "", "bright_black"))
     most = min(_MAX_BUCKETS, max(1, room - 4))
     all_fit = len(buckets) <= most or most == 1
     shown = buckets.most_common(most if all_fit else most - 1)

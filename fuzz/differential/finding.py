@@ -18,6 +18,8 @@ UNPROVED = ": not proved"
 KNOWN = "known"
 #: The folder, in that of the findings, for the files of findings that a known fault explains.
 KNOWN_FAULTS = "known-faults"
+#: The folder, in that of the findings, for the files of findings that the campaign's base has too.
+OLD_FINDINGS = "old-findings"
 #: The folder, in that of the findings, for minimised findings.
 MINIMIZED = "minimized"
 #: Opcodes that nearly every case contains.

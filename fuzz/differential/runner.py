@@ -25,9 +25,15 @@ class CaseRunner:
     """Runs cases through the pipeline. Pipelines are made on demand, and kept.
 
     Subclasses run them with a fault injected. Runners are sent to other processes.
+
+    Args:
+        fuel: instructions that the oracle executes for one input.
+        hang_seconds: CPU time after which an emulation counts as hung; None for the pipeline's.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, fuel: int = FUEL, hang_seconds: float | None = HANG_SECONDS) -> None:
+        self._fuel = fuel
+        self._hang_seconds = hang_seconds
         self._pipelines: dict[tuple[str, ...], Pipeline] = {}
 
     def __call__(
@@ -48,8 +54,9 @@ class CaseRunner:
         """
         key = tuple(isas)
         if key not in self._pipelines:
-            self._pipelines[key] = Pipeline(key, fuel=FUEL)
-            self._pipelines[key].limit_seconds(HANG_SECONDS)
+            self._pipelines[key] = Pipeline(key, fuel=self._fuel)
+            if self._hang_seconds is not None:
+                self._pipelines[key].limit_seconds(self._hang_seconds)
         pipeline = self._pipelines[key]
         pipeline.second, pipeline.on_stage = second, on_stage
         return self.check(pipeline, case)

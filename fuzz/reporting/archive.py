@@ -14,6 +14,14 @@ from fuzz.campaign.database_schema import DATABASE, READABLE_VERSIONS
 from fuzz.campaign.json_codec import decode
 from fuzz.campaign.plan import CampaignPlan
 from fuzz.campaign.statistics import Statistics, decode_statistics
+from fuzz.differential.base_answer import (
+    BASE,
+    NO_BASE,
+    BaseAnswer,
+    BaseStatus,
+    Novelty,
+    parse_answer,
+)
 from fuzz.differential.finding import KNOWN, MINIMIZED
 from reports.model import Sample
 from reports.text import printable
@@ -29,6 +37,7 @@ class FindingEntry:
 
     Attributes:
         seconds: from the campaign's start to the finding; None if unknown.
+        base: what the campaign's base does with the case.
     """
 
     kind: str
@@ -37,6 +46,12 @@ class FindingEntry:
     known: bool
     file: str
     seconds: float | None = None
+    base: BaseAnswer = NO_BASE
+
+    @property
+    def novelty(self) -> Novelty:
+        """Its class."""
+        return Novelty.of(known=self.known, base=self.base.status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +133,13 @@ SELECT id, state, error, began, seconds, resumed, deaths, cranelift, clif_fuzz, 
   plan, statistics FROM campaigns WHERE id = ?
 """
 _ENTRIES = """
-SELECT kind, bucket, isa, known, file, seconds FROM findings WHERE campaign = ? ORDER BY id
+SELECT kind, bucket, isa, known, file, seconds, {answer} FROM findings
+WHERE campaign = ? ORDER BY id
 """
+#: The columns of the base's answer, and what stands for them in older versions.
+_ANSWER = "base, base_note"
+_ANSWER_BEFORE = "'', ''"
+_FIRST_WITH_ANSWER = 4
 _SAMPLES = """
 SELECT seconds, cases, executions, cpu_seconds, findings, edges FROM samples
 WHERE campaign = ? ORDER BY seconds
@@ -153,10 +173,13 @@ def _read_campaign(folder: Path, connection: sqlite3.Connection, number: int | N
     statistics = decode_statistics(json.loads(facts[-1]))
     fields: list[Any] = [*facts[:-2], plan, statistics, samples]
     campaign = ArchivedCampaign(*fields)
-    rows: Iterable[Any] = connection.execute(_ENTRIES, (chosen,))
+    answer = _ANSWER if version >= _FIRST_WITH_ANSWER else _ANSWER_BEFORE
+    rows: Iterable[Any] = connection.execute(_ENTRIES.format(answer=answer), (chosen,))
     entries = tuple(
-        FindingEntry(kind, bucket, isa, bool(known), file, seconds)
-        for kind, bucket, isa, known, file, seconds in rows
+        FindingEntry(
+            kind, bucket, isa, bool(known), file, seconds, BaseAnswer(BaseStatus(base), note)
+        )
+        for kind, bucket, isa, known, file, seconds, base, note in rows
     )
     return Archive(folder, entries, campaign, len(numbers) - 1)
 
@@ -189,4 +212,5 @@ def read_header(path: Path) -> FindingEntry:
             words.setdefault(name.strip(), printable(value.strip()))
     kind = words.get("finding", "").partition(" ")[0] or "case"
     bucket = words.get("bucket") or printable(path.stem)
-    return FindingEntry(kind, bucket, words.get("isa", ""), KNOWN in words, path.name)
+    base = parse_answer(words.get(BASE, ""))
+    return FindingEntry(kind, bucket, words.get("isa", ""), KNOWN in words, path.name, base=base)

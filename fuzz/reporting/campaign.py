@@ -14,6 +14,7 @@ from backend.cranelift.compiler import SettingsError
 from backend.cranelift.cranelift_name import cranelift_name
 from backend.cranelift.support_matrix import Support
 from fuzz.campaign.statistics import Statistics
+from fuzz.differential.base_answer import BaseStatus, Novelty
 from fuzz.differential.stage import Stage
 from fuzz.generate.instruction_sets import emulated_flags
 from fuzz.reporting.archive import Archive, ArchivedCampaign, FindingEntry
@@ -83,12 +84,20 @@ def _buckets(archive: Archive) -> Iterator[BucketSummary]:
             min((seconds[file] for file in group.files if file in seconds), default=None),
             tuple(group.rules),
             len(group.minimized),
+            group.novelty is Novelty.OLD,
         )
 
 
 def _kinds(entries: Sequence[FindingEntry]) -> CountTable:
-    kinds = Counter(entry.kind + " (known)" * entry.known for entry in entries)
+    kinds = Counter(_kind(entry) for entry in entries)
     return CountTable("findings by kind", tuple(kinds.most_common()))
+
+
+def _kind(entry: FindingEntry) -> str:
+    """Return a finding's kind, with its class unless it is new."""
+    if entry.novelty is Novelty.NEW:
+        return entry.kind
+    return f"{entry.kind} ({entry.novelty.value})"
 
 
 # --- figures ---
@@ -119,11 +128,14 @@ def _headline(
 def _headline_of_findings(
     entries: Sequence[FindingEntry], buckets: Sequence[BucketSummary]
 ) -> tuple[Fact, ...]:
-    unknown = [entry for entry in entries if not entry.known]
-    alarming = sum(not bucket.known for bucket in buckets)
+    counts = Counter(entry.novelty for entry in entries)
+    alarming = sum(not (bucket.known or bucket.old) for bucket in buckets)
+    old = Fact("findings that the base has, too", f"{counts[Novelty.OLD]:,}")
+    asked = any(entry.base.status is not BaseStatus.NO_BASE for entry in entries)
     return (
-        Fact(f"findings in {alarming} bucket{'s' * (alarming != 1)}", f"{len(unknown):,}"),
-        Fact("findings of known faults", f"{len(entries) - len(unknown):,}"),
+        Fact(f"findings in {alarming} bucket{'s' * (alarming != 1)}", f"{counts[Novelty.NEW]:,}"),
+        Fact("findings of known faults", f"{counts[Novelty.KNOWN]:,}"),
+        *([old] if asked else []),
     )
 
 
@@ -137,6 +149,8 @@ def _facts(archive: Archive, campaign: ArchivedCampaign) -> Iterator[Fact]:
     plan, statistics = campaign.plan, campaign.statistics
     yield Fact("Cranelift", campaign.cranelift)
     yield Fact("clif-fuzz", campaign.clif_fuzz)
+    if plan.base is not None:
+        yield Fact("base", str(plan.base))
     yield Fact("seed", str(plan.seed))
     yield Fact("ISAs", ", ".join(plan.options.isas))
     yield Fact("oracle", plan.oracle)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from fuzz.campaign.database_schema import DATABASE, is_locked
+from fuzz.differential.base_answer import Novelty
 from fuzz.reporting.archive import ArchiveError, read_archive
 from fuzz.reporting.finding_groups import group_findings
 from reports.model import Sample
@@ -34,8 +35,11 @@ class CampaignStatus:
         saved_ago: seconds since the database was last written to.
         cases_rate, executions_rate: per second by the clock, in its last minute.
         stale_seconds: how long it had run without new coverage when it was last saved.
-        findings: without known faults; so ``buckets``, as they were before minimising.
+        findings: the new ones; so ``buckets``, as they were before minimising.
         known_faults: cases that a known fault explains.
+        old: findings that the base has, too.
+        base: the campaign's base; empty if it has none.
+        not_asked: findings, among the new ones, that the base has not been asked about.
     """
 
     folder: str
@@ -54,6 +58,9 @@ class CampaignStatus:
     findings: int
     buckets: int
     known_faults: int
+    old: int
+    base: str
+    not_asked: int
     rejected: int
     hangs: int
     deaths: int
@@ -86,7 +93,7 @@ def read_status(folder: Path) -> CampaignStatus:
     state, counts = campaign.state, campaign.statistics
     if state == "running" and not is_locked(folder):
         state = "killed"
-    new = [entry for entry in archive.located if not entry.known]
+    new = [entry for entry in archive.located if entry.novelty is Novelty.NEW]
     cases_rate, executions_rate = _rates(campaign.samples)
     return CampaignStatus(
         folder=str(folder),
@@ -105,6 +112,9 @@ def read_status(folder: Path) -> CampaignStatus:
         findings=len(new),
         buckets=len(group_findings(new)),
         known_faults=counts.known_faults.total(),
+        old=sum(entry.novelty is Novelty.OLD for entry in archive.entries),
+        base=str(campaign.plan.base or ""),
+        not_asked=sum(entry.base.pending for entry in new),
         rejected=counts.rejected.total(),
         hangs=counts.hangs,
         deaths=campaign.deaths,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from fuzz.campaign.fault_buckets import fault_buckets
+from fuzz.differential.base_answer import Novelty
 from fuzz.minimize.order import order_key
 from fuzz.reporting.archive import FindingEntry
 from fuzz.triage.deduplicate import FaultsByBucket
@@ -24,7 +25,7 @@ class FindingGroup:
 
     Attributes:
         isas: on which the findings, and those minimised, show it.
-        known: whether a table of known faults explains them.
+        novelty: their class; old findings and new ones are never in one group.
         files: the findings' files; without those that could not be written.
         number: how many findings.
         minimized: files of the minimised findings, that of the smallest case first.
@@ -34,13 +35,18 @@ class FindingGroup:
 
     bucket: str
     kind: str
-    known: bool = False
+    novelty: Novelty = Novelty.NEW
     isas: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     number: int = 0
     minimized: list[str] = field(default_factory=list)
     rules: list[str] = field(default_factory=list)
     aliases: list[str] = field(default_factory=list)
+
+    @property
+    def known(self) -> bool:
+        """Whether a table of known faults explains them."""
+        return self.novelty is Novelty.KNOWN
 
     def add(self, entry: FindingEntry) -> None:
         """Add a finding."""
@@ -59,6 +65,7 @@ class FindingGroup:
             "kind": self.kind,
             "isas": self.isas,
             "known": self.known,
+            "class": self.novelty.value,
             "findings": self.number,
             "files": self.files,
             "minimized": self.minimized,
@@ -83,7 +90,7 @@ def rule_words(rules: Sequence[str]) -> str:
 
 
 def group_findings(entries: Sequence[FindingEntry]) -> list[FindingGroup]:
-    """Group findings: new ones before known ones, those with the most findings first.
+    """Group findings: new ones, then known ones, then old ones, those with most findings first.
 
     Args:
         entries: their ``file`` is a path that can be opened, or empty.
@@ -92,11 +99,13 @@ def group_findings(entries: Sequence[FindingEntry]) -> list[FindingGroup]:
     faults = FaultsByBucket()
     for file, each in saved.items():
         faults.add(file, each.minimal)
-    files = [entry.file for entry in entries if entry.file and not entry.known]
-    buckets = fault_buckets(entries, faults.by_file(files))
+    files = [entry.file for entry in entries if entry.file and entry.novelty is Novelty.NEW]
+    old = [entry for entry in entries if entry.novelty is Novelty.OLD]
+    others = [entry for entry in entries if entry.novelty is not Novelty.OLD]
+    buckets = fault_buckets(others, faults.by_file(files))
     groups: dict[str, FindingGroup] = {}
-    for entry, bucket in zip(entries, buckets, strict=True):
-        group = groups.setdefault(bucket, FindingGroup(bucket, entry.kind, entry.known))
+    for entry, bucket in zip(others, buckets, strict=True):
+        group = groups.setdefault(bucket, FindingGroup(bucket, entry.kind, entry.novelty))
         group.add(entry)
     for fault in faults.merged():
         files = sorted(fault.names, key=lambda file: order_key(saved[file].minimal.case))
@@ -105,14 +114,25 @@ def group_findings(entries: Sequence[FindingEntry]) -> list[FindingGroup]:
         group.note_isas(fault.isas)
         group.rules = sorted(fault.rules)
         group.aliases = [str(alias) for alias in fault.aliases]
-    return sorted(groups.values(), key=lambda group: (group.known, -group.number))
+    found = [*groups.values(), *_old_groups(old)]
+    classes = tuple(Novelty)
+    return sorted(found, key=lambda group: (classes.index(group.novelty), -group.number))
+
+
+def _old_groups(entries: Iterable[FindingEntry]) -> Iterable[FindingGroup]:
+    """Group what the base has, too: it is not minimised."""
+    groups: dict[str, FindingGroup] = {}
+    for entry in entries:
+        group = groups.setdefault(entry.bucket, FindingGroup(entry.bucket, entry.kind, Novelty.OLD))
+        group.add(entry)
+    return groups.values()
 
 
 def _minimized(entries: Iterable[FindingEntry]) -> dict[str, SavedCase]:
     """Return the minimised cases by the findings' files."""
     found = {}
     for entry in entries:
-        if entry.file and not entry.known:
+        if entry.file and entry.novelty is Novelty.NEW:
             saved = read_minimized(minimized_path(Path(entry.file)))
             if saved is not None:
                 found[entry.file] = saved

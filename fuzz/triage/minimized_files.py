@@ -17,7 +17,7 @@ from backend.whole_file import write_whole
 from fuzz.cases.build_identity import build_identity
 from fuzz.cases.casefile import CaseFileError, read_case
 from fuzz.differential.failure_signature import FailureSignature
-from fuzz.differential.finding import KNOWN_FAULTS, MINIMIZED, FindingKind
+from fuzz.differential.finding import KNOWN_FAULTS, MINIMIZED, OLD_FINDINGS, FindingKind
 from fuzz.triage.bucket import MinimalCase
 from fuzz.triage.minimized import MinimizedCase, minimized_text
 
@@ -26,6 +26,8 @@ MINIMIZED_FROM: Final = "minimized from"
 FAILURE: Final = "failure"
 _RULES: Final = "suspected rules"
 _DIGITS: Final = 16
+#: Folders of findings that are not new.
+_NOT_NEW: Final = frozenset({KNOWN_FAULTS, OLD_FINDINGS})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,13 +57,13 @@ def leave_out_own(files: Iterable[Path], folder: Path) -> tuple[list[Path], int]
     """Leave out the files in a folder that are no findings to look at.
 
     Returns:
-        The rest, and how many of the files left out are known faults.
+        The rest, and how many of the files left out are known faults, or old.
     """
     rest, known = [], 0
     for file in files:
-        parents = file.relative_to(folder).parts[:-1]
-        known += KNOWN_FAULTS in parents and MINIMIZED not in parents
-        if not {KNOWN_FAULTS, MINIMIZED} & set(parents):
+        parents = set(file.relative_to(folder).parts[:-1])
+        known += MINIMIZED not in parents and not _NOT_NEW.isdisjoint(parents)
+        if parents.isdisjoint(_NOT_NEW | {MINIMIZED}):
             rest.append(file)
     return rest, known
 

@@ -262,6 +262,12 @@ def test_known_faults_alone_are_said_to_be_known() -> None:
         page = replace(CAMPAIGN, buckets=(bucket(1, known=known),))
         html = campaign_html(page, lambda _: FINDING)
         assert ("Known faults explain all of them." in html) == known
+    old = replace(bucket(2), old=True)
+    html = campaign_html(replace(CAMPAIGN, buckets=(old,)), lambda _: FINDING)
+    assert "The base has all of them, too." in html
+    assert "· old</span>" in html
+    both = campaign_html(replace(CAMPAIGN, buckets=(bucket(1, known=True), old)), lambda _: FINDING)
+    assert "The base has them, too, or known faults explain them." in both
 
 
 def test_findings_alone_have_no_empty_sections() -> None:
@@ -317,7 +323,7 @@ def test_shades_are_powers_of_ten(cases: int, shade: int) -> None:
 
 def test_a_campaign_as_markdown() -> None:
     text = campaign_markdown(replace(CAMPAIGN, buckets=(bucket(1, known=True),)))
-    assert "| `bucket 1` | 1 | yes | `crash-1.clif` |" in text
+    assert "| `bucket 1` | 1 | known | `crash-1.clif` |" in text
     assert "- `heap_oob`: 5" in text
 
 

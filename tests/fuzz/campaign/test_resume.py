@@ -33,8 +33,10 @@ from fuzz.campaign.statistics import decode_statistics
 from fuzz.campaign.supervisor import Supervisor
 from fuzz.cases.build_identity import BuildIdentity, build_identity
 from fuzz.cases.case_options import INGREDIENTS, CaseOptions
+from fuzz.differential.base_answer import NO_BASE
 from fuzz.differential.finding import Finding, FindingKind
 from fuzz.differential.finding_file import finding_text, write_finding
+from fuzz.reporting.archive import read_archive
 from tests.fuzz.command import Command
 
 PLAIN = CaseOptions(inputs=2, instructions=10, without=frozenset(INGREDIENTS))
@@ -294,12 +296,14 @@ def test_what_a_build_is_called_does_not_matter() -> None:
         check_build(BUILD, replace(BUILD, digest="0"))
 
 
-#: Makes of the table and the view what schemas 1 and 2 have.
-OLDER_FINDINGS = """
+#: Makes of the table and the view what schema 3 has, and what schemas 1 and 2 have.
+SCHEMA_3 = """
 DROP VIEW buckets;
-ALTER TABLE findings DROP COLUMN fault;
+ALTER TABLE findings DROP COLUMN base;
+ALTER TABLE findings DROP COLUMN base_note;
 CREATE VIEW buckets AS SELECT campaign, bucket, count(*) AS findings FROM findings GROUP BY bucket;
 """
+OLDER_FINDINGS = f"{SCHEMA_3} ALTER TABLE findings DROP COLUMN fault;"
 
 
 def test_a_database_of_schema_1_is_upgraded(command: Command, tmp_path: Path) -> None:
@@ -320,18 +324,25 @@ def test_a_database_of_schema_1_is_upgraded(command: Command, tmp_path: Path) ->
     assert rows(tmp_path, "SELECT build FROM campaigns") == [("",), (build_identity().digest,)]
 
 
-def test_a_database_of_schema_2_is_upgraded(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("schema", "downgrade"), [(2, OLDER_FINDINGS), (3, SCHEMA_3)])
+def test_a_database_of_schema_2_or_3_is_upgraded(
+    schema: int, downgrade: str, tmp_path: Path
+) -> None:
     with closing(CampaignDatabase(tmp_path)) as database:
         database.begin(CampaignPlan(PLAIN, seed=3, out=str(tmp_path)), BUILD, EDGES)
         database.save(some_result(), {0: WorkerState(8)}, sample=True)
     with closing(sqlite3.connect(tmp_path / DATABASE)) as connection:
-        connection.executescript(f"{OLDER_FINDINGS} PRAGMA user_version = 2")
+        connection.executescript(f"{downgrade} PRAGMA user_version = {schema}")
     before = rows(tmp_path, "SELECT bucket FROM findings ORDER BY id")
     assert before
+    entries = read_archive(tmp_path).entries
+    assert [(entry.bucket,) for entry in entries] == before
+    assert {entry.base for entry in entries} == {NO_BASE}
     CampaignDatabase(tmp_path).close()
     assert rows(tmp_path, "PRAGMA user_version") == [(VERSION,)]
     assert rows(tmp_path, "SELECT fault FROM findings ORDER BY id") == before
-    assert rows(tmp_path, "SELECT sum(findings) FROM buckets") == [(len(before),)]
+    assert rows(tmp_path, "SELECT sum(findings), max(old) FROM buckets") == [(len(before), 0)]
+    assert read_archive(tmp_path).entries == entries
 
 
 def test_faults_are_saved_and_kept_when_a_campaign_goes_on(tmp_path: Path) -> None:
@@ -351,7 +362,7 @@ def test_faults_are_saved_and_kept_when_a_campaign_goes_on(tmp_path: Path) -> No
         database.save(result, {}, sample=False)
         assert rows(tmp_path, query) == [("fault", 2), ("two", 1)]
         result.faults[files[2]] = MinimizedFault("fault", ("x86_64",))
-        database.save_faults(result)
+        database.save_classes(result)
         assert rows(tmp_path, query) == [("fault", 3)]
     with closing(CampaignDatabase(tmp_path)) as database:
         database.latest()

@@ -121,7 +121,7 @@ def test_triage_takes_what_is_minimised(
     bucket = "miscompile aarch64 wrong value: imul.i32"
     assert output.out.startswith(f"   2 x {bucket}\n       {tmp_path / 'crash-1.clif'}\n")
     assert f"1 of 2: {tmp_path / 'crash-1.clif'}: {bucket}\n" in output.err
-    assert "leaves out 1 examples of known faults" in output.err
+    assert "leaves out 1 findings of known faults" in output.err
 
 
 def test_ctrl_c_keeps_what_is_done(
@@ -160,12 +160,12 @@ def test_the_list_of_findings(command: Command, tmp_path: Path) -> None:
     minimized = keep(tmp_path / "crash-2.clif", MUL)
     facts = json.loads(command("findings", tmp_path, "--json", "-").out)
     buckets = facts.pop("buckets")
-    assert facts == {"findings": 3, "unique": 2, "new": 1, "known": 1, "minimized": 1}
+    assert facts == {"findings": 3, "unique": 2, "new": 1, "known": 1, "old": 0, "minimized": 1}
     assert buckets[0]["minimized"] == [str(minimized)]
     assert [len(bucket["files"]) for bucket in buckets] == [2, 1]
     shown = command("findings", tmp_path)
     assert shown.code == 0
-    assert "3 findings in 2 buckets (1 new, 1 known), 1 minimised" in shown.out
+    assert "3 findings in 2 buckets (1 new, 1 known, 0 old), 1 minimised" in shown.out
     assert "known  emulator-fault aarch64" in shown.out
     assert "emulator-fault" not in command("findings", "--new", tmp_path).out
     assert "no such folder" in command.complaint("findings", tmp_path / "none")
