@@ -155,11 +155,7 @@ fn control(chaos: &str) -> Result<Control, String> {
     }
 }
 
-fn compile(
-    function: Function,
-    isa: &dyn TargetIsa,
-    control: &mut Control,
-) -> Result<Value, Value> {
+fn compile(function: Function, isa: &dyn TargetIsa, control: &mut Control) -> Result<Value, Value> {
     let name = name(&function);
     let result = panics::catch(|| {
         let mut context = Context::for_function(function);

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fuzz.cli.base import asker_for, base_option
 from fuzz.cli.errors import (
     EXIT_CLEAN,
     EXIT_INTERRUPTED,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from fuzz.differential.recorded_failure import RecordedFailure
     from fuzz.minimize.engine import Minimizer, MinimizerProgress
     from fuzz.minimize.interestingness import InterestingnessTest
+    from fuzz.triage.base.asker import BaseAsker
 
 
 @click.command(
@@ -68,6 +70,7 @@ if TYPE_CHECKING:
     type=click.Choice([kind.value for kind in FindingKind]),
     help="The kind of failure to keep; unsupported is an instruction that an ISA lacks.",
 )
+@base_option("Keep only what this Cranelift, a version or a folder, does not do as well.")
 @read_options
 @engine_option
 @timeout_option
@@ -78,6 +81,7 @@ def command(
     isas: tuple[str, ...] | None,
     predicate: str | None,
     kind: str | None,
+    base_name: str | None,
     drawn_inputs: int | None,
     memory: Region | None,
     timeout: float,
@@ -89,8 +93,11 @@ def command(
     compiler. If a file records a failure, as those of findings do, it is that one. Of a file with
     several functions, the first that fails is taken. If it is interrupted, the smallest case so far
     is written. The exit code is 3 if a case does not fail with this build, or not as its file
-    records.
+    records, or if the Cranelift of --base fails on it in the same way.
     """
+    if base_name is not None and predicate is not None:
+        raise BadInput("--base does not go with --predicate, which alone says what is kept")
+    asker = asker_for(base_name)
     several = len(files) > 1
     if several and out is not None:
         if str(out) == "-":
@@ -110,6 +117,7 @@ def command(
                 predicate,
                 kind,
                 timeout,
+                asker,
                 quiet="-" in (json_file, str(target)),
             )
         except (BadInput, NotFailingHere, NotRunHere) as error:
@@ -142,6 +150,7 @@ def _minimize_file(
     predicate: str | None,
     kind: str | None,
     timeout: float,
+    asker: BaseAsker | None,
     *,
     quiet: bool,
 ) -> tuple[dict[str, object], bool]:
@@ -149,6 +158,7 @@ def _minimize_file(
 
     Args:
         read: reads the cases of the file.
+        asker: asks the base; None without one.
 
     Returns:
         The facts for ``--json``, and whether it was interrupted.
@@ -168,6 +178,8 @@ def _minimize_file(
     test = _test(isas, predicate, kind, timeout, recorded)
     try:
         case, failure = _look(test, [found.case for found in cases], file, recorded)
+        if asker is not None:
+            test = _new_against(asker, test, case, failure, isas, file)
         restricted = test.restricted_to(failure)
         try:
             minimizer = Minimizer(restricted, PASSES)
@@ -228,6 +240,26 @@ def _look(
             return case, failure
     missing = f" here as the file records ({recorded})" if recorded else ""
     raise NotFailingHere(f"{file}: it does not fail{missing}: there is nothing to minimize")
+
+
+def _new_against(
+    asker: BaseAsker,
+    test: InterestingnessTest,
+    case: Case,
+    failure: FailureSignature,
+    isas: tuple[str, ...],
+    file: Path,
+) -> InterestingnessTest:
+    """Return a test that does not accept what the base has, too.
+
+    Raises:
+        NotFailingHere: the base fails on the case itself.
+    """
+    from fuzz.triage.base.interestingness import NewAgainstBase
+
+    if asker.has_too(case, isas, failure):
+        raise NotFailingHere(f"{file}: the base fails in the same way: nothing new to minimize")
+    return NewAgainstBase(test, asker, isas)
 
 
 def _run(minimizer: Minimizer) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fuzz.cli.base import asker_for, base_option
 from fuzz.cli.errors import (
     EXIT_CLEAN,
     EXIT_FINDINGS,
@@ -31,6 +32,7 @@ from reports.text import printable
 
 if TYPE_CHECKING:
     from clif.outcome import Region
+    from fuzz.triage.base.asker import BaseAsker
 
 
 @click.command(
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
 @engine_option
 @click.option("--code", is_flag=True, help="Print the machine code of each ISA, too.")
 @click.option("--rules", is_flag=True, help="Print the ISLE rules that fired for each ISA, too.")
+@base_option("Say of failing cases what this Cranelift, a version or a folder, does with them.")
 @compile_timeout_option
 @json_option
 def command(
@@ -62,6 +65,7 @@ def command(
     memory: Region | None,
     code: bool,
     rules: bool,
+    base_name: str | None,
     timeout: float,
     json_file: str | None,
 ) -> int:
@@ -75,6 +79,7 @@ def command(
     """
     from fuzz.cases.build_identity import build_identity, other_build
 
+    asker = asker_for(base_name)
     worst = EXIT_CLEAN
     facts: list[dict[str, object]] = []
     builds = set()
@@ -86,7 +91,7 @@ def command(
                 complain(f"{path}: made by another build: {build}; this is {build_identity()}")
             entries, exit_code = _replay_file(
                 path,
-                _Options(isas, drawn_inputs, memory, oracle == "both", code, rules, timeout),
+                _Options(isas, drawn_inputs, memory, oracle == "both", code, rules, timeout, asker),
                 quiet=json_file == "-",
             )
         except NotRunHere as error:
@@ -115,6 +120,7 @@ class _Options:
         second: whether to ask the second oracle, too.
         code, rules: whether to print machine code, and rules.
         timeout: seconds that compiling may take.
+        asker: asks the base; None without one.
     """
 
     isas: tuple[str, ...] | None
@@ -124,6 +130,7 @@ class _Options:
     code: bool
     rules: bool
     timeout: float
+    asker: BaseAsker | None = None
 
 
 def _replay_file(
@@ -167,6 +174,11 @@ def _replay_file(
         if gone:
             worst = EXIT_NOT_FAILING
         facts.append({"file": str(path)} | to_json(replayed))
+        said = []
+        if options.asker is not None and replayed.disputed:
+            answer = options.asker.ask(case_file.case, pipeline.isas, recorded)
+            facts[-1]["base"] = str(answer)
+            said = [f"  base: {answer}"]
         if fired_rules is not None:
             facts[-1]["rules"] = fired_to_json(fired_rules, replayed.runs)
         if not quiet:
@@ -174,5 +186,5 @@ def _replay_file(
             fired = (f"  {line}" for line in fired_notes(fired_rules, replayed.runs))
             more = disassembly(replayed) if options.code else ()
             missing = [f"  does not fail here as the file records: {recorded}"] * gone
-            click.echo("\n".join([f"{path}: {first}", *rest, *missing, *fired, *more]))
+            click.echo("\n".join([f"{path}: {first}", *rest, *missing, *said, *fired, *more]))
     return facts, worst

@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 import signal
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from fuzz.campaign.plan import CampaignPlan
 from fuzz.campaign.result import CampaignResult
 from fuzz.campaign.resume import plan_fields
 from fuzz.campaign.supervisor import Supervisor
+from fuzz.cli.base import BuiltBase, base_option, build_base
 from fuzz.cli.change import read_touched, since_option, take_change
 from fuzz.cli.errors import (
     EXIT_CLEAN,
@@ -29,7 +31,7 @@ from fuzz.cli.errors import (
     complain,
 )
 from fuzz.cli.files import warn_about_cache
-from fuzz.cli.folder import CampaignStart, begin, open_folder, resume, saved_isas
+from fuzz.cli.folder import CampaignStart, begin, open_folder, resume, saved_plan
 from fuzz.cli.options import (
     amount_options,
     case_options,
@@ -49,7 +51,8 @@ from fuzz.cli.options import (
 )
 from fuzz.cli.status import open_view
 from fuzz.cli.summary import print_summary, to_json
-from fuzz.triage.background import BackgroundMinimizer
+from fuzz.triage.background import BackgroundMinimizer, start_background
+from fuzz.triage.base.background import BaseSorter, start_asker
 
 if TYPE_CHECKING:
     from fuzz.campaign.prometheus import MetricsFile
@@ -64,6 +67,7 @@ Without --seconds and --cases it runs until Ctrl-C.
   clif-fuzz run --seed 7 --cases 1000 --jobs 2 --out findings --json facts.json
   clif-fuzz run --seeds cases --seconds 10m
   clif-fuzz run --since main --seconds 10m
+  clif-fuzz run --base 0.135.8 --seconds 10m --stop-after 1
   clif-fuzz run --resume findings
 """
 )
@@ -78,7 +82,11 @@ Without --seconds and --cases it runs until Ctrl-C.
     "--stop-after",
     type=click.IntRange(1),
     metavar="N",
-    help="Stop at so many findings, known faults aside.",
+    help="Stop at so many new findings: neither known faults nor, with --base, old ones.",
+)
+@base_option(
+    "Run findings against this Cranelift as well, a published version or a folder: those that it "
+    "has too are old, and only the others count."
 )
 @jobs_option
 @out_option
@@ -113,6 +121,11 @@ def command(context: click.Context, /, **params: Any) -> int:
     The first findings of each bucket are minimised meanwhile, in a tenth of the time, and for some
     seconds at the end, so that the summary can tell faults apart.
 
+    With --base, a finding is new only if the base does not fail on its case in the same way. Old
+    findings are counted by bucket and kept in the folder old-findings; they do not make the exit
+    code 1. What the base cannot say counts as new. The base is built first, which takes one to two
+    minutes the first time, and asked meanwhile, in another tenth of the time.
+
     With --seeds the cases of a folder, such as 'corpus import' makes, are run first. After that,
     half of the cases are mutated from them, or crossed from two of them or one and a drawn case.
     They are part of the campaign: it can be resumed without the folder, and not with other cases.
@@ -124,8 +137,8 @@ def command(context: click.Context, /, **params: Any) -> int:
 
     A campaign is saved while it runs. Without --resume another one begins, in the same database if
     the directory has one. With it, options that decide what the cases are may be left out, or must
-    be the same; --seconds, --cases and --stop-after may be others, and count from the campaign's
-    beginning.
+    be the same (so must --base); --seconds, --cases and --stop-after may be others, and count from
+    the campaign's beginning.
     """
     from fuzz.known.status import statuses
 
@@ -139,6 +152,9 @@ def command(context: click.Context, /, **params: Any) -> int:
         cpus = _connect(cluster)
         params["jobs"] = params["jobs"] if "jobs" in asked else cpus
     metrics = _metrics(params["prometheus"])
+    built = None if params["base_name"] is None else build_base(params["base_name"])
+    if built is not None:
+        asked["base"] = params["base"] = built.base
     with open_folder(Path(resumed or params["out"]), new=resumed is None) as database:
         if resumed is None:
             params["seeds"] = read_seeds(params["seeds_folder"], params["isas"])
@@ -147,11 +163,14 @@ def command(context: click.Context, /, **params: Any) -> int:
         else:
             _read_again(database, params, asked)
             labels = {option.name or "": option.opts[0] for option in context.command.params}
-            labels |= {"seeds": "--seeds", "touched": "--since"}
+            labels |= {"seeds": "--seeds", "touched": "--since", "base": "--base"}
+            if built is None and (base := saved_plan(database).base) is not None:
+                built = build_base(base.name)
+                asked["base"] = built.base
             start = resume(database, asked | {"out": resumed}, labels)
         plan = start.plan
         pool = None if cluster is None else _ray_workers(plan)
-        result = _run(start, database, pool, metrics)
+        result = _run(start, database, pool, metrics, built)
     _print_problems(result, metrics)
     if json_file is not None:
         write_json(to_json(plan, result), json_file)
@@ -165,7 +184,7 @@ def _read_again(database: CampaignDatabase, params: dict[str, Any], asked: dict[
     folder, since = params["seeds_folder"], params["since"]
     if folder is None and since is None:
         return
-    isas = asked.get("isas") or saved_isas(database)
+    isas = asked.get("isas") or saved_plan(database).options.isas
     if folder is not None:
         asked["seeds"] = read_seeds(folder, isas)
     if since is not None:
@@ -177,13 +196,20 @@ def _run(
     database: CampaignDatabase,
     pool: WorkerPool | None,
     metrics: MetricsFile | None,
+    built: BuiltBase | None,
 ) -> CampaignResult:
     """Run the campaign to its end, and show how it goes."""
-    with closing(BackgroundMinimizer(start.plan.jobs)) as minimizer:
+    with ExitStack() as stack:
+        minimizer, sorter = _helpers(start.plan, built)
+        stack.enter_context(closing(minimizer))
+        if sorter is not None:
+            stack.enter_context(closing(sorter))
         with open_view(start.plan) as view:
 
             def on_tick(result: CampaignResult) -> None:
                 view.show(result)
+                if sorter is not None:
+                    sorter.update(result)
                 minimizer.update(result)
                 if metrics is not None:
                     metrics.show(result)
@@ -196,30 +222,57 @@ def _run(
                 states=start.states,
                 pool=pool,
             ).run()
-        if result.unexplained and not result.interrupted and not result.error:
-            _finish_minimizing(minimizer, result)
-            try:
-                database.save_faults(result)
-            except DatabaseError as error:
-                result.error = str(error)
+        if not result.interrupted and not result.error:
+            _finish(result, minimizer, sorter, database)
+        if sorter is not None and sorter.problem:
+            complain(sorter.problem)
     if metrics is not None:
         metrics.write(result)
     return result
 
 
-def _finish_minimizing(minimizer: BackgroundMinimizer, result: CampaignResult) -> None:
-    """Let the first findings be minimised; a signal ends that at once."""
+def _helpers(
+    plan: CampaignPlan, built: BuiltBase | None
+) -> tuple[BackgroundMinimizer, BaseSorter | None]:
+    """Return what minimises findings meanwhile, and what asks the base about them."""
+    if built is None:
+        return BackgroundMinimizer(plan.jobs), None
+    facts = built.facts(plan)
+    minimizer = BackgroundMinimizer(plan.jobs, partial(start_background, base=facts))
+    return minimizer, BaseSorter(built.base, plan.jobs, partial(start_asker, facts))
+
+
+def _finish(
+    result: CampaignResult,
+    minimizer: BackgroundMinimizer,
+    sorter: BaseSorter | None,
+    database: CampaignDatabase,
+) -> None:
+    """Ask the base about the last findings, minimise the first ones, and save what comes of it.
+
+    A signal ends that at once.
+    """
+    if not result.unexplained:
+        return
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     previous = signal.signal(signal.SIGTERM, interrupt)
     try:
-        minimizer.finish(result)
+        if sorter is not None and result.pending:
+            click.echo(f"asking the base about {result.pending} more findings", err=True)
+            sorter.finish(result)
+        if result.unexplained:
+            minimizer.finish(result)
     except KeyboardInterrupt:
-        return
+        result.interrupted = bool(result.pending)
     finally:
         signal.signal(signal.SIGTERM, previous)
+    try:
+        database.save_classes(result)
+    except DatabaseError as error:
+        result.error = str(error)
 
 
 def _connect(address: str) -> int:

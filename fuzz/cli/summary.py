@@ -13,6 +13,7 @@ from fuzz.campaign.plan import CampaignPlan
 from fuzz.campaign.result import CampaignResult, FindingSummary
 from fuzz.campaign.statistics import Statistics
 from fuzz.cases.build_identity import build_identity
+from fuzz.differential.finding import OLD_FINDINGS
 from fuzz.differential.stage import Stage
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from fuzz.reporting.finding_groups import FindingGroup
 
 _SHOWN = 10
+#: Answers of the base that are shown for a bucket.
+_SHOWN_ANSWERS = 3
 
 
 def to_json(plan: CampaignPlan, result: CampaignResult) -> dict[str, Any]:
@@ -37,6 +40,7 @@ def to_json(plan: CampaignPlan, result: CampaignResult) -> dict[str, Any]:
         "oracle": plan.oracle,
         "seeds": _seeds_json(plan),
         "touched": _touched_json(plan),
+        "base": _base_json(plan, result),
         "edges": result.edges,
         "rules": _rules(result),
         "corpus": result.corpus,
@@ -61,6 +65,19 @@ def _touched_json(plan: CampaignPlan) -> dict[str, Any] | None:
     return {**encode(touched), "digest": touched.digest}
 
 
+def _base_json(plan: CampaignPlan, result: CampaignResult) -> dict[str, Any] | None:
+    if plan.base is None:
+        return None
+    return {
+        "name": plan.base.name,
+        "version": plan.base.version,
+        "new": len(result.unexplained),
+        "old": len(result.old),
+        "old_buckets": dict(result.old_buckets.most_common()),
+        "not_asked": result.pending,
+    }
+
+
 def _findings(result: CampaignResult) -> list[dict[str, Any]]:
     """Return the findings; those that are minimised have the bucket of their fault."""
     if not result.unexplained:
@@ -78,7 +95,14 @@ def _findings(result: CampaignResult) -> list[dict[str, Any]]:
 def _entry(summary: FindingSummary) -> FindingEntry:
     from fuzz.reporting.archive import FindingEntry
 
-    return FindingEntry(summary.kind, summary.bucket, summary.isa, summary.known, summary.file)
+    return FindingEntry(
+        summary.kind,
+        summary.bucket,
+        summary.isa,
+        summary.known,
+        summary.file,
+        base=summary.base,
+    )
 
 
 def _rules(result: CampaignResult) -> dict[str, list[int]] | None:
@@ -98,7 +122,8 @@ def print_summary(plan: CampaignPlan, result: CampaignResult) -> None:
     from backend.cranelift.cranelift_name import cranelift_name
 
     statistics = result.statistics
-    click.echo(f"Cranelift {cranelift_name()}, seed {plan.seed}, {plan.jobs} job(s)")
+    against = f", against {plan.base.title}" if plan.base is not None else ""
+    click.echo(f"Cranelift {cranelift_name()}{against}, seed {plan.seed}, {plan.jobs} job(s)")
     click.echo(
         f"{statistics.cases} cases, {statistics.compilations} compilations, "
         f"{statistics.executions} executions in "
@@ -221,9 +246,11 @@ def _print_touched(plan: CampaignPlan, result: CampaignResult) -> None:
 def _print_findings(plan: CampaignPlan, result: CampaignResult) -> None:
     for bucket, number in result.statistics.known_faults.most_common(_SHOWN):
         click.echo(f"known: {number} {bucket}")
+    _print_old(plan, result)
     unexplained = result.unexplained
+    new = "new findings" if plan.base is not None else "findings"
     if not unexplained:
-        click.echo("findings: none")
+        click.echo(f"{new}: none")
         return
     from fuzz.reporting.commands import program
     from fuzz.reporting.finding_groups import group_findings, rule_words  # loads the compiler
@@ -231,16 +258,37 @@ def _print_findings(plan: CampaignPlan, result: CampaignResult) -> None:
     groups = group_findings([_entry(summary) for summary in unexplained])
     minimized = sum(len(group.minimized) for group in groups)
     told = f", {minimized} minimised" * bool(minimized)
-    click.echo(f"findings: {len(unexplained)} in {len(groups)} buckets{told}")
+    click.echo(f"{new}: {len(unexplained)} in {len(groups)} buckets{told}")
     for group in groups[:_SHOWN]:
         file = next(iter(group.minimized or group.files), "not written")
         click.echo(f"  {group.number} {group.bucket}")
         if group.rules:
             click.echo(f"    {rule_words(group.rules)}")
+        for answer in _unusual_answers(group.files, unexplained):
+            click.echo(f"    base: {answer}")
         click.echo(f"    {file}")
     if len(groups) > _SHOWN:
         click.echo(f"  and {len(groups) - _SHOWN} more buckets: {program()} findings {plan.out}")
     _print_next_steps(plan, groups)
+
+
+def _unusual_answers(files: Sequence[str], findings: Sequence[FindingSummary]) -> list[str]:
+    """List why findings are new although the base is not right, each reason once."""
+    asked = (s.base for s in findings if s.file in files and (s.base.unusual or s.base.pending))
+    return list(dict.fromkeys(map(str, asked)))[:_SHOWN_ANSWERS]
+
+
+def _print_old(plan: CampaignPlan, result: CampaignResult) -> None:
+    if plan.base is None:
+        return
+    buckets = result.old_buckets
+    number = buckets.total()
+    where = f", in {shlex.quote(plan.out)}/{OLD_FINDINGS}" * bool(number)
+    click.echo(f"old: {number} findings in {len(buckets)} buckets that the base has too{where}")
+    for bucket, count in buckets.most_common(_SHOWN):
+        click.echo(f"  {count} {bucket}")
+    if len(buckets) > _SHOWN:
+        click.echo(f"  and {len(buckets) - _SHOWN} more buckets")
 
 
 def _print_next_steps(plan: CampaignPlan, groups: Sequence[FindingGroup]) -> None:

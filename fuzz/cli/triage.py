@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from clif.function import format_name
+from fuzz.cli.base import asker_for, base_option
 from fuzz.cli.errors import (
     EXIT_CLEAN,
     EXIT_FINDINGS,
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from fuzz.cases.casefile import CaseFile
     from fuzz.differential.failure_signature import FailureSignature
     from fuzz.minimize.child import IsolatedTest
+    from fuzz.minimize.interestingness import InterestingnessTest
+    from fuzz.triage.base.asker import BaseAsker
     from fuzz.triage.bucket import MinimalCase
     from fuzz.triage.deduplicate import Deduplicated, DistinctFault, NamedCase
 
@@ -59,6 +62,10 @@ _SHOWN = 20
     is_flag=True,
     help="Run cases on this machine's CPU as well, in a child process.",
 )
+@base_option(
+    "Leave out findings that this Cranelift, a version or a folder, has too, and keep minimising "
+    "from ending at such a one."
+)
 @read_options
 @engine_option
 @timeout_option
@@ -68,6 +75,7 @@ def command(
     out: Path | None,
     no_attribution: bool,
     host: bool,
+    base_name: str | None,
     drawn_inputs: int | None,
     memory: Region | None,
     timeout: float,
@@ -75,22 +83,25 @@ def command(
 ) -> int:
     """Minimise findings, merge those with one cause, and find the part at fault.
 
-    FILE may be a folder, which stands for the .clif files below it, known faults and minimised ones
-    aside. The part at fault, such as register allocation or an ISLE rule, is found by running
-    variants of the case. Minimised findings are kept in the folder minimized beside the files, and
-    not minimised again; so Ctrl-C loses nothing. The exit code is 1 if any case fails,
-    3 if none does with this build as its file records.
+    FILE may be a folder, which stands for the .clif files below it, known faults, old findings and
+    minimised ones aside. The part at fault, such as register allocation or an ISLE rule, is found
+    by running variants of the case. Minimised findings are kept in the folder minimized beside the
+    files, and not minimised again; so Ctrl-C loses nothing. The exit code is 1 if any case fails, 3
+    if none does with this build as its file records.
     """
     from fuzz.triage.deduplicate import deduplicate
 
+    asker = asker_for(base_name)
     entries, unreadable = _read_all(
         files, lambda path: _entries(path, load_cases(path, drawn_inputs, memory), timeout)
     )
-    progress = _Progress(len(entries))
+    old = [] if asker is None else [n for n, entry in entries.items() if _is_old(entry, asker)]
+    new = [entry for name, entry in entries.items() if name not in old]
+    progress = _Progress(len(new))
     found = deduplicate(
-        [entry.named for entry in entries.values()],
-        lambda named: entries[named.name].test,
-        kept=_KeptCases(entries),
+        [entry.named for entry in new],
+        lambda named: _test_of(entries[named.name], asker),
+        kept=_KeptCases(entries, asker),
         rules_of=_suspected_rules,
         observe=progress.begin,
         done=progress.end,
@@ -100,9 +111,13 @@ def command(
     if out is not None:
         _write(found, out)
     if json_file is not None:
-        write_json(_facts(found, unreadable), json_file)
+        write_json(_facts(found, unreadable, old), json_file)
     if json_file != "-":
+        for name in old:
+            click.echo(f"       the base has it, too: {name}")
         _show(found)
+        if asker is not None:
+            click.echo(f"{len(old)} old, which the base has, too")
     if found.left:
         return EXIT_INTERRUPTED
     if found.faults:
@@ -157,9 +172,9 @@ def _expand(names: Iterable[str]) -> Iterator[Path]:
         if folder.is_dir():
             paths, known = leave_out_own(paths, folder)
             if known:
-                complain(f"{folder}: leaves out {known} examples of known faults")
+                complain(f"{folder}: leaves out {known} findings of known faults, or old ones")
             if not paths:
-                raise BadInput(f"{folder}: no findings in this folder, known faults aside")
+                raise BadInput(f"{folder}: no new findings in this folder")
         yield from paths
 
 
@@ -187,11 +202,29 @@ def _entries(path: Path, cases: Sequence[CaseFile], timeout: float) -> Iterator[
         )
 
 
+def _is_old(entry: _Entry, asker: BaseAsker) -> bool:
+    """Return whether the base fails on the case of a finding in the same way."""
+    from fuzz.differential.base_answer import BaseStatus
+
+    test = entry.test.test
+    answer = asker.ask(entry.named.case, test.isas, test.recorded)
+    return answer.status is BaseStatus.FAILS
+
+
+def _test_of(entry: _Entry, asker: BaseAsker | None) -> InterestingnessTest:
+    from fuzz.triage.base.interestingness import NewAgainstBase
+
+    if asker is None:
+        return entry.test
+    return NewAgainstBase(entry.test, asker, entry.test.test.isas)
+
+
 class _KeptCases:
     """The files of minimised findings."""
 
-    def __init__(self, entries: Mapping[str, _Entry]) -> None:
+    def __init__(self, entries: Mapping[str, _Entry], asker: BaseAsker | None) -> None:
         self._entries = entries
+        self._asker = asker
         self._problem = ""
 
     def load(self, named: NamedCase) -> MinimalCase | None:
@@ -204,9 +237,14 @@ class _KeptCases:
             return None
         recorded = entry.test.test.recorded
         failure = saved.minimal.failure
-        if recorded is None or recorded.is_shown_by(failure) or recorded.may_be_caused_by(failure):
-            return saved.minimal
-        return None  # another failure of the case was minimised
+        if not (
+            recorded is None or recorded.is_shown_by(failure) or recorded.may_be_caused_by(failure)
+        ):
+            return None  # another failure of the case was minimised
+        isas = entry.test.test.isas
+        if self._asker is not None and self._asker.has_too(saved.minimal.case, isas, failure):
+            return None  # it was minimised without the base, to what that has, too
+        return saved.minimal
 
     def save(self, named: NamedCase, minimal: MinimalCase) -> None:
         """Write the file; if that fails, say so once."""
@@ -312,11 +350,12 @@ def _lines(fault: DistinctFault) -> Iterator[str]:
         yield f"       and {more} more (--json lists them)"
 
 
-def _facts(found: Deduplicated, unreadable: int) -> dict[str, object]:
+def _facts(found: Deduplicated, unreadable: int, old: Sequence[str]) -> dict[str, object]:
     return {
         "findings": sum(len(fault.names) for fault in found.faults),
         "buckets": [fault.to_json() for fault in found.faults],
         "healthy": found.healthy,
+        "old": list(old),
         "left": found.left,
         "unreadable": unreadable,
     }

@@ -16,7 +16,9 @@ from typing import Final
 from fuzz.campaign.child_process import ChildProcess
 from fuzz.campaign.fault_buckets import MinimizedFault
 from fuzz.campaign.result import CampaignResult, FindingSummary
+from fuzz.differential.base_answer import Novelty
 from fuzz.triage.background_messages import NO_PACE, Faults, Idle, Postponed, Task
+from fuzz.triage.base.messages import BaseFacts
 
 #: The share of a core for each worker of the campaign.
 _SHARE: Final = 0.1
@@ -31,16 +33,23 @@ _TICK_SECONDS: Final = 0.1
 BackgroundMain = Callable[[Connection, float, str], None]
 
 
-def start_background(connection: Connection, share: float, directory: str) -> None:
-    """Minimise what is asked for; the main function of the process."""
+def start_background(
+    connection: Connection, share: float, directory: str, base: BaseFacts | None = None
+) -> None:
+    """Minimise what is asked for; the main function of the process.
+
+    Args:
+        base: a minimal case must not be one that it fails on, too.
+    """
     # The compiler is loaded in that process only.
     from fuzz.triage.background_process import serve
+    from fuzz.triage.base.background_process import asker_of
 
-    serve(connection, share, directory)
+    serve(connection, share, directory, asker=None if base is None else asker_of(base))
 
 
 class BackgroundMinimizer:
-    """Minimises the findings of a running campaign, of each bucket the first one first.
+    """Minimises the new findings of a running campaign, of each bucket the first one first.
 
     A minimised finding is written to a file (``fuzz.triage.minimized_files``). Nothing else is
     kept, so nothing is lost when a process is killed.
@@ -58,6 +67,8 @@ class BackgroundMinimizer:
         self.share = min(1.0, _SHARE * jobs)
         self.faults: dict[str, MinimizedFault] = {}
         self._read = 0
+        #: Places of findings that the campaign's base has not been asked about.
+        self._unsorted: list[int] = []
         #: Files to be minimised, by bucket; those that a minimised finding explains come later.
         self._waiting: dict[str, deque[str]] = {}
         self._later: deque[tuple[str, str]] = deque()
@@ -73,8 +84,10 @@ class BackgroundMinimizer:
 
         Does not wait.
         """
-        for summary in result.findings[self._read :]:
-            self._add(summary)
+        places = [*self._unsorted, *range(self._read, len(result.findings))]
+        self._unsorted = [place for place in places if result.findings[place].base.pending]
+        for place in places:
+            self._add(result.findings[place])
         self._read = len(result.findings)
         if self._deaths > _MAX_DEATHS or not self._has_work:
             return
@@ -121,7 +134,7 @@ class BackgroundMinimizer:
         return bool(self._waiting or self._later or self._current)
 
     def _add(self, summary: FindingSummary) -> None:
-        if summary.file and not summary.known:
+        if summary.file and summary.novelty is Novelty.NEW and not summary.base.pending:
             self._waiting.setdefault(summary.bucket, deque()).append(summary.file)
 
     def _start(self) -> None:

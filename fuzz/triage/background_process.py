@@ -23,8 +23,9 @@ from fuzz.differential.runner import CaseRunner
 from fuzz.minimize.child import IsolatedTest
 from fuzz.minimize.engine import NotFailing
 from fuzz.minimize.interestingness import FailureTest, InterestingnessTest
-from fuzz.minimize.minimize import minimize
 from fuzz.triage.background_messages import NO_PACE, Faults, Idle, Postponed, Task
+from fuzz.triage.base.asker import BaseAsker
+from fuzz.triage.base.interestingness import minimize_new
 from fuzz.triage.bucket import MinimalCase
 from fuzz.triage.deduplicate import FaultsByBucket
 from fuzz.triage.minimized import examine, suspected_rules
@@ -57,6 +58,7 @@ def serve(
     directory: str,
     run_case: CaseRunner | None = None,
     niceness: int = _NICENESS,
+    asker: BaseAsker | None = None,
 ) -> None:
     """Minimise the findings that are asked for, until this process is killed.
 
@@ -65,11 +67,12 @@ def serve(
         directory: for temporary files.
         run_case: runs cases; by default through the pipeline as it is.
         niceness: is added to that of the campaign.
+        asker: asks the campaign's base, so that minimal cases are of what is new; None for no base.
     """
     die_with_parent()
     os.nice(niceness)
     tempfile.tempdir = directory
-    _Server(connection, Pace(share, connection), run_case or CaseRunner()).run()
+    _Server(connection, Pace(share, connection), run_case or CaseRunner(), asker).run()
 
 
 class Pace:
@@ -151,10 +154,17 @@ class _Server:
         known: the folders whose minimised findings are among them.
     """
 
-    def __init__(self, connection: Connection, pace: Pace, run_case: CaseRunner) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        pace: Pace,
+        run_case: CaseRunner,
+        asker: BaseAsker | None = None,
+    ) -> None:
         self.connection = connection
         self.pace = pace
         self.run_case = run_case
+        self.asker = asker
         self.minimal: list[frozenset[str]] = []
         self.faults = FaultsByBucket()
         self.known: set[Path] = set()
@@ -215,7 +225,7 @@ class _Server:
         isolated = IsolatedTest(test, _CASE_SECONDS)
         paced = _PacedTest(isolated, self.pace, self.pace.worked + _FINDING_SECONDS)
         try:
-            small, failure = minimize(case_file.case, paced)
+            small, failure = minimize_new(case_file.case, paced, self.asker, isas)
         finally:
             paced.close()
         isas = small.isas or isas

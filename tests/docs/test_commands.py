@@ -59,6 +59,8 @@ def reduced(words: list[str]) -> Reduced:
             return Reduced([], "it may not be installed; tests/fuzz/cli/test_engine.py runs it")
         case "bisect":
             return Reduced([], "it builds releases of Cranelift")
+        case _ if "--base" in words:
+            return Reduced([], "it builds another Cranelift; tests/fuzz/cli/test_base.py fakes one")
         case "rules" | "bench":
             return Reduced([], "it takes minutes; it has tests of its own")
         case "run" if "--ray" in words:

@@ -15,23 +15,17 @@ from pathlib import Path
 
 import pytest
 
-from fuzz.campaign.in_flight import InFlightSlot
 from fuzz.campaign.local_workers import LocalWorkers
-from fuzz.campaign.plan import Assignment, CampaignPlan
+from fuzz.campaign.plan import CampaignPlan
 from fuzz.campaign.process_limits import cpu_seconds
 from fuzz.campaign.result import CampaignResult, FindingSummary
 from fuzz.campaign.supervisor import Supervisor
-from fuzz.campaign.worker_process import start_worker
-from fuzz.cases.case import Case
 from fuzz.cases.case_options import CaseOptions
 from fuzz.cli.summary import print_summary
-from fuzz.differential.pipeline import Pipeline
-from fuzz.differential.runner import CaseRunner
-from fuzz.differential.verdict import Verdict
 from fuzz.triage.background import BackgroundMinimizer
 from fuzz.triage.background_messages import NO_PACE, Idle, Postponed, Task
 from fuzz.triage.background_process import Pace, _Server, serve
-from scripts.benchmarks.injected_faults import InjectedFault, InjectedFaultRunner
+from tests.fuzz.triage.faulty import FaultyRunner, start_faulty_worker
 
 SELECT = """target x86_64
 function %main(i8, i8, i8) -> i8 {
@@ -41,7 +35,6 @@ block0(v0: i8, v1: i8, v2: i8):
 }
 ; run: %main(1, 2, 3) == 2
 """
-FAULTS = (InjectedFault("select-arms-swapped"), InjectedFault("wrong-extension"))
 
 
 # --- the campaign's side, with a process that only answers ---
@@ -177,35 +170,6 @@ def test_cpu_time_of_children_counts_while_they_run_and_afterwards() -> None:
 
 
 # --- a campaign with faults ---
-
-
-class FaultyRunner(CaseRunner):
-    """Runs cases as a compiler with two faults would."""
-
-    def check(self, pipeline: Pipeline, case: Case) -> Verdict:
-        pipeline.second = False
-        verdicts = (InjectedFaultRunner(fault).check(pipeline, case) for fault in FAULTS)
-        verdict = next(verdicts)
-        return verdict if verdict.findings else next(verdicts)
-
-
-def start_faulty_worker(
-    plan: CampaignPlan,
-    assignment: Assignment,
-    in_flight: InFlightSlot,
-    errors: str,
-    connection: Connection,
-) -> None:
-    """Run a worker whose compiler has two faults."""
-    check = Pipeline.check
-
-    def faulty(pipeline: Pipeline, case: Case) -> Verdict:
-        injections = (injected.injection(case) for injected in FAULTS)
-        verdicts = (check(pipeline, case, i) for i in injections if i is not None)
-        return next((v for v in verdicts if v.findings), None) or check(pipeline, case)
-
-    Pipeline.check = faulty  # type: ignore[method-assign, assignment]
-    start_worker(plan, assignment, in_flight, errors, connection)
 
 
 def minimize_faulty(connection: Connection, share: float, directory: str) -> None:
