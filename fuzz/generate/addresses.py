@@ -18,7 +18,7 @@ def draw_address(w: Writer, target: MemoryObject, size: int, low: int) -> tuple[
         An address, the offset to it, and whether their sum is aligned to the size.
     """
     span = target.size - low - size
-    kind = w.entropy.below(12)
+    kind = w.entropy.below(12 if w.plan.options.stage_parts else 10)
     if kind >= 10:
         index, most = wrapping_index(w, span)
         operands = [base(w, target), index]

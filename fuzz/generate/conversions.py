@@ -50,7 +50,7 @@ def as_type(w: Writer, value: Value, type_: Type) -> Value:
 
 def extend_again(w: Writer, value: Value, param: AbiParam) -> None:
     """Sometimes extend what a signature says is extended: that may be thought to be superfluous."""
-    if param.extension is not None and w.entropy.below(2):
+    if param.extension is not None and w.plan.options.stage_parts and w.entropy.below(2):
         wider = [t for t in (I16, I32, I64) if t.bits > value.type.bits]
         extend = "uextend" if param.extension == "uext" else "sextend"
         w.keep(w.op(extend, value, type=w.entropy.choice(wider)))

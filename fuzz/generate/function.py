@@ -91,10 +91,8 @@ class _Body:
             return leave_loop(w)
         if part == "machine_dependent":
             return machine_dependent(w)
-        if part == "sequence":
-            return budget >= 3 * _SHAPE_COST and memory_sequence(w, budget)
-        if part in _SHAPES:
-            return budget >= _SHAPE_COST and _SHAPES[part](w)
+        if part == "sequence" or part in _SHAPES:
+            return w.plan.options.stage_parts and _emit_stage_part(w, part, budget)
         if part == "return" and w.depth < 2:
             return _write_early_return(w)
         return part == "trap" and trap_site(w)
@@ -136,6 +134,13 @@ class _Body:
         if not (w.entropy.below(2) and call(w)) and not loop(w, budget, self):
             branch(w, budget, self)
         w.depth -= 1
+
+
+def _emit_stage_part(w: Writer, part: str, budget: int) -> bool:
+    """Emit a part that is made for one stage of Cranelift."""
+    if part == "sequence":
+        return budget >= 3 * _SHAPE_COST and memory_sequence(w, budget)
+    return budget >= _SHAPE_COST and _SHAPES[part](w)
 
 
 def _write_access(w: Writer) -> bool:

@@ -49,6 +49,8 @@ class Options:
         callees: how many functions a case has besides main, at most.
         extra_parts: functions that emit further parts. Each is called with the ``Writer`` and its
             entropy, and returns False if its part does not fit there.
+        stage_parts: draw parts, addresses and uses of extended values that are made for single
+            stages of Cranelift. Only measurements are without.
         directed_share: the probability that the next part of a function is one that the director
             decides on.
     """
@@ -67,6 +69,7 @@ class Options:
     steps: int = 3000
     callees: int = 3
     extra_parts: tuple[Callable[[Any, Any], bool], ...] = ()
+    stage_parts: bool = True
     directed_share: float = _DEFAULTS.rules_share
 
     @property

@@ -54,7 +54,8 @@ def declare(w: Writer, *, main: bool) -> Declaration:
             w.memory.append(MemoryObject(declaration.area, base=value, results=True))
         else:
             _take(w, value, param, main)
-    if len(w.memory) == 1 and w.entropy.below(2):  # the area of results may lie in the region
+    # The area of results may lie in the region of the argument.
+    if len(w.memory) == 1 and w.plan.options.stage_parts and w.entropy.below(2):
         w.memory[0].region = new_region(w, "argument")
     params = conventions.as_allowed(declaration.convention, signature.params)
     w.function.signature = Signature(params, (), declaration.convention)

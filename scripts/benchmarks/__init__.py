@@ -7,6 +7,8 @@ Each is a module with a ``--help``: ``python -m scripts.benchmarks.NAME``.
     of the generator are judged by it.
 ``rule_fault_detection``
     The same for wrong ISLE rules, in a build of its own.
+``stage_fault_detection``
+    The same for faults of other stages, with and without what is drawn for single stages.
 ``mixtures``
     What different numbers of configurations, siblings and inputs cost, and what they cover.
 ``minimizing``
@@ -31,7 +33,8 @@ Each is a module with a ``--help``: ``python -m scripts.benchmarks.NAME``.
 What they share: ``injected_faults`` (faults as a faulty compiler has them) with
 ``injected_fault_kinds``, ``detection`` (cases until each fault is detected), ``failing_cases``
 (large generated cases in which one shows), ``transplant`` (a real finding inside of a large case),
-``compiler_breakdowns``, ``rule_faults`` (a table of wrong ISLE rules) and ``detect_rule_fault``
-(one process for one of them). The figures of ``clif-fuzz bench``, which users see, are in
+``compiler_breakdowns``, ``rule_faults`` (a table of wrong ISLE rules), ``stage_faults`` (one of
+faults elsewhere, in ``stage_faults_*``), ``detect_rule_fault`` and ``detect_stage_fault`` (one
+process for one of them). The figures of ``clif-fuzz bench``, which users see, are in
 ``fuzz.bench``.
 """

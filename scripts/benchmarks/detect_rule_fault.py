@@ -59,7 +59,7 @@ def detect(seed: int, seconds: float, share: float, base: str | None) -> RuleFau
     director = None
     if share:
         director = RuleDirector(generator_options(options), options.touched, cached=False)
-        director.pool.leave_out(_is_absent)
+        director.pool.leave_out(is_absent)
     source = CaseSource(options, seed, director=director)
     pipeline = Pipeline(options.isas)
     cases, bucket = _first_finding(source, pipeline, start + seconds)
@@ -83,7 +83,7 @@ def _first_finding(source: CaseSource, pipeline: Pipeline, end: float) -> tuple[
     return index, None
 
 
-def _is_absent(rule: Rule) -> bool:
+def is_absent(rule: Rule) -> bool:
     """Whether a Cranelift with this fault only would not have a rule.
 
     This build has a sound and a faulty version of each rule with a fault. Cases must not be

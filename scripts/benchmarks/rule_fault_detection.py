@@ -21,7 +21,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,18 +53,18 @@ def codegen_sources() -> Path:
     return Path(manifest).parent
 
 
-def _build() -> Path:
-    """Build an environment whose Cranelift has the faults. Returns its Python."""
-    fresh = _FOLDER.with_name("fresh")
+def build(folder: Path, put_in: Callable[[Path], None]) -> Path:
+    """Build an environment whose Cranelift, in this folder, has faults. Returns its Python."""
+    fresh = folder.with_name("fresh")
     shutil.rmtree(fresh, ignore_errors=True)
     shutil.copytree(codegen_sources(), fresh, copy_function=shutil.copyfile)
-    inject(fresh)
-    if not _FOLDER.exists() or _texts(_FOLDER) != _texts(fresh):
-        shutil.rmtree(_FOLDER, ignore_errors=True)
-        fresh.rename(_FOLDER)
+    put_in(fresh)
+    if not folder.exists() or _texts(folder) != _texts(fresh):
+        shutil.rmtree(folder, ignore_errors=True)
+        fresh.rename(folder)
     setup: list[str | Path] = [sys.executable, "-I", _ROOT / "scripts" / "environment", "setup"]
     environment = subprocess.run(
-        [*setup, "--cranelift", _FOLDER], check=True, stdout=subprocess.PIPE, text=True
+        [*setup, "--cranelift", folder], check=True, stdout=subprocess.PIPE, text=True
     ).stdout.strip()
     return Path(environment) / "bin" / "python"
 
@@ -161,7 +161,7 @@ def main(
 ) -> None:
     """Measure how soon wrong rules are detected."""
     names = set(filter(None, only.split(",")))
-    python = _build()
+    python = build(_FOLDER, inject)
     columns = [_Column(float(share)) for share in shares.split(",") if share]
     columns += [_Column(float(share), True) for share in since_shares.split(",") if share]
     for column in columns:  # also fills caches that all runs share

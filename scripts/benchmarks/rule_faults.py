@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from scripts.benchmarks.stage_faults import STAGE_FAULTS
+
 #: The environment variable with the number of the fault that is switched on.
 SWITCH: Final = "CLIF_FUZZ_RULE_FAULT"
 
@@ -266,15 +268,31 @@ pub(crate) fn switched_on() -> Option<u32> {{
 
 
 def inject(folder: Path) -> None:
-    """Put all faults into a copy of ``cranelift-codegen``.
+    """Put all wrong rules into a copy of ``cranelift-codegen``.
 
     Raises:
-        StaleFault: the copy has another version, without one of the rules.
+        StaleFault: the copy has another version, without one of the texts that are changed.
         OSError: the copy is incomplete, or cannot be changed.
     """
-    source = folder / "src"
     for number, fault in enumerate(FAULTS, 1):
-        _replace(source / fault.file, fault.original, fault.twins(number))
+        _replace(folder / "src" / fault.file, fault.original, fault.twins(number))
+    _add_switch(folder / "src")
+
+
+def inject_stage_faults(folder: Path) -> None:
+    """Put all faults of single stages into a copy of ``cranelift-codegen``.
+
+    Raises:
+        StaleFault, OSError: as for ``inject``.
+    """
+    source = folder / "src"
+    for number, fault in enumerate(STAGE_FAULTS, 1):
+        for file, old, new in fault.numbered(number):
+            _replace(source / file, old, new) if old else _append(source / file, new)
+    _add_switch(source)
+
+
+def _add_switch(source: Path) -> None:
     _append(source / "prelude.isle", _DECLARATION)
     _replace(source / "isle_prelude.rs", _METHODS, _METHODS + _METHOD)
     _append(source / "isle_prelude.rs", _FUNCTION)

@@ -217,3 +217,17 @@ def extends_once_more(function: Function) -> bool:
 
 def test_functions_extend_extended_parameters() -> None:
     assert share(extends_once_more) > 0.1
+
+
+# --- without what is made for single stages ---
+
+
+def test_without_stage_parts_there_are_hardly_any_of_these_shapes() -> None:
+    generator = Generator(Options(inputs=4, stage_parts=False))
+    cases = [generator.generate(PrngEntropy((311, n))) for n in range(CASES // 4)]
+    functions = [function for case in cases for function in case.functions]
+    assert not any(map(extends_a_narrow_sum, functions))
+    assert not any(map(has_negative_zero, functions))
+    assert sum(map(loads_otherwise, functions)) < len(functions) // 20
+    uses = sum(map(uses_of_flags, functions), Counter[tuple[str, bool]]())
+    assert sum(count for (name, _), count in uses.items() if name in ("brif", "trapnz")) < 10
