@@ -20,7 +20,7 @@ def draw_address(w: Writer, target: MemoryObject, size: int, low: int) -> tuple[
     span = target.size - low - size
     kind = w.entropy.below(12 if w.plan.options.stage_parts else 10)
     if kind >= 10:
-        index, most = wrapping_index(w, span)
+        index, most = wrapping_index(w, span, size)
         operands = [base(w, target), index]
         if w.entropy.below(4) == 0:
             operands.reverse()

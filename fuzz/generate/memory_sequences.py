@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 
 from clif.function import MemFlags, Value
 from clif.memory_access import accessed_bytes
+from clif.typed_instructions import TypedInstruction
 from clif.types import I8, I16, I32, I64, Type
 from fuzz.analysis.hazards import FARTHEST, NEAREST
 from fuzz.generate.addresses import base, drawn_region, masked_index
@@ -45,6 +46,9 @@ _LEAST, _MORE = 5, 8
 _WINDOW = 32
 #: One place in so many has an address that depends on data.
 _INDEXED = 4
+#: One store in so many is partly overwritten at once, and one extending load in so many is followed
+#: by the one with the other extension.
+_OTHERWISE = 3
 #: How many of the last values that were stored or loaded may be stored again.
 _RECENT = 4
 _PLAIN_WIDTHS = (I8, I16, I32, I64)
@@ -191,7 +195,7 @@ def _store(w: Writer, sequence: _Sequence, place: _Place) -> None:
     size = accessed_bytes(w.instruction_set.opcodes[name], type_)
     if size > place.room:
         name, size = "store", type_.bytes
-    flags = _flags(w, sequence, place, size)
+    flags = named = _flags(w, sequence, place, size)
     if flags.alias_region is not None and type_ in (I32, I64) and entropy.below(4) == 0:
         # Of a value that has not been stored before: else ``regionless-load`` strikes.
         value = w.op("iadd", value, w.constant(type_, entropy.bits(31)))
@@ -199,6 +203,19 @@ def _store(w: Writer, sequence: _Sequence, place: _Place) -> None:
     w.emit(name, value, place.address, type=type_, flags=flags, offset=place.offset)
     if name == "store":
         _remember(sequence, value)
+        if entropy.below(_OTHERWISE) == 0:
+            _overwrite_partly(w, place, value, named)
+
+
+def _overwrite_partly(w: Writer, place: _Place, stored: Value, flags: MemFlags) -> None:
+    """Emit a narrower store of the same type, which leaves bytes of the last one."""
+    type_ = stored.type
+    opcodes = w.instruction_set.opcodes
+    names = [n for n in NARROW_STORES if w.instruction_set.has(n, type_, type_, I64)]
+    names = [n for n in names if accessed_bytes(opcodes[n], type_) < type_.bytes]
+    if names:
+        name, value = w.entropy.choice(names), pick(w, type_)
+        w.emit(name, value, place.address, type=type_, flags=flags, offset=place.offset)
 
 
 def _load(w: Writer, sequence: _Sequence, place: _Place) -> None:
@@ -213,15 +230,25 @@ def _load(w: Writer, sequence: _Sequence, place: _Place) -> None:
         instruction = w.instruction_set.by_key[
             "load", entropy.choice(types) if types else I8, (I64,)
         ]
+    flags = _flags(w, sequence, place, instruction.accessed_bytes)
+    _remember(sequence, _loaded(w, instruction, place, flags))
+    if instruction.name != "load" and entropy.below(_OTHERWISE) == 0:
+        name = {"u": "s", "s": "u"}[instruction.name[0]] + instruction.name[1:]
+        other = w.instruction_set.by_key.get((name, instruction.type, instruction.operands))
+        if other is not None:
+            _remember(sequence, _loaded(w, other, place, flags))
+
+
+def _loaded(w: Writer, instruction: TypedInstruction, place: _Place, flags: MemFlags) -> Value:
     inst = w.emit(
         instruction.name,
         place.address,
         type=instruction.type,
         results=instruction.results,
-        flags=_flags(w, sequence, place, instruction.accessed_bytes),
+        flags=flags,
         offset=place.offset,
     )
-    _remember(sequence, w.keep(inst.results[0]))
+    return w.keep(inst.results[0])
 
 
 def _remember(sequence: _Sequence, value: Value) -> None:

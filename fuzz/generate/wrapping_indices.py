@@ -19,15 +19,19 @@ _NARROW = (I32, I32, I32, I16, I8)
 _AMOUNTS = (I8, I32, I64)
 
 
-def wrapping_index(w: Writer, span: int) -> tuple[Value, int]:
-    """Return an i64 within ``0..span``, and the greatest value that it may have."""
+def wrapping_index(w: Writer, span: int, size: int) -> tuple[Value, int]:
+    """Return an i64 within ``0..span``, and the greatest value that it may have.
+
+    Args:
+        size: of the access, in bytes; addressing modes may scale an index by it.
+    """
     most = (1 << (span + 1).bit_length() - 1) - 1
     kinds = _KINDS
     if w.function.name == "main":
         # Ranges of values do not show that these are in bounds. Mutating protects all that they
         # depend on, which in another function is the whole case.
         kinds += _UNPROVABLE
-    return w.entropy.choice(kinds)(w, most), most
+    return w.entropy.choice(kinds)(w, most, size), most
 
 
 def _masked(w: Writer, type_: Type, most: int) -> Value:
@@ -73,15 +77,15 @@ def _amount(w: Writer, shift: int, type_: Type) -> Value:
 # --- within bounds as ranges show ---
 
 
-def _narrow_sum(w: Writer, most: int) -> Value:
+def _narrow_sum(w: Writer, most: int, size: int) -> Value:
     return _wide(w, _sum(w, _narrow_type(w, most), most), most)
 
 
-def _wide_sum(w: Writer, most: int) -> Value:
+def _wide_sum(w: Writer, most: int, size: int) -> Value:
     return _sum(w, I64, most)
 
 
-def _scaled_sum(w: Writer, most: int) -> Value:
+def _scaled_sum(w: Writer, most: int, size: int) -> Value:
     """Return an extended sum that is shifted, in 64 bits or before."""
     shift = w.entropy.below(most.bit_length() + 1)
     type_ = _narrow_type(w, most)
@@ -92,12 +96,12 @@ def _scaled_sum(w: Writer, most: int) -> Value:
     return w.op("ishl", _wide(w, part, most >> shift), _amount(w, shift, I64))
 
 
-def _shifted(w: Writer, most: int) -> Value:
+def _shifted(w: Writer, most: int, size: int) -> Value:
     shift = w.entropy.below(most.bit_length() + 1)
     return w.op("ishl", _masked(w, I64, most >> shift), _amount(w, shift, I64))
 
 
-def _cut(w: Writer, most: int) -> Value:
+def _cut(w: Writer, most: int, size: int) -> Value:
     """Return the extended low bits of an i64 that has others above them, which are constant."""
     type_ = _narrow_type(w, most)
     value = w.op("bor", _masked(w, I64, most), w.constant(I64, _above(w, I64, type_.mask)))
@@ -107,16 +111,18 @@ def _cut(w: Writer, most: int) -> Value:
 # --- within bounds as well, but ranges do not show it ---
 
 
-def _shifted_out(w: Writer, most: int) -> Value:
+def _shifted_out(w: Writer, most: int, size: int) -> Value:
     """Return a value whose upper bits, which depend on data, are shifted out to the left."""
     type_ = w.entropy.choice((I64, _narrow_type(w, most)))
-    shift = 1 + w.entropy.below(type_.bits - 1)
+    scale = size.bit_length() - 1
+    scales = scale and w.entropy.below(2)
+    shift = min(scale, type_.bits - 1) if scales else 1 + w.entropy.below(type_.bits - 1)
     low = _masked(w, type_, most >> shift)
     high = w.op("ishl", pick(w, type_), w.constant(I8, type_.bits - shift))
     return _wide(w, w.op("ishl", w.op("bor", low, high), _amount(w, shift, type_)), most)
 
 
-def _shifted_back(w: Writer, most: int) -> Value:
+def _shifted_back(w: Writer, most: int, size: int) -> Value:
     """Return a value that is shifted to the left, which cuts it, and back."""
     shift = 1 + w.entropy.below(63 - most.bit_length())
     high = w.op("ishl", pick(w, I64), w.constant(I8, 64 - shift))
@@ -124,7 +130,7 @@ def _shifted_back(w: Writer, most: int) -> Value:
     return w.op("ushr", cut, _amount(w, shift, I64))
 
 
-def _reduced(w: Writer, most: int) -> Value:
+def _reduced(w: Writer, most: int, size: int) -> Value:
     """Return the extended low bits of an i64 whose upper bits depend on data."""
     type_ = _narrow_type(w, most)
     high = w.op("ishl", pick(w, I64), w.constant(I8, type_.bits))
@@ -132,7 +138,7 @@ def _reduced(w: Writer, most: int) -> Value:
     return _wide(w, w.op("ireduce", value, type=type_), most)
 
 
-_KINDS: tuple[Callable[[Writer, int], Value], ...] = (
+_KINDS: tuple[Callable[[Writer, int, int], Value], ...] = (
     _narrow_sum,
     _narrow_sum,
     _wide_sum,
@@ -141,4 +147,9 @@ _KINDS: tuple[Callable[[Writer, int], Value], ...] = (
     _shifted,
     _cut,
 )
-_UNPROVABLE: tuple[Callable[[Writer, int], Value], ...] = (_shifted_out, _shifted_back, _reduced)
+_UNPROVABLE: tuple[Callable[[Writer, int, int], Value], ...] = (
+    _shifted_out,
+    _shifted_out,
+    _shifted_back,
+    _reduced,
+)
