@@ -254,7 +254,7 @@ def _row(described: InstructionSweep, random: Random) -> bytes:
     start, size = described.memory
     for place in range(start, start + size - 15, 16):
         row[place : place + 16] = _vector(random)
-    # Interrupts are enabled on x86-64, and a bit that is always set is set.
+    # Interrupts, if there is a flag for them, are enabled; a bit that is always set is set.
     struct.pack_into("<Q", row, described.flags, random.getrandbits(32) & described.flag_bits | 2)
     return bytes(row)
 
