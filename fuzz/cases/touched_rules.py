@@ -12,6 +12,19 @@ from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
+class ChangedCode:
+    """Code of a change that no rule leads to.
+
+    Attributes:
+        file: below the folder of cranelift-codegen, or for other crates in the tree.
+        lines: those that are new or differ; none for what is gone, or is of another crate.
+    """
+
+    file: str
+    lines: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class TouchedRules:
     """The rules that a change touches, each as its group and place: ``mid_end src/opts/a.isle:4``.
 
@@ -19,13 +32,13 @@ class TouchedRules:
         changed: those whose own text is not in the base, or that take the place of one that is.
         users: those that use a term that was changed, or one of a changed rule.
         since: what the Cranelift under test was compared with, for people to read.
-        undirected: files of the change at which no case can be directed.
+        undirected: code of the change at which no case can be directed.
     """
 
     changed: tuple[str, ...] = ()
     users: tuple[str, ...] = ()
     since: str = field(default="", compare=False)
-    undirected: tuple[str, ...] = field(default=(), compare=False)
+    undirected: tuple[ChangedCode, ...] = field(default=(), compare=False)
 
     def __bool__(self) -> bool:
         """Return whether any rule is touched."""

@@ -12,7 +12,7 @@ from backend.cranelift import isle
 from backend.cranelift.isle import LOWERING, MID_END, And, Bind, Pattern, Rule, Term, Unit
 from backend.cranelift.opcodes import OPCODES
 from backend.cranelift.rule_edges import rule_id
-from fuzz.cases.touched_rules import TouchedRules
+from fuzz.cases.touched_rules import ChangedCode, TouchedRules
 from fuzz.changes.base import Base, find_base
 from fuzz.changes.diff import ChangedFile
 from fuzz.changes.errors import ChangeError
@@ -206,7 +206,9 @@ def _has(sources: Path, file: ChangedFile, functions: set[str]) -> bool:
     return is_rust and bool(_functions(sources, file) & functions)
 
 
-def _undirected(sources: Path, files: Iterable[ChangedFile], directed: set[str]) -> Iterator[str]:
+def _undirected(
+    sources: Path, files: Iterable[ChangedFile], directed: set[str]
+) -> Iterator[ChangedCode]:
     """Yield the files of the change with code at which nothing is directed.
 
     Those of ISAs without an emulator, and tests, are left out.
@@ -215,13 +217,12 @@ def _undirected(sources: Path, files: Iterable[ChangedFile], directed: set[str])
         name = file.new or file.old or ""
         if name in directed or _ELSEWHERE.match(name) or name.endswith("_tests.rs"):
             continue
-        gone_or_elsewhere = file.new is None or not name.startswith("src/")
-        if gone_or_elsewhere or _has_code(sources, name, file.lines):
-            yield name
-
-
-def _has_code(sources: Path, name: str, lines: Iterable[int]) -> bool:
-    return name.endswith(".rs") and bool(code_lines(_read(sources / name), lines))
+        if file.new is None or not name.startswith("src/"):
+            yield ChangedCode(name)
+        elif name.endswith(".rs"):
+            lines = code_lines(_read(sources / name), file.lines)
+            if lines:
+                yield ChangedCode(name, tuple(lines))
 
 
 def _belongs(file: str, unit: str) -> bool:

@@ -70,7 +70,7 @@ def _say_touched(touched: TouchedRules) -> None:
         users = f", and {len(touched.users)} that use what was changed" * bool(touched.users)
         click.echo(f"since {touched.since}: {len(touched.changed)} rules changed{users}", err=True)
     if touched.undirected:
-        names = ", ".join(touched.undirected[:_FILES_SHOWN])
+        names = ", ".join(code.file for code in touched.undirected[:_FILES_SHOWN])
         more = len(touched.undirected) - _FILES_SHOWN
         rest = f" and {more} more" * (more > 0)
         click.echo(f"changed, but nothing can be directed at it: {names}{rest}", err=True)

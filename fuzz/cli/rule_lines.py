@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: How many touched rules a summary shows.
 _SHOWN: Final = 40
+#: Of how many files a summary says how much of their changed code was reached.
+_FILES_SHOWN: Final = 20
 
 
 def rule_line(state: RuleState) -> str:
@@ -58,3 +60,14 @@ def print_touched(
         click.echo(f"  {rule_line(state)}")
     if len(states) > _SHOWN:
         click.echo(f"  and {len(states) - _SHOWN} more: run --json, then rules --against")
+
+
+def print_changed_code(touched: TouchedRules, covered: NDArray[np.bool_]) -> None:
+    """Print how much of the changed code that no rule leads to was reached."""
+    from backend.cranelift.line_edges import edges_of_lines
+
+    for code in touched.undirected[:_FILES_SHOWN]:
+        edges = edges_of_lines(code.file, frozenset(code.lines)) if code.lines else {}
+        reached = sum(any(covered[edge] for edge in of_line) for of_line in edges.values())
+        told = f"{reached} of {len(edges)} changed lines that can be told were reached"
+        click.echo(f"  {code.file}: {told if edges else 'whether it was reached cannot be told'}")

@@ -60,7 +60,7 @@ def _seeds_json(plan: CampaignPlan) -> dict[str, Any] | None:
 
 def _touched_json(plan: CampaignPlan) -> dict[str, Any] | None:
     touched = plan.options.touched
-    if not touched:
+    if not touched and not touched.undirected:
         return None
     return {**encode(touched), "digest": touched.digest}
 
@@ -233,14 +233,20 @@ def _print_rules(result: CampaignResult) -> None:
 
 def _print_touched(plan: CampaignPlan, result: CampaignResult) -> None:
     options = plan.options
-    if not options.touched:
+    touched = options.touched
+    if not touched and not touched.undirected:
         return
     from backend.cranelift.edge_counters import unpack
-    from fuzz.cli.rule_lines import print_touched
+    from fuzz.cli.rule_lines import print_changed_code, print_touched
     from fuzz.survey.rules import RunCounts
 
-    counts = RunCounts(result.statistics.rule_cases, result.statistics.rule_inputs)
-    print_touched(options.touched, options.isas, counts, unpack(bytes(result.covered)))
+    covered = unpack(bytes(result.covered))
+    if touched:
+        counts = RunCounts(result.statistics.rule_cases, result.statistics.rule_inputs)
+        print_touched(touched, options.isas, counts, covered)
+    if touched.undirected:
+        click.echo(f"other code changed since {touched.since}, at which nothing is directed:")
+        print_changed_code(touched, covered)
 
 
 def _print_findings(plan: CampaignPlan, result: CampaignResult) -> None:

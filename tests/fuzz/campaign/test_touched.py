@@ -19,7 +19,7 @@ from fuzz.cases.case import Case, effective_settings
 from fuzz.cases.case_options import CaseOptions, Source
 from fuzz.cases.casefile import print_case
 from fuzz.cases.seed_cases import SeedCase, SeedCases
-from fuzz.cases.touched_rules import TouchedRules
+from fuzz.cases.touched_rules import ChangedCode, TouchedRules
 from fuzz.differential.pipeline import Pipeline
 
 CASES = 24
@@ -149,7 +149,9 @@ def test_a_case_is_a_function_of_seed_options_and_rules() -> None:
 
 
 def test_what_it_is_called_does_not_matter() -> None:
-    named = replace(options(x64_rule()).touched, since="trunk", undirected=("src/a.rs",))
+    named = replace(
+        options(x64_rule()).touched, since="trunk", undirected=(ChangedCode("src/a.rs", (4,)),)
+    )
     assert named == options(x64_rule()).touched
     assert named.digest == options(x64_rule()).touched.digest
 

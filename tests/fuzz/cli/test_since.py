@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+from backend.cranelift import isle
 from backend.cranelift.isle import unit
-from fuzz.cases.touched_rules import TouchedRules
+from fuzz.cases.touched_rules import ChangedCode, TouchedRules
 from tests.fuzz.command import Command
 
 SMALL = ("--jobs", 1, "--inputs", 2, "--instructions", 20, "--seed", 3)
@@ -17,6 +19,12 @@ SMALL = ("--jobs", 1, "--inputs", 2, "--instructions", 20, "--seed", 3)
 def rule_at(of_unit: str, left: str) -> str:
     (rule,) = (rule for rule in unit(of_unit).rules if str(rule.left) == left)
     return rule.place
+
+
+def code_lines() -> tuple[int, ...]:
+    """Return all lines of a file of Cranelift's."""
+    text = (isle.sources() / "src" / "alias_analysis.rs").read_text()
+    return tuple(range(1, 1 + len(text.splitlines())))
 
 
 @pytest.fixture
@@ -29,7 +37,7 @@ def change(monkeypatch: pytest.MonkeyPatch) -> TouchedRules:
         (f"mid_end {changed}",),
         (f"x86_64 {user}", f"aarch64 {call}"),
         "trunk",
-        ("src/alias_analysis.rs",),
+        (ChangedCode("src/alias_analysis.rs", code_lines()), ChangedCode("meta/src/lib.rs")),
     )
     monkeypatch.setattr("fuzz.changes.touched.touched_rules", lambda since, isas: found)
     return found
@@ -44,7 +52,7 @@ def test_the_summary_shows_touched_rules(
     )
     assert output.code == 0
     assert "since trunk: 1 rules changed, and 2 that use what was changed" in output.err
-    assert "nothing can be directed at it: src/alias_analysis.rs" in output.err
+    assert "nothing can be directed at it: src/alias_analysis.rs, meta/src/lib.rs" in output.err
     facts = json.loads(file.read_text())
     assert facts["touched"]["changed"] == list(change.changed)
     lines = output.out.splitlines()
@@ -59,6 +67,12 @@ def test_the_summary_shows_touched_rules(
         inputs = facts["rule_inputs"][isa][change.changed[0]]
         assert f"{isa} {table[change.changed[0]]} cases {inputs} inputs" in first
     assert any("uses it  fired " in line for line in users)
+    code = lines[start + 4 : start + 7]
+    assert code[0] == "other code changed since trunk, at which nothing is directed:"
+    reached = re.match(r"  src/alias_analysis.rs: (\d+) of (\d+) changed lines", code[1])
+    assert reached is not None
+    assert 0 < int(reached[1]) <= int(reached[2]) <= len(code_lines())
+    assert code[2] == "  meta/src/lib.rs: whether it was reached cannot be told"
     table = command("rules", "--against", file).out.splitlines()
     assert f"mid_end  {place}" in table[0]
     assert " changed  " in table[0]
