@@ -120,7 +120,7 @@ class _Folder:
         found = []
         for path in sorted(self._files(self._folder) | self._files(self._sources)):
             old, new = self._folder / path, self._sources / path
-            if _bytes(old) == _bytes(new):
+            if _equal(old, new):
                 continue
             sides = (str(side) if side.is_file() else "/dev/null" for side in (old, new))
             text = _git(self._sources, *_DIFF, "--no-index", *_PREFIXES, "--", *sides, fails=1)
@@ -140,8 +140,13 @@ class _Folder:
         return "" if file.old is None else _text(self._folder / file.old)
 
 
-def _bytes(path: Path) -> bytes | None:
-    return path.read_bytes() if path.is_file() else None
+def _equal(one: Path, other: Path) -> bool:
+    """Return whether both files are there and have the same contents."""
+    try:
+        sizes = {one.stat().st_size, other.stat().st_size}
+        return len(sizes) == 1 and one.read_bytes() == other.read_bytes()
+    except FileNotFoundError:
+        return False
 
 
 def _text(path: Path) -> str:

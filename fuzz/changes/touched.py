@@ -82,6 +82,8 @@ def _touched_in(
 ) -> tuple[list[Rule], list[Rule], set[str]]:
     """Return the changed rules of a unit, their users, and the files that have touched some."""
     mine = [f for f in files if _belongs(f.new or f.old or "", unit.name)]
+    if not mine:
+        return [], [], set()
     changes = _changes(sources, base, mine)
     rules = {(rule.file, rule.line): rule for rule in unit.rules}
     own = [_rule_of(rules, *each) for each in changes.added if each[1].kind == "rule"]

@@ -21,10 +21,12 @@ def users(unit: Unit, changed: Collection[str], rules: Collection[Rule]) -> list
         changed: names of terms, types and constants that were declared in another way.
         rules: the rules that were changed themselves, which are not returned.
     """
+    names = set(changed) | {rule.left.name for rule in rules} - ROOTS
+    if not names:
+        return []
     own = {(rule.file, rule.line) for rule in rules}
     names_of = {(rule.file, rule.line): _names_of_rule(rule) for rule in unit.rules}
     templates = {e.name: set(_names(e.template)) for e in unit.extractors.values()}
-    names = set(changed) | {rule.left.name for rule in rules} - ROOTS
     found: set[tuple[str, int]] = set()
     while True:
         more = {name for name, inside in templates.items() if inside & names}

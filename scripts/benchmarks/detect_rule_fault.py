@@ -21,6 +21,7 @@ from time import process_time
 from backend.cranelift.isle import Bool, Int, Rule, Term
 from backend.cranelift.rule_edges import known_rules
 from fuzz.campaign.case_source import CaseSource, generator_options
+from fuzz.campaign.garbage_collection import GarbageCollection
 from fuzz.cases.case_options import CAMPAIGN_OPTIONS
 from fuzz.changes.touched import touched_rules
 from fuzz.differential.pipeline import Pipeline
@@ -49,7 +50,17 @@ class RuleFaultDetection:
 
 
 def detect(seed: int, seconds: float, share: float, base: str | None) -> RuleFaultDetection:
-    """Check the cases of a seed until there is a finding, or the CPU time is up."""
+    """Check the cases of a seed until there is a finding, or the CPU time is up.
+
+    Garbage is collected as in the workers of a campaign.
+    """
+    with GarbageCollection() as garbage:
+        return _detect(garbage, seed, seconds, share, base)
+
+
+def _detect(
+    garbage: GarbageCollection, seed: int, seconds: float, share: float, base: str | None
+) -> RuleFaultDetection:
     known_rules()  # read from debug information once per build; not a cost of these cases
     start = process_time()
     options = replace(CAMPAIGN_OPTIONS, rules_share=share)
@@ -62,16 +73,18 @@ def detect(seed: int, seconds: float, share: float, base: str | None) -> RuleFau
         director.pool.leave_out(is_absent)
     source = CaseSource(options, seed, director=director)
     pipeline = Pipeline(options.isas)
-    cases, bucket = _first_finding(source, pipeline, start + seconds)
+    cases, bucket = _first_finding(garbage, source, pipeline, start + seconds)
     end = process_time()
     if bucket is not None:
-        _first_finding(source, pipeline, end + seconds)
+        _first_finding(garbage, source, pipeline, end + seconds)
     warm = process_time() - end if bucket is not None else end - start
     touched = len(options.touched.changed + options.touched.users)
     return RuleFaultDetection(cases, round(end - start, 3), round(warm, 3), touched, bucket)
 
 
-def _first_finding(source: CaseSource, pipeline: Pipeline, end: float) -> tuple[int, str | None]:
+def _first_finding(
+    garbage: GarbageCollection, source: CaseSource, pipeline: Pipeline, end: float
+) -> tuple[int, str | None]:
     """Return how many cases were checked, and the bucket of the finding that ended it."""
     index = 0
     while process_time() < end:
@@ -80,6 +93,7 @@ def _first_finding(source: CaseSource, pipeline: Pipeline, end: float) -> tuple[
         for finding in verdict.findings:
             if not finding.known:
                 return index, finding.bucket
+        garbage.collect_if_due()
     return index, None
 
 
