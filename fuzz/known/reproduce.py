@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 import re
+import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from pathlib import Path
 from threading import Timer
+from time import process_time
 from typing import Final
 
 from backend.cranelift.compiler import (
@@ -38,8 +41,11 @@ from fuzz.cases.casefile import CaseFile, CaseFileError, read_cases
 from fuzz.cases.compare import observe
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
-#: A case takes some milliseconds. One that takes longer than this hangs.
-_SECONDS: Final = 20.0
+#: A case takes some milliseconds. One that takes more CPU time than this hangs.
+_SECONDS: Final = 20
+#: How long, by the clock, a process may take for one case. It ends itself long before that, unless
+#: the machine is so busy that nothing can be said.
+_CLOCK_SECONDS: Final = 600.0
 
 #: Kinds of findings, as files name them, that show when a case is compiled.
 _COMPILE_KINDS: Final = frozenset({"compiler-panic", "compile-error", "verifier-error"})
@@ -62,11 +68,13 @@ class Observation:
     Attributes:
         failure: of a failure to compile, the place of the panic or the message.
         reason: why it cannot be said; empty if it can.
+        final: it would be the same if the case were run again.
     """
 
     status: FaultStatus
     failure: str = ""
     reason: str = ""
+    final: bool = True
 
 
 MENDED: Final = Observation(FaultStatus.MENDED)
@@ -219,25 +227,26 @@ def _executed(case_file: CaseFile, isa: str, code: Sequence[CompiledCode]) -> Ob
 # --- in a process of its own ---
 
 
-def run_jobs(jobs: Sequence[Job], seconds: float = _SECONDS) -> list[Observation]:
+def run_jobs(jobs: Sequence[Job], seconds: int = _SECONDS) -> list[Observation]:
     """Run cases, each in whatever state the process is that runs it.
 
     Args:
-        seconds: a case that takes longer hangs.
+        seconds: a case that takes more CPU time hangs.
     """
     if getattr(sys, "frozen", False):  # a bundle has no Python to run modules with
         return [reproduce(job) for job in jobs]
     found: list[Observation] = []
     while len(found) < len(jobs):
-        rest = jobs[len(found) :]
-        answered = _ask(rest, seconds)
-        found += answered[: len(rest)]
+        answered = _ask(jobs[len(found) :], seconds)
+        if not answered[-1].final:  # somebody ended the process
+            answered[-1] = _ask([jobs[len(found) + len(answered) - 1]], seconds)[0]
+        found += answered
     return found
 
 
-def _ask(jobs: Sequence[Job], seconds: float) -> list[Observation]:
+def _ask(jobs: Sequence[Job], seconds: int) -> list[Observation]:
     """Have a process run cases, up to the first one that ends it."""
-    command = [sys.executable, "-m", "fuzz.known.reproduce"]
+    command = [sys.executable, "-m", "fuzz.known.reproduce", str(seconds)]
     found: list[Observation] = []
     with subprocess.Popen(
         command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -247,8 +256,7 @@ def _ask(jobs: Sequence[Job], seconds: float) -> list[Observation]:
         process.stdin.write(json.dumps([asdict(job) for job in jobs]))
         process.stdin.close()
         for job in jobs:
-            # Starting takes a second or two, on a busy machine some more.
-            timer = Timer(seconds + 40 * (not found), process.kill)
+            timer = Timer(_CLOCK_SECONDS, process.kill)
             timer.start()
             line = process.stdout.readline()
             timer.cancel()
@@ -261,15 +269,28 @@ def _ask(jobs: Sequence[Job], seconds: float) -> list[Observation]:
 
 
 def _without_answer(job: Job, code: int) -> Observation:
-    """Return what it says that the process did not come back: for some faults, that they show."""
+    """Return what it says that the process did not come back: for some faults, that they show.
+
+    Args:
+        code: the exit code. SIGKILL does not come of the case: it is the clock's, or the system's
+            that has no memory left.
+    """
+    if code == -signal.SIGKILL:
+        return replace(unclear("the process that ran the case was killed"), final=False)
     if kinds_of(job.text) & _PROCESS_KINDS:
         return PRESENT
     return unclear(f"the process that ran the case ended without an answer ({code})")
 
 
 def main() -> None:
-    """Answer each job on stdin with a line on stdout."""
+    """Answer each job on stdin with a line on stdout.
+
+    The argument is the CPU time that each may take.
+    """
+    seconds = int(sys.argv[1])
     for fields in json.loads(sys.stdin.read()):
+        _, most = resource.getrlimit(resource.RLIMIT_CPU)
+        resource.setrlimit(resource.RLIMIT_CPU, (int(process_time()) + 1 + seconds, most))
         seen = reproduce(Job(**fields))
         print(json.dumps([seen.status.value, seen.failure, seen.reason]), flush=True)
 

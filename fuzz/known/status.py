@@ -159,7 +159,8 @@ def run_once(jobs: Sequence[Job], name: str) -> Statuses:
     with suppress(OSError, ValueError, KeyError, TypeError):
         return from_json(json.loads(file.read_text(encoding="utf-8")))
     found = {(job.name, job.isa): seen for job, seen in zip(jobs, run_jobs(jobs), strict=True)}
-    save(file, json.dumps(to_json(found)))
+    if all(seen.final for seen in found.values()):
+        save(file, json.dumps(to_json(found)))
     return found
 
 

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +17,7 @@ from backend.cranelift.shipped import read_shipped
 from fuzz.known import reproduce, status
 from fuzz.known.reproduce import MENDED, PRESENT, FaultStatus, Job, Observation, run_jobs
 from fuzz.known.status import KNOWN_CASES, READER_CASES, from_json, run_once, statuses, to_json
-from tests.paths import CORPUS
+from tests.paths import CORPUS, ROOT
 
 
 def job(name: str, isa: str) -> Job:
@@ -113,6 +119,55 @@ def test_a_case_that_ends_its_process_hides_no_other(monkeypatch: pytest.MonkeyP
         assert asked == [["a", "b", "c"], ["b", "c"], ["c"]]
 
 
+def test_a_case_whose_process_was_killed_is_asked_about_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    killed = reproduce._without_answer(Job("b", RIGHT, "x86_64"), -signal.SIGKILL)
+    assert (killed.status, killed.final) == (FaultStatus.UNCLEAR, False)
+    answers = [[MENDED, killed], [PRESENT], [MENDED]]
+    asked = []
+
+    def ask(jobs: list[Job], seconds: int) -> list[Observation]:
+        asked.append([each.name for each in jobs])
+        return answers.pop(0)
+
+    monkeypatch.setattr(reproduce, "_ask", ask)
+    jobs = [Job(name, RIGHT, "x86_64") for name in "abc"]
+    assert run_jobs(jobs) == [MENDED, PRESENT, MENDED]
+    assert asked == [["a", "b", "c"], ["b"], ["c"]]
+
+
+def test_a_case_that_takes_too_much_cpu_time_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends by a signal of its own, which is final: no clock decides."""
+    endless = RIGHT.replace("miscompile", "hang")
+    job = Job("a", endless, "x86_64")
+    observed = reproduce._without_answer(job, -signal.SIGXCPU)
+    assert (observed.status, observed.final) == (FaultStatus.PRESENT, True)
+    seconds = run_child_that_spins()
+    assert 1 <= seconds < 60
+
+
+def run_child_that_spins() -> float:
+    """Have the child spin in a job with one second of CPU time. Returns what it took."""
+    code = (
+        "import sys, fuzz.known.reproduce as r\n"
+        "def spin(job):\n    while True: pass\n"
+        "r.reproduce = spin\n"
+        "r.main()\n"
+    )
+    before = os.times()
+    done = subprocess.run(
+        [sys.executable, "-c", code, "1"],
+        input=json.dumps([{"name": "a", "text": "", "isa": ""}]),
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+    after = os.times()
+    assert done.returncode == -signal.SIGXCPU
+    return after.children_user - before.children_user
+
+
 def test_another_process_answers_for_each_case() -> None:
     jobs = [Job("a", RIGHT, "x86_64"), Job("b", WRONG, "aarch64"), Job("c", "nonsense", "x86_64")]
     first, second, third = run_jobs(jobs)
@@ -133,3 +188,12 @@ def test_cases_are_run_once_for_a_build(tmp_path: Path, monkeypatch: pytest.Monk
     assert runs == [1]
     run_once([Job("a", WRONG, "x86_64")], "tried")
     assert runs == [1, 1]
+
+
+def test_what_is_not_final_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    answers = [replace(reproduce.unclear("killed"), final=False), PRESENT]
+    monkeypatch.setattr(status, "run_jobs", lambda jobs: [answers.pop(0)])
+    jobs = [Job("a", RIGHT, "x86_64")]
+    assert run_once(jobs, "tried")["a", "x86_64"].status is FaultStatus.UNCLEAR
+    assert run_once(jobs, "tried") == run_once(jobs, "tried") == {("a", "x86_64"): PRESENT}
