@@ -65,6 +65,8 @@ def reduced(words: list[str]) -> Reduced:
             return Reduced([], "it takes minutes; it has tests of its own")
         case "run" if "--ray" in words:
             return Reduced([], "it needs a cluster")
+        case "run" if "--since" in words:
+            return Reduced([], "it needs a repository; tests/fuzz/cli/test_since.py runs it")
         case "run" if "--resume" in words:
             return Reduced(_with(words, "--cases", "3"), "for one case more")
         case "run":
