@@ -19,6 +19,7 @@ import click
 import pytest
 
 from backend.cranelift import _cranelift
+from fuzz.cli import cli
 from tests.docs.pages import PAGES, blocks, name
 from tests.docs.test_links import command_of
 from tests.fuzz.command import Command
@@ -149,7 +150,8 @@ def _parse(words: list[str]) -> None:
     """Parse a command line, so that its options and their values are known to be right."""
     found, rest = command_of(words[1:])
     try:
-        found.make_context(words[1], list(rest), resilient_parsing=False).close()
+        parent = click.Context(cli, **cli.context_settings)
+        found.make_context(words[1], list(rest), parent=parent).close()
     except click.exceptions.BadParameter as error:
         # A folder of the page's own that is not here, such as cases/, is no mistake, and neither is
         # an engine.

@@ -32,8 +32,11 @@ case $1 in
                 "findings": [{findings}]}}'; exit 1 ;;
 esac
 """
-KNOWN = '{"kind": "miscompile", "bucket": "old", "isa": "x86_64", "file": "a.clif"}'
-NEW = '{"kind": "miscompile", "bucket": "miscompile x86_64", "isa": "x86_64", "file": "b.clif"}'
+KNOWN = (
+    '{"kind": "miscompile", "bucket": "old", "isa": "x86_64", "file": "a.clif",'
+    ' "class": "known", "base": ""}'
+)
+NEW = KNOWN.replace("old", "miscompile x86_64").replace("a.clif", "b.clif").replace("known", "new")
 
 
 @pytest.fixture

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from backend.cranelift.release_build import UnavailableError
 from backend.cranelift.releases import Release, ReleaseCompiler
+from fuzz.generate import instruction_sets
 from fuzz.known.status import OFF
 from tests.fuzz.command import Command
 from tests.fuzz.triage.base.fake import write_program
@@ -28,7 +29,7 @@ Bases = Callable[[str, str], None]
 
 
 @pytest.fixture
-def bases(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Bases:
+def bases(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Bases]:
     programs: dict[str, Path] = {}
 
     def build(release: Release, on_crate: object = None) -> ReleaseCompiler:
@@ -42,7 +43,10 @@ def bases(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Bases:
 
     monkeypatch.setattr(ReleaseCompiler, "build", staticmethod(build))
     monkeypatch.setenv(OFF, "off")
-    return add
+    # What can be drawn depends on the known faults, and is remembered.
+    instruction_sets._keys.cache_clear()
+    yield add
+    instruction_sets._keys.cache_clear()
 
 
 @pytest.fixture

@@ -82,7 +82,8 @@ def test_examples_of_help_are_command_lines(words: list[str], tmp_path: Path) ->
         )
         is_file = "." in Path(name).name and not is_folder
         given.append(str(tmp_path if is_folder else SMALL if is_file else word))
-    found.make_context(words[0], given)
+    # As when it is run: a context without these settings would be remembered by the command.
+    found.make_context(words[0], given, parent=click.Context(cli, **cli.context_settings))
 
 
 # --- options ---

@@ -87,7 +87,7 @@ def test_bisect_takes_each_case(
         asked.append(title)
         return BisectResult([])
 
-    monkeypatch.setattr("fuzz.cli.bisect._bisect", bisect)
+    monkeypatch.setattr("fuzz.cli.bisect_releases._bisect", bisect)
     output = command("bisect", path, "--inputs", 1, "--from", "0.134", "--json", "-")
     assert [case["function"] for case in json.loads(output.out)["cases"]] == ["%wrong", "u0:5"]
     assert asked == [f"{path} %wrong", f"{path} u0:5"]

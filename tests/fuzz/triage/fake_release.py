@@ -6,7 +6,7 @@ from backend.cranelift.compiler import Target, compile_text
 from backend.cranelift.releases import ReleaseCode
 
 
-def compile_as_release(text: str, target: Target) -> list[ReleaseCode]:
+def compile_as_release(text: str, target: Target, chaos: bytes = b"") -> list[ReleaseCode]:
     """Compile a text as a release does."""
     return [
         ReleaseCode(
@@ -20,5 +20,5 @@ def compile_as_release(text: str, target: Target) -> list[ReleaseCode]:
             "",
             c.cpu_features,
         )
-        for c in compile_text(text, target)
+        for c in compile_text(text, target, chaos=chaos)
     ]

@@ -26,11 +26,13 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache" / "clif-fuzz"
 
 
-def _compile(self: ReleaseCompiler, text: str, target: Target) -> list[ReleaseCode]:
+def _compile(
+    self: ReleaseCompiler, text: str, target: Target, chaos: bytes = b""
+) -> list[ReleaseCode]:
     """Compile with the linked Cranelift, whose fault a good program does not have."""
     if self.program.read_text().startswith("good"):
         text = text.replace("return v2", "return v1")
-    return compile_as_release(text, target)
+    return compile_as_release(text, target, chaos)
 
 
 @pytest.fixture
