@@ -180,7 +180,11 @@ class Compiled:
         """
     @property
     def block_starts(self) -> list[int]:
-        """Offsets at which blocks start, in the order of the code."""
+        """Offsets at which blocks start, in the order of the code, if a table may name them.
+
+        Others are reached from instructions. The last one may lie behind the code, where constants
+        begin: its block has become empty.
+        """
 
     @property
     def call_sites(self) -> list[int]:

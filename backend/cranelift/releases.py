@@ -235,7 +235,8 @@ def _defaults(triple: str | None) -> dict[str, str]:
 def _code(entry: Mapping[str, Any], triple: str) -> ReleaseCode:
     code = bytes.fromhex(entry["code"])
     relocated = {offset for offset, *_ in entry["relocations"]}
-    starts = [*entry["block_starts"], *(offset for offset, _ in entry["traps"])]
+    # Not the starts of blocks: an empty one at the end lies where constants begin.
+    starts = [offset for offset, _ in entry["traps"]]
     return ReleaseCode(
         name=entry["name"],
         code=code,

@@ -2,8 +2,8 @@
 
 Jump tables and constants lie between and behind the instructions. To go straight through them would
 show garbage, and lose step with the instructions that follow if these have various lengths. So the
-walk starts at the blocks that the compiler names, follows branches, and ends where an instruction
-never goes on to the next one.
+walk starts at the first instruction and at the blocks that a table may name, follows branches, and
+ends where an instruction never goes on to the next one.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Code(Protocol):
 
     @property
     def block_starts(self) -> Sequence[int]:
-        """Offsets at which blocks start, as far as they are known."""
+        """Offsets at which blocks start, as far as a table may name them."""
 
 
 @cache

@@ -63,7 +63,7 @@ class Compiled(Protocol):
 
     @property
     def block_starts(self) -> Sequence[int]:
-        """Offsets at which blocks start, as far as they are known."""
+        """Offsets at which blocks start, as far as a table may name them."""
 
 
 class CompiledCode(Compiled, Protocol):

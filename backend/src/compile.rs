@@ -173,6 +173,8 @@ pub struct Compiled {
     blocks: usize,
     nanoseconds: [u64; Phase::COMPILING.len()],
     x86_64: bool,
+    /// Whether a table names blocks: a jump table, or one of exception handlers.
+    tables: bool,
 }
 
 #[pymethods]
@@ -205,11 +207,16 @@ impl Compiled {
         shims::source_locations(&self.code)
     }
 
-    /// Offsets at which blocks start, in the order of the code. Jump tables and constants lie outside
-    /// of blocks, and within none.
+    /// Offsets at which blocks start, in the order of the code, if a table may name them: the others are
+    /// reached from instructions. The last one may lie behind the code, where constants begin, if its
+    /// block has become empty.
     #[getter]
-    fn block_starts(&self) -> Vec<CodeOffset> {
-        self.code.bb_starts.clone()
+    fn block_starts(&self) -> &[CodeOffset] {
+        if self.tables {
+            &self.code.bb_starts
+        } else {
+            &[]
+        }
     }
 
     /// Offsets behind the calls that may unwind or need a stack map: the return addresses.
@@ -227,7 +234,7 @@ impl Compiled {
     #[getter]
     fn cpu_features(&self) -> Vec<Need> {
         if self.x86_64 {
-            Code::of(&self.code).features()
+            Code::of(&self.code, self.in_tables()).features()
         } else {
             Vec::new()
         }
@@ -240,7 +247,7 @@ impl Compiled {
             return Vec::new();
         }
         let mut found = Vec::new();
-        Code::of(&self.code).for_each(|instruction| {
+        Code::of(&self.code, self.block_starts()).for_each(|instruction| {
             found.push((instruction.ip32(), instruction.len()));
         });
         found.sort_unstable();
@@ -276,6 +283,17 @@ impl Compiled {
             self.name,
             self.code.code_buffer().len()
         )
+    }
+}
+
+impl Compiled {
+    /// Starts of blocks that a table may name, and that are surely code: the last one may be where
+    /// constants begin, and what these look like must not be held against the code.
+    fn in_tables(&self) -> &[CodeOffset] {
+        match self.block_starts() {
+            [most @ .., _] => most,
+            [] => &[],
+        }
     }
 }
 
@@ -331,6 +349,7 @@ pub fn through_cache(
             blocks: 0,
             nanoseconds: timing::nanoseconds(),
             x86_64: is_x86_64(isa),
+            tables: has_tables(&context.func),
         };
         Ok((compiled, hit))
     })
@@ -403,7 +422,12 @@ fn run_pipeline(
         blocks,
         nanoseconds: timing::nanoseconds(),
         x86_64: is_x86_64(isa),
+        tables: has_tables(&context.func),
     })
+}
+
+fn has_tables(function: &Function) -> bool {
+    !function.dfg.jump_tables.is_empty() || !function.dfg.exception_tables.is_empty()
 }
 
 fn is_x86_64(isa: &dyn CraneliftIsa) -> bool {

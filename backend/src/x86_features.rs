@@ -22,13 +22,14 @@ pub struct Code<'a> {
 }
 
 impl<'a> Code<'a> {
-    /// What Cranelift says of a function's code.
-    pub fn of(code: &'a CompiledCode) -> Self {
+    /// What Cranelift says of a function's code. `blocks` are starts of blocks that no instruction need
+    /// lead to.
+    pub fn of(code: &'a CompiledCode, blocks: &[CodeOffset]) -> Self {
         let traps = code.buffer.traps().iter().map(|trap| trap.offset);
         let relocations = code.buffer.relocs().iter();
         Self {
             bytes: code.code_buffer(),
-            starts: code.bb_starts.iter().copied().chain(traps).collect(),
+            starts: blocks.iter().copied().chain(traps).collect(),
             relocated: relocations.map(|relocation| relocation.offset).collect(),
         }
     }

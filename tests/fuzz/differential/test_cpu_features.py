@@ -91,6 +91,27 @@ def test_bytes_that_are_no_instruction_are_told():
     assert ("none", "invalid", 2) in _cranelift.cpu_features(triple, behind, [2], set())
 
 
+def test_constants_behind_an_empty_block_are_no_code():
+    """The last block becomes empty: its jump goes to the block before, which returns."""
+    text = """function %f(i8, f32, i8) {
+    block0(v0: i8, v1: f32, v2: i8):
+        jump block1(v0, v1)
+    block1(v3: i8, v4: f32):
+        brif.i8 v2, block2, block3
+    block2:
+        v5 = f32const 0.0
+        v6 = fsub.f32 v1, v5
+        jump block1(v2, v6)
+    block3 cold:
+        jump block4
+    block4:
+        return
+    }"""
+    (code,) = compile_text(text, Target.of(X86, {"opt_level": "none"}))
+    assert "none" not in {feature for feature, _, _ in code.cpu_features}
+    assert code.block_starts == []  # no table names one
+
+
 def test_every_isa_flag_is_in_the_table():
     flags = {s["name"] for s in _cranelift.settings(Target(X86).triple) if s["kind"] == "bool"}
     undecodable = {"has_apx"}  # the decoder does not know it yet: nothing is allowed by it
