@@ -18,6 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
+from backend.cranelift import _cranelift
 from backend.cranelift.disk_cache import folder, save
 from backend.cranelift.isa_names import CRANELIFT_NAMES
 
@@ -177,7 +178,9 @@ def _read_stamp(stamp: Path) -> dict[str, Any]:
 @cache
 def sources_digest() -> str:
     """Return a digest of everything that a build depends on, except the release."""
-    digest = hashlib.sha256(f"{_rust_version()}{_MANIFEST}{_CHAOS}".encode())
+    digest = hashlib.sha256(
+        f"{_rust_version()}{_MANIFEST}{_CHAOS}{_cranelift.debug_assertions}".encode()
+    )
     for source in (*_SHARED, *sorted(_SOURCES.glob("*.rs"))):
         digest.update(source.read_bytes())
     return digest.hexdigest()
@@ -225,6 +228,7 @@ def _write_manifest(
         chaos=_CHAOS.format(control=_requirement(_CONTROL, version, path))
         if _has_chaos(version)
         else "",
+        assertions=str(_cranelift.debug_assertions).lower(),
     )
     if path is not None and not (path / "cranelift" / "codegen").is_dir():
         # A folder of cranelift-codegen alone: all other crates are the published ones.
@@ -272,6 +276,7 @@ serde_json = "1"
 
 [profile.release]
 opt-level = 1
+debug-assertions = {assertions}
 incremental = false
 panic = "unwind"
 strip = true

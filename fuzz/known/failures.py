@@ -90,6 +90,11 @@ FAILURES: Final[tuple[KnownFailure, ...]] = (
         InstructionPattern(words("icmp"), _HALF_VECTORS),
     ),
     KnownFailure(
+        "observed-stores",
+        "have already found all observed stores",
+        InstructionPattern(words("store istore8 istore16 istore32"), frozenset()),
+    ),
+    KnownFailure(
         "ineg-i32x2",
         "",
         InstructionPattern(words("isub"), _HALF_VECTORS),

@@ -48,6 +48,7 @@ KNOWN_CASES: Final[Mapping[str, tuple[str, ...]]] = {
     "ineg-i32x2": ("aarch64",),
     "isub-self-i8x8": ("aarch64",),
     "nan-canonicalization-f32x2": ("aarch64",),
+    "observed-stores": BOTH_ISAS,
     "preserve-all-inline-probes": ("x86_64",),
     "regionless-load": BOTH_ISAS,
     "select-icmp-i128": BOTH_ISAS,

@@ -39,6 +39,7 @@ FOUND = {
     "preserve-all-inline-probes": [("x86_64", MISCOMPILE)],
     "uext-stack-argument-apple": [("aarch64", MISCOMPILE)],
     "uext-stack-result": [("x86_64", MISCOMPILE)],
+    "observed-stores": [("aarch64", PANIC), ("x86_64", PANIC)],
     "regionless-load": [("aarch64", MISCOMPILE), ("x86_64", MISCOMPILE)],
     # The emulator guards no pages: tests/fuzz/fuzz_targets/test_targets.py.
     "tail-bti": [],
