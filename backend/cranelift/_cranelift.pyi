@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, final
 
+#: Whether this build contains Cranelift's debug assertions.
 debug_assertions: bool
 #: Whether Cranelift is the published release, not a local tree or a changed folder.
 published: bool
-"""Whether this build contains Cranelift's debug assertions."""
 
 class ReadError(ValueError):
     """Text that is not CLIF.

@@ -66,6 +66,19 @@ class Compiled(Protocol):
         """Offsets at which blocks start, as far as a table may name them."""
 
 
+@dataclass(frozen=True, slots=True)
+class PlainCode:
+    """The code of a function that this project made itself; attributes as in ``Compiled``."""
+
+    name: str
+    code: bytes
+    relocations: list[tuple[int, str, str, int]] = field(default_factory=list)
+    traps: list[tuple[int, str]] = field(default_factory=list)
+    alignment: int = 16
+    block_starts: Sequence[int] = ()
+    frame_size: int | None = 0
+
+
 class CompiledCode(Compiled, Protocol):
     """The code of a function as a compiler returns it, with what is known beside the code."""
 

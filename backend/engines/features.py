@@ -5,13 +5,14 @@ An engine may lack an instruction, or run it wrongly without a word: so results 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 from backend.cranelift import _cranelift
 from backend.emulator.executor import Executor
 from backend.emulator.isa import Isa, Part
+from backend.emulator.linker import PlainCode
 from backend.emulator.machine import TIME_LIMIT
 from clif.function import AbiParam, Signature
 from clif.outcome import Inputs, Status, ints_from_words, words_from_ints
@@ -42,19 +43,6 @@ class Probe:
 FEATURES: Final = Part[Mapping[str, Probe]]("features", "FEATURES")
 
 
-@dataclass(slots=True)
-class _Code:
-    """A probe's code as the executor takes it."""
-
-    code: bytes
-    name: str = "probe"
-    relocations: list[tuple[int, str, str, int]] = field(default_factory=list)
-    traps: list[tuple[int, str]] = field(default_factory=list)
-    alignment: int = 16
-    frame_size: int | None = 64
-    block_starts: Sequence[int] = ()
-
-
 def runs(executor: Executor, probe: Probe) -> bool:
     """Return whether a probe's function returns what it should on an executor.
 
@@ -63,7 +51,8 @@ def runs(executor: Executor, probe: Probe) -> bool:
     """
     words = [words_from_ints(I64, [argument]) for argument in probe.arguments]
     executor.limit_seconds(TIME_LIMIT)
-    outcomes = executor.run([_Code(probe.code)], _SIGNATURE, Inputs(1, words, None), settings={})
+    code = PlainCode("probe", probe.code, frame_size=64)
+    outcomes = executor.run([code], _SIGNATURE, Inputs(1, words, None), settings={})
     returned = outcomes.status[0] == Status.RETURNED
     return bool(returned and ints_from_words(outcomes.results[0]) == [probe.result])
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from backend.cranelift import isle
-from backend.cranelift.isle import LOWERING, MID_END, And, Bind, Pattern, Rule, Term, Unit
+from backend.cranelift.isle import LOWERING, MID_END, Rule, Unit
 from backend.cranelift.opcodes import OPCODES
 from backend.cranelift.rule_edges import rule_id
 from fuzz.cases.touched_rules import ChangedCode, TouchedRules
@@ -18,7 +18,7 @@ from fuzz.changes.diff import ChangedFile
 from fuzz.changes.errors import ChangeError
 from fuzz.changes.isle_forms import Form, RuleText, forms
 from fuzz.changes.rust_functions import changed_functions, code_lines
-from fuzz.changes.uses import ROOTS, users
+from fuzz.changes.uses import ROOTS, names_in, users
 
 #: Where the functions are that rules call. Others may have a name of theirs.
 _CALLED_BY_RULES: Final = re.compile(
@@ -162,20 +162,8 @@ def _instead(unit: Unit, removed: RuleText) -> Iterator[Rule]:
 
 def _opcode(rule: Rule) -> str | None:
     """Return the opcode of the instruction that a rule is for."""
-    words = (word for arg in rule.left.args for word in _terms(arg))
+    words = (word for arg in rule.left.args for word in names_in(arg))
     return next((word for word in words if word in OPCODES), None)
-
-
-def _terms(pattern: Pattern) -> Iterator[str]:
-    if isinstance(pattern, Bind):
-        yield from _terms(pattern.pattern)
-    elif isinstance(pattern, And):
-        for part in pattern.patterns:
-            yield from _terms(part)
-    elif isinstance(pattern, Term):
-        yield pattern.name
-        for arg in pattern.args:
-            yield from _terms(arg)
 
 
 # --- Rust ---

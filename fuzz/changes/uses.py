@@ -26,7 +26,7 @@ def users(unit: Unit, changed: Collection[str], rules: Collection[Rule]) -> list
         return []
     own = {(rule.file, rule.line) for rule in rules}
     names_of = {(rule.file, rule.line): _names_of_rule(rule) for rule in unit.rules}
-    templates = {e.name: set(_names(e.template)) for e in unit.extractors.values()}
+    templates = {e.name: set(names_in(e.template)) for e in unit.extractors.values()}
     found: set[tuple[str, int]] = set()
     while True:
         more = {name for name, inside in templates.items() if inside & names}
@@ -43,29 +43,29 @@ def users(unit: Unit, changed: Collection[str], rules: Collection[Rule]) -> list
 
 def _names_of_rule(rule: Rule) -> set[str]:
     """Return the names in a rule, without the term that it is a rule of."""
-    names = {name for arg in rule.left.args for name in _names(arg)} | set(_names(rule.right))
+    names = {name for arg in rule.left.args for name in names_in(arg)} | set(names_in(rule.right))
     for pattern, expr in rule.conditions:
-        names |= {*_names(pattern), *_names(expr)}
+        names |= {*names_in(pattern), *names_in(expr)}
     return names
 
 
-def _names(node: Any) -> Iterator[str]:
+def names_in(node: Any) -> Iterator[str]:
     """Yield the names of terms, types and constants in a pattern or an expression."""
     if isinstance(node, Term):
         yield node.name
         if "." in node.name:
             yield node.name.partition(".")[0]  # an enum
         for arg in node.args:
-            yield from _names(arg)
+            yield from names_in(arg)
     elif isinstance(node, Const):
         yield node.name
     elif isinstance(node, Bind):
-        yield from _names(node.pattern)
+        yield from names_in(node.pattern)
     elif isinstance(node, And):
         for pattern in node.patterns:
-            yield from _names(pattern)
+            yield from names_in(pattern)
     elif isinstance(node, Let):
         for _, type_, value in node.definitions:
             yield type_
-            yield from _names(value)
-        yield from _names(node.body)
+            yield from names_in(value)
+        yield from names_in(node.body)

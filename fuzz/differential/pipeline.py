@@ -334,11 +334,12 @@ class Pipeline:
             return False
         text = print_functions(alias_regions.without_regions(functions))
         try:
-            compiled = self.compiler(case, run.isa, Functions(text))
+            compile_ = partial(self.compiler, case, run.isa, Functions(text))
+            compiled = compile_within(self.compile_seconds, compile_)
             inject = injection.code
             code: Sequence[Code] = inject(case, run.isa, compiled) if inject else compiled
             outcomes = self._outcomes(case, run, code, expected)
-        except (*diagnosis.COMPILER_FAILURES, *NOT_EXECUTABLE):
+        except (CompileTimeoutError, *diagnosis.COMPILER_FAILURES, *NOT_EXECUTABLE):
             return False
         found = compare(expected, outcomes, canonical_nans=has_canonical_nans(case))
         return not found or not self._settled(case, found, Verdict())[0]

@@ -23,8 +23,7 @@ from fuzz.minimize.working_copy import Change, WorkingCopy, trace_of
 def returning_wrong_value(
     case: Case, failure: FailureSignature, test: InterestingnessTest
 ) -> tuple[Case, FailureSignature] | None:
-    """Return a case that ends earlier than a minimal one, and returns a wrong value, on the same
-    ISAs.
+    """Return a shorter case that returns a wrong value on the same ISAs.
 
     Args:
         test: accepts any failure.

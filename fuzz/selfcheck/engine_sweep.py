@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backend.emulator.emulator_faults import EmulatorFault, find_faults
+from backend.emulator.linker import PlainCode
 from backend.engines.instruction_sweep import INSTRUCTION_SWEEP, InstructionSweep
 from backend.engines.registry import ENGINES
 from backend.isa.executors import executor_for
@@ -173,17 +174,9 @@ def _compare(
     return (count, first) if count else None
 
 
-@dataclass(slots=True)
-class _Code:
-    """An instruction's loop as executors take it."""
-
-    code: bytes
-    name: str = "sweep"
-    relocations: list[tuple[int, str, str, int]] = field(default_factory=list)
-    traps: list[tuple[int, str]] = field(default_factory=list)
-    alignment: int = 16
-    frame_size: int | None = 256
-    block_starts: Sequence[int] = ()
+def _plain(code: bytes) -> PlainCode:
+    """Return an instruction, or its loop, as executors take it."""
+    return PlainCode("sweep", code, frame_size=256)
 
 
 def _run(
@@ -193,7 +186,7 @@ def _run(
     code = described.code(instruction)
     assert code is not None
     inputs = Inputs(1, [words_from_ints(I64, [0])], Region(0, rows))
-    outcomes = executor_for(isa, engine).run([_Code(code)], _SIGNATURE, inputs, settings={})
+    outcomes = executor_for(isa, engine).run([_plain(code)], _SIGNATURE, inputs, settings={})
     if outcomes.status[0] != Status.RETURNED or outcomes.memory is None:
         return f"stops: {outcomes.details.get(0, '')}"
     state: Bytes = outcomes.memory[0]
@@ -232,7 +225,7 @@ def _place(described: InstructionSweep, offset: int, one: Bytes, other: Bytes) -
 
 
 def _faults(isa: str, engines: tuple[str, str], instruction: Any) -> Iterator[str]:
-    code = _Code(bytes(instruction.bytes))
+    code = _plain(bytes(instruction.bytes))
     found: list[EmulatorFault] = []
     for engine in engines:
         found += find_faults(DESCRIBED[isa], code, engine=engine, harmless=True)

@@ -8,11 +8,10 @@ ISA, ``backend/isa/<name>/injected_code.py``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
-from backend.emulator.linker import Compiled
+from backend.emulator.linker import Compiled, PlainCode
 from backend.isa.parts import INJECTED_CODE, InjectedCode
 from backend.isa.registry import ISAS
 from fuzz.cases.case import Case
@@ -22,30 +21,17 @@ from fuzz.selfcheck.registry import fault
 _ORIGINAL = "selfcheck_original"
 
 
-@dataclass(frozen=True, slots=True)
-class PatchedCode:
-    """Hand-made code, as an executor takes it."""
-
-    name: str
-    code: bytes
-    relocations: list[tuple[int, str, str, int]] = field(default_factory=list)
-    traps: list[tuple[int, str]] = field(default_factory=list)
-    alignment: int = 16
-    block_starts: Sequence[int] = ()
-    frame_size: int | None = 0
-
-
 def _prefixed(
     program: Sequence[Compiled], main: str, code: InjectedCode, prefix: bytes
 ) -> list[Compiled]:
     """Return the program with ``prefix`` running before its main function."""
     offset, kind, addend = code.relocation
     relocation = len(prefix) + offset, kind, f"%{_ORIGINAL}", addend
-    patched: list[Compiled] = [PatchedCode(main, prefix + code.jump, [relocation])]
+    patched: list[Compiled] = [PlainCode(main, prefix + code.jump, [relocation])]
     for compiled in program:
         name = _ORIGINAL if compiled.name == main else compiled.name
         patched.append(
-            PatchedCode(
+            PlainCode(
                 name,
                 compiled.code,
                 compiled.relocations,

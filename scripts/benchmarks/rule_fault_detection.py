@@ -21,7 +21,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,9 +117,14 @@ def _detect(
 def _run(
     python: Path, number: int, seed: int, seconds: float, column: _Column, *base: Path
 ) -> dict[str, Any]:
-    module = "scripts.benchmarks.detect_rule_fault"
+    words = (str(seed), str(seconds), str(column.share), *map(str, base))
+    return ask_with_fault(python, "scripts.benchmarks.detect_rule_fault", number, words)
+
+
+def ask_with_fault(python: Path, module: str, number: int, words: Sequence[str]) -> dict[str, Any]:
+    """Return the JSON that a module prints in a process with a fault switched on; 0 is none."""
     text = subprocess.run(
-        [python, "-m", module, str(seed), str(seconds), str(column.share), *base],
+        [python, "-m", module, *words],
         check=True,
         stdout=subprocess.PIPE,
         text=True,

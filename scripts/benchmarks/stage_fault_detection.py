@@ -14,16 +14,14 @@ fault that was not detected in that time.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import click
 
 from fuzz.cases.case_options import CAMPAIGN_OPTIONS, CaseOptions
-from scripts.benchmarks.rule_fault_detection import build
-from scripts.benchmarks.rule_faults import SWITCH, inject_stage_faults
+from scripts.benchmarks.rule_fault_detection import ask_with_fault, build
+from scripts.benchmarks.rule_faults import inject_stage_faults
 from scripts.benchmarks.stage_faults import STAGE_FAULTS
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -37,18 +35,9 @@ def _detect(
     python: Path, number: int, seed: int, seconds: float, options: CaseOptions, column: str
 ) -> dict[str, Any]:
     """Run ``detect_stage_fault`` for a fault; number 0 is none."""
-    module = "scripts.benchmarks.detect_stage_fault"
     numbers = (seed, seconds, options.rules_share, options.inputs, options.configurations)
-    text = subprocess.run(
-        [python, "-m", module, *map(str, numbers), *_COLUMNS[column]],
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=_ROOT,
-        env={**os.environ, SWITCH: str(number)},
-    ).stdout
-    found: dict[str, Any] = json.loads(text)
-    return found
+    words = (*map(str, numbers), *_COLUMNS[column])
+    return ask_with_fault(python, "scripts.benchmarks.detect_stage_fault", number, words)
 
 
 def _cell(found: dict[str, Any]) -> str:

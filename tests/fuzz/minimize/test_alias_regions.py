@@ -20,24 +20,10 @@ from fuzz.minimize.interestingness import FailureTest
 from fuzz.minimize.registry import PASSES
 from fuzz.minimize.soundness import Flaw, flaws
 from fuzz.minimize.working_copy import WorkingCopy, trace_of
+from tests.fuzz.alias_fault import HEADER, REPEATED_STORE
 
-HEADER = "test run\nset opt_level=speed\ntarget x86_64\ntarget aarch64\n"
 #: v3 is wrong by the known fault, v4 if products are.
-BOTH_FAULTS = f"""{HEADER}
-function %f(i64, i8) -> i8, i64 {{
-    ss0 = explicit_slot 16
-    region0 = 1 "slot"
-block0(v0: i64, v1: i8):
-    v2 = stack_addr.i64 ss0
-    store.i64 v0, v2+8
-    store.i8 region0 v1, v2+8
-    store.i64 v0, v2+8
-    v3 = load.i8 v2+8
-    v4 = imul v0, v0
-    return v3, v4
-}}
-; run: %f(3, 1) == [3, 9]
-"""
+BOTH_FAULTS = HEADER + REPEATED_STORE.replace("(0, 1) == [0, 0]", "(3, 1) == [3, 9]")
 
 
 class WrongProducts(CaseRunner):
