@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use std::panic;
 use std::path::Path;
 
-/// The sets of rules that are written down: the mid-end's, and those of the ISAs of campaigns.
-const UNITS: [&str; 3] = ["opt", "x64", "aarch64"];
+/// The sets of rules that are written down: the mid-end's, and those of each ISA.
+const UNITS: [&str; 6] = ["opt", "x64", "aarch64", "riscv64", "s390x", "pulley"];
 
 /// Reads the definitions of the Cranelift whose sources lie in a folder. Whatever goes wrong is an
 /// error: the extension is of use without the rules, too.

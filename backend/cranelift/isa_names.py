@@ -24,4 +24,6 @@ class CraneliftNames:
 CRANELIFT_NAMES: Final[Mapping[str, CraneliftNames]] = {
     "x86_64": CraneliftNames("x64", "x86"),
     "aarch64": CraneliftNames("aarch64", "arm64"),
+    "riscv64": CraneliftNames("riscv64", "riscv64"),
+    "s390x": CraneliftNames("s390x", "s390x"),
 }

@@ -10,8 +10,15 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 /// Architectures that Cranelift may know, whether or not they are part of this build.
-const ARCHITECTURES: [&str; 6] = [
-    "x86_64", "aarch64", "riscv64", "s390x", "pulley32", "pulley64",
+const ARCHITECTURES: [&str; 8] = [
+    "x86_64",
+    "aarch64",
+    "riscv64",
+    "s390x",
+    "pulley32",
+    "pulley64",
+    "pulley32be",
+    "pulley64be",
 ];
 
 /// A target, ready to compile for. Immutable, shared between threads.
