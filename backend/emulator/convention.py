@@ -22,12 +22,16 @@ class ResultRegisters:
     Attributes:
         integers: in integer registers; an ``i128`` takes two.
         others: in float and vector registers.
-        total: in registers of both kinds together.
+        total: in registers of all kinds together.
+        vectors: in vector registers, where floats have registers of their own; else None.
+        wide: integers and floats of 128 bits come back in registers, too.
     """
 
     integers: int
     others: int
     total: int
+    vectors: int | None = None
+    wide: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +42,15 @@ class ArgumentRegisters:
         integers: in integer registers; an ``i128`` takes two.
         others: floats and vectors, in vector registers.
         even: the first register of an ``i128`` has an even number, among arguments and results.
+        vectors: vectors in vector registers, where floats have registers of their own; else None.
+        wide: integers and floats of 128 bits are passed in registers, too.
     """
 
     integers: int
     others: int
     even: bool = False
+    vectors: int | None = None
+    wide: bool = True
 
 
 _USUAL_RESULTS: Final = ResultRegisters(2, 2, 4)
@@ -77,6 +85,7 @@ class Convention:
             some time: ``fuzz.known`` finds out whether the linked one has it.
         extends_results: ``uext`` and ``sext`` of a result have an effect: the caller gets all 64
             bits of the extended value. They are ignored where this is False.
+        little_lanes: on a big-endian ISA, lane 0 of a vector is in the lowest bits of its register.
         extends_stack_arguments: ``uext`` and ``sext`` work on stack arguments. False as for
             ``stack_probes``.
     """
@@ -95,6 +104,7 @@ class Convention:
     sret: bool = False
     stack_probes: bool = True
     extends_results: bool = False
+    little_lanes: bool = False
     extends_stack_arguments: bool = True
 
     @property

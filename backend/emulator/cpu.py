@@ -37,7 +37,7 @@ class Cpu(Machine):
     """
 
     def __init__(self, isa: Isa, uc: Uc) -> None:
-        super().__init__(isa, GuestMemory(UnicornMappings(uc)))
+        super().__init__(isa, GuestMemory(UnicornMappings(uc), isa.byte_order))
         self.uc = uc
         self.watched = Watched(uc, TIME_LIMIT)
         self.invalid = ""

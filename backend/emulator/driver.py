@@ -33,7 +33,7 @@ from backend.emulator.guest_memory import (
 )
 from backend.emulator.isa import Isa
 from backend.emulator.register_signature import register_signature
-from backend.emulator.tables import VALUE, Layout, Place, columns, extended
+from backend.emulator.tables import VALUE, Layout, Place, columns, extended, native
 from backend.emulator.thunk import Thunk
 from clif.function import AbiParam, Signature
 from clif.outcome import Bytes, Words
@@ -85,7 +85,7 @@ class ExtendedResult:
 
     def wrong(self, count: int) -> npt.NDArray[np.intp]:
         """Return the slots, of the first ``count``, that do not hold an extended value."""
-        whole = extended(self.narrow[:count].copy(), self.result)
+        whole = extended(native(self.narrow[:count]), self.result)
         return np.flatnonzero(whole != self.words[:count])
 
     def __str__(self) -> str:
@@ -151,7 +151,8 @@ class Driver:
     def results(self, count: int) -> list[Words]:
         """Return the words of every result in the first ``count`` rows of the table, copied."""
         used = count * VALUE * self.returns.columns
-        return columns(self.table[:used].copy(), self.returns, count)
+        found = columns(self.table[:used].copy(), self.returns, count)
+        return [native(words) for words in found]
 
 
 def _extended_result(table: Bytes, returns: Layout, number: int) -> ExtendedResult:
@@ -203,20 +204,21 @@ class Drivers:
         return driver
 
     def _make(self, signature: Signature, settings: _Settings) -> Driver:
-        extends = self.isa.convention(signature.call_conv).extends_results
         convention = self.isa.convention(signature.call_conv)
-        shared = register_signature(convention, signature, extends_results=extends)
+        extends = convention.extends_results
+        order = self.isa.byte_order
+        shared = register_signature(convention, signature, order, extends_results=extends)
         if shared is not None:
             code = self._code(shared.signature, _in_registers(settings))
             return Driver(code, shared.params, shared.returns, self.memory)
         if max(len(signature.params), len(signature.returns)) > _MOST_VALUES:
             raise SignatureError(f"more than {_MOST_VALUES} parameters or results")
         places = [
-            Place(r, n, extended=extends and is_extended(r))
+            Place(r, n, extended=extends and is_extended(r), byte_order=order)
             for n, r in enumerate(signature.returns)
         ]
         returns = Layout(len(places), tuple(places))
-        params = Layout.in_order(signature.params)
+        params = Layout.in_order(signature.params, order)
         return Driver(self._code(signature, settings), params, returns, self.memory)
 
     def _code(self, signature: Signature, settings: _Settings) -> _Code:
@@ -231,7 +233,8 @@ class Drivers:
     def _compile(self, signature: Signature, settings: _Settings) -> _Code:
         thunk = self.thunk(signature.call_conv, (_PINNED, "true") in settings)
         extends = self.isa.convention(signature.call_conv).extends_results
-        text = driver_text(signature, thunk, extends_results=extends)
+        order = self.isa.byte_order
+        text = driver_text(signature, thunk, order, extends_results=extends)
         with edge_counters.uncounted():
             (compiled,) = Functions(text).compile(self._target(settings))
         code = compiled.code

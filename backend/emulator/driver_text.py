@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 from backend.emulator import control_block
+from backend.emulator.byte_order import ByteOrder
 from backend.emulator.guest_memory import ARGUMENTS, RESULTS
-from backend.emulator.tables import VALUE
+from backend.emulator.tables import VALUE, first_byte
 from backend.emulator.thunk import Thunk
 from clif.function import AbiParam, Signature
 from clif.types import F32, F64, I64
 
 
-def driver_text(signature: Signature, thunk: Thunk, *, extends_results: bool) -> str:
+def driver_text(
+    signature: Signature, thunk: Thunk, byte_order: ByteOrder, *, extends_results: bool
+) -> str:
     """Return the driver in CLIF, which calls the function through this thunk.
 
     Args:
@@ -22,7 +25,7 @@ def driver_text(signature: Signature, thunk: Thunk, *, extends_results: bool) ->
     if extends_results:
         returns = tuple(AbiParam(I64) if is_extended(r) else r for r in signature.returns)
         signature = replace(signature, returns=returns)
-    return _DriverText(signature, thunk).text()
+    return _DriverText(signature, thunk, byte_order).text()
 
 
 def is_extended(param: AbiParam) -> bool:
@@ -33,8 +36,9 @@ def is_extended(param: AbiParam) -> bool:
 class _DriverText:
     """The CLIF of one driver, line by line."""
 
-    def __init__(self, signature: Signature, thunk: Thunk) -> None:
+    def __init__(self, signature: Signature, thunk: Thunk, byte_order: ByteOrder) -> None:
         self.signature = signature
+        self.byte_order = byte_order
         self.thunk = thunk
         self.values = 0
         self.lines: list[str] = []
@@ -77,8 +81,16 @@ class _DriverText:
             )
             self.lines.append(f"    trapnz {off}, user1")
         row = self._row(RESULTS, len(returned))
-        for number, value in enumerate(returned):
-            self.lines.append(f"    store notrap aligned {value}, {row}+{VALUE * number}")
+        for number, (value, result) in enumerate(
+            zip(returned, self.signature.returns, strict=True)
+        ):
+            place = f"{row}+{self._offset(result, number)}"
+            self.lines.append(f"    store notrap aligned {value}, {place}")
+
+    def _offset(self, param: AbiParam, number: int) -> int:
+        """Return where in a row a value is loaded from or stored to."""
+        within = 0 if param.type.bits > 64 else first_byte(param.type, self.byte_order)
+        return VALUE * number + within
 
     def _stack_pointer(self) -> str:
         return self.emit("get_stack_pointer.i64")
@@ -103,11 +115,12 @@ class _DriverText:
         self.lines.append(f"    brif {more}, block1, block2")
 
     def _argument(self, param: AbiParam, row: str, number: int) -> str:
-        type_, place = param.type, f"{row}+{VALUE * number}"
+        type_, whole = param.type, f"{row}+{VALUE * number}"
         if type_.is_int and type_.bits < 64 and not type_.is_vector and param.extension is None:
-            return self.emit(f"ireduce.{type_} {self.emit(f'load.i64 notrap aligned {place}')}")
+            return self.emit(f"ireduce.{type_} {self.emit(f'load.i64 notrap aligned {whole}')}")
         if type_ in (F32, F64):
             vector = type_.by(128 // type_.bits)
-            loaded = self.emit(f"load.{vector} notrap aligned {place}")
+            loaded = self.emit(f"load.{vector} notrap aligned {whole}")
             return self.emit(f"extractlane.{vector} {loaded}, 0")
+        place = f"{row}+{self._offset(param, number)}"
         return self.emit(f"load.{type_} notrap aligned {place}")

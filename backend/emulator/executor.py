@@ -265,7 +265,9 @@ class Executor:
     def _deviations(self, thunk: Thunk) -> str:
         """Say what the last call did not preserve."""
         cpu, isa = self.cpu, self.isa
-        expected = {**thunk.preserved.expected, isa.frame_pointer: control_block.FRAME_POINTER}
+        expected = dict(thunk.preserved.expected)
+        if isa.frame_pointer:
+            expected[isa.frame_pointer] = control_block.FRAME_POINTER
         found = [
             f"callee-saved {name} clobbered"
             for name, word in expected.items()
@@ -277,8 +279,9 @@ class Executor:
 
     def _expected(self, register: str, word: int) -> int:
         """Return what a register should hold, given its first control word."""
-        low, high = self.words[word : word + 2].tolist()
-        return int(low | high << 64 if register in self.isa.wide_registers else low)
+        if register not in self.isa.wide_registers:
+            return int(self.words[word])
+        return int.from_bytes(self.words[word : word + 2].tobytes(), self.isa.byte_order)
 
     def _stack_deviation(self, word: int) -> list[str]:
         off = self.cpu.register(self.isa.stack_pointer) - int(self.words[word])

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from unicorn.unicorn_const import UC_PROT_EXEC, UC_PROT_READ, UC_PROT_WRITE
 
+from backend.emulator.byte_order import ByteOrder, Quads, quads
 from backend.emulator.mappings import Mappings
 from clif.outcome import Bytes
 
@@ -72,8 +73,6 @@ _DATA: Final = (
     (REGIONS, STACK_TOP),
 )
 
-Quads = npt.NDArray[np.uint64]
-
 
 def watched_addresses() -> Iterator[tuple[int, int]]:
     """Yield the ranges, first and last address, for which hooks of failed accesses are called.
@@ -105,10 +104,10 @@ def _garbage(seed: int) -> Bytes:
 class GuestMemory:
     """The memory that stays mapped into one engine. Attributes are the host's views of it."""
 
-    def __init__(self, mappings: Mappings) -> None:
+    def __init__(self, mappings: Mappings, byte_order: ByteOrder) -> None:
         self.mappings = mappings
         self.thunks = self.map(THUNKS, THUNKS_SIZE, READ_EXEC)
-        self.control: Quads = self.map(CONTROL, CONTROL_SIZE, READ_WRITE).view(np.uint64)
+        self.control: Quads = quads(self.map(CONTROL, CONTROL_SIZE, READ_WRITE), byte_order)
         self.arguments = self.map(ARGUMENTS, TABLE_SIZE, READ_WRITE)
         self.results = self.map(RESULTS, TABLE_SIZE, READ_WRITE)
         self.drivers = self.map(DRIVERS, DRIVERS_SIZE, READ_EXEC)

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Generic, Literal, TypeVar
+from typing import Generic, TypeVar
 
 from backend.cranelift import _cranelift
 from backend.cranelift.conventions import pops_arguments
+from backend.emulator.byte_order import ByteOrder
 from backend.emulator.convention import Convention, ConventionError
 
 T = TypeVar("T")
@@ -108,10 +109,12 @@ class Isa:
         trap: an instruction that traps.
         ends_block: mnemonics of the instructions that never go on to the next one.
         capstone: names of Capstone's architecture and mode, without ``CS_ARCH_`` and ``CS_MODE_``.
-        frame_pointer, stack_pointer: names of these registers.
+        frame_pointer, stack_pointer: names of these registers; the first is empty where Cranelift
+            takes no register for it.
         return_register: the register that a call leaves the return address in; empty where it
             pushes the address onto the stack.
-        pinned: the register that ``enable_pinned_reg`` takes out of the callee-saved ones.
+        pinned: the register that ``enable_pinned_reg`` takes out of the callee-saved ones; empty
+            where Cranelift has none.
         conventions: by CLIF's name of the calling convention. ``convention`` adds what differs
             between releases of Cranelift.
         flags: the ISA's own settings.
@@ -119,6 +122,8 @@ class Isa:
             generated functions on this ISA.
         tail_call_settings: shared settings that functions with tail calls need.
         probe_strategies: the values of ``probestack_strategy`` that Cranelift implements.
+        save_area: bytes above the stack pointer at a call that belong to the callee.
+        late_traps: a trapping instruction stops at its last byte, where Cranelift records the trap.
     """
 
     name: str
@@ -127,7 +132,7 @@ class Isa:
     triple: str
     by_default: bool
     pointer_bytes: int
-    byte_order: Literal["little", "big"]
+    byte_order: ByteOrder
     stack_alignment: int
     trap: bytes
     ends_block: frozenset[str]
@@ -141,6 +146,8 @@ class Isa:
     settings: Mapping[str, str]
     tail_call_settings: Mapping[str, str]
     probe_strategies: frozenset[str]
+    save_area: int = 0
+    late_traps: bool = False
 
     @property
     def preserved(self) -> tuple[str, ...]:

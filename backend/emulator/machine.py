@@ -75,7 +75,8 @@ class Machine(ABC):
         self.isa = isa
         self.memory = memory
         self.fill_control()
-        self.stack_pointer = (STACK_TOP - _ABOVE_STACK) // isa.stack_alignment * isa.stack_alignment
+        highest = STACK_TOP - _ABOVE_STACK - isa.save_area
+        self.stack_pointer = highest // isa.stack_alignment * isa.stack_alignment
         self.stack_bottom = garbage(seed=4, size=STACK_FILL).copy()
         self.stack_fill = self.memory.stack[-STACK_FILL:]
         self.frame_bytes = 0

@@ -17,6 +17,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from backend.emulator.byte_order import Quads
 from backend.emulator.guest_memory import (
     PAGE,
     READ_WRITE,
@@ -24,7 +25,6 @@ from backend.emulator.guest_memory import (
     SLOTS,
     SPACIOUS_REGIONS,
     GuestMemory,
-    Quads,
     garbage,
 )
 from clif.outcome import Bytes, Region

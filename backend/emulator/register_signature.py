@@ -5,21 +5,26 @@ register says where a value goes, and one driver will do for many signatures: it
 integers and 128-bit vectors in all registers of arguments, and takes the results in the same way.
 The tables of arguments and results have a column for each register. What is open stays garbage: the
 bits above a narrow integer or float, and the registers that pass nothing. Above a narrow vector are
-zeros, as a driver that loads it has them there.
+zeros, as a driver that loads it has them there. Where floats and vectors have registers of their
+own each, floats are passed as f64.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Final
 
-from backend.emulator.convention import Convention
+from backend.emulator.byte_order import ByteOrder
+from backend.emulator.convention import ArgumentRegisters, Convention, ResultRegisters
 from backend.emulator.tables import Layout, Place
 from clif.function import AbiParam, Signature
-from clif.types import I64, by_name
+from clif.types import F64, I64, Type, by_name
 
 _INTEGER: Final = AbiParam(I64)
+_FLOAT: Final = AbiParam(F64)
 _VECTOR: Final = AbiParam(by_name("i8x16"))
 #: A driver passes so many vectors, or all: the least number that is enough.
 _VECTOR_COUNTS: Final = (0, 2, 4, 8)
@@ -39,41 +44,74 @@ class RegisterSignature:
     returns: Layout
 
 
+class _Kind(Enum):
+    """Kinds of registers, in the order of their columns.
+
+    Attributes:
+        passed: what a driver passes in one.
+    """
+
+    INTEGER = _INTEGER
+    FLOAT = _FLOAT
+    VECTOR = _VECTOR
+
+    @property
+    def passed(self) -> AbiParam:
+        return self.value
+
+
 def register_signature(
-    convention: Convention, signature: Signature, *, extends_results: bool
+    convention: Convention,
+    signature: Signature,
+    byte_order: ByteOrder,
+    *,
+    extends_results: bool,
 ) -> RegisterSignature | None:
     """Return what a driver passes for a signature; None if not everything is in registers."""
     passed, results = convention.passed, convention.returned or convention.results
     if passed is None:
         return None
-    params = _Registers.of(signature.params, even=passed.even)
-    returns = _Registers.of(signature.returns, even=passed.even)
-    if params is None or returns is None:
+    params = _Registers.of(signature.params, passed, even=passed.even)
+    returns = _Registers.of(signature.returns, results, even=passed.even)
+    if params is None or returns is None or returns.used.total() > results.total:
         return None
-    if params.integers > passed.integers or params.others > passed.others:
-        return None
-    if returns.integers > results.integers or returns.others > results.others:
-        return None
-    if returns.integers + returns.others > results.total:
-        return None
-    vectors = _at_least(params.others, passed.others)
-    integers, others = returns.integers, returns.others
-    if results.total == results.integers + results.others:  # all of them can be taken
-        integers, others = results.integers, _at_least(others, results.others)
+    given = _Counts.of(passed).least(params.used)
+    taken = Counter(returns.used)
+    if results.total == _Counts.of(results).counts.total():  # all of them can be taken
+        taken = _Counts.of(results).least(returns.used)
+    lanes: ByteOrder = "little" if convention.little_lanes else byte_order
     return RegisterSignature(
-        Signature(
-            (_INTEGER,) * passed.integers + (_VECTOR,) * vectors,
-            (_INTEGER,) * integers + (_VECTOR,) * others,
-            signature.call_conv,
-        ),
-        params.layout(passed.integers, vectors, extended=True),
-        returns.layout(integers, others, extended=extends_results),
+        Signature(_passed(given), _passed(taken), signature.call_conv),
+        params.layout(given, byte_order, lanes, extended=True),
+        returns.layout(taken, byte_order, lanes, extended=extends_results),
     )
 
 
-def _at_least(count: int, most: int) -> int:
-    """Return how many vectors a driver passes where ``count`` are asked for."""
-    return min(each for each in (*_VECTOR_COUNTS, most) if each >= count)
+def _passed(counts: Counter[_Kind]) -> tuple[AbiParam, ...]:
+    return tuple(kind.passed for kind in _Kind for _ in range(counts[kind]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """How many registers of each kind there are for arguments, or for results."""
+
+    counts: Counter[_Kind]
+
+    @classmethod
+    def of(cls, registers: ArgumentRegisters | ResultRegisters) -> _Counts:
+        found = Counter({_Kind.INTEGER: registers.integers})
+        if registers.vectors is None:
+            found[_Kind.VECTOR] = registers.others
+        else:
+            found[_Kind.FLOAT], found[_Kind.VECTOR] = registers.others, registers.vectors
+        return cls(found)
+
+    def least(self, used: Counter[_Kind]) -> Counter[_Kind]:
+        """Return how many a driver passes where these are used: of vectors, not always all."""
+        found, most = Counter(self.counts), self.counts[_Kind.VECTOR]
+        wanted = used[_Kind.VECTOR]
+        found[_Kind.VECTOR] = min(each for each in (*_VECTOR_COUNTS, most) if each >= wanted)
+        return found
 
 
 @dataclass(slots=True)
@@ -81,44 +119,66 @@ class _Registers:
     """The registers that values are passed in.
 
     Attributes:
-        integers, others: how many are used of each kind, those included that are left out.
-        first: for each value whether it is an integer, and its first register among these.
+        registers: those that there are.
+        used: how many are used of each kind, those included that are left out.
+        first: for each value the kind, and its first register among these.
     """
 
     values: Sequence[AbiParam]
-    integers: int = 0
-    others: int = 0
-    first: list[tuple[bool, int]] = field(default_factory=list)
+    registers: ArgumentRegisters | ResultRegisters
+    used: Counter[_Kind] = field(default_factory=Counter)
+    first: list[tuple[_Kind, int]] = field(default_factory=list)
 
     @classmethod
-    def of(cls, values: Sequence[AbiParam], *, even: bool) -> _Registers | None:
+    def of(
+        cls,
+        values: Sequence[AbiParam],
+        registers: ArgumentRegisters | ResultRegisters,
+        *,
+        even: bool,
+    ) -> _Registers | None:
         """Return the registers of values; None if one of them has a place of its own."""
-        found = cls(values)
+        found = cls(values, registers)
         for value in values:
-            if value.purpose != "normal":
+            wide = value.type.bits > 64 and not value.type.is_vector
+            if value.purpose != "normal" or (wide and not registers.wide):
                 return None
-            found._add(value, even=even)
-        return found
+            found._add(value.type, even=even)
+        there = _Counts.of(registers).counts
+        return found if all(there[kind] >= found.used[kind] for kind in _Kind) else None
 
-    def _add(self, value: AbiParam, *, even: bool) -> None:
-        type_ = value.type
-        if not type_.is_int or type_.is_vector:
-            self.first.append((False, self.others))
-            self.others += 1
-            return
-        wide = type_.bits > 64
+    def _kind(self, type_: Type) -> _Kind:
+        if type_.is_int and not type_.is_vector:
+            return _Kind.INTEGER
+        own = self.registers.vectors is not None and not type_.is_vector
+        return _Kind.FLOAT if own else _Kind.VECTOR
+
+    def _add(self, type_: Type, *, even: bool) -> None:
+        kind = self._kind(type_)
+        wide = kind is _Kind.INTEGER and type_.bits > 64
         if wide and even:
-            self.integers += self.integers % 2
-        self.first.append((True, self.integers))
-        self.integers += 1 + wide
+            self.used[kind] += self.used[kind] % 2
+        self.first.append((kind, self.used[kind]))
+        self.used[kind] += 1 + wide
 
-    def layout(self, integers: int, others: int, *, extended: bool) -> Layout:
-        """Return where the values lie in rows of so many columns, integers before the others."""
+    def layout(
+        self, counts: Counter[_Kind], byte_order: ByteOrder, lanes: ByteOrder, *, extended: bool
+    ) -> Layout:
+        """Return where the values lie in rows of so many columns, kind by kind."""
+        starts = {_Kind.INTEGER: 0, _Kind.FLOAT: counts[_Kind.INTEGER]}
+        starts[_Kind.VECTOR] = starts[_Kind.FLOAT] + counts[_Kind.FLOAT]
         places = []
-        for value, (is_integer, number) in zip(self.values, self.first, strict=True):
-            split = is_integer and value.type.bits > 64
-            column = number if is_integer else integers + number
-            narrow = is_integer and value.type.bits < 64 and value.extension is not None
-            zeroed = value.type.is_vector and value.type.bits < 128
-            places.append(Place(value, column, split, extended and narrow, zeroed))
-        return Layout(integers + others, tuple(places))
+        for value, (kind, number) in zip(self.values, self.first, strict=True):
+            type_, is_integer = value.type, kind is _Kind.INTEGER
+            narrow = is_integer and type_.bits < 64 and value.extension is not None
+            places.append(
+                Place(
+                    value,
+                    starts[kind] + number,
+                    split=is_integer and type_.bits > 64,
+                    extended=extended and narrow,
+                    zeroed=type_.is_vector and type_.bits < 128,
+                    byte_order=lanes if type_.is_vector else byte_order,
+                )
+            )
+        return Layout(counts.total(), tuple(places))

@@ -2,6 +2,9 @@
 
 Both have one row per input and 16 bytes per column. What a value leaves of its 16 bytes is garbage
 in the table of arguments, and so are columns without a value.
+
+On big-endian ISAs a narrow integer lies at the end of its column's first 8 bytes, where a load of
+64 bits finds it in its lowest bits, and a float at their start.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from backend.emulator.byte_order import ByteOrder, in_order
 from backend.emulator.guest_memory import garbage
 from clif.function import AbiParam
 from clif.outcome import Bytes, Inputs, Words, word_count, word_dtype
@@ -35,6 +39,7 @@ class Place:
         split: each word of the value has a column of its own.
         extended: the host has to extend the value to 64 bits, as its parameter says.
         zeroed: the host has to put zeros above the value, into the rest of its column.
+        byte_order: of the value; of a vector, of each of its lanes, the first lane first.
     """
 
     param: AbiParam
@@ -42,6 +47,7 @@ class Place:
     split: bool = False
     extended: bool = False
     zeroed: bool = False
+    byte_order: ByteOrder = "little"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,21 +58,36 @@ class Layout:
     places: tuple[Place, ...]
 
     @classmethod
-    def in_order(cls, params: Sequence[AbiParam]) -> Layout:
+    def in_order(cls, params: Sequence[AbiParam], byte_order: ByteOrder = "little") -> Layout:
         """Return the layout with a column for each parameter or result, in their order."""
-        return cls(len(params), tuple(Place(param, n) for n, param in enumerate(params)))
+        places = (Place(param, n, byte_order=byte_order) for n, param in enumerate(params))
+        return cls(len(params), tuple(places))
 
     def view(self, table: Bytes, place: Place, type_: Type, count: int) -> Column:
         """Return the words of the values of a type at a place, in ``count`` rows of a table."""
-        dtype = word_dtype(type_)
-        strides = VALUE * self.columns, VALUE if place.split else dtype.itemsize
-        shape = count, word_count(type_)
-        return np.ndarray(shape, dtype, table.data, VALUE * place.column, strides)
+        dtype = in_order(word_dtype(type_), place.byte_order)
+        within = 0 if place.split else first_byte(type_, place.byte_order)
+        # The words of a wide scalar follow each other upwards or downwards.
+        step = VALUE if place.split else -8 if within == 8 else dtype.itemsize
+        shape, strides = (count, word_count(type_)), (VALUE * self.columns, step)
+        return np.ndarray(shape, dtype, table.data, VALUE * place.column + within, strides)
+
+
+def first_byte(type_: Type, byte_order: ByteOrder) -> int:
+    """Return where in its column the lowest word of a value starts."""
+    if byte_order == "little" or type_.is_vector or (type_.is_float and type_.bits <= 64):
+        return 0
+    return 8 if type_.bits > 64 else 8 - type_.bytes
 
 
 def columns(table: Bytes, layout: Layout, count: int) -> list[Column]:
     """Return the values in ``count`` rows of a table, for each place its words in every row."""
     return [layout.view(table, place, place.param.type, count) for place in layout.places]
+
+
+def native(words: Column) -> Words:
+    """Return words in the host's byte order, as everything but the tables has them."""
+    return words if words.dtype.isnative else words.astype(words.dtype.newbyteorder("="), "C")
 
 
 def empty_words(types: Sequence[Type], count: int) -> list[Words]:

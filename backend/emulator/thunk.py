@@ -30,7 +30,7 @@ class Thunk:
     Attributes:
         code: to be placed at the address that it was encoded for.
         address: that address.
-        violated: address of the instruction that it stops at.
+        violated: the address that it stops at.
         preserved: the registers that it compares, besides the frame pointer.
     """
 
@@ -61,7 +61,8 @@ def encode(isa: Isa, convention: Convention, pinned: str | None, address: int) -
     # Any addresses will do to measure the blocks.
     labels = _lay_out(blocks(preserved, dict.fromkeys(LABELS, address)), address)
     code = b"".join(blocks(preserved, labels).values())
-    return Thunk(code, address, labels["violated"], preserved)
+    stop = labels["violated"] + (len(isa.trap) - 1 if isa.late_traps else 0)
+    return Thunk(code, address, stop, preserved)
 
 
 def _lay_out(blocks: Mapping[str, bytes], address: int) -> dict[str, int]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import struct
-from typing import Final, Literal
+from typing import Final
+
+from backend.emulator.byte_order import ByteOrder
 
 _PAGE: Final = 4096
 _HEADER: Final = 64
@@ -11,9 +13,7 @@ _PROGRAM_HEADER: Final = 56
 _READ_EXECUTE: Final = 5
 
 
-def executable(
-    machine: int, code: bytes, address: int, entry: int, byte_order: Literal["little", "big"]
-) -> bytes:
+def executable(machine: int, code: bytes, address: int, entry: int, byte_order: ByteOrder) -> bytes:
     """Return an ELF file of 64 bits.
 
     Args:

@@ -17,7 +17,8 @@ from typing import Final
 
 import numpy as np
 
-from backend.emulator.guest_memory import EXIT, Quads
+from backend.emulator.byte_order import Quads, quads
+from backend.emulator.guest_memory import EXIT
 from backend.emulator.isa import Isa
 from backend.engines import command_page as page
 from backend.engines import confine
@@ -83,7 +84,7 @@ class GuestProcess:
         self.command = command
         self.on_start = on_start
         self.limit = limit
-        self.words: Quads = memory.allocate(page.COMMANDS_SIZE).view(np.uint64)
+        self.words: Quads = quads(memory.allocate(page.COMMANDS_SIZE), isa.byte_order)
         self.signal_stack = memory.allocate(page.SIGNAL_STACK_SIZE)
         self.replaced: Counter[Replaced] = Counter()
         self._child: subprocess.Popen[bytes] | None = None

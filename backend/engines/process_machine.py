@@ -100,7 +100,7 @@ class ProcessMachine(Machine):
         self.part = USER_PROCESS.of(isa)
         self.shared = SharedMemory()
         self.mappings = ProcessMappings(isa, self.shared, command)
-        super().__init__(isa, GuestMemory(self.mappings))
+        super().__init__(isa, GuestMemory(self.mappings, isa.byte_order))
         self.process = self.mappings.process
         self.library: LibraryCalls | None = None
         self.context = b""

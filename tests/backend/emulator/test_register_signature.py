@@ -8,6 +8,7 @@ import pytest
 
 from backend.cranelift.compiler import Target, compile_text
 from backend.emulator import driver
+from backend.emulator.convention import ArgumentRegisters, Convention, ResultRegisters
 from backend.emulator.register_signature import register_signature
 from backend.isa.executors import executor_for
 from backend.isa.registry import ISAS
@@ -59,7 +60,7 @@ def test_arguments_and_results_arrive(isa, convention):
     for _ in range(40):
         signature, taken = drawn(rng, convention)
         rows = [[rng.getrandbits(p.type.bits) for p in signature.params] for _ in range(3)]
-        found = register_signature(described, signature, extends_results=True)
+        found = register_signature(described, signature, ISAS[isa].byte_order, extends_results=True)
         if found is None:
             continue
         shared += 1
@@ -78,7 +79,10 @@ def test_every_register_is_the_one_of_a_driver_of_its_own(isa, convention, monke
     signatures: list[tuple[Signature, list[int]]] = []
     while len(signatures) < 6:
         signature, taken = drawn(rng, convention)
-        if register_signature(described, signature, extends_results=True) is not None:
+        if (
+            register_signature(described, signature, ISAS[isa].byte_order, extends_results=True)
+            is not None
+        ):
             signatures.append((signature, taken))
     monkeypatch.setattr(driver, "register_signature", lambda *_, **__: None)
     monkeypatch.setattr(executor.drivers, "known", {})
@@ -113,4 +117,21 @@ def test_signatures_share_drivers():
 )
 def test_what_is_not_in_registers_alone_has_a_driver_of_its_own(signature):
     convention = ISAS["x86_64"].convention(signature.call_conv)
-    assert register_signature(convention, signature, extends_results=True) is None
+    assert register_signature(convention, signature, "little", extends_results=True) is None
+
+
+def test_floats_and_vectors_may_have_registers_of_their_own():
+    registers = ArgumentRegisters(5, 4, vectors=8, wide=False)
+    convention = Convention(passed=registers, results=ResultRegisters(4, 4, 16, 8, wide=False))
+    vector = AbiParam(by_name("i32x4"))
+    params = (AbiParam(I8), AbiParam(F32), vector, AbiParam(F64), vector)
+    found = register_signature(
+        convention, Signature(params, (vector, AbiParam(F64))), "big", extends_results=False
+    )
+    assert found is not None
+    assert [place.column for place in found.params.places] == [0, 5, 9, 6, 10]
+    assert [place.column for place in found.returns.places] == [8, 4]
+    assert found.params.columns == 11
+    for wide in (I128, by_name("f128")):
+        signature = Signature((AbiParam(wide),))
+        assert register_signature(convention, signature, "big", extends_results=False) is None

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from backend.emulator.guest_memory import garbage
-from backend.emulator.tables import VALUE, ArgumentTables, Layout, Place, columns
+from backend.emulator.tables import VALUE, ArgumentTables, Layout, Place, columns, native
 from clif.function import AbiParam
-from clif.outcome import Inputs, Region, words_from_ints
-from clif.types import I8, I64, I128
+from clif.outcome import Inputs, Region, ints_from_words, words_from_ints
+from clif.types import F32, I8, I64, I128, by_name
 
 TYPES = (I8, I64, I128)
 LAYOUT = Layout.in_order([AbiParam(type_) for type_ in TYPES])
@@ -91,3 +91,26 @@ def test_the_host_puts_zeros_above_a_value_where_the_layout_says_so():
     given = Inputs(1, [words_from_ints(I8, [0x80])], None)
     table = ArgumentTables().make(layout, given, slice(0, 1), None)
     assert table.tobytes() == b"\x80" + bytes(15)
+
+
+def test_values_of_a_big_endian_guest_lie_where_its_loads_look_for_them():
+    types = (I8, I128, F32, by_name("i16x8"))
+    layout = Layout.in_order([AbiParam(type_) for type_ in types], "big")
+    lanes = sum(n << 16 * n for n in range(8))
+    values = (0x12, 6 << 64 | 5, 0x3F800000, lanes)
+    pairs = zip(types, values, strict=True)
+    given = Inputs(1, [words_from_ints(type_, [value]) for type_, value in pairs], None)
+    table = ArgumentTables().make(layout, given, slice(0, 1), None)
+    assert table[7] == 0x12
+    assert int.from_bytes(table[16:32].tobytes(), "big") == 6 << 64 | 5
+    assert table[32:36].tobytes() == b"\x3f\x80\0\0"
+    assert table[48:].tobytes() == b"".join(n.to_bytes(2, "big") for n in range(8))
+    words = [native(column) for column in columns(table, layout, 1)]
+    assert [ints_from_words(each) for each in words] == [[value] for value in values]
+
+
+def test_an_extended_value_of_a_big_endian_guest_fills_eight_bytes():
+    layout = Layout(1, (Place(AbiParam(I8, "sext"), 0, extended=True, byte_order="big"),))
+    given = Inputs(1, [words_from_ints(I8, [0x80])], None)
+    table = ArgumentTables().make(layout, given, slice(0, 1), None)
+    assert int.from_bytes(table[:8].tobytes(), "big") == (1 << 64) - 0x80

@@ -1,0 +1,27 @@
+"""The byte order of what lies in a guest's memory: arrays of the host that follow it."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from clif.outcome import Bytes
+
+ByteOrder = Literal["little", "big"]
+
+#: Words of 64 bits of the guest. NumPy converts what is read and written.
+Quads = npt.NDArray[np.uint64]
+
+_PREFIX: Final = {"little": "<", "big": ">"}
+
+
+def in_order(dtype: np.dtype[Any], order: ByteOrder) -> np.dtype[Any]:
+    """Return a dtype in a byte order."""
+    return dtype.newbyteorder("<" if order == "little" else ">")
+
+
+def quads(memory: Bytes, order: ByteOrder) -> Quads:
+    """Return bytes of the guest as its words of 64 bits."""
+    return memory.view(f"{_PREFIX[order]}u8")
