@@ -129,5 +129,5 @@ class Cpu(Machine):
         return False  # it stays an error
 
 
-#: Makes the emulated CPU of an ISA.
-CPU: Final = Part[Callable[[Isa], Cpu]]("cpu", "CPU")
+#: Makes the emulated CPU of an ISA. An ISA without one runs on other engines only.
+CPU: Final = Part[Callable[[Isa], Cpu]]("cpu", "CPU", optional=True)

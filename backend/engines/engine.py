@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from backend.emulator.executor import Executor
-from backend.emulator.isa import Isa
+from backend.emulator.isa import Isa, Part
 
 
 class Engine(ABC):
@@ -16,11 +16,17 @@ class Engine(ABC):
         name: as in ``--engine``.
         kind: where the code runs, in a few words.
         source: how the engine is had.
+        part: what an ISA needs so that the engine can run it.
     """
 
     name: ClassVar[str]
     kind: ClassVar[str]
     source: ClassVar[str]
+    part: ClassVar[Part[Any]]
+
+    def knows(self, isa: Isa) -> bool:
+        """Whether the engine runs an ISA's code wherever the engine is there."""
+        return self.part.of_any(isa) is not None
 
     @abstractmethod
     def version(self, isa: Isa) -> str:

@@ -6,10 +6,10 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from functools import cache
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from backend.emulator.executor import Executor
-from backend.emulator.isa import Isa
+from backend.emulator.isa import Isa, Part
 from backend.engines import confine
 from backend.engines.engine import Engine
 from backend.engines.guest_process import EngineError
@@ -28,13 +28,14 @@ class QemuUser(Engine):
     name: ClassVar[str] = QEMU_USER
     kind: ClassVar[str] = "a process of its own"
     source: ClassVar[str] = "apt install qemu-user-static"
+    part: ClassVar[Part[Any]] = USER_PROCESS
 
     def version(self, isa: Isa) -> str:
         path = _program(isa.name)
         return _version(path) if path else ""
 
     def missing(self, isa: Isa) -> str:
-        if USER_PROCESS.of_any(isa) is None:
+        if not self.knows(isa):
             return f"there is no program for processes of {isa.name}"
         if confine.calls() is None:
             return "the system calls of this host, which it needs to be confined, are not known"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from backend.emulator.cpu import CPU
 from backend.emulator.executor import Executor
-from backend.emulator.isa import Isa
+from backend.emulator.isa import Isa, Part
 from backend.engines.engine import Engine
 from backend.engines.names import UNICORN
 
@@ -18,12 +18,13 @@ class Unicorn(Engine):
     name: ClassVar[str] = UNICORN
     kind: ClassVar[str] = "in this process"
     source: ClassVar[str] = "installed with clif-fuzz"
+    part: ClassVar[Part[Any]] = CPU
 
     def version(self, isa: Isa) -> str:
-        return version("unicorn") if CPU.of_any(isa) is not None else ""
+        return version("unicorn") if self.knows(isa) else ""
 
     def missing(self, isa: Isa) -> str:
-        return "" if CPU.of_any(isa) is not None else f"it has no emulated CPU for {isa.name}"
+        return "" if self.knows(isa) else f"it has no emulated CPU for {isa.name}"
 
     def executor(self, isa: Isa) -> Executor:
         return Executor(isa)

@@ -14,12 +14,39 @@ from backend.isa.registry import DESCRIBED, ISAS
 
 
 def executor_for(isa: str, engine: str = "") -> Executor:
-    """Return the process's executor for an ISA on an engine, the chosen one if none is named.
+    """Return the process's executor for an ISA on an engine, by default the one that runs it.
 
     Raises:
         KeyError: the ISA is not emulated, or there is no such engine.
+        EngineError: the engine cannot be started.
     """
-    return _executor(isa, engine or chosen_engine())
+    return _executor(isa, engine or engine_of(isa))
+
+
+def engine_of(isa: str) -> str:
+    """Return the name of the engine that runs an ISA: the chosen one, or else its default one."""
+    chosen = chosen_engine()
+    return default_engine(isa) if _why_missing(isa, chosen) else chosen
+
+
+@cache
+def default_engine(isa: str) -> str:
+    """Return the name of the engine that runs an ISA if none is chosen.
+
+    It is the first that there is here; if there is none, the first that could be had.
+    """
+    able = [name for name, engine in ENGINES.items() if engine.knows(DESCRIBED[isa])]
+    return next((name for name in able if not _why_missing(isa, name)), able[0])
+
+
+def left_out(isa: str) -> str:
+    """Return why no engine runs an ISA here, and how one is had, in a line; empty if one does."""
+    return _why_missing(isa, default_engine(isa))
+
+
+@cache
+def _why_missing(isa: str, engine: str) -> str:
+    return ENGINES[engine].missing(DESCRIBED[isa])
 
 
 @cache
@@ -32,13 +59,12 @@ def another_engine(isa: str, engine: str = "") -> str:
 
     Empty if there is none.
     """
-    return _another_engine(isa, engine or chosen_engine())
+    return _another_engine(isa, engine or engine_of(isa))
 
 
 @cache
 def _another_engine(isa: str, used: str) -> str:
-    described = DESCRIBED[isa]
-    others = (name for name, e in ENGINES.items() if name != used and not e.missing(described))
+    others = (name for name in ENGINES if name != used and not _why_missing(isa, name))
     return next(others, "")
 
 
@@ -57,7 +83,7 @@ def choose_engine(name: str) -> None:
         os.environ[VARIABLE] = name
     for isa, described in DESCRIBED.items():
         ISAS[isa] = described
-        if name != DEFAULT_ENGINE and not ENGINES[name].missing(described):
+        if name != DEFAULT_ENGINE and not _why_missing(isa, name):
             executor = _executor(isa, name)
             ISAS[isa] = executor.isa = _as_run(isa, name)
 

@@ -16,6 +16,7 @@ from fuzz.cli.options import (
     json_option,
     read_options,
     split_names,
+    those_run_here,
     without_aliases,
     write_json,
 )
@@ -28,7 +29,7 @@ EXECUTORS = ("interp", *ISAS)
 
 
 def _split_executors(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
-    return split_names(without_aliases(value), EXECUTORS, "executor")
+    return those_run_here(split_names(without_aliases(value), EXECUTORS, "executor"))
 
 
 @click.command(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 import click
 
 from backend.engines.names import DEFAULT_ENGINE, ENGINE_NAMES, chosen_engine
-from backend.isa.registry import DESCRIBED, ISAS, find_isa
+from backend.isa.registry import DEFAULT_ISAS, DESCRIBED, ISAS, find_isa
 from fuzz.campaign.plan import ORACLE_NAMES, CampaignPlan
 from fuzz.cases.case_options import CASE_FIELDS, INGREDIENTS, CaseOptions, Source
 from fuzz.cases.seed_cases import NO_SEEDS, SeedCases
@@ -51,8 +51,33 @@ def split_names(value: str, known: Collection[str], what: str) -> tuple[str, ...
 
 
 def split_isas(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
-    """Return the names of ``a,b`` as a tuple, without repetitions; aliases are replaced."""
-    return split_names(without_aliases(value), ISAS, "emulated ISA")
+    """Return the names of ``a,b`` as a tuple, without repetitions; aliases are replaced.
+
+    ISAs that no engine runs here are left out, in a line that says how one is had.
+    """
+    return those_run_here(split_names(without_aliases(value), ISAS, "emulated ISA"))
+
+
+def those_run_here(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return executors without the ISAs that no engine runs here; of these it is said why.
+
+    Raises:
+        BadParameter: none is left.
+    """
+    reasons = {name: reason for name in names if (reason := _left_out(name))}
+    if len(reasons) == len(names):
+        raise click.BadParameter("; ".join(f"{name}: {why}" for name, why in reasons.items()))
+    for name, reason in reasons.items():
+        click.echo(f"{name} is left out: {reason}", err=True)
+    return tuple(name for name in names if name not in reasons)
+
+
+def _left_out(name: str) -> str:
+    if name in DEFAULT_ISAS or name not in ISAS:  # the engine of these comes with the package
+        return ""
+    from backend.isa.executors import left_out
+
+    return left_out(name)
 
 
 def without_aliases(value: str) -> str:

@@ -7,9 +7,8 @@ from dataclasses import asdict, dataclass
 
 from backend.engines.features import FEATURES, supported_flags
 from backend.engines.guest_process import EngineError
-from backend.engines.names import DEFAULT_ENGINE
 from backend.engines.registry import ENGINES
-from backend.isa.executors import executor_for
+from backend.isa.executors import default_engine, executor_for
 from backend.isa.registry import ISAS
 
 
@@ -57,7 +56,7 @@ def lines(table: Iterable[EngineSupport]) -> Iterator[str]:
         if row.missing:
             yield f"{row.engine} {row.isa}: left out: {row.missing}"
             continue
-        default = ", the default" if row.engine == DEFAULT_ENGINE else ""
+        default = ", the default" if row.engine == default_engine(row.isa) else ""
         yield f"{row.engine} {row.isa}: {row.version}, {engine.kind}{default}"
         yield f"  runs   {' '.join(row.flags)}"
         yield f"  lacks  {' '.join(row.lacks) or 'nothing that Cranelift has a flag for'}"

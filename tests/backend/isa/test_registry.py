@@ -18,6 +18,7 @@ from backend.cranelift.isa_names import CRANELIFT_NAMES
 from backend.cranelift.isle import LOWERING, IsleError, unit
 from backend.emulator.executor import Executor
 from backend.emulator.isa import Isa, MissingPartError, Part
+from backend.engines.registry import ENGINES
 from backend.isa import registry
 from backend.isa.parts import INJECTED_CODE, PARTS
 from backend.isa.registry import ISAS
@@ -91,6 +92,11 @@ def lacking(isa: Isa) -> Iterator[str]:
 def test_every_isa_has_all_its_parts(isa: Isa) -> None:
     missing = list(lacking(isa))
     assert not missing, f"{isa.name} lacks its part of {', '.join(missing)}: see {PAGE.name}"
+
+
+@ALL
+def test_an_engine_knows_every_isa(isa: Isa) -> None:
+    assert any(engine.knows(isa) for engine in ENGINES.values())
 
 
 def test_the_checklist_is_what_is_looked_at() -> None:
