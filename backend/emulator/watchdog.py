@@ -11,11 +11,16 @@ import os
 import threading
 import time
 import weakref
-from typing import Final
-
-from backend.emulator.unicorn_engine import Uc
+from typing import Final, Protocol
 
 _PERIOD: Final = 0.1  # seconds
+
+
+class Stoppable(Protocol):
+    """An engine that another thread can stop."""
+
+    def emu_stop(self) -> None:
+        """Have the run that is on end soon."""
 
 
 class Watched:
@@ -31,7 +36,7 @@ class Watched:
 
     __slots__ = ("__weakref__", "expired", "limit", "run", "runs", "thread", "uc")
 
-    def __init__(self, uc: Uc, limit: float) -> None:
+    def __init__(self, uc: Stoppable, limit: float) -> None:
         self.uc = uc
         self.limit = limit
         self.runs = 0

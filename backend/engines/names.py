@@ -11,7 +11,8 @@ from typing import Final
 
 UNICORN: Final = "unicorn"
 QEMU_USER: Final = "qemu-user"
-ENGINE_NAMES: Final = (UNICORN, QEMU_USER)
+BOCHS: Final = "bochs"
+ENGINE_NAMES: Final = (UNICORN, QEMU_USER, BOCHS)
 
 #: The engine that is used if none is chosen.
 DEFAULT_ENGINE: Final = UNICORN

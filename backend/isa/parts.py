@@ -15,6 +15,7 @@ from backend.emulator.relocation import RELOCATIONS
 from backend.emulator.thunk import BLOCKS
 from backend.engines.features import FEATURES
 from backend.engines.instruction_sweep import INSTRUCTION_SWEEP
+from backend.engines.long_mode import LONG_MODE
 from backend.engines.user_process import USER_PROCESS
 
 
@@ -114,5 +115,6 @@ PARTS: Final[tuple[Part[Any], ...]] = (
     INSTRUCTION_SWEEP,
     CONTROL_FLOW,
     USER_PROCESS,
+    LONG_MODE,
     CPU_FEATURES,
 )

@@ -56,7 +56,7 @@ FEATURES: Final[Mapping[str, Probe]] = {
     "has_avx512f": _vectors("62f1f548d4c1", _TWICE),  # vpaddq zmm0, zmm1, zmm1
     "has_avx512vl": _vectors("62f1f508d4c1", _TWICE),  # vpaddq xmm0, xmm1, xmm1
     "has_avx512dq": _vectors("62f2f54840c1", _SQUARE),  # vpmullq zmm0, zmm1, zmm1
-    "has_avx512vbmi": _vectors("62f275488dc1", 0xB4_0000_00F0),  # vpermb zmm0, zmm1, zmm1
+    "has_avx512vbmi": _vectors("c5f877 62f275488dc1", 0xB4_0000_00F0),  # vzeroupper; vpermb
     "has_avx512bitalg": _vectors("62f27d4854c1", 0x0404_0404_0404_0404),  # vpopcntb zmm0, zmm1
     "has_avx512vnni": _vectors(f"{_CLEAR} 62f2754850c1", _DOT_PRODUCTS),  # vpdpbusd zmm0
 }

@@ -14,4 +14,14 @@ def missing(engine: str) -> str:
     return next(filter(None, reasons), "")
 
 
-needs_qemu = pytest.mark.skipif(bool(missing("qemu-user")), reason=missing("qemu-user") or "there")
+def runs(engine: str, isa: str) -> bool:
+    """Whether an engine can run an ISA here."""
+    return not ENGINES[engine].missing(ISAS[isa])
+
+
+def _needs(engine: str, reason: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(bool(reason), reason=reason or f"{engine} is there")
+
+
+needs_qemu = _needs("qemu-user", missing("qemu-user"))
+needs_bochs = _needs("bochs", ENGINES["bochs"].missing(ISAS["x86_64"]))

@@ -1,0 +1,200 @@
+"""Bochs: what code may do there, how it ends, and what is kept from one run to the next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+
+from backend.emulator.executor import Executor
+from backend.emulator.guest_memory import READ_WRITE
+from backend.emulator.linker import PlainCode
+from backend.engines import bochs_library, long_mode
+from backend.engines.bochs import Bochs
+from backend.engines.bochs_library import DISTRIBUTION, BochsError, library_path, load
+from backend.engines.bochs_machine import BochsMachine, BochsMappings
+from backend.engines.elf_slots import jump_slots
+from backend.engines.features import FEATURES, supported_flags
+from backend.isa.executors import executor_for
+from backend.isa.registry import DESCRIBED
+from clif.function import AbiParam, Signature
+from clif.outcome import Inputs, Outcomes, Status, ints_from_words, words_from_ints
+from clif.types import I64
+from tests.backend.engines.installed import needs_bochs
+
+pytestmark = needs_bochs
+
+ISA = "x86_64"
+SIGNATURE = Signature((AbiParam(I64), AbiParam(I64)), (AbiParam(I64),), "system_v")
+
+
+@pytest.fixture
+def executor() -> Executor:
+    return executor_for(ISA, "bochs")
+
+
+def run(executor: Executor, code: bytes | str, *arguments: int) -> Outcomes:
+    data = bytes.fromhex(code) if isinstance(code, str) else code
+    words = [words_from_ints(I64, [a]) for a in (*arguments, 0, 0)[:2]]
+    inputs = Inputs(1, words, None)
+    return executor.run([PlainCode("f", data, frame_size=64)], SIGNATURE, inputs, settings={})
+
+
+def returned(outcomes: Outcomes) -> int:
+    assert outcomes.status[0] == Status.RETURNED, outcomes.details
+    return int(ints_from_words(outcomes.results[0])[0])
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        ("f4", "general protection"),  # hlt
+        ("0f20c0", "general protection"),  # mov rax, cr0
+        ("0f22d8", "general protection"),  # mov cr3, rax
+        ("0f30", "general protection"),  # wrmsr
+        ("0f01d1", "general protection"),  # xsetbv
+        ("0f09", "general protection"),  # wbinvd
+        ("e50f", "general protection"),  # in eax, 15
+        ("e60f", "general protection"),  # out 15, al
+        ("6c", "general protection"),  # insb
+        ("fa", "general protection"),  # cli
+        ("cd80", "general protection"),  # int 128
+        ("0f05", "invalid opcode"),  # syscall
+        ("0f34", "general protection"),  # sysenter
+        ("0f01c1", "invalid opcode"),  # vmcall
+        ("f3480faed0", "invalid opcode"),  # wrfsbase rax
+    ],
+)
+def test_privileges_are_not_for_code(executor: Executor, code: str, why: str) -> None:
+    outcomes = run(executor, f"{code}c3")
+    assert outcomes.status[0] == Status.VIOLATED
+    assert why in outcomes.details[0]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [long_mode.CODE, long_mode.TABLES, long_mode.STATE, long_mode.STACK, long_mode.STOP],
+)
+@pytest.mark.parametrize("access", ["488b07", "488907", "ffe7"])  # load, store, jump to rdi
+def test_the_kernel_is_not_for_code(executor: Executor, page: int, access: str) -> None:
+    outcomes = run(executor, f"{access}c3", page)
+    assert outcomes.status[0] == Status.VIOLATED
+    assert outcomes.details[0].startswith(f"page fault at {page:#x}")
+
+
+def test_random_code_harms_nothing(executor: Executor) -> None:
+    random = Random(5)
+    prefixes = [
+        b"",
+        b"\x66",
+        b"\x0f",
+        b"\xc5",
+        b"\xc4",
+        b"\x62",
+        b"\x0f\x01",
+        b"\x0f\xae",
+        b"\x0f\xc7",
+    ]
+    executor.limit_seconds(0.05)
+    for _ in range(500):
+        parts = (
+            random.choice(prefixes) + random.randbytes(random.randrange(1, 6)) for _ in range(8)
+        )
+        run(executor, b"".join(parts), random.getrandbits(64), random.getrandbits(64))
+    executor.limit_seconds(2.0)
+    assert returned(run(executor, "488d0437c3", 20, 22)) == 42  # lea rax, [rdi + rsi]
+
+
+def test_what_never_ends_is_stopped_and_the_next_runs(executor: Executor) -> None:
+    executor.limit_seconds(0.05)
+    assert run(executor, "ebfe").status[0] == Status.HUNG
+    executor.limit_seconds(2.0)
+    assert returned(run(executor, "4889f8c3", 7)) == 7
+
+
+def test_memory_that_is_not_there_stops_the_cpu() -> None:
+    """Even where page tables lead to a physical address that has no memory."""
+    machine = BochsMachine(DESCRIBED[ISA], load())
+    place, missing = 0x6000_0000_0000, machine.bochs.missing_page()
+    machine.mappings.tables.map(place, missing, 4096, writes=True, executes=False, user=True)
+    executor = Executor(DESCRIBED[ISA], machine)
+    outcomes = run(executor, "488b07c3", place)
+    assert outcomes.status[0] == Status.VIOLATED
+    assert "memory that there is not" in outcomes.details[0]
+    assert returned(run(executor, "4889f8c3", 7)) == 7
+
+
+def test_two_machines_of_a_process_have_memory_of_their_own(executor: Executor) -> None:
+    other = Executor(DESCRIBED[ISA], BochsMachine(DESCRIBED[ISA], load()))
+    place = 0x6100_0000_0000
+    for number, each in enumerate((executor, other)):
+        machine = each.cpu
+        assert isinstance(machine, BochsMachine)
+        memory = machine.memory.map(place, 4096, READ_WRITE)
+        memory.view(np.uint64)[0] = 40 + number
+    try:
+        for _ in range(2):
+            assert returned(run(executor, "488b07c3", place)) == 40
+            assert returned(run(other, "488b07c3", place)) == 41
+    finally:
+        for each in (executor, other):
+            each.cpu.memory.mappings.unmap(place, 4096)
+    assert "page fault" in run(executor, "488b07c3", place).details[0]
+
+
+def test_memory_is_used_again_and_is_blank(executor: Executor) -> None:
+    mappings = executor.cpu.memory.mappings
+    assert isinstance(mappings, BochsMappings)
+    place, size = 0x6200_0000_0000, 3 * 4096
+    first = mappings.allocate(size)
+    mappings.map(place, first, READ_WRITE)
+    first[:] = 9
+    mappings.unmap(place, size)
+    again = mappings.allocate(size)
+    assert again.ctypes.data == first.ctypes.data
+    assert not again.any()
+
+
+def test_wide_vectors_and_masks_begin_with_garbage(executor: Executor) -> None:
+    # vextracti32x4 xmm0, zmm15, 3; vmovq rax, xmm0; ret
+    assert returned(run(executor, "62737d4839f803 c4e1f97ec0 c3")) not in (0, (1 << 64) - 1)
+    assert returned(run(executor, "c5f893c1 c3"))  # kmovw eax, k1
+
+
+def test_avx_512_is_there_and_what_is_not_is_known() -> None:
+    flags = supported_flags(DESCRIBED[ISA], executor_for(ISA, "bochs"))
+    assert {"has_avx2", "has_fma", "has_avx512f", "has_avx512vl", "has_avx512dq"} <= flags
+    assert {"has_avx512bitalg", "has_avx512vnni"} <= FEATURES.of(DESCRIBED[ISA]).keys() - flags
+
+
+def test_a_missing_package_is_said_with_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.engines.bochs.library_path", lambda: None)
+    engine = Bochs()
+    assert engine.missing(DESCRIBED[ISA]) == (
+        "bochscpu-python is not installed: pip install 'clif-fuzz[bochs]'"
+    )
+    assert not engine.version(DESCRIBED[ISA])
+
+
+def test_a_file_that_is_no_library_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "_bochscpu.so"
+    file.write_bytes(b"nothing")
+    monkeypatch.setattr(bochs_library, "library_path", lambda: file)
+    with pytest.raises(BochsError, match=r"_bochscpu\.so"):
+        load.__wrapped__()
+
+
+def test_a_library_that_decides_about_ports_otherwise_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bochs_library, "_MAY_USE_PORTS", "another")
+    with pytest.raises(BochsError, match=f"{DISTRIBUTION} decides about ports"):
+        load.__wrapped__()
+
+
+def test_slots_of_a_library() -> None:
+    path = library_path()
+    assert path is not None
+    assert {"memcpy", "__isoc23_sscanf"} <= jump_slots(path).keys()
