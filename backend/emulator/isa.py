@@ -44,12 +44,14 @@ class FlagWeights:
         none: every flag is off.
         levels: any flags, but of ``Flags.levels`` only a prefix.
         any: any flags.
+        presets: the flags of a preset, which are those of a CPU that there is.
     """
 
     all: int
     none: int
     levels: int
     any: int
+    presets: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ class Flags:
         not_drawn: the flags that it has and that cases do not draw, and why.
         needs: flags of ``drawn`` that do nothing without another one, and that other one. They are
             drawn only together with it.
+        presets: by name, the flags that a preset switches on, which the emulated CPU has all.
+        cpus: the same flags, each set once.
     """
 
     has: frozenset[str]
@@ -74,23 +78,43 @@ class Flags:
     levels: tuple[str, ...] = ()
     not_drawn: Mapping[str, str] = field(default_factory=dict)
     needs: Mapping[str, str] = field(default_factory=dict)
+    presets: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    cpus: tuple[tuple[str, ...], ...] = ()
 
     def as_built(self, triple: str) -> Flags:
         """Return these flags without those that the linked Cranelift does not have.
+
+        Presets are those of that Cranelift which switch on nothing that the CPU lacks.
 
         Args:
             triple: the ISA's target triple.
         """
         names = {setting["name"] for setting in _cranelift.settings(triple)}
+        every = presets_of(triple)
+        flags = (self.has & names) - every.keys()
+        presets = {name: own for name, own in every.items() if own <= flags}
         return replace(
             self,
-            has=self.has & names,
+            has=flags | presets.keys(),
+            presets=presets,
+            cpus=tuple(dict.fromkeys(tuple(sorted(own)) for own in presets.values())),
             lacks=self.lacks & names,
             drawn=tuple(flag for flag in self.drawn if flag in names),
             levels=tuple(flag for flag in self.levels if flag in names),
             not_drawn={flag: why for flag, why in self.not_drawn.items() if flag in names},
             needs={flag: other for flag, other in self.needs.items() if {flag, other} <= names},
         )
+
+
+@cache
+def presets_of(triple: str) -> Mapping[str, frozenset[str]]:
+    """Return the flags that each of Cranelift's presets for a triple switches on."""
+    if triple.split("-")[0] not in _cranelift.isas():
+        return {}
+    without = frozenset(_cranelift.TargetIsa(triple, {}, {}).flags)
+    names = [row["name"] for row in _cranelift.settings(triple) if row["kind"] == "preset"]
+    on = {name: _cranelift.TargetIsa(triple, {}, {name: "true"}).flags for name in names}
+    return {name: frozenset(flags) - without for name, flags in on.items()}
 
 
 @dataclass(frozen=True, eq=False)

@@ -73,7 +73,7 @@ def with_flags(isa: Isa, supported: frozenset[str]) -> Isa:
         drawn=(*(name for name in flags.drawn if name in supported), *more),
         levels=tuple(name for name in flags.levels if name in supported),
     )
-    return replace(isa, flags=changed)
+    return replace(isa, flags=changed.as_built(isa.triple))
 
 
 def supported_flags(isa: Isa, executor: Executor) -> frozenset[str]:

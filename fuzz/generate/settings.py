@@ -147,9 +147,12 @@ def draw_isa_settings(entropy: Entropy, options: Options) -> dict[str, dict[str,
 
 
 def _draw_flags(entropy: Entropy, flags: Flags) -> Sequence[str]:
-    """Draw the flags that are on: all, none, or any of them; see ``FlagWeights``."""
+    """Draw the flags that are on: all, none, any of them, or a CPU's; see ``FlagWeights``."""
     weights = flags.weights
-    kind = entropy.below(weights.all + weights.none + weights.levels + weights.any)
+    every = weights.all + weights.none + weights.levels + weights.any
+    kind = entropy.below(every + weights.presets)
+    if kind >= every:
+        return entropy.choice(flags.cpus)
     if kind < weights.all:
         return flags.drawn
     kind -= weights.all

@@ -11,13 +11,9 @@ _DRAWN: Final = (
     *_SSE,
     *("has_popcnt", "has_lzcnt", "has_bmi1", "has_bmi2", "has_cmpxchg16b"),
 )
-_PRESETS: Final = (
-    *("sse3", "ssse3", "sse41", "sse42"),
-    *("baseline", "nehalem", "x86-64", "x86-64-v2"),
-)
 
 FLAGS: Final = Flags(
-    has=frozenset((*_DRAWN, *_PRESETS)),
+    has=frozenset(_DRAWN),
     # The emulator runs 128-bit VEX forms as their two-operand SSE relatives: wrong results without
     # any error. FMA, YMM and EVEX fail loudly.
     lacks=frozenset(
@@ -25,6 +21,6 @@ FLAGS: Final = Flags(
         + [f"has_avx512{part}" for part in ("bitalg", "dq", "vl", "vbmi", "f", "vnni")]
     ),
     drawn=_DRAWN,
-    weights=FlagWeights(all=3, none=1, levels=1, any=3),
+    weights=FlagWeights(all=3, none=1, levels=1, any=3, presets=2),
     levels=_SSE,
 ).as_built("x86_64-unknown-linux-gnu")

@@ -64,6 +64,27 @@ def test_every_flag_is_drawn_or_there_is_a_reason(isa: str) -> None:
     assert not flags.lacks & set(flags.drawn)
 
 
+@pytest.mark.parametrize("isa", sorted(ISAS))
+def test_presets_are_those_that_cranelift_has_for_what_the_cpu_has(isa: str) -> None:
+    flags, triple = ISAS[isa].flags, ISAS[isa].triple
+    names = {row["name"] for row in _cranelift.settings(isa) if row["kind"] == "preset"}
+    for name in names:
+        on = set(_cranelift.TargetIsa(triple, {}, {name: "true"}).flags)
+        assert (name in flags.presets) == (name in flags.has) == (on <= flags.has), name
+    assert not flags.presets.keys() - names
+
+
+def test_flags_of_cpus_are_drawn_together() -> None:
+    cpus = set(ISAS["x86_64"].flags.cpus)
+    assert ("has_sse3",) in cpus
+    drawn = [
+        tuple(sorted(draw_isa_settings(PrngEntropy(n), DEFAULT)["x86_64"])) for n in range(600)
+    ]
+    # Of ten choices two are CPUs; others hit on the same flags only now and then.
+    assert sum(flags in cpus for flags in drawn) > 80
+    assert cpus <= set(drawn)
+
+
 def test_every_value_occurs_and_cranelift_takes_it() -> None:
     seen: dict[str, set[str]] = {}
     for settings in drawn_settings(8000):
