@@ -48,6 +48,20 @@ def _bytes_of_name(name: str) -> int | None:
     return int(sized[1]) * int(sized[2] or 1) // 8 if sized else None
 
 
+def accessed_lane_bytes(inst: Inst) -> int | None:
+    """Return the size of the words that an access consists of; None if it accesses no memory.
+
+    Byte order is that of the bytes of a word: the lanes of a vector lie in their order.
+    """
+    if address_operand(inst.opcode) is None:
+        return None
+    sized = _SIZED.fullmatch(inst.opcode.name)
+    if sized is not None:
+        return int(sized[1]) // 8
+    type_ = inst.results[0].type if inst.results else inst.args[0].type
+    return type_.lane_bits // 8
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
     """An access to ``size`` bytes at ``address + offset``."""

@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from clif.byte_order import ByteOrder
 from clif.types import Type
 
 #: The size of an address in a region.
@@ -52,22 +53,25 @@ class Region:
     """The memory that a case may access. Every input has its own copy of it.
 
     Addresses of places in the region may lie in it, as ``pointers``. Every executor has the region
-    elsewhere, so in ``contents``, and in outcomes, an offset stands for each of them.
+    elsewhere, so in ``contents``, and in outcomes, an offset stands for each of them. So does a
+    little-endian number for each of the ``numbers``, which lie there in the executor's byte order.
 
     Attributes:
         param: the index of the main function's parameter that receives the address (an i64).
         contents: what is there when the main function begins.
         pointers: pairs of offsets: where the address lies, and of which place it is.
+        numbers: offsets of words as wide as an address, and which number each of them is.
     """
 
     param: int
     contents: bytes
     pointers: tuple[tuple[int, int], ...] = ()
+    numbers: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
-        if self.pointers:
+        if self.pointers or self.numbers:
             contents = bytearray(self.contents)
-            for at, to in self.pointers:
+            for at, to in (*self.numbers, *self.pointers):
                 contents[at : at + POINTER_BYTES] = to.to_bytes(POINTER_BYTES, "little")
             object.__setattr__(self, "contents", bytes(contents[: len(self.contents)]))
 
@@ -76,38 +80,68 @@ class Region:
         return len(self.contents)
 
     def with_contents(self, contents: bytes) -> Region:
-        """Return the region with other contents; pointers that do not fit in any more are gone."""
+        """Return the region with other contents.
+
+        Pointers that do not fit in any more are gone, and so are numbers that changed.
+        """
         fit = (
             (at, to)
             for at, to in self.pointers
             if at + POINTER_BYTES <= len(contents) and to <= len(contents)
         )
-        return Region(self.param, contents, tuple(fit))
+        numbers = (
+            (at, number)
+            for at, number in self.numbers
+            if contents[at : at + POINTER_BYTES] == number.to_bytes(POINTER_BYTES, "little")
+        )
+        return Region(self.param, contents, tuple(fit), tuple(numbers))
 
-    def place_pointers(self, memory: Bytes, addresses: npt.NDArray[np.uint64]) -> None:
-        """Write the pointers into copies of the region.
+    def place_pointers(
+        self,
+        memory: Bytes,
+        addresses: npt.NDArray[np.uint64],
+        byte_order: ByteOrder = "little",
+    ) -> None:
+        """Write the pointers and numbers into copies of the region.
 
         Args:
             memory: a row for each copy.
             addresses: where each copy lies.
+            byte_order: of the executor.
         """
+        for at, number in self.numbers:
+            memory[:, at : at + POINTER_BYTES] = _bytes_of(number, byte_order)
         for at, to in self.pointers:
-            memory[:, at : at + POINTER_BYTES] = _bytes_of(addresses + np.uint64(to))
+            memory[:, at : at + POINTER_BYTES] = _rows_of(addresses + np.uint64(to), byte_order)
 
-    def hide_pointers(self, memory: Bytes, addresses: npt.NDArray[np.uint64]) -> None:
-        """Replace the pointers that were not overwritten by their offsets.
+    def hide_pointers(
+        self,
+        memory: Bytes,
+        addresses: npt.NDArray[np.uint64],
+        byte_order: ByteOrder = "little",
+    ) -> None:
+        """Put back what stands for the pointers and numbers that were not overwritten.
 
         This undoes ``place_pointers``, so that copies at different addresses can be compared.
         """
+        for at, number in self.numbers:
+            words = memory[:, at : at + POINTER_BYTES]
+            kept = (words == _bytes_of(number, byte_order)).all(axis=1)
+            words[kept] = _bytes_of(number, "little")
         for at, to in self.pointers:
             words = memory[:, at : at + POINTER_BYTES]
-            kept = (words == _bytes_of(addresses + np.uint64(to))).all(axis=1)
-            words[kept] = np.frombuffer(to.to_bytes(POINTER_BYTES, "little"), np.uint8)
+            kept = (words == _rows_of(addresses + np.uint64(to), byte_order)).all(axis=1)
+            words[kept] = _bytes_of(to, "little")
 
 
-def _bytes_of(words: npt.NDArray[np.uint64]) -> Bytes:
-    """Return the bytes of little-endian words, a row for each."""
-    return words.astype("<u8").view(np.uint8).reshape(len(words), POINTER_BYTES)
+def _bytes_of(word: int, byte_order: ByteOrder) -> Bytes:
+    return np.frombuffer(word.to_bytes(POINTER_BYTES, byte_order), np.uint8)
+
+
+def _rows_of(words: npt.NDArray[np.uint64], byte_order: ByteOrder) -> Bytes:
+    """Return the bytes of words, a row for each."""
+    dtype = "<u8" if byte_order == "little" else ">u8"
+    return words.astype(dtype).view(np.uint8).reshape(len(words), POINTER_BYTES)
 
 
 @dataclass(slots=True, eq=False)

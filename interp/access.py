@@ -12,8 +12,6 @@ from clif.types import Type
 from interp.frame import Frame
 from interp.lanes import MASK_64, Lanes, Mask
 from interp.memory import (
-    BIG,
-    LITTLE,
     STACK_LOW,
     STACK_TOP,
     Segment,
@@ -26,7 +24,7 @@ from interp.memory import (
 
 def load(frame: Frame, flags: MemFlags, type_: Type, address: Lanes, offset: int) -> Lanes:
     """Load a value for the active inputs; the rows of other inputs hold anything."""
-    layout = (BIG if flags.endianness == "big" else LITTLE)[type_]
+    layout = frame.machine.layouts[flags.endianness][type_]
     place = _same_segment(frame, flags, layout, address, offset)
     if place is not None:
         segment, where = place
@@ -48,7 +46,7 @@ def store(
     frame: Frame, flags: MemFlags, type_: Type, value: Lanes, address: Lanes, offset: int
 ) -> None:
     """Store a value for the active inputs."""
-    layout = (BIG if flags.endianness == "big" else LITTLE)[type_]
+    layout = frame.machine.layouts[flags.endianness][type_]
     if flags.readonly:
         frame.violate(frame.mask, "store with the readonly flag")
     words = encode(layout, value)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from clif.function import Function, Value, format_name
 from clif.outcome import Status
 from interp.lanes import Lanes, Mask
-from interp.memory import FUNCTION_BASE, STACK_TOP, SYMBOL_BASE, Memory
+from interp.memory import FUNCTION_BASE, STACK_TOP, SYMBOL_BASE, Memory, layouts
 from interp.options import Counters, NanBits, RunOptions
 from interp.registry import Unsupported
 from interp.tables import Tables, tables
@@ -22,6 +22,7 @@ class Machine:
     Attributes:
         n: the number of inputs.
         everyone: the mask of all inputs.
+        layouts: how values lie in memory, by an access's own byte order or None.
         skew: what is added to every made-up address; it depends on ``RunOptions.layout``.
         garbage: the byte that fills fresh stack slots.
         stack_top: the end of the stack.
@@ -45,6 +46,7 @@ class Machine:
         self.everyone: Mask = np.ones(n, np.bool_)
         self.rows = np.arange(n)
         self.memory = Memory()
+        self.layouts = layouts(options.byte_order)
         # All bits of an address vary: a program may look at any. So do distances between objects,
         # and which of two lies above the other.
         layout = options.layout

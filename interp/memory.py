@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from clif.byte_order import ByteOrder
 from clif.outcome import Bytes, Region
 from clif.types import ALL, Type
 from interp.lanes import DType, Lanes, from_words, to_words
@@ -46,7 +47,7 @@ class ValueLayout:
     Attributes:
         dtype: the type of one word, byte order included.
         words: the number of words of a value; 0 for a single one.
-        native: whether the byte order is that of the values of a run, little-endian.
+        native: whether the words are in the byte order of the arrays of values, little-endian.
     """
 
     type: Type
@@ -65,6 +66,15 @@ def _layout(type_: Type, order: str) -> ValueLayout:
 
 LITTLE: Final[dict[Type, ValueLayout]] = {t: _layout(t, "<") for t in ALL}
 BIG: Final[dict[Type, ValueLayout]] = {t: _layout(t, ">") for t in ALL}
+
+
+def layouts(byte_order: ByteOrder) -> dict[str | None, dict[Type, ValueLayout]]:
+    """Return how values lie in memory, by the byte order that an access has of its own.
+
+    Args:
+        byte_order: of accesses that have none.
+    """
+    return {None: BIG if byte_order == "big" else LITTLE, "big": BIG, "little": LITTLE}
 
 
 class Segment:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from clif.byte_order import ByteOrder
+
 #: Calls that may be open at once. Each takes five Python frames, of which there may usually be
 #: 1000. A run that needs more than ``USUAL_DEPTH`` is made again, in a thread with a larger stack.
 USUAL_DEPTH: Final = 128
@@ -26,8 +28,8 @@ class NanBits(Enum):
 class RunOptions:
     """How to run.
 
-    The last two vary what CLIF does not determine. A case whose outcome changes with them depends
-    on it.
+    ``layout`` and ``nan_bits`` vary what CLIF does not determine. A case whose outcome changes with
+    them depends on it.
 
     Attributes:
         canonical_nans: every NaN that arithmetic makes is the canonical one, as with Cranelift's
@@ -37,6 +39,7 @@ class RunOptions:
         layout: each number gives other made-up addresses and other garbage in fresh stack slots.
         nan_bits: sign and payload of NaNs that arithmetic makes; without effect together with
             ``canonical_nans``.
+        byte_order: of accesses that have none of their own, and of the region's pointers.
     """
 
     canonical_nans: bool = False
@@ -44,6 +47,7 @@ class RunOptions:
     depth: int = LARGEST_DEPTH
     layout: int = 0
     nan_bits: NanBits = NanBits.HOST
+    byte_order: ByteOrder = "little"
 
 
 DEFAULT: Final = RunOptions()

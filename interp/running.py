@@ -100,7 +100,8 @@ def _run(
         for value, array in machine.trace.items():
             trace[value] = to_words(value.type, array)
     if region is not None and inputs.region is not None:
-        inputs.region.hide_pointers(region.bytes, _addresses(region, machine.n))
+        addresses = _addresses(region, machine.n)
+        inputs.region.hide_pointers(region.bytes, addresses, options.byte_order)
     if counters is not None:
         counters.instructions += machine.counters.instructions
         counters.blocks += machine.counters.blocks
@@ -120,7 +121,7 @@ def _place_region(machine: Machine, region: Region, args: list[Lanes]) -> Segmen
     contents = np.empty((machine.n, region.size), np.uint8)
     contents[:] = np.frombuffer(region.contents, np.uint8)
     segment = Segment(region_base(region) + machine.skew, contents)
-    region.place_pointers(contents, _addresses(segment, machine.n))
+    region.place_pointers(contents, _addresses(segment, machine.n), machine.options.byte_order)
     machine.memory.segments.append(segment)
     args[region.param] = uniform_address(segment.base, machine.n)
     return segment

@@ -6,6 +6,7 @@ and f16 and f128 hardly. Its known faults are in ``backend.cranelift.interpreter
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -14,6 +15,7 @@ import numpy as np
 
 from backend.cranelift import _cranelift
 from backend.cranelift.compiler import Functions, Target, isas
+from clif.byte_order import ByteOrder, with_explicit_order
 from clif.function import Function
 from clif.outcome import Inputs, Outcomes, Region, Status, Words, word_count, word_dtype
 from clif.printer import print_functions
@@ -61,11 +63,29 @@ class Interpretation:
 
 
 def interpret_functions(
-    functions: Sequence[Function], inputs: Inputs, *, fuel: int, canonical_nans: bool = False
+    functions: Sequence[Function],
+    inputs: Inputs,
+    *,
+    fuel: int,
+    canonical_nans: bool = False,
+    byte_order: ByteOrder = "little",
 ) -> Interpretation:
-    """Run the first of some functions; see ``interpret``."""
+    """Run the first of some functions; see ``interpret``.
+
+    Cranelift's interpreter has this machine's byte order. In another one it runs functions whose
+    accesses say so.
+    """
+    if byte_order != sys.byteorder:
+        functions = with_explicit_order(functions, byte_order)
     read = Functions(print_functions(list(functions)))
-    return interpret(read, functions[0], inputs, fuel=fuel, canonical_nans=canonical_nans)
+    return interpret(
+        read,
+        functions[0],
+        inputs,
+        fuel=fuel,
+        canonical_nans=canonical_nans,
+        byte_order=byte_order,
+    )
 
 
 def interpret(
@@ -75,6 +95,7 @@ def interpret(
     *,
     fuel: int,
     canonical_nans: bool = False,
+    byte_order: ByteOrder = "little",
 ) -> Interpretation:
     """Run a function for all inputs, each with memory of its own.
 
@@ -83,6 +104,7 @@ def interpret(
         main: the one to run.
         fuel: how many instructions one input may execute.
         canonical_nans: make NaNs canonical first, by Cranelift's pass for that.
+        byte_order: of the addresses in the region.
 
     Raises:
         CompilerPanic, CompileError: the pass that makes NaNs canonical fails.
@@ -95,7 +117,7 @@ def interpret(
         [np.ascontiguousarray(words).tobytes() for words in inputs.args],
         fuel=fuel,
         region=None if region is None else region.param,
-        contents=b"" if region is None else _contents(region),
+        contents=b"" if region is None else _contents(region, byte_order),
         canonical_nans=_ANY_ISA.handle if canonical_nans else None,
     )
     types = main.signature.return_types
@@ -107,7 +129,8 @@ def interpret(
     )
     if region is not None:
         outcomes.memory = np.frombuffer(memory, np.uint8).reshape(inputs.count, region.size).copy()
-        region.hide_pointers(outcomes.memory, np.full(inputs.count, _REGION_ADDRESS, np.uint64))
+        addresses = np.full(inputs.count, _REGION_ADDRESS, np.uint64)
+        region.hide_pointers(outcomes.memory, addresses, byte_order)
     unsupported = {}
     for row, detail in sorted(details.items()):
         if endings[row] == Ending.TRAPPED:
@@ -119,10 +142,10 @@ def interpret(
     return Interpretation(outcomes, unsupported)
 
 
-def _contents(region: Region) -> bytes:
+def _contents(region: Region, byte_order: ByteOrder) -> bytes:
     """Return what is in the region before a run, with the addresses of this interpreter."""
     memory = np.frombuffer(region.contents, np.uint8)[np.newaxis].copy()
-    region.place_pointers(memory, np.array([_REGION_ADDRESS], np.uint64))
+    region.place_pointers(memory, np.array([_REGION_ADDRESS], np.uint64), byte_order)
     return memory.tobytes()
 
 

@@ -18,8 +18,9 @@ from backend.cranelift.interpreter import interpret, interpret_functions
 from clif.outcome import Status
 from clif.printer import print_functions
 from fuzz.campaign.case_source import CaseSource
-from fuzz.cases.case import Case, has_canonical_nans
+from fuzz.cases.case import Case
 from fuzz.cases.case_options import CaseOptions
+from fuzz.cases.interpretation import run_options
 from fuzz.differential.oracle import DEFAULT_FUEL
 
 _ROUNDS = 7
@@ -85,7 +86,7 @@ def compare_interpreters(seed: int, seconds: float) -> InterpreterComparison:
 def _measure(case: Case) -> _Times | None:
     """Measure a case; None if one of the interpreters cannot run all of its inputs."""
     counters = interp.Counters()
-    options = interp.RunOptions(canonical_nans=has_canonical_nans(case))
+    options = run_options(case)
     expected = interp.run(case.functions, case.inputs, options, counters=counters)
     read = Functions(print_functions(case.functions))
     rest: dict[str, Any] = {"fuel": DEFAULT_FUEL, "canonical_nans": options.canonical_nans}

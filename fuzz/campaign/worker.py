@@ -193,7 +193,8 @@ class _Worker:
             self.known.add(finding.bucket)
         runs = verdict.runs_of(finding.configuration)
         notes = fired_notes(self.fired_rules, runs, finding.isa)
-        text = finding_text(finding, case, verdict.expected, self.plan.options.isas, notes)
+        expected = verdict.expected_on(finding.isa)
+        text = finding_text(finding, case, expected, self.plan.options.isas, notes)
         try:
             path = write_finding(text, folder_of(finding, Path(self.plan.out)))
         except OSError as error:

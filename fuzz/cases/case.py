@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from backend.isa.registry import DEFAULT_ISAS, ISAS
+from clif.byte_order import ByteOrder, depends_on_byte_order
 from clif.function import External, Function
 from clif.outcome import Inputs, words_from_ints
 
@@ -39,6 +40,8 @@ class Case:
         origin: where the case comes from, in a few words: a seed, or a file's name.
         isas: the ISAs that the case is for; empty for all. An instruction that only one ISA lowers
             is only in cases for that ISA.
+        order: the byte order that the case is interpreted in; None for that of the ISAs that it is
+            for. Only a case that is not run as code needs one.
         alternatives: further configurations to compile the case with, each on all of its ISAs. What
             the functions do, according to the oracle, is the same in all of them.
     """
@@ -51,6 +54,7 @@ class Case:
     chaos: bytes = b""
     origin: str = ""
     isas: tuple[str, ...] = ()
+    order: ByteOrder | None = None
     alternatives: tuple[Configuration, ...] = ()
 
     @property
@@ -61,6 +65,24 @@ class Case:
     def is_for(self, isa: str) -> bool:
         """Return whether the case is to be compiled for an ISA."""
         return not self.isas or isa in self.isas
+
+    @property
+    def byte_order(self) -> ByteOrder:
+        """The byte order of the machines that it is for: little, unless all of them are big."""
+        if self.order is not None:
+            return self.order
+        orders = {ISAS[isa].byte_order for isa in self.isas if isa in ISAS}
+        return "big" if orders == {"big"} else "little"
+
+    def in_byte_order(self, order: ByteOrder, isas: Sequence[str]) -> Case:
+        """Return the case for those machines alone that have a byte order.
+
+        Args:
+            isas: the ISAs to choose from. If none of them has it, the case stays for its own ISAs,
+                and is interpreted so.
+        """
+        named = tuple(i for i in isas if self.is_for(i) and ISAS[i].byte_order == order)
+        return replace(self, order=order if order == "big" else None, isas=named or self.isas)
 
     def configured(self, number: int) -> Case:
         """Return the case with one of its configurations only; 0 is that of its own attributes."""
@@ -102,6 +124,11 @@ def has_canonical_nans(case: Case) -> bool:
     """Whether every NaN that an instruction makes has the same determined bits."""
     name = "enable_nan_canonicalization"
     return case.settings.get(name, DEFAULT_SETTINGS.get(name)) == "true"
+
+
+def same_byte_order(case: Case, isa: str) -> bool:
+    """Return whether a case must do the same on an ISA as in its own byte order."""
+    return case.byte_order == ISAS[isa].byte_order or not depends_on_byte_order(case.functions)
 
 
 def copy_case(case: Case) -> Case:

@@ -4,10 +4,12 @@ The latter is written as comments, which Cranelift's tools skip::
 
     ; origin: seed 1 case 7
     ; trapping
+    ; byte order: big
     ; chaos: 00ff12
     ; configuration: opt_level=none | ISA has_flag | ISA | chaos 00ff
 
-Each ``configuration`` is one more to compile the case with: settings, flags of ISAs, and chaos
+``byte order`` is there if it matters and is not that of the ``target`` lines, or is big. Each
+``configuration`` is one more to compile the case with: settings, flags of ISAs, and chaos
 bytes. The lines of its memory are those of ``fuzz.cases.region_lines``.
 """
 
@@ -17,6 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from backend.isa.registry import ISAS
+from clif.byte_order import BYTE_ORDERS, ByteOrder, depends_on_byte_order
 from clif.outcome import Inputs
 from clif.testfile import Comment, TestFile
 from fuzz.cases.case import DEFAULT_SETTINGS, Case, Configuration, effective_settings
@@ -49,6 +52,8 @@ def format_header(
     """
     yield from _format_comments(case)
     tests = tests if case.inputs.count else ("compile",)
+    if case.byte_order == "big" and depends_on_byte_order(case.functions):
+        tests = [test for test in tests if test != "interpret"]  # has the byte order of its machine
     yield from (f"test {test}" for test in tests)
     for name, value in effective_settings(case).items():
         yield f"set {name}={value}"
@@ -61,6 +66,8 @@ def _format_comments(case: Case) -> Iterator[str]:
         yield f"; origin: {' '.join(case.origin.split())}"
     if case.trapping:
         yield "; trapping"
+    if case.order is not None:
+        yield f"; byte order: {case.order}"
     if case.chaos:
         yield f"; chaos: {case.chaos.hex()}"
     if case.inputs.region is not None:
@@ -95,6 +102,7 @@ class _HeaderComments:
 
     origin: str = ""
     trapping: bool = False
+    order: ByteOrder | None = None
     chaos: bytes = b""
     region: RegionLines = field(default_factory=RegionLines)
     configurations: list[Configuration] = field(default_factory=list)
@@ -126,6 +134,7 @@ def read_header(file: TestFile, header: FileHeader, origin: str) -> Case:
         isa_settings={isa: dict(target.flags) for isa, target in targets.items()},
         trapping=comments.trapping,
         chaos=comments.chaos,
+        order=comments.order,
         origin=comments.origin or origin,
         isas=tuple(targets),
         alternatives=tuple(comments.configurations),
@@ -141,6 +150,8 @@ def _read_comment(comment: Comment, comments: _HeaderComments) -> None:
                 comments.origin = rest
             case "trapping":
                 comments.trapping = True
+            case "byte order":
+                comments.order = _byte_order(rest)
             case "chaos":
                 comments.chaos = bytes.fromhex(rest)
             case "configuration":
@@ -149,6 +160,13 @@ def _read_comment(comment: Comment, comments: _HeaderComments) -> None:
                 comments.region.read(other, rest)
     except ValueError as error:
         raise HeaderError(f"line {comment.line}: {word.strip()}: {error}") from error
+
+
+def _byte_order(word: str) -> ByteOrder:
+    for order in BYTE_ORDERS:
+        if word == order:
+            return order
+    raise ValueError(f"expected {' or '.join(BYTE_ORDERS)}")
 
 
 def _read_configuration(text: str) -> Configuration:

@@ -93,7 +93,7 @@ class _Layout:
         objects = list(dict.fromkeys(_reached(self.root)))
         for found in [*_plain(objects), *_arrays(objects)]:
             self._place(found)
-        contents, pointers = bytearray(self.end), []
+        contents, pointers, numbers = bytearray(self.end), [], []
         for found, start in self.places.items():
             self._draw(contents, found, start)
             for offset, word in found.fields.items():
@@ -103,9 +103,8 @@ class _Layout:
                 if pointee is not None:
                     pointers.append((start + offset, pointee))
                 elif (number := _number(found, offset, word)) is not None:
-                    place = slice(start + offset, start + offset + POINTER_BYTES)
-                    contents[place] = number.to_bytes(POINTER_BYTES, "little")
-        return Region(param, bytes(contents), tuple(pointers))
+                    numbers.append((start + offset, number))
+        return Region(param, bytes(contents), tuple(pointers), tuple(numbers))
 
     def _place(self, found: MemoryObject) -> None:
         size = -(-max(_size(found), 1) // _ALIGNMENT) * _ALIGNMENT

@@ -15,7 +15,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from backend.isa.registry import ISAS, find_isa
+from backend.isa.registry import find_isa
+from clif.byte_order import ByteOrder
 
 #: Why a target line for another system than Linux is left out.
 OTHER_PLATFORM: Final = "a platform whose calling conventions are not emulated"
@@ -31,15 +32,8 @@ EXPECTS_ERRORS: Final = "expects errors of the verifier: see check"
 NO_RUN: Final = "no 'test run' line"
 #: What editors put before the text of a file; it says nothing.
 BYTE_ORDER_MARK: Final = "\ufeff"
-#: Architectures with addresses of 32 bits, which the interpreter does not have.
-_NARROW: Final = ("pulley32", "pulley32be", "arm", "armv7", "i386", "i586", "i686", "riscv32")
-#: Architectures that match the interpreter: little-endian, with addresses of 64 bits.
-_LIKE_THE_INTERPRETER: Final = frozenset(
-    name
-    for isa in ISAS.values()
-    for name in (isa.name, *isa.aliases)
-    if isa.byte_order == "little" and isa.pointer_bytes == 8
-) | {"riscv64", "riscv64gc", "pulley64"}
+#: Architectures with addresses of 32 bits, of which Cranelift has no ISA here.
+_NARROW: Final = ("arm", "armv7", "i386", "i586", "i686", "riscv32")
 _SYSTEMS: Final = ("linux", "unknown", "none", "elf")
 
 Words = tuple[tuple[str, str], ...]
@@ -75,6 +69,12 @@ class TargetSpec:
     def other_system(self) -> bool:
         """Whether it names a platform with other default calling conventions than Linux."""
         return "-" in self.name and not any(word in self.name for word in _SYSTEMS)
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether its addresses have 32 bits, as the interpreter's have not."""
+        found = find_isa(self.architecture)
+        return self.architecture in _NARROW if found is None else found.pointer_bytes == 4
 
     def __str__(self) -> str:
         words = [n if value == "true" else f"{n}={value}" for n, value in self.flags]
@@ -112,11 +112,18 @@ class FileHeader:
         """Whether the file is for the interpreter, or for a machine like it."""
         if not self.targets:
             return True
-        if all(target.architecture in _NARROW for target in self.targets):
+        if all(target.is_narrow for target in self.targets):
             return False
         return "interpret" in self.tests or any(
-            target.architecture in _LIKE_THE_INTERPRETER for target in self.targets
+            find_isa(target.architecture) for target in self.targets if not target.is_narrow
         )
+
+    @property
+    def byte_order(self) -> ByteOrder:
+        """The byte order of what the file expects: big if all of its targets are big-endian."""
+        found = [find_isa(target.architecture) for target in self.targets]
+        orders = {"little" if isa is None else isa.byte_order for isa in found}
+        return "big" if orders == {"big"} else "little"
 
     @property
     def compiles(self) -> bool:
@@ -164,7 +171,7 @@ def foreign_reason(names: Iterable[str]) -> str:
     shown = ", ".join(target.name for target in known)
     if any(target.other_system and find_isa(target.architecture) for target in known):
         return f"{OTHER_PLATFORM}: {shown}"
-    if known and all(target.architecture in _NARROW for target in known):
+    if known and all(target.is_narrow for target in known):
         return f"only for {shown}, whose addresses have 32 bits"
     return f"only for {shown}"
 

@@ -17,8 +17,17 @@ import numpy as np
 from backend.cranelift.compiler import CompileError, CompilerPanic
 from backend.cranelift.interpreter import interpret_functions
 from backend.cranelift.opcodes import OPCODES
+from backend.isa.registry import ISAS
 from clif.builder import FunctionBuilder
-from clif.function import AbiParam, Function, Signature, StackSlot, Value
+from clif.function import (
+    DEFAULT_FLAGS,
+    AbiParam,
+    Function,
+    MemFlags,
+    Signature,
+    StackSlot,
+    Value,
+)
 from clif.outcome import Inputs, Outcomes, Region, Status, words_from_ints
 from clif.types import I8, I64
 from fuzz.cases.case import Case, has_canonical_nans
@@ -39,7 +48,7 @@ def filetest_text(case: Case, expected: Outcomes, isas: Sequence[str]) -> str:
         expected: the oracle's outcomes.
         isas: get a ``target`` line each if the case is for them.
     """
-    case, expected, notes = _runnable(case, expected)
+    case, expected, notes = _runnable(case, expected, isas)
     tests = ("interpret", "run") if interpretable(case, expected) else ("run",)
     return print_case(case, expected, isas=isas, notes=notes, tests=tests)
 
@@ -50,7 +59,9 @@ def interpreter_filetest_text(case: Case, expected: Outcomes) -> str:
     return print_case(case, expected, notes=notes, tests=("interpret",))
 
 
-def _runnable(case: Case, expected: Outcomes) -> tuple[Case, Outcomes, list[str]]:
+def _runnable(
+    case: Case, expected: Outcomes, isas: Sequence[str] = ()
+) -> tuple[Case, Outcomes, list[str]]:
     """Return a case with what a filetest can express, its outcomes, and notes on what is left out.
 
     Where the case comes from is left out as well: it says nothing to a stranger.
@@ -67,7 +78,8 @@ def _runnable(case: Case, expected: Outcomes) -> tuple[Case, Outcomes, list[str]
         memory=None if expected.memory is None else expected.memory[rows],
     )
     if case.inputs.region is not None:
-        case, expected = _without_region(case, case.inputs.region, expected)
+        words = _words_of(case, isas)
+        case, expected = _without_region(case, case.inputs.region, expected, words)
     return case, expected, notes
 
 
@@ -93,10 +105,22 @@ def interpretable(case: Case, expected: Outcomes) -> bool:
     return not compare(expected, found.outcomes, canonical_nans=canonical)
 
 
-def _without_region(case: Case, region: Region, expected: Outcomes) -> tuple[Case, Outcomes]:
+def _words_of(case: Case, isas: Sequence[str]) -> MemFlags:
+    """Return the flags of accesses to the contents as little-endian words on some ISAs.
+
+    A byte order of their own would say nothing where all of them are little-endian.
+    """
+    named = {*case.isas, *isas} & ISAS.keys()
+    orders = {case.byte_order, *(ISAS[isa].byte_order for isa in named)}
+    return DEFAULT_FLAGS if orders == {"little"} else MemFlags(endianness="little")
+
+
+def _without_region(
+    case: Case, region: Region, expected: Outcomes, words: MemFlags
+) -> tuple[Case, Outcomes]:
     """Return the case with its region in a stack slot of a wrapper function."""
     assert expected.memory is not None
-    wrapper = _wrapper(case.main, region, _free_name(case))
+    wrapper = _wrapper(case.main, region, _free_name(case), words)
     args = [words for n, words in enumerate(case.inputs.args) if n != region.param]
     # With one more result they may not fit into registers any longer.
     settings = case.settings | {"enable_multi_ret_implicit_sret": "true"}
@@ -133,54 +157,63 @@ def _steps(size: int) -> list[tuple[int, int]]:
     return [(n, 8) for n in range(0, words, 8)] + [(n, 1) for n in range(words, size)]
 
 
-def _wrapper(main: Function, region: Region, name: str) -> Function:
+def _wrapper(main: Function, region: Region, name: str, words: MemFlags) -> Function:
     params = [param for n, param in enumerate(main.signature.params) if n != region.param]
     returns = (*main.signature.returns, AbiParam(I64))
     function = Function(name, Signature(tuple(params), returns))
     builder = FunctionBuilder(function, OPCODES)
     builder.block = builder.create_block([param.type for param in params])
     slot = builder.stack_slot(max(1, region.size), 16)
-    _emit_contents(builder, slot, region)
+    _emit_contents(builder, slot, region, words)
     args: list[Value] = list(builder.block.params)
     args.insert(region.param, builder.address(slot))
     callee = builder.external(main.name, main.signature)
     results = builder.ins("call", *args, ref=callee).results
-    _emit_without_pointers(builder, slot, region)
-    builder.ins("return", *results, _emit_checksum(builder, slot, region.size))
+    _emit_without_pointers(builder, slot, region, words)
+    builder.ins("return", *results, _emit_checksum(builder, slot, region.size, words))
     return function
 
 
-def _emit_contents(builder: FunctionBuilder, slot: StackSlot, region: Region) -> None:
+def _emit_contents(
+    builder: FunctionBuilder, slot: StackSlot, region: Region, words: MemFlags
+) -> None:
     address, contents = builder.address(slot), region.contents
     for offset, width in _steps(len(contents)):
         word = int.from_bytes(contents[offset : offset + width], "little")
         value = builder.iconst(I64 if width == 8 else I8, word)
-        builder.ins("store", value, address, type=value.type, offset=offset)
+        builder.ins("store", value, address, type=value.type, flags=words, offset=offset)
+    for at, number in region.numbers:
+        builder.ins("store", builder.iconst(I64, number), address, type=I64, offset=at)
     for at, to in region.pointers:
         place = builder.value("iadd", address, builder.iconst(I64, to))
         builder.ins("store", place, address, type=I64, offset=at)
 
 
-def _emit_without_pointers(builder: FunctionBuilder, slot: StackSlot, region: Region) -> None:
-    """Put offsets in the place of the pointers that are left, as outcomes have them."""
-    address = builder.address(slot) if region.pointers else None
-    for at, to in region.pointers:
+def _emit_without_pointers(
+    builder: FunctionBuilder, slot: StackSlot, region: Region, words: MemFlags
+) -> None:
+    """Put offsets and numbers in the place of those that are left, as outcomes have them."""
+    numbers = region.numbers if words.endianness else ()
+    address = builder.address(slot) if region.pointers or numbers else None
+    for at, to in (*region.pointers, *numbers):
         assert address is not None
         offset = builder.iconst(I64, to)
         found = builder.value("load", address, type=I64, offset=at)
-        place = builder.value("iadd", address, offset)
+        place = builder.value("iadd", address, offset) if (at, to) in region.pointers else offset
         kept = builder.value("icmp", found, place, cond="eq")
+        if words.endianness:
+            found = builder.value("load", address, type=I64, flags=words, offset=at)
         word = builder.value("select", kept, offset, found)
-        builder.ins("store", word, address, type=I64, offset=at)
+        builder.ins("store", word, address, type=I64, flags=words, offset=at)
 
 
-def _emit_checksum(builder: FunctionBuilder, slot: StackSlot, size: int) -> Value:
+def _emit_checksum(builder: FunctionBuilder, slot: StackSlot, size: int, words: MemFlags) -> Value:
     address = builder.address(slot)
     checksum = builder.iconst(I64, 0)
     rotation = builder.iconst(I64, _ROTATION)
     for offset, width in _steps(size):
         load = "load" if width == 8 else "uload8"
-        word = builder.value(load, address, type=I64, offset=offset)
+        word = builder.value(load, address, type=I64, flags=words, offset=offset)
         rotated = builder.value("rotl", checksum, rotation)
         checksum = builder.value("iadd", rotated, word)
     return checksum

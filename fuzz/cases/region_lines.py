@@ -5,9 +5,11 @@ They stand in the header, for all cases of a file, or beside the run commands of
     ; region: argument 0, 4096 bytes
     ; contents: 0102...
     ; pointer: 8 -> 64
+    ; number: 16 = 4096
 
 Several ``contents`` lines are joined; bytes that they do not give are zero. A ``pointer`` is the
-address of a place in the region that lies at another place there; both are offsets.
+address of a place in the region that lies at another place there; both are offsets. A ``number``
+is a word as wide as an address, in the byte order of the machine.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from clif.types import I64
 _CONTENTS_PER_LINE: Final = 32
 _REGION: Final = re.compile(r"argument (\d+), (\d+) bytes")
 _POINTER: Final = re.compile(r"(\d+)\s*->\s*(\d+)")
+_NUMBER: Final = re.compile(r"(\d+)\s*=\s*(\d+)")
 #: No case needs a larger region; a file that asks for one has a typing error or is hostile.
 _MAX_REGION: Final = 1 << 20
 
@@ -44,6 +47,7 @@ class RegionLines:
     place: tuple[int, int] | None = None
     contents: bytearray = field(default_factory=bytearray)
     pointers: list[tuple[int, int]] = field(default_factory=list)
+    numbers: list[tuple[int, int]] = field(default_factory=list)
 
     def read(self, word: str, rest: str) -> bool:
         """Read a line.
@@ -64,6 +68,8 @@ class RegionLines:
                 self.place = _numbers(_REGION, rest, "argument N, N bytes")
             case "pointer":
                 self.pointers.append(_numbers(_POINTER, rest, "OFFSET -> OFFSET"))
+            case "number":
+                self.numbers.append(_numbers(_NUMBER, rest, "OFFSET = NUMBER"))
             case _:
                 return False
         return True
@@ -72,7 +78,7 @@ class RegionLines:
         """Return the region; None if no line gave one.
 
         Raises:
-            RegionLineError: contents or pointers are outside of it, or it is too large.
+            RegionLineError: contents, pointers or numbers are outside of it, or it is too large.
         """
         if self.place is None:
             return None
@@ -82,8 +88,12 @@ class RegionLines:
         for at, to in self.pointers:
             if at + POINTER_BYTES > size or to > size:
                 raise RegionLineError(f"pointer: {at} -> {to} is outside of the region")
+        for at, number in self.numbers:
+            if at + POINTER_BYTES > size or number >> 8 * POINTER_BYTES:
+                raise RegionLineError(f"number: {at} = {number} does not fit in the region")
         contents = bytes(self.contents).ljust(size, b"\0")
-        return Region(param, contents, tuple(sorted(dict(self.pointers).items())))
+        pointers, numbers = dict(self.pointers), dict(self.numbers)
+        return Region(param, contents, tuple(sorted(pointers.items())), tuple(numbers.items()))
 
 
 def _numbers(pattern: re.Pattern[str], text: str, expected: str) -> tuple[int, int]:
@@ -100,6 +110,7 @@ def format_region(region: Region) -> Iterator[str]:
     for start in range(0, len(contents), _CONTENTS_PER_LINE):
         yield f"; contents: {contents[start : start + _CONTENTS_PER_LINE].hex()}"
     yield from (f"; pointer: {at} -> {to}" for at, to in region.pointers)
+    yield from (f"; number: {at} = {number}" for at, number in region.numbers)
 
 
 def region_of_comments(comments: Iterable[Comment]) -> Region | None:

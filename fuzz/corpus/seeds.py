@@ -17,9 +17,10 @@ from backend.emulator.convention import ConventionError
 from backend.emulator.isa import UnemulatedFlagError
 from backend.isa.registry import ISAS
 from clif.function import Signature, format_name
-from fuzz.cases.case import Case, has_canonical_nans
+from fuzz.cases.case import Case
 from fuzz.cases.casefile import print_case
 from fuzz.cases.file_header import foreign_reason
+from fuzz.cases.interpretation import run_options
 from fuzz.cases.seed_cases import RefusedSeeds, SeedCase, SeedCases
 from fuzz.corpus.defined_outcomes import NoOutcomeError, with_defined_outcomes
 from fuzz.corpus.files import Rejections, read_text
@@ -149,7 +150,7 @@ def _with_outcomes(case: Case) -> Case | str:
     Returns:
         The case notes whether inputs trap.
     """
-    options = interp.RunOptions(canonical_nans=has_canonical_nans(case), fuel=FUEL)
+    options = run_options(case, FUEL)
     try:
         outcomes = interp.run(case.functions, case.inputs, options)
     except interp.Unsupported as error:

@@ -9,13 +9,15 @@ then are attributed to the known fault; the others are findings.
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from backend.cranelift.compiler import Functions
 from backend.cranelift.interpreter import Interpretation, interpret, interpret_functions
 from backend.cranelift.interpreter_faults import InterpreterFault, possible_faults, without_faults
+from clif.byte_order import with_explicit_order
 from clif.function import External
 from clif.outcome import Outcomes, Status
 from fuzz.cases.case import Case, has_canonical_nans
@@ -66,6 +68,10 @@ class CrossChecker:
     """
 
     def __init__(self, case: Case, expected: Outcomes, fuel: int) -> None:
+        if case.byte_order != sys.byteorder:
+            # The second oracle has this machine's, and its known faults are those of accesses.
+            explicit = with_explicit_order(case.functions, case.byte_order)
+            case = replace(case, functions=explicit)
         self.case = case
         self.expected = expected
         self.fuel = fuel
@@ -75,12 +81,16 @@ class CrossChecker:
         """Ask the second oracle, and sort its differences.
 
         Args:
-            functions: the case's functions, if they have been read already.
+            functions: the case's functions, if they have been read already. They are not used
+                where the case is for machines with another byte order than this one.
 
         Raises:
             CompilerPanic, CompileError: from Cranelift's pass that canonicalises NaNs.
         """
-        first = self._ask(()) if functions is None else self._ask_read(functions)
+        if functions is None or self.case.byte_order != sys.byteorder:
+            first = self._ask(())
+        else:
+            first = self._ask_read(functions)
         differences = self._differences(first)
         check = CrossCheck(first.outcomes, first.unsupported, {}, differences)
         faults = possible_faults(self.case.functions)
@@ -156,13 +166,22 @@ class CrossChecker:
         functions = without_faults(self.case.functions, faults)
         assert functions is not None
         return interpret_functions(
-            functions, self.case.inputs, fuel=self.fuel, canonical_nans=self.canonical_nans
+            functions,
+            self.case.inputs,
+            fuel=self.fuel,
+            canonical_nans=self.canonical_nans,
+            byte_order=self.case.byte_order,
         )
 
     def _ask_read(self, functions: Functions) -> Interpretation:
         case = self.case
         return interpret(
-            functions, case.main, case.inputs, fuel=self.fuel, canonical_nans=self.canonical_nans
+            functions,
+            case.main,
+            case.inputs,
+            fuel=self.fuel,
+            canonical_nans=self.canonical_nans,
+            byte_order=case.byte_order,
         )
 
     def _differences(self, asked: Interpretation) -> list[Difference]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from clif.byte_order import ByteOrder
 from clif.function import Function
 
 #: A bucket names the opcodes of a case only if there are few. Before minimising, most opcodes of a
@@ -58,6 +59,8 @@ class Finding:
         inputs: indices of the inputs that fail; empty if it fails before executing.
         known: whether a table of known faults (of the emulator, of the second oracle, or of the
             Cranelift under test) explains it. Such findings are counted, but do not fail a run.
+        byte_order: in which the case was interpreted, if its outcome depends on that and its ISAs
+            have not all the usual one.
         configuration: number of the first configuration of the case that fails like this.
     """
 
@@ -68,6 +71,7 @@ class Finding:
     inputs: tuple[int, ...] = ()
     known: bool = False
     configuration: int = 0
+    byte_order: ByteOrder | None = None
 
     @property
     def bucket(self) -> str:

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from backend.isa.registry import ISAS
 from backend.whole_file import write_whole
+from clif.byte_order import ByteOrder
 from clif.outcome import Outcomes
 from fuzz.cases.build_identity import BUILD, build_identity
 from fuzz.cases.case import Case
@@ -28,13 +30,16 @@ def finding_text(
 ) -> str:
     """Return the text of a finding's file: the case, with the explanation in comments at its top.
 
-    Of several configurations the file has the one that fails. The inputs that fail come first in
+    Of several configurations the file has the one that fails, and of ISAs with several byte orders
+    those of the one, if that matters. The inputs that fail come first in
     the file. The explanation numbers inputs as they were before.
 
     Args:
         more: further lines of explanation.
     """
     case = case.configured(finding.configuration)
+    if finding.byte_order is not None:
+        case = _in_its_byte_order(case, finding, finding.byte_order, isas)
     if finding.inputs:
         rest = [row for row in range(case.inputs.count) if row not in finding.inputs]
         order = [*finding.inputs, *rest]
@@ -44,6 +49,13 @@ def finding_text(
     notes += [KNOWN] * finding.known
     notes.append(f"{BUILD}: {build_identity()}")
     return print_case(case, expected, isas=isas, notes=[*notes, *finding.explanation, *more])
+
+
+def _in_its_byte_order(case: Case, finding: Finding, order: ByteOrder, isas: Sequence[str]) -> Case:
+    """Return the case for the ISAs of a byte order, unless the finding's ISA has the other one."""
+    if finding.isa and ISAS[finding.isa].byte_order != order:  # its code was interpreted, not run
+        return replace(case, order=order)
+    return case.in_byte_order(order, case.isas or isas)
 
 
 def _select(outcomes: Outcomes | None, rows: Sequence[int]) -> Outcomes | None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import interp
 from backend.cranelift.interpreter import interpret_functions
 from backend.cranelift.interpreter_faults import possible_faults, without_faults
+from clif.byte_order import ByteOrder
 from clif.function import Function
 from clif.outcome import Inputs
 from fuzz.cases.compare import Observed, difference_kind, observe
@@ -25,6 +26,7 @@ def misguided_reason(
     *,
     canonical_nans: bool,
     fuel: int,
+    byte_order: ByteOrder = "little",
 ) -> str:
     """Return why what a file expects of an input is wrong; empty if that cannot be told.
 
@@ -39,15 +41,27 @@ def misguided_reason(
     if expectation is None or not faults:
         return ""
     inputs = inputs.select([row])
-    if not _is_expected(functions, inputs, expectation, canonical_nans=canonical_nans, fuel=fuel):
+    if not _is_expected(
+        functions,
+        inputs,
+        expectation,
+        canonical_nans=canonical_nans,
+        fuel=fuel,
+        byte_order=byte_order,
+    ):
         return ""
     avoiding = without_faults(functions, faults)
     if avoiding and _is_expected(
-        avoiding, inputs, expectation, canonical_nans=canonical_nans, fuel=fuel
+        avoiding,
+        inputs,
+        expectation,
+        canonical_nans=canonical_nans,
+        fuel=fuel,
+        byte_order=byte_order,
     ):
         return ""
     try:
-        options = interp.RunOptions(canonical_nans=canonical_nans, fuel=fuel)
+        options = interp.RunOptions(canonical_nans=canonical_nans, fuel=fuel, byte_order=byte_order)
         right = observe(interp.run(functions, inputs, options), 0)
     except interp.Unsupported:
         return ""
@@ -64,6 +78,7 @@ def _is_expected(
     *,
     canonical_nans: bool,
     fuel: int,
+    byte_order: ByteOrder = "little",
 ) -> bool:
     """Return whether Cranelift's interpreter gives what a file expects of the only input."""
     asked = interpret_functions(functions, inputs, fuel=fuel, canonical_nans=canonical_nans)

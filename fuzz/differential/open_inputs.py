@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 
 import interp
+from clif.byte_order import ByteOrder
 from clif.function import Function
 from clif.outcome import Inputs, Outcomes, Status
 from fuzz.cases.compare import (
@@ -99,6 +100,7 @@ def settle(
     *,
     canonical_nans: bool,
     fuel: int,
+    byte_order: ByteOrder = "little",
 ) -> tuple[list[Difference], dict[int, str]]:
     """Take out of differences what CLIF leaves open.
 
@@ -109,12 +111,15 @@ def settle(
         functions: of the case, the main function first.
         canonical_nans: the bits of every NaN are determined.
         fuel: instructions that one input may execute.
+        byte_order: in which the functions are interpreted.
 
     Returns:
         What is left, and the inputs of which nothing is, each with the reason.
     """
     rows = [difference.input for difference in differences]
-    parts = _open_parts(functions, inputs, rows, canonical_nans=canonical_nans, fuel=fuel)
+    parts = _open_parts(
+        functions, inputs, rows, canonical_nans=canonical_nans, fuel=fuel, byte_order=byte_order
+    )
     left: list[Difference] = []
     found: dict[int, str] = {}
     for difference in differences:
@@ -139,6 +144,7 @@ def open_reason(
     *,
     canonical_nans: bool,
     fuel: int,
+    byte_order: ByteOrder = "little",
 ) -> str:
     """Return why an input may do something else than is expected; empty if it may not.
 
@@ -149,10 +155,24 @@ def open_reason(
     stated = Observed(Status.RETURNED) if expectation is None else expectation.observed
     if expectation is not None and expectation.negated:
         # It did what the line excludes. If any part of that is open, nothing follows.
-        parts = _open_parts(functions, inputs, [row], canonical_nans=canonical_nans, fuel=fuel)
+        parts = _open_parts(
+            functions,
+            inputs,
+            [row],
+            canonical_nans=canonical_nans,
+            fuel=fuel,
+            byte_order=byte_order,
+        )
         return parts[row].reason if parts else ""
     difference = Difference(DifferenceKind.RESULT, row, stated, actual)
-    _, found = settle(functions, inputs, [difference], canonical_nans=canonical_nans, fuel=fuel)
+    _, found = settle(
+        functions,
+        inputs,
+        [difference],
+        canonical_nans=canonical_nans,
+        fuel=fuel,
+        byte_order=byte_order,
+    )
     return found.get(row, "")
 
 
@@ -163,6 +183,7 @@ def _open_parts(
     *,
     canonical_nans: bool,
     fuel: int,
+    byte_order: ByteOrder = "little",
 ) -> dict[int, _OpenParts]:
     """Return those of ``rows`` of whose outcome CLIF leaves something open.
 
@@ -171,7 +192,7 @@ def _open_parts(
     """
     if not rows or not all(function.blocks for function in functions):
         return {}
-    usual = interp.RunOptions(canonical_nans=canonical_nans, fuel=fuel)
+    usual = interp.RunOptions(canonical_nans=canonical_nans, fuel=fuel, byte_order=byte_order)
     asked = inputs.select(rows)
     found: dict[int, _OpenParts] = {}
     try:

@@ -11,6 +11,7 @@ from backend.cranelift.interpreter import NAME, interpret_functions
 from backend.cranelift.interpreter_faults import possible_faults, without_faults
 from clif.outcome import Outcomes, Status
 from fuzz.cases.case import Case, has_canonical_nans
+from fuzz.cases.interpretation import run_options
 
 #: Instructions that one input may execute. Generated cases need far fewer.
 DEFAULT_FUEL = 1_000_000
@@ -29,9 +30,8 @@ def interpreter(case: Case, fuel: int = DEFAULT_FUEL) -> Outcomes:
     Raises:
         OracleError: the case uses something that the interpreter does not define.
     """
-    options = interp.RunOptions(canonical_nans=has_canonical_nans(case), fuel=fuel)
     try:
-        return interp.run(case.functions, case.inputs, options)
+        return interp.run(case.functions, case.inputs, run_options(case, fuel))
     except interp.Unsupported as error:
         raise OracleError(str(error)) from error
 
@@ -48,7 +48,11 @@ def cranelift_interpreter(case: Case, fuel: int = DEFAULT_FUEL) -> Outcomes:
         raise OracleError(f"{NAME}: has the known fault {', '.join(faults)}")
     try:
         asked = interpret_functions(
-            functions, case.inputs, fuel=fuel, canonical_nans=has_canonical_nans(case)
+            functions,
+            case.inputs,
+            fuel=fuel,
+            canonical_nans=has_canonical_nans(case),
+            byte_order=case.byte_order,
         )
     except (CompileError, CompilerPanic) as error:
         raise OracleError(f"{NAME}: {error}") from error

@@ -27,6 +27,8 @@ from backend.emulator.executor import NOT_EXECUTABLE, Executor
 from backend.emulator.linker import Compiled as Code
 from backend.emulator.linker import CompiledCode
 from backend.isa.executors import executor_for
+from backend.isa.registry import ISAS
+from clif.byte_order import depends_on_byte_order
 from clif.function import Function
 from clif.outcome import Outcomes, Status
 from clif.printer import print_functions
@@ -35,6 +37,7 @@ from fuzz.cases.compare import Difference, compare
 from fuzz.cases.drawn_memory import outside_memory_reason
 from fuzz.differential import alias_regions, diagnosis
 from fuzz.differential.agreement import outlier_on_all
+from fuzz.differential.byte_orders import by_byte_order, in_its_order
 from fuzz.differential.cpu_features import forbidden_features
 from fuzz.differential.crosscheck import CrossChecker
 from fuzz.differential.diagnosis import known_as, mark_known
@@ -144,26 +147,29 @@ class Pipeline:
         functions = self._read(case, injection, verdict)
         if functions is None:
             return verdict
-        runs = bool(case.inputs.count) and self._interpret(case, verdict)
+        if case.inputs.count:
+            self._interpret(case, verdict)
         for number, configured in enumerate(case.configurations()):
             if self.on_configuration is not None:
                 self.on_configuration(number)
             found = len(verdict.findings)
             for isa in filter(case.is_for, self.isas):
-                run = IsaRun(isa, number)
+                run = IsaRun(isa, number, expected=verdict.expected_on(isa))
                 verdict.runs.append(run)
                 mark = self.fired_rules.mark() if self.fired_rules is not None else None
                 compiled = self._compile(configured, functions, run, verdict)
                 if self.fired_rules is not None and mark is not None:
                     run.fired = self.fired_rules.since(mark)
-                if compiled and runs:
+                if compiled and run.expected is not None and _ends(run.expected):
                     self._execute(configured, injection, run, verdict)
             if number:
                 new = verdict.findings[found:]
                 verdict.findings[found:] = [replace(f, configuration=number) for f in new]
         if case.alternatives:
             _merge_configurations(verdict, 1 + len(case.alternatives))
-        if self.second and runs:
+        if verdict.byte_order_matters:
+            verdict.findings = [_in_its_order(finding) for finding in verdict.findings]
+        if self.second and verdict.expected is not None and _ends(verdict.expected):
             self._cross_check(case, None if injection.functions else functions, verdict)
         return verdict
 
@@ -190,31 +196,32 @@ class Pipeline:
             verdict.stage_ns[Stage.READ] += stage_clock_ns() - printed
         return None
 
-    def _interpret(self, case: Case, verdict: Verdict) -> bool:
-        """Ask the oracle. Without outcomes the case is compiled all the same: that may fail.
+    def _interpret(self, case: Case, verdict: Verdict) -> None:
+        """Ask the oracle, once for each byte order of the ISAs if the outcome depends on that.
 
-        Returns:
-            Whether there are outcomes to compare with. An input whose calls are nested too deeply
-            for the oracle ends in the emulator; one that goes on for ever is left out there.
+        Without outcomes the case is compiled all the same: that may fail. An input whose calls are
+        nested too deeply for the oracle ends in the emulator; one that goes on for ever is left out
+        there.
         """
         reason = outside_memory_reason(case.main, case.inputs.region)
         if reason:
             verdict.rejected.append(f"oracle: {reason}")
-            return False
+            return
+        cases = by_byte_order(case, self.isas)
         start = self._begin(Stage.INTERPRET)
         try:
-            verdict.expected = self.oracle(case, self.fuel)
+            verdict.oracle = {order: self.oracle(c, self.fuel) for order, c in cases.items()}
         except OracleError as error:
             verdict.rejected.append(f"oracle: {error}")
-            return False
+            return
         finally:
             verdict.stage_ns[Stage.INTERPRET] += stage_clock_ns() - start
-        reasons = {
-            f"open: {undefined(verdict.expected, row)}" for row in undefined_rows(verdict.expected)
-        }
-        verdict.rejected += sorted(reasons)
-        verdict.hangs = int(np.count_nonzero(verdict.expected.status == Status.HUNG))
-        return len(_endless(verdict.expected)) < verdict.expected.count
+        unusual = list(cases) != ["little"]
+        verdict.byte_order_matters = unusual and depends_on_byte_order(case.functions)
+        for expected in verdict.oracle.values():
+            reasons = {f"open: {undefined(expected, row)}" for row in undefined_rows(expected)}
+            verdict.rejected += sorted(reasons.difference(verdict.rejected))
+            verdict.hangs += int(np.count_nonzero(expected.status == Status.HUNG))
 
     def _compile(self, case: Case, functions: Functions, run: IsaRun, verdict: Verdict) -> bool:
         start = self._begin(Stage.COMPILE)
@@ -247,13 +254,13 @@ class Pipeline:
         return False
 
     def _execute(self, case: Case, injection: Injection, run: IsaRun, verdict: Verdict) -> None:
-        assert verdict.expected is not None
+        assert run.expected is not None
         code: Sequence[Code] = run.compiled
         if injection.code is not None:
             code = injection.code(case, run.isa, run.compiled)
         start = self._begin(Stage.EMULATE)
         try:
-            run.outcomes = self._outcomes(case, run, code, verdict.expected)
+            run.outcomes = self._outcomes(case, run, code, run.expected)
         except NOT_EXECUTABLE as error:
             verdict.rejected.append(f"{run.isa}: {str(error).removeprefix(f'{run.isa}: ')}")
         except diagnosis.COMPILER_FAILURES as error:  # raised for the driver that calls main
@@ -302,17 +309,17 @@ class Pipeline:
         code: Sequence[Code],
         verdict: Verdict,
     ) -> None:
-        assert verdict.expected is not None
+        assert run.expected is not None
         assert run.outcomes is not None
         start = self._begin(Stage.COMPARE)
         canonical = has_canonical_nans(case)
-        found = compare(verdict.expected, run.outcomes, canonical_nans=canonical)
+        found = compare(run.expected, run.outcomes, canonical_nans=canonical)
         if found:
-            run.differences, run.open = self._settled(case, found, verdict)
+            run.differences, run.open = self._settled(case, found, verdict, run.isa)
         if run.differences:
-            finding = self._diagnose(case, run, code, verdict.expected)
+            finding = self._diagnose(case, run, code, run.expected)
             finding = mark_known(finding, case.functions)
-            if self._is_alias_fault(case, injection, run, verdict.expected, finding):
+            if self._is_alias_fault(case, injection, run, run.expected, finding):
                 finding = known_as(finding, alias_regions.FAULT)
             verdict.findings.append(finding)
         verdict.executions += case.inputs.count
@@ -342,12 +349,15 @@ class Pipeline:
         except (CompileTimeoutError, *diagnosis.COMPILER_FAILURES, *NOT_EXECUTABLE):
             return False
         found = compare(expected, outcomes, canonical_nans=has_canonical_nans(case))
-        return not found or not self._settled(case, found, Verdict())[0]
+        return not found or not self._settled(case, found, Verdict(), run.isa)[0]
 
     def _settled(
-        self, case: Case, differences: list[Difference], verdict: Verdict
+        self, case: Case, differences: list[Difference], verdict: Verdict, isa: str = ""
     ) -> tuple[list[Difference], dict[int, str]]:
         """Take out of differences what CLIF leaves open.
+
+        Args:
+            isa: whose outcomes differ; empty for an interpreter.
 
         Returns:
             What is left, and for each input of which nothing is the reason.
@@ -358,6 +368,7 @@ class Pipeline:
             differences,
             canonical_nans=has_canonical_nans(case),
             fuel=self.fuel,
+            byte_order=ISAS[isa].byte_order if isa else case.byte_order,
         )
         reasons = {f"open: {reason}" for reason in found.values()}
         verdict.rejected += sorted(reasons.difference(verdict.rejected))
@@ -366,6 +377,7 @@ class Pipeline:
     def _cross_check(self, case: Case, functions: Functions | None, verdict: Verdict) -> None:
         """Compare the two oracles, and name the outlier in every finding."""
         assert verdict.expected is not None
+        case = next(iter(by_byte_order(case, self.isas).values()))
         start = self._begin(Stage.CROSSCHECK)
         try:
             check = CrossChecker(case, verdict.expected, self.fuel).check(functions)
@@ -406,6 +418,7 @@ class Pipeline:
                 [d for d in differences if d.input in before],
                 canonical_nans=has_canonical_nans(case),
                 fuel=self.fuel,
+                byte_order=ISAS[run.isa].byte_order,
             )
             if not remaining:
                 return diagnosis.emulator_fault(case, run.isa, suspects, run.differences)
@@ -447,11 +460,20 @@ def _endless(expected: Outcomes) -> list[int]:
     return [row for row in hung if row not in expected.details]
 
 
+def _ends(expected: Outcomes) -> bool:
+    """Return whether some input does not run out of fuel in the oracle."""
+    return len(_endless(expected)) < expected.count
+
+
+def _in_its_order(finding: Finding) -> Finding:
+    return in_its_order(finding, ISAS[finding.isa].byte_order) if finding.isa else finding
+
+
 def _with_outlier(finding: Finding, verdict: Verdict, *, canonical_nans: bool) -> Finding:
     """Add a line to a finding of differences that names the outlier, or says that there is none."""
     if finding.known or not finding.inputs:
         return finding
-    observed = partial(verdict.observed, configuration=finding.configuration)
+    observed = partial(verdict.observed, configuration=finding.configuration, isa=finding.isa)
     name = outlier_on_all(finding.inputs, observed, canonical_nans=canonical_nans)
     line = f"outlier: {name or 'none'}"
     return replace(finding, explanation=(*finding.explanation, line))

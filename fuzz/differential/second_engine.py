@@ -53,7 +53,14 @@ def ask_another_engine(
     found = compare(expected, outcomes, canonical_nans=canonical)
     if padding:
         found = [difference for difference in found if difference.input in before]
-    differences, _ = settle(case.functions, case.inputs, found, canonical_nans=canonical, fuel=fuel)
+    differences, _ = settle(
+        case.functions,
+        case.inputs,
+        found,
+        canonical_nans=canonical,
+        fuel=fuel,
+        byte_order=ISAS[run.isa].byte_order,
+    )
     if differences:
         run.outcomes, run.differences = outcomes, differences
     version = ENGINES[name].version(ISAS[run.isa])

@@ -126,6 +126,7 @@ def _unless_open(
         actual,
         canonical_nans=canonical_nans,
         fuel=DEFAULT_FUEL,
+        byte_order=case.byte_order,
     )
     return skipped(f"open: {reason}") if reason else result
 

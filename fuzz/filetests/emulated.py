@@ -213,11 +213,13 @@ def _emulate(
         actual = observe(outcomes, row)
         result = check_result(command.expectation, actual, str(spec), exact_nans=exact)
         if result.status is CommandStatus.FAILED:
-            canonical = CANONICAL in spec.settings
+            canonical, order = CANONICAL in spec.settings, ISAS[isa].byte_order
             excuse = (
                 _excuse(filetest, functions, [] if engine else wrong_forms(isa, code), actual)
-                or open_outcome(functions, command, actual, canonical_nans=canonical)
-                or misguided(functions, command, actual, canonical_nans=canonical)
+                or open_outcome(
+                    functions, command, actual, canonical_nans=canonical, byte_order=order
+                )
+                or misguided(functions, command, actual, canonical_nans=canonical, byte_order=order)
             )
             known = known_wrong_code(functions, isa, dict(spec.settings), dict(spec.flags))
             result = skipped(excuse, str(spec)) if excuse else _annotated(result, known)

@@ -21,6 +21,7 @@ from backend.cranelift.compiler import (
 from backend.cranelift.panic_place import panic_location
 from backend.cranelift.reader import read_file_in_part, read_run_command
 from backend.cranelift.time_limit import CompileTimeoutError, compile_within
+from clif.byte_order import ByteOrder
 from clif.function import External, Function, Signature
 from clif.outcome import Inputs, Region, Status, words_from_ints
 from clif.printer import print_functions
@@ -229,6 +230,7 @@ def open_outcome(
     actual: Observed,
     *,
     canonical_nans: bool,
+    byte_order: ByteOrder,
 ) -> str:
     """Return why an outcome that is not as a command expects may be right; empty if it may not.
 
@@ -243,6 +245,7 @@ def open_outcome(
         actual,
         canonical_nans=canonical_nans,
         fuel=DEFAULT_FUEL,
+        byte_order=byte_order,
     )
     return f"open: {reason}" if reason else ""
 
@@ -253,6 +256,7 @@ def misguided(
     actual: Observed,
     *,
     canonical_nans: bool,
+    byte_order: ByteOrder,
 ) -> str:
     """Return why what a command expects is wrong; empty if that cannot be told."""
     return misguided_reason(
@@ -263,6 +267,7 @@ def misguided(
         actual,
         canonical_nans=canonical_nans,
         fuel=DEFAULT_FUEL,
+        byte_order=byte_order,
     )
 
 

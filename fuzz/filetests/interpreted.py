@@ -49,7 +49,7 @@ def interpret(
             return [skipped(f"no meaning in the interpreter: {error}")]
         # Some inputs may not reach what is unsupported, so run each by itself.
         return [result for c in commands for result in interpret(filetest, name, [c])]
-    canonical = _canonical(filetest)
+    canonical, order = _canonical(filetest), filetest.header.byte_order
     exact = canonical or not makes_nondeterministic_nans(functions)
     missing = undefined_names(filetest, functions)
     found = []
@@ -60,8 +60,10 @@ def interpret(
             excuse = (
                 _limit(actual)
                 or missing_part(actual, *missing)
-                or open_outcome(functions, command, actual, canonical_nans=canonical)
-                or misguided(functions, command, actual, canonical_nans=canonical)
+                or open_outcome(
+                    functions, command, actual, canonical_nans=canonical, byte_order=order
+                )
+                or misguided(functions, command, actual, canonical_nans=canonical, byte_order=order)
             )
             result = skipped(excuse) if excuse else result
         found.append(result)
@@ -82,7 +84,11 @@ def _obstacle(filetest: Filetest, functions: list[Function]) -> CommandResult | 
 def _interpret(
     filetest: Filetest, functions: list[Function], commands: list[FiletestCommand]
 ) -> Outcomes:
-    options = interp.RunOptions(canonical_nans=_canonical(filetest), fuel=DEFAULT_FUEL)
+    options = interp.RunOptions(
+        canonical_nans=_canonical(filetest),
+        fuel=DEFAULT_FUEL,
+        byte_order=filetest.header.byte_order,
+    )
     return interp.run(functions, inputs_of(functions[0], commands), options)
 
 

@@ -30,7 +30,7 @@ class ControlFlowIntegrity(Differential):
             if protection is not None and flags.get(protection.pads) == "true":
                 for function, code in zip(case.functions, run.compiled, strict=False):
                     findings += self._landing_pads(run.isa, protection, function, code.code)
-        return Checked(case, findings, verdict.expected)
+        return Checked(case, findings, verdict.oracle)
 
     def _landing_pads(
         self, isa: str, protection: ControlFlow, function: Function, code: bytes

@@ -18,7 +18,7 @@ class Differential(CaseTarget):
 
     def check(self, case: Case) -> Checked:
         verdict = self.run(case)
-        return Checked(case, verdict.findings, verdict.expected)
+        return Checked(case, verdict.findings, verdict.oracle)
 
     def run(self, case: Case) -> Verdict:
         """Put a case through the pipeline, and count what happened."""

@@ -8,11 +8,13 @@ import numpy as np
 
 from backend.cranelift.compiler import Functions, ReadError
 from backend.cranelift.reader import read_file
+from clif.byte_order import BYTE_ORDERS, ByteOrder, depends_on_byte_order
 from clif.outcome import Outcomes, Status
 from clif.printer import print_functions
 from fuzz.cases.case import Case, has_canonical_nans
 from fuzz.cases.compare import compare
 from fuzz.differential import diagnosis
+from fuzz.differential.byte_orders import in_its_order
 from fuzz.differential.finding import Finding, FindingKind
 from fuzz.differential.oracle import OracleError, interpreter
 from fuzz.differential.pipeline import target_of
@@ -22,25 +24,29 @@ from fuzz.fuzz_targets.target import CaseTarget, Checked
 class Optimize(CaseTarget):
     """Compares the interpreter's outcomes before and after Cranelift's mid-end.
 
-    No machine code is run, so every difference is a fault of the mid-end.
+    No machine code is run, so every difference is a fault of the mid-end. Accesses have any byte
+    order, and cases that depend on that of the machine are interpreted in both.
     """
 
     def check(self, case: Case) -> Checked:
         if case.settings.get("opt_level") == "none":
             case = replace(case, settings=case.settings | {"opt_level": "speed"})
-        try:
-            expected = interpreter(case)
-        except OracleError as error:
-            self.statistics.rejected[f"oracle: {error}"] += 1
-            return Checked(case, ())
-        self.statistics.traps.update(expected.traps.values())
-        hangs = int(np.count_nonzero(expected.status == Status.HUNG))
-        self.statistics.hangs += hangs
+        oracle: dict[ByteOrder, Outcomes] = {}
         findings: list[Finding] = []
-        if not hangs:
-            for isa in filter(case.is_for, self.isas):
-                findings += self._compare(case, isa, expected)
-        return Checked(case, findings, expected)
+        for order, ordered in _by_byte_order(case).items():
+            try:
+                expected = interpreter(ordered)
+            except OracleError as error:
+                self.statistics.rejected[f"oracle: {error}"] += 1
+                return Checked(case, ())
+            oracle[order] = expected
+            self.statistics.traps.update(expected.traps.values())
+            hangs = int(np.count_nonzero(expected.status == Status.HUNG))
+            self.statistics.hangs += hangs
+            if not hangs:
+                for isa in filter(case.is_for, self.isas):
+                    findings += self._compare(ordered, isa, expected)
+        return Checked(case, findings, oracle)
 
     def _compare(self, case: Case, isa: str, expected: Outcomes) -> list[Finding]:
         try:
@@ -54,7 +60,10 @@ class Optimize(CaseTarget):
             return self.compiler_failure(case, isa, error)
         self.statistics.executions += case.inputs.count
         differences = compare(expected, actual, canonical_nans=has_canonical_nans(case))
-        return [diagnosis.difference(case, isa, (), differences)] if differences else []
+        if not differences:
+            return []
+        finding = diagnosis.difference(case, isa, (), differences)
+        return [finding if case.order is None else in_its_order(finding, case.order)]
 
     def _optimised(self, case: Case, isa: str) -> Case:
         inject = self.injection(case).functions
@@ -62,3 +71,10 @@ class Optimize(CaseTarget):
         compiled = target_of(case, isa).compile(functions, clif=True, chaos=case.chaos)
         text = "\n".join(code.clif or "" for code in compiled)
         return replace(case, functions=[function for function, _ in read_file(text).functions])
+
+
+def _by_byte_order(case: Case) -> dict[ByteOrder, Case]:
+    """Return the case in each byte order that its outcome depends on, whatever the ISAs have."""
+    if not depends_on_byte_order(case.functions):
+        return {case.byte_order: case}
+    return {order: replace(case, order=order) for order in BYTE_ORDERS}

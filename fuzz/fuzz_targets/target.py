@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
 from backend.cranelift.compiler import CompileError, CompilerPanic, UnsupportedError, VerifierError
+from clif.byte_order import ByteOrder
 from clif.outcome import Outcomes
 from fuzz.cases.case import Case
 from fuzz.differential import diagnosis
+from fuzz.differential.byte_orders import expected_in
 from fuzz.differential.diagnosis import mark_known
 from fuzz.differential.finding import Finding
 from fuzz.differential.finding_file import finding_text
@@ -69,8 +71,8 @@ class TargetStatistics:
         self.executions += verdict.executions
         self.hangs += verdict.hangs
         self.rejected.update(verdict.rejected)
-        if verdict.expected is not None:
-            self.traps.update(verdict.expected.traps.values())
+        for expected in verdict.oracle.values():
+            self.traps.update(expected.traps.values())
 
     def to_json(self) -> dict[str, Any]:
         """Return the counters, most frequent reasons first."""
@@ -92,12 +94,12 @@ class Checked:
 
     Attributes:
         case: as it was tried; a target may change the settings that it came with.
-        expected: the interpreter's outcomes, if it was run.
+        oracle: the interpreter's outcomes by byte order, if it was run (``Verdict.oracle``).
     """
 
     case: Case
     findings: Sequence[Finding]
-    expected: Outcomes | None = None
+    oracle: Mapping[ByteOrder, Outcomes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +183,8 @@ class CaseTarget(FuzzTarget):
         finding = self.first_unknown(checked.findings)
         if finding is None:
             return None
-        text = finding_text(finding, checked.case, checked.expected, self.isas)
+        expected = expected_in(checked.oracle, finding.byte_order)
+        text = finding_text(finding, checked.case, expected, self.isas)
         return UnitFailure(finding, text)
 
     def mutate(self, unit: bytes, max_size: int, seed: int) -> bytes | None:

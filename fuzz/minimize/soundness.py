@@ -24,6 +24,7 @@ from fuzz.analysis.ranges import Ranges
 from fuzz.analysis.results import AnalysisResults
 from fuzz.cases.case import Case, has_canonical_nans
 from fuzz.cases.compare import compare
+from fuzz.cases.interpretation import run_options
 from fuzz.differential.known_instructions import known_faults_of
 from fuzz.differential.open_inputs import OTHER_LAYOUTS
 from fuzz.differential.oracle import DEFAULT_FUEL
@@ -118,12 +119,7 @@ def _differs(case: Case, usual: Outcomes, other: Outcomes | None) -> bool:
 def _run(
     case: Case, *, layout: int = 0, nan_bits: interp.NanBits = interp.NanBits.HOST
 ) -> Outcomes | None:
-    options = interp.RunOptions(
-        canonical_nans=has_canonical_nans(case),
-        fuel=DEFAULT_FUEL,
-        layout=layout,
-        nan_bits=nan_bits,
-    )
+    options = run_options(case, DEFAULT_FUEL, layout=layout, nan_bits=nan_bits)
     try:
         return interp.run(case.functions, case.inputs, options)
     except interp.Unsupported:

@@ -12,7 +12,8 @@ from clif.function import AbiParam, Block, Function, Inst, Value
 from clif.outcome import Region, Words, ints_from_words
 from clif.types import I8, I64, I128, Type
 from clif.uses import Index, used_values
-from fuzz.cases.case import Case, copy_case, has_canonical_nans
+from fuzz.cases.case import Case, copy_case
+from fuzz.cases.interpretation import run_options
 from fuzz.differential.oracle import DEFAULT_FUEL
 
 #: One change to a working copy. It is called at most once; if the pass allows chunks, together with
@@ -36,7 +37,7 @@ def trace_of(case: Case) -> Trace:
     """Run the case in the interpreter. If the interpreter does not support it, no value is
     known."""
     seen: dict[Value, Words] = {}
-    options = interp.RunOptions(canonical_nans=has_canonical_nans(case), fuel=DEFAULT_FUEL)
+    options = run_options(case, DEFAULT_FUEL)
     try:
         interp.run(case.functions, case.inputs, options, trace=seen)
     except interp.Unsupported:

@@ -26,6 +26,7 @@ from fuzz.analysis.call_graph import CallGraph
 from fuzz.analysis.flow import addresses
 from fuzz.cases.case import Case, effective_settings, has_canonical_nans
 from fuzz.cases.compare import same_but_for_nans
+from fuzz.cases.interpretation import run_options
 from fuzz.reporting.code import CodeListing
 from fuzz.reporting.instruction_trace import TraceStep, trace
 from fuzz.reporting.values import show_value
@@ -99,8 +100,7 @@ def divergence(case: Case, listing: CodeListing, row: int | None) -> Divergence 
 def _expected(case: Case, row: int) -> Mapping[Value, Words]:
     """Return every value that the interpreter computes for an input."""
     found: dict[Value, Words] = {}
-    options = interp.RunOptions(canonical_nans=has_canonical_nans(case))
-    interp.run(case.functions, case.inputs.select([row]), options, trace=found)
+    interp.run(case.functions, case.inputs.select([row]), run_options(case), trace=found)
     return found
 
 

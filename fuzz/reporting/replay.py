@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from backend.cranelift.interpreter import NAME as SECOND
+from clif.byte_order import depends_on_byte_order
 from clif.outcome import Outcomes, Status
-from fuzz.cases.case import has_canonical_nans
+from fuzz.cases.case import has_canonical_nans, same_byte_order
 from fuzz.cases.casefile import CaseFile
 from fuzz.cases.compare import Difference, Observed, observe
 from fuzz.differential.agreement import outlier_on_all
+from fuzz.differential.byte_orders import expected_in
 from fuzz.differential.crosscheck import CrossCheck
 from fuzz.differential.failure_signature import (
     FailureSignature,
@@ -24,6 +26,7 @@ from fuzz.differential.finding import Finding, FindingKind
 from fuzz.differential.known_instructions import in_words, known_faults_of
 from fuzz.differential.misguided import misguided_reason
 from fuzz.differential.open_inputs import settle, undefined, undefined_rows
+from fuzz.differential.oracle import interpreter
 from fuzz.differential.pipeline import Pipeline
 from fuzz.differential.recorded_failure import RecordedFailure, shown
 from fuzz.differential.verdict import FIRST, IsaRun, Verdict
@@ -137,28 +140,30 @@ def _oracle_result(case_file: CaseFile, verdict: Verdict, fuel: int) -> Executor
     case = case_file.case
     canonical_nans = has_canonical_nans(case)
     result = ExecutorResult(ORACLE)
-    if verdict.expected is None:
+    expected = _expected_by_the_file(case_file, verdict, fuel)
+    if expected is None:
         result.problem = "; ".join(verdict.rejected) or "not run"
         return result
-    gave_up = _gave_up(verdict.expected)
+    gave_up = _gave_up(expected)
     if verdict.hangs and not any(run.outcomes for run in verdict.runs):
         result.problem = gave_up
         return result
     result.inconclusive = verdict.hangs == case.inputs.count
     for row, expectation in enumerate(case_file.expectations):
-        actual = observe(verdict.expected, row)
+        actual = observe(expected, row)
         if expectation is None or actual.status is Status.HUNG:
             continue
         kind = expectation.refuted_by(actual, canonical_nans=canonical_nans)
         if kind is not None:
             result.differences.append(Difference(kind, row, expectation.observed, actual))
-    undefined_inputs = _undefined(verdict)
+    undefined_inputs = _undefined(expected)
     result.differences, left_open = settle(
         case.functions,
         case.inputs,
         [d for d in result.differences if d.input not in undefined_inputs],
         canonical_nans=canonical_nans,
         fuel=fuel,
+        byte_order=case.byte_order,
     )
     left_open |= undefined_inputs
     misguided = _misguided(case_file, result.differences, fuel)
@@ -168,6 +173,18 @@ def _oracle_result(case_file: CaseFile, verdict: Verdict, fuel: int) -> Executor
     result.remark = "; ".join(filter(None, [gave_up, result.remark, *wrong]))
     result.inconclusive |= len(misguided) == case.inputs.count
     return result
+
+
+def _expected_by_the_file(case_file: CaseFile, verdict: Verdict, fuel: int) -> Outcomes | None:
+    """Return the oracle's outcomes in the byte order of what the file expects.
+
+    The file's case may be for ISAs of the other one alone: then its code was only interpreted.
+    """
+    case = case_file.case
+    expected = expected_in(verdict.oracle, case.byte_order)
+    if case.order is None or case.order in verdict.oracle or expected is None:
+        return expected
+    return interpreter(case, fuel) if depends_on_byte_order(case.functions) else expected
 
 
 def _misguided(case_file: CaseFile, differences: Sequence[Difference], fuel: int) -> dict[int, str]:
@@ -184,6 +201,7 @@ def _misguided(case_file: CaseFile, differences: Sequence[Difference], fuel: int
             difference.actual,
             canonical_nans=canonical_nans,
             fuel=fuel,
+            byte_order=case.byte_order,
         )
         if reason:
             found[difference.input] = reason
@@ -230,11 +248,10 @@ def _isa_results(
             if not result.problem:
                 result.remark, result.inconclusive = "compiles; not run", True
         else:
-            found = _refuted(case_file, verdict, run.outcomes, canonical_nans=canonical_nans)
-            unknown = list(found)
+            unknown = list(_refuted(case_file, run, canonical_nans=canonical_nans))
             result.differences = [*run.differences, *unknown]
             result.explained = "" if unknown else _explained(verdict, isa)
-            _note_open(result, _undefined(verdict) | run.open, run.outcomes.count)
+            _note_open(result, _undefined(run.expected) | run.open, run.outcomes.count)
             if result.differences and not result.explained:
                 known = map(in_words, known_faults_of(case_file.case, isa))
                 result.remark = "; ".join(filter(None, [result.remark, *known]))
@@ -242,27 +259,28 @@ def _isa_results(
     return results
 
 
-def _refuted(
-    case_file: CaseFile, verdict: Verdict, outcomes: Outcomes, *, canonical_nans: bool
-) -> Iterator[Difference]:
+def _refuted(case_file: CaseFile, run: IsaRun, *, canonical_nans: bool) -> Iterator[Difference]:
     """Yield where outcomes differ from the file on inputs that the oracle did not finish."""
-    assert verdict.expected is not None
+    assert run.expected is not None
+    assert run.outcomes is not None
+    if not same_byte_order(case_file.case, run.isa):
+        return
     for row, expectation in enumerate(case_file.expectations):
-        if expectation is None or verdict.expected.status[row] != Status.HUNG:
+        if expectation is None or run.expected.status[row] != Status.HUNG:
             continue
-        if row not in verdict.expected.details:  # out of fuel, and not run here either
+        if row not in run.expected.details:  # out of fuel, and not run here either
             continue
-        actual = observe(outcomes, row)
+        actual = observe(run.outcomes, row)
         kind = expectation.refuted_by(actual, canonical_nans=canonical_nans)
         if kind is not None:
             yield Difference(kind, row, expectation.observed, actual)
 
 
-def _undefined(verdict: Verdict) -> dict[int, str]:
+def _undefined(expected: Outcomes | None) -> dict[int, str]:
     """Return the inputs that do what CLIF leaves undefined, each with what it is."""
-    if verdict.expected is None:
+    if expected is None:
         return {}
-    return {row: undefined(verdict.expected, row) for row in undefined_rows(verdict.expected)}
+    return {row: undefined(expected, row) for row in undefined_rows(expected)}
 
 
 def _explained(verdict: Verdict, isa: str) -> str:
@@ -308,7 +326,8 @@ def _outlier(
     def observed(row: int) -> dict[str, Observed]:
         seen = verdict.observed(row)
         expectation = case_file.expectations[row]
-        if expectation is not None and not expectation.negated:
+        comparable = case_file.case.byte_order in verdict.oracle or not verdict.byte_order_matters
+        if comparable and expectation is not None and not expectation.negated:
             seen[FILE] = expectation.observed
         return seen
 

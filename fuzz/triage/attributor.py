@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from backend.cranelift.compiler import SettingsError
 from backend.cranelift.rule_map import GROUPS, RuleId
 from backend.isa.registry import DEFAULT_ISAS
-from fuzz.cases.case import Case
+from fuzz.cases.case import Case, same_byte_order
 from fuzz.cases.compare import Observed
 from fuzz.differential.failure_signature import FailureSignature, failure_signatures
 from fuzz.differential.runner import CaseRunner
@@ -109,8 +109,9 @@ class Attributor:
 
     def _executions(self, case: Case, failure: FailureSignature) -> Executions:
         """Run the case with every executor; on each ISA also with another ``opt_level``."""
-        for_all = replace(case, isas=())
-        verdict = self.run_case(for_all, self.isas, second=True)
+        isas = tuple(isa for isa in self.isas if same_byte_order(case, isa))
+        for_all = replace(case, isas=isas)
+        verdict = self.run_case(for_all, isas, second=True)
         rows = _failing_rows(verdict, case)
         executions = {
             FIRST: Execution(_observed(verdict, FIRST, rows)),
@@ -118,9 +119,9 @@ class Attributor:
         }
         level = setting_of(case, "opt_level")
         other = "none" if level != "none" else "speed"
-        other_verdict = self.run_case(with_setting(for_all, "opt_level", other), self.isas)
+        other_verdict = self.run_case(with_setting(for_all, "opt_level", other), isas)
         for opt_level, found in ((level, verdict), (other, other_verdict)):
-            for isa in self.isas:
+            for isa in isas:
                 execution = _execution(found, isa, rows)
                 if execution.failure and not case.is_for(isa):
                     execution = Execution(reason=f"the case is not for it: {execution.failure}")

@@ -66,6 +66,8 @@ class HostExecutor:
         """
         if not self.isa or not case.is_for(self.isa) or _has_undefined_bits(case):
             return None
+        if ISAS[self.isa].byte_order != "little":  # as the tables of arguments and results are
+            return None
         ours, theirs = _CONTEXT.Pipe(duplex=False)
         text = print_case(case, isas=(self.isa,))
         process = _CONTEXT.Process(target=_run, args=(text, self.isa, list(rows), theirs))

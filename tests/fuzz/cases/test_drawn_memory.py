@@ -162,7 +162,7 @@ def test_a_stack_limit_is_heeded(limit: int, reason: str) -> None:
     assert region is not None
     contents = bytearray(region.contents)
     contents[128:136] = limit.to_bytes(8, "little")
-    case.inputs.region = replace(region, contents=bytes(contents))
+    case.inputs.region = region.with_contents(bytes(contents))
     verdict = Pipeline(DEFAULT_ISAS).check(case)
     assert verdict.findings == []
     assert verdict.rejected == ([f"open: {reason}"] if reason else [])
