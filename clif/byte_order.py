@@ -11,12 +11,24 @@ from dataclasses import replace
 from typing import Final, Literal, TypeAlias
 
 from clif.function import Function, Inst
-from clif.memory_access import accessed_lane_bytes
+from clif.memory_access import accessed_lane_bytes, address_operand
+from clif.opcodes import Opcode
+from clif.typed_instructions import InstructionName
 
 #: As Python, CLIF's memory flags and the descriptions of ISAs call it.
 ByteOrder: TypeAlias = Literal["little", "big"]
 
 BYTE_ORDERS: Final[tuple[ByteOrder, ...]] = ("little", "big")
+
+
+def has_order(opcode: Opcode) -> bool:
+    """Return whether an instruction may have a byte order of its own."""
+    return address_operand(opcode) is not None or opcode.name == "bitcast"
+
+
+def in_order(name: InstructionName, order: ByteOrder) -> InstructionName:
+    """Return the name of an instruction with a byte order of its own: part of its variant."""
+    return *name[:3], f"{name[3]} {order}".strip()
 
 
 def depends_on_byte_order(functions: Iterable[Function]) -> bool:

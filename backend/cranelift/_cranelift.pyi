@@ -114,6 +114,18 @@ class Functions:
             VerifierError, CompileError, UnsupportedError, CompilerPanic: compiling a function
                 failed; the functions after it are not compiled.
         """
+    def optimize(self, isa: TargetIsa, *, chaos: bytes = b"") -> list[str]:
+        """Optimise every function, as ``compile`` does before it generates code.
+
+        Instructions that the ISA does not have do not matter.
+
+        Returns:
+            The CLIF of each function.
+
+        Raises:
+            VerifierError, CompileError, CompilerPanic: as ``compile`` raises them.
+        """
+
     def compile_each(
         self, isa: TargetIsa
     ) -> list[Compiled | VerifierError | CompileError | CompilerPanic]:

@@ -90,6 +90,10 @@ class Target:
         """Compile all functions; see ``Functions.compile``."""
         return functions.compile(_handle(self), clif=clif, chaos=chaos)
 
+    def optimize(self, functions: Functions, *, chaos: bytes = b"") -> list[str]:
+        """Optimise all functions; see ``Functions.optimize``."""
+        return functions.optimize(_handle(self), chaos=chaos)
+
     def compile_each(
         self, functions: Functions
     ) -> list[Compiled | VerifierError | CompileError | CompilerPanic]:

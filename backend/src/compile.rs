@@ -86,6 +86,27 @@ impl Functions {
         result.map_err(|failure| failure.into_exception(py))
     }
 
+    /// Optimises every function, as `compile` does before it lowers them, so that instructions which
+    /// the ISA lacks do not matter. Returns their CLIF.
+    #[pyo3(signature = (isa, *, chaos=NO_CHAOS))]
+    fn optimize(&self, py: Python<'_>, isa: &TargetIsa, chaos: &[u8]) -> PyResult<Vec<String>> {
+        let isa = &*isa.isa;
+        let result = py.detach(|| {
+            let mut control = control_plane(chaos);
+            self.functions
+                .iter()
+                .zip(&self.names)
+                .map(|(function, name)| {
+                    in_context(function, name, |context| {
+                        optimize(context, isa, &mut control)?;
+                        Ok(context.func.display().to_string())
+                    })
+                })
+                .collect::<Result<Vec<String>, Failure>>()
+        });
+        result.map_err(|failure| failure.into_exception(py))
+    }
+
     /// Compiles every function, whatever becomes of the others: in the order of the text its code,
     /// or the exception that `compile` would have raised.
     fn compile_each(&self, py: Python<'_>, isa: &TargetIsa) -> PyResult<Vec<Py<PyAny>>> {
@@ -385,6 +406,20 @@ fn in_context<R>(
     }
 }
 
+/// The first half of `Context::compile`.
+fn optimize(
+    context: &mut Context,
+    isa: &dyn CraneliftIsa,
+    control: &mut ControlPlane,
+) -> Result<(), CodegenError> {
+    // `optimize` begins with the verifier, unless it rewrites NaNs before.
+    if isa.flags().enable_nan_canonicalization() {
+        context.verify_if(isa)?;
+    }
+    let _phase = timing::enter(Phase::Optimize);
+    context.optimize(isa, control)
+}
+
 /// The steps of `Context::compile`, with a look at the function between the two halves.
 fn run_pipeline(
     context: &mut Context,
@@ -393,14 +428,7 @@ fn run_pipeline(
     clif: bool,
     control: &mut ControlPlane,
 ) -> Result<Compiled, CodegenError> {
-    // `optimize` begins with the verifier, unless it rewrites NaNs before.
-    if isa.flags().enable_nan_canonicalization() {
-        context.verify_if(isa)?;
-    }
-    {
-        let _phase = timing::enter(Phase::Optimize);
-        context.optimize(isa, control)?;
-    }
+    optimize(context, isa, control)?;
     let clif = clif.then(|| context.func.display().to_string());
     let layout = &context.func.layout;
     let blocks = layout.blocks().count();

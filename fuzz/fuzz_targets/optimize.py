@@ -68,8 +68,7 @@ class Optimize(CaseTarget):
     def _optimised(self, case: Case, isa: str) -> Case:
         inject = self.injection(case).functions
         functions = Functions(print_functions(inject(case.functions) if inject else case.functions))
-        compiled = target_of(case, isa).compile(functions, clif=True, chaos=case.chaos)
-        text = "\n".join(code.clif or "" for code in compiled)
+        text = "\n".join(target_of(case, isa).optimize(functions, chaos=case.chaos))
         return replace(case, functions=[function for function, _ in read_file(text).functions])
 
 

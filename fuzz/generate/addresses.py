@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from clif.byte_order import ByteOrder
 from clif.function import MemFlags, StackSlot, Value
 from clif.types import I8, I16, I32, I64
 from fuzz.generate.operands import pick
@@ -108,6 +109,11 @@ def drawn_region(w: Writer, target: MemoryObject) -> int | None:
     return target.region if w.entropy.below(4) else None
 
 
+def drawn_order(bits: int) -> ByteOrder | None:
+    """Return the byte order that two drawn bits stand for: mostly that of the machine."""
+    return ("little", "big", None, None)[bits & 3]
+
+
 def access_flags(w: Writer, target: MemoryObject, aligned: bool, readonly: bool) -> MemFlags:
     """Draw memory flags that are true of the access."""
     bits = w.entropy.bits(8)
@@ -121,7 +127,7 @@ def access_flags(w: Writer, target: MemoryObject, aligned: bool, readonly: bool)
         aligned=aligned and bits & 4 != 0,
         readonly=readonly and bits & 8 != 0,
         can_move=bits & 0x30 == 0,
-        endianness="little" if bits & 0xC0 == 0 else None,
+        endianness=drawn_order(bits >> 6),
         alias_region=target.region,
     )
 

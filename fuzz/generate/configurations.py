@@ -7,11 +7,12 @@ the settings that the functions or their expected outcomes depend on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
-from clif.function import Function
+from clif.byte_order import BYTE_ORDERS, in_order
+from clif.function import Function, Inst
 from clif.opcodes import Format
 from clif.typed_instructions import InstructionName, name_of
 from fuzz.cases.case import Case, Configuration
@@ -101,12 +102,19 @@ def draw_alternatives(
 def instruction_names(functions: Iterable[Function]) -> frozenset[InstructionName]:
     """Return the names of the instructions of functions that an ISA may lack."""
     return frozenset(
-        name_of(inst)
+        name
         for function in functions
         for block in function.blocks
         for inst in block.instructions
         if inst.opcode.format not in ALWAYS_LOWERED
+        for name in _names_of(inst)
     )
+
+
+def _names_of(inst: Inst) -> Iterator[InstructionName]:
+    name = name_of(inst)
+    yield name
+    yield from (in_order(name, order) for order in BYTE_ORDERS if order == inst.flags.endianness)
 
 
 def _is_lowered(

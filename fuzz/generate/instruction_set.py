@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain
 
+from clif.byte_order import BYTE_ORDERS, ByteOrder, has_order, in_order
 from clif.nan_payload import NanEffect
 from clif.opcodes import Format, Opcode
 from clif.typed_instructions import (
@@ -161,11 +162,14 @@ class InstructionSet:
             plain types.
         conversions: by result type, the unary instructions that convert another type to it.
         opcodes: the whole opcode table, for control flow, calls and constants.
+        orders: the byte orders that an instruction may have of its own, by its key; those that are
+            not there have none.
 
     Args:
-        supported: the names of the supported instructions.
+        supported: the names of the supported instructions, also with byte orders of their own.
         types: the types to choose from.
         only: the pure opcodes to choose from; None for all.
+        any_order: instructions may have any byte order, since no ISA generates code for them.
     """
 
     def __init__(
@@ -174,8 +178,11 @@ class InstructionSet:
         opcodes: Mapping[str, Opcode],
         types: Sequence[Type],
         only: frozenset[str] | None = None,
+        *,
+        any_order: bool = False,
     ) -> None:
         self.opcodes = opcodes
+        self.orders: dict[InstructionKey, tuple[ByteOrder, ...]] = {}
         self.by_key: dict[InstructionKey, TypedInstruction] = {}
         by_name: dict[str, list[TypedInstruction]] = {}
         for candidate in _candidates(tuple(opcodes.values()), tuple(types)):
@@ -184,6 +191,13 @@ class InstructionSet:
                 continue
             self.by_key[instruction.key] = instruction
             by_name.setdefault(instruction.name, []).append(instruction)
+            if has_order(instruction.opcode):
+                self.orders[instruction.key] = tuple(
+                    order
+                    for order in BYTE_ORDERS
+                    if any_order
+                    or all(in_order(n, order) in supported for n in instruction.names())
+                )
         self._settle_uncomparable(by_name)
         self.by_name = {name: tuple(instructions) for name, instructions in by_name.items()}
         self.pure = {
@@ -257,6 +271,10 @@ class InstructionSet:
     def find(self, name: str, ctrl: Type | None, *operands: Type) -> TypedInstruction | None:
         """Return the instruction, or None if it is not supported."""
         return self.by_key.get((name, ctrl, operands))
+
+    def has_order(self, order: str | None, name: str, ctrl: Type | None, *operands: Type) -> bool:
+        """Return whether the instruction may have a byte order of its own."""
+        return order in self.orders.get((name, ctrl, operands), ())
 
     def has(self, name: str, ctrl: Type | None, *operands: Type) -> bool:
         """Return whether the instruction is supported."""

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 
+from backend.cranelift.byte_order_support import explicit_orders
 from backend.cranelift.opcodes import OPCODES
 from backend.cranelift.support_matrix import counting_flags, probe, probed_target, switchable
 from backend.isa.registry import ISAS
+from clif.byte_order import BYTE_ORDERS, in_order
 from clif.typed_instructions import InstructionName, OpcodeType
 from fuzz.cases.case import DEFAULT_SETTINGS
 from fuzz.generate.instruction_set import InstructionSet, all_names
@@ -75,7 +77,10 @@ class InstructionSets:
         keys = frozenset.intersection(*sets)
         found = self._by_keys.get(keys)
         if found is None:
-            found = InstructionSet(keys, OPCODES, self.options.types, self.options.opcodes)
+            options = self.options
+            found = InstructionSet(
+                keys, OPCODES, options.types, options.opcodes, any_order=options.any_order
+            )
             self._by_keys[keys] = found
         return found
 
@@ -161,10 +166,12 @@ def _keys(isa: str, settings: _Settings, flags: _Settings) -> frozenset[Instruct
 def _sound_keys(
     isa: str, settings: _Settings, flags: _Settings, faults: tuple[known_faults.KnownFault, ...]
 ) -> frozenset[InstructionName]:
+    orders = explicit_orders(isa)
     suspects = {name for fault in faults for name in fault.instructions.opcodes}
     keys = frozenset(
         key
-        for key in probe(isa, dict(settings), dict(flags)).names()
+        for name in probe(isa, dict(settings), dict(flags)).names()
+        for key in (name, *orders.intersection(in_order(name, order) for order in BYTE_ORDERS))
         if key[0] in MEANINGS
         and not (key[0] in suspects and any(f.instructions.matches(*key) for f in faults))
     )

@@ -5,6 +5,7 @@ Addresses are never added to the pool, so no result depends on where an object i
 
 from __future__ import annotations
 
+from clif.byte_order import ByteOrder
 from clif.function import MemFlags, StackSlot, Value
 from clif.memory_access import accessed_bytes, address_operand
 from clif.typed_instructions import TypedInstruction
@@ -191,10 +192,13 @@ def emit_atomic(w: Writer, target: MemoryObject, instruction: TypedInstruction) 
     if at:
         address = w.op("iadd", address, w.constant(I64, at))
     bits = w.entropy.bits(4)
+    other: ByteOrder | None = None
+    if "big" in w.instruction_set.orders[instruction.key]:
+        other = w.entropy.choice((None, "big"))
     flags = MemFlags(
         trap=None if bits & 3 == 0 else "heap_oob",
         aligned=bits & 4 != 0,
-        endianness="little" if bits & 8 else None,
+        endianness="little" if bits & 8 else other,
         alias_region=target.region,
     )
     where = address_operand(instruction.opcode)

@@ -20,7 +20,7 @@ from clif.memory_access import accessed_bytes
 from clif.typed_instructions import TypedInstruction
 from clif.types import I8, I16, I32, I64, Type
 from fuzz.analysis.hazards import FARTHEST, NEAREST
-from fuzz.generate.addresses import base, drawn_region, masked_index
+from fuzz.generate.addresses import base, drawn_order, drawn_region, masked_index
 from fuzz.generate.calls import call
 from fuzz.generate.control import branch, early_return
 from fuzz.generate.conversions import canonicalise
@@ -158,7 +158,7 @@ def _flags(w: Writer, sequence: _Sequence, place: _Place, size: int) -> MemFlags
     return MemFlags(
         trap=sequence.trap if bits & 7 else entropy.choice((None, *TRAP_CODES)),
         aligned=aligned and bits & 8 != 0,
-        endianness="little" if bits & 0x30 == 0 else None,
+        endianness=drawn_order(bits >> 4),
         alias_region=drawn_region(w, place.target),
     )
 

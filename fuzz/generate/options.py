@@ -45,6 +45,7 @@ class Options:
         single_pass: draw the ``single_pass`` register allocator.
         chaos: give some cases bytes for Cranelift's chaos mode.
         call_convs: the calling conventions to draw from; None for all that every ISA has.
+        any_order: accesses have any byte order, also those that the ISAs have no code for.
         steps: an upper bound on the instructions that one input executes.
         callees: how many functions a case has besides main, at most.
         extra_parts: functions that emit further parts. Each is called with the ``Writer`` and its
@@ -66,6 +67,7 @@ class Options:
     single_pass: bool = True
     chaos: bool = True
     call_convs: tuple[str, ...] | None = None
+    any_order: bool = False
     steps: int = 3000
     callees: int = 3
     extra_parts: tuple[Callable[[Any, Any], bool], ...] = ()

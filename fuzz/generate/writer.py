@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clif.floats import canonical_nan
 from clif.function import (
@@ -197,6 +197,9 @@ class Writer:
             results.append(Value(type_, number))
             number += 1
         self._next_value = number
+        flags = instruction.flags
+        if flags.endianness and len(orders := self.instruction_set.orders[instruction.key]) > 1:
+            flags = replace(flags, endianness=self.entropy.choice(orders))
         inst = Inst(
             instruction.opcode,
             instruction.type,
@@ -204,7 +207,7 @@ class Writer:
             results,
             imm,
             cond,
-            instruction.flags,
+            flags,
             trap=trap,
         )
         self.block.instructions.append(inst)
@@ -235,8 +238,15 @@ class Writer:
         targets: Sequence[BlockCall] = (),
         trap: str = "",
     ) -> Inst:
-        """Emit an instruction of any kind: control flow, calls, memory accesses, constants."""
+        """Emit an instruction of any kind: control flow, calls, memory accesses, constants.
+
+        An access has the byte order of its flags only if that is supported.
+        """
         opcode = self.instruction_set.opcodes[name]
+        if flags.endianness is not None and not self.instruction_set.has_order(
+            flags.endianness, name, type, *(arg.type for arg in args)
+        ):
+            flags = replace(flags, endianness=None)
         inst = Inst(opcode, type, list(args), imm=imm, flags=flags, offset=offset, ref=ref)
         inst.trap = trap
         if targets:

@@ -27,7 +27,7 @@ class InstructionPattern:
 
     Attributes:
         operands: types of which one operand at least has one.
-        variants: condition codes or operations of ``atomic_rmw``.
+        variants: condition codes, operations of ``atomic_rmw``, or byte orders.
     """
 
     opcodes: frozenset[str]
@@ -53,7 +53,8 @@ class InstructionPattern:
         """Return whether an instruction of a function is in the set. All its operands count."""
         type_ = "" if inst.type is None else inst.type.name
         operands = tuple(arg.type.name for arg in inst.args)
-        return self.matches(inst.opcode.name, type_, operands, inst.cond or inst.rmw)
+        variant = inst.cond or inst.rmw or inst.flags.endianness or ""
+        return self.matches(inst.opcode.name, type_, operands, variant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,12 @@ FAULTS: Final[tuple[KnownFault, ...]] = (
         ("x86_64",),
         InstructionPattern(words("atomic_rmw"), words("i128"), variants=words("xchg")),
         "stores another value where both halves are the same",
+    ),
+    KnownFault(
+        "bitcast-big",
+        BOTH_ISAS,
+        InstructionPattern(words("bitcast"), frozenset(), variants=words("big")),
+        "takes lanes of another width for little-endian ones",
     ),
     KnownFault(
         "fpromote-f16-f64",

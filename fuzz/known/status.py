@@ -36,6 +36,7 @@ KNOWN_CASES: Final[Mapping[str, tuple[str, ...]]] = {
     "atomic-rmw-umax-i16": ("aarch64",),
     "atomic-rmw-umin-i8": ("aarch64",),
     "atomic-store-i128-halves": ("x86_64",),
+    "bitcast-big": BOTH_ISAS,
     "br-table-default-bti": ("aarch64",),
     "bxor-self-f16": BOTH_ISAS,
     "bzhi-i128-amount": ("x86_64",),

@@ -60,4 +60,7 @@ class InstructionIndex:
         if inst.opcode.format in ALWAYS_LOWERED:
             return True
         typed = self.find(inst)
-        return typed is not None and typed.allows(inst.imm, inst.cond or inst.rmw)
+        if typed is None or not typed.allows(inst.imm, inst.cond or inst.rmw):
+            return False
+        order = inst.flags.endianness
+        return order is None or order in self.instruction_set.orders.get(typed.key, ())

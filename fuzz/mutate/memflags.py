@@ -45,6 +45,14 @@ def _changed(context: MutationContext, inst: Inst, flags: MemFlags) -> MemFlags:
     if kind == 2:
         return replace(flags, can_move=proved and not flags.can_move)
     if kind == 3:
-        return replace(flags, endianness=None if flags.endianness else "little")
+        return replace(flags, endianness=_other_order(context, inst))
     trap = None if proved and entropy.below(2) else entropy.choice((*TRAP_CODES, "heap_oob"))
     return replace(flags, trap=trap)
+
+
+def _other_order(context: MutationContext, inst: Inst) -> str | None:
+    """Return another byte order that every ISA of the case has for an access; None for its own."""
+    typed = context.instructions.find(inst)
+    orders = context.instructions.instruction_set.orders.get(typed.key, ()) if typed else ()
+    others = [order for order in (None, *orders) if order != inst.flags.endianness]
+    return context.entropy.choice(others) if others else inst.flags.endianness

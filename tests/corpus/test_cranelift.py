@@ -28,6 +28,7 @@ FOUND = {
     "swiden-high-i8x4": [("aarch64", MISCOMPILE)],
     "vany-true-i8x4": [("x86_64", MISCOMPILE)],
     "atomic-store-i128-halves": [("x86_64", MISCOMPILE)],
+    "bitcast-big": [("aarch64", MISCOMPILE), ("x86_64", MISCOMPILE)],
     "nan-canonicalization-f32x2": [("aarch64", PANIC)],
     "fma-splat-f32x2": [("aarch64", PANIC)],
     "isub-self-i8x8": [("aarch64", PANIC)],
