@@ -100,7 +100,7 @@ class Region:
         self,
         memory: Bytes,
         addresses: npt.NDArray[np.uint64],
-        byte_order: ByteOrder = "little",
+        byte_order: ByteOrder,
     ) -> None:
         """Write the pointers and numbers into copies of the region.
 
@@ -118,7 +118,7 @@ class Region:
         self,
         memory: Bytes,
         addresses: npt.NDArray[np.uint64],
-        byte_order: ByteOrder = "little",
+        byte_order: ByteOrder,
     ) -> None:
         """Put back what stands for the pointers and numbers that were not overwritten.
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from clif.byte_order import ByteOrder
 from clif.outcome import Bytes
 
-ByteOrder = Literal["little", "big"]
+__all__ = ["ByteOrder", "Quads", "in_order", "quads"]
 
 #: Words of 64 bits of the guest. NumPy converts what is read and written.
 Quads = npt.NDArray[np.uint64]

@@ -108,7 +108,7 @@ class Executor:
         )
         self.drivers = Drivers(isa, memory, self._thunk)
         self.argument_tables = ArgumentTables()
-        self.regions = Regions(memory)
+        self.regions = Regions(memory, isa.byte_order)
         self.thunks: dict[tuple[str, bool], Thunk] = {}
         self.thunks_end = 0
         self.words = memory.control
@@ -311,7 +311,8 @@ class Executor:
         found, written = self.regions.take(count)
         for position, detail in written.items():
             _violated(run, position, detail)
-        run.inputs.region.hide_pointers(found, self.regions.addresses[:count])
+        addresses = self.regions.addresses[:count]
+        run.inputs.region.hide_pointers(found, addresses, self.isa.byte_order)
         if whole or outcomes.memory is None:
             outcomes.memory = found
         else:

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from backend.emulator.byte_order import Quads
+from backend.emulator.byte_order import ByteOrder, Quads
 from backend.emulator.guest_memory import (
     PAGE,
     READ_WRITE,
@@ -112,8 +112,9 @@ class Regions:
 
     pages: _Pages
 
-    def __init__(self, memory: GuestMemory) -> None:
+    def __init__(self, memory: GuestMemory, byte_order: ByteOrder) -> None:
         self.memory = memory
+        self.byte_order = byte_order
         self.mapped: dict[tuple[int, bool], _Pages] = {}
         self.size = -1
         self.padding = 0
@@ -139,14 +140,14 @@ class Regions:
         upper, lower = self.upper[: (count + 1) // 2], self.lower[: count // 2]
         upper[:] = contents
         lower[:] = contents
-        region.place_pointers(upper, self.addresses[:count:2])
-        region.place_pointers(lower, self.addresses[1:count:2])
+        region.place_pointers(upper, self.addresses[:count:2], self.byte_order)
+        region.place_pointers(lower, self.addresses[1:count:2], self.byte_order)
 
     def refill(self, region: Region, slot: int) -> None:
         """Give one slot the contents of the region that ``fill`` gave it."""
         regions, row = self.lower if slot % 2 else self.upper, slice(slot // 2, slot // 2 + 1)
         regions[row] = np.frombuffer(region.contents, np.uint8)
-        region.place_pointers(regions[row], self.addresses[slot : slot + 1])
+        region.place_pointers(regions[row], self.addresses[slot : slot + 1], self.byte_order)
 
     def _lay_out(self, size: int, padding: int, *, spacious: bool) -> None:
         if size % 16 or size > LARGEST:

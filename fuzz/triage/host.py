@@ -191,13 +191,13 @@ def _region(region: Region | None) -> Bytes:
     memory = np.frombuffer(mmap.mmap(-1, size + mmap.PAGESIZE), np.uint8)
     if region is not None:
         memory[:size] = np.frombuffer(region.contents, np.uint8)
-        region.place_pointers(memory[np.newaxis, :size], _address(memory))
+        region.place_pointers(memory[np.newaxis, :size], _address(memory), "little")
     return memory
 
 
 def _contents_after(region: Region, memory: Bytes) -> bytes:
     found = memory[np.newaxis, : region.size].copy()
-    region.hide_pointers(found, _address(memory))
+    region.hide_pointers(found, _address(memory), "little")
     return found.tobytes()
 
 
