@@ -54,7 +54,9 @@ def disassembler(isa: Isa) -> Any:
 def disassemble(isa: Isa, code: Code) -> list[Any]:
     """Return the instructions of a function, by offset. Bytes in none of them are data."""
     relocated = {offset for offset, *_ in code.relocations}
-    starts = [0, *code.block_starts, *(offset for offset, _ in code.traps)]
+    starts = [0, *code.block_starts]
+    if not isa.late_traps:  # else they are recorded within the instructions
+        starts += [offset for offset, _ in code.traps]
     found: dict[int, Any] = {}
     while starts:
         for instruction in _walk(isa, code.code, starts.pop()):
@@ -71,7 +73,10 @@ def disassemble(isa: Isa, code: Code) -> list[Any]:
 
 
 def _walk(isa: Isa, code: bytes, start: int) -> Iterator[Any]:
-    """Yield the instructions from an offset on, up to the first bytes that are none."""
+    """Yield the instructions from an offset on, up to the first bytes that are none.
+
+    Where their bytes tell the length of those that the disassembler lacks, these are passed over.
+    """
     engine = disassembler(isa)
     while 0 <= start < len(code):
         count, end = 0, start
@@ -81,7 +86,9 @@ def _walk(isa: Isa, code: bytes, start: int) -> Iterator[Any]:
             yield instruction
             count, end = count + 1, instruction.address + instruction.size
         if count < _AT_ONCE:
-            return
+            if end >= len(code) or not isa.lengths or code[end : end + len(isa.trap)] == isa.trap:
+                return
+            end += isa.lengths[code[end] >> 6]
         start = end
 
 

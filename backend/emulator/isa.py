@@ -147,6 +147,8 @@ class Isa:
         tail_call_settings: shared settings that functions with tail calls need.
         probe_strategies: the values of ``probestack_strategy`` that Cranelift implements.
         save_area: bytes above the stack pointer at a call that belong to the callee.
+        lengths: bytes of an instruction by the two highest bits of its first byte, empty where they
+            do not tell. So code is gone through beyond what the disassembler does not know.
         late_traps: a trapping instruction stops at its last byte, where Cranelift records the trap.
     """
 
@@ -172,6 +174,7 @@ class Isa:
     probe_strategies: frozenset[str]
     save_area: int = 0
     late_traps: bool = False
+    lengths: tuple[int, ...] = ()
 
     @property
     def preserved(self) -> tuple[str, ...]:

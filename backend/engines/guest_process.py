@@ -234,8 +234,12 @@ class GuestProcess:
 
     def map(self, address: int, offset: int, size: int, protection: int = _READ_WRITE) -> None:
         """Map a part of the shared memory."""
-        arguments = address, size, protection, _SHARED | _FIXED, self.memory.file, offset
-        self.call(self.part.system_calls.mmap, *arguments)
+        arguments = [address, size, protection, _SHARED | _FIXED, self.memory.file, offset]
+        calls = self.part.system_calls
+        if calls.mmap_from_memory:
+            self.words[page.STRUCTURES : page.STRUCTURES + len(arguments)] = arguments
+            arguments = [page.address(page.STRUCTURES)]
+        self.call(calls.mmap, *arguments)
 
     def unmap(self, address: int, size: int) -> None:
         """Unmap a part of the guest's memory."""

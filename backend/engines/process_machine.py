@@ -25,7 +25,14 @@ from backend.emulator.mappings import Mappings
 from backend.engines import command_page as page
 from backend.engines.guest_process import EngineDied, EngineHung, GuestProcess, Replaced
 from backend.engines.shared_memory import SharedMemory
-from backend.engines.user_process import SIGBUS, SIGSEGV, SIGTRAP, USER_PROCESS
+from backend.engines.user_process import (
+    SIGBUS,
+    SIGFPE,
+    SIGILL,
+    SIGSEGV,
+    SIGTRAP,
+    USER_PROCESS,
+)
 from clif.outcome import Bytes
 
 _EXECUTE: Final = 4
@@ -165,6 +172,8 @@ class ProcessMachine(Machine):
                 return None
             return Stop(End.STOPPED, self._reached(position, end), EXIT, "", "")
         pc = self.register(self.part.program_counter)
+        if self.isa.late_traps and status in (SIGILL, SIGTRAP, SIGFPE):
+            pc -= 1  # it is behind the instruction
         reason = _SIGNALS.get(status, f"signal {status}")
         access = f" at {self._fault_address():#x}" if status in (SIGSEGV, SIGBUS) else ""
         return Stop(End.FAULT, self._reached(position, end), pc, reason, access)
@@ -227,10 +236,11 @@ class ProcessMachine(Machine):
         fresh = iter(garbage(seed=3, size=8 * 128).view("<u8").tolist())
         for place, name in zip(count(page.INTEGERS), self.part.integers, strict=False):
             words[place] = patterns.get(name, next(fresh))
+        # One half is preserved by some conventions, under a name of its own: it comes first.
+        halves = {name[1:]: name for name in self.isa.preserved if name not in self.part.integers}
         for place, name in zip(count(page.VECTORS, 2), self.part.vectors, strict=False):
-            # The low half is preserved by some conventions, under a name of its own.
-            low = patterns.get(f"d{name[1:]}", next(fresh))
-            words[place], words[place + 1] = low, next(fresh)
+            half = patterns.get(halves.get(name[1:], ""), next(fresh))
+            words[place], words[place + 1] = half, next(fresh)
         if self.isa.return_register:
             words[page.INTEGERS + self.part.integers.index(self.isa.return_register)] = EXIT
         words[page.STACK_POINTER] = self.first_stack_pointer()

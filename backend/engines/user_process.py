@@ -39,12 +39,17 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class SystemCalls:
-    """Numbers of Linux's system calls on an ISA."""
+    """Numbers of Linux's system calls on an ISA.
+
+    Attributes:
+        mmap_from_memory: it is handed the address of its arguments.
+    """
 
     mmap: int
     munmap: int
     sigaction: int
     sigaltstack: int
+    mmap_from_memory: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Final
 
 from backend.emulator.isa import Isa
 from backend.isa.aarch64.description import AARCH64
+from backend.isa.s390x.description import S390X
 from backend.isa.x86_64.description import X86_64
 
 #: By name, in the order in which cases are run, with the flags of the engine in this process.
@@ -15,6 +16,7 @@ DESCRIBED: Final[Mapping[str, Isa]] = {
     for isa in (
         X86_64,
         AARCH64,
+        S390X,
     )
 }
 

@@ -6,7 +6,7 @@ else is derived from it: outcomes by the interpreter, machine code by the compil
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from backend.isa.registry import DEFAULT_ISAS, ISAS
@@ -109,15 +109,24 @@ class Case:
         return tuple(isa for isa in ISAS if isa in self.isas)
 
 
-#: What a case is compiled with unless it says otherwise, on all ISAs.
-DEFAULT_SETTINGS = {"opt_level": "speed", "enable_verifier": "true"} | {
-    name: value for isa in ISAS.values() for name, value in isa.settings.items()
-}
+def _needed(isas: Iterable[str]) -> dict[str, str]:
+    """Return the settings without which Cranelift refuses functions on one of the ISAs."""
+    found = (ISAS[isa].settings for isa in isas if isa in ISAS)
+    return {name: value for settings in found for name, value in settings.items()}
 
 
-def effective_settings(case: Case) -> dict[str, str]:
-    """Return the shared settings that a case is compiled with."""
-    return DEFAULT_SETTINGS | case.settings
+#: What a case is compiled with unless it says otherwise.
+DEFAULT_SETTINGS = {"opt_level": "speed", "enable_verifier": "true"} | _needed(DEFAULT_ISAS)
+
+
+def default_settings(isa: str) -> dict[str, str]:
+    """Return the shared settings that code for an ISA has unless a case says otherwise."""
+    return DEFAULT_SETTINGS | _needed([isa])
+
+
+def effective_settings(case: Case, *isas: str) -> dict[str, str]:
+    """Return the shared settings that a case is compiled with, for its own ISAs and others."""
+    return DEFAULT_SETTINGS | _needed((*case.isas, *isas)) | case.settings
 
 
 def has_canonical_nans(case: Case) -> bool:

@@ -55,9 +55,10 @@ def format_header(
     if case.byte_order == "big" and depends_on_byte_order(case.functions):
         tests = [test for test in tests if test != "interpret"]  # has the byte order of its machine
     yield from (f"test {test}" for test in tests)
-    for name, value in effective_settings(case).items():
+    targets = dict.fromkeys([*case.isas, *filter(case.is_for, [*isas, *case.isa_settings])])
+    for name, value in effective_settings(case, *targets).items():
         yield f"set {name}={value}"
-    for isa in dict.fromkeys([*case.isas, *filter(case.is_for, [*isas, *case.isa_settings])]):
+    for isa in targets:
         yield " ".join([f"target {isa}", *_flag_words(case.isa_settings.get(isa, {}))])
 
 

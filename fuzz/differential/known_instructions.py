@@ -38,4 +38,4 @@ def in_words(fault: KnownFault) -> str:
 def known_faults_of(case: Case, isa: str) -> list[KnownFault]:
     """Return the known faults that concern an instruction of a case on an ISA."""
     flags = case.isa_settings.get(isa, {})
-    return known_faults_in(case.functions, isa, effective_settings(case), flags)
+    return known_faults_in(case.functions, isa, effective_settings(case, isa), flags)

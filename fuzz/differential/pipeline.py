@@ -79,7 +79,7 @@ def _target(
 
 def target_of(case: Case, isa: str) -> Target:
     """Return the target that a case is compiled for on an ISA."""
-    settings = tuple(sorted(effective_settings(case).items()))
+    settings = tuple(sorted(effective_settings(case, isa).items()))
     return _target(isa, settings, tuple(sorted(case.isa_settings.get(isa, {}).items())))
 
 
@@ -297,7 +297,7 @@ class Pipeline:
             predicted_traps=tuple(expected.traps),
             left_out=_endless(expected),
             entry=case.main.name,
-            settings=effective_settings(case) | case.isa_settings.get(run.isa, {}),
+            settings=effective_settings(case, run.isa) | case.isa_settings.get(run.isa, {}),
             guard_padding=guard_padding,
         )
 

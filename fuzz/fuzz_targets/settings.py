@@ -108,7 +108,7 @@ class _TwinOracle:
             case.main.signature,
             case.inputs,
             entry=case.main.name,
-            settings=effective_settings(self.twin) | flags,
+            settings=effective_settings(self.twin, self.isa) | flags,
             guard_padding=True,
         )
         for status, kind in _FAULTY.items():

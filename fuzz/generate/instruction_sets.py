@@ -16,7 +16,7 @@ from backend.cranelift.support_matrix import counting_flags, probe, probed_targe
 from backend.isa.registry import ISAS
 from clif.byte_order import BYTE_ORDERS, in_order
 from clif.typed_instructions import InstructionName, OpcodeType
-from fuzz.cases.case import DEFAULT_SETTINGS
+from fuzz.cases.case import default_settings
 from fuzz.generate.instruction_set import InstructionSet, all_names
 from fuzz.generate.options import EVERY_TYPE, Options
 from fuzz.known import faults as known_faults
@@ -148,16 +148,18 @@ def supported_keys(isa: str, settings: _Settings, flags: _Settings) -> frozenset
 def _idle_flags(isa: str, settings: _Settings) -> frozenset[tuple[str, str]]:
     """Return the flags that change neither what an ISA lowers nor which known faults apply."""
     known = switchable(isa, switches(isa))
-    plain = probed_target(isa, DEFAULT_SETTINGS | dict(settings))
+    plain = probed_target(isa, default_settings(isa) | dict(settings))
     deciding = counting_flags(plain, known) | {fault.unless_flag for fault in known_faults.FAULTS}
     return frozenset((flag, "true") for flag in known - deciding)
 
 
 @lru_cache(maxsize=8192)
 def _keys(isa: str, settings: _Settings, flags: _Settings) -> frozenset[InstructionName]:
-    shared, own = DEFAULT_SETTINGS | dict(settings), dict(flags)
+    shared, own = default_settings(isa) | dict(settings), dict(flags)
     faults = tuple(known_faults.applying(isa, shared, own))
-    lowering = DEFAULT_SETTINGS | {name: v for name, v in settings if name in LOWERING_SETTINGS}
+    lowering = default_settings(isa) | {
+        name: v for name, v in settings if name in LOWERING_SETTINGS
+    }
     target = probed_target(isa, lowering, own, switches=switches(isa))
     return _sound_keys(isa, target.settings, target.flags, faults)
 

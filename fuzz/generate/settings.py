@@ -105,6 +105,8 @@ def draw_settings(entropy: Entropy, options: Options) -> dict[str, str]:
     _draw_from(_USUAL, entropy, settings)
     if entropy.below(2):
         _draw_from(_UNUSUAL, entropy, settings)
+        if not _all_pinned(options.isas):
+            settings.pop("enable_pinned_reg", None)
         if not options.single_pass:
             settings.pop("regalloc_algorithm", None)
         if entropy.chance(_PROBESTACK_SHARE):
@@ -135,6 +137,11 @@ def all_outline_probes(isas: Iterable[str]) -> bool:
     A case has the same settings on all of its ISAs.
     """
     return all("outline" in ISAS[isa].probe_strategies for isa in isas if isa in ISAS)
+
+
+def _all_pinned(isas: Iterable[str]) -> bool:
+    """Return whether Cranelift has a pinned register on all of these ISAs."""
+    return all(ISAS[isa].pinned for isa in isas if isa in ISAS)
 
 
 def draw_isa_settings(entropy: Entropy, options: Options) -> dict[str, dict[str, str]]:

@@ -22,7 +22,7 @@ from backend.cranelift.isle import IsleError
 from backend.cranelift.rule_edges import known_rules
 from backend.cranelift.support_matrix import counting_flags, matrix_of, switchable
 from backend.isa.registry import DEFAULT_ISAS
-from fuzz.cases.case import DEFAULT_SETTINGS
+from fuzz.cases.case import default_settings
 from fuzz.generate.instruction_sets import LOWERING_SETTINGS, switches
 from fuzz.generate.options import EVERY_TYPE, Options
 from fuzz.isle import fragment_cache
@@ -42,7 +42,7 @@ def plain_targets(isas: Iterable[str] = DEFAULT_ISAS) -> Iterator[Target]:
     for isa in isas:
         for values in product(("", "true"), repeat=len(LOWERING_SETTINGS)):
             drawn = {n: v for n, v in zip(LOWERING_SETTINGS, values, strict=True) if v}
-            yield support_matrix.probed_target(isa, DEFAULT_SETTINGS | drawn)
+            yield support_matrix.probed_target(isa, default_settings(isa) | drawn)
 
 
 def flag_targets(plain: Target, counting: Iterable[str]) -> Iterator[Target]:

@@ -41,7 +41,7 @@ class TouchedFiring:
             return True
         text = print_functions(case.functions)
         for isa in case.isas or self._isas:
-            target = Target.of(isa, effective_settings(case), case.isa_settings.get(isa, {}))
+            target = Target.of(isa, effective_settings(case, isa), case.isa_settings.get(isa, {}))
             with uncounted():
                 mark = self._fired_rules.mark()
                 with suppress(*_FAILURES):

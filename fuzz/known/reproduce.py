@@ -146,7 +146,7 @@ def _read(text: str) -> Observation:
 def _run(name: str, case_file: CaseFile, isa: str, kinds: frozenset[str]) -> Observation:
     case = case_file.case
     own = case.isa_settings.get(isa, {})
-    target = Target.of(isa, effective_settings(case), own)
+    target = Target.of(isa, effective_settings(case, isa), own)
     functions = Functions(print_functions(case.functions))
     try:
         code = target.compile(functions, chaos=case.chaos)
@@ -212,7 +212,7 @@ def _executed(case_file: CaseFile, isa: str, code: Sequence[CompiledCode]) -> Ob
             case.main.signature,
             case.inputs,
             entry=case.main.name,
-            settings=effective_settings(case) | case.isa_settings.get(isa, {}),
+            settings=effective_settings(case, isa) | case.isa_settings.get(isa, {}),
         )
     except (*NOT_EXECUTABLE, CompileError, CompilerPanic, VerifierError) as error:
         return unclear(str(error))

@@ -105,7 +105,7 @@ def _expected(case: Case, row: int) -> Mapping[Value, Words]:
 
 
 def _steps(case: Case, listing: CodeListing, row: int) -> Sequence[TraceStep]:
-    settings = effective_settings(case) | case.isa_settings.get(listing.isa, {})
+    settings = effective_settings(case, listing.isa) | case.isa_settings.get(listing.isa, {})
     try:
         return trace(
             executor_for(listing.isa, DEFAULT_ENGINE),  # no other one can be hooked

@@ -12,7 +12,7 @@ from backend.cranelift.cranelift_name import cranelift_name
 from backend.cranelift.opcodes import OPCODES, UNKNOWN_FORMATS
 from backend.cranelift.support_matrix import Support, SupportMatrix, probe
 from clif.typed_instructions import InstructionName
-from fuzz.cases.case import DEFAULT_SETTINGS
+from fuzz.cases.case import default_settings
 from fuzz.generate.instruction_sets import emulated_flags, is_meant, switches
 from fuzz.known import faults as known_faults
 
@@ -48,7 +48,7 @@ def isa_support(isa: str, flags: Mapping[str, str]) -> IsaSupport:
     Raises:
         SettingsError: the ISA does not have one of the flags.
     """
-    matrix: SupportMatrix = probe(isa, DEFAULT_SETTINGS, flags, switches=switches(isa))
+    matrix: SupportMatrix = probe(isa, default_settings(isa), flags, switches=switches(isa))
     types: dict[str, dict[str, Support]] = defaultdict(dict)
     for (opcode, type_, _, _), status in matrix.entries.items():
         name = type_ or _UNTYPED
@@ -119,7 +119,7 @@ def pair_coverage(isa: str, cases: Mapping[str, int]) -> PairCoverage:
     """
     wanted: dict[str, list[InstructionName]] = defaultdict(list)
     for flags in (emulated_flags(isa), {}):
-        for key in probe(isa, DEFAULT_SETTINGS, flags, switches=switches(isa)).names():
+        for key in probe(isa, default_settings(isa), flags, switches=switches(isa)).names():
             if key[0] in interp.MEANINGS:
                 wanted[f"{key[0]}.{key[1]}" if key[1] else key[0]].append(key)
     rest = {

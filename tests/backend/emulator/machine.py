@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -13,16 +14,27 @@ from backend.cranelift.reader import read_functions
 from backend.emulator.cpu import Cpu
 from backend.emulator.executor import Executor
 from backend.emulator.linker import Compiled
-from backend.isa.executors import executor_for
+from backend.engines.registry import ENGINES
+from backend.isa.executors import executor_for, left_out
+from backend.isa.registry import DESCRIBED
 from clif.function import AbiParam, Signature
 from clif.outcome import Inputs, Outcomes, Region, ints_from_words, words_from_ints
 from clif.types import Type
+
+
+def run_here(isa: str, *values: object) -> Any:
+    """A parameter set that begins with an ISA, skipped where no engine runs that."""
+    reason = left_out(isa)
+    return pytest.param(isa, *values, marks=pytest.mark.skipif(bool(reason), reason=reason))
+
 
 SETTINGS = {"opt_level": "speed", "enable_llvm_abi_extensions": "true"}
 ISAS = ("x86_64", "aarch64")
 #: Other modules run the same tests on another engine.
 ENGINE = "unicorn"
 BOTH = pytest.mark.parametrize("isa", ISAS)
+#: Those, and s390x: another byte order, an area above the stack pointer, no frame pointer.
+THREE = pytest.mark.parametrize("isa", [*ISAS, run_here("s390x")])
 
 
 @dataclass
@@ -39,8 +51,8 @@ class Code:
 
 
 def the_executor(isa: str) -> Executor:
-    """The executor of the engine that tests run on."""
-    return executor_for(isa, ENGINE)
+    """The executor of the engine that tests run on, or of the ISA's own where that lacks it."""
+    return executor_for(isa, ENGINE if ENGINES[ENGINE].knows(DESCRIBED[isa]) else "")
 
 
 def unicorn_cpu(executor: Executor) -> Cpu:
@@ -52,6 +64,11 @@ def unicorn_cpu(executor: Executor) -> Cpu:
 def arm(*words: int) -> bytes:
     """AArch64 instructions."""
     return struct.pack(f"<{len(words)}I", *words)
+
+
+def s390(*codes: str) -> bytes:
+    """Instructions of s390x, and the return."""
+    return bytes.fromhex("".join((*codes, "07fe")))
 
 
 def signature(params: Sequence[Type], returns: Sequence[Type], convention: str = "system_v"):
@@ -99,7 +116,7 @@ def run_text(
     entry: str | None = None,
 ) -> Outcomes:
     """Compile CLIF and run its first function, or ``entry``."""
-    settings = {**SETTINGS, **(settings or {})}
+    settings = {**SETTINGS, **DESCRIBED[isa].settings, **(settings or {})}
     program = compile_text(text, Target.of(isa, settings, flags))
     functions = {function.name: function for function in read_functions(text)}
     main = functions[entry or program[0].name]

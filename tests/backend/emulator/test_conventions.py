@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from backend.cranelift.compiler import Target, compile_text
 from backend.emulator.driver_text import driver_text
 from backend.emulator.thunk import encode
+from backend.isa.executors import left_out
 from backend.isa.registry import ISAS
 from clif.function import AbiParam
 from clif.outcome import Status
 from clif.types import I8, I32, I64
 from reports.disassembly import listing
 from tests.backend.emulator.machine import (
-    BOTH,
+    THREE,
     Code,
     arm,
     run_code,
+    run_here,
     run_text,
+    s390,
     signature,
     values,
 )
@@ -28,13 +32,14 @@ from tests.backend.emulator.machine import (
 _X64_NUMBERS = {"rax": 0, "rcx": 1, "rdx": 2, "rbx": 3, "rsp": 4, "rbp": 5, "rsi": 6, "rdi": 7}
 
 
-def _all_conventions() -> list[tuple[str, str]]:
-    return [(isa.name, name) for isa in ISAS.values() for name in isa.conventions]
+def _all_conventions(*, without: str = "") -> list[Any]:
+    each = [(isa.name, name) for isa in ISAS.values() for name in isa.conventions]
+    return [run_here(isa, name) for isa, name in each if name != without]
 
 
 EACH = pytest.mark.parametrize(("isa", "convention"), _all_conventions())
 WITH_RESULTS = pytest.mark.parametrize(
-    ("isa", "convention"), [each for each in _all_conventions() if each[1] != "preserve_all"]
+    ("isa", "convention"), _all_conventions(without="preserve_all")
 )
 
 
@@ -49,10 +54,22 @@ def _clobbers_x64(register: str) -> list[bytes]:
     return [bytes([0x48 | n >> 3, 0xFF, 0xC0 | n & 7])]  # inc
 
 
+def _clobbers_s390x(kind: str, n: int) -> list[bytes]:
+    """The same: aghi r<n>, 1; lcdbr f<n>, f<n>; vleig v<n>, 1, half."""
+    if kind == "r":
+        return [bytes([0xA7, n << 4 | 0xB, 0, 1])]
+    if kind == "f":
+        return [bytes([0xB3, 0x13, 0, n << 4 | n])]
+    high = 8 if n > 15 else 0
+    return [bytes([0xE7, (n & 15) << 4, 0, 1, half << 4 | high, 0x42]) for half in (0, 1)]
+
+
 def _clobbers(isa: str, register: str) -> list[bytes]:
     if isa == "x86_64":
         return _clobbers_x64(register)
     n = int(register[1:])
+    if isa == "s390x":
+        return _clobbers_s390x(register[0], n)
     if register.startswith("x"):
         return [arm(0xD2400000 | n << 5 | n)]  # eor x, x, #1
     low, high = 0x4E081FE0 | n, 0x4E181FE0 | n  # mov v.d[0] or v.d[1], xzr
@@ -60,14 +77,14 @@ def _clobbers(isa: str, register: str) -> list[bytes]:
 
 
 def _return(isa: str) -> bytes:
-    return b"\xc3" if isa == "x86_64" else arm(0xD65F03C0)
+    return {"x86_64": b"\xc3", "aarch64": arm(0xD65F03C0), "s390x": s390()}[isa]
 
 
 @EACH
 def test_every_register_that_is_to_be_preserved_is_looked_at(isa, convention):
     described = ISAS[isa].conventions[convention]
     called = signature([I64, I64], [], convention)
-    for register in (*described.preserved, ISAS[isa].frame_pointer):
+    for register in filter(None, (*described.preserved, ISAS[isa].frame_pointer)):
         for code in _clobbers(isa, register):
             program = [Code("f", code + _return(isa))]
             outcomes = run_code(isa, program, called, [[1, 2], [3, 4]])
@@ -86,6 +103,9 @@ def test_what_need_not_be_preserved_may_be_destroyed(isa, convention):
         others = {r for r in others if r[0] == "x" or (r[0] == "q" and f"d{r[1:]}" not in others)}
         others -= {f"q{r[1:]}" for r in described.floats} | {f"d{r[1:]}" for r in described.vectors}
         others |= {f"q{r[1:]}h" for r in described.floats}
+    elif isa == "s390x":
+        others = {r for r in others if r[0] != "f"} - {f"v{r[1:]}" for r in described.floats}
+        others |= {f"v{r[1:]}h" for r in described.floats}
     code = b""
     for register in sorted(others):
         code += _clobbers(isa, register.removesuffix("h"))[-1]
@@ -99,6 +119,8 @@ def test_what_need_not_be_preserved_may_be_destroyed(isa, convention):
 EXTENDED = [
     ("x86_64", b"\x48\x89\xf8\xc3", "system_v"),  # mov rax, rdi; ret
     ("aarch64", arm(0xD65F03C0), "apple_aarch64"),  # ret
+    run_here("s390x", s390(), "system_v"),
+    run_here("s390x", s390(), "tail"),
 ]
 
 
@@ -126,13 +148,16 @@ def test_upper_bits_of_other_results_are_free() -> None:
     for isa, code, convention, returns in (
         ("aarch64", arm(0xD65F03C0), "system_v", AbiParam(I8, "uext")),
         ("x86_64", b"\x48\x89\xf8\xc3", "system_v", AbiParam(I8)),
+        ("s390x", s390(), "system_v", AbiParam(I8)),
     ):
+        if left_out(isa):
+            continue
         called = replace(signature([I64], [], convention), returns=(returns,))
         outcomes = run_code(isa, [Code("f", code)], called, [[0x1FF], [3]])
         assert outcomes.status.tolist() == [Status.RETURNED] * 2
 
 
-@BOTH
+@THREE
 def test_a_callee_that_frees_too_little_is_seen(isa):
     """The tail convention: twelve arguments, some on the stack, which the callee does not free."""
     outcomes = run_code(
@@ -142,7 +167,7 @@ def test_a_callee_that_frees_too_little_is_seen(isa):
     assert "stack pointer off by -" in outcomes.details[0]
 
 
-@BOTH
+@THREE
 def test_the_driver_of_a_convention_that_pops_compares_its_own_stack_pointer(isa):
     isa_ = ISAS[isa]
     for name in isa_.conventions:
@@ -154,7 +179,7 @@ def test_the_driver_of_a_convention_that_pops_compares_its_own_stack_pointer(isa
         assert ("get_stack_pointer" in text) == convention.pops_arguments
 
 
-@BOTH
+@THREE
 def test_which_callees_free_their_stack_arguments_is_found_out(isa):
     """By the return instruction, or what stands before it, in code with stack arguments."""
     isa_ = ISAS[isa]
@@ -166,8 +191,10 @@ def test_which_callees_free_their_stack_arguments_is_found_out(isa):
         }}"""
         (compiled,) = compile_text(text, Target.of(isa, {"preserve_frame_pointers": "true"}))
         lines = [line.split(maxsplit=1)[1] for line in listing(isa, compiled) if "  0x" in line]
-        # `ret 0x70`, or `add sp, sp, #0x60` between the end of the frame and the return.
+        # `ret 0x70`, or `add sp, sp, #0x60` between the end of the frame and the return. On s390x
+        # the stack pointer itself is restored where nothing is popped.
         popped = [l for l in lines[-2:] if re.fullmatch(r"ret 0x\w+|add sp, sp, #\w+", l)]
+        popped += [l for l in lines[-3:] if re.fullmatch(r"lmg %r14, %r14, .*", l)]
         assert isa_.convention(name).pops_arguments == bool(popped), (name, lines)
     assert isa_.convention("tail").pops_arguments
     assert not isa_.convention("system_v").pops_arguments
@@ -216,7 +243,7 @@ block0(v0: i64):
     assert [values(outcomes, n) for n in range(count)] == [[3 ** (n + 1)] for n in range(count)]
 
 
-@BOTH
+@THREE
 def test_preserve_all_keeps_every_register_across_work(isa):
     """Twenty values live in the callee need most registers there are."""
     loads = [f"    v{2 + n} = iadd v0, v{1 + n}" for n in range(24)]

@@ -12,12 +12,14 @@ from clif.function import AbiParam, Signature
 from clif.outcome import Region, Status
 from clif.types import F32, F64, I8, I16, I32, I64, by_name
 from tests.backend.emulator.machine import (
-    BOTH,
     SETTINGS,
+    THREE,
     Code,
     arm,
     run_code,
+    run_here,
     run_text,
+    s390,
     signature,
     the_executor,
     values,
@@ -28,10 +30,12 @@ from tests.backend.emulator.machine import (
 
 def first_argument(isa: str) -> bytes:
     """Returns its first argument's whole register."""
+    if isa == "s390x":
+        return s390()
     return bytes.fromhex("4889f8 c3") if isa == "x86_64" else arm(0xD65F03C0)
 
 
-@BOTH
+@THREE
 @pytest.mark.parametrize("type_", [I8, I16, I32], ids=str)
 def test_upper_bits_of_narrow_arguments_are_garbage(isa, type_):
     program = [Code("f", first_argument(isa))]
@@ -43,32 +47,39 @@ def test_upper_bits_of_narrow_arguments_are_garbage(isa, type_):
     assert len(upper) == 8
 
 
-def test_extended_arguments_are_extended():
-    """On x86-64; Cranelift's aarch64 leaves that to the callee, attribute or not."""
-    program = [Code("f", first_argument("x86_64"))]
+@pytest.mark.parametrize("isa", ["x86_64", run_here("s390x")])
+def test_extended_arguments_are_extended(isa):
+    """Cranelift's aarch64 leaves that to the callee, attribute or not."""
+    program = [Code("f", first_argument(isa))]
     for extension, expected in (("uext", 0x80), ("sext", (1 << 64) - 0x80)):
         extended = Signature((AbiParam(I8, extension),), (AbiParam(I64),))
-        assert values(run_code("x86_64", program, extended, [[0x80]])) == [expected]
+        assert values(run_code(isa, program, extended, [[0x80]])) == [expected]
 
 
-@BOTH
+@THREE
 @pytest.mark.parametrize("type_", [F32, F64], ids=str)
 def test_the_rest_of_a_vector_register_is_garbage(isa, type_):
-    code = b"\xc3" if isa == "x86_64" else arm(0xD65F03C0)  # argument and result share a register
-    program, whole = [Code("f", code)], by_name("i64x2")
+    # Argument and result share a register, but on s390x: vlr v24, v0.
+    code = {"x86_64": b"\xc3", "aarch64": arm(0xD65F03C0), "s390x": s390("e78000000856")}[isa]
+    program, whole = [Code("f", code)], by_name(f"i{type_.bits}x{128 // type_.bits}")
     outcomes = run_code(isa, program, signature([type_], [whole]), [[n] for n in range(4)])
     upper = {value >> type_.bits for value in values(outcomes)}
     assert [value & ((1 << type_.bits) - 1) for value in values(outcomes)] == [0, 1, 2, 3]
     assert 0 not in upper
-    assert len(upper) == 4
+    # On s390x the garbage beneath an f64 is that of the thunk.
+    assert len(upper) == (1 if isa == "s390x" and type_ is F64 else 4)
 
 
-@BOTH
+@THREE
 def test_scratch_registers_and_fresh_stack_are_garbage(isa):
     if isa == "x86_64":
         codes = ["4889c0 c3", "4c89d0 c3", "4c89d8 c3", "488b442480 c3", "66490f7ec0 66440f7ec0 c3"]
         codes[4] = "664c0f7ec0 c3"  # movq rax, xmm8
         program = [[Code("f", bytes.fromhex(code))] for code in codes]
+    elif isa == "s390x":
+        # lgr r2, r0; halves of v16 and v8 (vlgvg r2, ...); lg r2, -256(r15)
+        codes = ["b9040020", "e72000003421", "e72800013021", "e320ff00ff04"]
+        program = [[Code("f", s390(code))] for code in codes]
     else:
         words = [0xAA0903E0, 0xAA0F03E0, 0x9E660200, 0xF85003E0]  # x9, x15, d16, [sp - 256]
         program = [[Code("f", arm(word, 0xD65F03C0))] for word in words]
@@ -90,13 +101,17 @@ def breaking(isa: str, register: str) -> bytes:
         )
         return bytes([0x48 | number >> 3, 0x83, 0xC0 | number & 7, 1, 0xC3])  # add register, 1
     number = int(register[1:])
+    if isa == "s390x":
+        if register.startswith("r"):
+            return s390(f"a7{number:x}b0001")  # aghi register, 1
+        return s390(f"b31300{number:x}{number:x}")  # lcdbr f, f
     if register.startswith("d"):
         return arm(0x5EE08400 | number << 16 | number << 5 | number, 0xD65F03C0)  # add d, d, d
     return arm(0x91000400 | number << 5 | number, 0xD65F03C0)  # add x, x, 1
 
 
 CALLEE_SAVED = [
-    (isa.name, register)
+    run_here(isa.name, register)
     for isa in ISAS.values()
     for register in isa.conventions["system_v"].integers + isa.conventions["system_v"].floats
 ]
@@ -121,10 +136,13 @@ def test_also_where_the_driver_uses_these_registers(isa, register):
     assert outcomes.details == dict.fromkeys(range(2), f"callee-saved {register} clobbered")
 
 
-@BOTH
+@THREE
 def test_registers_that_belong_to_the_callee_may_change(isa):
     if isa == "x86_64":
         code = bytes.fromhex("31c0 31c9 31d2 31f6 31ff 4531c0 4531c9 4531d2 4531db c3")
+    elif isa == "s390x":
+        # lghi r0 to r5, 0; vleig v8, 1, 1
+        code = s390(*(f"a7{n:x}90000" for n in range(6)), "e78000011042")
     else:
         # x0..x17 to zero, and the upper half of v8: mov v8.d[1], xzr
         code = arm(*(0xD2800000 | n for n in range(18)), 0x4E181FE8, 0xD65F03C0)
@@ -132,12 +150,14 @@ def test_registers_that_belong_to_the_callee_may_change(isa):
     assert outcomes.status.tolist() == [Status.RETURNED] * 2
 
 
-@BOTH
+@THREE
 @pytest.mark.parametrize("distance", [-16, -8, 8, 16, 64])
 def test_a_stack_pointer_that_is_off_is_a_violation(isa, distance):
     if isa == "x86_64":
         # pop rcx; add rsp, distance; jmp rcx
         code = bytes([0x59, 0x48, 0x83, 0xC4, distance & 0xFF, 0xFF, 0xE1])
+    elif isa == "s390x":
+        code = s390(f"a7fb{distance & 0xFFFF:04x}")  # aghi r15, distance
     else:
         operation = 0x910003FF if distance > 0 else 0xD10003FF  # add or sub sp, sp, distance
         code = arm(operation | abs(distance) << 10, 0xD65F03C0)
@@ -145,22 +165,26 @@ def test_a_stack_pointer_that_is_off_is_a_violation(isa, distance):
     assert outcomes.details == dict.fromkeys(range(2), f"stack pointer off by {distance}")
 
 
-@BOTH
+@THREE
 def test_several_violations_are_all_named(isa):
     if isa == "x86_64":
         code = bytes.fromhex("59 4883c408 31db 4531ff ffe1")
         names = "callee-saved rbx clobbered; callee-saved r15 clobbered; stack pointer off by 8"
+    elif isa == "s390x":
+        code = s390("a7690000", "a7d90000", "a7fb0008")
+        names = "callee-saved r6 clobbered; callee-saved r13 clobbered; stack pointer off by 8"
     else:
         code = arm(0xD2800013, 0x910043FF, 0xD65F03C0)
         names = "callee-saved x19 clobbered; stack pointer off by 16"
     assert run_code(isa, [Code("f", code)], signature([], []), [[]]).details == {0: names}
 
 
-@BOTH
+@THREE
 def test_only_inputs_that_break_something_are_marked(isa):
     code = {
         "x86_64": bytes.fromhex("4801fb 4889f8 c3"),  # add rbx, rdi; mov rax, rdi; ret
         "aarch64": arm(0x8B000273, 0xD65F03C0),  # add x19, x19, x0; ret
+        "s390x": s390("b9080082"),  # agr r8, r2
     }[isa]
     rows = [[n % 4] for n in range(100)]
     outcomes = run_code(isa, [Code("f", code)], signature([I64], [I64]), rows)
@@ -169,7 +193,7 @@ def test_only_inputs_that_break_something_are_marked(isa):
     assert [values(outcomes)[n] for n in range(0, 100, 4)] == [0] * 25
 
 
-@BOTH
+@THREE
 @pytest.mark.parametrize("values_in_registers", [1, 30])
 def test_registers_are_preserved_for_the_driver(isa, values_in_registers):
     """Whatever way the thunk takes: all inputs run, in order, with their own arguments."""
@@ -195,7 +219,7 @@ block0(v0: i64, v1: i64):
 }"""
 
 
-@BOTH
+@THREE
 def test_a_write_outside_of_the_region_is_a_violation(isa):
     """The first input has its page below the region, the second above."""
     rows = [[0, (1 << 64) - 1], [0, 16], [0, 3], [0, 4095]]
@@ -210,7 +234,7 @@ def test_a_write_outside_of_the_region_is_a_violation(isa):
     assert again.status.tolist() == [Status.RETURNED] * 4
 
 
-@BOTH
+@THREE
 def test_registers_are_checked_with_cranelifts_own_code_too(isa):
     """A function under pressure saves what it uses: no false alarm."""
     lines = [f"    v{n} = iadd v{n - 1}, v{max(n - 9, 0)}" for n in range(1, 40)]
@@ -226,12 +250,16 @@ def test_registers_are_checked_with_cranelifts_own_code_too(isa):
 # --- more garbage ---
 
 
-@BOTH
+@THREE
 @pytest.mark.parametrize("type_", [I8, I16, I32], ids=str)
 def test_upper_bits_of_narrow_arguments_on_the_stack_are_garbage(isa, type_):
     """The code returns the whole word of the first argument that no register has room for."""
-    code = bytes.fromhex("488b442408 c3") if isa == "x86_64" else arm(0xF94003E0, 0xD65F03C0)
-    types = [I64] * (6 if isa == "x86_64" else 8) + [type_]
+    code, registers = {
+        "x86_64": (bytes.fromhex("488b442408 c3"), 6),
+        "aarch64": (arm(0xF94003E0, 0xD65F03C0), 8),
+        "s390x": (s390("e320f0a00004"), 5),  # lg r2, 160(r15)
+    }[isa]
+    types = [I64] * registers + [type_]
     rows = [[0] * (len(types) - 1) + [n] for n in range(8)]
     got = values(run_code(isa, [Code("f", code)], signature(types, [I64]), rows))
     assert [value & type_.mask for value in got] == list(range(8))
@@ -239,7 +267,7 @@ def test_upper_bits_of_narrow_arguments_on_the_stack_are_garbage(isa, type_):
     assert all(value >> type_.bits not in (0, I64.mask >> type_.bits) for value in got)
 
 
-@BOTH
+@THREE
 def test_every_register_without_a_meaning_is_garbage(isa):
     """Registers of arguments that the function does not have, and the upper halves of vectors."""
     if isa == "x86_64":
@@ -250,6 +278,10 @@ def test_every_register_without_a_meaning_is_garbage(isa):
             bytes([0x66, 0x48 | n >> 3 << 2, 0x0F, 0x3A, 0x16, 0xC0 | (n & 7) << 3, 1, 0xC3])
             for n in range(16)
         ]
+    elif isa == "s390x":
+        codes = [s390(f"b904002{n:x}") for n in (0, 3, 4, 5)]  # lgr r2, r<n>
+        # vlgvg r2, v<n>, 1
+        codes += [s390(f"e72{n & 15:x}0001{0x30 | n >> 4 << 2:02x}21") for n in range(32)]
     else:
         codes = [arm(0xAA0003E0 | n << 16, 0xD65F03C0) for n in (0, 3, 7, 8, 9, 12, 15)]
         codes += [arm(0x4E183C00 | n << 5, 0xD65F03C0) for n in range(32)]  # umov x0, v<n>.d[1]
@@ -262,7 +294,7 @@ def test_every_register_without_a_meaning_is_garbage(isa):
     assert len(plain) <= 3
 
 
-@BOTH
+@THREE
 @pytest.mark.parametrize("depth", [64, 1024, 8192, 30000])
 def test_fresh_stack_is_garbage_before_every_batch(isa, depth):
     """The code returns a word far below its stack pointer, and leaves zero there."""
@@ -270,6 +302,11 @@ def test_fresh_stack_is_garbage_before_every_batch(isa, depth):
         low = (-depth & 0xFFFFFFFF).to_bytes(4, "little")
         # mov rax, [rsp - depth]; mov qword [rsp - depth], 0; ret
         code = b"\x48\x8b\x84\x24" + low + b"\x48\xc7\x84\x24" + low + bytes(4) + b"\xc3"
+    elif isa == "s390x":
+        low, high = -depth & 0xFFF, -depth >> 12 & 0xFF
+        # lg r2, -depth(r15); lghi r0, 0; stg r0, -depth(r15)
+        place = f"f{low:03x}{high:02x}"
+        code = s390(f"e320{place}04", "a7090000", f"e300{place}24")
     else:
         # mov x9, depth; sub x9, sp, x9; ldr x0, [x9]; str xzr, [x9]; ret
         code = arm(0xD2800009 | depth << 5, 0xCB2963E9, 0xF9400120, 0xF900013F, 0xD65F03C0)
@@ -279,23 +316,29 @@ def test_fresh_stack_is_garbage_before_every_batch(isa, depth):
     assert all(got[n] >> 32 not in (0, 0xFFFFFFFF) for n in (0, SLOTS))
 
 
-@BOTH
+@THREE
 def test_the_stack_pointer_is_as_aligned_as_the_convention_says(isa):
-    code = bytes.fromhex("4889e0 c3") if isa == "x86_64" else arm(0x910003E0, 0xD65F03C0)
+    code = {
+        "x86_64": bytes.fromhex("4889e0 c3"),
+        "aarch64": arm(0x910003E0, 0xD65F03C0),
+        "s390x": s390("b904002f"),
+    }[isa]
     for count in range(12):
         types = [I64] * count
         outcomes = run_code(isa, [Code("f", code)], signature(types, [I64]), [[0] * count] * 2)
         # On x86-64 the return address lies on an aligned stack.
-        assert {value % 16 for value in values(outcomes)} == {8 if isa == "x86_64" else 0}
+        alignment = 16 if isa == "x86_64" else ISAS[isa].stack_alignment
+        remainder = {v % alignment for v in values(outcomes)}
+        assert remainder == {8 if isa == "x86_64" else 0}
 
 
 # --- more of what must not be touched ---
 
 
-@BOTH
+@THREE
 @pytest.mark.parametrize("distance", [0, 8, 248])
 def test_a_write_above_the_callers_frame_is_a_violation(isa, distance):
-    above = the_executor(isa).cpu.stack_pointer + distance
+    above = the_executor(isa).cpu.stack_pointer + ISAS[isa].save_area + distance
     assert above < STACK_TOP
     text = f"""
 function %f() {{
@@ -312,7 +355,7 @@ block0:
     assert outcomes.status.tolist() == [Status.RETURNED] * 3
 
 
-@BOTH
+@THREE
 @pytest.mark.parametrize("kind", ["load", "store"])
 @pytest.mark.parametrize("size", [16, 48, 4096])
 def test_a_byte_too_many_faults_at_either_end(isa, kind, size):
@@ -333,7 +376,7 @@ block0(v0: i64, v1: i64):
     assert outcomes.traps == {2: "heap_oob", 3: "heap_oob"}
 
 
-@BOTH
+@THREE
 def test_a_frame_that_is_larger_than_the_stack_is_refused(isa):
     text = """
 function %f() -> i64 {

@@ -57,7 +57,7 @@ def test_arguments_and_results_arrive(isa, convention):
     rng = random.Random(f"{isa} {convention}")
     described = ISAS[isa].convention(convention)
     shared = 0
-    for _ in range(40):
+    for _ in range(60):
         signature, taken = drawn(rng, convention)
         rows = [[rng.getrandbits(p.type.bits) for p in signature.params] for _ in range(3)]
         found = register_signature(described, signature, ISAS[isa].byte_order, extends_results=True)
