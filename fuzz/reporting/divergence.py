@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import interp
 from backend.emulator.executor import NOT_EXECUTABLE
 from backend.engines.names import DEFAULT_ENGINE
+from backend.engines.registry import ENGINES
 from backend.isa.executors import executor_for
 from backend.isa.parts import REGISTERS, RegisterNames
 from backend.isa.registry import ISAS
@@ -56,9 +57,9 @@ class _LineRun:
 def divergence(case: Case, listing: CodeListing, row: int | None) -> Divergence | None:
     """Return where the main function diverges on an input.
 
-    None if no divergence can be found, or if ``row`` is None.
+    None if no divergence can be found, if ``row`` is None, or where no engine can be hooked.
     """
-    if row is None:
+    if row is None or not ENGINES[DEFAULT_ENGINE].knows(ISAS[listing.isa]):
         return None
     expected = _expected(case, row)
     steps = _steps(case, listing, row)
