@@ -10,8 +10,7 @@ _Z15: Final = ("has_mie3", "has_vxrs_ext2")
 
 FLAGS: Final = Flags(
     has=frozenset((*_Z15, "arch13", "arch14", "z15", "z16")),
-    # Those of z17, and the presets that switch them on.
-    lacks=frozenset(["has_mie4", "has_vxrs_ext3", "arch15", "z17"]),
+    lacks=frozenset(["has_mie4", "has_vxrs_ext3"]),  # those of z17
     drawn=_Z15,
     weights=FlagWeights(all=2, none=1, levels=0, any=1),
 ).as_built("s390x-unknown-linux-gnu")
