@@ -21,6 +21,7 @@ from backend.cranelift._cranelift import (
     isas,
     version,
 )
+from backend.cranelift.isa_names import ARCHITECTURES
 
 __all__ = [
     "CompileError",
@@ -72,7 +73,7 @@ class Target:
         """The triple; of an ISA that is only an architecture, that of Linux."""
         if "-" in self.isa or self.isa.startswith("pulley"):
             return self.isa
-        architecture = "riscv64gc" if self.isa == "riscv64" else self.isa
+        architecture = ARCHITECTURES.get(self.isa, self.isa)
         return f"{architecture}-unknown-linux-gnu"
 
     @property

@@ -20,6 +20,9 @@ class CraneliftNames:
     feature: str
 
 
+#: The architecture of triples, where it is not called as the ISA.
+ARCHITECTURES: Final[Mapping[str, str]] = {"riscv64": "riscv64gc"}
+
 #: By name of the ISA.
 CRANELIFT_NAMES: Final[Mapping[str, CraneliftNames]] = {
     "x86_64": CraneliftNames("x64", "x86"),

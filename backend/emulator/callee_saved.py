@@ -22,6 +22,7 @@ class CalleeSaved:
         no_scratch: see ``Convention``.
         patterned: all hold patterns from the start, so that they need not be saved for a driver
             that uses none of them.
+        flags: the ISA flags that the CPU has.
     """
 
     words: Mapping[str, int]
@@ -29,6 +30,7 @@ class CalleeSaved:
     stack_pointer: bool
     no_scratch: bool
     patterned: bool
+    flags: frozenset[str]
 
     @classmethod
     def of(cls, isa: Isa, convention: Convention, pinned: str | None) -> CalleeSaved:
@@ -43,6 +45,7 @@ class CalleeSaved:
             stack_pointer=not convention.pops_arguments,
             no_scratch=convention.no_scratch,
             patterned=set(names) <= set(isa.preserved),
+            flags=isa.flags.has,
         )
 
     @property

@@ -24,13 +24,13 @@ FOUND: Final = 8
 #: The driver's own stack pointer, for conventions whose callee frees its stack arguments.
 DRIVER_STACK: Final = 10
 #: Garbage for scratch registers.
-GARBAGE: Final = 128
+GARBAGE: Final = 96
 GARBAGE_WORDS: Final = 128
 #: What the driver had in the callee-saved registers, and the patterns that the function finds in
 #: them: one or two words for each register, at the index that ``Isa.preserved_words`` gives.
-SAVED: Final = 256
-PATTERNS: Final = 368
-PATTERN_WORDS: Final = 112
+SAVED: Final = 224
+PATTERNS: Final = 352
+PATTERN_WORDS: Final = 128
 #: Where stubs of library calls leave operands for the host and find the result.
 MAILBOX: Final = 480
 

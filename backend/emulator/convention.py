@@ -25,6 +25,7 @@ class ResultRegisters:
         total: in registers of all kinds together.
         vectors: in vector registers, where floats have registers of their own; else None.
         wide: integers and floats of 128 bits come back in registers, too.
+        integer_f128: an ``f128`` comes back in two integer registers.
     """
 
     integers: int
@@ -32,6 +33,7 @@ class ResultRegisters:
     total: int
     vectors: int | None = None
     wide: bool = True
+    integer_f128: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,9 @@ class ArgumentRegisters:
         even: the first register of an ``i128`` has an even number, among arguments and results.
         vectors: vectors in vector registers, where floats have registers of their own; else None.
         wide: integers and floats of 128 bits are passed in registers, too.
+        integer_f128: an ``f128`` is passed in two integer registers.
+        boxed: above a narrow float in its register are ones, since instructions take anything else
+            for a NaN.
     """
 
     integers: int
@@ -51,6 +56,8 @@ class ArgumentRegisters:
     even: bool = False
     vectors: int | None = None
     wide: bool = True
+    integer_f128: bool = False
+    boxed: bool = False
 
 
 _USUAL_RESULTS: Final = ResultRegisters(2, 2, 4)
@@ -106,6 +113,11 @@ class Convention:
     extends_results: bool = False
     little_lanes: bool = False
     extends_stack_arguments: bool = True
+
+    @property
+    def boxed_floats(self) -> bool:
+        """Whether narrow floats are passed with ones above them (``ArgumentRegisters``)."""
+        return self.passed is not None and self.passed.boxed
 
     @property
     def preserved(self) -> tuple[str, ...]:

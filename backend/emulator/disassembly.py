@@ -8,18 +8,61 @@ ends where an instruction never goes on to the next one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, Protocol
 
 import capstone
 
-from backend.emulator.isa import Isa
+from backend.emulator.isa import Isa, Part
 
 #: Instructions that are decoded at a time: Capstone decodes as many as it is asked for at once.
 _AT_ONCE: Final = 32
 #: No instruction is longer, in bytes.
 _LONGEST: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Decoder:
+    """What Capstone does not tell of an ISA's instructions.
+
+    Attributes:
+        relative: a branch's target is given as its distance.
+        size: returns the size of an instruction that Capstone does not know, from its first bytes;
+            0 for what cannot be one.
+        written: returns the names of the registers that an instruction writes.
+    """
+
+    relative: bool
+    size: Callable[[bytes], int]
+    written: Callable[[Any], Iterable[str]]
+
+
+#: Only ISAs have it of whose instructions Capstone does not know all, or not everything.
+DECODER: Final = Part[Decoder]("decoder", "DECODER", optional=True)
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownInstruction:
+    """An instruction that Capstone does not know; attributes as in its instructions."""
+
+    address: int
+    bytes: bytes
+    id: int = 0
+    mnemonic: str = ".insn"
+    operands: Sequence[Any] = ()
+
+    @property
+    def size(self) -> int:
+        return len(self.bytes)
+
+    @property
+    def op_str(self) -> str:
+        return f"0x{int.from_bytes(self.bytes, 'little'):0{2 * self.size}x}"
+
+    def group(self, _: int) -> bool:
+        return False
 
 
 class Code(Protocol):
@@ -43,10 +86,9 @@ class Code(Protocol):
 @cache
 def disassembler(isa: Isa) -> Any:
     """Return Capstone's disassembler of an ISA, which tells operands and registers too."""
-    architecture, mode = isa.capstone
-    engine = capstone.Cs(
-        getattr(capstone, f"CS_ARCH_{architecture}"), getattr(capstone, f"CS_MODE_{mode}")
-    )
+    architecture, *modes = isa.capstone
+    mode = sum(getattr(capstone, f"CS_MODE_{name}") for name in modes)
+    engine = capstone.Cs(getattr(capstone, f"CS_ARCH_{architecture}"), mode)
     engine.detail = True
     return engine
 
@@ -63,7 +105,7 @@ def disassemble(isa: Isa, code: Code) -> list[Any]:
             if instruction.address in found:
                 break
             found[instruction.address] = instruction
-            target = _target(instruction)
+            target = _target(isa, instruction)
             # A branch with a relocation leaves the function: its offset is not known yet.
             if target is not None and relocated.isdisjoint(_bytes_of(instruction)):
                 starts.append(target)
@@ -86,18 +128,44 @@ def _walk(isa: Isa, code: bytes, start: int) -> Iterator[Any]:
             yield instruction
             count, end = count + 1, instruction.address + instruction.size
         if count < _AT_ONCE:
-            if end >= len(code) or not isa.lengths or code[end : end + len(isa.trap)] == isa.trap:
+            unknown = _unknown(isa, code, end)
+            if unknown is not None:
+                yield unknown
+                end += unknown.size
+            elif end < len(code) and isa.lengths and not code.startswith(isa.trap, end):
+                end += isa.lengths[code[end] >> 6]
+            else:
                 return
-            end += isa.lengths[code[end] >> 6]
         start = end
 
 
-def _target(instruction: Any) -> int | None:
+def _unknown(isa: Isa, code: bytes, start: int) -> UnknownInstruction | None:
+    """Return the instruction at an offset where Capstone finds none; None if there is none."""
+    decoder = DECODER.of_any(isa)
+    size = 0 if decoder is None else decoder.size(code[start : start + _LONGEST])
+    if not 0 < size <= len(code) - start:
+        return None
+    return UnknownInstruction(start, code[start : start + size])
+
+
+def written_registers(isa: Isa, instruction: Any) -> list[str]:
+    """Return the names of the registers that an instruction writes."""
+    decoder = DECODER.of_any(isa)
+    if decoder is not None:
+        return list(decoder.written(instruction))
+    return [instruction.reg_name(register) for register in instruction.regs_access()[1]]
+
+
+def _target(isa: Isa, instruction: Any) -> int | None:
     """Return the offset that a branch names; None for what is no branch, or goes by a register."""
     if not instruction.group(capstone.CS_GRP_JUMP) or not instruction.operands:
         return None
     operand = instruction.operands[-1]
-    return int(operand.imm) if operand.type == capstone.CS_OP_IMM else None
+    if operand.type != capstone.CS_OP_IMM:
+        return None
+    decoder = DECODER.of_any(isa)
+    relative = decoder is not None and decoder.relative
+    return int(operand.imm) + (instruction.address if relative else 0)
 
 
 def _bytes_of(instruction: Any) -> range:

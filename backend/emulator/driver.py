@@ -9,8 +9,8 @@ Signatures that pass everything in registers share drivers
 
 The driver also makes garbage of what the calling convention leaves undefined. A narrow integer is
 reduced from 64 loaded bits, of which the host set only the lowest. An f32 or f64 is lane 0 of a
-loaded vector. What the convention does define is checked: results that are to be extended are
-stored with all 64 bits.
+loaded vector, unless there must be no garbage above it. What the convention does define is checked:
+results that are to be extended are stored with all 64 bits.
 """
 
 from __future__ import annotations
@@ -59,9 +59,14 @@ class SignatureError(ValueError):
     """No driver can be made for a signature."""
 
 
-def abi_settings(settings: Mapping[str, str]) -> _Settings:
-    """Return those of a case's settings that a driver depends on."""
-    return tuple((name, settings.get(name, "false")) for name in ABI_SETTINGS)
+def abi_settings(settings: Mapping[str, str], vector_flag: str = "") -> _Settings:
+    """Return those of a case's settings that a driver depends on.
+
+    Args:
+        vector_flag: the ISA flag without which no vectors are passed.
+    """
+    names = (*ABI_SETTINGS, vector_flag) if vector_flag else ABI_SETTINGS
+    return tuple((name, settings.get(name, "false")) for name in names)
 
 
 def _in_registers(settings: _Settings) -> _Settings:
@@ -190,7 +195,7 @@ class Drivers:
             ConventionError: its calling convention is not described.
             CompileError, CompilerPanic: Cranelift cannot compile a call of such a function.
         """
-        abi, last = abi_settings(settings), self.last
+        abi, last = abi_settings(settings, self.isa.vector_flag), self.last
         # A case is run in several configurations, and hashing a signature takes long.
         if last is not None and last[0] is signature and last[1] == abi:
             return last[2]
@@ -232,9 +237,14 @@ class Drivers:
 
     def _compile(self, signature: Signature, settings: _Settings) -> _Code:
         thunk = self.thunk(signature.call_conv, (_PINNED, "true") in settings)
-        extends = self.isa.convention(signature.call_conv).extends_results
-        order = self.isa.byte_order
-        text = driver_text(signature, thunk, order, extends_results=extends)
+        convention = self.isa.convention(signature.call_conv)
+        text = driver_text(
+            signature,
+            thunk,
+            self.isa.byte_order,
+            extends_results=convention.extends_results,
+            boxed_floats=convention.boxed_floats,
+        )
         with edge_counters.uncounted():
             (compiled,) = Functions(text).compile(self._target(settings))
         code = compiled.code
@@ -244,8 +254,10 @@ class Drivers:
         target = self.targets.get(settings)
         if target is None:
             # An optimiser might remove the garbage from the arguments.
-            shared = {**dict(settings), "opt_level": "none", "enable_verifier": "false"}
-            target = self.targets[settings] = TargetIsa(self.isa.triple, shared, {})
+            flags = {name: v for name, v in settings if name == self.isa.vector_flag}
+            shared = {name: v for name, v in settings if name not in flags}
+            shared |= {"opt_level": "none", "enable_verifier": "false"}
+            target = self.targets[settings] = TargetIsa(self.isa.triple, shared, flags)
         return target
 
     def _place(self, code: bytes) -> int:

@@ -14,18 +14,24 @@ from clif.types import F32, F64, I64
 
 
 def driver_text(
-    signature: Signature, thunk: Thunk, byte_order: ByteOrder, *, extends_results: bool
+    signature: Signature,
+    thunk: Thunk,
+    byte_order: ByteOrder,
+    *,
+    extends_results: bool,
+    boxed_floats: bool = False,
 ) -> str:
     """Return the driver in CLIF, which calls the function through this thunk.
 
     Args:
         extends_results: the driver takes results that are extended as i64, so that it sees all of
             their bits. They are at the same place as those of the narrow type.
+        boxed_floats: there is no garbage above narrow floats, so that they are no lanes of vectors.
     """
     if extends_results:
         returns = tuple(AbiParam(I64) if is_extended(r) else r for r in signature.returns)
         signature = replace(signature, returns=returns)
-    return _DriverText(signature, thunk, byte_order).text()
+    return _DriverText(signature, thunk, byte_order, boxed_floats=boxed_floats).text()
 
 
 def is_extended(param: AbiParam) -> bool:
@@ -36,8 +42,11 @@ def is_extended(param: AbiParam) -> bool:
 class _DriverText:
     """The CLIF of one driver, line by line."""
 
-    def __init__(self, signature: Signature, thunk: Thunk, byte_order: ByteOrder) -> None:
+    def __init__(
+        self, signature: Signature, thunk: Thunk, byte_order: ByteOrder, *, boxed_floats: bool
+    ) -> None:
         self.signature = signature
+        self.boxed_floats = boxed_floats
         self.byte_order = byte_order
         self.thunk = thunk
         self.values = 0
@@ -118,7 +127,7 @@ class _DriverText:
         type_, whole = param.type, f"{row}+{VALUE * number}"
         if type_.is_int and type_.bits < 64 and not type_.is_vector and param.extension is None:
             return self.emit(f"ireduce.{type_} {self.emit(f'load.i64 notrap aligned {whole}')}")
-        if type_ in (F32, F64):
+        if type_ in (F32, F64) and not self.boxed_floats:
             vector = type_.by(128 // type_.bits)
             loaded = self.emit(f"load.{vector} notrap aligned {whole}")
             return self.emit(f"extractlane.{vector} {loaded}, 0")

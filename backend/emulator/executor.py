@@ -115,6 +115,14 @@ class Executor:
         self.linked: Linked | None = None
         self.cpu.answer(self.library)
 
+    def adopt(self, isa: Isa) -> None:
+        """Take another description of the ISA: that with the flags which the engine runs."""
+        self.isa = isa
+        self.thunks.clear()
+        self.thunks_end = 0
+        self.drivers = Drivers(isa, self.cpu.memory, self._thunk)
+        self.cpu.memory.mappings.drop_translations()
+
     def limit_seconds(self, seconds: float) -> None:
         """Set the CPU time after which an emulation that does not end counts as hung."""
         self.cpu.limit_seconds(seconds)

@@ -132,7 +132,7 @@ class Isa:
         stack_alignment: of the stack pointer at a call, in bytes.
         trap: an instruction that traps.
         ends_block: mnemonics of the instructions that never go on to the next one.
-        capstone: names of Capstone's architecture and mode, without ``CS_ARCH_`` and ``CS_MODE_``.
+        capstone: names of Capstone's architecture and modes, without ``CS_ARCH_`` and ``CS_MODE_``.
         frame_pointer, stack_pointer: names of these registers; the first is empty where Cranelift
             takes no register for it.
         return_register: the register that a call leaves the return address in; empty where it
@@ -149,6 +149,8 @@ class Isa:
         save_area: bytes above the stack pointer at a call that belong to the callee.
         lengths: bytes of an instruction by the two highest bits of its first byte, empty where they
             do not tell. So code is gone through beyond what the disassembler does not know.
+        vector_flag: the flag without which there are no vector registers; empty where there always
+            are.
         late_traps: a trapping instruction stops at its last byte, where Cranelift records the trap.
     """
 
@@ -162,7 +164,7 @@ class Isa:
     stack_alignment: int
     trap: bytes
     ends_block: frozenset[str]
-    capstone: tuple[str, str]
+    capstone: tuple[str, ...]
     frame_pointer: str
     stack_pointer: str
     return_register: str
@@ -175,11 +177,17 @@ class Isa:
     save_area: int = 0
     late_traps: bool = False
     lengths: tuple[int, ...] = ()
+    vector_flag: str = ""
 
     @property
     def preserved(self) -> tuple[str, ...]:
         """The registers that hold a pattern from the start: what ``system_v`` preserves."""
         return self.conventions["system_v"].preserved
+
+    @property
+    def lacks_vectors(self) -> bool:
+        """Whether the CPU has no vector registers, which others have."""
+        return bool(self.vector_flag) and self.vector_flag not in self.flags.has
 
     @cached_property
     def wide_registers(self) -> frozenset[str]:
@@ -235,7 +243,8 @@ class Isa:
 
 @cache
 def _as_compiled(isa: Isa, name: str) -> Convention:
-    return replace(isa.conventions[name], pops_arguments=pops_arguments(isa.triple, name))
+    found = replace(isa.conventions[name], pops_arguments=pops_arguments(isa.triple, name))
+    return replace(found, vectors=()) if isa.lacks_vectors else found
 
 
 def _is_on(value: str) -> bool:

@@ -6,7 +6,8 @@ integers and 128-bit vectors in all registers of arguments, and takes the result
 The tables of arguments and results have a column for each register. What is open stays garbage: the
 bits above a narrow integer or float, and the registers that pass nothing. Above a narrow vector are
 zeros, as a driver that loads it has them there. Where floats and vectors have registers of their
-own each, floats are passed as f64.
+own each, floats are passed as f64, and narrower ones with ones above them if instructions ask for
+that.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from backend.emulator.byte_order import ByteOrder
 from backend.emulator.convention import ArgumentRegisters, Convention, ResultRegisters
 from backend.emulator.tables import Layout, Place
 from clif.function import AbiParam, Signature
-from clif.types import F64, I64, Type, by_name
+from clif.types import F64, F128, I64, Type, by_name
 
 _INTEGER: Final = AbiParam(I64)
 _FLOAT: Final = AbiParam(F64)
@@ -82,7 +83,7 @@ def register_signature(
     lanes: ByteOrder = "little" if convention.little_lanes else byte_order
     return RegisterSignature(
         Signature(_passed(given), _passed(taken), signature.call_conv),
-        params.layout(given, byte_order, lanes, extended=True),
+        params.layout(given, byte_order, lanes, extended=True, boxed=passed.boxed),
         returns.layout(taken, byte_order, lanes, extended=extends_results),
     )
 
@@ -148,7 +149,7 @@ class _Registers:
         return found if all(there[kind] >= found.used[kind] for kind in _Kind) else None
 
     def _kind(self, type_: Type) -> _Kind:
-        if type_.is_int and not type_.is_vector:
+        if in_integers(type_, self.registers):
             return _Kind.INTEGER
         own = self.registers.vectors is not None and not type_.is_vector
         return _Kind.FLOAT if own else _Kind.VECTOR
@@ -162,7 +163,13 @@ class _Registers:
         self.used[kind] += 1 + wide
 
     def layout(
-        self, counts: Counter[_Kind], byte_order: ByteOrder, lanes: ByteOrder, *, extended: bool
+        self,
+        counts: Counter[_Kind],
+        byte_order: ByteOrder,
+        lanes: ByteOrder,
+        *,
+        extended: bool,
+        boxed: bool = False,
     ) -> Layout:
         """Return where the values lie in rows of so many columns, kind by kind."""
         starts = {_Kind.INTEGER: 0, _Kind.FLOAT: counts[_Kind.INTEGER]}
@@ -177,8 +184,20 @@ class _Registers:
                     starts[kind] + number,
                     split=is_integer and type_.bits > 64,
                     extended=extended and narrow,
-                    zeroed=type_.is_vector and type_.bits < 128,
+                    filler=_filler(type_, boxed=boxed),
                     byte_order=lanes if type_.is_vector else byte_order,
                 )
             )
         return Layout(counts.total(), tuple(places))
+
+
+def _filler(type_: Type, *, boxed: bool) -> int | None:
+    """Return the byte that fills what a value leaves of its register; None for garbage."""
+    if type_.is_vector and type_.bits < 128:
+        return 0
+    return 0xFF if boxed and type_.is_float and type_.bits < 64 else None
+
+
+def in_integers(type_: Type, registers: ArgumentRegisters | ResultRegisters) -> bool:
+    """Return whether values of a type are in integer registers."""
+    return (type_.is_int and not type_.is_vector) or (registers.integer_f128 and type_ is F128)

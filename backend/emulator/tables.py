@@ -38,7 +38,8 @@ class Place:
         column: the first column.
         split: each word of the value has a column of its own.
         extended: the host has to extend the value to 64 bits, as its parameter says.
-        zeroed: the host has to put zeros above the value, into the rest of its column.
+        filler: the byte that the host has to put above the value, into the rest of its column;
+            None where that is garbage.
         byte_order: of the value; of a vector, of each of its lanes, the first lane first.
     """
 
@@ -46,7 +47,7 @@ class Place:
     column: int
     split: bool = False
     extended: bool = False
-    zeroed: bool = False
+    filler: int | None = None
     byte_order: ByteOrder = "little"
 
 
@@ -133,8 +134,9 @@ def _arguments(layout: Layout, inputs: Inputs, rows: Rows, addresses: Words | No
             column = layout.view(table, place, I64, count)
             column[:] = extended(words[rows], place.param)
         else:
-            if place.zeroed:
-                table.reshape(count, -1)[:, VALUE * place.column : VALUE * (place.column + 1)] = 0
+            if place.filler is not None:
+                start = VALUE * place.column
+                table.reshape(count, -1)[:, start : start + VALUE] = place.filler
             column[:] = words[rows]
     if addresses is not None and inputs.region is not None:
         arguments[inputs.region.param][:, 0] = addresses[:count]

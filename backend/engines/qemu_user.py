@@ -44,10 +44,10 @@ class QemuUser(Engine):
     def executor(self, isa: Isa) -> Executor:
         if reason := self.missing(isa):
             raise EngineError(f"{isa.name}: {reason}")
-        path = _program(isa.name)
+        path, model = _program(isa.name), USER_PROCESS.of(isa).cpu
 
         def command(image: str) -> Sequence[str]:
-            return path, "-cpu", "max", image
+            return path, "-cpu", model, image
 
         return ProcessExecutor(isa, ProcessMachine(isa, command))
 

@@ -81,6 +81,8 @@ class UserProcess:
         program_counter: the name of that register.
         float_control: what the control register of floating point holds at the start.
         breakpoint: None where no library call needs the host.
+        cpu: the model of the CPU that has most, as qemu-user calls it, with what it does not have
+            by itself.
     """
 
     elf_machine: int
@@ -93,6 +95,7 @@ class UserProcess:
     program_counter: str
     float_control: int
     breakpoint: Breakpoint | None
+    cpu: str = "max"
 
 
 USER_PROCESS: Final = Part[UserProcess]("user_process", "USER_PROCESS", optional=True)

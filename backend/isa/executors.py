@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 
 from backend.emulator.executor import Executor
-from backend.emulator.isa import Isa
+from backend.emulator.isa import Isa, UnemulatedFlagError
 from backend.engines.features import supported_flags, with_flags
 from backend.engines.names import DEFAULT_ENGINE, VARIABLE, chosen_engine
 from backend.engines.registry import ENGINES
@@ -21,6 +23,31 @@ def executor_for(isa: str, engine: str = "") -> Executor:
         EngineError: the engine cannot be started.
     """
     return _executor(isa, engine or engine_of(isa))
+
+
+def executor_with(isa: str, flags: Mapping[str, str]) -> Executor:
+    """Return the executor of an engine that runs an ISA's flags, by default that of the ISA.
+
+    Whatever engine is chosen does not count. If none runs them, the default one will say so.
+
+    Raises:
+        EngineError: an engine cannot be started.
+    """
+    default = default_engine(isa)
+    names = [name for name in ENGINES if name != default and not _why_missing(isa, name)]
+    for engine in (default, *names):
+        described = DESCRIBED[isa] if engine == default else _as_run(isa, engine)
+        with suppress(UnemulatedFlagError):
+            described.refuse_unemulated(flags)
+            return _adopting(isa, engine, described)
+    return _executor(isa, default)
+
+
+def _adopting(isa: str, engine: str, described: Isa) -> Executor:
+    executor = _executor(isa, engine)
+    if executor.isa is not described:
+        executor.adopt(described)
+    return executor
 
 
 def engine_of(isa: str) -> str:
@@ -84,8 +111,8 @@ def choose_engine(name: str) -> None:
     for isa, described in DESCRIBED.items():
         ISAS[isa] = described
         if name != DEFAULT_ENGINE and not _why_missing(isa, name):
-            executor = _executor(isa, name)
-            ISAS[isa] = executor.isa = _as_run(isa, name)
+            ISAS[isa] = _as_run(isa, name)
+            _adopting(isa, name, ISAS[isa])
 
 
 @cache

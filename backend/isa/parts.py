@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from backend.emulator.cpu import CPU
+from backend.emulator.disassembly import DECODER
 from backend.emulator.emulator_faults import EMULATOR_FAULTS
 from backend.emulator.isa import Part
 from backend.emulator.libcalls import LIBRARY_CALLS
@@ -116,5 +117,6 @@ PARTS: Final[tuple[Part[Any], ...]] = (
     CONTROL_FLOW,
     USER_PROCESS,
     LONG_MODE,
+    DECODER,
     CPU_FEATURES,
 )

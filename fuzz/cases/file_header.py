@@ -34,8 +34,8 @@ NO_RUN: Final = "no 'test run' line"
 BYTE_ORDER_MARK: Final = "\ufeff"
 #: Architectures with addresses of 32 bits, of which no ISA is described.
 _NARROW: Final = ("pulley32", "pulley32be", "arm", "armv7", "i386", "i586", "i686", "riscv32")
-#: Little-endian ones with addresses of 64 bits, of which none is described either.
-_LIKE_THE_INTERPRETER: Final = frozenset({"riscv64", "riscv64gc", "pulley64"})
+#: Little-endian ones with addresses of 64 bits that are not described either.
+_LIKE_THE_INTERPRETER: Final = frozenset({"pulley64"})
 _SYSTEMS: Final = ("linux", "unknown", "none", "elf")
 
 Words = tuple[tuple[str, str], ...]

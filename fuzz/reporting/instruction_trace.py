@@ -13,7 +13,7 @@ from typing import Final
 from unicorn.unicorn_const import UC_HOOK_CODE
 
 from backend.emulator.cpu import Cpu
-from backend.emulator.disassembly import disassembler
+from backend.emulator.disassembly import disassembler, written_registers
 from backend.emulator.executor import Executor
 from backend.emulator.guest_memory import RING, RING_SIZE
 from backend.emulator.isa import Isa
@@ -115,5 +115,5 @@ def _written(isa: Isa, code: bytes) -> tuple[str, ...]:
     if instruction is None:
         return ()
     whole = REGISTERS.of(isa).whole
-    names = map(instruction.reg_name, instruction.regs_access()[1])
+    names = written_registers(isa, instruction)
     return tuple(dict.fromkeys(filter(None, map(whole, names))))

@@ -87,7 +87,7 @@ def test_the_host_extends_where_the_layout_says_so(extension, expected):
 
 
 def test_the_host_puts_zeros_above_a_value_where_the_layout_says_so():
-    layout = Layout(1, (Place(AbiParam(I8), 0, zeroed=True),))
+    layout = Layout(1, (Place(AbiParam(I8), 0, filler=0),))
     given = Inputs(1, [words_from_ints(I8, [0x80])], None)
     table = ArgumentTables().make(layout, given, slice(0, 1), None)
     assert table.tobytes() == b"\x80" + bytes(15)
