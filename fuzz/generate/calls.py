@@ -22,14 +22,15 @@ _MOST_HANDLERS = 3
 def call(w: Writer) -> bool:
     """Call a finished function. Returns False if none may be called from here."""
     callees = [callee for callee in w.plan.callees if _allowed(w, callee)]
-    if not callees:
+    own = w.function.signature.call_conv
+    if not callees or conventions.calls_lack_vectors(own, w.plan.options.isas):
         return False
     callee = w.entropy.choice(callees)
     area = _area(w, callee) if callee.sret is not None else None
     args = [_argument(w, callee, n, area) for n in range(len(callee.function.signature.params))]
     convention = callee.function.signature.call_conv
     w.steps += callee.steps * w.weight
-    if conventions.takes_exceptions(convention) and w.entropy.below(4) == 0:
+    if conventions.takes_exceptions(convention, w.plan.options.isas) and w.entropy.below(4) == 0:
         _try_call(w, callee, args)
     else:
         inst = _emit(w, "call", callee, args, keep=True)
@@ -198,7 +199,9 @@ def _handlers(w: Writer, convention: str) -> list[Handler]:
             target = handlers[0].target
             handlers.append(Handler(number, BlockCall(target.block, list(target.args))))
             continue
-        words = w.entropy.below(3) if conventions.has_payload(convention) else 0
+        words = (
+            w.entropy.below(3) if conventions.has_payload(convention, w.plan.options.isas) else 0
+        )
         block = w.new_block([I64] * words)
         handlers.append(Handler(number, BlockCall(block, [f"exn{n}" for n in range(words)])))
     if handlers and w.entropy.below(2):
@@ -215,7 +218,7 @@ def tail_call(w: Writer, callee: Callee, own: list[Value]) -> None:
     Args:
         own: unused values, which should become arguments.
     """
-    w.plan.required_settings.update(conventions.tail_call_settings())
+    w.plan.required_settings.update(conventions.tail_call_settings(w.plan.options.isas))
     params = callee.function.signature.param_types
     types = [type_ for n, type_ in enumerate(params) if n != callee.memory]
     own = condense(w, own, len(types))

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
-from backend.emulator.convention import ResultRegisters
-from backend.isa.registry import ISAS
+from backend.emulator.convention import Convention, ResultRegisters
+from backend.emulator.register_signature import in_integers
+from backend.isa.registry import DEFAULT_ISAS, ISAS
 from clif.function import AbiParam
-from clif.types import I128, Type
+from clif.types import I64, Type
 from fuzz.entropy import Entropy
 from fuzz.known.status import has_fault
 
@@ -20,9 +21,8 @@ _CALLEE_SHARE = 0.6
 
 @dataclass(frozen=True, slots=True)
 class _Common:
-    """What a convention allows on every ISA that has it; see ``Convention`` for the attributes."""
+    """What a convention allows on some ISAs; see ``Convention`` for the attributes."""
 
-    results: ResultRegisters
     exceptions: bool
     exception_payload: bool
     sret: bool
@@ -30,55 +30,85 @@ class _Common:
 
 
 @cache
-def _common(convention: str) -> _Common:
-    isas = [name for name, isa in ISAS.items() if convention in isa.conventions]
-    named = [i.conventions[convention] for i in ISAS.values() if convention in i.conventions]
+def _described(convention: str, isas: tuple[str, ...]) -> dict[str, Convention]:
+    """Return the convention of those of the ISAs that have it; of all that do if none does."""
+    having = {n: i.conventions[convention] for n, i in ISAS.items() if convention in i.conventions}
+    return {name: c for name, c in having.items() if name in isas} or having
+
+
+@cache
+def _common(convention: str, isas: tuple[str, ...]) -> _Common:
+    described = _described(convention, isas)
+    named = described.values()
     return _Common(
-        results=ResultRegisters(
-            min(c.results.integers for c in named),
-            min(c.results.others for c in named),
-            min(c.results.total for c in named),
-        ),
         exceptions=all(c.exceptions for c in named),
         exception_payload=all(c.exception_payload for c in named),
         sret=all(c.sret for c in named),
         extends_stack_arguments=all(
             ISAS[isa].conventions[convention].extends_stack_arguments
             or not has_fault("uext-stack-argument-apple", isa)
-            for isa in isas
+            for isa in described
         ),
     )
 
 
-def fits(convention: str, types: Sequence[Type]) -> bool:
-    """Return whether results of these types are returned in registers, on every ISA."""
-    registers = _common(convention).results
-    others = sum(t.is_float or t.is_vector for t in types)
-    integers = sum(1 + (t is I128) for t in types) - others
-    total = integers + others
+def fits(convention: str, types: Sequence[Type], isas: tuple[str, ...] = DEFAULT_ISAS) -> bool:
+    """Return whether results of these types are returned in registers, on each of the ISAs."""
+    described = _described(convention, isas).values()
+    return all(_in_registers(each.results, types) for each in described)
+
+
+def _in_registers(registers: ResultRegisters, types: Sequence[Type]) -> bool:
+    if any(t.bits > 64 and not t.is_vector and not registers.wide for t in types):
+        return False
+    integers = sum(1 + (t.bits > 64) for t in types if in_integers(t, registers))
+    others = sum(not in_integers(t, registers) for t in types)
+    vectors = 0
+    if registers.vectors is not None:
+        vectors = sum(t.is_vector for t in types)
+        others -= vectors
     return (
-        integers <= registers.integers and others <= registers.others and total <= registers.total
+        integers <= registers.integers
+        and others <= registers.others
+        and vectors <= (registers.vectors or 0)
+        and integers + others + vectors <= registers.total
     )
 
 
-def takes_exceptions(convention: str) -> bool:
-    """Return whether ``try_call`` may call a function of the convention, on every ISA."""
-    return _common(convention).exceptions
+def fitting(
+    convention: str, results: tuple[AbiParam, ...], isas: tuple[str, ...]
+) -> tuple[AbiParam, ...]:
+    """Return as many of some results as are returned in registers, on each of the ISAs.
+
+    If none is, the result is an i64.
+    """
+    found: tuple[AbiParam, ...] = ()
+    for result in results:
+        if fits(convention, [param.type for param in (*found, result)], isas):
+            found += (result,)
+    return found or (AbiParam(I64),)
 
 
-def has_payload(convention: str) -> bool:
-    """Return whether an exception that such a function throws has a payload, on every ISA."""
-    return _common(convention).exception_payload
+def takes_exceptions(convention: str, isas: tuple[str, ...] = DEFAULT_ISAS) -> bool:
+    """Return whether ``try_call`` may call a function of the convention, on each of the ISAs."""
+    return _common(convention, isas).exceptions
 
 
-def takes_sret(convention: str) -> bool:
-    """Return whether such a function may have an explicit ``sret`` argument, on every ISA."""
-    return _common(convention).sret
+def has_payload(convention: str, isas: tuple[str, ...] = DEFAULT_ISAS) -> bool:
+    """Return whether an exception that such a function throws has a payload, on each of them."""
+    return _common(convention, isas).exception_payload
 
 
-def as_allowed(convention: str, params: tuple[AbiParam, ...]) -> tuple[AbiParam, ...]:
+def takes_sret(convention: str, isas: tuple[str, ...] = DEFAULT_ISAS) -> bool:
+    """Return whether such a function may have an explicit ``sret`` argument, on each of them."""
+    return _common(convention, isas).sret
+
+
+def as_allowed(
+    convention: str, params: tuple[AbiParam, ...], isas: tuple[str, ...] = DEFAULT_ISAS
+) -> tuple[AbiParam, ...]:
     """Return the parameters, without extensions where they do not work for stack arguments."""
-    if _common(convention).extends_stack_arguments:
+    if _common(convention, isas).extends_stack_arguments:
         return params
     return tuple(replace(param, extension=None) for param in params)
 
@@ -104,10 +134,21 @@ def probes_clobber(convention: str, isas: Iterable[str] = ISAS) -> bool:
     )
 
 
-@cache
-def tail_call_settings() -> dict[str, str]:
-    """Return the shared settings that functions with tail calls need, on every ISA."""
-    return {name: v for isa in ISAS.values() for name, v in isa.tail_call_settings.items()}
+def calls_lack_vectors(convention: str, isas: Iterable[str] = ISAS) -> bool:
+    """Return whether a call in such a function saves vector registers that a CPU does not have."""
+    return any(
+        convention in ISAS[isa].conventions
+        and ISAS[isa].lacks_vectors
+        and has_fault("preserve-all-call-vectors", isa)
+        for isa in isas
+        if isa in ISAS
+    )
+
+
+def tail_call_settings(isas: Iterable[str] = ISAS) -> dict[str, str]:
+    """Return the shared settings that functions with tail calls need, on each of the ISAs."""
+    described = (ISAS[isa] for isa in isas if isa in ISAS)
+    return {name: v for isa in described for name, v in isa.tail_call_settings.items()}
 
 
 @cache

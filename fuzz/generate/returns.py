@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clif.function import Signature, Value
-from clif.types import Type
+from clif.types import I64, I128, Type
 from fuzz.generate import conventions
 from fuzz.generate.calls import region_of, tail_call
-from fuzz.generate.liveness import condense, fill
+from fuzz.generate.liveness import condense, fill, fold
 from fuzz.generate.memory import store
 from fuzz.generate.signature_pool import abi_param
 from fuzz.generate.signatures import Declaration
@@ -86,14 +86,20 @@ def any_value(w: Writer) -> Value:
 
 def _fit(w: Writer, convention: str, values: list[Value]) -> list[Value]:
     """Fold values until they fit in registers, unless an implicit ``sret`` area may hold them."""
-    while not w.plan.multi_return and not conventions.fits(convention, [v.type for v in values]):
+    while not w.plan.multi_return and not _fits(w, convention, values):
         if len(values) == 1:
             return [_one_word(w, values[0])]
         values = condense(w, values, len(values) - 1)
     return values
 
 
+def _fits(w: Writer, convention: str, values: list[Value]) -> bool:
+    return conventions.fits(convention, [v.type for v in values], w.plan.options.isas)
+
+
 def _one_word(w: Writer, value: Value) -> Value:
-    """Fold an i128 to an i64."""
+    """Fold an i128, or what is not returned in registers, to an i64."""
+    if value.type is not I128:
+        return fold(w, w.constant(I64, 0), value)
     low, high = w.apply(w.instruction_set.by_key["isplit", value.type, (value.type,)], [value])
     return w.op("bxor", low, high)

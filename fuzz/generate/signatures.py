@@ -57,7 +57,7 @@ def declare(w: Writer, *, main: bool) -> Declaration:
     # The area of results may lie in the region of the argument.
     if len(w.memory) == 1 and w.plan.options.stage_parts and w.entropy.below(2):
         w.memory[0].region = new_region(w, "argument")
-    params = conventions.as_allowed(declaration.convention, signature.params)
+    params = conventions.as_allowed(declaration.convention, signature.params, w.plan.options.isas)
     w.function.signature = Signature(params, (), declaration.convention)
     return declaration
 
@@ -85,13 +85,17 @@ def _draw_main(w: Writer) -> Declaration:
             returns = returns[:-1]
         if not _fits(w, convention, returns):
             convention = options.conventions[0]
+        if not _fits(w, convention, returns):
+            returns = conventions.fitting(convention, returns, options.isas)
     else:
         returns = ()
     return Declaration(replace(signature, returns=returns), convention, fixed=True)
 
 
 def _fits(w: Writer, convention: str, returns: tuple[AbiParam, ...]) -> bool:
-    return w.plan.multi_return or conventions.fits(convention, [p.type for p in returns])
+    return w.plan.multi_return or conventions.fits(
+        convention, [p.type for p in returns], w.plan.options.isas
+    )
 
 
 def _draw_callee(w: Writer) -> Declaration:
@@ -103,7 +107,7 @@ def _draw_callee(w: Writer) -> Declaration:
             return Declaration(_draw_params(w, memory=True), convention, fixed=True)
         convention = plan.options.conventions[0]
     signature = _draw_params(w, memory=plan.region_size > 0 and entropy.below(3) == 0)
-    if conventions.takes_sret(convention) and entropy.below(_SRET) == 0:
+    if conventions.takes_sret(convention, plan.options.isas) and entropy.below(_SRET) == 0:
         return _with_sret(w, signature, convention)
     if convention == "tail":
         _find_tails(w, region=signature.memory is not None)
