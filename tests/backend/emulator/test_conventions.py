@@ -13,6 +13,7 @@ from backend.emulator.driver_text import driver_text
 from backend.emulator.thunk import encode
 from backend.isa.executors import left_out
 from backend.isa.registry import ISAS
+from backend.isa.riscv64 import encoding
 from clif.function import AbiParam
 from clif.outcome import Status
 from clif.types import I8, I32, I64
@@ -64,9 +65,21 @@ def _clobbers_s390x(kind: str, n: int) -> list[bytes]:
     return [bytes([0xE7, (n & 15) << 4, 0, 1, half << 4 | high, 0x42]) for half in (0, 1)]
 
 
+def _clobbers_riscv(register: str) -> list[bytes]:
+    n = int(register[1:])
+    if register.startswith("x"):
+        return [encoding.pack([encoding.addi(n, n, 1)])]
+    if register.startswith("f"):
+        return [encoding.pack([0x2200_1053 | n << 20 | n << 15 | n << 7])]  # fneg.d
+    # vsetivli zero, 2, e64, m1, ta, ma; vadd.vi: both halves at once
+    return [encoding.pack([0xCD81_7057, 0x0200_B057 | n << 20 | n << 7])]
+
+
 def _clobbers(isa: str, register: str) -> list[bytes]:
     if isa == "x86_64":
         return _clobbers_x64(register)
+    if isa == "riscv64":
+        return _clobbers_riscv(register)
     n = int(register[1:])
     if isa == "s390x":
         return _clobbers_s390x(register[0], n)
@@ -77,12 +90,14 @@ def _clobbers(isa: str, register: str) -> list[bytes]:
 
 
 def _return(isa: str) -> bytes:
+    if isa == "riscv64":
+        return encoding.pack([encoding.RETURN])
     return {"x86_64": b"\xc3", "aarch64": arm(0xD65F03C0), "s390x": s390()}[isa]
 
 
 @EACH
 def test_every_register_that_is_to_be_preserved_is_looked_at(isa, convention):
-    described = ISAS[isa].conventions[convention]
+    described = ISAS[isa].convention(convention)
     called = signature([I64, I64], [], convention)
     for register in filter(None, (*described.preserved, ISAS[isa].frame_pointer)):
         for code in _clobbers(isa, register):
@@ -96,8 +111,10 @@ def test_every_register_that_is_to_be_preserved_is_looked_at(isa, convention):
 @EACH
 def test_what_need_not_be_preserved_may_be_destroyed(isa, convention):
     isa_ = ISAS[isa]
-    described = isa_.conventions[convention]
+    described = isa_.convention(convention)
     others = set(isa_.preserved_words) - set(described.preserved)
+    if isa_.lacks_vectors:
+        others -= isa_.wide_registers
     if isa == "aarch64":
         # Half of a register is another name of the whole; the high half is free.
         others = {r for r in others if r[0] == "x" or (r[0] == "q" and f"d{r[1:]}" not in others)}
@@ -121,6 +138,7 @@ EXTENDED = [
     ("aarch64", arm(0xD65F03C0), "apple_aarch64"),  # ret
     run_here("s390x", s390(), "system_v"),
     run_here("s390x", s390(), "tail"),
+    ("riscv64", encoding.pack([encoding.RETURN]), "system_v"),
 ]
 
 
@@ -227,7 +245,7 @@ block0(v0: i64):
     assert values(outcomes) == [7 * (sum(row) + row[0]) for row in rows]
 
 
-@pytest.mark.parametrize(("isa", "count"), [("x86_64", 8), ("aarch64", 6)])
+@pytest.mark.parametrize(("isa", "count"), [("x86_64", 8), ("aarch64", 6), ("riscv64", 2)])
 def test_all_results_of_the_tail_convention_come_through(isa, count):
     """The last of them is in a register that the thunk works with, on x86-64."""
     results = ", ".join(["i64"] * count)

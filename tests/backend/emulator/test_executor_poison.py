@@ -8,6 +8,7 @@ from backend.cranelift.compiler import Target, compile_text
 from backend.emulator.executor import StackError
 from backend.emulator.guest_memory import SLOTS, STACK_TOP
 from backend.isa.registry import ISAS
+from backend.isa.riscv64 import encoding
 from clif.function import AbiParam, Signature
 from clif.outcome import Region, Status
 from clif.types import F32, F64, I8, I16, I32, I64, by_name
@@ -105,6 +106,10 @@ def breaking(isa: str, register: str) -> bytes:
         if register.startswith("r"):
             return s390(f"a7{number:x}b0001")  # aghi register, 1
         return s390(f"b31300{number:x}{number:x}")  # lcdbr f, f
+    if isa == "riscv64":
+        add_double = 0x0200_0053 | number << 20 | number << 15 | number << 7
+        word = encoding.addi(number, number, 1) if register[0] == "x" else add_double
+        return encoding.pack([word, encoding.RETURN])
     if register.startswith("d"):
         return arm(0x5EE08400 | number << 16 | number << 5 | number, 0xD65F03C0)  # add d, d, d
     return arm(0x91000400 | number << 5 | number, 0xD65F03C0)  # add x, x, 1

@@ -254,8 +254,8 @@ def test_commands_mean_nothing_to_a_file_that_is_compiled() -> None:
 @pytest.mark.parametrize(
     ("lines", "isas", "settings"),
     [
-        ("target x86_64\nset opt_level=speed\ntarget riscv64", ("x86_64", "riscv64"), "none"),
-        ("set opt_level=speed\ntarget riscv64", ("riscv64",), "speed"),
+        ("target x86_64\nset opt_level=speed\ntarget vax", ("x86_64", "vax"), "none"),
+        ("set opt_level=speed\ntarget riscv32", ("riscv32",), "speed"),
         ("target x86_64-pc-windows-msvc has_avx", ("x86_64-pc-windows-msvc",), "none"),
         (
             "target aarch64-apple-darwin\ntarget aarch64",
