@@ -14,7 +14,7 @@ from backend.cranelift.compiler import CompilerPanic
 from clif.function import Function
 from clif.types import VECTORS_64
 from fuzz.known.faults import InstructionPattern, words
-from fuzz.known.status import BOTH_ISAS, READER_CASES, has_fault, observed
+from fuzz.known.status import READER_CASES, SHARED_ISAS, has_fault, observed
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class KnownFailure:
     name: str
     says: str
     instructions: InstructionPattern
-    isas: tuple[str, ...] = BOTH_ISAS
+    isas: tuple[str, ...] = SHARED_ISAS
 
     def explains(self, isa: str, messages: Sequence[str], functions: Sequence[Function]) -> bool:
         """Return whether messages of a failure to compile functions for an ISA are this one's."""

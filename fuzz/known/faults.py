@@ -18,7 +18,7 @@ from typing import Final
 
 from clif.function import Inst
 from clif.types import ALL
-from fuzz.known.status import BOTH_ISAS, has_fault
+from fuzz.known.status import BOTH_ISAS, SHARED_ISAS, has_fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ FAULTS: Final[tuple[KnownFault, ...]] = (
     ),
     KnownFault(
         "bxor-self-f16",
-        BOTH_ISAS,
+        SHARED_ISAS,
         InstructionPattern(words("bxor"), words("f16 f128 f16x4 f16x8")),
         "the optimiser panics where both operands are the same",
         unless_setting=("opt_level", "none"),
@@ -194,6 +194,13 @@ FAULTS: Final[tuple[KnownFault, ...]] = (
         "isub-self-i8x8",
         ("aarch64",),
         InstructionPattern(words("isub iadd icmp"), words("i8x8 i16x4 i32x2")),
+        "the optimiser panics where the result is a constant",
+        unless_setting=("opt_level", "none"),
+    ),
+    KnownFault(
+        "isub-self-i8x8",
+        ("riscv64",),
+        InstructionPattern(words("isub iadd icmp"), _NARROW_VECTORS),
         "the optimiser panics where the result is a constant",
         unless_setting=("opt_level", "none"),
     ),

@@ -32,7 +32,7 @@ from backend.cranelift.compiler import (
 )
 from backend.emulator.executor import NOT_EXECUTABLE
 from backend.emulator.linker import CompiledCode
-from backend.isa.executors import executor_for
+from backend.isa.executors import executor_with
 from backend.isa.parts import CONTROL_FLOW
 from backend.isa.registry import ISAS
 from clif.printer import print_functions
@@ -206,13 +206,14 @@ def _executed(case_file: CaseFile, isa: str, code: Sequence[CompiledCode]) -> Ob
     expected = [(n, e) for n, e in enumerate(case_file.expectations) if e is not None]
     if not expected:
         return unclear("the file does not say what is expected")
+    own = case.isa_settings.get(isa, {})
     try:
-        outcomes = executor_for(isa).run(
+        outcomes = executor_with(isa, own).run(
             code,
             case.main.signature,
             case.inputs,
             entry=case.main.name,
-            settings=effective_settings(case, isa) | case.isa_settings.get(isa, {}),
+            settings=effective_settings(case, isa) | own,
         )
     except (*NOT_EXECUTABLE, CompileError, CompilerPanic, VerifierError) as error:
         return unclear(str(error))

@@ -8,6 +8,7 @@ from backend.cranelift import _cranelift
 from fuzz.cases.casefile import CaseFile, read_cases
 from fuzz.differential.finding import FindingKind
 from fuzz.differential.pipeline import Pipeline
+from fuzz.known.status import SHARED_ISAS
 from fuzz.reporting.replay import replay
 from tests.paths import CORPUS
 
@@ -15,11 +16,16 @@ FILES = sorted(CORPUS.glob("cranelift/*.clif"))
 ERROR, PANIC = FindingKind.COMPILE_ERROR, FindingKind.COMPILER_PANIC
 MISCOMPILE = FindingKind.MISCOMPILE
 
+
+def _everywhere(kind: FindingKind) -> list[tuple[str, FindingKind]]:
+    return [(isa, kind) for isa in sorted(SHARED_ISAS)]
+
+
 #: What the cases of `corpus/cranelift` do with the pinned Cranelift.
 FOUND = {
     "bzhi-i128-amount": [("x86_64", PANIC)],
     "select-icmp-i128": [("aarch64", PANIC), ("x86_64", ERROR)],
-    "bxor-self-f16": [("aarch64", PANIC), ("x86_64", PANIC)],
+    "bxor-self-f16": _everywhere(PANIC),
     "atomic-rmw-umin-i8": [("aarch64", MISCOMPILE)],
     "atomic-rmw-umax-i16": [("aarch64", MISCOMPILE)],
     "fpromote-f16-f64": [("aarch64", MISCOMPILE)],
@@ -31,17 +37,19 @@ FOUND = {
     "bitcast-big": [("aarch64", MISCOMPILE), ("x86_64", MISCOMPILE)],
     "nan-canonicalization-f32x2": [("aarch64", PANIC)],
     "fma-splat-f32x2": [("aarch64", PANIC)],
-    "isub-self-i8x8": [("aarch64", PANIC)],
-    "icmp-self-i8x8": [("aarch64", PANIC)],
+    "isub-self-i8x8": [("aarch64", PANIC), ("riscv64", PANIC)],
+    "icmp-self-i8x8": [("aarch64", PANIC), ("riscv64", PANIC)],
     "ineg-i32x2": [("aarch64", PANIC)],
     "sextend-extractlane-i16x2": [("aarch64", PANIC)],
-    "fmin-zero-f16": [("aarch64", MISCOMPILE), ("x86_64", MISCOMPILE)],
-    "fmax-zero-f128": [("aarch64", MISCOMPILE), ("x86_64", MISCOMPILE)],
-    "preserve-all-inline-probes": [("x86_64", MISCOMPILE)],
+    "fmin-zero-f16": _everywhere(MISCOMPILE),
+    "fmax-zero-f128": _everywhere(MISCOMPILE),
+    "outline-probes-argument": [("riscv64", MISCOMPILE)],
+    "preserve-all-call-vectors": [("riscv64", MISCOMPILE)],
+    "preserve-all-inline-probes": [("riscv64", MISCOMPILE), ("x86_64", MISCOMPILE)],
     "uext-stack-argument-apple": [("aarch64", MISCOMPILE)],
     "uext-stack-result": [("x86_64", MISCOMPILE)],
-    "observed-stores": [("aarch64", PANIC), ("x86_64", PANIC)],
-    "regionless-load": [("aarch64", MISCOMPILE), ("x86_64", MISCOMPILE)],
+    "observed-stores": _everywhere(PANIC),
+    "regionless-load": _everywhere(MISCOMPILE),
     # The emulator guards no pages: tests/fuzz/fuzz_targets/test_targets.py.
     "tail-bti": [],
     "br-table-default-bti": [],
