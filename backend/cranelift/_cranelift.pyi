@@ -103,18 +103,21 @@ class Functions:
     def read_ns(self) -> int: ...
     def display(self) -> str:
         """Return the functions as Cranelift prints them, one after another."""
-    def compile(self, isa: TargetIsa, *, clif: bool = False, chaos: bytes = b"") -> list[Compiled]:
+    def compile(
+        self, isa: TargetIsa, *, clif: bool = False, chaos: bytes = b"", inlining: bytes = b""
+    ) -> list[Compiled]:
         """Compile all functions in the order of the text, without holding the GIL.
 
         Args:
             clif: keep the optimised CLIF.
             chaos: bytes for chaos mode, which consumes them from the end.
+            inlining: bytes that say which calls are inlined before (``inline``).
 
         Raises:
             VerifierError, CompileError, UnsupportedError, CompilerPanic: compiling a function
                 failed; the functions after it are not compiled.
         """
-    def optimize(self, isa: TargetIsa, *, chaos: bytes = b"") -> list[str]:
+    def optimize(self, isa: TargetIsa, *, chaos: bytes = b"", inlining: bytes = b"") -> list[str]:
         """Optimise every function, as ``compile`` does before it generates code.
 
         Instructions that the ISA does not have do not matter.
@@ -126,6 +129,18 @@ class Functions:
             VerifierError, CompileError, CompilerPanic: as ``compile`` raises them.
         """
 
+    def inline(self, inlining: bytes) -> str:
+        """Return the functions with some direct calls inlined, as Cranelift prints them.
+
+        Args:
+            inlining: a byte for each call that may be inlined, from the last function to the first:
+                bit 0 inlines it, with bit 1 the calls of the body are considered next, with bit 2
+                the body is one into which calls were inlined before. When there are none left,
+                calls are kept.
+
+        Raises:
+            CompileError, CompilerPanic: the inliner failed.
+        """
     def compile_each(
         self, isa: TargetIsa
     ) -> list[Compiled | VerifierError | CompileError | CompilerPanic]:

@@ -86,14 +86,21 @@ class Target:
         return _handle(self)
 
     def compile(
-        self, functions: Functions, *, clif: bool = False, chaos: bytes = b""
+        self,
+        functions: Functions,
+        *,
+        clif: bool = False,
+        chaos: bytes = b"",
+        inlining: bytes = b"",
     ) -> list[Compiled]:
         """Compile all functions; see ``Functions.compile``."""
-        return functions.compile(_handle(self), clif=clif, chaos=chaos)
+        return functions.compile(_handle(self), clif=clif, chaos=chaos, inlining=inlining)
 
-    def optimize(self, functions: Functions, *, chaos: bytes = b"") -> list[str]:
+    def optimize(
+        self, functions: Functions, *, chaos: bytes = b"", inlining: bytes = b""
+    ) -> list[str]:
         """Optimise all functions; see ``Functions.optimize``."""
-        return functions.optimize(_handle(self), chaos=chaos)
+        return functions.optimize(_handle(self), chaos=chaos, inlining=inlining)
 
     def compile_each(
         self, functions: Functions

@@ -155,7 +155,9 @@ class ReleaseCompiler:
         """
         return cls(*release_build.build(release.version, release.path, on_crate))
 
-    def compile(self, text: str, target: Target, chaos: bytes = b"") -> list[ReleaseCode]:
+    def compile(
+        self, text: str, target: Target, chaos: bytes = b"", inlining: bytes = b""
+    ) -> list[ReleaseCode]:
         """Compile all functions of a text.
 
         A setting that the release does not know is left out if it has the default value of the
@@ -163,6 +165,7 @@ class ReleaseCompiler:
 
         Args:
             chaos: the bytes that control chaos mode, which releases before 0.134 do not have here.
+            inlining: what would be inlined before, which these programs cannot do.
 
         Raises:
             ReadError, SettingsError, VerifierError, CompileError, UnsupportedError, CompilerPanic:
@@ -170,6 +173,8 @@ class ReleaseCompiler:
             ReleaseCrashError: its program died.
             ReleaseTimeoutError: it takes longer than it may.
         """
+        if inlining:
+            raise SettingsError("its program cannot inline calls")
         answer = self._ask(_request(text, target, chaos))
         if "error" in answer:
             _raise(answer["error"])

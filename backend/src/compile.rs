@@ -2,6 +2,7 @@
 
 use crate::bounds;
 use crate::errors::{self, Failure};
+use crate::inline;
 use crate::isa::TargetIsa;
 use crate::panics;
 use crate::reader;
@@ -17,10 +18,11 @@ use cranelift_codegen::isa::TargetIsa as CraneliftIsa;
 use cranelift_codegen::{CodegenError, CompiledCode, Context};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::time::Instant;
 
-const NO_CHAOS: &[u8] = &[];
+const NOTHING: &[u8] = &[];
 
 thread_local! {
     // Kept for its allocations.
@@ -66,18 +68,21 @@ impl Functions {
 
     /// Compiles every function, in the order of the text. `chaos` is what chaos mode draws its
     /// decisions from, from the last byte to the first; without any it decides as a release does.
-    #[pyo3(signature = (isa, *, clif=false, chaos=NO_CHAOS))]
+    /// `inlining` says which calls are inlined before: `inline.rs`.
+    #[pyo3(signature = (isa, *, clif=false, chaos=NOTHING, inlining=NOTHING))]
     fn compile(
         &self,
         py: Python<'_>,
         isa: &TargetIsa,
         clif: bool,
         chaos: &[u8],
+        inlining: &[u8],
     ) -> PyResult<Vec<Compiled>> {
         let isa = &*isa.isa;
         let result = py.detach(|| {
             let mut control = control_plane(chaos);
-            self.functions
+            let functions = self.inlined(inlining)?;
+            functions
                 .iter()
                 .zip(&self.names)
                 .map(|(function, name)| compile(function, name, isa, clif, &mut control))
@@ -88,12 +93,19 @@ impl Functions {
 
     /// Optimises every function, as `compile` does before it lowers them, so that instructions which
     /// the ISA lacks do not matter. Returns their CLIF.
-    #[pyo3(signature = (isa, *, chaos=NO_CHAOS))]
-    fn optimize(&self, py: Python<'_>, isa: &TargetIsa, chaos: &[u8]) -> PyResult<Vec<String>> {
+    #[pyo3(signature = (isa, *, chaos=NOTHING, inlining=NOTHING))]
+    fn optimize(
+        &self,
+        py: Python<'_>,
+        isa: &TargetIsa,
+        chaos: &[u8],
+        inlining: &[u8],
+    ) -> PyResult<Vec<String>> {
         let isa = &*isa.isa;
         let result = py.detach(|| {
             let mut control = control_plane(chaos);
-            self.functions
+            let functions = self.inlined(inlining)?;
+            functions
                 .iter()
                 .zip(&self.names)
                 .map(|(function, name)| {
@@ -105,6 +117,13 @@ impl Functions {
                 .collect::<Result<Vec<String>, Failure>>()
         });
         result.map_err(|failure| failure.into_exception(py))
+    }
+
+    /// The functions after inlining, as Cranelift prints them, one after another.
+    fn inline(&self, py: Python<'_>, inlining: &[u8]) -> PyResult<String> {
+        let result = self.inlined(inlining);
+        let functions = result.map_err(|failure| failure.into_exception(py))?;
+        Ok(display(&functions))
     }
 
     /// Compiles every function, whatever becomes of the others: in the order of the text its code,
@@ -161,8 +180,7 @@ impl Functions {
 
     /// The functions as Cranelift prints them, one after another.
     fn display(&self) -> String {
-        let texts: Vec<String> = self.functions.iter().map(ToString::to_string).collect();
-        texts.join("\n")
+        display(&self.functions)
     }
 
     fn __len__(&self) -> usize {
@@ -171,6 +189,13 @@ impl Functions {
 }
 
 impl Functions {
+    fn inlined(&self, inlining: &[u8]) -> Result<Cow<'_, [Function]>, Failure> {
+        if inlining.is_empty() {
+            return Ok(Cow::Borrowed(&self.functions));
+        }
+        inline::inline_calls(&self.functions, inlining).map(Cow::Owned)
+    }
+
     /// Every function with its name.
     pub fn iter(&self) -> impl Iterator<Item = (&Function, &str)> {
         self.functions
@@ -316,6 +341,11 @@ impl Compiled {
             [] => &[],
         }
     }
+}
+
+fn display(functions: &[Function]) -> String {
+    let texts: Vec<String> = functions.iter().map(ToString::to_string).collect();
+    texts.join("\n")
 }
 
 /// The name without its `%`.

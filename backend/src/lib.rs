@@ -8,6 +8,7 @@ mod compile;
 mod coverage;
 mod errors;
 mod host_calls;
+mod inline;
 mod interpret;
 mod isa;
 mod lines;

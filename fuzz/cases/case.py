@@ -22,6 +22,7 @@ class Configuration:
     settings: dict[str, str]
     isa_settings: dict[str, dict[str, str]]
     chaos: bytes = b""
+    inlining: bytes = b""
 
 
 @dataclass(slots=True, eq=False)
@@ -37,6 +38,8 @@ class Case:
         trapping: the case was drawn as one whose inputs may trap. In any other case a trap is a
             bug of the generator.
         chaos: the bytes that control Cranelift's chaos mode; empty for none.
+        inlining: which calls Cranelift's inliner replaces before compiling, a byte for each
+            (``backend/src/inline.rs``); empty for none.
         origin: where the case comes from, in a few words: a seed, or a file's name.
         isas: the ISAs that the case is for; empty for all. An instruction that only one ISA lowers
             is only in cases for that ISA.
@@ -52,6 +55,7 @@ class Case:
     isa_settings: dict[str, dict[str, str]] = field(default_factory=dict)
     trapping: bool = False
     chaos: bytes = b""
+    inlining: bytes = b""
     origin: str = ""
     isas: tuple[str, ...] = ()
     order: ByteOrder | None = None
@@ -94,7 +98,7 @@ class Case:
         if number:
             chosen = self.alternatives[number - 1]
             single.settings, single.isa_settings = chosen.settings, chosen.isa_settings
-            single.chaos = chosen.chaos
+            single.chaos, single.inlining = chosen.chaos, chosen.inlining
         return single
 
     def configurations(self) -> Iterator[Case]:

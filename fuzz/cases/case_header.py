@@ -6,11 +6,12 @@ The latter is written as comments, which Cranelift's tools skip::
     ; trapping
     ; byte order: big
     ; chaos: 00ff12
-    ; configuration: opt_level=none | ISA has_flag | ISA | chaos 00ff
+    ; inlining: 0105
+    ; configuration: opt_level=none | ISA has_flag | ISA | chaos 00ff | inlining 01
 
 ``byte order`` is there if it matters and is not that of the ``target`` lines, or is big. Each
-``configuration`` is one more to compile the case with: settings, flags of ISAs, and chaos
-bytes. The lines of its memory are those of ``fuzz.cases.region_lines``.
+``configuration`` is one more to compile the case with: settings, flags of ISAs, the bytes of chaos
+mode and of the inliner. The lines of its memory are those of ``fuzz.cases.region_lines``.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from fuzz.cases.file_header import FileHeader, TargetSpec
 from fuzz.cases.region_lines import RegionLineError, RegionLines, format_region
 
 _CHAOS = "chaos"
+_INLINING = "inlining"
 
 
 class HeaderError(ValueError):
@@ -70,7 +72,9 @@ def _format_comments(case: Case) -> Iterator[str]:
     if case.order is not None:
         yield f"; byte order: {case.order}"
     if case.chaos:
-        yield f"; chaos: {case.chaos.hex()}"
+        yield f"; {_CHAOS}: {case.chaos.hex()}"
+    if case.inlining:
+        yield f"; {_INLINING}: {case.inlining.hex()}"
     if case.inputs.region is not None:
         yield from format_region(case.inputs.region)
     for configuration in case.alternatives:
@@ -84,6 +88,8 @@ def _configuration_parts(configuration: Configuration) -> Iterator[str]:
         yield " ".join([isa, *_flag_words(flags)])
     if configuration.chaos:
         yield f"{_CHAOS} {configuration.chaos.hex()}"
+    if configuration.inlining:
+        yield f"{_INLINING} {configuration.inlining.hex()}"
 
 
 def _flag_words(flags: Mapping[str, str]) -> list[str]:
@@ -105,6 +111,7 @@ class _HeaderComments:
     trapping: bool = False
     order: ByteOrder | None = None
     chaos: bytes = b""
+    inlining: bytes = b""
     region: RegionLines = field(default_factory=RegionLines)
     configurations: list[Configuration] = field(default_factory=list)
 
@@ -136,6 +143,7 @@ def read_header(file: TestFile, header: FileHeader, origin: str) -> Case:
         trapping=comments.trapping,
         chaos=comments.chaos,
         order=comments.order,
+        inlining=comments.inlining,
         origin=comments.origin or origin,
         isas=tuple(targets),
         alternatives=tuple(comments.configurations),
@@ -155,6 +163,8 @@ def _read_comment(comment: Comment, comments: _HeaderComments) -> None:
                 comments.order = _byte_order(rest)
             case "chaos":
                 comments.chaos = bytes.fromhex(rest)
+            case "inlining":
+                comments.inlining = bytes.fromhex(rest)
             case "configuration":
                 comments.configurations.append(_read_configuration(rest))
             case other:
@@ -180,16 +190,19 @@ def _read_configuration(text: str) -> Configuration:
     if not all("=" in word for word in first):
         raise ValueError("expected settings, as opt_level=none")
     flags: dict[str, dict[str, str]] = {}
-    chaos = b""
+    chaos = inlining = b""
     for part in parts:
         match part:
             case ["chaos", digits]:
                 chaos = bytes.fromhex(digits)
+            case ["inlining", digits]:
+                inlining = bytes.fromhex(digits)
             case [isa, *words]:
                 flags[isa] = dict(_setting(word) for word in words)
             case _:
-                raise ValueError("expected an ISA with flags, or chaos with bytes")
-    return Configuration(dict(_setting(word) for word in first), flags, chaos)
+                raise ValueError("expected an ISA with flags, or chaos or inlining with bytes")
+    settings = dict(_setting(word) for word in first)
+    return Configuration(settings, flags, chaos, inlining)
 
 
 def _setting(word: str) -> tuple[str, str]:

@@ -17,9 +17,9 @@ from clif.function import Function
 from clif.printer import print_functions
 from fuzz.cases.case import Case
 from fuzz.cases.casefile import print_case
+from fuzz.cases.target import compile_case
 from fuzz.corpus.files import Rejections, cases_of, files_in
 from fuzz.differential import diagnosis
-from fuzz.differential.pipeline import target_of
 from fuzz.survey.coverage import RuleCounts, rule_counts
 
 
@@ -73,7 +73,7 @@ def _covered_by(
         try:
             functions = Functions(print_functions(case.functions))
             for isa in filter(case.is_for, isas):
-                target_of(case, isa).compile(functions, chaos=case.chaos)
+                compile_case(case, isa, functions)
         except SettingsError as error:
             rejections.note(f"settings: {error}", where)
         except (ReadError, *diagnosis.COMPILER_FAILURES) as error:

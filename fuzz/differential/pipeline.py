@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import partial
 
 import numpy as np
 
@@ -18,7 +18,6 @@ from backend.cranelift.compiler import (
     CompilerPanic,
     Functions,
     ReadError,
-    Target,
     UnsupportedError,
 )
 from backend.cranelift.fired_rules import FiredRules
@@ -35,6 +34,7 @@ from clif.printer import print_functions
 from fuzz.cases.case import Case, effective_settings, has_canonical_nans
 from fuzz.cases.compare import Difference, compare
 from fuzz.cases.drawn_memory import outside_memory_reason
+from fuzz.cases.target import compile_case, target_of
 from fuzz.differential import alias_regions, diagnosis
 from fuzz.differential.agreement import outlier_on_all
 from fuzz.differential.byte_orders import by_byte_order, in_its_order
@@ -68,29 +68,6 @@ NO_INJECTION = Injection()
 
 #: A byte of ``Outcomes.status``.
 _HUNG = bytes([Status.HUNG])
-
-
-@lru_cache(maxsize=256)  # bounded, because most combinations of settings occur once
-def _target(
-    isa: str, settings: tuple[tuple[str, str], ...], flags: tuple[tuple[str, str], ...]
-) -> Target:
-    return Target(isa, settings, flags)
-
-
-def target_of(case: Case, isa: str) -> Target:
-    """Return the target that a case is compiled for on an ISA."""
-    settings = tuple(sorted(effective_settings(case, isa).items()))
-    return _target(isa, settings, tuple(sorted(case.isa_settings.get(isa, {}).items())))
-
-
-def compile_case(case: Case, isa: str, functions: Functions) -> Sequence[CompiledCode]:
-    """Compile a case with the linked Cranelift.
-
-    Raises:
-        UnsupportedError, VerifierError, CompileError, CompilerPanic, SettingsError: as
-            ``Functions.compile`` raises them.
-    """
-    return target_of(case, isa).compile(functions, chaos=case.chaos)
 
 
 class Pipeline:

@@ -14,9 +14,9 @@ from backend.cranelift.compiler import Compiled, Functions, IncrementalCache, Re
 from clif.function import Function
 from clif.printer import print_function
 from fuzz.cases.case import Case, effective_settings
+from fuzz.cases.target import target_of
 from fuzz.differential import diagnosis
 from fuzz.differential.finding import Finding, FindingKind
-from fuzz.differential.pipeline import target_of
 from fuzz.fuzz_targets.target import CaseTarget, Checked
 
 #: Names of functions and symbols that are declared in a function's preamble. The reader takes

@@ -13,11 +13,11 @@ from clif.outcome import Outcomes, Status
 from clif.printer import print_functions
 from fuzz.cases.case import Case, has_canonical_nans
 from fuzz.cases.compare import compare
+from fuzz.cases.target import optimize_case
 from fuzz.differential import diagnosis
 from fuzz.differential.byte_orders import in_its_order
 from fuzz.differential.finding import Finding, FindingKind
 from fuzz.differential.oracle import OracleError, interpreter
-from fuzz.differential.pipeline import target_of
 from fuzz.fuzz_targets.target import CaseTarget, Checked
 
 
@@ -68,7 +68,7 @@ class Optimize(CaseTarget):
     def _optimised(self, case: Case, isa: str) -> Case:
         inject = self.injection(case).functions
         functions = Functions(print_functions(inject(case.functions) if inject else case.functions))
-        text = "\n".join(target_of(case, isa).optimize(functions, chaos=case.chaos))
+        text = "\n".join(optimize_case(case, isa, functions))
         return replace(case, functions=[function for function, _ in read_file(text).functions])
 
 

@@ -76,6 +76,12 @@ TARGETS: Final = {
         Options(instructions=60, inputs=8, trapping_share=0.0, callees=6, directed_share=0.0),
         CallGenerator,
     ),
+    "inline": TargetEntry(
+        "inlining calls, also in each other's bodies, changes no result",
+        Differential,
+        Options(instructions=60, inputs=16, callees=6, inlining_share=1.0),
+        CallGenerator,
+    ),
     "incremental_cache": TargetEntry(
         "a cache hit equals a fresh compilation, and only irrelevant differences hit",
         IncrementalCaching,

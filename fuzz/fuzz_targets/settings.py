@@ -14,10 +14,11 @@ from backend.isa.executors import executor_for
 from clif.outcome import Outcomes, Status
 from clif.printer import print_functions
 from fuzz.cases.case import Case, effective_settings
+from fuzz.cases.target import target_of
 from fuzz.differential import diagnosis
 from fuzz.differential.finding import Finding, FindingKind
 from fuzz.differential.oracle import DEFAULT_FUEL
-from fuzz.differential.pipeline import Pipeline, target_of
+from fuzz.differential.pipeline import Pipeline
 from fuzz.entropy import PrngEntropy
 from fuzz.fuzz_targets.target import CaseTarget, Checked
 from fuzz.generate import Generator

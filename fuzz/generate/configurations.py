@@ -24,6 +24,7 @@ from fuzz.generate.settings import (
     UNUSUAL,
     USUAL,
     draw_chaos,
+    draw_inlining,
     draw_isa_settings,
     draw_settings,
 )
@@ -76,7 +77,7 @@ def draw_alternatives(
     # With these settings functions may have tail calls.
     kept |= dict(tail_call_settings().items() & case.settings.items())
     used = instruction_names(case.functions)
-    found = [Configuration(case.settings, case.isa_settings, case.chaos)]
+    found = [Configuration(case.settings, case.isa_settings, case.chaos, case.inlining)]
     for _ in range(_TRIES * count):
         if len(found) > count:
             break
@@ -84,6 +85,7 @@ def draw_alternatives(
         settings = {name: v for name, v in drawn.items() if name in _DRAWN_ANEW} | kept
         flags = draw_isa_settings(entropy, options)
         chaos = draw_chaos(entropy, options)
+        inlining = draw_inlining(entropy, options, len(case.functions) - 1)
         for isa in isas:
             # Where the functions need some flags, or known faults rule the level out, those of the
             # case are taken.
@@ -91,7 +93,7 @@ def draw_alternatives(
                 flags[isa] = case.isa_settings.get(isa, {})
             if not _is_lowered(used, isa, settings, flags.get(isa, {})):
                 settings["opt_level"] = case.settings.get("opt_level", "speed")
-        chosen = Configuration(settings, flags, chaos)
+        chosen = Configuration(settings, flags, chaos, inlining)
         if chosen not in found and all(
             _is_lowered(used, isa, settings, flags.get(isa, {})) for isa in isas
         ):

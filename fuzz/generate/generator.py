@@ -16,7 +16,7 @@ from fuzz.generate.inputs import constants_of, draw_inputs
 from fuzz.generate.instruction_set import InstructionSet
 from fuzz.generate.instruction_sets import InstructionSets
 from fuzz.generate.options import Options
-from fuzz.generate.settings import draw_chaos, draw_isa_settings, draw_settings
+from fuzz.generate.settings import draw_chaos, draw_inlining, draw_isa_settings, draw_settings
 from fuzz.generate.siblings import Family
 from fuzz.generate.swarm import Swarm
 
@@ -116,6 +116,7 @@ class Generator:
             flags,
             plan.trapping,
             draw_chaos(entropy, self.options),
+            draw_inlining(entropy, self.options, len(plan.callees)),
             isas=() if isas == self.options.isas else isas,
         )
 

@@ -44,6 +44,8 @@ class Options:
         vectors: draw vectors, f16 and f128.
         single_pass: draw the ``single_pass`` register allocator.
         chaos: give some cases bytes for Cranelift's chaos mode.
+        inlining_share: the share of the configurations in which calls are inlined, of cases that
+            have callees.
         call_convs: the calling conventions to draw from; None for all that every ISA has.
         any_order: accesses have any byte order, also those that the ISAs have no code for.
         steps: an upper bound on the instructions that one input executes.
@@ -66,6 +68,7 @@ class Options:
     vectors: bool = True
     single_pass: bool = True
     chaos: bool = True
+    inlining_share: float = 0.1
     call_convs: tuple[str, ...] | None = None
     any_order: bool = False
     steps: int = 3000

@@ -183,3 +183,18 @@ def draw_chaos(entropy: Entropy, options: Options) -> bytes:
         return b""
     size = 1 + entropy.below(_MOST_CHAOS)
     return entropy.bits(8 * size).to_bytes(size, "little")
+
+
+_MOST_INLINED = 8
+
+
+def draw_inlining(entropy: Entropy, options: Options, callees: int) -> bytes:
+    """Draw which calls are inlined before compiling: a byte for each, mostly of the kind that does.
+
+    Args:
+        callees: how many functions the case has besides main.
+    """
+    if not (callees and options.settings and entropy.chance(options.inlining_share)):
+        return b""
+    size = 1 + entropy.below(_MOST_INLINED)
+    return bytes(entropy.below(8) | (entropy.below(4) > 0) for _ in range(size))

@@ -67,7 +67,7 @@ class Family:
         options = replace(self._options, isas=self.case.isas or self._options.isas)
         for drawn in draw_alternatives(entropy, sibling, options, 1):
             sibling.settings, sibling.isa_settings = drawn.settings, drawn.isa_settings
-            sibling.chaos = drawn.chaos
+            sibling.chaos, sibling.inlining = drawn.chaos, drawn.inlining
         return sibling
 
     def _redraw(self, entropy: Entropy, inst: Inst, typed: TypedInstruction) -> None:

@@ -39,6 +39,7 @@ from clif.printer import print_functions
 from fuzz.cases.case import Case, effective_settings, has_canonical_nans
 from fuzz.cases.casefile import CaseFile, CaseFileError, read_cases
 from fuzz.cases.compare import observe
+from fuzz.cases.target import compile_case
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 #: A case takes some milliseconds. One that takes more CPU time than this hangs.
@@ -145,11 +146,9 @@ def _read(text: str) -> Observation:
 
 def _run(name: str, case_file: CaseFile, isa: str, kinds: frozenset[str]) -> Observation:
     case = case_file.case
-    own = case.isa_settings.get(isa, {})
-    target = Target.of(isa, effective_settings(case, isa), own)
     functions = Functions(print_functions(case.functions))
     try:
-        code = target.compile(functions, chaos=case.chaos)
+        code = compile_case(case, isa, functions)
     except (VerifierError, CompileError, CompilerPanic) as error:
         return _refused(case, error, kinds)
     if kinds and kinds <= _COMPILE_KINDS:

@@ -122,6 +122,8 @@ def _settings(case: Case) -> OrderKey:
     others = len(case.settings) - ("opt_level" in case.settings)
     return (
         len(case.chaos),
+        len(case.inlining),
+        sum(case.inlining),
         others + sum(len(flags) for flags in case.isa_settings.values()),
         _OPT_LEVELS.index(level) if level in _OPT_LEVELS else len(_OPT_LEVELS),
         int(case.trapping),

@@ -25,10 +25,10 @@ from fuzz.analysis.results import AnalysisResults
 from fuzz.cases.case import Case, has_canonical_nans
 from fuzz.cases.compare import compare
 from fuzz.cases.interpretation import run_options
+from fuzz.cases.target import target_of
 from fuzz.differential.known_instructions import known_faults_of
 from fuzz.differential.open_inputs import OTHER_LAYOUTS
 from fuzz.differential.oracle import DEFAULT_FUEL
-from fuzz.differential.pipeline import target_of
 
 
 def is_well_formed(case: Case) -> bool:

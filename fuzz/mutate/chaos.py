@@ -1,4 +1,4 @@
-"""The mutation ``chaos``: other decisions of Cranelift's chaos mode."""
+"""The mutations ``chaos`` and ``inlining``: other decisions of chaos mode, and of the inliner."""
 
 from __future__ import annotations
 
@@ -17,3 +17,17 @@ def change_chaos(context: MutationContext) -> bool:
         count = 1 + entropy.below(24)
         context.case.chaos = entropy.bits(8 * count).to_bytes(count, "little")
     return context.case.chaos != before
+
+
+def change_inlining(context: MutationContext) -> bool:
+    """Draw other decisions for the inliner, or turn it off.
+
+    Inlining must not change any outcome, so every case with several functions allows this.
+    """
+    case, entropy = context.case, context.entropy
+    before = case.inlining
+    if before and entropy.below(4) == 0:
+        case.inlining = b""
+    elif len(case.functions) > 1:
+        case.inlining = bytes(entropy.below(8) for _ in range(1 + entropy.below(8)))
+    return case.inlining != before

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fuzz.mutate.branch import change_branch
-from fuzz.mutate.chaos import change_chaos
+from fuzz.mutate.chaos import change_chaos, change_inlining
 from fuzz.mutate.condition import change_condition
 from fuzz.mutate.constant import change_constant
 from fuzz.mutate.context import MutationContext
@@ -58,6 +58,7 @@ _ALL: Final = (
     Mutation("settings", change_settings, 3),
     Mutation("isa-flags", change_flags, 2),
     Mutation("chaos", change_chaos, 2),
+    Mutation("inlining", change_inlining, 2),
     Mutation("inputs", change_inputs, 4),
     Mutation("splice", splice_function, 16, needs_other=True),
     Mutation("swap-callee", swap_callee, 4, needs_other=True),

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from backend.cranelift.compiler import Compiled, Functions
 from clif.printer import print_functions
 from fuzz.cases.case import Case
+from fuzz.cases.target import compile_case
 from fuzz.differential.diagnosis import COMPILER_FAILURES
-from fuzz.differential.pipeline import target_of
 from reports.disassembly import instructions
 from reports.model import FunctionCode
 
@@ -36,7 +36,7 @@ def compile_with_lines(case: Case, isa: str) -> CodeListing | None:
     text = print_functions(case.functions)
     functions = Functions("\n".join(_located(text)))
     try:
-        compiled = target_of(case, isa).compile(functions, clif=True, chaos=case.chaos)
+        compiled = compile_case(case, isa, functions, clif=True)
     except COMPILER_FAILURES:
         return None
     return CodeListing(isa, text, compiled)

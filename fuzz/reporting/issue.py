@@ -49,6 +49,8 @@ def issue_filetest(case: Case, kind: str, isas: Sequence[str], rows: Sequence[in
     """
     if case.chaos:
         raise NoFiletestError("Cranelift's tools cannot replay its chaos mode.")
+    if case.inlining:
+        raise NoFiletestError("Cranelift's tools run no function after inlining.")
     if kind in COMPILE_FAILURES:
         return compile_filetest_text(case, isas)
     if kind not in RUN_FAILURES and kind != FindingKind.ORACLES_DISAGREE.value:

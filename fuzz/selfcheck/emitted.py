@@ -15,8 +15,8 @@ from backend.isa.registry import DESCRIBED
 from clif.printer import print_functions
 from fuzz.campaign.case_source import CaseSource
 from fuzz.cases.case_options import CaseOptions
+from fuzz.cases.target import compile_case
 from fuzz.differential.diagnosis import COMPILER_FAILURES
-from fuzz.differential.pipeline import compile_case
 
 #: So many encodings of a form are run, with other registers and immediates.
 _ENCODINGS: Final = 4

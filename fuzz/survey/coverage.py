@@ -29,7 +29,7 @@ from clif.printer import print_functions
 from fuzz.campaign.case_source import CaseSource
 from fuzz.cases.case import Case
 from fuzz.cases.case_options import CaseOptions
-from fuzz.differential.pipeline import target_of
+from fuzz.cases.target import compile_case
 
 #: By group: how many rules fired, and how many have code of their own.
 RuleCounts = Mapping[str, tuple[int, int]]
@@ -209,9 +209,8 @@ def _measure_case(case: Case, isas: Sequence[str], found: Measurement) -> None:
         return
     for configured in case.configurations():
         for isa in filter(case.is_for, isas):
-            target = target_of(configured, isa)
             try:
-                target.compile(functions, chaos=configured.chaos)
+                compile_case(configured, isa, functions)
                 found.compiled += 1
             except (CompileError, CompilerPanic, VerifierError) as error:
                 found.note(_reason(isa, error), configured.origin)

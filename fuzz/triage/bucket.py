@@ -86,3 +86,5 @@ def _needed_settings(case: Case) -> Iterator[str]:
         yield from (f"{isa} {name}={value}" for name, value in flags.items())
     if case.chaos:
         yield "chaos"
+    if case.inlining:
+        yield "inlined"

@@ -35,7 +35,7 @@ from clif.types import F32, F64, Type
 from fuzz.cases.case import Case
 from fuzz.cases.casefile import print_case, read_case
 from fuzz.cases.compare import Observed
-from fuzz.differential.pipeline import target_of
+from fuzz.cases.target import compile_case
 
 _CONTEXT: Final = multiprocessing.get_context("spawn")
 _HOST: Final = find_isa(platform.machine())
@@ -113,7 +113,7 @@ def _limit() -> None:
 def _link(case: Case, isa: str) -> tuple[int, mmap.mmap]:
     """Compile and link a case. Returns the address of main's caller, and its memory."""
     text = print_functions(case.functions) + "\n" + _caller(case.main)
-    compiled = target_of(case, isa).compile(Functions(text), chaos=case.chaos)
+    compiled = compile_case(case, isa, Functions(text))
     rights = mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC
     memory = mmap.mmap(-1, _CODE_BYTES, prot=rights)
     ring = np.frombuffer(memory, np.uint8)

@@ -18,7 +18,7 @@ from backend.cranelift.rule_edges import RulesError, known_rules
 from backend.cranelift.rule_map import RuleId, RuleMap
 from clif.printer import print_functions
 from fuzz.cases.case import Case
-from fuzz.differential.pipeline import target_of
+from fuzz.cases.target import compile_case
 from fuzz.triage.attribution import FiredRule
 
 
@@ -47,7 +47,7 @@ def fired_rules(case: Case, isa: str, rules: RuleMap) -> frozenset[RuleId]:
     try:
         functions = Functions(print_functions(case.functions))
         edges.restart()  # forgets the edges that reading covered
-        target_of(case, isa).compile(functions, chaos=case.chaos)
+        compile_case(case, isa, functions)
     except (ReadError, CompileError, CompilerPanic, VerifierError, SettingsError):
         pass
     edges.collect()

@@ -85,6 +85,9 @@ def setting_variants(case: Case) -> Iterator[SettingVariant]:
             )
     if case.chaos:
         yield SettingVariant(replace(case, chaos=b""), "chaos mode", case.chaos.hex(), "nothing")
+    if case.inlining:
+        changed = replace(case, inlining=b"")
+        yield SettingVariant(changed, "inlining", case.inlining.hex(), "nothing")
 
 
 def flag_variants(case: Case, isa: str) -> Iterator[SettingVariant]:

@@ -24,8 +24,9 @@ from clif.outcome import Outcomes
 from clif.printer import print_functions
 from clif.uses import Place
 from fuzz.cases.case import Case, effective_settings
+from fuzz.cases.target import compile_case
 from fuzz.differential.oracle import interpreter
-from fuzz.differential.pipeline import Injection, Pipeline, target_of
+from fuzz.differential.pipeline import Injection, Pipeline
 from fuzz.differential.runner import CaseRunner
 from fuzz.differential.verdict import FIRST, Verdict
 from fuzz.selfcheck.registry import ClifEdit, Fault, all_faults
@@ -153,7 +154,7 @@ def _conditional(injected: InjectedFault, injection: Injection) -> Injection:
             return injection.code(case, isa, compiled)
         text = print_functions(_with_functions(case, injection).functions)
         try:
-            return target_of(case, isa).compile(Functions(text), chaos=case.chaos)
+            return compile_case(case, isa, Functions(text))
         except (CompileError, CompilerPanic, VerifierError):
             return compiled  # the fault is impossible on this ISA
 

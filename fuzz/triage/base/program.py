@@ -11,7 +11,8 @@ from backend.cranelift.compiler import Functions
 from backend.cranelift.releases import ReleaseCode, ReleaseCompiler
 from clif.printer import print_functions
 from fuzz.cases.case import Case
-from fuzz.differential.pipeline import Pipeline, target_of
+from fuzz.cases.target import target_of
+from fuzz.differential.pipeline import Pipeline
 from fuzz.differential.verdict import Verdict
 
 
@@ -66,4 +67,5 @@ class BaseProgram:
         compiler = ReleaseCompiler(
             self.path, self.version, seconds=self.seconds, memory_mb=self.memory_mb
         )
-        return compiler.compile(print_functions(case.functions), target_of(case, isa), case.chaos)
+        text = print_functions(case.functions)
+        return compiler.compile(text, target_of(case, isa), case.chaos, case.inlining)

@@ -12,8 +12,9 @@ from backend.cranelift.compiler import Functions, ReadError, SettingsError
 from backend.cranelift.releases import ReleaseCode, ReleaseCompiler, ReleaseTimeoutError
 from clif.printer import print_functions
 from fuzz.cases.case import Case
+from fuzz.cases.target import target_of
 from fuzz.differential.finding import Finding, FindingKind
-from fuzz.differential.pipeline import Pipeline, target_of
+from fuzz.differential.pipeline import Pipeline
 from fuzz.differential.verdict import Verdict
 from fuzz.triage.bisect.search import ReleaseStatus
 
@@ -179,7 +180,7 @@ class ReleaseTester:
             return Pipeline(self.isas).check(self.case)
 
         def compile_(case: Case, isa: str, _: Functions) -> list[ReleaseCode]:
-            return compiler.compile(self.text, target_of(case, isa), case.chaos)
+            return compiler.compile(self.text, target_of(case, isa), case.chaos, case.inlining)
 
         return Pipeline(self.isas, compiler=compile_).check(self.case)
 

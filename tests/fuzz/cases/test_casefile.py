@@ -277,9 +277,9 @@ def test_a_byte_order_mark_is_read() -> None:
 
 
 def test_header_comments_survive() -> None:
-    text = "; chaos: 00ff\n; trapping\n" + MEMORY
+    text = "; chaos: 00ff\n; inlining: 0103\n; trapping\n" + MEMORY
     case = read_case(text).case
-    assert (case.chaos, case.trapping) == (b"\0\xff", True)
+    assert (case.chaos, case.inlining, case.trapping) == (b"\0\xff", b"\1\3", True)
     assert print_case(read_case(print_case(case)).case) == print_case(case)
 
 
@@ -410,7 +410,7 @@ def test_two_functions_of_one_name_are_an_error_of_the_file(command: str) -> Non
 CONFIGURED = """\
 ; origin: by hand
 ; configuration: opt_level=none regalloc_algorithm=single_pass | x86_64 has_sse3 | chaos 0aff
-; configuration: opt_level=speed
+; configuration: opt_level=speed | inlining 07
 set opt_level=speed_and_size
 target x86_64 has_avx=false
 function %f(i64) -> i64 {
@@ -435,6 +435,7 @@ def test_a_file_with_configurations_is_a_case_with_each_of_them() -> None:
         {},
     ]
     assert [case.chaos for case in (first, second, third)] == [b"", b"\x0a\xff", b""]
+    assert [case.inlining for case in (first, second, third)] == [b"", b"", b"\x07"]
     assert second.origin == "by hand, configuration 2 of 3"
     with pytest.raises(CaseFileError, match="3 configurations"):
         read_case(CONFIGURED)
@@ -446,7 +447,7 @@ def test_configurations_of_a_generated_case_survive() -> None:
     assert len(found) == 4
     for one, other in zip(found, case.configurations(), strict=True):
         assert effective_settings(one) == effective_settings(other)
-        assert one.chaos == other.chaos
+        assert (one.chaos, one.inlining) == (other.chaos, other.inlining)
         for isa, flags in other.isa_settings.items():
             assert one.isa_settings[isa] == flags
 

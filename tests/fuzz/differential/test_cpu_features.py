@@ -16,9 +16,10 @@ from backend.isa.x86_64.cpu_features import CPU_FEATURES
 from clif.printer import print_functions
 from fuzz.cases.case import Case
 from fuzz.cases.casefile import read_case
+from fuzz.cases.target import compile_case, target_of
 from fuzz.differential.cpu_features import forbidden_features
 from fuzz.differential.finding import FindingKind
-from fuzz.differential.pipeline import Pipeline, compile_case, target_of
+from fuzz.differential.pipeline import Pipeline
 from fuzz.entropy import PrngEntropy
 from fuzz.generate.options import Options
 from fuzz.isle.director import directed_generator

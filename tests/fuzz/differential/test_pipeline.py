@@ -17,10 +17,11 @@ from fuzz.cases.case import Case, Configuration, effective_settings
 from fuzz.cases.case_options import CaseOptions
 from fuzz.cases.casefile import read_case
 from fuzz.cases.compare import DifferenceKind, observe
+from fuzz.cases.target import compile_case
 from fuzz.differential.failure_signature import failure_signatures, primary
 from fuzz.differential.finding import FindingKind
 from fuzz.differential.finding_file import finding_text
-from fuzz.differential.pipeline import Injection, Pipeline, compile_case
+from fuzz.differential.pipeline import Injection, Pipeline
 from fuzz.differential.stage import Stage
 from fuzz.selfcheck.registry import all_faults
 from tests.fuzz.file_kinds import DEEP

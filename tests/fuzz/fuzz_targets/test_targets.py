@@ -37,6 +37,7 @@ FAULTS = {
     "settings": "swapped-operands",
     "simd": "neighbour-operation",
     "abi": "callee-saved-clobbered",
+    "inline": "inlined-operand-of-caller",
     "regalloc": "callee-saved-float-clobbered",
     "cfi": "frame-pointer-clobbered",
 }
@@ -172,7 +173,7 @@ TAIL, TABLE = (
 
 
 def code_of(text: str) -> bytes:
-    from fuzz.differential.pipeline import target_of
+    from fuzz.cases.target import target_of
 
     case = read_case(text).case
     (compiled,) = target_of(case, "aarch64").compile(Functions(text))

@@ -60,7 +60,7 @@ def draw(text: str, count: int, options: Options | None = None) -> tuple[Configu
 
 def test_configurations_differ_from_each_other(cases: list[Case]) -> None:
     for case in cases:
-        own = Configuration(case.settings, case.isa_settings, case.chaos)
+        own = Configuration(case.settings, case.isa_settings, case.chaos, case.inlining)
         all_ = [own, *case.alternatives]
         assert len(all_) >= 3
         assert all(one != other for at, one in enumerate(all_) for other in all_[:at])
@@ -71,6 +71,7 @@ def test_what_they_are_drawn_of_is_varied(cases: list[Case]) -> None:
     assert {each.settings["opt_level"] for each in drawn} == {"none", "speed", "speed_and_size"}
     assert any(each.settings.get("regalloc_algorithm") == "single_pass" for each in drawn)
     assert any(each.chaos for each in drawn)
+    assert any(each.inlining for each in drawn)
     for isa in FOUR.isas:
         flags = [frozenset(each.isa_settings[isa]) for each in drawn if isa in each.isa_settings]
         assert len(set(flags)) > 20

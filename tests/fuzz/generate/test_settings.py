@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -341,6 +342,14 @@ def test_chaos_changes_code() -> None:
             for isa in flags
         )
     assert changed > len(sample()) // 2
+
+
+def test_calls_are_inlined_only_in_cases_with_callees() -> None:
+    generator = directed_generator(replace(DEFAULT, inlining_share=0.5))
+    cases = [generator.generate(PrngEntropy((2, n))) for n in range(100)]
+    assert not any(case.inlining for case in cases if len(case.functions) == 1)
+    several = [bool(case.inlining) for case in cases if len(case.functions) > 1]
+    assert len(several) // 4 < sum(several) < len(several)
 
 
 def test_cases_have_chaos_now_and_then() -> None:

@@ -359,6 +359,12 @@ def test_chaos() -> None:
     assert len({case.chaos for case in made}) > 50
 
 
+def test_inlining() -> None:
+    mutator, alone = mutator_of(OPTIONS), read(PURE)
+    assert not mutator.mutate(alone, PrngEntropy(1), steps=1, only=["inlining"]).steps
+    assert len({case.inlining for case in mutants("inlining", CALLS)}) > 50
+
+
 def test_inputs() -> None:
     original = read(MEMORY)
     made = mutants("inputs", MEMORY)

@@ -10,7 +10,7 @@ from backend.cranelift.compiler import Functions
 from clif.printer import print_functions
 from fuzz.cases.case import Case
 from fuzz.cases.casefile import print_case, read_case
-from fuzz.differential.pipeline import target_of
+from fuzz.cases.target import target_of
 from fuzz.entropy import PrngEntropy
 from fuzz.generate import Generator, Options
 from fuzz.mutate import Mutator

@@ -80,6 +80,7 @@ def test_only_inputs_that_fail_and_isas_that_are_blamed() -> None:
     [
         (("", ""), "miscompile", [2], "cannot expect a trap"),
         (("test run", "; chaos: 01\ntest run"), "miscompile", [0], "chaos mode"),
+        (("test run", "; inlining: 01\ntest run"), "miscompile", [0], "after inlining"),
         (("test run", "test run\nset enable_pinned_reg=true"), "miscompile", [0], "pinned"),
         (("", ""), "emulator-fault", [0], "do not test this"),
     ],

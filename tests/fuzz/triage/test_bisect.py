@@ -96,7 +96,9 @@ class Fake(ReleaseCompiler):
         super().__init__(Path("nowhere"), version)
         self.change = change
 
-    def compile(self, text: str, target: Target, chaos: bytes = b"") -> list[ReleaseCode]:
+    def compile(
+        self, text: str, target: Target, chaos: bytes = b"", inlining: bytes = b""
+    ) -> list[ReleaseCode]:
         return compile_as_release(self.change(text), target)
 
 

@@ -11,7 +11,8 @@ from backend.cranelift.compiler import Functions
 from backend.cranelift.releases import ReleaseCode
 from clif.printer import print_functions
 from fuzz.cases.case import Case
-from fuzz.differential.pipeline import Pipeline, target_of
+from fuzz.cases.target import target_of
+from fuzz.differential.pipeline import Pipeline
 from fuzz.differential.verdict import Verdict
 from scripts.benchmarks.injected_faults import InjectedFault, InjectedFaultRunner
 from tests.fuzz.triage.fake_release import compile_as_release

@@ -16,8 +16,8 @@ from backend.cranelift.releases import Release, ReleaseCompiler
 from backend.isa.registry import DEFAULT_ISAS, ISAS
 from clif.printer import print_functions
 from fuzz.cases.casefile import read_case
+from fuzz.cases.target import target_of
 from fuzz.differential.base_answer import BaseStatus
-from fuzz.differential.pipeline import target_of
 from fuzz.known.status import OFF
 from fuzz.triage.base.asker import BaseAsker
 from fuzz.triage.base.program import BaseProgram

@@ -27,7 +27,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _compile(
-    self: ReleaseCompiler, text: str, target: Target, chaos: bytes = b""
+    self: ReleaseCompiler, text: str, target: Target, chaos: bytes = b"", inlining: bytes = b""
 ) -> list[ReleaseCode]:
     """Compile with the linked Cranelift, whose fault a good program does not have."""
     if self.program.read_text().startswith("good"):

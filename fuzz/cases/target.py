@@ -1,0 +1,48 @@
+"""What a case is compiled for on an ISA, and compiling it with all that the case says of that."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from backend.cranelift.compiler import Compiled, Functions, Target
+from fuzz.cases.case import Case, effective_settings
+
+
+@lru_cache(maxsize=256)  # bounded, because most combinations of settings occur once
+def _target(
+    isa: str, settings: tuple[tuple[str, str], ...], flags: tuple[tuple[str, str], ...]
+) -> Target:
+    return Target(isa, settings, flags)
+
+
+def target_of(case: Case, isa: str) -> Target:
+    """Return the target that a case is compiled for on an ISA."""
+    settings = tuple(sorted(effective_settings(case, isa).items()))
+    return _target(isa, settings, tuple(sorted(case.isa_settings.get(isa, {}).items())))
+
+
+def compile_case(
+    case: Case, isa: str, functions: Functions, *, clif: bool = False
+) -> list[Compiled]:
+    """Compile a case with the linked Cranelift.
+
+    Args:
+        functions: those of the case, as they were read, or others instead of them.
+        clif: keep the optimised CLIF.
+
+    Raises:
+        UnsupportedError, VerifierError, CompileError, CompilerPanic, SettingsError: as
+            ``Functions.compile`` raises them.
+    """
+    target = target_of(case, isa)
+    return target.compile(functions, clif=clif, chaos=case.chaos, inlining=case.inlining)
+
+
+def optimize_case(case: Case, isa: str, functions: Functions) -> list[str]:
+    """Return the CLIF of functions after Cranelift's mid-end, with all that the case says of it.
+
+    Raises:
+        VerifierError, CompileError, CompilerPanic: as ``Functions.optimize`` raises them.
+    """
+    target = target_of(case, isa)
+    return target.optimize(functions, chaos=case.chaos, inlining=case.inlining)
