@@ -29,6 +29,7 @@ FOUND = {
     "atomic-rmw-umin-i8": [("aarch64", MISCOMPILE)],
     "atomic-rmw-umax-i16": [("aarch64", MISCOMPILE)],
     "fpromote-f16-f64": [("aarch64", MISCOMPILE)],
+    "fcvt-to-uint-sat-i8": [("s390x", MISCOMPILE)],
     "fdemote-f128-f32": [("aarch64", MISCOMPILE)],
     "atomic-cas-i32": [("aarch64", MISCOMPILE)],
     "swiden-high-i8x4": [("aarch64", MISCOMPILE)],

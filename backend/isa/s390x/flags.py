@@ -9,7 +9,7 @@ from backend.emulator.isa import Flags, FlagWeights
 _Z15: Final = ("has_mie3", "has_vxrs_ext2")
 
 FLAGS: Final = Flags(
-    has=frozenset((*_Z15, "arch13", "arch14", "z15", "z16")),
+    has=frozenset(_Z15),
     lacks=frozenset(["has_mie4", "has_vxrs_ext3"]),  # those of z17
     drawn=_Z15,
     weights=FlagWeights(all=2, none=1, levels=0, any=1),
