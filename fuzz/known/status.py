@@ -31,7 +31,7 @@ _SOURCES: Final = ("fuzz/known",)
 
 BOTH_ISAS: Final = ("x86_64", "aarch64")
 #: Those that show a fault of the part of Cranelift that all ISAs share.
-SHARED_ISAS: Final = (*BOTH_ISAS, "riscv64")
+SHARED_ISAS: Final = (*BOTH_ISAS, "riscv64", "s390x")
 #: Every case, and the ISAs that have its fault.
 KNOWN_CASES: Final[Mapping[str, tuple[str, ...]]] = {
     "atomic-cas-i32": ("aarch64",),
