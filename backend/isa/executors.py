@@ -10,7 +10,7 @@ from functools import cache
 from backend.emulator.executor import Executor
 from backend.emulator.isa import Isa, UnemulatedFlagError
 from backend.engines.features import supported_flags, with_flags
-from backend.engines.names import DEFAULT_ENGINE, VARIABLE, chosen_engine
+from backend.engines.names import DEFAULT_ENGINE, VARIABLE, EngineChoice, chosen_engines
 from backend.engines.registry import ENGINES
 from backend.isa.registry import DESCRIBED, ISAS
 
@@ -52,7 +52,7 @@ def _adopting(isa: str, engine: str, described: Isa) -> Executor:
 
 def engine_of(isa: str) -> str:
     """Return the name of the engine that runs an ISA: the chosen one, or else its default one."""
-    chosen = chosen_engine()
+    chosen = chosen_engines().of(isa)
     return default_engine(isa) if _why_missing(isa, chosen) else chosen
 
 
@@ -95,21 +95,21 @@ def _another_engine(isa: str, used: str) -> str:
     return next(others, "")
 
 
-def choose_engine(name: str) -> None:
-    """Have this process, and those that it starts, run code on an engine.
+def choose_engines(choice: EngineChoice) -> None:
+    """Have this process, and those that it starts, run code on engines.
 
-    ISAs have the flags that the engine runs from then on. Those that it does not run here stay as
-    they were.
+    ISAs have the flags that their engine runs from then on. Those that it does not run here stay
+    as they were.
 
     Raises:
         EngineError: it cannot be started.
     """
-    if name == DEFAULT_ENGINE:
-        os.environ.pop(VARIABLE, None)
-    else:
-        os.environ[VARIABLE] = name
+    os.environ[VARIABLE] = str(choice)
+    if not os.environ[VARIABLE]:
+        del os.environ[VARIABLE]
     for isa, described in DESCRIBED.items():
         ISAS[isa] = described
+        name = choice.of(isa)
         if name != DEFAULT_ENGINE and not _why_missing(isa, name):
             ISAS[isa] = _as_run(isa, name)
             _adopting(isa, name, ISAS[isa])
@@ -122,6 +122,6 @@ def _as_run(isa: str, engine: str) -> Isa:
     return with_flags(described, supported_flags(described, _executor(isa, engine)))
 
 
-# A process that was started by one that chose an engine.
-if chosen_engine() != DEFAULT_ENGINE:
-    choose_engine(chosen_engine())
+# A process that was started by one that chose engines.
+if chosen_engines() != EngineChoice():
+    choose_engines(chosen_engines())

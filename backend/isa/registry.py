@@ -22,7 +22,7 @@ DESCRIBED: Final[Mapping[str, Isa]] = {
     )
 }
 
-#: The same, with the flags of the engine that is chosen (``backend.isa.executors.choose_engine``).
+#: The same, with the flags of the engine that is chosen (``backend.isa.executors.choose_engines``).
 ISAS: Final[dict[str, Isa]] = dict(DESCRIBED)
 
 #: The ISAs that are run if none is named.

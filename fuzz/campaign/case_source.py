@@ -79,6 +79,7 @@ def generator_options(options: CaseOptions) -> Options:
         inputs=options.inputs,
         trapping_share=options.trapping_share,
         isas=options.isas,
+        isa_weights=options.isa_weights,
         settings="settings" not in without,
         vectors="vectors" not in without,
         directed_share=0.0 if "rules" in without else options.rules_share,

@@ -71,7 +71,7 @@ def _show(value: Any) -> str:
     if isinstance(value, frozenset):
         value = tuple(sorted(value))
     if isinstance(value, tuple):
-        return ",".join(value) or "nothing"
+        return ",".join(map(str, value)) or "nothing"
     return "nothing" if value is None else str(value)
 
 

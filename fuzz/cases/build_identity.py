@@ -19,7 +19,7 @@ from typing import Final
 from backend.cranelift import compiler
 from backend.cranelift.cranelift_name import cranelift_name
 from backend.cranelift.extension_id import extension_id
-from backend.engines.names import chosen_engine
+from backend.engines.names import DEFAULT_ENGINE, chosen_engines
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 #: The sources that cases and verdicts depend on: files, and packages with all that is in them. The
@@ -70,7 +70,11 @@ class BuildIdentity:
 
 def build_identity() -> BuildIdentity:
     """Return the identity of the build that this process runs, with the engine that it runs on."""
-    return _build_identity(chosen_engine())
+    return _build_identity(_engines())
+
+
+def _engines() -> str:
+    return str(chosen_engines()) or DEFAULT_ENGINE
 
 
 @cache
@@ -108,7 +112,7 @@ def digest_of(root: Path) -> str:
 
 def _environment() -> Iterator[str]:
     yield f"Cranelift {compiler.version()} {extension_id()}"
-    yield f"engine {chosen_engine()}"
+    yield f"engine {_engines()}"
     yield f"{platform.python_implementation()} {platform.python_version()}"
     for name in _DISTRIBUTIONS:
         yield f"{name} {_version(name)}"

@@ -27,6 +27,17 @@ class Source(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class IsaWeight:
+    """How many cases an ISA runs, as a share of those of the ISA that runs most."""
+
+    isa: str
+    weight: float
+
+    def __str__(self) -> str:
+        return f"{self.isa}={self.weight:g}"
+
+
+@dataclass(frozen=True, slots=True)
 class CaseOptions:
     """What a user may ask of the cases.
 
@@ -34,6 +45,8 @@ class CaseOptions:
 
     Attributes:
         isas: ISAs that cases are compiled for.
+        isa_weights: of the ISAs that do not run every case, so that a slow engine does not take
+            most of the time (``fuzz.generate.isa_choice``).
         inputs: how many inputs a case has.
         instructions: about how many instructions a case has.
         trapping_share: share of the cases whose inputs may trap.
@@ -51,6 +64,7 @@ class CaseOptions:
     """
 
     isas: tuple[str, ...] = DEFAULT_ISAS
+    isa_weights: tuple[IsaWeight, ...] = ()
     inputs: int = 32
     instructions: int = 50
     trapping_share: float = 0.05

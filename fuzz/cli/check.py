@@ -11,6 +11,7 @@ from backend.isa.registry import DEFAULT_ISAS, ISAS
 from fuzz.cli.errors import EXIT_CLEAN, EXIT_FINDINGS, BadInput
 from fuzz.cli.files import expand, read_text
 from fuzz.cli.options import (
+    ALL,
     compile_timeout_option,
     engine_option,
     json_option,
@@ -29,7 +30,8 @@ EXECUTORS = ("interp", *ISAS)
 
 
 def _split_executors(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
-    return those_run_here(split_names(without_aliases(value), EXECUTORS, "executor"))
+    value = ",".join(EXECUTORS) if value.strip() == ALL else without_aliases(value)
+    return those_run_here(split_names(value, EXECUTORS, "executor"))
 
 
 @click.command(
@@ -47,7 +49,8 @@ def _split_executors(_: click.Context, __: click.Parameter, value: str) -> tuple
     show_default=True,
     callback=_split_executors,
     metavar="NAME,...",
-    help="What runs the commands: interp (the reference interpreter) and emulated ISAs.",
+    help="What runs the commands: interp (the reference interpreter) and emulated ISAs; 'all' for "
+    "all that run here.",
 )
 @read_options
 @engine_option

@@ -92,19 +92,21 @@ def to_json(found: Measurement, isas: tuple[str, ...], seed: int | None) -> dict
             "failed": dict(found.failed),
             "edges": [found.edges, len(found.covered)],
         }
-        | _rules_to_json(found)
+        | _rules_to_json(found, isas)
         | {"curve": [point.to_json() for point in found.curve]}
     )
 
 
-def _rules_to_json(found: Measurement) -> dict[str, Any]:
+def _rules_to_json(found: Measurement, isas: tuple[str, ...]) -> dict[str, Any]:
     from backend.cranelift.rule_edges import RulesError, known_rules
-    from fuzz.survey.coverage import by_file, missing
+    from fuzz.survey.coverage import by_file, missing, shown_groups
 
     rules = known_rules()
     if isinstance(rules, RulesError):
         return {"rules": None, "rules_unknown": str(rules)}
     fired = rules.fired(found.covered)
+    counts = rules.by_group(fired)
+    groups = shown_groups(counts, isas)
     unfired = [
         {
             "group": rule.group,
@@ -113,9 +115,10 @@ def _rules_to_json(found: Measurement) -> dict[str, Any]:
             "source": rules.source_line(rule),
         }
         for rule in missing(rules, fired)
+        if rule.group in groups
     ]
     return {
-        "rules": rules.by_group(fired),
+        "rules": {group: counts[group] for group in groups},
         "rules_without_code": rules.merged,
         "files_of_rules": by_file(rules, fired),
         "missing": unfired,

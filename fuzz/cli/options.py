@@ -9,6 +9,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from enum import Enum
 from functools import partial, wraps
 from pathlib import Path
@@ -16,10 +17,16 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import click
 
-from backend.engines.names import DEFAULT_ENGINE, ENGINE_NAMES, chosen_engine
+from backend.engines.names import (
+    ENGINE_NAMES,
+    EngineChoice,
+    EngineChoiceError,
+    chosen_engines,
+    read_choice,
+)
 from backend.isa.registry import DEFAULT_ISAS, DESCRIBED, ISAS, find_isa
 from fuzz.campaign.plan import ORACLE_NAMES, CampaignPlan
-from fuzz.cases.case_options import CASE_FIELDS, INGREDIENTS, CaseOptions, Source
+from fuzz.cases.case_options import CASE_FIELDS, INGREDIENTS, CaseOptions, IsaWeight, Source
 from fuzz.cases.seed_cases import NO_SEEDS, SeedCases
 from fuzz.cli.errors import BadInput
 
@@ -31,6 +38,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 _DEFAULTS = CampaignPlan()
 #: How often reading many cases says how far it is.
 _PROGRESS_SECONDS: Final = 3.0
+
+
+#: What stands for all ISAs.
+ALL: Final = "all"
 
 
 def split_names(value: str, known: Collection[str], what: str) -> tuple[str, ...]:
@@ -53,9 +64,32 @@ def split_names(value: str, known: Collection[str], what: str) -> tuple[str, ...
 def split_isas(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
     """Return the names of ``a,b`` as a tuple, without repetitions; aliases are replaced.
 
-    ISAs that no engine runs here are left out, in a line that says how one is had.
+    ``all`` stands for all ISAs. Those that no engine runs here are left out, in a line that says
+    how one is had.
     """
-    return those_run_here(split_names(without_aliases(value), ISAS, "emulated ISA"))
+    value = ",".join(ISAS) if value.strip() == ALL else without_aliases(value)
+    return those_run_here(split_names(value, ISAS, "emulated ISA"))
+
+
+def split_weights(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[IsaWeight, ...]:
+    """Return the weights of ``a=0.5,b=0.25``, without those that are 1.
+
+    Raises:
+        BadParameter: an ISA or a weight is none.
+    """
+    weights = {}
+    for part in filter(None, (value or "").split(",")):
+        name, _, number = part.partition("=")
+        try:
+            weight = float(number)
+        except ValueError:
+            weight = 0.0
+        if not 0 < weight <= 1:
+            raise click.BadParameter(f"'{part}' is not ISA=WEIGHT, with a weight up to 1")
+        weights[_isa_named(name.strip())] = weight
+    return tuple(IsaWeight(*item) for item in sorted(weights.items()) if item[1] != 1)
 
 
 def those_run_here(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -181,7 +215,19 @@ def _share_option(name: str, text: str, field: str = "") -> Callable[[F], F]:
 
 
 isa_option = field_option(
-    "--isa", "ISAs to compile for.", "isas", callback=split_isas, metavar="ISA,..."
+    "--isa",
+    "ISAs to compile for; 'all' for all that an engine runs here.",
+    "isas",
+    callback=split_isas,
+    metavar="ISA,...|all",
+)
+isa_weights_option = click.option(
+    "--isa-weights",
+    "isa_weights",
+    callback=split_weights,
+    metavar="ISA=WEIGHT,...",
+    help="Run only such a share of the cases on an ISA. By default all take the same time, where "
+    "one runs on another engine than the usual one: that is measured when a campaign begins.",
 )
 jobs_option = click.option(
     "--jobs",
@@ -255,33 +301,64 @@ known_option = click.option(
 )
 
 
-def _choose_engine(context: click.Context, _: click.Parameter, value: str | None) -> None:
-    """Have this process and its children run code on an engine."""
+def _choose_engines(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    """Have this process and its children run code on engines."""
     from backend.engines.guest_process import EngineError
-    from backend.engines.registry import ENGINES
-    from backend.isa.executors import choose_engine
+    from backend.isa.executors import choose_engines
 
     if value is None:
         return
-    missing = [reason for isa in DESCRIBED.values() if (reason := ENGINES[value].missing(isa))]
-    if len(missing) == len(DESCRIBED):
-        raise click.BadParameter(missing[0])
-    context.call_on_close(partial(choose_engine, chosen_engine()))
+    choice = _read_engines(value)
+    context.call_on_close(partial(choose_engines, chosen_engines()))
     try:
-        choose_engine(value)
+        choose_engines(choice)
     except EngineError as error:
         raise click.BadParameter(str(error)) from error
+
+
+def _read_engines(value: str) -> EngineChoice:
+    """Read a choice of engines, all of which run something here.
+
+    Raises:
+        BadParameter: it names what there is not.
+    """
+    from backend.engines.registry import ENGINES
+
+    try:
+        choice = read_choice(value)
+    except EngineChoiceError as error:
+        raise click.BadParameter(str(error)) from error
+    engines = [(_isa_named(name), engine) for name, engine in choice.by_isa]
+    for isa, engine in engines:
+        if reason := ENGINES[engine].missing(DESCRIBED[isa]):
+            raise click.BadParameter(f"{isa}: {reason}")
+    missing = [why for i in DESCRIBED.values() if (why := ENGINES[choice.for_all].missing(i))]
+    if len(missing) == len(DESCRIBED):
+        raise click.BadParameter(missing[0])
+    return replace(choice, by_isa=tuple(sorted(engines)))
+
+
+def _isa_named(name: str) -> str:
+    """Return the name of the ISA that somebody means.
+
+    Raises:
+        BadParameter: there is none.
+    """
+    isa = find_isa(name)
+    if isa is None:
+        raise click.BadParameter(f"no emulated ISA '{name}'; there are {', '.join(ISAS)}")
+    return isa.name
 
 
 #: It has no value of its own: the choice is in the environment then.
 engine_option = click.option(
     "--engine",
-    type=click.Choice(ENGINE_NAMES),
-    callback=_choose_engine,
+    callback=_choose_engines,
     expose_value=False,
     is_eager=True,
-    show_default=DEFAULT_ENGINE,
-    help="What runs the code: 'support --engines' shows what there is.",
+    metavar="[ISA=]ENGINE,...",
+    help=f"What runs the code of all ISAs that it can run, or of one: {', '.join(ENGINE_NAMES)}. "
+    "'support --engines' shows what there is, and the defaults.",
 )
 seeds_option = click.option(
     "--seeds",
@@ -422,6 +499,7 @@ def _split_ingredients(_: click.Context, __: click.Parameter, value: str) -> fro
 
 _CASE_OPTIONS = (
     isa_option,
+    isa_weights_option,
     field_option("--inputs", "Number of inputs of each case.", type=click.IntRange(1, 65536)),
     field_option(
         "--instructions",

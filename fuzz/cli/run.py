@@ -20,6 +20,7 @@ from fuzz.campaign.plan import CampaignPlan
 from fuzz.campaign.result import CampaignResult
 from fuzz.campaign.resume import plan_fields
 from fuzz.campaign.supervisor import Supervisor
+from fuzz.cases.case_options import IsaWeight
 from fuzz.cli.base import BuiltBase, base_option, build_base
 from fuzz.cli.change import read_touched, since_option, take_change
 from fuzz.cli.errors import (
@@ -159,6 +160,8 @@ def command(context: click.Context, /, **params: Any) -> int:
         if resumed is None:
             params["seeds"] = read_seeds(params["seeds_folder"], params["isas"])
             take_change(params, share_given="rules_share" in asked)
+            if "isa_weights" not in asked:
+                params["isa_weights"] = _weights(params)
             start = begin(database, _new_plan(params))
         else:
             _read_again(database, params, asked)
@@ -315,6 +318,18 @@ def _metrics(path: str | None) -> MetricsFile | None:
     if metrics.problem:
         raise BadInput(metrics.problem)
     return metrics
+
+
+def _weights(params: dict[str, Any]) -> tuple[IsaWeight, ...]:
+    """Return the measured weights of the ISAs, and say which they are."""
+    from fuzz.campaign.isa_weights import measured_weights
+
+    weights = measured_weights(take_case(plan_fields(params)))
+    if weights:
+        text = ",".join(map(str, weights))
+        said = "so that each ISA takes the same time, cases are run with"
+        click.echo(f"{said} --isa-weights {text}", err=True)
+    return weights
 
 
 def _given_fields(context: click.Context) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from backend.engines.names import DEFAULT_ENGINE
 from fuzz.campaign.json_codec import encode
 from fuzz.campaign.plan import CampaignPlan
 from fuzz.campaign.result import CampaignResult, FindingSummary
@@ -42,7 +43,9 @@ def to_json(plan: CampaignPlan, result: CampaignResult) -> dict[str, Any]:
         "touched": _touched_json(plan),
         "base": _base_json(plan, result),
         "edges": result.edges,
-        "rules": _rules(result),
+        "isa_weights": {w.isa: w.weight for w in plan.options.isa_weights},
+        "engines": _engines(plan),
+        "rules": _rules(plan, result),
         "corpus": result.corpus,
         "worker_deaths": result.deaths,
         "worker_memory_mib": round(max(result.memory_mib.values(), default=0.0), 1),
@@ -105,7 +108,7 @@ def _entry(summary: FindingSummary) -> FindingEntry:
     )
 
 
-def _rules(result: CampaignResult) -> dict[str, list[int]] | None:
+def _rules(plan: CampaignPlan, result: CampaignResult) -> dict[str, list[int]] | None:
     """Return for each group how many rules fired and how many there are.
 
     Returns:
@@ -113,7 +116,7 @@ def _rules(result: CampaignResult) -> dict[str, list[int]] | None:
     """
     from fuzz.survey.coverage import rule_counts_of_run
 
-    counts, _ = rule_counts_of_run(bytes(result.covered))
+    counts, _ = rule_counts_of_run(bytes(result.covered), plan.options.isas)
     return None if counts is None else {group: list(pair) for group, pair in counts.items()}
 
 
@@ -139,16 +142,26 @@ def print_summary(plan: CampaignPlan, result: CampaignResult) -> None:
     _print_quality(plan, statistics, result)
     if plan.oracle == "both":
         _print_cross_check(statistics)
-    _print_rules(result)
+    _print_rules(plan, result)
     _print_touched(plan, result)
     _print_findings(plan, result)
 
 
+def _engines(plan: CampaignPlan) -> dict[str, str]:
+    from backend.isa.executors import engine_of
+
+    return {isa: engine_of(isa) for isa in plan.options.isas}
+
+
 def _print_isas(plan: CampaignPlan, statistics: Statistics) -> None:
+    engines = _engines(plan)
+    weights = {weight.isa: f", weight {weight.weight:g}" for weight in plan.options.isa_weights}
     for isa in plan.options.isas:
         per_case = 1e6 * max(1, statistics.cases)
+        engine = "" if engines[isa] == DEFAULT_ENGINE else f" on {engines[isa]}"
         click.echo(
-            f"  {isa}: {statistics.executions_by_isa[isa]} executions, "
+            f"  {isa}{engine}{weights.get(isa, '')}: "
+            f"{statistics.executions_by_isa[isa]} executions, "
             f"compile {statistics.compile_ns[isa] / per_case:.2f} ms, "
             f"emulate {statistics.emulate_ns[isa] / per_case:.2f} ms a case"
         )
@@ -220,10 +233,10 @@ def _print_cross_check(statistics: Statistics) -> None:
         click.echo(f"  unsupported {number}: {reason}")
 
 
-def _print_rules(result: CampaignResult) -> None:
+def _print_rules(plan: CampaignPlan, result: CampaignResult) -> None:
     from fuzz.survey.coverage import rule_counts_of_run
 
-    counts, problem = rule_counts_of_run(bytes(result.covered))
+    counts, problem = rule_counts_of_run(bytes(result.covered), plan.options.isas)
     if counts is None:
         click.echo(f"ISLE rules fired: unknown ({problem})")
         return

@@ -24,7 +24,7 @@ from backend.cranelift.panic_place import (
 from backend.cranelift.time_limit import CompileTimeoutError
 from backend.emulator.emulator_faults import Effect, EmulatorFault, find_faults
 from backend.emulator.linker import Compiled
-from backend.engines.names import chosen_engine
+from backend.isa.executors import engine_of
 from backend.isa.registry import ISAS
 from clif.function import Function, format_name
 from fuzz.cases.case import Case, has_canonical_nans
@@ -216,7 +216,7 @@ def oracle_fault(
 def spurious_faults(
     isa: str, compiled: Sequence[Compiled], engine: str = ""
 ) -> list[EmulatorFault]:
-    """List the faults of an engine, by default the chosen one, in this code that read too much
+    """List the faults of an engine, by default the ISA's, in this code that read too much
     memory."""
     return [f for f in _faults(isa, compiled, engine) if f.effect is Effect.SPURIOUS_FAULT]
 
@@ -227,7 +227,7 @@ def wrong_forms(isa: str, compiled: Sequence[Compiled]) -> list[EmulatorFault]:
 
 
 def _faults(isa: str, compiled: Sequence[Compiled], engine: str = "") -> list[EmulatorFault]:
-    name = engine or chosen_engine()
+    name = engine or engine_of(isa)
     found = {f for code in compiled for f in find_faults(ISAS[isa], code, engine=name)}
     return sorted(found, key=lambda fault: fault.name)
 

@@ -15,6 +15,7 @@ from fuzz.generate.function import write_function
 from fuzz.generate.inputs import constants_of, draw_inputs
 from fuzz.generate.instruction_set import InstructionSet
 from fuzz.generate.instruction_sets import InstructionSets
+from fuzz.generate.isa_choice import IsaChoice, are_usual
 from fuzz.generate.options import Options
 from fuzz.generate.settings import draw_chaos, draw_inlining, draw_isa_settings, draw_settings
 from fuzz.generate.siblings import Family
@@ -22,8 +23,6 @@ from fuzz.generate.swarm import Swarm
 
 _REGION_SHARE = 0.6
 _CALLEE_STEPS = 300
-#: One case in so many is for a single ISA.
-_ALONE = 6
 #: One case in so many has required instructions; every case for a single ISA has.
 _REQUIRING = 4
 _MOST_REQUIRED = 3
@@ -48,6 +47,7 @@ class Generator:
         self.options = options
         self.instruction_sets = InstructionSets(options)
         self._director = director
+        self._choice = IsaChoice(options.isas, options.isa_weights, alone=options.alone)
 
     def generate(
         self,
@@ -79,7 +79,7 @@ class Generator:
             isas: the ISAs that the case is for; drawn if not given.
             director: replaces the generator's own director.
         """
-        isas = self._isas(entropy) if isas is None else isas
+        isas = self._choice.draw(entropy) if isas is None else isas
         options = replace(self.options, isas=isas)
         settings, flags = draw_settings(entropy, options), draw_isa_settings(entropy, options)
         directed = None
@@ -97,7 +97,7 @@ class Generator:
     ) -> Case:
         entropy, isas = plan.entropy, plan.options.isas
         plan.required = self.draw_required(
-            entropy, plan.instruction_set, alone=isas != self.options.isas
+            entropy, plan.instruction_set, alone=len(isas) == 1 < len(self.options.isas)
         )
         budgets = self.draw_budgets(entropy)
         budgets[0] = max(3, budgets[0] - _REQUIRED_COST * len(plan.required))
@@ -117,15 +117,8 @@ class Generator:
             plan.trapping,
             draw_chaos(entropy, self.options),
             draw_inlining(entropy, self.options, len(plan.callees)),
-            isas=() if isas == self.options.isas else isas,
+            isas=() if isas == self.options.isas and are_usual(isas) else isas,
         )
-
-    def _isas(self, entropy: Entropy) -> tuple[str, ...]:
-        """Draw what the case is for: all ISAs, or a single one."""
-        isas = self.options.isas
-        if self.options.alone and len(isas) > 1 and entropy.below(_ALONE) == _ALONE - 1:
-            return (entropy.choice(isas),)
-        return isas
 
     def draw_required(
         self, entropy: Entropy, instruction_set: InstructionSet, *, alone: bool

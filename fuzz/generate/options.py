@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clif.types import ALL, F32, F64, INTS, Type
-from fuzz.cases.case_options import CaseOptions
+from fuzz.cases.case_options import CaseOptions, IsaWeight
 from fuzz.generate.conventions import common
 
 TRAP_CODES = (
@@ -38,6 +38,7 @@ class Options:
         inputs: how many inputs a case has.
         trapping_share: the share of the cases that may trap.
         isas: names of the ISAs that cases are for: all of them, or sometimes a single one.
+        isa_weights: of the ISAs that do not run every case.
         alone: whether some cases are for a single one of the ISAs.
         opcodes: names of the pure opcodes to draw from; None for all.
         settings: draw settings and ISA flags; otherwise only ``opt_level`` is drawn.
@@ -62,6 +63,7 @@ class Options:
     inputs: int = _DEFAULTS.inputs
     trapping_share: float = _DEFAULTS.trapping_share
     isas: tuple[str, ...] = _DEFAULTS.isas
+    isa_weights: tuple[IsaWeight, ...] = ()
     alone: bool = True
     opcodes: frozenset[str] | None = None
     settings: bool = True

@@ -239,7 +239,7 @@ def _rules(campaign: ArchivedCampaign) -> tuple[tuple[tuple[str, int, int], ...]
     edges = len(edge_counters.counters())
     if campaign.cranelift != cranelift_name() or campaign.edges_total != edges:
         return (), "Only the build that the campaign ran with can tell which ISLE rules fired."
-    counts, problem = rule_counts_of_run(campaign.covered)
+    counts, problem = rule_counts_of_run(campaign.covered, campaign.plan.options.isas)
     if counts is None:
         return (), f"Unknown which ISLE rules fired: {problem}."
     return tuple((group, fired, total) for group, (fired, total) in counts.items()), ""

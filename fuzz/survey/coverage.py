@@ -22,9 +22,11 @@ from backend.cranelift.compiler import (
     VerifierError,
 )
 from backend.cranelift.edge_counters import CoveredEdges, unpack
+from backend.cranelift.isle import LOWERING
 from backend.cranelift.reader import read_header, without_header
 from backend.cranelift.rule_edges import RulesError, known_rules
 from backend.cranelift.rule_map import GROUPS, RuleId, RuleMap
+from backend.isa.registry import DEFAULT_ISAS
 from clif.printer import print_functions
 from fuzz.campaign.case_source import CaseSource
 from fuzz.cases.case import Case
@@ -193,11 +195,13 @@ def measure_cases(
         edges.collect()
         found.cases += 1
         if found.cases >= due:
-            found.curve.append(_point(process_time() - began_cpu, found.cases, edges.covered))
+            point = _point(process_time() - began_cpu, found.cases, edges.covered, options.isas)
+            found.curve.append(point)
             due = max(due + 1, due * _GROWTH)
     found.covered = edges.covered
     if not found.curve or found.curve[-1].cases < found.cases:
-        found.curve.append(_point(process_time() - began_cpu, found.cases, found.covered))
+        point = _point(process_time() - began_cpu, found.cases, found.covered, options.isas)
+        found.curve.append(point)
     return found
 
 
@@ -216,16 +220,23 @@ def _measure_case(case: Case, isas: Sequence[str], found: Measurement) -> None:
                 found.note(_reason(isa, error), configured.origin)
 
 
-def _point(seconds: float, cases: int, covered: NDArray[np.bool_]) -> CoveragePoint:
-    counts, _ = rule_counts(covered)
+def _point(
+    seconds: float, cases: int, covered: NDArray[np.bool_], isas: Sequence[str]
+) -> CoveragePoint:
+    counts, _ = rule_counts(covered, isas)
     return CoveragePoint(seconds, cases, int(np.count_nonzero(covered)), counts or {})
 
 
 # --- rules ---
 
 
-def rule_counts(covered: NDArray[np.bool_]) -> tuple[RuleCounts | None, str]:
+def rule_counts(
+    covered: NDArray[np.bool_], isas: Iterable[str] = DEFAULT_ISAS
+) -> tuple[RuleCounts | None, str]:
     """Count the rules that fired, by group, from the covered edges.
+
+    Args:
+        isas: those that were compiled for. Groups of others are left out where none fired.
 
     Returns:
         The counts, or None and the reason why this build cannot tell.
@@ -234,12 +245,20 @@ def rule_counts(covered: NDArray[np.bool_]) -> tuple[RuleCounts | None, str]:
     if isinstance(rules, RulesError):
         return None, str(rules)
     counts = rules.by_group(rules.fired(covered))
-    return {group: counts[group] for group in GROUPS}, ""
+    return {group: counts[group] for group in shown_groups(counts, isas)}, ""
 
 
-def rule_counts_of_run(packed: bytes) -> tuple[RuleCounts | None, str]:
+def shown_groups(counts: Mapping[str, tuple[int, int]], isas: Iterable[str]) -> list[str]:
+    """Return the groups of rules that a table for some ISAs has: theirs, and those that fired."""
+    units = {LOWERING[isa] for isa in isas if isa in LOWERING}
+    return [g for g in GROUPS if g == GROUPS[0] or LOWERING.get(g, g) in units or counts[g][0]]
+
+
+def rule_counts_of_run(
+    packed: bytes, isas: Iterable[str] = DEFAULT_ISAS
+) -> tuple[RuleCounts | None, str]:
     """Count the rules that fired from the bit set of a campaign's edges; see ``rule_counts``."""
-    return rule_counts(unpack(packed))
+    return rule_counts(unpack(packed), isas)
 
 
 def by_file(rules: RuleMap, fired: NDArray[np.bool_]) -> dict[str, dict[str, tuple[int, int]]]:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from backend.engines.names import VARIABLE, chosen_engine
-from backend.isa.executors import choose_engine, executor_for
+from backend.engines.names import VARIABLE, EngineChoice, chosen_engines
+from backend.isa.executors import choose_engines, executor_for
 from backend.isa.registry import DESCRIBED, ISAS
 from fuzz.cases.build_identity import build_identity
 from tests.backend.engines.installed import needs_qemu
@@ -62,7 +62,7 @@ def test_flags_are_those_that_the_engine_runs(command: Command, tmp_path: Path) 
 def test_the_choice_ends_with_the_command(command: Command, tmp_path: Path) -> None:
     before = build_identity()
     command("replay", "--engine", "qemu-user", write(tmp_path, FUSED))
-    assert chosen_engine() == "unicorn"
+    assert chosen_engines() == EngineChoice()
     assert VARIABLE not in os.environ
     assert ISAS == DESCRIBED
     assert build_identity() == before
@@ -83,14 +83,14 @@ def test_a_false_fault_of_the_engine_is_proved(command: Command, tmp_path: Path)
 def test_another_engine_makes_another_build() -> None:
     usual = build_identity()
     try:
-        choose_engine("qemu-user")
+        choose_engines(EngineChoice("qemu-user"))
         assert build_identity() != usual
         assert ISAS["x86_64"].flags.has > DESCRIBED["x86_64"].flags.has
         assert {"has_avx", "has_avx2", "has_fma"} <= set(ISAS["x86_64"].flags.drawn)
         assert executor_for("x86_64") is executor_for("x86_64", "qemu-user")
         assert executor_for("x86_64").isa is ISAS["x86_64"]
     finally:
-        choose_engine("unicorn")
+        choose_engines(EngineChoice())
 
 
 @needs_qemu
