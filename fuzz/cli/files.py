@@ -93,14 +93,23 @@ def emulated_isas(case_file: CaseFile, path: Path) -> tuple[str, ...]:
     them if it asks for the interpreter alone.
 
     Raises:
-        NotRunHere: none of those that it names is emulated; the reason is that of ``check``.
+        NotRunHere: none of those that it names is emulated, or none has an engine here; the reason
+            is that of ``check``.
     """
+    from backend.isa.executors import left_out
     from fuzz.cases.file_header import foreign_reason
 
     named = tuple(isa for isa in case_file.isas if isa in ISAS)
     if case_file.isas and not named:
         raise NotRunHere(f"{path}: not run: {foreign_reason(case_file.isas)}")
-    return () if case_file.interpreted_only else named or DEFAULT_ISAS
+    if case_file.interpreted_only:
+        return ()
+    reasons = {isa: reason for isa in named if (reason := left_out(isa))}
+    if named and len(reasons) == len(named):
+        raise NotRunHere(f"{path}: not run: {'; '.join(reasons.values())}")
+    for isa, reason in reasons.items():
+        click.echo(f"{path}: not run on {isa}: {reason}", err=True)
+    return tuple(isa for isa in named if isa not in reasons) or DEFAULT_ISAS
 
 
 def compiled_isas(case_file: CaseFile, path: Path) -> tuple[str, ...]:

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from backend.isa.registry import ISAS
+from backend.engines.names import DEFAULT_ENGINE
+from backend.isa.executors import engine_of
+from backend.isa.registry import DESCRIBED, ISAS
 from backend.whole_file import write_whole
 from clif.byte_order import ByteOrder
 from clif.outcome import Outcomes
@@ -48,6 +50,8 @@ def finding_text(
     notes = [f"finding: {finding.kind.value}", f"isa: {finding.isa}", f"bucket: {finding.bucket}"]
     notes += [KNOWN] * finding.known
     notes.append(f"{BUILD}: {build_identity()}")
+    if finding.isa in DESCRIBED and (engine := engine_of(finding.isa)) != DEFAULT_ENGINE:
+        notes.append(f"engine: {engine}")
     return print_case(case, expected, isas=isas, notes=[*notes, *finding.explanation, *more])
 
 

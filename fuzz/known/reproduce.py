@@ -32,6 +32,7 @@ from backend.cranelift.compiler import (
 )
 from backend.emulator.executor import NOT_EXECUTABLE
 from backend.emulator.linker import CompiledCode
+from backend.engines.guest_process import EngineError
 from backend.isa.executors import executor_with
 from backend.isa.parts import CONTROL_FLOW
 from backend.isa.registry import ISAS
@@ -214,7 +215,13 @@ def _executed(case_file: CaseFile, isa: str, code: Sequence[CompiledCode]) -> Ob
             entry=case.main.name,
             settings=effective_settings(case, isa) | own,
         )
-    except (*NOT_EXECUTABLE, CompileError, CompilerPanic, VerifierError) as error:
+    except (
+        EngineError,
+        *NOT_EXECUTABLE,
+        CompileError,
+        CompilerPanic,
+        VerifierError,
+    ) as error:
         return unclear(str(error))
     canonical = has_canonical_nans(case)
     wrong = any(

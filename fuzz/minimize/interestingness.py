@@ -81,7 +81,8 @@ class FailureTest:
 
     def on_all_isas(self, failure: FailureSignature) -> FailureTest:
         anywhere = replace(failure, isas=())
-        return FailureTest(self.run_case, DEFAULT_ISAS, anywhere, self.isa, self.second)
+        isas = tuple(dict.fromkeys((*DEFAULT_ISAS, *self.isas)))
+        return FailureTest(self.run_case, isas, anywhere, self.isa, self.second)
 
     def close(self) -> None:
         """Do nothing: this test holds nothing."""

@@ -152,7 +152,10 @@ def _facts(archive: Archive, campaign: ArchivedCampaign) -> Iterator[Fact]:
     if plan.base is not None:
         yield Fact("base", str(plan.base))
     yield Fact("seed", str(plan.seed))
-    yield Fact("ISAs", ", ".join(plan.options.isas))
+    weights = {
+        weight.isa: f" ({weight.weight:g} of the cases)" for weight in plan.options.isa_weights
+    }
+    yield Fact("ISAs", ", ".join(f"{isa}{weights.get(isa, '')}" for isa in plan.options.isas))
     yield Fact("oracle", plan.oracle)
     yield Fact("inputs of a case", str(plan.options.inputs))
     yield Fact("instructions of a case (target)", str(plan.options.instructions))

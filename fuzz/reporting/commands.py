@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from backend.isa.registry import DESCRIBED
 from fuzz.differential.finding import FindingKind
 from fuzz.reporting.issue import COMPILE_FAILURES, RUN_FAILURES
 from reports.model import ShellCommand
@@ -60,17 +61,20 @@ def commands(path: Path, kind: str, isas: tuple[str, ...]) -> Iterator[ShellComm
 def _test(isa: str) -> tuple[str, str]:
     """Return what a command is for, and the command.
 
-    ``clif-util test`` runs code on the host; for another ISA it needs user-mode QEMU.
+    ``clif-util test`` runs code on the host, or interprets it if no CPU has the ISA; for another
+    one it needs user-mode QEMU.
     """
+    triple = DESCRIBED[isa].triple if isa in DESCRIBED else f"{isa}-unknown-linux-gnu"
+    if "linux" not in triple:
+        return "in a Wasmtime checkout, on any machine", f"{_CLIF_UTIL} test {_TEST}"
     if platform.machine() == isa:
         return f"in a Wasmtime checkout, on {isa}", f"{_CLIF_UTIL} test {_TEST}"
-    triple = f"{isa}-unknown-linux-gnu"
     variable = f"CARGO_TARGET_{triple.upper().replace('-', '_')}"
     lines = [
         f"{variable}_LINKER={isa}-linux-gnu-gcc \\",
-        f'{variable}_RUNNER="qemu-{isa} -L /usr/{isa}-linux-gnu" \\',
+        f'{variable}_RUNNER="qemu-{isa}-static -cpu max -L /usr/{isa}-linux-gnu" \\',
         f"{_CLIF_UTIL.replace('run', f'run --target {triple}', 1)} test {_TEST}",
     ]
-    packages = f"Debian: qemu-user gcc-{isa.replace('_', '-')}-linux-gnu"
+    packages = f"Debian: qemu-user-static gcc-{isa.replace('_', '-')}-linux-gnu"
     needs = f"{packages}; rustup target add {triple}"
     return f"in a Wasmtime checkout, for {isa} in user-mode QEMU ({needs})", "\n".join(lines)

@@ -10,7 +10,9 @@ from typing import Final
 
 from backend.cranelift.compiler import SettingsError
 from backend.cranelift.cranelift_name import cranelift_name, published
-from backend.isa.registry import DEFAULT_ISAS
+from backend.engines.registry import ENGINES
+from backend.isa.executors import engine_of
+from backend.isa.registry import DEFAULT_ISAS, ISAS
 from clif.function import format_name
 from clif.printer import print_functions
 from fuzz.cases.build_identity import BUILD, other_build
@@ -114,6 +116,14 @@ def _versions(found_with: str) -> tuple[Fact, ...]:
     )
 
 
+def _engines(page: FindingPage, case: Case) -> Iterator[Fact]:
+    """Yield what runs the code of each ISA of the page."""
+    for isa in page.isas or case.emulated_isas:
+        if isa in ISAS:
+            name = engine_of(isa)
+            yield Fact(f"Engine of {isa}", f"{name} {ENGINES[name].version(ISAS[isa])}".strip())
+
+
 def _with_case(page: FindingPage, path: Path, text: str, case: Case) -> FindingPage:
     comments = (printable(line.lstrip("; ")) for line in text.split("\n") if line.startswith(";"))
     explanation = (
@@ -123,7 +133,7 @@ def _with_case(page: FindingPage, path: Path, text: str, case: Case) -> FindingP
     return replace(
         page,
         explanation=tuple(explanation),
-        versions=_versions(printable(other_build(text))),
+        versions=(*_versions(printable(other_build(text))), *_engines(page, case)),
         clif=_cut(print_functions(case.functions)),
         inputs=case.inputs.count,
         settings=(

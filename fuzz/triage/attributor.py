@@ -69,7 +69,8 @@ class Attributor:
         executions = self._executions(case, failure)
         reports = reports_of(case, executions)
         deciders = tuple(self._deciders(case, failure))
-        failing = tuple(isa for isa in self.isas if isa in failing_isas(reports))
+        every = dict.fromkeys((*self.isas, *failure.isas))
+        failing = tuple(isa for isa in every if isa in failing_isas(reports))
         difference = self._rules(case, failure, failing, deciders)
         conclusion = conclude(case, executions, reports, deciders, difference)
         if failure.phase in _PHASES:
@@ -109,7 +110,8 @@ class Attributor:
 
     def _executions(self, case: Case, failure: FailureSignature) -> Executions:
         """Run the case with every executor; on each ISA also with another ``opt_level``."""
-        isas = tuple(isa for isa in self.isas if same_byte_order(case, isa))
+        every = dict.fromkeys((*self.isas, *failure.isas))
+        isas = tuple(isa for isa in every if same_byte_order(case, isa))
         for_all = replace(case, isas=isas)
         verdict = self.run_case(for_all, isas, second=True)
         rows = _failing_rows(verdict, case)

@@ -41,7 +41,8 @@ class NewAgainstBase:
 
     def on_all_isas(self, failure: FailureSignature) -> NewAgainstBase:
         """Return a test that accepts this failure on any ISA."""
-        return NewAgainstBase(self.test.on_all_isas(failure), self.asker, DEFAULT_ISAS)
+        isas = tuple(dict.fromkeys((*DEFAULT_ISAS, *self.isas)))
+        return NewAgainstBase(self.test.on_all_isas(failure), self.asker, isas)
 
     def close(self) -> None:
         """Free what the test holds."""

@@ -144,7 +144,7 @@ def test_a_finding_in_full() -> None:
     assert Fact("Cranelift version or commit", version()) in page.versions
     texts = "\n".join(command.text for command in page.commands)
     assert "clif-fuzz replay" in texts
-    assert "qemu-aarch64 -L /usr/aarch64-linux-gnu" in texts
+    assert "qemu-aarch64-static -cpu max -L /usr/aarch64-linux-gnu" in texts
 
 
 def test_memory_that_differs() -> None:
