@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from backend.isa.registry import DEFAULT_ISAS, ISAS
 from fuzz.cli.errors import BadInput, NotRunHere, complain
 
