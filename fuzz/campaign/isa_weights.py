@@ -31,13 +31,18 @@ _MOST_HALVINGS: Final = 4
 def measured_weights(options: CaseOptions) -> tuple[IsaWeight, ...]:
     """Return the weights with which each ISA takes the same time.
 
+    Those on the usual engine count as equal: what they cost differs less than what is measured.
+
     Returns:
         None for ISAs that run every case. Where all run on the usual engine, these are all: then
         nothing is measured.
     """
-    if len(options.isas) < 2 or all(engine_of(isa) == DEFAULT_ENGINE for isa in options.isas):
+    usual = [isa for isa in options.isas if engine_of(isa) == DEFAULT_ENGINE]
+    if len(options.isas) < 2 or len(usual) == len(options.isas):
         return ()
-    return weights_of({isa: _cost(options, isa) for isa in options.isas})
+    costs = {isa: _cost(options, isa) for isa in options.isas}
+    least = min((costs[isa] for isa in usual), default=0.0)
+    return weights_of(costs | dict.fromkeys(usual, least))
 
 
 def weights_of(costs: Mapping[str, float]) -> tuple[IsaWeight, ...]:

@@ -69,7 +69,7 @@ def _format_comments(case: Case) -> Iterator[str]:
         yield f"; origin: {' '.join(case.origin.split())}"
     if case.trapping:
         yield "; trapping"
-    if case.order is not None:
+    if case.order is not None and depends_on_byte_order(case.functions):
         yield f"; byte order: {case.order}"
     if case.chaos:
         yield f"; {_CHAOS}: {case.chaos.hex()}"

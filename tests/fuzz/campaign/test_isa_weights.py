@@ -31,6 +31,11 @@ def test_another_engine_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(isa_weights, "_cost", lambda options, isa: costs[isa])
     assert measured_weights(CAMPAIGN_OPTIONS) == (IsaWeight("aarch64", 0.25),)
     assert measured_weights(replace(CAMPAIGN_OPTIONS, isas=("aarch64",))) == ()
+    costs["third"] = 5e6  # on the usual engine: as cheap as the other one there
+    engines = {"x86_64": "unicorn", "third": "unicorn", "aarch64": "other"}
+    monkeypatch.setattr(isa_weights, "engine_of", engines.get)
+    three = replace(CAMPAIGN_OPTIONS, isas=("x86_64", "third", "aarch64"))
+    assert measured_weights(three) == (IsaWeight("aarch64", 0.25),)
 
 
 def test_the_cost_of_a_case_is_measured() -> None:
