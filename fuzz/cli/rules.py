@@ -19,6 +19,7 @@ from fuzz.cli.errors import EXIT_CLEAN, EXIT_FINDINGS, BadInput
 from fuzz.cli.files import warn_about_cache
 from fuzz.cli.options import (
     amount_options,
+    engine_option,
     isa_option,
     jobs_option,
     json_option,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 )
 @click.argument("place", required=False, metavar="[FILE:LINE|NAME]")
 @isa_option
+@engine_option
 @click.option(
     "--missing", is_flag=True, help="Show only the rules that did not fire, with the reason."
 )

@@ -25,6 +25,7 @@ from backend.cranelift.shipped import key_of, read_shipped
 from clif.typed_instructions import InstructionKey, TypedInstruction
 from clif.types import Type, by_name
 from fuzz.cases.build_identity import build_identity
+from fuzz.generate.instruction_sets import emulated_flags
 from fuzz.isle.fragment import Fragment, Step
 from fuzz.isle.operand_constraints import preconditions
 
@@ -123,14 +124,17 @@ class FragmentCache:
         return self._connection
 
 
-@cache
 def user_cache(isas: tuple[str, ...], types: tuple[Type, ...]) -> FragmentCache:
     """Return the cache in the user's cache folder, for cases of these types for these ISAs."""
-    digest = hashlib.sha256(build_identity().digest.encode())
-    digest.update(" ".join([*isas, *(type_.name for type_ in types)]).encode())
+    return _user_cache(shipped_name(isas, types))
+
+
+@cache
+def _user_cache(name: str) -> FragmentCache:
+    digest = hashlib.sha256(f"{build_identity().digest} {name}".encode())
     file = disk_cache.folder() / f"fragments-{digest.hexdigest()[:16]}.sqlite"
     _remove_old(file)
-    return FragmentCache(file, shipped_fragments(isas, types))
+    return FragmentCache(file, _shipped().get(name, {}))
 
 
 def _remove_old(kept: Path) -> None:
@@ -178,8 +182,12 @@ def shipped_fragments(isas: tuple[str, ...], types: tuple[Type, ...]) -> dict[st
 
 
 def shipped_name(isas: Sequence[str], types: Sequence[Type]) -> str:
-    """Return what the fragments for these ISAs and types are called in the shipped file."""
-    return f"{' '.join(isas)}: {' '.join(type_.name for type_ in types)}"
+    """Return what the fragments for these ISAs and types are called in the shipped file.
+
+    Which fragments fire depends on the flags that the ISAs' engines run.
+    """
+    flags = "; ".join(" ".join(emulated_flags(isa)) for isa in isas)
+    return f"{' '.join(isas)}: {' '.join(type_.name for type_ in types)}: {flags}"
 
 
 # --- as JSON ---

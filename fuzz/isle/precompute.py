@@ -21,7 +21,10 @@ from backend.cranelift.compiler import Target
 from backend.cranelift.isle import IsleError
 from backend.cranelift.rule_edges import known_rules
 from backend.cranelift.support_matrix import counting_flags, matrix_of, switchable
-from backend.isa.registry import DEFAULT_ISAS
+from backend.engines.names import DEFAULT_ENGINE
+from backend.engines.registry import ENGINES
+from backend.isa.executors import default_engine
+from backend.isa.registry import DEFAULT_ISAS, DESCRIBED, ISAS
 from fuzz.cases.case import default_settings
 from fuzz.generate.instruction_sets import LOWERING_SETTINGS, switches
 from fuzz.generate.options import EVERY_TYPE, Options
@@ -54,8 +57,26 @@ def flag_targets(plain: Target, counting: Iterable[str]) -> Iterator[Target]:
 
 
 def isa_choices() -> list[tuple[str, ...]]:
-    """Return the usual choices of ISAs: all that run by default, and each alone."""
-    return list(dict.fromkeys([DEFAULT_ISAS, *((isa,) for isa in DEFAULT_ISAS)]))
+    """Return the usual choices of ISAs on the chosen engine: all that run by default, and each.
+
+    On another engine than the default one these are all, and each ISA that this engine runs.
+    """
+    others = [isa for isa in DEFAULT_ISAS if ISAS[isa] is not DESCRIBED[isa]]
+    each = others or DEFAULT_ISAS
+    return list(dict.fromkeys([DEFAULT_ISAS, *((isa,) for isa in each)]))
+
+
+def engine_choices() -> list[str]:
+    """Return the names of the engines that there are here and that some ISA has a choice of."""
+    able = [
+        name
+        for name, engine in ENGINES.items()
+        if any(
+            default_engine(isa) != name and not engine.missing(DESCRIBED[isa])
+            for isa in DEFAULT_ISAS
+        )
+    ]
+    return [DEFAULT_ENGINE, *(name for name in able if name != DEFAULT_ENGINE)]
 
 
 def _pool(isas: tuple[str, ...], *, cached: bool = True) -> FragmentPool:
@@ -166,6 +187,18 @@ def fragments_to_ship(choices: Sequence[tuple[str, ...]] | None = None) -> Any:
         }
         for isas in choices or isa_choices()
     }
+
+
+def merged(parts: Sequence[Any]) -> Any:
+    """Return what several engines ship together: tables of the same names are joined."""
+    first, *others = parts
+    if not isinstance(first, dict):
+        return first
+    joined = dict(first)
+    for part in others:
+        for name, value in part.items():
+            joined[name] = merged([joined[name], value]) if name in joined else value
+    return joined
 
 
 def print_progress(name: str, done: int, total: int) -> None:
