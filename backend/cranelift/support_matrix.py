@@ -162,9 +162,34 @@ def _entries(target: Target, folder: Path) -> dict[InstructionName, Support]:
     file = folder / f"support-{target.isa}-{_fingerprint(target)}.json"
     entries = _load(file)
     if entries is None:
-        entries = compile_probes(target)
+        entries = _compile_varying(target, folder)
         _save(file, entries)
     return entries
+
+
+def _compile_varying(target: Target, folder: Path) -> dict[InstructionName, Support]:
+    """Return the results for a target of which only those are compiled that its flags can change.
+
+    More flags lower more. So what is the same without flags and with all of them is so with any.
+    """
+    every = every_flag(target)
+    if not target.flags or target.flags == every.flags or not _are_on(target):
+        return compile_probes(target)
+    nothing = _entries(Target(target.isa, target.settings, ()), folder)
+    everything = _entries(every, folder)
+    varying = frozenset(name for name in nothing if nothing[name] is not everything[name])
+    return nothing | compile_probes(target, varying)
+
+
+def every_flag(target: Target) -> Target:
+    """Return a target with all flags of its ISA that are on or off."""
+    flags = tuple((flag, "true") for flag in sorted(_boolean_flags(target.isa)))
+    return Target(target.isa, target.settings, flags)
+
+
+def _are_on(target: Target) -> bool:
+    known = _boolean_flags(target.isa)
+    return all(flag in known and value == "true" for flag, value in target.flags)
 
 
 def probed_target(
@@ -198,10 +223,16 @@ def probed_target(
     )
 
 
-def compile_probes(target: Target) -> dict[InstructionName, Support]:
-    """Compile every probe for a target, and return the results by name."""
+def compile_probes(
+    target: Target, names: frozenset[InstructionName] | None = None
+) -> dict[InstructionName, Support]:
+    """Compile every probe for a target, or those of some names, and return the results by name."""
     with edge_counters.uncounted():
-        return {name: _try(program, target) for name, program in _programs()}
+        return {
+            name: _try(program, target)
+            for name, program in _programs()
+            if names is None or name in names
+        }
 
 
 @lru_cache(maxsize=1)
@@ -278,23 +309,24 @@ def _counting_flags(plain: Target, known: frozenset[str], folder: Path) -> froze
         flags = frozenset(found["flags"])
         if flags <= known:
             return flags
-    flags = learn_flags(plain, known)
+    flags = learn_flags(plain, known, folder)
     disk_cache.save(file, json.dumps({"cranelift": version(), "flags": sorted(flags)}))
     return flags
 
 
-def learn_flags(plain: Target, known: frozenset[str]) -> frozenset[str]:
+def learn_flags(plain: Target, known: frozenset[str], folder: Path) -> frozenset[str]:
     """Return those of the known flags that change what is lowered, alone or with all others.
 
     A flag that only makes a difference together with some of the others is not found.
 
     Args:
         plain: the target without any flags.
+        folder: that of the cached matrices.
     """
 
     def statuses(flags: Iterable[str]) -> dict[InstructionName, Support]:
         flag_values = tuple((flag, "true") for flag in sorted(flags))
-        return compile_probes(Target(plain.isa, plain.settings, flag_values))
+        return _compile_varying(Target(plain.isa, plain.settings, flag_values), folder)
 
     nothing, everything = statuses(()), statuses(known)
     return frozenset(

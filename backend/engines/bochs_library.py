@@ -81,11 +81,11 @@ class BochsLibrary:
         self._flush = self._function(_FLUSH)
         self._insert = self._function("bochscpu_mem_page_insert")
         self._insert.restype, self._insert.argtypes = None, [_u64, _pointer]
+        self._forbid_ports(path)
         create = self._function("bochscpu_cpu_new")
         create.restype, create.argtypes = _pointer, [_u32]
         create(_CPU)
         self._stop_at_missing_pages()
-        self._forbid_ports(path)
 
     def _function(self, name: str) -> Any:
         try:

@@ -14,6 +14,10 @@ from typing import Any, Final
 from backend.emulator.isa import Part
 
 
+def _none(_: Any) -> int:
+    return 0
+
+
 @dataclass(frozen=True, slots=True)
 class InstructionSweep:
     """How an ISA's instructions are run one by one.
@@ -29,6 +33,7 @@ class InstructionSweep:
         form: what an instruction, as Capstone has it, is called without the numbers of its
             registers and the values of its immediates.
         code: the loop for an instruction; None if it cannot be run like this.
+        undefined_flags: which flag bits an instruction may leave as it likes.
     """
 
     row: int
@@ -40,6 +45,7 @@ class InstructionSweep:
     memory: tuple[int, int]
     form: Callable[[Any], str]
     code: Callable[[Any], bytes | None]
+    undefined_flags: Callable[[Any], int] = _none
 
 
 INSTRUCTION_SWEEP: Final = Part[InstructionSweep]("instruction_sweep", "INSTRUCTION_SWEEP")

@@ -12,6 +12,7 @@ from backend.emulator.disassembly import DECODER
 from backend.emulator.emulator_faults import EMULATOR_FAULTS
 from backend.emulator.isa import Part
 from backend.emulator.libcalls import LIBRARY_CALLS
+from backend.emulator.linker import CompiledCode
 from backend.emulator.relocation import RELOCATIONS
 from backend.emulator.thunk import BLOCKS
 from backend.engines.features import FEATURES
@@ -85,6 +86,15 @@ class ControlFlow:
 CONTROL_FLOW: Final = Part[ControlFlow]("control_flow", "CONTROL_FLOW", optional=True)
 
 
+#: A feature, the first mnemonic that needs it, and its offset in the code.
+Need = tuple[str, str, int]
+
+
+def _of_extension(code: CompiledCode, allowed: frozenset[str]) -> Iterable[Need]:
+    """Return what the extension's decoder says that code needs."""
+    return code.cpu_features
+
+
 @dataclass(frozen=True, slots=True)
 class CpuFeatures:
     """Which features of a CPU code may need, by the names of the decoder that tells them.
@@ -92,10 +102,12 @@ class CpuFeatures:
     Attributes:
         baseline: those that every CPU has that Cranelift generates code for.
         of_flag: by Cranelift's flag, those that a CPU has for which the flag is set.
+        needs: returns what code needs; it may leave out what is allowed, its second argument.
     """
 
     baseline: frozenset[str]
     of_flag: Mapping[str, frozenset[str]]
+    needs: Callable[[CompiledCode, frozenset[str]], Iterable[Need]] = _of_extension
 
     def allowed(self, flags: Iterable[str]) -> frozenset[str]:
         """Return the features that code may need where these flags are on."""

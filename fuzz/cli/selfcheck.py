@@ -15,6 +15,7 @@ from fuzz.cli.options import case_argument, json_option, write_json
   clif-fuzz selfcheck
   clif-fuzz selfcheck --fault store-dropped --fault trap-code --cases 500
   clif-fuzz selfcheck --engines --cases 200
+  clif-fuzz selfcheck --engines --host --isa x86_64
 """
 )
 @case_argument
@@ -43,6 +44,11 @@ from fuzz.cli.options import case_argument, json_option, write_json
     help="Run every instruction form that Cranelift emits, with special and random operands, on "
     "every two engines, and list where they differ.",
 )
+@click.option(
+    "--host",
+    is_flag=True,
+    help="With --engines, run them on this machine's CPU as well, in a confined process.",
+)
 @json_option
 def command(
     options: CaseOptions,
@@ -51,6 +57,7 @@ def command(
     seed: int,
     list_only: bool,
     engines: bool,
+    host: bool,
     json_file: str | None,
 ) -> int:
     """Inject faults one after the other, and check that each is detected.
@@ -63,7 +70,9 @@ def command(
     difference that no known fault of an engine explains.
     """
     if engines:
-        return _sweep_engines(options, seed, cases, json_file)
+        return _sweep_engines(options, seed, cases, json_file, host=host)
+    if host:
+        raise BadInput("--host is for --engines")
     from fuzz.selfcheck.check import check_faults
     from fuzz.selfcheck.registry import all_faults
 
@@ -105,12 +114,14 @@ def command(
     return EXIT_CLEAN if caught == len(outcomes) else EXIT_FINDINGS
 
 
-def _sweep_engines(options: CaseOptions, seed: int, cases: int, json_file: str | None) -> int:
+def _sweep_engines(
+    options: CaseOptions, seed: int, cases: int, json_file: str | None, *, host: bool
+) -> int:
     """Run single instructions on every two engines, and print where they differ."""
     from fuzz.selfcheck.engine_sweep import lines, sweep_all, to_json
 
     results = []
-    for result in sweep_all(options, seed=seed, cases=cases):
+    for result in sweep_all(options, seed=seed, cases=cases, host=host):
         results.append(result)
         if json_file != "-":
             for line in lines(result):

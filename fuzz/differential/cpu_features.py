@@ -24,10 +24,13 @@ def forbidden_features(
     isa: str, target: Target, compiled: Sequence[CompiledCode]
 ) -> Iterator[Finding]:
     """Yield a finding for each feature that code needs and its target does not have."""
+    features = _features(isa)
+    if features is None:
+        return
     allowed = _allowed(isa, target)
     seen: set[str] = set()
     for code in compiled:
-        for feature, mnemonic, offset in code.cpu_features:
+        for feature, mnemonic, offset in features.needs(code, allowed):
             if feature in allowed or feature in seen:
                 continue
             seen.add(feature)

@@ -10,8 +10,10 @@ from typing import Any, Final
 from backend.cranelift.compiler import CompilerPanic, Functions, ReadError, Target
 from backend.cranelift.probes import all_probes, probe_text
 from backend.emulator.disassembly import Code, disassemble
+from backend.emulator.isa import Isa
+from backend.engines.features import with_flags
 from backend.engines.instruction_sweep import INSTRUCTION_SWEEP
-from backend.isa.registry import DESCRIBED
+from backend.isa.registry import DESCRIBED, ISAS
 from clif.printer import print_functions
 from fuzz.campaign.case_source import CaseSource
 from fuzz.cases.case_options import CaseOptions
@@ -54,16 +56,34 @@ class Forms:
                 found[code] = instruction
 
 
-def emitted_forms(isa: str, options: CaseOptions, *, seed: int, cases: int) -> Forms:
+def emitted_forms(
+    isa: str, options: CaseOptions, *, seed: int, cases: int, flags: frozenset[str]
+) -> Forms:
     """Return the forms that Cranelift emits for every typed instruction, and for drawn cases.
 
-    Each typed instruction is compiled alone, with all flags of the ISA and with none, optimised and
-    not.
+    Each typed instruction is compiled alone, with all flags and with none, optimised and not, and
+    with the flags of each CPU that has no others.
+
+    Args:
+        flags: those that may be on.
     """
     forms = Forms(isa)
-    for compiled in _of_probes(isa):
+    described = with_flags(DESCRIBED[isa], flags)
+    for compiled in _of_probes(described):
         forms.add(compiled)
-    source = CaseSource(options, seed)
+    before, ISAS[isa] = ISAS[isa], described
+    try:
+        _add_cases(forms, options, seed=seed, cases=cases)
+    finally:
+        ISAS[isa] = before
+    return forms
+
+
+def _add_cases(forms: Forms, options: CaseOptions, *, seed: int, cases: int) -> None:
+    """Take the instructions of drawn cases."""
+    if not cases:
+        return
+    isa, source = forms.isa, CaseSource(options, seed)
     for index in range(cases):
         case = source.case(index)
         if case.is_for(isa):
@@ -73,16 +93,15 @@ def emitted_forms(isa: str, options: CaseOptions, *, seed: int, cases: int) -> F
                     forms.add(code)
             except COMPILER_FAILURES:
                 continue  # a finding of campaigns, and none of this
-    return forms
 
 
-def _of_probes(isa: str) -> Iterator[Code]:
-    described = DESCRIBED[isa]
-    flags = {flag: "true" for flag in described.flags.has if flag.startswith("has_")}
+def _of_probes(isa: Isa) -> Iterator[Code]:
+    every = [flag for flag in isa.flags.has if flag.startswith("has_")]
+    choices = [("none", every), ("none", []), ("speed", every), ("speed", [])]
+    choices += [("none", list(own)) for own in isa.flags.cpus]
     targets = [
-        Target.of(isa, {**described.settings, "opt_level": level}, own)
-        for level in ("none", "speed")
-        for own in (flags, {})
+        Target.of(isa.name, {**isa.settings, "opt_level": level}, dict.fromkeys(own, "true"))
+        for level, own in choices
     ]
     for functions in _probes():
         for target in targets:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from itertools import combinations
 from random import Random
 from typing import Any, Final
@@ -14,6 +15,8 @@ import numpy.typing as npt
 
 from backend.emulator.emulator_faults import EmulatorFault, find_faults
 from backend.emulator.linker import PlainCode
+from backend.engines.features import supported_flags
+from backend.engines.host_cpu import HOST, HostCpu, HostStopped
 from backend.engines.instruction_sweep import INSTRUCTION_SWEEP, InstructionSweep
 from backend.engines.registry import ENGINES
 from backend.isa.executors import executor_for
@@ -88,24 +91,53 @@ class SweepResult:
         return [found for found in self.disagreements if not found.faults]
 
 
-def sweep_all(options: CaseOptions, *, seed: int, cases: int) -> Iterator[SweepResult]:
+_host: Final = HostCpu()
+
+
+def sweep_all(
+    options: CaseOptions, *, seed: int, cases: int, host: bool = False
+) -> Iterator[SweepResult]:
     """Sweep the forms of each ISA of the options through every two engines that run it here.
+
+    The forms are those that Cranelift emits with the flags that both engines run.
+
+    Args:
+        host: run them on this machine's CPU as well.
 
     Raises:
         EngineError: an engine cannot be started.
     """
     for isa in options.isas:
-        described = DESCRIBED[isa]
-        there = [name for name, engine in ENGINES.items() if not engine.missing(described)]
-        if len(there) > 1:
-            forms = emitted_forms(isa, options, seed=seed, cases=cases)
-            for one, other in combinations(there, 2):
-                yield sweep(forms, (one, other), seed)
+        forms: dict[frozenset[str], Forms] = {}
+        for one, other in combinations(_engines(isa, host=host), 2):
+            flags = _flags(isa, one) & _flags(isa, other)
+            if flags not in forms:
+                forms[flags] = emitted_forms(isa, options, seed=seed, cases=cases, flags=flags)
+            yield sweep(forms[flags], (one, other), seed)
+
+
+def _engines(isa: str, *, host: bool) -> list[str]:
+    described = DESCRIBED[isa]
+    there = [name for name, engine in ENGINES.items() if not engine.missing(described)]
+    return [*there, HOST] if host and not _host.missing(described) else there
+
+
+@cache
+def _flags(isa: str, engine: str) -> frozenset[str]:
+    """Return the flags whose instructions an engine has."""
+    described = DESCRIBED[isa]
+    if engine == HOST:
+        return _host.supported_flags(described)
+    return supported_flags(described, executor_for(isa, engine))
+
+
+def _version(isa: str, engine: str) -> str:
+    return "CPU" if engine == HOST else ENGINES[engine].version(DESCRIBED[isa])
 
 
 def lines(result: SweepResult) -> Iterator[str]:
     """Yield a result for people."""
-    one, other = (f"{e} {ENGINES[e].version(DESCRIBED[result.isa])}" for e in result.engines)
+    one, other = (f"{engine} {_version(result.isa, engine)}" for engine in result.engines)
     yield (
         f"{result.isa}, {one} and {other}: {result.forms} forms, {result.encodings} instructions, "
         f"{result.states} states, {len(result.disagreements)} instructions differ, "
@@ -167,7 +199,7 @@ def _compare(
                 count += described.rows
                 first = first or " / ".join(e if isinstance(e, str) else "returns" for e in ends)
             continue
-        differing = _differing(described, one, other)
+        differing = _differing(described, instruction, one, other)
         count += len(np.unique(differing // described.row))
         if len(differing) and not first:
             first = _place(described, int(differing[0]), one, other)
@@ -185,7 +217,10 @@ def _run(
     """Return the states after an instruction, or how it ended instead."""
     code = described.code(instruction)
     assert code is not None
-    inputs = Inputs(1, [words_from_ints(I64, [0])], Region(0, rows))
+    region = Region(0, rows)
+    if engine == HOST:
+        return _run_on_host(isa, code, region)
+    inputs = Inputs(1, [words_from_ints(I64, [0])], region)
     outcomes = executor_for(isa, engine).run([_plain(code)], _SIGNATURE, inputs, settings={})
     if outcomes.status[0] != Status.RETURNED or outcomes.memory is None:
         return f"stops: {outcomes.details.get(0, '')}"
@@ -193,7 +228,20 @@ def _run(
     return state
 
 
-def _differing(described: InstructionSweep, one: Bytes, other: Bytes) -> npt.NDArray[np.intp]:
+def _run_on_host(isa: str, code: bytes, region: Region) -> Bytes | str:
+    """Run code on this machine's CPU, with the rows where engines have them."""
+    regions = executor_for(isa).regions
+    regions.fill(region, 1)
+    try:
+        after = _host.run(code, region.contents, int(regions.addresses[0]))
+    except HostStopped as error:
+        return f"stops: {error}"
+    return np.frombuffer(after, np.uint8)
+
+
+def _differing(
+    described: InstructionSweep, instruction: Any, one: Bytes, other: Bytes
+) -> npt.NDArray[np.intp]:
     """Return the offsets of the bytes that differ, undefined flags left out."""
     different = one != other
     by_row = different.reshape(described.rows, described.row)
@@ -202,7 +250,8 @@ def _differing(described: InstructionSweep, one: Bytes, other: Bytes) -> npt.NDA
         mask[described.flags + byte] = True
     flags = slice(described.flags, described.flags + 8)
     both = [a.reshape(described.rows, described.row)[:, flags].copy() for a in (one, other)]
-    words = [part.view(np.uint64) & np.uint64(described.flag_bits) for part in both]
+    defined = described.flag_bits & ~described.undefined_flags(instruction)
+    words = [part.view(np.uint64) & np.uint64(defined) for part in both]
     by_row[:, mask] = (words[0] != words[1]).repeat(8, axis=1)
     return np.flatnonzero(by_row.reshape(-1))
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from capstone import x86_const
 
 from backend.emulator.emulator_faults import Effect, EmulatorFault, Matcher
-from backend.engines.names import QEMU_USER
+from backend.engines.names import BOCHS, QEMU_USER
 from backend.isa.x86_64.registers import whole_register
 
 HORIZONTAL_SAME_REGISTER: Final = EmulatorFault(
@@ -50,6 +50,11 @@ EXCHANGE_UPPER_HALF: Final = EmulatorFault(
     "A cmpxchg of 32 bits that exchanges clears the upper half of rax.",
     Effect.UNREAD_BITS,
 )
+SHIFT_BY_64: Final = EmulatorFault(
+    "shift-by-64",
+    "psrlq and vpsrlq by a register that holds 64 leave the value as it is.",
+    engine=BOCHS,
+)
 DOT_PRODUCT: Final = EmulatorFault("dot-product", "dpps adds four products in another order.")
 
 _HORIZONTAL: Final = frozenset(["phaddw", "phaddd", "phaddsw", "phsubw", "phsubd", "phsubsw"])
@@ -63,7 +68,7 @@ _NAN_OF_TWO: Final = frozenset(
 def _of_single_instructions(instructions: Sequence[Any]) -> Iterator[EmulatorFault]:
     """Yield the faults that one instruction alone shows."""
     for instruction in instructions:
-        for fault in (_of_mnemonic(instruction), _of_qemu(instruction)):
+        for fault in (_of_mnemonic(instruction), _of_qemu(instruction), _of_bochs(instruction)):
             if fault is not None:
                 yield fault
 
@@ -101,6 +106,13 @@ def _of_qemu(instruction: Any) -> EmulatorFault | None:
     if name in ("cvtdq2pd", "vcvtdq2pd"):
         return CONVERT_FROM_MEMORY
     return FMA_FROM_MEMORY if _SCALAR_FMA.fullmatch(name) else None
+
+
+def _of_bochs(instruction: Any) -> EmulatorFault | None:
+    if instruction.mnemonic not in ("psrlq", "vpsrlq"):
+        return None
+    is_immediate = instruction.operands[-1].type == x86_const.X86_OP_IMM
+    return None if is_immediate else SHIFT_BY_64
 
 
 def _unmasked_bzhi(instructions: Sequence[Any]) -> Iterator[EmulatorFault]:

@@ -140,6 +140,29 @@ def _form(instruction: Any) -> str:
     return f"{instruction.mnemonic} {', '.join(words)}".strip()
 
 
+_CF, _PF, _ZF, _SF, _OF = 1, 4, 0x40, 0x80, 0x800
+#: Flags that instructions leave undefined. Shifts by one bit, which define all, are not told apart.
+_UNDEFINED: Final = {
+    **dict.fromkeys(["bsf", "bsr"], _CF | _PF | _SF | _OF),
+    **dict.fromkeys(["lzcnt", "tzcnt"], _PF | _SF | _OF),
+    **dict.fromkeys(["mul", "imul"], _PF | _ZF | _SF),
+    **dict.fromkeys(["shl", "shr", "sar", "rol", "ror", "shld", "shrd"], _OF),
+    "bextr": _PF | _SF,
+    "andn": _PF,
+    "blsi": _PF,
+    "blsr": _PF,
+    "blsmsk": _PF,
+    "bzhi": _PF,
+}
+
+
+def _undefined_flags(instruction: Any) -> int:
+    flags = _UNDEFINED.get(instruction.mnemonic, 0)
+    if instruction.mnemonic in ("shl", "shr") and instruction.operands[0].size < 4:
+        flags |= _CF  # where the count is not below the width
+    return flags
+
+
 INSTRUCTION_SWEEP: Final = InstructionSweep(
     row=_ROW,
     rows=_ROWS,
@@ -150,4 +173,5 @@ INSTRUCTION_SWEEP: Final = InstructionSweep(
     memory=(_MEMORY, _ROW - _MEMORY),
     form=_form,
     code=_code,
+    undefined_flags=_undefined_flags,
 )

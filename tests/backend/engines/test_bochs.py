@@ -8,6 +8,7 @@ from random import Random
 import numpy as np
 import pytest
 
+from backend.emulator.emulator_faults import find_faults
 from backend.emulator.executor import Executor
 from backend.emulator.guest_memory import READ_WRITE
 from backend.emulator.linker import PlainCode
@@ -20,9 +21,9 @@ from backend.engines.features import FEATURES, supported_flags
 from backend.isa.executors import executor_for
 from backend.isa.registry import DESCRIBED
 from clif.function import AbiParam, Signature
-from clif.outcome import Inputs, Outcomes, Status, ints_from_words, words_from_ints
+from clif.outcome import Inputs, Outcomes, Region, Status, ints_from_words, words_from_ints
 from clif.types import I64
-from tests.backend.engines.installed import needs_bochs
+from tests.backend.engines.installed import needs_bochs, runs
 
 pytestmark = needs_bochs
 
@@ -198,3 +199,45 @@ def test_slots_of_a_library() -> None:
     path = library_path()
     assert path is not None
     assert {"memcpy", "__isoc23_sscanf"} <= jump_slots(path).keys()
+
+
+# --- what it gets wrong, and what others do ---
+
+
+@pytest.mark.parametrize("shift", ["660fd3c1", "c5f9d3c1"])  # psrlq, vpsrlq: xmm0 by xmm1
+@pytest.mark.parametrize("count", [0, 1, 63, 64, 65, 1 << 32, (1 << 64) - 1])
+def test_a_shift_by_64_leaves_the_value(executor: Executor, shift: str, count: int) -> None:
+    code = f"66480f6ec7 66480f6ece {shift} 66480f7ec0 c3"  # from rdi and rsi, to rax
+    value = 0xF123_4567_89AB_CDEF
+    right = value >> count if count < 64 else 0
+    assert returned(run(executor, code, value, count)) == (value if count == 64 else right)
+    if runs("qemu-user", ISA):
+        assert returned(run(executor_for(ISA, "qemu-user"), code, value, count)) == right
+    faults = find_faults(DESCRIBED[ISA], PlainCode("f", bytes.fromhex(code)), engine="bochs")
+    assert [fault.name for fault in faults] == ["shift-by-64"]
+
+
+def test_shifts_by_immediates_are_not_suspected() -> None:
+    code = PlainCode("f", bytes.fromhex("660f73d040 c3"))  # psrlq xmm0, 64
+    assert find_faults(DESCRIBED[ISA], code, engine="bochs") == []
+
+
+@pytest.mark.parametrize(
+    ("instruction", "size"),
+    [
+        ("c4e271b907", 4),  # vfmadd231ss xmm0, xmm1, [rdi]
+        ("c4e2f1b907", 8),  # vfmadd231sd xmm0, xmm1, [rdi]
+        ("f30fe607", 8),  # cvtdq2pd xmm0, [rdi]
+        ("660f3a0a0700", 4),  # roundss xmm0, [rdi], 0
+    ],
+)
+def test_no_more_memory_is_read_than_there_is(
+    executor: Executor, instruction: str, size: int
+) -> None:
+    """Which other engines do."""
+    at_the_end = f"4883c7{16 - size:02x}"  # add rdi, so that the operand ends with the page
+    code = PlainCode("f", bytes.fromhex(f"{at_the_end} {instruction} c3"), frame_size=64)
+    types = Signature((AbiParam(I64),), (), "system_v")
+    inputs = Inputs(1, [words_from_ints(I64, [0])], Region(0, bytes(16)))
+    outcomes = executor.run([code], types, inputs, settings={})
+    assert outcomes.status[0] == Status.RETURNED, outcomes.details

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Sequence
 from random import Random
 
 import pytest
 
+from backend.cranelift.compiler import Functions
 from backend.emulator.disassembly import disassemble
+from backend.engines.host_cpu import HOST, HostCpu, HostStopped
 from backend.engines.instruction_sweep import INSTRUCTION_SWEEP
-from backend.isa.registry import DESCRIBED
+from backend.isa.registry import DESCRIBED, ISAS
 from fuzz.cases.case_options import CaseOptions
-from fuzz.selfcheck import engine_sweep
+from fuzz.selfcheck import emitted, engine_sweep
 from fuzz.selfcheck.emitted import Forms, emitted_forms
 from fuzz.selfcheck.engine_sweep import SweepResult, sweep
 from tests.backend.emulator.machine import BOTH, Code, arm
-from tests.backend.engines.installed import needs_qemu
+from tests.backend.engines.installed import needs_bochs, needs_qemu
+from tests.backend.isa.host import needs_host
 from tests.fuzz.command import Command
 
 ENGINES = ("unicorn", "qemu-user")
@@ -145,25 +149,88 @@ def test_the_command(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_sweep, "find_faults", lambda *_, **__: [])
     output = command("selfcheck", "--engines", "--isa", "x86_64", "--json", "-")
     assert output.code == 1
-    (facts,) = json.loads(output.out)["sweeps"]
+    facts, *_ = json.loads(output.out)["sweeps"]
     assert (facts["isa"], facts["engines"], facts["unexplained"]) == ("x86_64", list(ENGINES), 1)
 
 
 def test_one_engine_is_not_enough(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(engine_sweep, "_engines", lambda isa, *, host: ["unicorn"])
     assert command.complaint("selfcheck", "--engines").startswith("there is one engine only")
 
 
 def test_forms_are_taken_from_typed_instructions_and_cases(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from fuzz.selfcheck import emitted
-
     first = [next(iter(emitted._probes()))]
     monkeypatch.setattr(emitted, "_probes", lambda: iter(first))
     options = CaseOptions(isas=("aarch64",), without=frozenset(["rules"]))
-    few = emitted_forms("aarch64", options, seed=1, cases=0)
-    more = emitted_forms("aarch64", options, seed=1, cases=3)
+    flags = frozenset({"has_lse"})
+    few = emitted_forms("aarch64", options, seed=1, cases=0, flags=flags)
+    more = emitted_forms("aarch64", options, seed=1, cases=3, flags=flags)
     assert set(few.encodings) < set(more.encodings)
     assert len(more.encodings) > 20
     assert max(map(len, more.encodings.values())) <= 4
+    assert ISAS["aarch64"] is DESCRIBED["aarch64"]  # as it was before
+
+
+def test_forms_are_those_of_flags_that_may_be_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    probe = Functions(
+        "function %f(f64) -> f64 {\nblock0(v0: f64):\n v1 = fadd v0, v0\n return v1\n}"
+    )
+    monkeypatch.setattr(emitted, "_probes", lambda: iter([probe]))
+    options = CaseOptions(isas=("x86_64",))
+    plain, avx = (
+        emitted_forms("x86_64", options, seed=1, cases=0, flags=frozenset(flags))
+        for flags in ([], ["has_avx"])
+    )
+    assert "vaddsd xmm, same xmm, same xmm" in avx.encodings.keys() - plain.encodings.keys()
+    assert "addsd xmm, same xmm" in avx.encodings.keys() & plain.encodings.keys()
+
+
+# --- this machine's CPU ---
+
+
+@needs_host
+def test_this_machines_cpu_agrees() -> None:
+    codes = [code for code, form in SEEN["x86_64"] if form is not None]
+    result = sweep(forms_of("x86_64", codes), ("unicorn", HOST), seed=1)
+    assert (result.encodings, result.unexplained) == (len(codes), [])
+
+
+@needs_host
+def test_what_kills_the_process_is_how_it_ended() -> None:
+    cpu = HostCpu()
+    with pytest.raises(HostStopped, match="SIGILL"):
+        cpu.run(b"\x0f\x0b", bytes(64), 0x5A17_0000_0000)
+    with pytest.raises(HostStopped, match="SIGSEGV"):
+        cpu.run(b"\x48\x8b\x00\xc3", bytes(64), 0x5A17_0000_0000)  # mov rax, [rax]
+    assert cpu.run(b"\xc6\x07\x05\xc3", bytes(64), 0x5A17_0000_0000)[0] == 5  # mov [rdi], 5
+    cpu.close()
+
+
+@needs_host
+def test_code_on_this_machines_cpu_reaches_nobody() -> None:
+    # mov eax, 41 (socket); mov edi, 2; mov esi, 1; xor edx, edx; syscall; mov [rbx], rax; ret
+    code = bytes.fromhex("53 4889fb b829000000 bf02000000 be01000000 31d2 0f05 488903 5b c3")
+    cpu = HostCpu()
+    (result,) = struct.unpack("<q", cpu.run(code, bytes(8), 0x5A17_0000_0000))
+    cpu.close()
+    assert result == -38  # there is no such call
+
+
+def test_another_isas_code_is_not_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "vax")
+    assert HostCpu().missing(DESCRIBED["x86_64"]) == "this machine is vax"
+
+
+def test_the_host_is_for_engines_only(command: Command) -> None:
+    assert "--host is for --engines" in command.complaint("selfcheck", "--host")
+
+
+@needs_bochs
+@needs_host
+def test_what_bochs_gets_wrong_is_seen() -> None:
+    for code in ("660fd3c1", "c5f9d3c1"):  # psrlq xmm0, xmm1; vpsrlq xmm0, xmm0, xmm1
+        result = sweep(forms_of("x86_64", [code]), ("bochs", HOST), seed=1)
+        (found,) = result.disagreements
+        assert found.faults == ("shift-by-64",)
