@@ -98,7 +98,7 @@ class Flags:
             has=flags | presets.keys(),
             presets=presets,
             cpus=tuple(dict.fromkeys(tuple(sorted(own)) for own in presets.values())),
-            lacks=self.lacks & names,
+            lacks=(self.lacks & names) - every.keys(),
             drawn=tuple(flag for flag in self.drawn if flag in names),
             levels=tuple(flag for flag in self.levels if flag in names),
             not_drawn={flag: why for flag, why in self.not_drawn.items() if flag in names},
@@ -109,8 +109,6 @@ class Flags:
 @cache
 def presets_of(triple: str) -> Mapping[str, frozenset[str]]:
     """Return the flags that each of Cranelift's presets for a triple switches on."""
-    if triple.split("-")[0] not in _cranelift.isas():
-        return {}
     without = frozenset(_cranelift.TargetIsa(triple, {}, {}).flags)
     names = [row["name"] for row in _cranelift.settings(triple) if row["kind"] == "preset"]
     on = {name: _cranelift.TargetIsa(triple, {}, {name: "true"}).flags for name in names}
@@ -218,6 +216,11 @@ class Isa:
             raise ConventionError(self.name, name)
         return _as_compiled(self, name)
 
+    @cached_property
+    def _lacking(self) -> frozenset[str]:
+        """The flags that the emulated CPU lacks, and the presets that switch one of them on."""
+        return self.flags.lacks | presets_of(self.triple).keys() - self.flags.presets.keys()
+
     def refuse_unemulated(self, isa_settings: Mapping[str, str]) -> None:
         """Refuse ISA flags that the emulated CPU is not known to have.
 
@@ -236,7 +239,7 @@ class Isa:
         Raises:
             UnemulatedFlagError: one is on that is in ``flags.lacks``.
         """
-        for flag in self.flags.lacks & settings.keys():
+        for flag in self._lacking & settings.keys():
             if _is_on(settings[flag]):
                 raise UnemulatedFlagError(self.name, flag)
 
