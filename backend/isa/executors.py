@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import cache
 
 from backend.emulator.executor import Executor
@@ -36,10 +35,8 @@ def executor_with(isa: str, flags: Mapping[str, str]) -> Executor:
     default = default_engine(isa)
     names = [name for name in ENGINES if name != default and not _why_missing(isa, name)]
     for engine in (default, *names):
-        described = DESCRIBED[isa] if engine == default else _as_run(isa, engine)
-        with suppress(UnemulatedFlagError):
-            described.refuse_unemulated(flags)
-            return _adopting(isa, engine, described)
+        if _runs(_described_on(isa, engine), flags):
+            return executor_on(isa, engine)
     return _executor(isa, default)
 
 
@@ -81,18 +78,35 @@ def _executor(isa: str, engine: str) -> Executor:
     return ENGINES[engine].executor(DESCRIBED[isa])
 
 
-def another_engine(isa: str, engine: str = "") -> str:
-    """Return the name of an engine that runs an ISA here besides one, by default the chosen one.
+def other_engines(isa: str, flags: Mapping[str, str], engine: str = "") -> list[str]:
+    """Return the names of the engines that run an ISA's flags here besides one.
 
-    Empty if there is none.
+    That one is by default the engine that runs the ISA.
     """
-    return _another_engine(isa, engine or engine_of(isa))
+    used = engine or engine_of(isa)
+    there = (name for name in ENGINES if name != used and not _why_missing(isa, name))
+    return [name for name in there if _runs(_described_on(isa, name), flags)]
 
 
-@cache
-def _another_engine(isa: str, used: str) -> str:
-    others = (name for name in ENGINES if name != used and not _why_missing(isa, name))
-    return next(others, "")
+def executor_on(isa: str, engine: str) -> Executor:
+    """Return the executor of an engine that need not be the chosen one, with the flags it runs.
+
+    Raises:
+        EngineError: the engine cannot be started.
+    """
+    return _adopting(isa, engine, _described_on(isa, engine))
+
+
+def _described_on(isa: str, engine: str) -> Isa:
+    return DESCRIBED[isa] if engine == default_engine(isa) else _as_run(isa, engine)
+
+
+def _runs(described: Isa, flags: Mapping[str, str]) -> bool:
+    try:
+        described.refuse_unemulated(flags)
+    except UnemulatedFlagError:
+        return False
+    return True
 
 
 def choose_engines(choice: EngineChoice) -> None:

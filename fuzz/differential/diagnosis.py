@@ -221,9 +221,10 @@ def spurious_faults(
     return [f for f in _faults(isa, compiled, engine) if f.effect is Effect.SPURIOUS_FAULT]
 
 
-def wrong_forms(isa: str, compiled: Sequence[Compiled]) -> list[EmulatorFault]:
-    """List the emulator faults in this code that compute wrong results."""
-    return [f for f in _faults(isa, compiled) if f.effect is not Effect.SPURIOUS_FAULT]
+def wrong_forms(isa: str, compiled: Sequence[Compiled], engine: str = "") -> list[EmulatorFault]:
+    """List the faults of an engine, by default the ISA's, in this code that compute wrong
+    results."""
+    return [f for f in _faults(isa, compiled, engine) if f.effect is not Effect.SPURIOUS_FAULT]
 
 
 def _faults(isa: str, compiled: Sequence[Compiled], engine: str = "") -> list[EmulatorFault]:

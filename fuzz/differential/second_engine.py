@@ -6,12 +6,13 @@ difference comes of it: it may hide a true miscompile. Another engine, where the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from backend.emulator.executor import NOT_EXECUTABLE, Executor
+from backend.emulator.linker import Compiled
 from backend.engines.guest_process import EngineError
 from backend.engines.registry import ENGINES
-from backend.isa.executors import another_engine, executor_for
+from backend.isa.executors import executor_on, other_engines
 from backend.isa.registry import ISAS
 from clif.outcome import Outcomes
 from fuzz.cases.case import Case, has_canonical_nans
@@ -39,14 +40,16 @@ def ask_another_engine(
     Returns:
         None if the code holds no such form, or if there is no other engine.
     """
-    name = another_engine(run.isa)
-    if not name or not wrong_forms(run.isa, run.compiled):
+    if not wrong_forms(run.isa, run.compiled):
+        return None
+    name = another_engine(run.isa, run.compiled, case.isa_settings.get(run.isa, {}))
+    if not name:
         return None
     # With padding, inputs may differ that did not before: it keeps them from trapping.
     padding = bool(spurious_faults(run.isa, run.compiled, name))
     before = {difference.input for difference in run.differences}
     try:
-        outcomes = outcomes_on(executor_for(run.isa, name), padding)
+        outcomes = outcomes_on(executor_on(run.isa, name), padding)
     except (EngineError, *NOT_EXECUTABLE):
         return None
     canonical = has_canonical_nans(case)
@@ -65,3 +68,19 @@ def ask_another_engine(
         run.outcomes, run.differences = outcomes, differences
     version = ENGINES[name].version(ISAS[run.isa])
     return SecondOpinion(f"{name} {version}", agrees=not differences)
+
+
+def another_engine(isa: str, compiled: Sequence[Compiled], flags: Mapping[str, str]) -> str:
+    """Return an engine to ask about code, empty for none.
+
+    It is one that gets all of the code right, if there is one.
+
+    Args:
+        flags: of the ISA, with which the code was compiled.
+    """
+    try:
+        names = other_engines(isa, flags)
+    except EngineError:
+        return ""
+    right = [name for name in names if not wrong_forms(isa, compiled, name)]
+    return next(iter(right or names), "")

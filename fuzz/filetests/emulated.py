@@ -20,12 +20,13 @@ from backend.cranelift.time_limit import CompileTimeoutError
 from backend.emulator.convention import ConventionError
 from backend.emulator.emulator_faults import EmulatorFault
 from backend.emulator.executor import NOT_EXECUTABLE
-from backend.isa.executors import another_engine, executor_for
+from backend.isa.executors import executor_for, executor_on
 from backend.isa.registry import ISAS
 from clif.function import Function, format_name
 from fuzz.cases.compare import Observed, observe
 from fuzz.cases.file_header import TargetSpec
 from fuzz.differential.diagnosis import breaks_the_abi, refusal, wrong_forms
+from fuzz.differential.second_engine import another_engine
 from fuzz.filetests.filetest import (
     Filetest,
     FiletestCommand,
@@ -199,8 +200,10 @@ def _emulate(
 ) -> list[CommandResult]:
     function = filetest.functions[name]
     functions = involved(filetest, name)
-    engine = _engine_for(isa, code)
-    outcomes = executor_for(isa, engine).run(
+    # Code that holds a form which the engine gets wrong is run on another one, if there is one.
+    engine = another_engine(isa, code, dict(spec.flags)) if wrong_forms(isa, code) else ""
+    executor = executor_on(isa, engine) if engine else executor_for(isa)
+    outcomes = executor.run(
         code,
         function.signature,
         inputs_of(function, commands),
@@ -225,14 +228,6 @@ def _emulate(
             result = skipped(excuse, str(spec)) if excuse else _annotated(result, known)
         found.append(result)
     return found
-
-
-def _engine_for(isa: str, code: Sequence[Compiled]) -> str:
-    """Return the engine to run code on, empty for the chosen one.
-
-    Code that holds a form which that gets wrong is run on another one, if there is one.
-    """
-    return another_engine(isa) if wrong_forms(isa, code) else ""
 
 
 def _excuse(

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from backend.cranelift.reader import read_functions
+from backend.emulator.linker import PlainCode
 from backend.engines.guest_process import EngineError
 from backend.engines.qemu_user import QemuUser
 from backend.isa import executors
@@ -14,10 +15,11 @@ from clif.function import Function
 from clif.printer import print_functions
 from fuzz.cases.casefile import read_case
 from fuzz.differential import second_engine
+from fuzz.differential.diagnosis import wrong_forms
 from fuzz.differential.finding import Finding, FindingKind
 from fuzz.differential.pipeline import NO_INJECTION, Injection, Pipeline
 from fuzz.differential.verdict import Verdict
-from tests.backend.engines.installed import needs_qemu
+from tests.backend.engines.installed import needs_bochs, needs_qemu
 
 #: Compiled to phaddd with one register as both operands.
 PAIRWISE = """\
@@ -95,7 +97,7 @@ def test_a_true_miscompile_beside_it_is_found(text: str, name: str) -> None:
 def test_without_another_engine_it_is_not_proved(
     text: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(second_engine, "another_engine", lambda isa: "")
+    monkeypatch.setattr(second_engine, "another_engine", lambda *_: "")
     _, finding = found(text)
     assert (finding.kind, finding.detail) == (FindingKind.EMULATOR_FAULT, f"{name}: not proved")
     assert finding.known
@@ -108,13 +110,29 @@ def test_an_engine_that_fails_proves_nothing(
     def failing(isa: str, engine: str = "") -> object:
         raise EngineError(f"{isa}: cannot start")
 
-    monkeypatch.setattr(second_engine, "another_engine", lambda isa: QemuUser.name)
-    monkeypatch.setattr(second_engine, "executor_for", failing)
+    monkeypatch.setattr(second_engine, "another_engine", lambda *_: QemuUser.name)
+    monkeypatch.setattr(second_engine, "executor_on", failing)
     _, finding = found(text)
     assert finding.detail == f"{name}: not proved"
 
 
 @needs_qemu
 def test_the_other_engine_is_not_the_one_that_was_used() -> None:
-    assert executors.another_engine("x86_64") == "qemu-user"
-    assert executors.another_engine("x86_64", "qemu-user") == "unicorn"
+    assert executors.other_engines("x86_64", {})[0] == "qemu-user"
+    assert executors.other_engines("x86_64", {}, "qemu-user")[0] == "unicorn"
+    avx = {"has_avx": "true"}
+    assert "unicorn" not in executors.other_engines("x86_64", avx, "bochs")
+    assert executors.other_engines("x86_64", avx, "bochs")[0] == "qemu-user"
+
+
+@needs_bochs
+def test_the_other_engine_gets_the_code_right_if_possible() -> None:
+    psrlq, plain = (PlainCode("f", bytes.fromhex(f"{code} c3")) for code in ("660fd3c1", "90"))
+    phaddd = PlainCode("f", bytes.fromhex("660f3802c0 c3"))
+    flags = {"has_avx512f": "true"}
+    # Nothing else runs the flags.
+    assert second_engine.another_engine("x86_64", [psrlq], flags) == "bochs"
+    assert second_engine.another_engine("x86_64", [plain], {}) != "unicorn"
+    assert executors.other_engines("x86_64", {}, "qemu-user") == ["unicorn", "bochs"]
+    assert not wrong_forms("x86_64", [phaddd], "bochs")
+    assert wrong_forms("x86_64", [phaddd], "unicorn")

@@ -262,7 +262,7 @@ def test_a_known_fault_of_the_emulator_is_no_failure(
     another: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The code is run on another engine, which gets it right; without one, it is skipped."""
-    monkeypatch.setattr(emulated, "another_engine", lambda isa: another)
+    monkeypatch.setattr(emulated, "another_engine", lambda *_: another)
     text = unary(
         "v1 = stack_addr.i64 ss0\nstore v0, v1\nv2 = iconst.i32 -1\n"
         "v3 = atomic_rmw.i32 smin v1, v2\nv9 = load.i32 v1",
