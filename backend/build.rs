@@ -5,19 +5,26 @@ mod cranelift_sources;
 #[cfg(feature = "rules")]
 #[path = "build/isle.rs"]
 mod isle;
+#[path = "build/pulley.rs"]
+mod pulley;
 
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 fn main() {
     println!("cargo:rerun-if-changed={}", file!());
-    let sources = cranelift_sources::find();
+    let metadata = cranelift_sources::metadata();
+    let metadata = metadata.as_ref().map_err(String::as_str);
+    let sources = metadata
+        .map_err(str::to_owned)
+        .and_then(cranelift_sources::find);
     cranelift_sources::set_cfgs(sources.as_deref().ok());
     let out = PathBuf::from(std::env::var("OUT_DIR").expect("set by cargo"));
     // The definitions, or in `error` why there are none: that never stops the build.
     let rules = sources.and_then(|sources| read_rules(&sources, &out));
     let rules = rules.unwrap_or_else(|error| json!({ "error": error }));
     std::fs::write(out.join("isle.json"), rules.to_string()).expect("the output folder");
+    pulley::build(metadata, &out);
     match std::env::var("CARGO_CFG_TARGET_OS").as_deref() {
         // Other libraries of a process, a libFuzzer's for one, have `__sanitizer_cov_*` functions
         // as well. Calls inside of the extension are bound to its own, whoever was loaded first.

@@ -80,8 +80,8 @@ fn holds(difference: &Difference, sources: Option<&Path>) -> bool {
     })
 }
 
-/// Finds the folder of the very `cranelift-codegen` that cargo builds with.
-pub fn find() -> Result<PathBuf, String> {
+/// What cargo says about all packages that are built.
+pub fn metadata() -> Result<Value, String> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     let manifest = std::env::var("CARGO_MANIFEST_DIR").expect("set by cargo") + "/Cargo.toml";
     let target = std::env::var("TARGET").expect("set by cargo");
@@ -95,8 +95,11 @@ pub fn find() -> Result<PathBuf, String> {
         let line = message.lines().next().unwrap_or_default();
         return Err(format!("cargo metadata: {line}"));
     }
-    let metadata: Value =
-        serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())?;
+    serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())
+}
+
+/// Finds the folder of the very `cranelift-codegen` that cargo builds with.
+pub fn find(metadata: &Value) -> Result<PathBuf, String> {
     let packages = metadata["packages"].as_array().into_iter().flatten();
     packages
         .filter(|package| package["name"] == "cranelift-codegen")

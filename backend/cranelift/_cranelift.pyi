@@ -301,6 +301,11 @@ def version() -> str:
     ``0.135.8``; of a patched build ``0.135.8-`` and a digest.
     """
 
+def pulley_program() -> tuple[bytes, str, str, str]:
+    """Return the program that runs Pulley bytecode, as an executable, the version of its
+    interpreter, and the table of its opcodes. All are empty if it could not be built; the last part
+    says why."""
+
 def isle() -> bytes:
     """Return Cranelift's rules as JSON, which ``backend.cranelift.isle`` reads.
 

@@ -7,7 +7,7 @@ the extension is built against a local checkout, they are those of the checkout.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,7 +20,13 @@ from backend.cranelift.isa_names import CRANELIFT_NAMES
 MID_END: Final = "opt"
 #: The set of lowering rules of an ISA, by the ISA's name.
 LOWERING: Final[Mapping[str, str]] = {name: isa.rules for name, isa in CRANELIFT_NAMES.items()}
-UNITS: Final = (MID_END, *LOWERING.values())
+UNITS: Final = tuple(dict.fromkeys((MID_END, *LOWERING.values())))
+
+
+def units_of(isas: Iterable[str]) -> tuple[str, ...]:
+    """Return the sets of rules that code for these ISAs is made by, the mid-end's first."""
+    own = (LOWERING[isa] for isa in isas if isa in LOWERING)
+    return tuple(dict.fromkeys((MID_END, *own)))
 
 
 class IsleError(Exception):

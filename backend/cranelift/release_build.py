@@ -217,7 +217,8 @@ def _write_manifest(
     place: Path, version: str, path: Path | None, features: Sequence[str] = ()
 ) -> None:
     """Write the manifest of the crate, whose version is that of Cranelift."""
-    features = ["std", *(isa.feature for isa in CRANELIFT_NAMES.values()), *features]
+    own = dict.fromkeys(isa.feature for isa in CRANELIFT_NAMES.values())
+    features = ["std", *own, *features]
     text = _MANIFEST.format(
         name=_NAME,
         version=version if version.count(".") == 2 else f"{version}.0",

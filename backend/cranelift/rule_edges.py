@@ -29,7 +29,9 @@ from backend.cranelift.rule_map import GROUPS, RuleId, RuleMap, source_line
 
 _GENERATED: Final = re.compile(r"isle_(\w+)\.rs")
 #: The group of rules in a generated file, by the file's name for it.
-_GROUP_NAMES: Final = {isle.MID_END: GROUPS[0]} | {unit: isa for isa, unit in isle.LOWERING.items()}
+#: Generated files are called as the folders of the rules are.
+_UNIT_OF_FOLDER: Final = {names.folder: names.rules for names in isa_names.CRANELIFT_NAMES.values()}
+_GROUP_NAMES: Final = {isle.MID_END: GROUPS[0], **isa_names.RULE_GROUPS}
 _OUT_DIR: Final = "<OUT_DIR>/"
 _PRELUDE: Final = "src/isle_prelude.rs"
 
@@ -155,7 +157,8 @@ def _unit(file: str) -> str | None:
     found = _GENERATED.fullmatch(Path(file).name)
     if found is None or found[1] in ("prelude", "numerics"):
         return None
-    return _GROUP_NAMES.get(found[1], found[1])
+    unit = _UNIT_OF_FOLDER.get(found[1], found[1])
+    return _GROUP_NAMES.get(unit, unit)
 
 
 def _read(file: str) -> str:

@@ -13,10 +13,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.cranelift.isa_names import CRANELIFT_NAMES
+from backend.cranelift.isa_names import RULE_GROUPS
 
 #: The groups of rules that every build has, by the names that reports use.
-GROUPS: Final = ("mid_end", *CRANELIFT_NAMES)
+GROUPS: Final = ("mid_end", *RULE_GROUPS.values())
 
 #: Lines of a generated file that belong to a rule: the first, the last, and the rule.
 LineRange = tuple[int, int, "RuleId"]
@@ -29,8 +29,8 @@ class RuleId:
     A rule that two backends include is two rules here.
 
     Attributes:
-        group: ``mid_end`` for the rules in ``opts/*.isle``, an ISA's name for its ``lower.isle``;
-            with `` (other)`` behind it for what else the mid-end or the ISA includes.
+        group: ``mid_end`` for the rules in ``opts/*.isle``, the name in ``RULE_GROUPS`` for an
+            ISA's ``lower.isle``; with `` (other)`` behind it for what else either includes.
         file: ``src/opts/arithmetic.isle``, or a generated one: ``<OUT_DIR>/assembler.isle``.
         line: where the rule begins (what follows the word ``rule``), counted from 1.
     """

@@ -83,6 +83,23 @@ class Code(Protocol):
         """Offsets at which blocks start, as far as a table may name them."""
 
 
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """An instruction; the attributes are those of Capstone's that are needed of every ISA."""
+
+    address: int
+    size: int
+    mnemonic: str
+    op_str: str
+    bytes: bytes
+
+
+#: Returns the instructions in code, for an ISA that Capstone does not know.
+DISASSEMBLE: Final = Part[Callable[[bytes], list[Instruction]]](
+    "disassembler", "disassemble", optional=True
+)
+
+
 @cache
 def disassembler(isa: Isa) -> Any:
     """Return Capstone's disassembler of an ISA, which tells operands and registers too."""
@@ -95,6 +112,8 @@ def disassembler(isa: Isa) -> Any:
 
 def disassemble(isa: Isa, code: Code) -> list[Any]:
     """Return the instructions of a function, by offset. Bytes in none of them are data."""
+    if not isa.capstone:
+        return DISASSEMBLE.of(isa)(code.code)
     relocated = {offset for offset, *_ in code.relocations}
     starts = [0, *code.block_starts]
     if not isa.late_traps:  # else they are recorded within the instructions

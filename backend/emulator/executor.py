@@ -166,6 +166,7 @@ class Executor:
         self.isa.refuse_lacking(settings)
         self.cpu.expect_frames(_frame_bytes(program))
         self.linked = linked = self.linker.link(program)
+        self.cpu.set_far_functions(linked.far)
         driver = self.drivers.get(signature, settings)
         main = linked.by_name[entry or program[0].name].address
         skipped, traps = frozenset(left_out), frozenset(predicted_traps)
@@ -242,6 +243,8 @@ class Executor:
         """
         row, outcomes = run.row(stop.position), run.outcomes
         trap = run.linked.trap_at(stop.pc)
+        if stop.trap and run.linked.find(stop.pc) is not None:
+            trap = stop.trap
         if stop.end is End.EXPIRED:
             run.hangs += 1
             outcomes.status[row] = Status.HUNG

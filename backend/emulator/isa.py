@@ -130,7 +130,8 @@ class Isa:
         stack_alignment: of the stack pointer at a call, in bytes.
         trap: an instruction that traps.
         ends_block: mnemonics of the instructions that never go on to the next one.
-        capstone: names of Capstone's architecture and modes, without ``CS_ARCH_`` and ``CS_MODE_``.
+        capstone: names of Capstone's architecture and modes, without ``CS_ARCH_`` and ``CS_MODE_``;
+            empty for an ISA that Capstone does not know, which has a disassembler of its own.
         frame_pointer, stack_pointer: names of these registers; the first is empty where Cranelift
             takes no register for it.
         return_register: the register that a call leaves the return address in; empty where it

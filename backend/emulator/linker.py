@@ -102,10 +102,21 @@ class Placed:
 
 @dataclass(slots=True)
 class Linked:
-    """A case's functions, placed."""
+    """A case's functions, placed.
+
+    Attributes:
+        far: the addresses of functions that code refers to by number, in the order of the numbers.
+    """
 
     functions: list[Placed]
     by_name: dict[str, Placed] = field(default_factory=dict)
+    far: list[int] = field(default_factory=list)
+
+    def number(self, address: int) -> int:
+        """Return the number of a function."""
+        if address not in self.far:
+            self.far.append(address)
+        return self.far.index(address)
 
     def find(self, address: int) -> Placed | None:
         """Return the function whose code is at an address."""
@@ -206,6 +217,8 @@ class Linker:
         value = self._target(linked, placed, kind, target)
         if known.through_got:
             value = self._got_entry(value)
+        if known.by_number:
+            value = linked.number(value)
         try:
             known.apply(self.ring, place - self.base, value + addend, place)
         except struct.error:

@@ -8,7 +8,7 @@ and thunks do not differ.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -55,6 +55,7 @@ class Stop:
         pc: address of the instruction.
         reason: the emulator's words.
         access: address and size of the memory access that failed, where they are known.
+        trap: the trap's code, where the machine knows it: Cranelift's table has no entry then.
     """
 
     end: End
@@ -62,6 +63,7 @@ class Stop:
     pc: int
     reason: str
     access: str
+    trap: str = ""
 
 
 class Machine(ABC):
@@ -114,6 +116,13 @@ class Machine(ABC):
     @abstractmethod
     def answer(self, library: LibraryCalls) -> None:
         """Have the host compute what stubs leave to it."""
+
+    def set_far_functions(self, addresses: Sequence[int]) -> None:
+        """Say where the functions lie that the code under test calls by number.
+
+        Only a machine whose ISA has such calls needs to know.
+        """
+        self.far_functions = tuple(addresses)
 
     def first_stack_pointer(self) -> int:
         """Return the stack pointer of a start, as if EXIT had called the driver."""

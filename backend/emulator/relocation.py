@@ -25,10 +25,13 @@ class Relocation:
             to refer to with the addend added, and the address of the place. It raises
             ``struct.error`` for an address that is out of reach.
         through_got: the reference is to an entry of a global offset table that holds the address.
+        by_number: the reference is the number of a function, which the machine knows the address of
+            (``Machine.set_far_functions``); it takes the place of the address.
     """
 
     apply: Callable[[Ring, int, int, int], None]
     through_got: bool = False
+    by_number: bool = False
 
 
 #: The relocations of an ISA, by Cranelift's name of the kind.

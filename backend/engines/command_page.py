@@ -37,11 +37,16 @@ STACK_POINTER: Final = 16
 FLOAT_CONTROL: Final = 17
 #: Where bytes of the pipes go.
 BYTE: Final = 18
-#: Integer registers at the start, and vector registers, two words each.
+#: Integer registers at the start, and vector registers, two words each; where an engine has float
+#: registers besides, and a frame pointer that is no integer register, these.
 INTEGERS: Final = 32
 VECTORS: Final = 64
+FLOATS: Final = 128
+FRAME_POINTER: Final = 160
 #: Room for arguments of system calls that are in memory.
 STRUCTURES: Final = 256
+#: The addresses of functions that code calls by a number of one byte.
+FAR_FUNCTIONS: Final = 256
 
 # Values of COMMAND.
 CALL_SYSTEM: Final = 0
@@ -50,6 +55,8 @@ RESUME: Final = 2
 
 #: The value of STATUS if no signal came.
 RETURNED: Final = 0x1000
+#: The value of STATUS of an interpreter's trap without a reason; those of its reasons follow.
+TRAPPED: Final = 0x2000
 
 
 def address(word: int) -> int:

@@ -5,31 +5,23 @@ from __future__ import annotations
 import os
 import select
 import signal
-import struct
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from enum import Enum
 from typing import Final
 
-import numpy as np
-
 from backend.emulator.byte_order import Quads, quads
-from backend.emulator.guest_memory import EXIT
 from backend.emulator.isa import Isa
 from backend.engines import command_page as page
 from backend.engines import confine
-from backend.engines.elf import executable
 from backend.engines.shared_memory import SharedMemory
-from backend.engines.user_process import CAUGHT, USER_PROCESS, Program
 
-_SA_SIGINFO, _SA_ONSTACK, _SA_NODEFER, _SA_RESTORER = 0x4, 0x0800_0000, 0x4000_0000, 0x0400_0000
 _READ_WRITE: Final = 3
-_SHARED, _PRIVATE_ANONYMOUS, _FIXED = 0x01, 0x22, 0x10
-_NO_FILE: Final = (1 << 64) - 1
 #: Seconds between looks at the CPU time of a process that does not answer.
 _PERIOD: Final = 0.05
 #: A process that neither computes nor answers for so many seconds is taken to be lost.
@@ -55,13 +47,13 @@ class Replaced(Enum):
     DIED = "died"
     HUNG = "hung"
     SUSPECT = "after code that went wrong"
+    WORN = "after many faults"
 
 
-class GuestProcess:
+class GuestProcess(ABC):
     """One process of an engine, and whatever has to be mapped into it.
 
     Args:
-        command: returns the words that start the engine for an executable.
         on_start: called with a new process, to map memory into it.
 
     Attributes:
@@ -74,14 +66,11 @@ class GuestProcess:
         self,
         isa: Isa,
         memory: SharedMemory,
-        command: Callable[[str], Sequence[str]],
         on_start: Callable[[], None],
         limit: float,
     ) -> None:
         self.isa = isa
-        self.part = USER_PROCESS.of(isa)
         self.memory = memory
-        self.command = command
         self.on_start = on_start
         self.limit = limit
         self.words: Quads = quads(memory.allocate(page.COMMANDS_SIZE), isa.byte_order)
@@ -91,6 +80,20 @@ class GuestProcess:
         self._owner = 0
         self._poll = select.poll()
         self._to, self._from = -1, -1
+
+    # --- what it is ---
+
+    @abstractmethod
+    def executable(self) -> bytes:
+        """Return the program to start."""
+
+    @abstractmethod
+    def command(self, image: str) -> Sequence[str]:
+        """Return the words that start the program, given its path."""
+
+    @abstractmethod
+    def set_up(self) -> None:
+        """Prepare a new process, before any memory but the command page is mapped."""
 
     # --- its life ---
 
@@ -130,15 +133,10 @@ class GuestProcess:
             self._end()
 
     def _start(self) -> None:
-        program = self.part.program(self.memory.file)
-        file = executable(
-            self.part.elf_machine, program.code, EXIT, EXIT + program.start, self.isa.byte_order
-        )
-        image, errors = os.memfd_create("guest"), os.memfd_create("errors")
+        image, errors = file_of(self.executable()), os.memfd_create("errors")
         inward, self._to = os.pipe()
         self._from, outward = os.pipe()
         try:
-            os.write(image, file)
             words = [sys.executable, "-I", "-S", confine.__file__]
             self._child = subprocess.Popen(
                 [*words, *self.command(f"/proc/self/fd/{image}")],
@@ -158,7 +156,7 @@ class GuestProcess:
             for descriptor in (inward, outward, image, errors):
                 if descriptor >= 0:
                     os.close(descriptor)
-        self._set_up(program)
+        self.set_up()
         self.on_start()
 
     def _await_start(self, errors: int) -> None:
@@ -168,27 +166,6 @@ class GuestProcess:
         self._wait()
         said = os.pread(errors, 4096, 0).decode(errors="replace").strip().splitlines()
         raise EngineDied(said[-1] if said else self._how_it_ended())
-
-    def _set_up(self, program: Program) -> None:
-        """Map the stack of signals, and have all of them caught."""
-        calls = self.part.system_calls
-        self.map(page.SIGNAL_STACK, self.memory.offset(self.signal_stack), len(self.signal_stack))
-        layout = "<QQQ" if self.isa.byte_order == "little" else ">QQQ"
-        at = page.address(page.STRUCTURES)
-        stack = struct.pack(layout, page.SIGNAL_STACK, 0, len(self.signal_stack))
-        self._put_structure(stack)
-        self.call(calls.sigaltstack, at, 0)
-        flags = _SA_SIGINFO | _SA_ONSTACK | _SA_NODEFER
-        if self.part.restorer:
-            flags |= _SA_RESTORER
-        self._put_structure(struct.pack(layout, EXIT + program.handler, flags, EXIT))
-        for number in CAUGHT:
-            self.call(calls.sigaction, number, at, 0, 8)
-
-    def _put_structure(self, data: bytes) -> None:
-        self.words.view(np.uint8)[8 * page.STRUCTURES :][:64] = np.frombuffer(
-            data.ljust(64, b"\0"), np.uint8
-        )
 
     def _end(self) -> None:
         if self._child is not None:
@@ -232,18 +209,13 @@ class GuestProcess:
             raise EngineDied(f"system call {number}: {os.strerror((1 << 64) - result)}")
         return result
 
+    @abstractmethod
     def map(self, address: int, offset: int, size: int, protection: int = _READ_WRITE) -> None:
         """Map a part of the shared memory."""
-        arguments = [address, size, protection, _SHARED | _FIXED, self.memory.file, offset]
-        calls = self.part.system_calls
-        if calls.mmap_from_memory:
-            self.words[page.STRUCTURES : page.STRUCTURES + len(arguments)] = arguments
-            arguments = [page.address(page.STRUCTURES)]
-        self.call(calls.mmap, *arguments)
 
+    @abstractmethod
     def unmap(self, address: int, size: int) -> None:
         """Unmap a part of the guest's memory."""
-        self.call(self.part.system_calls.munmap, address, size)
 
     def run(self, address: int) -> int:
         """Load all registers and jump to an address.
@@ -304,6 +276,18 @@ class GuestProcess:
             if now - began >= self.limit or time.monotonic() - silent_since >= _SILENCE:
                 self.replace(Replaced.HUNG)
                 raise EngineHung
+
+
+def file_of(data: bytes) -> int:
+    """Return the descriptor of a new file without a name. Nobody can write it: else it could not
+    be executed."""
+    file = os.memfd_create("guest")
+    try:
+        with open(file, "wb", closefd=False) as image:
+            image.write(data)
+        return os.open(f"/proc/self/fd/{file}", os.O_RDONLY)
+    finally:
+        os.close(file)
 
 
 def _clock_of(process: int) -> int:

@@ -48,4 +48,7 @@ class InstructionSweep:
     undefined_flags: Callable[[Any], int] = _none
 
 
-INSTRUCTION_SWEEP: Final = Part[InstructionSweep]("instruction_sweep", "INSTRUCTION_SWEEP")
+#: An ISA that one engine alone runs has none.
+INSTRUCTION_SWEEP: Final = Part[InstructionSweep](
+    "instruction_sweep", "INSTRUCTION_SWEEP", optional=True
+)

@@ -13,7 +13,8 @@ from typing import Final
 UNICORN: Final = "unicorn"
 QEMU_USER: Final = "qemu-user"
 BOCHS: Final = "bochs"
-ENGINE_NAMES: Final = (UNICORN, QEMU_USER, BOCHS)
+PULLEY: Final = "pulley"
+ENGINE_NAMES: Final = (UNICORN, QEMU_USER, BOCHS, PULLEY)
 
 #: The engine that is used if none is chosen.
 DEFAULT_ENGINE: Final = UNICORN

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -20,7 +20,7 @@ from backend.emulator.guest_memory import (
 )
 from backend.emulator.isa import Isa
 from backend.emulator.libcalls import LIBRARY_CALLS, LibraryCalls, Stub
-from backend.emulator.machine import TIME_LIMIT, End, Machine, Stop
+from backend.emulator.machine import End, Machine, Stop
 from backend.emulator.mappings import Mappings
 from backend.engines import command_page as page
 from backend.engines.guest_process import EngineDied, EngineHung, GuestProcess, Replaced
@@ -31,16 +31,20 @@ from backend.engines.user_process import (
     SIGILL,
     SIGSEGV,
     SIGTRAP,
-    USER_PROCESS,
+    ProcessState,
 )
 from clif.outcome import Bytes
 
 _EXECUTE: Final = 4
-_SIGNALS: Final = {4: "SIGILL", 5: "SIGTRAP", 7: "SIGBUS", 8: "SIGFPE", 11: "SIGSEGV"}
+_REASONS: Final = {4: "SIGILL", 5: "SIGTRAP", 7: "SIGBUS", 8: "SIGFPE", 11: "SIGSEGV"}
 #: Where ``siginfo_t`` has the address of a failed access.
 _FAULT_ADDRESS: Final = 16
 #: More bytes than any ``ucontext_t`` has before the vector registers that are read.
 _CONTEXT_SIZE: Final = 2048
+
+
+#: Makes an engine's process that shares a memory; the function is called with every new process.
+MakeProcess = Callable[[SharedMemory, Callable[[], None]], GuestProcess]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +60,10 @@ class _Mapped:
 class ProcessMappings(Mappings):
     """Shared memory, mapped into a process whenever that is started."""
 
-    def __init__(
-        self, isa: Isa, memory: SharedMemory, command: Callable[[str], Sequence[str]]
-    ) -> None:
+    def __init__(self, memory: SharedMemory, make: MakeProcess) -> None:
         self.memory = memory
         self.mapped: dict[int, _Mapped] = {}
-        self.process = GuestProcess(isa, memory, command, self._map_all, TIME_LIMIT)
+        self.process = make(memory, self._map_all)
 
     def allocate(self, size: int) -> Bytes:
         return self.memory.allocate(size)
@@ -96,23 +98,24 @@ class ProcessMachine(Machine):
     """The machine in a process.
 
     Args:
-        command: returns the words that start the engine for an executable.
+        part: the registers of the ISA's code.
+        make: makes the process.
 
     Attributes:
         process: the engine's, and how often it was replaced.
-        context: the registers of code that a signal stopped (``ucontext_t``).
+        context: the registers of code that was stopped.
     """
 
-    def __init__(self, isa: Isa, command: Callable[[str], Sequence[str]]) -> None:
-        self.part = USER_PROCESS.of(isa)
+    def __init__(self, isa: Isa, part: ProcessState, make: MakeProcess) -> None:
+        self.part = part
         self.shared = SharedMemory()
-        self.mappings = ProcessMappings(isa, self.shared, command)
+        self.mappings = ProcessMappings(self.shared, make)
         super().__init__(isa, GuestMemory(self.mappings, isa.byte_order))
         self.process = self.mappings.process
         self.library: LibraryCalls | None = None
         self.context = b""
         self._forgives = False
-        self._fill_registers()
+        self.fill_registers()
 
     @contextmanager
     def forgiving(self) -> Iterator[None]:
@@ -150,7 +153,7 @@ class ProcessMachine(Machine):
     def start(self, driver: int, entry: int, position: int, end: int) -> Stop | None:
         if not self.process.is_running():
             self.fill_control()  # wild code may have overwritten that, and the next
-            self._fill_registers()
+            self.fill_registers()
             self.process.ensure()
         words = self.memory.control
         words[control_block.POSITION], words[control_block.END], words[control_block.ENTRY] = (
@@ -174,9 +177,15 @@ class ProcessMachine(Machine):
         pc = self.register(self.part.program_counter)
         if self.isa.late_traps and status in (SIGILL, SIGTRAP, SIGFPE):
             pc -= 1  # it is behind the instruction
-        reason = _SIGNALS.get(status, f"signal {status}")
+        reason = _REASONS.get(status, "trap")
         access = f" at {self._fault_address():#x}" if status in (SIGSEGV, SIGBUS) else ""
-        return Stop(End.FAULT, self._reached(position, end), pc, reason, access)
+        return Stop(
+            End.FAULT, self._reached(position, end), pc, reason, access, self.trap_code(status)
+        )
+
+    def trap_code(self, status: int) -> str:
+        """Return the code of a trap that a status says, empty if the trap's place has to say it."""
+        return ""
 
     def failed_access(self, driver: int, entry: int, position: int) -> str:
         return ""  # every stop has said so already
@@ -230,7 +239,7 @@ class ProcessMachine(Machine):
 
     # --- registers of every start ---
 
-    def _fill_registers(self) -> None:
+    def fill_registers(self) -> None:
         """Put patterns into the callee-saved registers, and garbage into the others."""
         words, patterns = self.process.words, self.patterns()
         fresh = iter(garbage(seed=3, size=8 * 128).view("<u8").tolist())
@@ -244,4 +253,3 @@ class ProcessMachine(Machine):
         if self.isa.return_register:
             words[page.INTEGERS + self.part.integers.index(self.isa.return_register)] = EXIT
         words[page.STACK_POINTER] = self.first_stack_pointer()
-        words[page.FLOAT_CONTROL] = self.part.float_control

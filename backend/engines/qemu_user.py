@@ -13,9 +13,9 @@ from backend.emulator.isa import Isa, Part
 from backend.engines import confine
 from backend.engines.engine import Engine
 from backend.engines.guest_process import EngineError
+from backend.engines.linux_process import linux_machine
 from backend.engines.names import QEMU_USER
 from backend.engines.process_executor import ProcessExecutor
-from backend.engines.process_machine import ProcessMachine
 from backend.engines.user_process import USER_PROCESS
 
 #: Its programs come under both names; Debian's packages are called like them.
@@ -49,7 +49,7 @@ class QemuUser(Engine):
         def command(image: str) -> Sequence[str]:
             return path, "-cpu", model, image
 
-        return ProcessExecutor(isa, ProcessMachine(isa, command))
+        return ProcessExecutor(isa, linux_machine(isa, command))
 
 
 def _program(isa: str) -> str:

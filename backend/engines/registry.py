@@ -7,6 +7,7 @@ from typing import Final
 
 from backend.engines.bochs import Bochs
 from backend.engines.engine import Engine
+from backend.engines.pulley import Pulley
 from backend.engines.qemu_user import QemuUser
 from backend.engines.unicorn import Unicorn
 
@@ -17,5 +18,6 @@ ENGINES: Final[Mapping[str, Engine]] = {
         Unicorn(),
         QemuUser(),
         Bochs(),
+        Pulley(),
     )
 }

@@ -65,22 +65,36 @@ class Breakpoint:
     behind: int
 
 
-@dataclass(frozen=True, slots=True)
-class UserProcess:
-    """How an ISA runs as a process.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessState:
+    """The registers of code that runs in a process.
+
+    Attributes:
+        integers, vectors: the registers that are loaded at every start, in the order of the command
+            page. The stack pointer is not among them.
+        read_register: returns a register, or the named part of it, from the bytes that the process
+            leaves of code that stopped; the second argument reads memory that these point to.
+        program_counter: the name of that register.
+        breakpoint: None where no library call needs the host.
+    """
+
+    integers: tuple[str, ...]
+    vectors: tuple[str, ...]
+    read_register: Callable[[bytes, str, Callable[[int, int], bytes]], int]
+    program_counter: str
+    breakpoint: Breakpoint | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserProcess(ProcessState):
+    """How an ISA runs as a Linux process. The bytes of code that stopped are a ``ucontext_t``.
 
     Attributes:
         elf_machine: its number in executables.
         program: makes the program, whose shared memory is open under the given file descriptor.
         system_calls: the numbers of what the host has it call.
         restorer: ``struct sigaction`` has a member ``sa_restorer``, which has to be set.
-        integers, vectors: the registers that are loaded at every start, in the order of the command
-            page. The stack pointer is not among them.
-        read_register: returns a register, or the named part of it, from the bytes of a
-            ``ucontext_t``; the second argument reads memory that it points to.
-        program_counter: the name of that register.
         float_control: what the control register of floating point holds at the start.
-        breakpoint: None where no library call needs the host.
         cpu: the model of the CPU that has most, as qemu-user calls it, with what it does not have
             by itself.
     """
@@ -89,12 +103,7 @@ class UserProcess:
     program: Callable[[int], Program]
     system_calls: SystemCalls
     restorer: bool
-    integers: tuple[str, ...]
-    vectors: tuple[str, ...]
-    read_register: Callable[[bytes, str, Callable[[int, int], bytes]], int]
-    program_counter: str
     float_control: int
-    breakpoint: Breakpoint | None
     cpu: str = "max"
 
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from backend.emulator.cpu import CPU
-from backend.emulator.disassembly import DECODER
+from backend.emulator.disassembly import DECODER, DISASSEMBLE
 from backend.emulator.emulator_faults import EMULATOR_FAULTS
 from backend.emulator.isa import Part
 from backend.emulator.libcalls import LIBRARY_CALLS
@@ -18,6 +18,7 @@ from backend.emulator.thunk import BLOCKS
 from backend.engines.features import FEATURES
 from backend.engines.instruction_sweep import INSTRUCTION_SWEEP
 from backend.engines.long_mode import LONG_MODE
+from backend.engines.pulley_registers import PULLEY_REGISTERS
 from backend.engines.user_process import USER_PROCESS
 
 
@@ -130,5 +131,7 @@ PARTS: Final[tuple[Part[Any], ...]] = (
     USER_PROCESS,
     LONG_MODE,
     DECODER,
+    PULLEY_REGISTERS,
+    DISASSEMBLE,
     CPU_FEATURES,
 )

@@ -7,6 +7,7 @@ from typing import Final
 
 from backend.emulator.isa import Isa
 from backend.isa.aarch64.description import AARCH64
+from backend.isa.pulley.description import PULLEY64
 from backend.isa.riscv64.description import RISCV64
 from backend.isa.s390x.description import S390X
 from backend.isa.x86_64.description import X86_64
@@ -19,6 +20,7 @@ DESCRIBED: Final[Mapping[str, Isa]] = {
         AARCH64,
         RISCV64,
         S390X,
+        PULLEY64,
     )
 }
 

@@ -16,7 +16,9 @@ const SINCE: [(&str, u32); 4] = [
 
 fn main() {
     println!("cargo::rerun-if-changed={}", file!());
-    cranelift_sources::set_cfgs(cranelift_sources::find().as_deref().ok());
+    let metadata = cranelift_sources::metadata();
+    let sources = metadata.and_then(|metadata| cranelift_sources::find(&metadata));
+    cranelift_sources::set_cfgs(sources.as_deref().ok());
     let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let major: u32 = number("CARGO_PKG_VERSION_MAJOR").unwrap_or(0);
     let minor: u32 = number("CARGO_PKG_VERSION_MINOR").unwrap_or(0);

@@ -37,6 +37,18 @@ fn isle() -> &'static [u8] {
     include_bytes!(concat!(env!("OUT_DIR"), "/isle.json"))
 }
 
+/// The program that runs Pulley bytecode, as an executable; the version of its interpreter; the
+/// table of its opcodes; and why it could not be built, if it was not (see `build/pulley.rs`).
+#[pyfunction]
+fn pulley_program() -> (&'static [u8], &'static str, &'static str, &'static str) {
+    (
+        include_bytes!(concat!(env!("OUT_DIR"), "/pulley.program")),
+        include_str!(concat!(env!("OUT_DIR"), "/pulley.version")),
+        include_str!(concat!(env!("OUT_DIR"), "/pulley.opcodes")),
+        include_str!(concat!(env!("OUT_DIR"), "/pulley.reason")),
+    )
+}
+
 #[pymodule]
 fn _cranelift(module: &Bound<'_, PyModule>) -> PyResult<()> {
     panics::install_hook();
@@ -54,6 +66,7 @@ fn _cranelift(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("published", published)?;
     module.add_function(wrap_pyfunction!(version, module)?)?;
     module.add_function(wrap_pyfunction!(isle, module)?)?;
+    module.add_function(wrap_pyfunction!(pulley_program, module)?)?;
     module.add_function(wrap_pyfunction!(isa::isas, module)?)?;
     module.add_function(wrap_pyfunction!(isa::list_settings, module)?)?;
     module.add_function(wrap_pyfunction!(opcodes::opcodes, module)?)?;

@@ -34,8 +34,6 @@ NO_RUN: Final = "no 'test run' line"
 BYTE_ORDER_MARK: Final = "\ufeff"
 #: Architectures with addresses of 32 bits, of which no ISA is described.
 _NARROW: Final = ("pulley32", "pulley32be", "arm", "armv7", "i386", "i586", "i686", "riscv32")
-#: Little-endian ones with addresses of 64 bits that are not described either.
-_LIKE_THE_INTERPRETER: Final = frozenset({"pulley64"})
 _SYSTEMS: Final = ("linux", "unknown", "none", "elf")
 
 Words = tuple[tuple[str, str], ...]
@@ -117,9 +115,7 @@ class FileHeader:
         if all(target.is_narrow for target in self.targets):
             return False
         return "interpret" in self.tests or any(
-            find_isa(target.architecture) or target.architecture in _LIKE_THE_INTERPRETER
-            for target in self.targets
-            if not target.is_narrow
+            find_isa(target.architecture) for target in self.targets if not target.is_narrow
         )
 
     @property

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from backend.cranelift import isle
-from backend.cranelift.isle import LOWERING, MID_END, Rule, Unit
+from backend.cranelift.isa_names import CRANELIFT_NAMES
+from backend.cranelift.isle import MID_END, Rule, Unit, units_of
 from backend.cranelift.opcodes import OPCODES
 from backend.cranelift.rule_edges import rule_id
 from fuzz.cases.touched_rules import ChangedCode, TouchedRules
@@ -24,8 +25,9 @@ from fuzz.changes.uses import ROOTS, names_in, users
 _CALLED_BY_RULES: Final = re.compile(
     r"src/(isle_prelude|machinst/isle|opts(/.*)?|.*/lower/isle)\.rs"
 )
+_OWN: Final = "|".join({names.folder for names in CRANELIFT_NAMES.values()})
 #: What is compiled for ISAs that are not emulated.
-_ELSEWHERE: Final = re.compile(rf"src/isa/(?!({'|'.join(LOWERING.values())})/)\w+/")
+_ELSEWHERE: Final = re.compile(rf"src/isa/(?!({_OWN})/)\w+/")
 #: The forms from which code is generated; others are for the verification of rules.
 _KINDS: Final = frozenset({"rule", "decl", "extractor", "extern", "type", "convert"})
 
@@ -59,7 +61,7 @@ def touched_rules(since: str, isas: Iterable[str]) -> TouchedRules:
     sources = isle.sources()
     base = find_base(sources, since)
     files = base.changed_files()
-    names = (MID_END, *(LOWERING[isa] for isa in isas if isa in LOWERING))
+    names = units_of(isas)
     changed: list[str] = []
     using: list[str] = []
     directed: set[str] = set()

@@ -1,14 +1,18 @@
 """Conversions of values between any two types.
 
 A pair of types without a conversion instruction is bridged by ``bitcast`` and the integer of the
-same width.
+same width; where there is no such ``bitcast`` for vectors, by their halves.
 """
 
 from __future__ import annotations
 
+from typing import Final
+
 from clif.function import AbiParam, Value
-from clif.types import F32, F64, I16, I32, I64, Type
+from clif.types import F32, F64, I16, I32, I64, Type, by_name
 from fuzz.generate.writer import SCALAR_OF_BITS, Writer
+
+I64X2: Final = by_name("i64x2")
 
 
 def canonicalise(w: Writer, value: Value) -> Value:
@@ -44,8 +48,25 @@ def as_type(w: Writer, value: Value, type_: Type) -> Value:
         return w.op("fcvt_from_sint", as_type(w, value, same), type=type_)
     if type_.is_vector and w.entropy.below(2) and w.instruction_set.has("splat", type_, type_.lane):
         return w.op("splat", as_type(w, value, type_.lane), type=type_)
-    same = SCALAR_OF_BITS[type_.bits]
-    return w.op("bitcast", as_type(w, value, same), type=type_)
+    return from_bits(w, as_type(w, value, SCALAR_OF_BITS[type_.bits]), type_)
+
+
+def from_bits(w: Writer, bits: Value, type_: Type) -> Value:
+    """Return the vector or float with the bits of an integer of the same width."""
+    if w.instruction_set.has("bitcast", type_, bits.type):
+        return w.op("bitcast", bits, type=type_)
+    low, high = w.emit("isplit", bits, type=bits.type, results=(I64, I64)).results
+    halves = w.op("insertlane", w.op("splat", low, type=I64X2), high, imm=1)
+    return halves if type_ is I64X2 else w.op("bitcast", halves, type=type_)
+
+
+def to_bits(w: Writer, value: Value) -> Value:
+    """Return the bits of a vector or float as an integer of the same width."""
+    same = SCALAR_OF_BITS[value.type.bits]
+    if w.instruction_set.has("bitcast", same, value.type):
+        return w.op("bitcast", value, type=same)
+    halves = value if value.type is I64X2 else w.op("bitcast", value, type=I64X2)
+    return w.op("iconcat", *(w.op("extractlane", halves, imm=lane) for lane in range(2)))
 
 
 def extend_again(w: Writer, value: Value, param: AbiParam) -> None:
@@ -66,7 +87,6 @@ def as_int(w: Writer, value: Value, wanted: Type | None = None) -> Value:
     type_ = value.type
     if type_.is_int and not type_.is_vector:
         return value
-    same = SCALAR_OF_BITS[type_.bits]
     if value in w.nondeterministic_nans and type_ in (F32, F64) and w.entropy.below(2):
         return w.op("fcvt_to_sint_sat", value, type=I32 if type_ is F32 else I64)
     value = canonicalise(w, value)
@@ -74,7 +94,7 @@ def as_int(w: Writer, value: Value, wanted: Type | None = None) -> Value:
         lane = _lane(w, value, wanted)
         if lane is not None:
             return lane
-    return w.op("bitcast", value, type=same)
+    return to_bits(w, value)
 
 
 def _lane(w: Writer, value: Value, type_: Type) -> Value | None:

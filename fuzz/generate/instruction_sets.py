@@ -7,7 +7,7 @@ which they share.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from functools import cache, lru_cache
 
 from backend.cranelift.byte_order_support import explicit_orders
@@ -16,9 +16,12 @@ from backend.cranelift.support_matrix import counting_flags, probe, probed_targe
 from backend.isa.registry import ISAS
 from clif.byte_order import BYTE_ORDERS, in_order
 from clif.typed_instructions import InstructionName, OpcodeType
+from clif.types import Type, by_name
 from fuzz.cases.case import default_settings
+from fuzz.generate.conversions import I64X2
 from fuzz.generate.instruction_set import InstructionSet, all_names
 from fuzz.generate.options import EVERY_TYPE, Options
+from fuzz.generate.writer import SCALAR_OF_BITS
 from fuzz.known import faults as known_faults
 from interp import MEANINGS
 
@@ -74,7 +77,7 @@ class InstructionSets:
 
     def _make(self, sets: Sequence[frozenset[InstructionName]]) -> InstructionSet:
         # Many combinations of what each ISA lowers have the same in common.
-        keys = frozenset.intersection(*sets)
+        keys = convertible(frozenset.intersection(*sets))
         found = self._by_keys.get(keys)
         if found is None:
             options = self.options
@@ -103,6 +106,29 @@ class InstructionSets:
             flags = {isa: emulated_flags(isa) for isa in isas}
             self._common = frozenset(self.of(isas, {"opt_level": "none"}, flags).opcode_types)
         return self._common
+
+
+@cache
+def convertible(keys: frozenset[InstructionName]) -> frozenset[InstructionName]:
+    """Return instructions without those of vectors that nothing converts from or to.
+
+    Some ISAs lower a few instructions of narrow vectors, which they do not support otherwise.
+    """
+    there = {key[:3] for key in keys}
+    named = {name for key in keys for name in (key[1], *key[2]) if "x" in name}
+    lost = {name for name in named if not _is_convertible(by_name(name), there)}
+    if not lost:
+        return keys
+    return frozenset(key for key in keys if lost.isdisjoint((key[1], *key[2])))
+
+
+def _is_convertible(vector: Type, there: Set[tuple[str, str, tuple[str, ...]]]) -> bool:
+    """Whether there are the instructions that ``fuzz.generate.conversions`` needs for a vector."""
+    name, bits = vector.name, SCALAR_OF_BITS[vector.bits].name
+    if {("bitcast", name, (bits,)), ("bitcast", bits, (name,))} <= there:
+        return True
+    halves = {("bitcast", name, (I64X2.name,)), ("bitcast", I64X2.name, (name,))}
+    return vector is I64X2 or (vector.bits == I64X2.bits and halves <= there)
 
 
 @cache

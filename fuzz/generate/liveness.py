@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from clif.function import Value
 from clif.types import I8, I16, I32, I64, I128, Type
-from fuzz.generate.conversions import as_int, as_type
+from fuzz.generate.conversions import as_int, as_type, from_bits
 from fuzz.generate.memory import store
 from fuzz.generate.writer import Edge, Writer
 
@@ -20,13 +20,18 @@ _JOIN_WIDTH = 6
 def fold(w: Writer, into: Value, value: Value) -> Value:
     """Return a value of the type of ``into`` that depends on both values."""
     type_ = into.type
-    possible = ("fadd", "fsub") if type_.is_float else _INT_FOLDS
-    names = [name for name in possible if w.instruction_set.has(name, type_, type_, type_)]
+    names = _folds(w, type_)
     if names:
         return w.op(w.entropy.choice(names), into, as_type(w, value, type_))
     bits = as_int(w, into)
-    both = w.op(w.entropy.choice(_INT_FOLDS), bits, as_type(w, value, bits.type))
-    return w.op("bitcast", both, type=type_)
+    both = w.op(w.entropy.choice(_folds(w, bits.type)), bits, as_type(w, value, bits.type))
+    return from_bits(w, both, type_)
+
+
+def _folds(w: Writer, type_: Type) -> list[str]:
+    """Return the opcodes that combine two values of a type."""
+    possible = ("fadd", "fsub") if type_.is_float else _INT_FOLDS
+    return [name for name in possible if w.instruction_set.has(name, type_, type_, type_)]
 
 
 def condense(w: Writer, values: list[Value], most: int) -> list[Value]:

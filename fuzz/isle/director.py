@@ -7,7 +7,7 @@ from functools import cached_property
 from math import ceil
 from typing import Final, Protocol
 
-from backend.cranelift.isle import LOWERING, MID_END
+from backend.cranelift.isle import LOWERING, MID_END, units_of
 from fuzz.cases.touched_rules import NOTHING_TOUCHED, TouchedRules
 from fuzz.entropy import Entropy
 from fuzz.generate.generator import Generator
@@ -98,8 +98,7 @@ class RuleDirector:
         isas = tuple(isas)
         found = self._pools.get(isas)
         if found is None:
-            units = {MID_END, *(LOWERING[isa] for isa in isas if isa in LOWERING)}
-            found = self._pools[isas] = self.pool.of(units)
+            found = self._pools[isas] = self.pool.of(set(units_of(isas)))
         return found
 
     def touched_for(self, isas: Sequence[str]) -> TouchedFragments | None:

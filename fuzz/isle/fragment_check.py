@@ -120,6 +120,8 @@ def _targets(unit: str, isas: tuple[str, ...]) -> tuple[Target, ...]:
     fast, slow = ({**_SETTINGS, "opt_level": level} for level in ("speed", "none"))
     if unit == MID_END:
         return tuple(Target.of(isa, fast, emulated_flags(isa)) for isa in isas)
-    (isa,) = (isa for isa in isas if LOWERING.get(isa) == unit)
-    every = emulated_flags(isa)
-    return (Target.of(isa, slow, every), Target.of(isa, slow), Target.of(isa, fast, every))
+    targets: list[Target] = []
+    for isa in (isa for isa in isas if LOWERING.get(isa) == unit):
+        every = emulated_flags(isa)
+        targets += [Target.of(isa, slow, every), Target.of(isa, slow), Target.of(isa, fast, every)]
+    return tuple(targets)

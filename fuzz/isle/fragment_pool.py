@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from backend.cranelift.compiler import Target
-from backend.cranelift.isle import LOWERING, MID_END, Rule, unit
+from backend.cranelift.isle import MID_END, Rule, unit, units_of
 from backend.cranelift.rule_map import GROUPS
 from fuzz.entropy import Entropy
 from fuzz.generate.instruction_set import InstructionSet
@@ -109,7 +109,7 @@ def make_pool(
     isas = tuple(isas)
     compiler = FragmentCompiler(isas, plain)
     found = []
-    for name in (MID_END, *(LOWERING[isa] for isa in isas if isa in LOWERING)):
+    for name in units_of(isas):
         rules = unit(name)
         instruction_set = optimised if name == MID_END else plain
         paths = RulePaths(rules)

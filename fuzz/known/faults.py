@@ -18,7 +18,7 @@ from typing import Final
 
 from clif.function import Inst
 from clif.types import ALL
-from fuzz.known.status import BOTH_ISAS, SHARED_ISAS, has_fault
+from fuzz.known.status import BOTH_ISAS, PULLEY, SHARED_ISAS, has_fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ FAULTS: Final[tuple[KnownFault, ...]] = (
     ),
     KnownFault(
         "bitcast-big",
-        BOTH_ISAS,
+        (*BOTH_ISAS, *PULLEY),
         InstructionPattern(words("bitcast"), frozenset(), variants=words("big")),
         "takes lanes of another width for little-endian ones",
     ),

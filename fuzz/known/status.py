@@ -32,13 +32,14 @@ _SOURCES: Final = ("fuzz/known",)
 BOTH_ISAS: Final = ("x86_64", "aarch64")
 #: Those that show a fault of the part of Cranelift that all ISAs share.
 SHARED_ISAS: Final = (*BOTH_ISAS, "riscv64", "s390x")
+PULLEY: Final = ("pulley64",)
 #: Every case, and the ISAs that have its fault.
 KNOWN_CASES: Final[Mapping[str, tuple[str, ...]]] = {
     "atomic-cas-i32": ("aarch64",),
     "atomic-rmw-umax-i16": ("aarch64",),
     "atomic-rmw-umin-i8": ("aarch64",),
     "atomic-store-i128-halves": ("x86_64",),
-    "bitcast-big": BOTH_ISAS,
+    "bitcast-big": (*BOTH_ISAS, *PULLEY),
     "br-table-default-bti": ("aarch64",),
     "bxor-self-f16": SHARED_ISAS,
     "bzhi-i128-amount": ("x86_64",),

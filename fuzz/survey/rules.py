@@ -9,7 +9,8 @@ from functools import cache
 from typing import Any, Final
 
 from backend.cranelift import isle
-from backend.cranelift.isle import LOWERING, MID_END
+from backend.cranelift.isa_names import RULE_GROUPS
+from backend.cranelift.isle import LOWERING, units_of
 from backend.cranelift.rule_edges import RulesError, known_rules, rule_id
 from backend.cranelift.rule_map import GROUPS, RuleId, RuleMap
 from fuzz.generate.options import Options
@@ -122,7 +123,8 @@ def survey(isas: Sequence[str], run: RunCounts | None = None) -> list[RuleState]
     if isinstance(rules, RulesError):
         raise rules
     made = rule_fragments(tuple(isas))
-    groups = [group for group in GROUPS if group == GROUPS[0] or group in isas]
+    own = {RULE_GROUPS[LOWERING[isa]] for isa in isas}
+    groups = [group for group in GROUPS if group == GROUPS[0] or group in own]
     parsed = parsed_rules(isas)
     states = []
     for place in sorted((*rules.rules, *rules.without_code)):
@@ -141,7 +143,7 @@ def rule_fragments(isas: tuple[str, ...]) -> dict[RuleId, RuleFragments]:
 
 def parsed_rules(isas: Sequence[str]) -> dict[RuleId, tuple[str, isle.Rule]]:
     """Return the rules of the mid-end and of the ISAs, and of what they include, with the unit."""
-    names = (MID_END, *(LOWERING[isa] for isa in isas))
+    names = units_of(isas)
     return {rule_id(n, rule): (n, rule) for n in names for rule in isle.unit(n).rules}
 
 

@@ -197,7 +197,7 @@ def _head_terms(pattern: Pattern) -> Iterator[str]:
 
 def lacking_flags(unit_name: str, rule: Rule) -> frozenset[str]:
     """Return the ISA flags that the rule, or every rule calling it, needs but the CPU lacks."""
-    isa = next((isa for isa, name in LOWERING.items() if name == unit_name), None)
+    isa = next((isa for isa in ISAS if LOWERING.get(isa) == unit_name), None)
     if isa is None:
         return frozenset()
     return _lacking(unit_name, isa, rule, ())

@@ -29,6 +29,7 @@ from tests.backend.emulator.machine import (
     signature,
     values,
 )
+from tests.backend.emulator.pulley_code import RETURN, clobbers, is_pulley
 
 _X64_NUMBERS = {"rax": 0, "rcx": 1, "rdx": 2, "rbx": 3, "rsp": 4, "rbp": 5, "rsi": 6, "rdi": 7}
 
@@ -80,6 +81,8 @@ def _clobbers(isa: str, register: str) -> list[bytes]:
         return _clobbers_x64(register)
     if isa == "riscv64":
         return _clobbers_riscv(register)
+    if is_pulley(isa):
+        return clobbers(register)
     n = int(register[1:])
     if isa == "s390x":
         return _clobbers_s390x(register[0], n)
@@ -92,6 +95,8 @@ def _clobbers(isa: str, register: str) -> list[bytes]:
 def _return(isa: str) -> bytes:
     if isa == "riscv64":
         return encoding.pack([encoding.RETURN])
+    if is_pulley(isa):
+        return RETURN
     return {"x86_64": b"\xc3", "aarch64": arm(0xD65F03C0), "s390x": s390()}[isa]
 
 
@@ -139,6 +144,7 @@ EXTENDED = [
     run_here("s390x", s390(), "system_v"),
     run_here("s390x", s390(), "tail"),
     ("riscv64", encoding.pack([encoding.RETURN]), "system_v"),
+    run_here("pulley64", RETURN, "system_v"),
 ]
 
 

@@ -25,6 +25,7 @@ from tests.backend.emulator.machine import (
     the_executor,
     values,
 )
+from tests.backend.emulator.pulley_code import RETURN, clobbers, is_pulley
 
 # --- garbage ---
 
@@ -101,6 +102,8 @@ def breaking(isa: str, register: str) -> bytes:
             else int(register[1:])
         )
         return bytes([0x48 | number >> 3, 0x83, 0xC0 | number & 7, 1, 0xC3])  # add register, 1
+    if is_pulley(isa):
+        return clobbers(register)[0] + RETURN
     number = int(register[1:])
     if isa == "s390x":
         if register.startswith("r"):

@@ -9,8 +9,9 @@ from backend.isa.registry import ISAS
 
 
 def missing(engine: str) -> str:
-    """Why an engine cannot run all ISAs here; empty if it can."""
-    reasons = (ENGINES[engine].missing(isa) for isa in ISAS.values())
+    """Why an engine cannot run all its ISAs here; empty if it can."""
+    known = (isa for isa in ISAS.values() if ENGINES[engine].knows(isa))
+    reasons = (ENGINES[engine].missing(isa) for isa in known)
     return next(filter(None, reasons), "")
 
 

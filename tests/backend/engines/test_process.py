@@ -13,8 +13,8 @@ import pytest
 
 from backend.emulator.machine import TIME_LIMIT
 from backend.engines.guest_process import EngineError, Replaced
+from backend.engines.linux_process import linux_machine
 from backend.engines.process_executor import ProcessExecutor
-from backend.engines.process_machine import ProcessMachine
 from backend.isa.executors import executor_for
 from backend.isa.registry import ISAS
 from clif.outcome import Region, Status
@@ -206,7 +206,7 @@ def test_a_forked_process_has_an_engine_of_its_own(isa: str) -> None:
 
 def test_an_engine_that_is_not_there_says_so_in_one_line() -> None:
     isa = ISAS["x86_64"]
-    lost = ProcessExecutor(isa, ProcessMachine(isa, lambda image: ["/nowhere/qemu", image]))
+    lost = ProcessExecutor(isa, linux_machine(isa, lambda image: ["/nowhere/qemu", image]))
     program, types = [Code("f", b"\xc3")], signature([], [])
     with pytest.raises(EngineError, match=r"^x86_64: cannot start /nowhere/qemu$") as raised:
         lost.run(program, types, machine.inputs([], [[]]), settings={})

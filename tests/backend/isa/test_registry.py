@@ -175,7 +175,7 @@ def test_each_part_is_named_until_it_is_there(
 
 def test_only_the_listed_files_name_an_isa() -> None:
     names = {name for isa in ISAS.values() for name in (isa.name, *isa.aliases)}
-    names |= {names.rules for names in CRANELIFT_NAMES.values()}
+    names |= {names.folder for names in CRANELIFT_NAMES.values()}
     named = re.compile("|".join(sorted(map(re.escape, names))))
     folders = ("clif", "interp", "backend", "fuzz", "reports", "scripts")
     files = {file for folder in folders for file in (ROOT / folder).rglob("*.py*")}

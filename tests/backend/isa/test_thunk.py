@@ -112,7 +112,9 @@ def test_all_memory_operands_are_words_of_the_control_block(isa):
             continue
         inside = operands[operands.index("[") + 1 : operands.index("]")]
         word = word_of(inside.removeprefix("x16").lstrip(", #") or "0")
-        assert 0 <= word < control_block.MAILBOX, f"{mnemonic} {operands}"
+        assert 0 <= word < control_block.PATTERNS + control_block.PATTERN_WORDS, (
+            f"{mnemonic} {operands}"
+        )
 
 
 @BOTH

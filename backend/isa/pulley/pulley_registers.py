@@ -1,0 +1,41 @@
+"""Pulley's registers, as the interpreter leaves them (``backend/pulley/registers.rs``)."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Final
+
+from backend.engines.user_process import ProcessState
+
+_INTEGERS: Final = (*(f"x{n}" for n in range(30)), "sp", "spilltmp0")
+_VECTORS: Final = tuple(f"v{n}" for n in range(32))
+_PLACES: Final = (
+    {name: 8 * n for n, name in enumerate(_INTEGERS)}
+    | {f"f{n}": 256 + 8 * n for n in range(32)}
+    | {name: 512 + 16 * n for n, name in enumerate(_VECTORS)}
+    | {"fp": 1024, "lr": 1032, "pc": 1040}
+)
+
+
+def _reader(layout: str) -> Callable[[bytes, str, Callable[[int, int], bytes]], int]:
+    """Return what reads a register, of words in a layout of ``struct``."""
+
+    def read(context: bytes, name: str, memory: Callable[[int, int], bytes]) -> int:
+        place = _PLACES[name]
+        (low,) = struct.unpack_from(layout, context, place)
+        if name[0] != "v":
+            return int(low)
+        (high,) = struct.unpack_from(layout, context, place + 8)
+        return int(low | high << 64)
+
+    return read
+
+
+PULLEY_REGISTERS: Final = ProcessState(
+    integers=_INTEGERS,
+    vectors=_VECTORS,
+    read_register=_reader("<Q"),
+    program_counter="pc",
+    breakpoint=None,
+)
