@@ -136,7 +136,7 @@ FAULTS: Final[tuple[KnownFault, ...]] = (
     ),
     KnownFault(
         "bitcast-big",
-        (*BOTH_ISAS, *PULLEY),
+        (*BOTH_ISAS, "riscv64", *PULLEY),
         InstructionPattern(words("bitcast"), frozenset(), variants=words("big")),
         "takes lanes of another width for little-endian ones",
     ),

@@ -39,7 +39,7 @@ KNOWN_CASES: Final[Mapping[str, tuple[str, ...]]] = {
     "atomic-rmw-umax-i16": ("aarch64",),
     "atomic-rmw-umin-i8": ("aarch64",),
     "atomic-store-i128-halves": ("x86_64",),
-    "bitcast-big": (*BOTH_ISAS, *PULLEY),
+    "bitcast-big": (*BOTH_ISAS, "riscv64", *PULLEY),
     "bmask-i128": PULLEY,
     "br-table-default-bti": ("aarch64",),
     "bxor-self-f16": SHARED_ISAS,
