@@ -36,6 +36,7 @@ FOUND = {
     "vany-true-i8x4": [("x86_64", MISCOMPILE)],
     "atomic-store-i128-halves": [("x86_64", MISCOMPILE)],
     # On riscv64 as well, but the engine that runs it by default has no vectors.
+    # On riscv64 as well, but the engine that runs it by default has no vectors.
     "bitcast-big": [(isa, MISCOMPILE) for isa in ("aarch64", "pulley64", "x86_64")],
     "bmask-i128": [("pulley64", MISCOMPILE)],
     "notrap-big-vector": [("pulley64", PANIC)],
