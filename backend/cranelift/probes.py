@@ -68,15 +68,11 @@ class Probe:
         return self.instruction.type
 
 
-def all_probes(address: Type = types.I64) -> Iterator[Probe]:
-    """Yield every probe, in the order of the opcode table.
-
-    Args:
-        address: the type of addresses.
-    """
+def all_probes() -> Iterator[Probe]:
+    """Yield every probe, in the order of the opcode table."""
     for opcode in OPCODES.values():
         if opcode.name not in _SKIPPED:
-            for instruction in typed_instructions(opcode, _TYPES, address):
+            for instruction in typed_instructions(opcode, _TYPES):
                 for name in instruction.names():
                     yield Probe(instruction, name[3], name)
 

@@ -31,7 +31,7 @@ from backend.cranelift.opcodes import OPCODES
 from backend.cranelift.probes import Probe, all_probes, probe_text
 from backend.cranelift.shipped import key_of, read_shipped
 from clif.typed_instructions import InstructionName, variants_of
-from clif.types import I32, I64, Type
+from clif.types import Type
 
 
 class Support(Enum):
@@ -211,6 +211,8 @@ def probed_target(
     relevant = {n: value for n, value in (settings or {}).items() if n not in _IRRELEVANT}
     # The verifier distinguishes invalid instructions from those that the ISA lacks.
     relevant |= {"enable_verifier": "true", "opt_level": "none"}
+    # A probe returns all results, for which there need not be registers.
+    relevant |= {"enable_multi_ret_implicit_sret": "true"}
     plain = Target.of(isa, relevant)
     if not flags:
         return plain
@@ -230,20 +232,15 @@ def compile_probes(
     with edge_counters.uncounted():
         return {
             name: _try(program, target)
-            for name, program in _programs(address_type(target))
+            for name, program in _programs()
             if names is None or name in names
         }
 
 
-def address_type(target: Target) -> Type:
-    """Return the type of a target's addresses."""
-    return I32 if target.handle.pointer_bits == I32.bits else I64
-
-
-@lru_cache(maxsize=2)
-def _programs(address: Type) -> tuple[tuple[InstructionName, Functions | None], ...]:
-    """Return every probe's function, read once for all targets with addresses of a type."""
-    return tuple((probe_.name, _parsed(probe_)) for probe_ in all_probes(address))
+@lru_cache(maxsize=1)
+def _programs() -> tuple[tuple[InstructionName, Functions | None], ...]:
+    """Return every probe's function, read once for all targets."""
+    return tuple((probe_.name, _parsed(probe_)) for probe_ in all_probes())
 
 
 def _parsed(probe_: Probe) -> Functions | None:

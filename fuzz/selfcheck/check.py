@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, Final
 
+from backend.cranelift.support_matrix import probe
 from fuzz.campaign.case_source import CaseSource
+from fuzz.cases.case import default_settings
 from fuzz.cases.case_options import CaseOptions
 from fuzz.differential.finding import FindingKind
 from fuzz.differential.pipeline import Pipeline
@@ -61,9 +63,18 @@ def check_faults(
     """
     pipelines = {isa: Pipeline([isa]) for isa in options.isas}
     for fault in faults:
-        isas = [isa for isa in options.isas if not fault.isas or isa in fault.isas]
+        isas = [isa for isa in options.isas if _concerns(fault, isa)]
         if isas:
             yield _check(fault, [pipelines[isa] for isa in isas], options, seed, cases)
+
+
+def _concerns(fault: Fault, isa: str) -> bool:
+    """Return whether an ISA can have a fault: it lowers what comes in place of an opcode."""
+    if not fault.opcodes:
+        return not fault.isas or isa in fault.isas
+    lowered = {name[:2] for name in probe(isa, default_settings(isa)).names()}
+    pairs = ((fault.opcodes.get(opcode), type_) for opcode, type_ in lowered)
+    return any(pair in lowered for pair in pairs)
 
 
 def _check(

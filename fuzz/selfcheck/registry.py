@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pkgutil import iter_modules
 from random import Random
@@ -52,6 +52,7 @@ class Fault:
         isas: the ISAs on which it can be injected; empty for all.
         trapping: whether it needs cases that are drawn as trapping.
         edit: what it does to CLIF; None if it injects something else.
+        opcodes: the opcodes that it replaces by another one each, if it does that.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Fault:
     isas: tuple[str, ...] = ()
     trapping: bool = False
     edit: ClifEdit | None = None
+    opcodes: Mapping[str, str] = field(default_factory=dict)
 
 
 _FAULTS: Final[dict[str, Fault]] = {}
@@ -115,6 +117,7 @@ def opcode_fault(
 
     find = each(all_of(named(*opcodes), wanted))
     clif_fault(name, summary, find, trapping=trapping)(replace_opcode)
+    _FAULTS[name] = replace(_FAULTS[name], opcodes=opcodes)
 
 
 def condition_fault(name: str, summary: str, opcode: str, conditions: Mapping[str, str]) -> None:
