@@ -111,7 +111,7 @@ class TypedInstruction:
         """The types of the operands that the controlling type leaves open.
 
         These are a conversion's source, a shift's amount, a select's condition. Addresses do not
-        count: all of a case have the same type.
+        count: they are always i64.
         """
         return tuple(self.operands[index] for index in _open_operands(self.opcode))
 
@@ -159,23 +159,17 @@ def variants_of(opcode: Opcode) -> tuple[str, ...]:
     return _VARIANTS.get(opcode.format, ())
 
 
-def typed_instructions(
-    opcode: Opcode, types: Sequence[Type], address: Type = I64
-) -> Iterator[TypedInstruction]:
+def typed_instructions(opcode: Opcode, types: Sequence[Type]) -> Iterator[TypedInstruction]:
     """Yield every typed instruction of an opcode whose operands and results are of these types.
 
     Whether any compiler supports it is not asked. What the verifier accepts but CLIF gives no
     meaning is left out. The order is that of the opcode's controlling types, then of ``types``.
-
-    Args:
-        address: the type of addresses.
     """
-    for ctrl in _controlling_types(opcode, types, address):
+    for ctrl in _controlling_types(opcode, types):
         try:
             results = tuple(resolve(constraint, ctrl) for constraint in opcode.results)
             choices = [
-                _operand_types(opcode, index, ctrl, types, address)
-                for index in range(len(opcode.args))
+                _operand_types(opcode, index, ctrl, types) for index in range(len(opcode.args))
             ]
         except KeyError:  # CLIF has no such type: half of an i8
             continue
@@ -185,25 +179,23 @@ def typed_instructions(
                     yield _make(opcode, ctrl, operands, results)
 
 
-def _controlling_types(
-    opcode: Opcode, types: Sequence[Type], address: Type
-) -> Sequence[Type | None]:
+def _controlling_types(opcode: Opcode, types: Sequence[Type]) -> Sequence[Type | None]:
     if not opcode.polymorphic:
         return (None,)
     if opcode.name in _ADDRESS_TYPED:
-        types = (address,)
+        types = (I64,)
     return [type_ for type_ in map(by_name, opcode.ctrl_types) if type_ in types]
 
 
 def _operand_types(
-    opcode: Opcode, index: int, ctrl: Type | None, types: Sequence[Type], address: Type
+    opcode: Opcode, index: int, ctrl: Type | None, types: Sequence[Type]
 ) -> Sequence[Type]:
     constraint = opcode.args[index]
     if constraint.kind not in _OPEN:
         found = resolve(constraint, ctrl)
         return (found,) if found in types else ()
     if index == address_operand(opcode):
-        return (address,)
+        return (I64,)
     return [type_ for type_ in types if _fits(type_, constraint, ctrl)]
 
 
@@ -255,10 +247,14 @@ def _make(
 def has_settled_meaning(instruction: TypedInstruction) -> bool:
     """Return whether it is settled what an instruction computes.
 
-    It is not for conversions of integer vectors to floats of another width (``i16x4`` to
-    ``f32x4``): the verifier accepts them, and backends disagree about them (docs/findings.md).
+    It is not for conversions between vectors of integers and of floats of another width (``i16x4``
+    and ``f32x4``): the verifier accepts them, and backends disagree about them (docs/findings.md).
     """
     type_ = instruction.type
-    if type_ is None or not type_.is_vector or not instruction.name.startswith("fcvt_from_"):
+    if (
+        type_ is None
+        or not type_.is_vector
+        or not instruction.name.startswith(("fcvt_from_", "fcvt_to_"))
+    ):
         return True
     return instruction.operands[0].lane_bits == type_.lane_bits

@@ -15,7 +15,7 @@ results that are to be extended are stored with all 64 bits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -59,13 +59,13 @@ class SignatureError(ValueError):
     """No driver can be made for a signature."""
 
 
-def abi_settings(settings: Mapping[str, str], vector_flag: str = "") -> _Settings:
+def abi_settings(settings: Mapping[str, str], vector_flags: Sequence[str] = ()) -> _Settings:
     """Return those of a case's settings that a driver depends on.
 
     Args:
-        vector_flag: the ISA flag without which no vectors are passed.
+        vector_flags: the ISA flags without which some vectors are not passed.
     """
-    names = (*ABI_SETTINGS, vector_flag) if vector_flag else ABI_SETTINGS
+    names = (*ABI_SETTINGS, *vector_flags)
     return tuple((name, settings.get(name, "false")) for name in names)
 
 
@@ -195,7 +195,7 @@ class Drivers:
             ConventionError: its calling convention is not described.
             CompileError, CompilerPanic: Cranelift cannot compile a call of such a function.
         """
-        abi, last = abi_settings(settings, self.isa.vector_flag), self.last
+        abi, last = abi_settings(settings, self.isa.vector_flags), self.last
         # A case is run in several configurations, and hashing a signature takes long.
         if last is not None and last[0] is signature and last[1] == abi:
             return last[2]
@@ -254,7 +254,7 @@ class Drivers:
         target = self.targets.get(settings)
         if target is None:
             # An optimiser might remove the garbage from the arguments.
-            flags = {name: v for name, v in settings if name == self.isa.vector_flag}
+            flags = {name: v for name, v in settings if name in self.isa.vector_flags}
             shared = {name: v for name, v in settings if name not in flags}
             shared |= {"opt_level": "none", "enable_verifier": "false"}
             target = self.targets[settings] = TargetIsa(self.isa.triple, shared, flags)

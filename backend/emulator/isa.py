@@ -148,8 +148,8 @@ class Isa:
         save_area: bytes above the stack pointer at a call that belong to the callee.
         lengths: bytes of an instruction by the two highest bits of its first byte, empty where they
             do not tell. So code is gone through beyond what the disassembler does not know.
-        vector_flag: the flag without which there are no vector registers; empty where there always
-            are.
+        vector_flags: the flags that bring types of vectors, the first of them the one without which
+            there are no vector registers; empty where there always are.
         late_traps: a trapping instruction stops at its last byte, where Cranelift records the trap.
     """
 
@@ -176,7 +176,7 @@ class Isa:
     save_area: int = 0
     late_traps: bool = False
     lengths: tuple[int, ...] = ()
-    vector_flag: str = ""
+    vector_flags: tuple[str, ...] = ()
 
     @property
     def preserved(self) -> tuple[str, ...]:
@@ -186,7 +186,7 @@ class Isa:
     @property
     def lacks_vectors(self) -> bool:
         """Whether the CPU has no vector registers, which others have."""
-        return bool(self.vector_flag) and self.vector_flag not in self.flags.has
+        return not self.flags.has.issuperset(self.vector_flags[:1])
 
     @cached_property
     def wide_registers(self) -> frozenset[str]:

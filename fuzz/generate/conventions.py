@@ -137,12 +137,17 @@ def probes_clobber(convention: str, isas: Iterable[str] = ISAS) -> bool:
 def calls_lack_vectors(convention: str, isas: Iterable[str] = ISAS) -> bool:
     """Return whether a call in such a function saves vector registers that a CPU does not have."""
     return any(
-        convention in ISAS[isa].conventions
-        and ISAS[isa].lacks_vectors
+        ISAS[isa].lacks_vectors
+        and _preserves_vectors(isa, convention)
         and has_fault("preserve-all-call-vectors", isa)
         for isa in isas
         if isa in ISAS
     )
+
+
+def _preserves_vectors(isa: str, convention: str) -> bool:
+    described = ISAS[isa].conventions.get(convention)
+    return described is not None and bool(described.vectors)
 
 
 def tail_call_settings(isas: Iterable[str] = ISAS) -> dict[str, str]:
@@ -153,22 +158,10 @@ def tail_call_settings(isas: Iterable[str] = ISAS) -> dict[str, str]:
 
 @cache
 def common(isas: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the conventions that all of the ISAs have; ISAs that are not emulated do not count.
-
-    Those are left out under which Cranelift loses what a function saves.
-    """
+    """Return the conventions that all of the ISAs have; ISAs that are not emulated do not count."""
     described = [ISAS[isa].conventions for isa in isas if isa in ISAS]
     first = described[0] if described else next(iter(ISAS.values())).conventions
-    lost = {
-        name
-        for isa in isas
-        if isa in ISAS
-        for name, convention in ISAS[isa].conventions.items()
-        if not convention.saves_vectors and has_fault("preserve-all-vectors", isa)
-    }
-    return tuple(
-        name for name in first if all(name in each for each in described) and name not in lost
-    )
+    return tuple(name for name in first if all(name in each for each in described))
 
 
 def draw(entropy: Entropy, conventions: tuple[str, ...], *, main: bool) -> str:

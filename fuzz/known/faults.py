@@ -147,12 +147,6 @@ FAULTS: Final[tuple[KnownFault, ...]] = (
         "converts 256 to 0",
     ),
     KnownFault(
-        "bmask-i128",
-        PULLEY,
-        InstructionPattern(words("bmask"), words("i128")),
-        "makes a single register of it",
-    ),
-    KnownFault(
         "fpromote-f16-f64",
         ("aarch64",),
         InstructionPattern(words("fpromote"), words("f64"), words("f16")),
@@ -177,6 +171,27 @@ FAULTS: Final[tuple[KnownFault, ...]] = (
         InstructionPattern(_CANONICALIZED, words("f32x2")),
         "canonicalising NaNs panics",
         setting=("enable_nan_canonicalization", "true"),
+    ),
+    KnownFault(
+        "nan-canonicalization-f32x2",
+        ("riscv64",),
+        InstructionPattern(_CANONICALIZED, words("f32x2 f16x2 f16x4 f16x8")),
+        "canonicalising NaNs panics",
+        setting=("enable_nan_canonicalization", "true"),
+    ),
+    KnownFault(
+        "fmin-zero-f16",
+        SHARED_ISAS,
+        InstructionPattern(words("fmin fmax"), words("f16")),
+        "the optimiser folds constants by an order in which a zero equals every number",
+        unless_setting=("opt_level", "none"),
+    ),
+    KnownFault(
+        "splat-without-vectors",
+        ("riscv64",),
+        InstructionPattern(words("splat"), frozenset()),
+        "executes vector instructions on CPUs without them",
+        unless_flag="has_v",
     ),
     KnownFault(
         "swiden-high-i8x4",

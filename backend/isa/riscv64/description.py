@@ -78,5 +78,5 @@ RISCV64: Final = Isa(
     settings={},
     tail_call_settings={},
     probe_strategies=frozenset(["inline"]),  # docs/findings.md: outline-probes-argument
-    vector_flag="has_v",
+    vector_flags=("has_v", "has_zvfh"),
 )

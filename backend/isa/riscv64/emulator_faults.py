@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from backend.emulator.emulator_faults import Effect, EmulatorFault, Matcher
+from backend.engines.names import QEMU_USER
 
 UNBOXED_SINGLE: Final = EmulatorFault(
     "unboxed-single",
@@ -17,11 +18,19 @@ SIGNALLING_MINIMUM: Final = EmulatorFault(
     "signalling-minimum",
     "fmin and fmax of a signalling NaN and a number are a NaN, not the number.",
 )
+COUNT_IN_WORD: Final = EmulatorFault(
+    "count-in-word",
+    "ctzw of zero goes on counting in the upper half of the register.",
+    engine=QEMU_USER,
+)
 
 _SINGLE_RESULT: Final = re.compile(
-    r"f(?:n?madd|n?msub|add|sub|mul|div|sqrt|min|max|sgnj[nx]?|neg|abs|mv)\.s|fcvt\.s\..*|fmv\.w\.x"
+    r"f(?:n?madd|n?msub|add|sub|mul|div|sqrt|min|max|sgnj[nx]|neg|abs)\.s|fcvt\.s\..*|fmv\.w\.x"
 )
 _MINIMUM: Final = re.compile(r"f(?:min|max)\.[sd]")
+
+#: The disassembler does not know it.
+_CTZW, _CTZW_MASK = 0x6010_101B, 0xFFF0_707F
 
 
 def _of_single_instructions(instructions: Sequence[Any]) -> Iterator[EmulatorFault]:
@@ -30,6 +39,8 @@ def _of_single_instructions(instructions: Sequence[Any]) -> Iterator[EmulatorFau
             yield UNBOXED_SINGLE
         if _MINIMUM.fullmatch(instruction.mnemonic):
             yield SIGNALLING_MINIMUM
+        if int.from_bytes(instruction.bytes, "little") & _CTZW_MASK == _CTZW:
+            yield COUNT_IN_WORD
 
 
 EMULATOR_FAULTS: Final[tuple[Matcher, ...]] = (_of_single_instructions,)
