@@ -75,6 +75,7 @@ class FunctionBuilder:
         self.opcodes = opcodes
         self.next_value = 1 + max((v.number for v in function.values()), default=-1)
         self.next_block = 1 + max((b.number for b in function.blocks), default=-1)
+        self.address_type = I64
         self.block: Block = function.blocks[-1] if function.blocks else Block(-1)
 
     def new_value(self, type_: Type) -> Value:
@@ -168,5 +169,5 @@ class FunctionBuilder:
         return self.ins("iconst", type=type_, imm=imm & type_.mask).result
 
     def address(self, slot: StackSlot, offset: int = 0) -> Value:
-        """Append the address of a stack slot, which has 64 bits on every ISA."""
-        return self.ins("stack_addr", type=I64, ref=slot, offset=offset).result
+        """Append the address of a stack slot."""
+        return self.ins("stack_addr", type=self.address_type, ref=slot, offset=offset).result

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from clif.function import Inst, Value
+from clif.function import Function, Inst, Value
 from clif.opcodes import Format, Opcode
-from clif.types import Type
+from clif.types import I32, I64, Type
 
 _ADDRESS_OPERANDS: Final = {
     Format.LOAD: 0,
@@ -19,9 +20,33 @@ _ADDRESS_OPERANDS: Final = {
     Format.ATOMIC_RMW: 0,
     Format.ATOMIC_CAS: 0,
 }
+#: Opcodes that make an address.
+_ADDRESSES: Final = frozenset({"stack_addr", "func_addr", "symbol_value"})
 #: Opcodes whose name says how much memory they touch: bits of a lane, and lanes where there are
 #: several.
 _SIZED: Final = re.compile(r"(?:[us]load|istore)(\d+)(?:x(\d+))?")
+
+
+#: The types that addresses have, on ISAs of either pointer width.
+ADDRESS_TYPES: Final = (I32, I64)
+
+
+def has_narrow_addresses(functions: Iterable[Function]) -> bool:
+    """Return whether functions have addresses of 32 bits."""
+    return I32 in address_types(functions)
+
+
+def address_types(functions: Iterable[Function]) -> set[Type | None]:
+    """Return the types of the addresses in functions, and None if something has none."""
+    return {_address_type(inst) for function in functions for inst in function.instructions()}
+
+
+def _address_type(inst: Inst) -> Type | None:
+    """Return the type of the address that an instruction takes or makes; None if it has none."""
+    operand = address_operand(inst.opcode)
+    if operand is not None:
+        return inst.args[operand].type
+    return inst.results[0].type if inst.opcode.name in _ADDRESSES else None
 
 
 def address_operand(opcode: Opcode) -> int | None:

@@ -111,7 +111,7 @@ class TypedInstruction:
         """The types of the operands that the controlling type leaves open.
 
         These are a conversion's source, a shift's amount, a select's condition. Addresses do not
-        count: they are always i64.
+        count: all of a case have the same type.
         """
         return tuple(self.operands[index] for index in _open_operands(self.opcode))
 
@@ -159,17 +159,23 @@ def variants_of(opcode: Opcode) -> tuple[str, ...]:
     return _VARIANTS.get(opcode.format, ())
 
 
-def typed_instructions(opcode: Opcode, types: Sequence[Type]) -> Iterator[TypedInstruction]:
+def typed_instructions(
+    opcode: Opcode, types: Sequence[Type], address: Type = I64
+) -> Iterator[TypedInstruction]:
     """Yield every typed instruction of an opcode whose operands and results are of these types.
 
     Whether any compiler supports it is not asked. What the verifier accepts but CLIF gives no
     meaning is left out. The order is that of the opcode's controlling types, then of ``types``.
+
+    Args:
+        address: the type of addresses.
     """
-    for ctrl in _controlling_types(opcode, types):
+    for ctrl in _controlling_types(opcode, types, address):
         try:
             results = tuple(resolve(constraint, ctrl) for constraint in opcode.results)
             choices = [
-                _operand_types(opcode, index, ctrl, types) for index in range(len(opcode.args))
+                _operand_types(opcode, index, ctrl, types, address)
+                for index in range(len(opcode.args))
             ]
         except KeyError:  # CLIF has no such type: half of an i8
             continue
@@ -179,23 +185,25 @@ def typed_instructions(opcode: Opcode, types: Sequence[Type]) -> Iterator[TypedI
                     yield _make(opcode, ctrl, operands, results)
 
 
-def _controlling_types(opcode: Opcode, types: Sequence[Type]) -> Sequence[Type | None]:
+def _controlling_types(
+    opcode: Opcode, types: Sequence[Type], address: Type
+) -> Sequence[Type | None]:
     if not opcode.polymorphic:
         return (None,)
     if opcode.name in _ADDRESS_TYPED:
-        types = (I64,)
+        types = (address,)
     return [type_ for type_ in map(by_name, opcode.ctrl_types) if type_ in types]
 
 
 def _operand_types(
-    opcode: Opcode, index: int, ctrl: Type | None, types: Sequence[Type]
+    opcode: Opcode, index: int, ctrl: Type | None, types: Sequence[Type], address: Type
 ) -> Sequence[Type]:
     constraint = opcode.args[index]
     if constraint.kind not in _OPEN:
         found = resolve(constraint, ctrl)
         return (found,) if found in types else ()
     if index == address_operand(opcode):
-        return (I64,)
+        return (address,)
     return [type_ for type_ in types if _fits(type_, constraint, ctrl)]
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clif.function import Function, Value, format_name
+from clif.memory_access import has_narrow_addresses
 from clif.outcome import Status
 from interp.lanes import Lanes, Mask
 from interp.memory import FUNCTION_BASE, STACK_TOP, SYMBOL_BASE, Memory, layouts
@@ -51,7 +52,8 @@ class Machine:
         # and which of two lies above the other.
         layout = options.layout
         near = (layout * 0x9E3779B1 >> 2 & 0xFFFFFF) * 16
-        far = (layout * 0x5D2B3 & 0x7FFFF) << 28
+        narrow = layout and has_narrow_addresses(functions)
+        far = 0 if narrow else (layout * 0x5D2B3 & 0x7FFFF) << 28
         self.skew = near + far
         self.garbage = (0xA5 ^ (-(layout & 1) & 0xFF)) + 29 * (layout >> 1) & 0xFF
         self.stack_top = self.stack_pointer = STACK_TOP - near + far

@@ -123,7 +123,9 @@ def _place_region(machine: Machine, region: Region, args: list[Lanes]) -> Segmen
     segment = Segment(region_base(region) + machine.skew, contents)
     region.place_pointers(contents, _addresses(segment, machine.n), machine.options.byte_order)
     machine.memory.segments.append(segment)
-    args[region.param] = uniform_address(segment.base, machine.n)
+    address = uniform_address(segment.base, machine.n)
+    width = args[region.param].dtype
+    args[region.param] = address if width == address.dtype else address.astype(width)
     return segment
 
 

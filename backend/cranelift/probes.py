@@ -68,11 +68,15 @@ class Probe:
         return self.instruction.type
 
 
-def all_probes() -> Iterator[Probe]:
-    """Yield every probe, in the order of the opcode table."""
+def all_probes(address: Type = types.I64) -> Iterator[Probe]:
+    """Yield every probe, in the order of the opcode table.
+
+    Args:
+        address: the type of addresses.
+    """
     for opcode in OPCODES.values():
         if opcode.name not in _SKIPPED:
-            for instruction in typed_instructions(opcode, _TYPES):
+            for instruction in typed_instructions(opcode, _TYPES, address):
                 for name in instruction.names():
                     yield Probe(instruction, name[3], name)
 

@@ -31,7 +31,7 @@ from backend.cranelift.opcodes import OPCODES
 from backend.cranelift.probes import Probe, all_probes, probe_text
 from backend.cranelift.shipped import key_of, read_shipped
 from clif.typed_instructions import InstructionName, variants_of
-from clif.types import Type
+from clif.types import I32, I64, Type
 
 
 class Support(Enum):
@@ -232,15 +232,20 @@ def compile_probes(
     with edge_counters.uncounted():
         return {
             name: _try(program, target)
-            for name, program in _programs()
+            for name, program in _programs(address_type(target))
             if names is None or name in names
         }
 
 
-@lru_cache(maxsize=1)
-def _programs() -> tuple[tuple[InstructionName, Functions | None], ...]:
-    """Return every probe's function, read once for all targets."""
-    return tuple((probe_.name, _parsed(probe_)) for probe_ in all_probes())
+def address_type(target: Target) -> Type:
+    """Return the type of a target's addresses."""
+    return I32 if target.handle.pointer_bits == I32.bits else I64
+
+
+@lru_cache(maxsize=2)
+def _programs(address: Type) -> tuple[tuple[InstructionName, Functions | None], ...]:
+    """Return every probe's function, read once for all targets with addresses of a type."""
+    return tuple((probe_.name, _parsed(probe_)) for probe_ in all_probes(address))
 
 
 def _parsed(probe_: Probe) -> Functions | None:

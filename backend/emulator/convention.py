@@ -90,6 +90,8 @@ class Convention:
             in is not used for anything else.
         stack_probes: probes leave preserved registers alone. False where Cranelift had a fault at
             some time: ``fuzz.known`` finds out whether the linked one has it.
+        saves_vectors: vector registers that such a function saves come back whole. False as for
+            ``stack_probes``.
         extends_results: ``uext`` and ``sext`` of a result have an effect: the caller gets all 64
             bits of the extended value. They are ignored where this is False.
         little_lanes: on a big-endian ISA, lane 0 of a vector is in the lowest bits of its register.
@@ -110,6 +112,7 @@ class Convention:
     exception_payload: bool = True
     sret: bool = False
     stack_probes: bool = True
+    saves_vectors: bool = True
     extends_results: bool = False
     little_lanes: bool = False
     extends_stack_arguments: bool = True

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field, replace
 from backend.isa.registry import DEFAULT_ISAS, ISAS
 from clif.byte_order import ByteOrder, depends_on_byte_order
 from clif.function import External, Function
+from clif.memory_access import ADDRESS_TYPES, address_types
 from clif.outcome import Inputs, words_from_ints
+from clif.types import I64, Type
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,12 @@ class Case:
         orders = {ISAS[isa].byte_order for isa in self.isas if isa in ISAS}
         return "big" if orders == {"big"} else "little"
 
+    @property
+    def address_types(self) -> frozenset[Type]:
+        """The types of addresses on the ISAs that it is for."""
+        sizes = {ISAS[isa].pointer_bytes for isa in self.isas if isa in ISAS} or {I64.bytes}
+        return frozenset(t for t in ADDRESS_TYPES if t.bytes in sizes)
+
     def in_byte_order(self, order: ByteOrder, isas: Sequence[str]) -> Case:
         """Return the case for those machines alone that have a byte order.
 
@@ -142,6 +150,14 @@ def has_canonical_nans(case: Case) -> bool:
 def same_byte_order(case: Case, isa: str) -> bool:
     """Return whether a case must do the same on an ISA as in its own byte order."""
     return case.byte_order == ISAS[isa].byte_order or not depends_on_byte_order(case.functions)
+
+
+def width_problem(case: Case, isa: str) -> str:
+    """Return why an ISA cannot run a case, if its addresses have another width; empty if they have
+    not."""
+    bits = 8 * ISAS[isa].pointer_bytes
+    others = {t.bits for t in address_types(case.functions) if t is not None} - {bits}
+    return f"addresses of {min(others)} bits, and the ISA has {bits}" if others else ""
 
 
 def copy_case(case: Case) -> Case:

@@ -18,7 +18,7 @@ from clif.function import Function, format_name
 from clif.outcome import Inputs, Outcomes, Region, words_from_ints
 from clif.printer import print_functions
 from clif.testfile import Comment, RunCommand, TestFile
-from clif.types import I64
+from clif.types import I32
 from fuzz.cases.case import (
     Case,
     has_canonical_nans,
@@ -167,7 +167,7 @@ def read_cases(text: str, origin: str = "", memory: Region | None = None) -> lis
         raise CaseFileError(f"Cranelift's reader panicked: {error}") from error
     try:
         blank = read_header(file, header, origin)
-        given = {f.name: region for f, region in regions_of(file, memory)}
+        given = {f.name: region for f, region in regions_of(file, memory, blank.address_types)}
     except (HeaderError, RegionLineError) as error:
         raise CaseFileError(str(error)) from error
     _refuse_what_is_not_for_cases(file, header, left_out)
@@ -304,11 +304,13 @@ def _with_inputs(
     signature, region = case.main.signature, case.inputs.region
     if region is not None:
         params = signature.param_types
-        if region.param >= len(params) or params[region.param] is not I64:
+        if region.param >= len(params) or params[region.param] not in case.address_types:
             name = format_name(case.main.name)
             raise CaseFileError(
                 f"region: {name} has no i64 argument {region.param} for its address"
             )
+        if params[region.param] is I32 and (region.pointers or region.numbers):
+            raise CaseFileError("region: pointers and numbers need addresses of 64 bits")
     expectations: list[Expectation | None] = []
     for command in commands:
         results = tuple(literal.bits for literal in command.parsed.expected)

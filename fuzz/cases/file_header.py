@@ -17,6 +17,8 @@ from typing import Final
 
 from backend.isa.registry import find_isa
 from clif.byte_order import ByteOrder
+from clif.memory_access import ADDRESS_TYPES
+from clif.types import I64, Type
 
 #: Why a target line for another system than Linux is left out.
 OTHER_PLATFORM: Final = "a platform whose calling conventions are not emulated"
@@ -72,9 +74,8 @@ class TargetSpec:
 
     @property
     def is_narrow(self) -> bool:
-        """Whether its addresses have 32 bits, as the interpreter's have not."""
-        found = find_isa(self.architecture)
-        return self.architecture in _NARROW if found is None else found.pointer_bytes == 4
+        """Whether its addresses have 32 bits, and no ISA is described whose addresses have."""
+        return self.architecture in _NARROW and find_isa(self.architecture) is None
 
     def __str__(self) -> str:
         words = [n if value == "true" else f"{n}={value}" for n, value in self.flags]
@@ -124,6 +125,13 @@ class FileHeader:
         found = [find_isa(target.architecture) for target in self.targets]
         orders = {"little" if isa is None else isa.byte_order for isa in found}
         return "big" if orders == {"big"} else "little"
+
+    @property
+    def address_types(self) -> frozenset[Type]:
+        """The types of addresses on its targets."""
+        found = [isa for target in self.targets if (isa := find_isa(target.architecture))]
+        sizes = {isa.pointer_bytes for isa in found} or {I64.bytes}
+        return frozenset(type_ for type_ in ADDRESS_TYPES if type_.bytes in sizes)
 
     @property
     def compiles(self) -> bool:

@@ -162,6 +162,7 @@ def _wrapper(main: Function, region: Region, name: str, words: MemFlags) -> Func
     returns = (*main.signature.returns, AbiParam(I64))
     function = Function(name, Signature(tuple(params), returns))
     builder = FunctionBuilder(function, OPCODES)
+    builder.address_type = main.signature.params[region.param].type
     builder.block = builder.create_block([param.type for param in params])
     slot = builder.stack_slot(max(1, region.size), 16)
     _emit_contents(builder, slot, region, words)

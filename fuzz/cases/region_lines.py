@@ -15,14 +15,14 @@ is a word as wide as an address, in the byte order of the machine.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 from clif.function import Function, format_name
 from clif.outcome import POINTER_BYTES, Region
 from clif.testfile import Comment, TestFile
-from clif.types import I64
+from clif.types import I64, Type
 
 _CONTENTS_PER_LINE: Final = 32
 _REGION: Final = re.compile(r"argument (\d+), (\d+) bytes")
@@ -130,13 +130,16 @@ def region_of_comments(comments: Iterable[Comment]) -> Region | None:
     return lines.region()
 
 
-def regions_of(file: TestFile, memory: Region | None) -> Iterator[tuple[Function, Region]]:
+def regions_of(
+    file: TestFile, memory: Region | None, types: Collection[Type] = (I64,)
+) -> Iterator[tuple[Function, Region]]:
     """Yield the functions of a file that are given a region, each with that.
 
     The lines beside a function come before those of the header.
 
     Args:
         memory: for functions to which the file gives none, if they take an address where it says.
+        types: of addresses.
 
     Raises:
         RegionLineError: a line is malformed, or a function to which it gives a region takes no
@@ -148,16 +151,16 @@ def regions_of(file: TestFile, memory: Region | None) -> Iterator[tuple[Function
         given = own or of_header or memory
         if given is None:
             continue
-        if _takes_address(function, given.param):
+        if _takes_address(function, given.param, types):
             yield function, given
         elif own is not None:
             reason = f"{format_name(function.name)} has no i64 argument {own.param} for its address"
             raise RegionLineError(f"region: {reason}")
 
 
-def _takes_address(function: Function, param: int) -> bool:
-    types = function.signature.param_types
-    return param < len(types) and types[param] is I64
+def _takes_address(function: Function, param: int, types: Collection[Type]) -> bool:
+    params = function.signature.param_types
+    return param < len(params) and params[param] in types
 
 
 def region_of_text(text: str) -> Region:

@@ -29,9 +29,10 @@ from backend.isa.executors import executor_for
 from backend.isa.registry import ISAS
 from clif.byte_order import depends_on_byte_order
 from clif.function import Function
+from clif.memory_access import has_narrow_addresses
 from clif.outcome import Outcomes, Status
 from clif.printer import print_functions
-from fuzz.cases.case import Case, effective_settings, has_canonical_nans
+from fuzz.cases.case import Case, effective_settings, has_canonical_nans, width_problem
 from fuzz.cases.compare import Difference, compare
 from fuzz.cases.drawn_memory import outside_memory_reason
 from fuzz.cases.target import compile_case, target_of
@@ -107,6 +108,8 @@ class Pipeline:
         self.compile_seconds = compile_seconds
         self.on_stage = on_stage
         self.on_configuration = on_configuration
+        # A case is drawn for ISAs of one width. Files may name others; it costs to look at each.
+        self._several_widths = any(ISAS[isa].pointer_bytes != 8 for isa in self.isas)
         self._executors = {isa: executor_for(isa) for isa in self.isas}
 
     def limit_seconds(self, seconds: float) -> None:
@@ -133,6 +136,9 @@ class Pipeline:
             for isa in filter(case.is_for, self.isas):
                 run = IsaRun(isa, number, expected=verdict.expected_on(isa))
                 verdict.runs.append(run)
+                if self._several_widths and (problem := width_problem(case, isa)):
+                    verdict.rejected.append(f"{isa}: {problem}")
+                    continue
                 mark = self.fired_rules.mark() if self.fired_rules is not None else None
                 compiled = self._compile(configured, functions, run, verdict)
                 if self.fired_rules is not None and mark is not None:
@@ -146,7 +152,8 @@ class Pipeline:
             _merge_configurations(verdict, 1 + len(case.alternatives))
         if verdict.byte_order_matters:
             verdict.findings = [_in_its_order(finding) for finding in verdict.findings]
-        if self.second and verdict.expected is not None and _ends(verdict.expected):
+        narrow = self._several_widths and has_narrow_addresses(case.functions)
+        if self.second and not narrow and verdict.expected is not None and _ends(verdict.expected):
             self._cross_check(case, None if injection.functions else functions, verdict)
         return verdict
 

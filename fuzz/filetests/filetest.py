@@ -336,7 +336,7 @@ def read_filetest(text: str, memory: Region | None = None) -> Filetest:
 
 def _read_memory(filetest: Filetest, file: TestFile, memory: Region | None) -> None:
     try:
-        for function, region in regions_of(file, memory):
+        for function, region in regions_of(file, memory, filetest.header.address_types):
             filetest.memory[function.name] = region
     except RegionLineError as error:
         filetest.problems.append(FiletestProblem(0, str(error)))

@@ -33,7 +33,7 @@ def draw_address(w: Writer, target: MemoryObject, size: int, low: int) -> tuple[
     if kind == 6:
         # The address itself may be below or above the object.
         shift = w.entropy.below(target.size + 1) + (w.entropy.below(3) - 1) * 4096
-        address = w.op("iadd", base(w, target), w.constant(I64, shift))
+        address = w.op("iadd", base(w, target), w.constant(w.address, shift))
         return address, at - shift, aligned
     if target.slot is not None and w.entropy.below(2):
         return address_of(w, target.slot, at), 0, aligned
@@ -68,18 +68,18 @@ def _indexed(
 
 
 def masked_index(w: Writer, mask: int) -> Value:
-    """Return an i64 within ``0..mask``, made of a value of the pool."""
-    entropy = w.entropy
-    narrow = [t for t in (I8, I16, I32) if w.pool.has(t)]
+    """Return an address' worth of a number within ``0..mask``, made of a value of the pool."""
+    entropy, address = w.entropy, w.address
+    narrow = [t for t in (I8, I16, I32) if t.bits < address.bits and w.pool.has(t)]
     if not narrow or entropy.below(2):
-        return w.op("band", pick(w, I64), w.constant(I64, mask))
+        return w.op("band", pick(w, address), w.constant(address, mask))
     type_ = entropy.choice(narrow)
     mask &= type_.mask >> 1
     if entropy.below(2):
         extend = entropy.choice(("uextend", "sextend"))
-        return w.op("band", w.op(extend, pick(w, type_), type=I64), w.constant(I64, mask))
+        return w.op("band", w.op(extend, pick(w, type_), type=address), w.constant(address, mask))
     masked = w.op("band", pick(w, type_), w.constant(type_, mask))
-    return w.op("uextend", masked, type=I64)
+    return w.op("uextend", masked, type=address)
 
 
 def base(w: Writer, target: MemoryObject) -> Value:
@@ -92,7 +92,9 @@ def base(w: Writer, target: MemoryObject) -> Value:
 
 def address_of(w: Writer, slot: StackSlot, offset: int) -> Value:
     """Return the address at an offset in a stack slot."""
-    return w.emit("stack_addr", type=I64, results=(I64,), ref=slot, offset=offset).results[0]
+    return w.emit(
+        "stack_addr", type=w.address, results=(w.address,), ref=slot, offset=offset
+    ).results[0]
 
 
 def new_region(w: Writer, description: str) -> int:

@@ -90,7 +90,9 @@ def _emit(w: Writer, name: str, callee: Callee, args: list[Value], *, keep: bool
         return w.emit(name, *args, results=results, ref=external)
     address = _address(w, external)
     signature = external.signature
-    return w.emit(f"{name}_indirect", address, *args, type=I64, results=results, ref=signature)
+    return w.emit(
+        f"{name}_indirect", address, *args, type=w.address, results=results, ref=signature
+    )
 
 
 def _address(w: Writer, external: External) -> Value:
@@ -98,13 +100,13 @@ def _address(w: Writer, external: External) -> Value:
     kind = w.entropy.below(4)
     if kind == 0:
         return symbol_value(w, external.name, w.entropy.below(2) == 0, 0)
-    address = w.emit("func_addr", type=I64, results=(I64,), ref=external).results[0]
+    address = w.emit("func_addr", type=w.address, results=(w.address,), ref=external).results[0]
     if kind == 1:
         slot = StackSlot(8, 8)
         w.function.stack_slots.append(slot)
         place = address_of(w, slot, 0)
-        w.emit("store", address, place, type=I64)
-        address = w.emit("load", place, type=I64, results=(I64,)).results[0]
+        w.emit("store", address, place, type=w.address)
+        address = w.emit("load", place, type=w.address, results=(w.address,)).results[0]
     return address
 
 
@@ -116,7 +118,7 @@ def symbol_value(w: Writer, name: str, colocated: bool, offset: int) -> Value:
     if symbol is None:
         symbol = GlobalValue(text, symbol=name, offset=offset)
         known.append(symbol)
-    return w.emit("symbol_value", type=I64, results=(I64,), ref=symbol).results[0]
+    return w.emit("symbol_value", type=w.address, results=(w.address,), ref=symbol).results[0]
 
 
 def symbol_distance(w: Writer) -> bool:
@@ -126,7 +128,7 @@ def symbol_distance(w: Writer) -> bool:
     offset = entropy.choice((8, -8, 1, 4095, 4096, -4096, 0x12345))
     one = symbol_value(w, name, near, offset)
     other = symbol_value(w, name, near, entropy.choice((0, 16)))
-    w.keep(w.op("iadd", w.op("isub", one, other), pick(w, I64)))
+    w.keep(w.op("iadd", w.op("isub", one, other), pick(w, w.address)))
     return True
 
 
@@ -141,7 +143,7 @@ def _area(w: Writer, callee: Callee) -> Value:
         last = (region.size - callee.area) // 16
         if first <= last:
             at = 16 * w.entropy.between(first, last)
-            return w.op("iadd", base(w, region), w.constant(I64, at))
+            return w.op("iadd", base(w, region), w.constant(w.address, at))
     slot = StackSlot(callee.area, 16)
     w.function.stack_slots.append(slot)
     address = address_of(w, slot, 0)
@@ -202,7 +204,7 @@ def _handlers(w: Writer, convention: str) -> list[Handler]:
         words = (
             w.entropy.below(3) if conventions.has_payload(convention, w.plan.options.isas) else 0
         )
-        block = w.new_block([I64] * words)
+        block = w.new_block([w.address] * words)
         handlers.append(Handler(number, BlockCall(block, [f"exn{n}" for n in range(words)])))
     if handlers and w.entropy.below(2):
         handlers[-1].tag = None

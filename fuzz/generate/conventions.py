@@ -158,10 +158,22 @@ def tail_call_settings(isas: Iterable[str] = ISAS) -> dict[str, str]:
 
 @cache
 def common(isas: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the conventions that all of the ISAs have; ISAs that are not emulated do not count."""
+    """Return the conventions that all of the ISAs have; ISAs that are not emulated do not count.
+
+    Those are left out under which Cranelift loses what a function saves.
+    """
     described = [ISAS[isa].conventions for isa in isas if isa in ISAS]
     first = described[0] if described else next(iter(ISAS.values())).conventions
-    return tuple(name for name in first if all(name in each for each in described))
+    lost = {
+        name
+        for isa in isas
+        if isa in ISAS
+        for name, convention in ISAS[isa].conventions.items()
+        if not convention.saves_vectors and has_fault("preserve-all-vectors", isa)
+    }
+    return tuple(
+        name for name in first if all(name in each for each in described) and name not in lost
+    )
 
 
 def draw(entropy: Entropy, conventions: tuple[str, ...], *, main: bool) -> str:

@@ -7,7 +7,6 @@ that were initialised are read.
 from __future__ import annotations
 
 from clif.function import StackSlot, Value
-from clif.types import I64
 from fuzz.generate import conventions
 from fuzz.generate.addresses import address_of
 from fuzz.generate.operands import pick_canonical
@@ -92,4 +91,4 @@ def _place(w: Writer, field: Field) -> tuple[Value, int]:
     base = address_of(w, field.slot, 0)
     if kind == 1:
         return base, field.offset
-    return w.op("iadd", base, w.constant(I64, field.offset)), 0
+    return w.op("iadd", base, w.constant(w.address, field.offset)), 0

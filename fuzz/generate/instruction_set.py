@@ -83,19 +83,23 @@ class _Candidate:
 
 
 @lru_cache(maxsize=8)
-def _candidates(opcodes: tuple[Opcode, ...], types: tuple[Type, ...]) -> tuple[_Candidate, ...]:
+def _candidates(
+    opcodes: tuple[Opcode, ...], types: tuple[Type, ...], address: Type
+) -> tuple[_Candidate, ...]:
     """Return every instruction with a settled meaning; all instruction sets share them."""
     return tuple(
         _Candidate(instruction, instruction.names())
         for opcode in opcodes
-        for instruction in typed_instructions(opcode, types)
+        for instruction in typed_instructions(opcode, types, address)
         if has_settled_meaning(instruction)
     )
 
 
-def all_names(opcodes: Mapping[str, Opcode], types: Sequence[Type]) -> Iterator[InstructionName]:
+def all_names(
+    opcodes: Mapping[str, Opcode], types: Sequence[Type], address: Type = I64
+) -> Iterator[InstructionName]:
     """Yield the names of all instructions with a settled meaning, supported or not."""
-    for candidate in _candidates(tuple(opcodes.values()), tuple(types)):
+    for candidate in _candidates(tuple(opcodes.values()), tuple(types), address):
         yield from candidate.names
 
 
@@ -154,6 +158,7 @@ class InstructionSet:
 
     Attributes:
         types: all types that values may have.
+        address: the type of addresses.
         by_key: the instructions by opcode, controlling type and operand types.
         by_name: the instructions by opcode.
         pure: the instructions without effects and traps by opcode, in a fixed order.
@@ -170,6 +175,7 @@ class InstructionSet:
         types: the types to choose from.
         only: the pure opcodes to choose from; None for all.
         any_order: instructions may have any byte order, since no ISA generates code for them.
+        address: the type of addresses.
     """
 
     def __init__(
@@ -180,12 +186,14 @@ class InstructionSet:
         only: frozenset[str] | None = None,
         *,
         any_order: bool = False,
+        address: Type = I64,
     ) -> None:
         self.opcodes = opcodes
+        self.address = address
         self.orders: dict[InstructionKey, tuple[ByteOrder, ...]] = {}
         self.by_key: dict[InstructionKey, TypedInstruction] = {}
         by_name: dict[str, list[TypedInstruction]] = {}
-        for candidate in _candidates(tuple(opcodes.values()), tuple(types)):
+        for candidate in _candidates(tuple(opcodes.values()), tuple(types), address):
             instruction = candidate.narrowed(supported)
             if instruction is None:
                 continue
@@ -239,7 +247,7 @@ class InstructionSet:
 
     def _makeable(self, type_: Type) -> bool:
         """Return whether a value of the type can be loaded, without which the type is of no use."""
-        return ("load", type_, (I64,)) in self.by_key
+        return ("load", type_, (self.address,)) in self.by_key
 
     def _conversions(self) -> dict[Type, tuple[TypedInstruction, ...]]:
         found: dict[Type, list[TypedInstruction]] = {type_: [] for type_ in self.types}

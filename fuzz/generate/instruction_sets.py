@@ -15,8 +15,9 @@ from backend.cranelift.opcodes import OPCODES
 from backend.cranelift.support_matrix import counting_flags, probe, probed_target, switchable
 from backend.isa.registry import ISAS
 from clif.byte_order import BYTE_ORDERS, in_order
+from clif.memory_access import ADDRESS_TYPES
 from clif.typed_instructions import InstructionName, OpcodeType
-from clif.types import Type, by_name
+from clif.types import I32, I64, Type, by_name
 from fuzz.cases.case import default_settings
 from fuzz.generate.conversions import I64X2
 from fuzz.generate.instruction_set import InstructionSet, all_names
@@ -43,7 +44,7 @@ class InstructionSets:
     def __init__(self, options: Options) -> None:
         self.options = options
         self._known: dict[tuple[int, ...], InstructionSet] = {}
-        self._by_keys: dict[frozenset[InstructionName], InstructionSet] = {}
+        self._by_keys: dict[tuple[frozenset[InstructionName], Type], InstructionSet] = {}
         self._own: dict[int, tuple[OpcodeType, ...]] = {}
         self._common: frozenset[OpcodeType] | None = None
 
@@ -62,10 +63,11 @@ class InstructionSets:
         sets = [
             supported_keys(isa, decisive, tuple(sorted(flags.get(isa, {}).items()))) for isa in isas
         ]
-        key = tuple(map(id, sets))  # equal sets are the same object, and are never freed
+        address = address_type(isas)
+        key = (address.bits, *map(id, sets))  # equal sets are the same object, and are never freed
         instruction_set = self._known.get(key)
         if instruction_set is None:
-            instruction_set = self._known[key] = self._make(sets)
+            instruction_set = self._known[key] = self._make(sets, address)
         return instruction_set
 
     def widest(self, opt_level: str) -> InstructionSet:
@@ -73,18 +75,23 @@ class InstructionSets:
         settings = (("opt_level", opt_level),)
         flags = {isa: tuple(sorted(emulated_flags(isa).items())) for isa in self.options.isas}
         sets = [supported_keys(isa, settings, flags[isa]) for isa in self.options.isas]
-        return self._make([frozenset.union(*sets)])
+        return self._make([frozenset.union(*sets)], address_type(self.options.isas))
 
-    def _make(self, sets: Sequence[frozenset[InstructionName]]) -> InstructionSet:
+    def _make(self, sets: Sequence[frozenset[InstructionName]], address: Type) -> InstructionSet:
         # Many combinations of what each ISA lowers have the same in common.
         keys = convertible(frozenset.intersection(*sets))
-        found = self._by_keys.get(keys)
+        found = self._by_keys.get((keys, address))
         if found is None:
             options = self.options
             found = InstructionSet(
-                keys, OPCODES, options.types, options.opcodes, any_order=options.any_order
+                keys,
+                OPCODES,
+                options.types,
+                options.opcodes,
+                any_order=options.any_order,
+                address=address,
             )
-            self._by_keys[keys] = found
+            self._by_keys[keys, address] = found
         return found
 
     def own(self, instruction_set: InstructionSet) -> tuple[OpcodeType, ...]:
@@ -106,6 +113,15 @@ class InstructionSets:
             flags = {isa: emulated_flags(isa) for isa in isas}
             self._common = frozenset(self.of(isas, {"opt_level": "none"}, flags).opcode_types)
         return self._common
+
+
+def address_type(isas: Sequence[str]) -> Type:
+    """Return the type of addresses in cases for some ISAs, which have one pointer width.
+
+    If they have several, it is that of the widest.
+    """
+    widths = {ISAS[isa].pointer_bytes for isa in isas if isa in ISAS}
+    return I32 if widths == {4} else I64
 
 
 @cache
@@ -133,7 +149,9 @@ def _is_convertible(vector: Type, there: Set[tuple[str, str, tuple[str, ...]]]) 
 
 @cache
 def _meant() -> frozenset[InstructionName]:
-    return frozenset(all_names(OPCODES, EVERY_TYPE))
+    return frozenset(
+        name for address in ADDRESS_TYPES for name in all_names(OPCODES, EVERY_TYPE, address)
+    )
 
 
 def is_meant(key: InstructionName) -> bool:
@@ -194,7 +212,7 @@ def _keys(isa: str, settings: _Settings, flags: _Settings) -> frozenset[Instruct
 def _sound_keys(
     isa: str, settings: _Settings, flags: _Settings, faults: tuple[known_faults.KnownFault, ...]
 ) -> frozenset[InstructionName]:
-    orders = explicit_orders(isa)
+    orders = explicit_orders(isa, frozenset(emulated_flags(isa)))
     suspects = {name for fault in faults for name in fault.instructions.opcodes}
     keys = frozenset(
         key

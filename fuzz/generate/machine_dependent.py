@@ -6,7 +6,7 @@ These return addresses and registers. Cases may only depend on the result being 
 from __future__ import annotations
 
 from clif.function import External, GlobalValue, Inst
-from clif.types import I64, Type
+from clif.types import Type
 from fuzz.generate.operands import pick
 from fuzz.generate.writer import Writer
 
@@ -37,14 +37,14 @@ def emit_machine_dependent(w: Writer, name: str, type_: Type | None) -> bool:
     elif name in PINNED:
         return _pinned(w)
     else:
-        return type_ is I64 and _address(w, name)
+        return type_ is w.address and _address(w, name)
     return True
 
 
 def _pinned(w: Writer) -> bool:
     """Set the pinned register and read it again, since its value before that is not defined."""
-    w.emit("set_pinned_reg", pick(w, I64), type=I64)
-    w.keep(w.emit("get_pinned_reg", type=I64, results=(I64,)).results[0])
+    w.emit("set_pinned_reg", pick(w, w.address), type=w.address)
+    w.keep(w.emit("get_pinned_reg", type=w.address, results=(w.address,)).results[0])
     return True
 
 
@@ -55,8 +55,8 @@ def _address(w: Writer, name: str) -> bool:
             return False
         inst = _symbol(w, name)
     else:
-        inst = w.emit(name, type=I64, results=(I64,))
-    address, zero = inst.results[0], w.constant(I64, 0)
+        inst = w.emit(name, type=w.address, results=(w.address,))
+    address, zero = inst.results[0], w.constant(w.address, 0)
     w.keep(w.op("icmp", address, zero, cond=w.entropy.choice(("ne", "eq", "ugt"))))
     return True
 
@@ -68,8 +68,8 @@ def _symbol(w: Writer, name: str) -> Inst:
     if name == "func_addr":
         external = External(callee.name, callee.signature, colocated=near)
         w.function.externals.append(external)
-        return w.emit(name, type=I64, results=(I64,), ref=external)
+        return w.emit(name, type=w.address, results=(w.address,), ref=external)
     text = f"symbol {'colocated ' * near}%{callee.name}"
     symbol = GlobalValue(text, symbol=callee.name)
     w.function.global_values.append(symbol)
-    return w.emit(name, type=I64, results=(I64,), ref=symbol)
+    return w.emit(name, type=w.address, results=(w.address,), ref=symbol)

@@ -114,13 +114,13 @@ def _draw_load(w: Writer, target: MemoryObject) -> TypedInstruction:
             return narrow
     types = [t for t in w.swarm.types if t.bytes <= target.size]
     type_ = w.entropy.choice(types) if types else I8
-    return w.instruction_set.by_key["load", type_, (I64,)]
+    return w.instruction_set.by_key["load", type_, (w.address,)]
 
 
 def _draw_narrow_load(w: Writer, target: MemoryObject) -> TypedInstruction | None:
     entropy = w.entropy
     if any(t.is_vector for t in w.swarm.types) and target.size >= 8 and entropy.below(2):
-        return w.instruction_set.find(entropy.choice(WIDENING_LOADS), I64, I64)
+        return w.instruction_set.find(entropy.choice(WIDENING_LOADS), w.address, w.address)
     instruction = load_of_narrow(w, entropy.choice(NARROW_LOADS))
     if instruction is None or instruction.accessed_bytes > target.size:
         return None
@@ -130,11 +130,11 @@ def _draw_narrow_load(w: Writer, target: MemoryObject) -> TypedInstruction | Non
 def load_of_narrow(w: Writer, name: str) -> TypedInstruction | None:
     """Return an extending load of a name, of a drawn result type where there are several."""
     if name in WIDENING_LOADS:
-        return w.instruction_set.find(name, I64, I64)
+        return w.instruction_set.find(name, w.address, w.address)
     bits = int(name.removeprefix("uload").removeprefix("sload"))
     types = [t for t in (I16, I32, I64) if t.bits > bits]
-    type_ = w.entropy.choice(types) if len(types) > 1 else I64
-    return w.instruction_set.find(name, type_, I64)
+    type_ = w.entropy.choice(types) if len(types) > 1 else w.address  # which its result is not
+    return w.instruction_set.find(name, type_, w.address)
 
 
 def store(w: Writer, target: MemoryObject, value: Value | None = None) -> None:
@@ -159,7 +159,7 @@ def _draw_store(w: Writer, type_: Type, room: int) -> str:
     if w.entropy.below(4) == 0:
         name = w.entropy.choice(NARROW_STORES)
         size = accessed_bytes(w.instruction_set.opcodes[name], type_)
-        if size <= room and w.instruction_set.has(name, type_, type_, I64):
+        if size <= room and w.instruction_set.has(name, type_, type_, w.address):
             return name
     return "store"
 
@@ -190,7 +190,7 @@ def emit_atomic(w: Writer, target: MemoryObject, instruction: TypedInstruction) 
     at = low + w.entropy.below((target.size - low - size) // size + 1) * size
     address = base(w, target)
     if at:
-        address = w.op("iadd", address, w.constant(I64, at))
+        address = w.op("iadd", address, w.constant(w.address, at))
     bits = w.entropy.bits(4)
     other: ByteOrder | None = None
     if "big" in w.instruction_set.orders[instruction.key]:

@@ -137,7 +137,7 @@ def _draw_places(w: Writer, target: MemoryObject) -> list[_Place]:
     at = entropy.choice((0, low, low + entropy.below(room)))
     address = base(w, target)
     if at:
-        address = w.op("iadd", address, w.constant(I64, at))
+        address = w.op("iadd", address, w.constant(w.address, at))
     places = []
     for _ in range(1 + entropy.below(3)):
         first = low + entropy.below(room) // 4 * 4 + entropy.choice((0, 0, 0, 1, 2))
@@ -190,7 +190,7 @@ def _store(w: Writer, sequence: _Sequence, place: _Place) -> None:
     value = entropy.choice(again) if again and entropy.below(3) == 0 else pick(w, type_)
     value = canonicalise(w, value)
     name = entropy.choice(NARROW_STORES) if entropy.below(4) == 0 else "store"
-    if not w.instruction_set.has(name, type_, type_, I64):
+    if not w.instruction_set.has(name, type_, type_, w.address):
         name = "store"
     size = accessed_bytes(w.instruction_set.opcodes[name], type_)
     if size > place.room:
@@ -211,7 +211,7 @@ def _overwrite_partly(w: Writer, place: _Place, stored: Value, flags: MemFlags) 
     """Emit a narrower store of the same type, which leaves bytes of the last one."""
     type_ = stored.type
     opcodes = w.instruction_set.opcodes
-    names = [n for n in NARROW_STORES if w.instruction_set.has(n, type_, type_, I64)]
+    names = [n for n in NARROW_STORES if w.instruction_set.has(n, type_, type_, w.address)]
     names = [n for n in names if accessed_bytes(opcodes[n], type_) < type_.bytes]
     if names:
         name, value = w.entropy.choice(names), pick(w, type_)
@@ -228,7 +228,7 @@ def _load(w: Writer, sequence: _Sequence, place: _Place) -> None:
     if instruction is None or instruction.accessed_bytes > place.room:
         types = [t for t in sequence.types if t.bytes <= place.room]
         instruction = w.instruction_set.by_key[
-            "load", entropy.choice(types) if types else I8, (I64,)
+            "load", entropy.choice(types) if types else I8, (w.address,)
         ]
     flags = _flags(w, sequence, place, instruction.accessed_bytes)
     _remember(sequence, _loaded(w, instruction, place, flags))
@@ -275,7 +275,7 @@ def _far_store(w: Writer, sequence: _Sequence) -> bool:
         return False
     place = w.entropy.choice(places)
     distance = w.entropy.between(NEAREST, FARTHEST - 2 * place.target.size) + place.target.size
-    far = w.op("select", condition(w), w.constant(I64, distance), w.constant(I64, 0))
+    far = w.op("select", condition(w), w.constant(w.address, distance), w.constant(w.address, 0))
     address = w.op("iadd", place.address, far)
     flags = MemFlags(
         trap=sequence.trap or w.entropy.choice(TRAP_CODES),

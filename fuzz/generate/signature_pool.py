@@ -7,7 +7,7 @@ all callees, have any signature.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from clif.function import AbiParam
@@ -36,19 +36,31 @@ class DrawnSignature:
     returns: tuple[AbiParam, ...]
     memory: int | None
 
+    def with_address(self, type_: Type) -> DrawnSignature:
+        """Return the signature with an address of another type than i64."""
+        params = tuple(
+            AbiParam(type_) if n == self.memory else param for n, param in enumerate(self.params)
+        )
+        return replace(self, params=params)
+
     def foreign(self, types: tuple[Type, ...]) -> int:
         """Return how many of the values have a type that is not among these."""
         return sum(param.type not in types for param in self.params + self.returns)
 
 
 def pick_signature(
-    entropy: Entropy, types: tuple[Type, ...], multi: bool, region: bool
+    entropy: Entropy, types: tuple[Type, ...], multi: bool, region: bool, address: Type = I64
 ) -> DrawnSignature:
-    """Draw a few signatures from the pool, and return the one that suits ``types`` best."""
+    """Draw a few signatures from the pool, and return the one that suits ``types`` best.
+
+    Args:
+        address: the type of the region's address.
+    """
     uncommon = tuple(type_ for type_ in types if type_ not in PLAIN_TYPES)
     signatures = signature_pool(entropy.choice(uncommon) if uncommon else None, multi, region)
     drawn = [entropy.choice(signatures) for _ in range(_LOOKED_AT)]
-    return min(drawn, key=lambda signature: signature.foreign(types))
+    found = min(drawn, key=lambda signature: signature.foreign(types))
+    return found if address is I64 else found.with_address(address)
 
 
 @cache

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 from clif.function import AbiParam, Signature, Value
 from clif.nan_payload import has_nondeterministic_nans
-from clif.types import I64
 from fuzz.generate import conventions
 from fuzz.generate.addresses import new_region
 from fuzz.generate.conversions import extend_again
@@ -78,7 +77,8 @@ def _draw_main(w: Writer) -> Declaration:
     if entropy.below(_NOT_POOLED) == 0:
         signature = _draw_params(w, memory=region)
         return Declaration(signature, convention, fixed=convention == "preserve_all")
-    signature = pick_signature(entropy, w.swarm.types, plan.multi_return, region)
+    types, multi = w.swarm.types, plan.multi_return
+    signature = pick_signature(entropy, types, multi, region, w.address)
     returns = conventions.results_as_allowed(signature.returns, on_stack=plan.multi_return)
     if convention != "preserve_all":
         while not _fits(w, convention, returns) and len(returns) > 1:
@@ -129,7 +129,7 @@ def _find_tails(w: Writer, *, region: bool) -> None:
 def _with_sret(w: Writer, signature: DrawnSignature, convention: str) -> Declaration:
     at = w.entropy.below(len(signature.params) + 1) if w.entropy.below(2) else 0
     params = list(signature.params)
-    params.insert(at, AbiParam(I64, purpose="sret"))
+    params.insert(at, AbiParam(w.address, purpose="sret"))
     memory = signature.memory
     if memory is not None and memory >= at:
         memory += 1
@@ -149,5 +149,5 @@ def _draw_params(w: Writer, *, memory: bool) -> DrawnSignature:
     at = None
     if memory:
         at = entropy.below(count + 1)
-        params.insert(at, AbiParam(I64))
+        params.insert(at, AbiParam(w.address))
     return DrawnSignature(tuple(params), (), at)

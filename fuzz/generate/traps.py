@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from clif.function import MemFlags, Value
-from clif.types import I8, I64
+from clif.types import I8
 from fuzz.analysis.hazards import FARTHEST, NEAREST
 from fuzz.generate.addresses import base
 from fuzz.generate.control import trap_arm
@@ -84,8 +84,8 @@ def _out_of_bounds(w: Writer) -> bool:
         return False
     entropy = w.entropy
     distance = entropy.between(NEAREST, FARTHEST - 2 * region.size) + region.size
-    far = w.constant(I64, distance if entropy.below(2) else -distance)
-    near = w.constant(I64, entropy.below(max(1, region.size - region.writable - 15)))
+    far = w.constant(w.address, distance if entropy.below(2) else -distance)
+    near = w.constant(w.address, entropy.below(max(1, region.size - region.writable - 15)))
     shift = w.op("select", condition(w), far, near)
     address = w.op("iadd", base(w, region), shift)
     trap = _trap_code(w) if entropy.below(2) else "heap_oob"

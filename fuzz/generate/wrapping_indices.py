@@ -20,7 +20,7 @@ _AMOUNTS = (I8, I32, I64)
 
 
 def wrapping_index(w: Writer, span: int, size: int) -> tuple[Value, int]:
-    """Return an i64 within ``0..span``, and the greatest value that it may have.
+    """Return a number within ``0..span`` of an address' type, and the greatest that it may be.
 
     Args:
         size: of the access, in bytes; addressing modes may scale an index by it.
@@ -31,7 +31,8 @@ def wrapping_index(w: Writer, span: int, size: int) -> tuple[Value, int]:
         # Ranges of values do not show that these are in bounds. Mutating protects all that they
         # depend on, which in another function is the whole case.
         kinds += _UNPROVABLE
-    return w.entropy.choice(kinds)(w, most, size), most
+    index = w.entropy.choice(kinds)(w, most, size)
+    return index if w.address is I64 else w.op("ireduce", index, type=w.address), most
 
 
 def _masked(w: Writer, type_: Type, most: int) -> Value:

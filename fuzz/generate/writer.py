@@ -168,6 +168,11 @@ class Writer:
 
     # --- instructions ---
 
+    @property
+    def address(self) -> Type:
+        """The type of addresses."""
+        return self.instruction_set.address
+
     def value(self, type_: Type) -> Value:
         """Create a value."""
         value = Value(type_, self._next_value)

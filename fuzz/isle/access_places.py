@@ -8,7 +8,6 @@ from typing import Final
 from clif.function import MemFlags, Value
 from clif.memory_access import address_operand
 from clif.typed_instructions import TypedInstruction
-from clif.types import I64
 from fuzz.generate.addresses import align_up, base, draw_address
 from fuzz.generate.options import TRAP_CODES
 from fuzz.generate.writer import MemoryObject, Writer
@@ -85,4 +84,4 @@ def _aligned_place(w: Writer, target: MemoryObject, size: int, low: int) -> Valu
     first = align_up(low, size) // size
     at = size * w.entropy.between(first, target.size // size - 1)
     address = base(w, target)
-    return w.op("iadd", address, w.constant(I64, at)) if at else address
+    return w.op("iadd", address, w.constant(w.address, at)) if at else address

@@ -36,7 +36,7 @@ def standalone(
     w = Writer(plan, function, _STEPS)
     memory = any(address_operand(step.instruction.opcode) is not None for step in fragment.steps)
     if memory:
-        address = w.value(I64)
+        address = w.value(w.address)
         w.block.params.append(address)
         w.memory.append(MemoryObject(_REGION, base=address))
     params = [

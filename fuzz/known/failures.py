@@ -12,9 +12,9 @@ from typing import Final
 
 from backend.cranelift.compiler import CompilerPanic
 from clif.function import Function
-from clif.types import VECTORS_64
+from clif.types import ALL, VECTORS_64
 from fuzz.known.faults import InstructionPattern, words
-from fuzz.known.status import READER_CASES, SHARED_ISAS, has_fault, observed
+from fuzz.known.status import PULLEY, READER_CASES, SHARED_ISAS, has_fault, observed
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,7 @@ class KnownFailure:
         )
 
 
+_WHOLE_VECTORS: Final = frozenset(t.name for t in ALL if t.is_vector and t.bits == 128)
 _HALF_VECTORS: Final = frozenset(t.name for t in VECTORS_64)
 
 
@@ -99,6 +100,36 @@ FAILURES: Final[tuple[KnownFailure, ...]] = (
         "observed-stores",
         "have already found all observed stores",
         InstructionPattern(words("store istore8 istore16 istore32"), frozenset()),
+        (*SHARED_ISAS, *PULLEY),
+    ),
+    KnownFailure(
+        "sextend-bmask-i128",
+        "bmask.i128, which is not in the case",
+        InstructionPattern(words("sextend"), words("i128")),
+        PULLEY,
+    ),
+    *(
+        KnownFailure(
+            "umax-i64x2",
+            f"{name}.i64x2, which is not in the case",
+            InstructionPattern(words("bitselect"), words("i64x2")),
+            PULLEY,
+        )
+        for name in ("smin", "smax", "umin", "umax")
+    ),
+    KnownFailure(
+        "notrap-big-vector",
+        "isa/pulley_shared/inst/emit.rs",
+        InstructionPattern(words("load store"), _WHOLE_VECTORS),
+        PULLEY,
+    ),
+    KnownFailure(
+        "notrap-widening-load",
+        "no rule matched for term gen_vload",
+        InstructionPattern(
+            words("uload8x8 sload8x8 uload16x4 sload16x4 uload32x2 sload32x2"), frozenset()
+        ),
+        PULLEY,
     ),
     KnownFailure(
         "ineg-i32x2",

@@ -147,6 +147,12 @@ FAULTS: Final[tuple[KnownFault, ...]] = (
         "converts 256 to 0",
     ),
     KnownFault(
+        "bmask-i128",
+        PULLEY,
+        InstructionPattern(words("bmask"), words("i128")),
+        "makes a single register of it",
+    ),
+    KnownFault(
         "fpromote-f16-f64",
         ("aarch64",),
         InstructionPattern(words("fpromote"), words("f64"), words("f16")),

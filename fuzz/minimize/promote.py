@@ -6,8 +6,8 @@ from dataclasses import replace
 from functools import partial
 
 from clif.function import AbiParam, Function
+from clif.memory_access import ADDRESS_TYPES
 from clif.outcome import Inputs
-from clif.types import I64
 from fuzz.minimize.working_copy import Change, WorkingCopy
 from interp.memory import region_base
 
@@ -33,7 +33,7 @@ def _promote(work: WorkingCopy, function: Function) -> None:
     region = case.inputs.region
     if region is not None:
         base = region_base(region)
-        at = (n for n, p in enumerate(params) if p.type is I64 and work.number(p) == base)
+        at = (n for n, p in enumerate(params) if p.type in ADDRESS_TYPES and work.number(p) == base)
         place = next(at, None)
         region = None if place is None else replace(region, param=place)
     function.signature = replace(

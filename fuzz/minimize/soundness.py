@@ -12,10 +12,10 @@ from enum import Enum
 import interp
 from backend.cranelift.compiler import CompilerPanic, Functions, ReadError, SettingsError
 from clif.function import Inst
+from clif.memory_access import ADDRESS_TYPES
 from clif.opcodes import Format
 from clif.outcome import Outcomes, Status, word_count, word_dtype
 from clif.printer import print_functions
-from clif.types import I64
 from clif.validity import is_valid
 from fuzz.analysis.call_graph import CallGraph
 from fuzz.analysis.flow import addresses
@@ -38,7 +38,7 @@ def is_well_formed(case: Case) -> bool:
 
 def _inputs_fit(case: Case) -> bool:
     types, inputs = case.main.signature.param_types, case.inputs
-    if inputs.region is not None and types[inputs.region.param] is not I64:
+    if inputs.region is not None and types[inputs.region.param] not in ADDRESS_TYPES:
         return False
     return len(types) == len(inputs.args) and all(
         words.dtype == word_dtype(type_) and words.shape[1] == word_count(type_)

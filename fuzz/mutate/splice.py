@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from clif.function import Function, Inst, Value
 from clif.graph import dominates
-from clif.types import I64, Type
+from clif.memory_access import ADDRESS_TYPES
+from clif.types import Type
 from clif.uses import Place, Use
 from fuzz.mutate.context import MutationContext
 from fuzz.mutate.function_import import declare, import_function, importable_functions, is_region
@@ -62,7 +63,7 @@ def _region_at(context: MutationContext, place: Place) -> Value | None:
         (
             value
             for value in index.available(place.block, place.index)
-            if value.type is I64 and is_region(context.analysis, value)
+            if value.type in ADDRESS_TYPES and is_region(context.analysis, value)
         ),
         None,
     )
@@ -91,9 +92,10 @@ def _call(
     results = [context.fresh(caller, type_) for type_ in callee.signature.return_types]
     if entropy.below(4):
         return [Inst(opcodes["call"], None, args, results, ref=external)]
-    address = Inst(opcodes["func_addr"], I64, [], [context.fresh(caller, I64)], ref=external)
+    type_ = context.instructions.instruction_set.address
+    address = Inst(opcodes["func_addr"], type_, [], [context.fresh(caller, type_)], ref=external)
     operands = [address.result, *args]
-    call = Inst(opcodes["call_indirect"], I64, operands, results, ref=callee.signature)
+    call = Inst(opcodes["call_indirect"], type_, operands, results, ref=callee.signature)
     return [address, call]
 
 

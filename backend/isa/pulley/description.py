@@ -53,6 +53,7 @@ _CONVENTIONS: Final = {
         passed=_PASSED,
         results=ResultRegisters(0, 0, 0),
         exceptions=True,
+        saves_vectors=False,
         extends_results=True,
         little_lanes=True,
     ),

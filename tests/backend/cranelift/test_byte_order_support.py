@@ -33,8 +33,15 @@ def test_one_that_has_both() -> None:
 
 
 def test_the_answer_is_kept(tmp_path: Path) -> None:
-    found = explicit_orders("x86_64", tmp_path)
+    found = explicit_orders("x86_64", cache_folder=tmp_path)
     (file,) = tmp_path.iterdir()
-    assert explicit_orders.__wrapped__("x86_64", tmp_path) == found
+    assert explicit_orders.__wrapped__("x86_64", cache_folder=tmp_path) == found
     file.write_text("{}")
-    assert explicit_orders.__wrapped__("x86_64", tmp_path) == found
+    assert explicit_orders.__wrapped__("x86_64", cache_folder=tmp_path) == found
+
+
+@pytest.mark.skipif("riscv64" not in isas(), reason="not in this build")
+def test_flags_add_types() -> None:
+    vector = ("load", "i32x4", (), "little")
+    assert vector not in explicit_orders("riscv64")
+    assert vector in explicit_orders("riscv64", frozenset({"has_v", "has_zvl128b"}))
