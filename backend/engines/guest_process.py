@@ -27,6 +27,8 @@ _PERIOD: Final = 0.05
 #: A process that neither computes nor answers for so many seconds is taken to be lost.
 _SILENCE: Final = 20.0
 _STARTING: Final = 30.0
+#: So often it is tried to start a process that somebody kills before it has started.
+_STARTS: Final = 5
 
 
 class EngineError(Exception):
@@ -35,6 +37,10 @@ class EngineError(Exception):
 
 class EngineDied(Exception):
     """The process ended, or lost step, while it ran code: how."""
+
+
+class EngineKilled(EngineDied):
+    """Somebody killed the process, which nothing that runs in it could."""
 
 
 class EngineHung(Exception):
@@ -115,11 +121,17 @@ class GuestProcess(ABC):
         if self.is_running():
             return
         self._child = None  # in a forked process, that of the other one
-        try:
-            self._start()
-        except (OSError, EngineDied, EngineHung) as error:
-            self._end()
-            raise EngineError(f"{self.isa.name}: {error}") from None
+        for attempt in range(_STARTS):
+            try:
+                self._start()
+                return
+            except EngineKilled as error:
+                self.replace(Replaced.DIED)
+                if attempt == _STARTS - 1:
+                    raise EngineError(f"{self.isa.name}: {error}") from None
+            except (OSError, EngineDied, EngineHung) as error:
+                self._end()
+                raise EngineError(f"{self.isa.name}: {error}") from None
 
     def replace(self, why: Replaced) -> None:
         """End the process. The next one is started when it is needed."""
@@ -165,7 +177,7 @@ class GuestProcess(ABC):
             return
         self._wait()
         said = os.pread(errors, 4096, 0).decode(errors="replace").strip().splitlines()
-        raise EngineDied(said[-1] if said else self._how_it_ended())
+        raise EngineDied(said[-1]) if said else self._death()
 
     def _end(self) -> None:
         if self._child is not None:
@@ -184,6 +196,13 @@ class GuestProcess(ABC):
         except subprocess.TimeoutExpired:
             self._child.kill()
             self._child.wait()
+
+    def _death(self) -> EngineDied:
+        """Return what to raise for a process that has ended, or does not answer as it should."""
+        assert self._child is not None
+        how = self._how_it_ended()
+        is_killed = self._child.poll() == -signal.SIGKILL
+        return EngineKilled(how) if is_killed else EngineDied(how)
 
     def _how_it_ended(self) -> str:
         assert self._child is not None
@@ -248,7 +267,7 @@ class GuestProcess(ABC):
         except BrokenPipeError:
             pass
         self._wait_briefly()
-        raise EngineDied(self._how_it_ended())
+        raise self._death()
 
     def _wait_briefly(self) -> None:
         assert self._child is not None

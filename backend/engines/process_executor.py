@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from backend.emulator.executor import Executor
 from backend.emulator.isa import Isa
 from backend.emulator.linker import Compiled
-from backend.engines.guest_process import EngineDied
+from backend.engines.guest_process import EngineDied, EngineError, EngineKilled
 from backend.engines.process_machine import ProcessMachine
 from clif.function import Signature
 from clif.outcome import Inputs, Outcomes, Status
 
+#: So often a case is begun anew if its process is lost.
+_MOST_RUNS: Final = 10
 #: What a thunk finds. Code that only did that has done nothing wild.
 _HARMLESS = ("clobbered", "stack pointer off", "not run", "not sign-", "not zero-")
 
@@ -19,8 +22,8 @@ _HARMLESS = ("clobbered", "stack pointer off", "not run", "not sign-", "not zero
 class ProcessExecutor(Executor):
     """Runs code in a process, and replaces that when it has to.
 
-    If the process dies, the whole case is run again, in a new one: somebody may have killed it.
-    If it dies once more, that is what the input that was under way has come to. After code that did
+    If the process dies, the whole case is run again, in a new one. If it dies once more, and nobody
+    killed it, that is what the input that was under way has come to. After code that did
     anything that no trap explains, the process is replaced: wild code can change the emulator.
     """
 
@@ -58,15 +61,26 @@ class ProcessExecutor(Executor):
                 guard_padding=guard_padding,
             )
 
-        try:
-            outcomes = once()
-        except EngineDied:
-            self.machine.fill_control()
-            with self.machine.forgiving():
-                outcomes = once()
+        outcomes = self._insist(once)
         if _is_wild(outcomes):
             self.machine.distrust()
         return outcomes
+
+    def _insist(self, once: Callable[[], Outcomes]) -> Outcomes:
+        """Run a case again, in a new process, as long as somebody kills the process.
+
+        Raises:
+            EngineError: it is killed again and again.
+        """
+        died = False
+        for _ in range(_MOST_RUNS):
+            try:
+                with self.machine.forgiving(died):
+                    return once()
+            except EngineDied as death:
+                self.machine.recover()
+                died = died or not isinstance(death, EngineKilled)
+        raise EngineError(f"{self.isa.name}: the engine is killed again and again")
 
 
 def _is_wild(outcomes: Outcomes) -> bool:

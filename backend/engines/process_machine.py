@@ -23,7 +23,13 @@ from backend.emulator.libcalls import LIBRARY_CALLS, LibraryCalls, Stub
 from backend.emulator.machine import End, Machine, Stop
 from backend.emulator.mappings import Mappings
 from backend.engines import command_page as page
-from backend.engines.guest_process import EngineDied, EngineHung, GuestProcess, Replaced
+from backend.engines.guest_process import (
+    EngineDied,
+    EngineHung,
+    EngineKilled,
+    GuestProcess,
+    Replaced,
+)
 from backend.engines.shared_memory import SharedMemory
 from backend.engines.user_process import (
     SIGBUS,
@@ -118,9 +124,12 @@ class ProcessMachine(Machine):
         self.fill_registers()
 
     @contextmanager
-    def forgiving(self) -> Iterator[None]:
-        """Take the death of the process for how an input ended, instead of raising it."""
-        self._forgives = True
+    def forgiving(self, forgives: bool = True) -> Iterator[None]:
+        """Take the death of the process for how an input ended, instead of raising it.
+
+        Not if somebody killed it.
+        """
+        self._forgives = forgives
         try:
             yield
         finally:
@@ -167,7 +176,7 @@ class ProcessMachine(Machine):
             return Stop(End.EXPIRED, self._reached(position, end), 0, "", "")
         except EngineDied as death:
             self.process.replace(Replaced.DIED)
-            if not self._forgives:
+            if isinstance(death, EngineKilled) or not self._forgives:
                 raise
             return Stop(End.FAULT, self._reached(position, end), 0, str(death), "")
         if status == page.RETURNED:
@@ -189,6 +198,11 @@ class ProcessMachine(Machine):
 
     def failed_access(self, driver: int, entry: int, position: int) -> str:
         return ""  # every stop has said so already
+
+    def recover(self) -> None:
+        """Make ready for a new process after one that died."""
+        self.process.replace(Replaced.DIED)  # unless that was done where it was noticed
+        self.fill_control()
 
     def distrust(self) -> None:
         """Replace the process: wild code may have changed anything in it."""

@@ -67,7 +67,8 @@ def command(
 
     With --engines nothing is injected: single instructions are run on every two engines that there
     are, and the registers and the memory after them are compared. The exit code is 1 for a
-    difference that no known fault of an engine explains.
+    difference that no known fault of an engine explains, and for an instruction that two decoders
+    do not find alike.
     """
     if engines:
         return _sweep_engines(options, seed, cases, json_file, host=host)
@@ -130,4 +131,5 @@ def _sweep_engines(
         raise BadInput("there is one engine only; 'support --engines' says how others are had")
     if json_file is not None:
         write_json({"seed": seed, "cases": cases, "sweeps": list(map(to_json, results))}, json_file)
-    return EXIT_FINDINGS if any(result.unexplained for result in results) else EXIT_CLEAN
+    bad = any(result.unexplained or result.undecided for result in results)
+    return EXIT_FINDINGS if bad else EXIT_CLEAN

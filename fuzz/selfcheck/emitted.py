@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -31,18 +31,24 @@ class Forms:
     Attributes:
         encodings: by form, some of its instructions as Capstone has them, by their bytes.
         left_out: how often instructions were seen that cannot be run by themselves, by mnemonic.
+        decoded: how many instructions two decoders took apart, where there is a second one.
+        undecided: what only one of them found there, or with another length, once each.
     """
 
     isa: str
     encodings: dict[str, dict[bytes, Any]] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
+    decoded: int = 0
+    undecided: dict[str, int] = field(default_factory=dict)
     _known: set[bytes] = field(default_factory=set)
 
     def add(self, compiled: Code) -> None:
         """Take the instructions of a function."""
         sweep = INSTRUCTION_SWEEP.of(DESCRIBED[self.isa])
         relocated = {offset for offset, *_ in compiled.relocations}
-        for instruction in disassemble(DESCRIBED[self.isa], compiled):
+        instructions = disassemble(DESCRIBED[self.isa], compiled)
+        self._compare(compiled, instructions)
+        for instruction in instructions:
             code = bytes(instruction.bytes)
             if code in self._known:
                 continue
@@ -54,6 +60,18 @@ class Forms:
             found = self.encodings.setdefault(sweep.form(instruction), {})
             if len(found) < _ENCODINGS:
                 found[code] = instruction
+
+    def _compare(self, compiled: Code, instructions: Sequence[Any]) -> None:
+        """Compare what Capstone found with what the extension's decoder finds."""
+        other = set(getattr(compiled, "decoded", ()))
+        if not other:
+            return
+        found = {(i.address, i.size): f"{i.mnemonic} {i.op_str}".strip() for i in instructions}
+        self.decoded += len(other | found.keys())
+        for offset, size in sorted(other ^ found.keys()):
+            text = found.get((offset, size), "not to Capstone")
+            encoded = compiled.code[offset : offset + size].hex()
+            self.undecided.setdefault(f"{encoded}: {text}", offset)
 
 
 def emitted_forms(

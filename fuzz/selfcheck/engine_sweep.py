@@ -76,6 +76,8 @@ class SweepResult:
     Attributes:
         forms, encodings, states: how many of each were run.
         left_out: mnemonics of which no instruction can be run by itself.
+        decoded: how many instructions two decoders took apart, 0 where there is one only.
+        undecided: instructions that only one of them finds, or with another length.
     """
 
     isa: str
@@ -84,6 +86,8 @@ class SweepResult:
     encodings: int = 0
     states: int = 0
     left_out: tuple[str, ...] = ()
+    decoded: int = 0
+    undecided: tuple[str, ...] = ()
     disagreements: list[Disagreement] = field(default_factory=list)
 
     @property
@@ -147,6 +151,11 @@ def lines(result: SweepResult) -> Iterator[str]:
         why = f"known: {', '.join(found.faults)}" if found.faults else "UNEXPLAINED"
         yield f"  {found.text}: {why}; {found.rows} states differ; {found.where}"
     yield f"  not run by themselves: {' '.join(result.left_out)}"
+    if result.decoded:
+        yield (
+            f"  two decoders: {result.decoded} instructions, {len(result.undecided)} differ"
+            + "".join(f"; {text}" for text in result.undecided)
+        )
 
 
 def to_json(result: SweepResult) -> dict[str, Any]:
@@ -163,7 +172,14 @@ def sweep(forms: Forms, engines: tuple[str, str], seed: int) -> SweepResult:
     described = INSTRUCTION_SWEEP.of(DESCRIBED[forms.isa])
     swept = {i.mnemonic for found in forms.encodings.values() for i in found.values()}
     left_out = tuple(sorted(set(forms.left_out) - swept))
-    result = SweepResult(forms.isa, engines, len(forms.encodings), left_out=left_out)
+    result = SweepResult(
+        forms.isa,
+        engines,
+        len(forms.encodings),
+        left_out=left_out,
+        decoded=forms.decoded,
+        undecided=tuple(forms.undecided),
+    )
     sets = [_rows(described, Random(f"{seed} {number}")) for number in range(_SETS)]
     for form, encodings in forms.encodings.items():
         for instruction in encodings.values():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Sequence
+from dataclasses import dataclass
 from random import Random
 
 import pytest
@@ -185,6 +186,23 @@ def test_forms_are_those_of_flags_that_may_be_on(monkeypatch: pytest.MonkeyPatch
     )
     assert "vaddsd xmm, same xmm, same xmm" in avx.encodings.keys() - plain.encodings.keys()
     assert "addsd xmm, same xmm" in avx.encodings.keys() & plain.encodings.keys()
+
+
+def test_decoders_are_compared() -> None:
+    @dataclass
+    class Decoded(Code):
+        decoded: Sequence[tuple[int, int]] = ()
+
+    forms = Forms("x86_64")
+    add = bytes.fromhex("4801c8c3")
+    forms.add(Decoded("f", add, decoded=[(0, 3), (3, 1)]))
+    assert (forms.decoded, forms.undecided) == (2, {})
+    forms.add(Decoded("f", add, decoded=[(0, 4)]))
+    assert list(forms.undecided) == [
+        "4801c8: add rax, rcx",
+        "4801c8c3: not to Capstone",
+        "c3: ret",
+    ]
 
 
 # --- this machine's CPU ---
