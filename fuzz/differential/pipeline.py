@@ -45,9 +45,10 @@ from fuzz.differential.diagnosis import known_as, mark_known
 from fuzz.differential.finding import Finding, FindingKind
 from fuzz.differential.open_inputs import settle, undefined, undefined_rows
 from fuzz.differential.oracle import DEFAULT_FUEL, Oracle, OracleError, interpreter
-from fuzz.differential.second_engine import ask_another_engine
+from fuzz.differential.second_engine import ask_another_engine, is_unaligned_load
 from fuzz.differential.stage import Stage, stage_clock_ns
 from fuzz.differential.verdict import IsaRun, Verdict
+from fuzz.known.alignment import UNALIGNED
 from fuzz.known.status import has_fault
 
 
@@ -410,7 +411,11 @@ class Pipeline:
         opinion = ask_another_engine(
             case, run, expected, self.fuel, partial(self._outcomes_on, case, run, code, expected)
         )
-        return diagnosis.difference(case, run.isa, run.compiled, run.differences, opinion)
+        finding = diagnosis.difference(case, run.isa, run.compiled, run.differences, opinion)
+        unaligned = partial(self._outcomes_on, case, run, code, expected)
+        if is_unaligned_load(case, run, expected, self.fuel, unaligned):
+            return known_as(finding, UNALIGNED)
+        return finding
 
 
 def _merge_configurations(verdict: Verdict, count: int) -> None:

@@ -16,10 +16,11 @@ from backend.isa.executors import executor_on, other_engines
 from backend.isa.registry import ISAS
 from clif.outcome import Outcomes
 from fuzz.cases.case import Case, has_canonical_nans
-from fuzz.cases.compare import compare
+from fuzz.cases.compare import Difference, compare
 from fuzz.differential.diagnosis import SecondOpinion, spurious_faults, wrong_forms
 from fuzz.differential.open_inputs import settle
 from fuzz.differential.verdict import IsaRun
+from fuzz.known.alignment import merges_unaligned_load
 
 
 def ask_another_engine(
@@ -52,18 +53,10 @@ def ask_another_engine(
         outcomes = outcomes_on(executor_on(run.isa, name), padding)
     except (EngineError, *NOT_EXECUTABLE):
         return None
-    canonical = has_canonical_nans(case)
-    found = compare(expected, outcomes, canonical_nans=canonical)
+    found = compare(expected, outcomes, canonical_nans=has_canonical_nans(case))
     if padding:
         found = [difference for difference in found if difference.input in before]
-    differences, _ = settle(
-        case.functions,
-        case.inputs,
-        found,
-        canonical_nans=canonical,
-        fuel=fuel,
-        byte_order=ISAS[run.isa].byte_order,
-    )
+    differences = _settled(case, run, found, fuel)
     if differences:
         run.outcomes, run.differences = outcomes, differences
     version = ENGINES[name].version(ISAS[run.isa])
@@ -84,3 +77,40 @@ def another_engine(isa: str, compiled: Sequence[Compiled], flags: Mapping[str, s
         return ""
     right = [name for name in names if not wrong_forms(isa, compiled, name)]
     return next(iter(right or names), "")
+
+
+def _settled(case: Case, run: IsaRun, found: list[Difference], fuel: int) -> list[Difference]:
+    """Return the differences that CLIF does not leave open."""
+    differences, _ = settle(
+        case.functions,
+        case.inputs,
+        found,
+        canonical_nans=has_canonical_nans(case),
+        fuel=fuel,
+        byte_order=ISAS[run.isa].byte_order,
+    )
+    return differences
+
+
+def is_unaligned_load(
+    case: Case,
+    run: IsaRun,
+    expected: Outcomes,
+    fuel: int,
+    outcomes_on: Callable[[Executor, bool], Outcomes],
+) -> bool:
+    """Return whether a known fault explains a difference: a load that has to be aligned.
+
+    Then an engine that does not check alignment agrees with the oracle.
+    """
+    if not merges_unaligned_load(run.isa, run.compiled):
+        return False
+    for name in other_engines(run.isa, case.isa_settings.get(run.isa, {})):
+        try:
+            outcomes = outcomes_on(executor_on(run.isa, name), False)
+        except (EngineError, *NOT_EXECUTABLE):
+            continue
+        found = compare(expected, outcomes, canonical_nans=has_canonical_nans(case))
+        if not _settled(case, run, found, fuel):
+            return True
+    return False

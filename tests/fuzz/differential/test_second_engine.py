@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import pytest
 
 from backend.cranelift.reader import read_functions
 from backend.emulator.linker import PlainCode
 from backend.engines.guest_process import EngineError
+from backend.engines.names import EngineChoice
 from backend.engines.qemu_user import QemuUser
 from backend.isa import executors
 from clif.function import Function
@@ -136,3 +138,49 @@ def test_the_other_engine_gets_the_code_right_if_possible() -> None:
     assert executors.other_engines("x86_64", {}, "qemu-user") == ["unicorn", "bochs"]
     assert not wrong_forms("x86_64", [phaddd], "bochs")
     assert wrong_forms("x86_64", [phaddd], "unicorn")
+
+
+# --- a load that has to be aligned ---
+
+UNALIGNED = """\
+target x86_64
+function %main(f32x4, f32x4) -> i32x4 {
+    ss0 = explicit_slot 32, align = 16
+block0(v0: f32x4, v1: f32x4):
+    v2 = stack_addr.i64 ss0
+    store v1, v2+8
+    v3 = load.f32x4 v2+8
+    v4 = fcmp lt v0, v3
+    return v4
+}
+; run: %main([0x1.0 0x1.0 0x1.0 0x1.0], [0x1.8 0x1.0 0.0 0x1.8]) == [-1 0 0 -1]
+"""
+
+
+@pytest.fixture
+def on_bochs() -> Iterator[None]:
+    executors.choose_engines(EngineChoice("bochs"))
+    yield
+    executors.choose_engines(EngineChoice())
+
+
+@needs_bochs
+@pytest.mark.usefixtures("on_bochs")
+def test_a_load_that_has_to_be_aligned_is_known() -> None:
+    _, finding = found(UNALIGNED)
+    assert (finding.kind, finding.known) == (FindingKind.MISCOMPILE, True)
+    assert finding.detail.endswith(": fcmp-unaligned-load")
+
+
+@needs_bochs
+@pytest.mark.usefixtures("on_bochs")
+def test_a_miscompile_beside_it_is_found() -> None:
+    def other_condition(functions: list[Function]) -> list[Function]:
+        return list(read_functions(re.sub(r"\blt\b", "ge", print_functions(functions))))
+
+    _, finding = found(UNALIGNED, Injection(functions=other_condition))
+    assert not finding.known
+
+
+def test_where_alignment_is_not_checked_it_does_not_show() -> None:
+    assert not Pipeline(("x86_64",)).check(read_case(UNALIGNED).case).findings
