@@ -24,7 +24,10 @@ from tests.paths import CORPUS
 FOLDER = CORPUS / "opcodes"
 FILES = sorted(FOLDER.rglob("*.clif"))
 TOPICS = sorted(path.name for path in FOLDER.iterdir())
-EXECUTORS = ("interp", *(isa for isa in ("x86_64", "aarch64", "s390x") if not left_out(isa)))
+EXECUTORS = (
+    "interp",
+    *(isa for isa in ("x86_64", "aarch64", "s390x", "pulley64") if not left_out(isa)),
+)
 
 pytestmark = pytest.mark.skipif(_cranelift.version() != "0.135.8", reason="another Cranelift")
 
@@ -62,7 +65,7 @@ def test_nothing_is_skipped_but_for_its_header(topic: str) -> None:
     for report in reports(topic):
         found.update(reason for _, reason in report.skips.elements())
         assert not report.left_out
-    isa = "x86_64|aarch64|s390x"
+    isa = "|".join(COMPILED)
     header = re.compile(f"no 'test run' line|only for (?:{isa})(?:, (?:{isa}))*")
     assert all(map(header.fullmatch, found)), found
 
