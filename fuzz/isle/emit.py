@@ -186,12 +186,15 @@ def _in_case(w: Writer, fragment: Fragment) -> Fragment | None:
 def _access(w: Writer, step: Step, args: list[Value | None], where: AccessPlace) -> list[Value]:
     instruction = step.instruction
     values = [where.address if arg is None else canonicalise(w, arg) for arg in args]
+    flags = where.flags
+    if step.byte_order:
+        flags = replace(flags, endianness=step.byte_order)
     inst = w.emit(
         instruction.name,
         *values,
         type=instruction.type,
         results=instruction.results,
-        flags=where.flags,
+        flags=flags,
         offset=where.offset,
     )
     inst.rmw = step.rmw

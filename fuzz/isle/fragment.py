@@ -37,6 +37,7 @@ class Step:
         imm: the immediate of a constant, a lane or a shuffle mask.
         place: accesses with the same number use the same address.
         free: the constant may be replaced by any other constant of its type.
+        byte_order: of an access that needs one of its own, else empty.
     """
 
     instruction: TypedInstruction
@@ -46,6 +47,7 @@ class Step:
     rmw: str = ""
     place: int = 0
     free: bool = False
+    byte_order: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -209,7 +209,7 @@ def _encode_step(step: Step) -> list[Any]:
         instruction.type and instruction.type.name,
         [type_.name for type_ in instruction.operands],
     ]
-    return [own, step.args, step.imm, step.cond, step.rmw, step.place, step.free]
+    return [own, step.args, step.imm, step.cond, step.rmw, step.place, step.free, step.byte_order]
 
 
 def _decode(value: Any, instructions: Mapping[InstructionKey, TypedInstruction]) -> ChosenFragment:

@@ -165,4 +165,5 @@ class _Layout:
             place,
             instruction.name in CONSTANTS
             and any(self._unifier.find(field) in self._free for field in op.fields.values()),
+            fields.get("MemFlags") or "",
         )

@@ -18,8 +18,14 @@ def _identity(m: Matcher, term: Term, variable: LogicVariable, env: Env) -> bool
 
 
 def _flags(m: Matcher, term: Term, variable: LogicVariable, env: Env) -> bool:
-    """Match any memory flags: big-endian accesses are not drawn."""
+    """Match any memory flags: accesses have none for the byte order of the ISA."""
     return False
+
+
+def _little_endian(m: Matcher, term: Term, variable: LogicVariable, env: Env) -> bool:
+    """Match the flags of a little-endian access; those of a big-endian ISA have to say so."""
+    m.unifier.set(variable, "little")
+    return True
 
 
 _INT_ZERO: Final = (
@@ -173,6 +179,8 @@ def _unused(m: Matcher, args: list[LogicVariable]) -> LogicVariable:
 #: Extractors that show the same thing under another name.
 _IDENTITIES: Final = (
     "def_inst",
+    "mem_flags_data",
+    "sinkable_inst",
     "first_result",
     "u64_from_imm64",
     "u8_from_uimm8",
@@ -197,7 +205,8 @@ _SINKABLE_LOADS: Final = (
 EXTRACTORS: Final[dict[str, Extractor]] = {
     **dict.fromkeys(_IDENTITIES, _identity),
     "little_or_native_endian": _flags,
-    "mem_flags_data": _flags,
+    "bigendian": _flags,
+    "littleendian": _little_endian,
     **dict.fromkeys(shuffles.NAMES, _mask),
     **dict.fromkeys(_CODES, _code),
     **dict.fromkeys(_SINKABLE_LOADS, _sinkable_load),
