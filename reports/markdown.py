@@ -13,6 +13,7 @@ _TITLES = {
     "verifier-error": "verifier error",
     "compile-timeout": "compilation does not terminate",
     "compile-memory": "compilation takes too much memory",
+    "unwind": "a table of frames that leads astray",
     "feature": "an instruction that the target does not have",
     "hang": "compiled code does not terminate",
     "oracles-disagree": "cranelift-interpreter computes a wrong result",
@@ -26,6 +27,7 @@ _EXPECTED = {
         "The verifier accepts the function, and what Cranelift's own passes make of it."
     ),
     "compile-timeout": "Compiling the function ends soon.",
+    "unwind": "The tables lead from each instruction back to the caller.",
     "feature": "All instructions are ones that the flags of the target allow.",
     "hang": "The code returns, as the interpreter does.",
     "compile-memory": "Compiling the function takes memory in proportion to its size.",

@@ -241,6 +241,20 @@ class Compiled:
         """Time by phase, without overlap: verify, optimize, lower, regalloc, emit, other."""
     @property
     def frame_size(self) -> int | None: ...
+    def debug_frame(self, isa: TargetIsa) -> bytes | None:
+        """Return the section ``.debug_frame`` with this function's entry, as if it lay at 0.
+
+        Args:
+            isa: the target that it was compiled for.
+
+        Returns:
+            None if Cranelift makes no such tables for the ISA.
+
+        Raises:
+            CompileError, CompilerPanic: making the table failed.
+        """
+    def windows_unwind_info(self, isa: TargetIsa) -> bytes | None:
+        """Return the ``UNWIND_INFO`` of Windows, as ``debug_frame`` does."""
     @property
     def alignment(self) -> int: ...
 

@@ -15,6 +15,7 @@ from backend.emulator.libcalls import LIBRARY_CALLS
 from backend.emulator.linker import CompiledCode
 from backend.emulator.relocation import RELOCATIONS
 from backend.emulator.thunk import BLOCKS
+from backend.emulator.unwind_tables import UNWINDING
 from backend.engines.features import FEATURES
 from backend.engines.instruction_sweep import INSTRUCTION_SWEEP
 from backend.engines.long_mode import LONG_MODE
@@ -134,4 +135,5 @@ PARTS: Final[tuple[Part[Any], ...]] = (
     PULLEY_REGISTERS,
     DISASSEMBLE,
     CPU_FEATURES,
+    UNWINDING,
 )

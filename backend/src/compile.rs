@@ -8,6 +8,7 @@ use crate::panics;
 use crate::reader;
 use crate::shims::{self, Referent};
 use crate::timing::{self, Phase};
+use crate::unwind;
 use crate::x86_features::{Code, Need};
 use arbitrary::{Arbitrary, Unstructured};
 use cranelift_codegen::binemit::CodeOffset;
@@ -15,7 +16,7 @@ use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::incremental_cache::CacheKvStore;
 use cranelift_codegen::ir::{ExternalName, Function};
 use cranelift_codegen::isa::TargetIsa as CraneliftIsa;
-use cranelift_codegen::{CodegenError, CompiledCode, Context};
+use cranelift_codegen::{CodegenError, CodegenResult, CompiledCode, Context};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use std::borrow::Cow;
@@ -309,6 +310,25 @@ impl Compiled {
             .map(|layout| layout.frame_to_fp_offset)
     }
 
+    /// The section `.debug_frame` with this function's entry, as if it lay at address 0; None if the ISA
+    /// has none. `isa` is the target that it was compiled for.
+    fn debug_frame<'py>(
+        &self,
+        py: Python<'py>,
+        isa: &TargetIsa,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        self.table(py, || unwind::debug_frame(&self.code, &*isa.isa))
+    }
+
+    /// The `UNWIND_INFO` of Windows; None for another ISA than x86-64.
+    fn windows_unwind_info<'py>(
+        &self,
+        py: Python<'py>,
+        isa: &TargetIsa,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        self.table(py, || unwind::windows(&self.code, &*isa.isa))
+    }
+
     #[getter]
     fn alignment(&self) -> u32 {
         shims::alignment(&self.code)
@@ -333,6 +353,26 @@ impl Compiled {
 }
 
 impl Compiled {
+    fn table<'py>(
+        &self,
+        py: Python<'py>,
+        make: impl FnOnce() -> CodegenResult<Option<Vec<u8>>>,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let function = || self.name.clone();
+        let made = match panics::catch(make) {
+            Ok(made) => made.map_err(|error| Failure::Codegen {
+                error,
+                function: function(),
+            }),
+            Err(panic) => Err(Failure::Panic {
+                panic,
+                function: function(),
+            }),
+        };
+        let bytes = made.map_err(|failure| failure.into_exception(py))?;
+        Ok(bytes.map(|bytes| PyBytes::new(py, &bytes)))
+    }
+
     /// Starts of blocks that a table may name, and that are surely code: the last one may be where
     /// constants begin, and what these look like must not be held against the code.
     fn in_tables(&self) -> &[CodeOffset] {

@@ -21,6 +21,7 @@ mod sweep;
 mod timing;
 mod tlb;
 mod types;
+mod unwind;
 mod x86_features;
 
 use pyo3::prelude::*;

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
 from backend.isa.registry import DEFAULT_ISAS, ISAS
 from clif.byte_order import ByteOrder, depends_on_byte_order
@@ -15,6 +16,12 @@ from clif.function import External, Function
 from clif.memory_access import ADDRESS_TYPES, address_types
 from clif.outcome import Inputs, words_from_ints
 from clif.types import I64, Type
+
+
+class ExtraCheck(StrEnum):
+    """What is checked of a case besides its outcomes, where the case asks for it."""
+
+    UNWIND = "unwind"  # the tables of frames, at each instruction of a run
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,7 @@ class Case:
         chaos: the bytes that control Cranelift's chaos mode; empty for none.
         inlining: which calls Cranelift's inliner replaces before compiling, a byte for each
             (``backend/src/inline.rs``); empty for none.
+        checks: what is checked besides outcomes, in every configuration.
         origin: where the case comes from, in a few words: a seed, or a file's name.
         isas: the ISAs that the case is for; empty for all. An instruction that only one ISA lowers
             is only in cases for that ISA.
@@ -58,6 +66,7 @@ class Case:
     trapping: bool = False
     chaos: bytes = b""
     inlining: bytes = b""
+    checks: frozenset[ExtraCheck] = frozenset()
     origin: str = ""
     isas: tuple[str, ...] = ()
     order: ByteOrder | None = None

@@ -7,6 +7,7 @@ The latter is written as comments, which Cranelift's tools skip::
     ; byte order: big
     ; chaos: 00ff12
     ; inlining: 0105
+    ; check: unwind
     ; configuration: opt_level=none | ISA has_flag | ISA | chaos 00ff | inlining 01
 
 ``byte order`` is there if it matters and is not that of the ``target`` lines, or is big. Each
@@ -23,7 +24,7 @@ from backend.isa.registry import ISAS
 from clif.byte_order import BYTE_ORDERS, ByteOrder, depends_on_byte_order
 from clif.outcome import Inputs
 from clif.testfile import Comment, TestFile
-from fuzz.cases.case import DEFAULT_SETTINGS, Case, Configuration, effective_settings
+from fuzz.cases.case import DEFAULT_SETTINGS, Case, Configuration, ExtraCheck, effective_settings
 from fuzz.cases.file_header import FileHeader, TargetSpec
 from fuzz.cases.region_lines import RegionLineError, RegionLines, format_region
 
@@ -75,6 +76,8 @@ def _format_comments(case: Case) -> Iterator[str]:
         yield f"; {_CHAOS}: {case.chaos.hex()}"
     if case.inlining:
         yield f"; {_INLINING}: {case.inlining.hex()}"
+    for check in sorted(case.checks):
+        yield f"; check: {check}"
     if case.inputs.region is not None:
         yield from format_region(case.inputs.region)
     for configuration in case.alternatives:
@@ -112,6 +115,7 @@ class _HeaderComments:
     order: ByteOrder | None = None
     chaos: bytes = b""
     inlining: bytes = b""
+    checks: set[ExtraCheck] = field(default_factory=set)
     region: RegionLines = field(default_factory=RegionLines)
     configurations: list[Configuration] = field(default_factory=list)
 
@@ -144,6 +148,7 @@ def read_header(file: TestFile, header: FileHeader, origin: str) -> Case:
         chaos=comments.chaos,
         order=comments.order,
         inlining=comments.inlining,
+        checks=frozenset(comments.checks),
         origin=comments.origin or origin,
         isas=tuple(targets),
         alternatives=tuple(comments.configurations),
@@ -165,6 +170,8 @@ def _read_comment(comment: Comment, comments: _HeaderComments) -> None:
                 comments.chaos = bytes.fromhex(rest)
             case "inlining":
                 comments.inlining = bytes.fromhex(rest)
+            case "check":
+                comments.checks.add(ExtraCheck(rest))
             case "configuration":
                 comments.configurations.append(_read_configuration(rest))
             case other:

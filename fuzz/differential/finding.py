@@ -37,6 +37,7 @@ class FindingKind(Enum):
     COMPILE_TIMEOUT = "compile-timeout"
     COMPILE_MEMORY = "compile-memory"
     FEATURE = "feature"
+    UNWIND = "unwind"
     HANG = "hang"
     EMULATOR_FAULT = "emulator-fault"
     ORACLES_DISAGREE = "oracles-disagree"

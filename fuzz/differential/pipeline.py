@@ -32,7 +32,7 @@ from clif.function import Function
 from clif.memory_access import has_narrow_addresses
 from clif.outcome import Outcomes, Status
 from clif.printer import print_functions
-from fuzz.cases.case import Case, effective_settings, has_canonical_nans, width_problem
+from fuzz.cases.case import Case, ExtraCheck, effective_settings, has_canonical_nans, width_problem
 from fuzz.cases.compare import Difference, compare
 from fuzz.cases.drawn_memory import outside_memory_reason
 from fuzz.cases.target import compile_case, target_of
@@ -47,6 +47,7 @@ from fuzz.differential.open_inputs import settle, undefined, undefined_rows
 from fuzz.differential.oracle import DEFAULT_FUEL, Oracle, OracleError, interpreter
 from fuzz.differential.second_engine import ask_another_engine, is_unaligned_load
 from fuzz.differential.stage import Stage, stage_clock_ns
+from fuzz.differential.unwinding import check_unwinding
 from fuzz.differential.verdict import IsaRun, Verdict
 from fuzz.known.alignment import UNALIGNED
 from fuzz.known.status import has_fault
@@ -254,6 +255,18 @@ class Pipeline:
         verdict.stage_ns[Stage.EMULATE] += run.emulate_ns
         if run.outcomes is not None:
             self._compare(case, injection, run, code, verdict)
+            if ExtraCheck.UNWIND in case.checks and not run.differences:
+                self._check_unwinding(case, run, code, verdict)
+
+    def _check_unwinding(
+        self, case: Case, run: IsaRun, code: Sequence[Code], verdict: Verdict
+    ) -> None:
+        assert verdict.expected is not None
+        match check_unwinding(case, run.isa, code, verdict.expected):
+            case Finding() as finding:
+                verdict.findings.append(mark_known(finding, case.functions))
+            case str(reason) if reason:
+                verdict.rejected.append(reason)
 
     def _outcomes(
         self,

@@ -22,6 +22,7 @@ from fuzz.fuzz_targets.reader import Reader
 from fuzz.fuzz_targets.regalloc import RegisterAllocators
 from fuzz.fuzz_targets.settings import TwoSettings
 from fuzz.fuzz_targets.target import FuzzTarget
+from fuzz.fuzz_targets.unwind import UnwindTables
 from fuzz.generate import Generator, Options
 from fuzz.isle.director import rule_director
 
@@ -80,6 +81,12 @@ TARGETS: Final = {
         "inlining calls, also in each other's bodies, changes no result",
         Differential,
         Options(instructions=60, inputs=16, callees=6, inlining_share=1.0),
+        CallGenerator,
+    ),
+    "unwind": TargetEntry(
+        "the tables of frames lead from each instruction back to the caller",
+        UnwindTables,
+        Options(inputs=2, trapping_share=0.0, callees=6, directed_share=0.0),
         CallGenerator,
     ),
     "incremental_cache": TargetEntry(

@@ -14,7 +14,7 @@ from backend.cranelift.compiler import CompilerPanic
 from clif.function import Function
 from clif.types import ALL, VECTORS_64
 from fuzz.known.faults import InstructionPattern, words
-from fuzz.known.status import PULLEY, READER_CASES, SHARED_ISAS, has_fault, observed
+from fuzz.known.status import BOTH_ISAS, PULLEY, READER_CASES, SHARED_ISAS, has_fault, observed
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +130,21 @@ FAILURES: Final[tuple[KnownFailure, ...]] = (
             words("uload8x8 sload8x8 uload16x4 sload16x4 uload32x2 sload32x2"), frozenset()
         ),
         PULLEY,
+    ),
+    KnownFailure(
+        "windows-unwind-saves",
+        "Windows saved register",
+        InstructionPattern(frozenset(), frozenset()),
+        ("x86_64",),
+    ),
+    *(
+        KnownFailure(
+            "unwind-late-frame",
+            f" in the prologue, {reason}",
+            InstructionPattern(frozenset(), frozenset()),
+            BOTH_ISAS,
+        )
+        for reason in ("inline probes", "a tail call")
     ),
     KnownFailure(
         "ineg-i32x2",

@@ -32,14 +32,16 @@ from backend.cranelift.compiler import (
 )
 from backend.emulator.executor import NOT_EXECUTABLE
 from backend.emulator.linker import CompiledCode
+from backend.emulator.unwind_tables import UnwindTableError
 from backend.engines.guest_process import EngineError
 from backend.isa.executors import executor_with
 from backend.isa.parts import CONTROL_FLOW
 from backend.isa.registry import ISAS
 from clif.printer import print_functions
-from fuzz.cases.case import Case, effective_settings, has_canonical_nans
+from fuzz.cases.case import Case, ExtraCheck, effective_settings, has_canonical_nans
 from fuzz.cases.casefile import CaseFile, CaseFileError, read_cases
 from fuzz.cases.compare import observe
+from fuzz.cases.frame_check import can_check_frames, misleading_tables
 from fuzz.cases.target import compile_case
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
@@ -156,6 +158,8 @@ def _run(name: str, case_file: CaseFile, isa: str, kinds: frozenset[str]) -> Obs
         return MENDED
     if _lacks_landing_pads(name, case, isa, code):
         return PRESENT
+    if ExtraCheck.UNWIND in case.checks:
+        return _unwound(case, isa, code)
     return _executed(case_file, isa, code)
 
 
@@ -198,6 +202,17 @@ def _lacks_landing_pads(name: str, case: Case, isa: str, code: Sequence[Compiled
         for function, compiled in zip(case.functions, code, strict=True)
         for site, what in protection.missing(compiled.code)
     )
+
+
+def _unwound(case: Case, isa: str, code: Sequence[CompiledCode]) -> Observation:
+    """Follow the case's tables of frames at each instruction."""
+    if not can_check_frames(isa):
+        return unclear("no engine in this process stops at each instruction")
+    try:
+        found = misleading_tables(case, isa, code, range(case.inputs.count))
+    except (*NOT_EXECUTABLE, CompileError, CompilerPanic, UnwindTableError) as error:
+        return unclear(str(error))
+    return PRESENT if found else MENDED
 
 
 def _executed(case_file: CaseFile, isa: str, code: Sequence[CompiledCode]) -> Observation:

@@ -9,15 +9,16 @@ from typing import Any, Final
 
 from backend.cranelift.support_matrix import probe
 from fuzz.campaign.case_source import CaseSource
-from fuzz.cases.case import default_settings
+from fuzz.cases.case import ExtraCheck, default_settings
 from fuzz.cases.case_options import CaseOptions
+from fuzz.cases.frame_check import with_frame_check
 from fuzz.differential.finding import FindingKind
 from fuzz.differential.pipeline import Pipeline
 from fuzz.differential.verdict import Verdict
 from fuzz.selfcheck.registry import Fault
 
 #: Kinds of findings that detect a fault. Other kinds mean that the fault itself is broken.
-_DETECTED: Final = (FindingKind.MISCOMPILE, FindingKind.HANG)
+_DETECTED: Final = (FindingKind.MISCOMPILE, FindingKind.HANG, FindingKind.UNWIND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,8 @@ def _check(
     injected, problem = 0, ""
     for index in range(cases):
         case = source.case(index)
+        if ExtraCheck.UNWIND in fault.checks:
+            case = with_frame_check(replace(case, alternatives=()))
         injection = fault.inject(case, Random(f"{fault.name} {seed} {index}"))
         if injection is None:
             continue

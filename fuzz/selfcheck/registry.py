@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 from clif.function import Function
 from clif.uses import Place
-from fuzz.cases.case import Case
+from fuzz.cases.case import Case, ExtraCheck
 from fuzz.differential.pipeline import Injection
 from fuzz.selfcheck.editing import Wanted, all_of, each, named, rename
 
@@ -53,6 +53,7 @@ class Fault:
         trapping: whether it needs cases that are drawn as trapping.
         edit: what it does to CLIF; None if it injects something else.
         opcodes: the opcodes that it replaces by another one each, if it does that.
+        checks: what cases are checked for besides their outcomes, so that it shows.
     """
 
     name: str
@@ -62,16 +63,23 @@ class Fault:
     trapping: bool = False
     edit: ClifEdit | None = None
     opcodes: Mapping[str, str] = field(default_factory=dict)
+    checks: frozenset[ExtraCheck] = frozenset()
 
 
 _FAULTS: Final[dict[str, Fault]] = {}
 
 
-def fault(name: str, summary: str, *, isas: tuple[str, ...] = ()) -> Callable[[Inject], Inject]:
+def fault(
+    name: str,
+    summary: str,
+    *,
+    isas: tuple[str, ...] = (),
+    checks: frozenset[ExtraCheck] = frozenset(),
+) -> Callable[[Inject], Inject]:
     """Register a function that makes the injection for a case."""
 
     def register(inject: Inject) -> Inject:
-        _FAULTS[name] = Fault(name, summary, inject, isas)
+        _FAULTS[name] = Fault(name, summary, inject, isas, checks=checks)
         return inject
 
     return register

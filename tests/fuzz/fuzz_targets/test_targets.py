@@ -38,6 +38,7 @@ FAULTS = {
     "simd": "neighbour-operation",
     "abi": "callee-saved-clobbered",
     "inline": "inlined-operand-of-caller",
+    "unwind": "unwind-register-place",
     "regalloc": "callee-saved-float-clobbered",
     "cfi": "frame-pointer-clobbered",
 }
