@@ -11,7 +11,9 @@ import pytest
 from backend.cranelift import _cranelift, shipped, support_matrix
 from backend.cranelift.compiler import Target
 from backend.cranelift.support_matrix import ShippedMatrices, Support, compile_probes, switchable
-from backend.isa.registry import DEFAULT_ISAS
+from backend.engines.features import with_flags
+from backend.engines.names import DEFAULT_ENGINE
+from backend.isa.registry import DEFAULT_ISAS, DESCRIBED, ISAS
 from clif.typed_instructions import InstructionName
 from fuzz.generate.instruction_sets import switches
 from fuzz.generate.options import EVERY_TYPE, Options
@@ -109,3 +111,32 @@ def test_combinations_of_flags() -> None:
     ]
     many = [f"flag{n}" for n in range(8)]
     assert len(list(precompute.flag_targets(plain, many))) == 1 + 8 + 1
+
+
+# --- engines ---
+
+
+def test_what_engines_ship_is_joined() -> None:
+    one = {"names": ["a"], "matrices": {"x": "S"}, "flags": {"x": ["f"]}}
+    other = {"names": ["a"], "matrices": {"x": "S", "y": "U"}, "flags": {"y": []}}
+    assert precompute.merged([one, other]) == {
+        "names": ["a"],
+        "matrices": {"x": "S", "y": "U"},
+        "flags": {"x": ["f"], "y": []},
+    }
+    assert precompute.merged([[1], [1]]) == [1]
+
+
+def test_each_engine_has_its_choices(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert precompute.engine_choices()[0] == DEFAULT_ENGINE
+    usual = precompute.isa_choices()
+    assert usual[0] == DEFAULT_ISAS
+    assert {isas for isas in usual if len(isas) == 1} == {(isa,) for isa in DEFAULT_ISAS}
+    monkeypatch.setitem(ISAS, "x86_64", with_flags(DESCRIBED["x86_64"], frozenset({"has_avx"})))
+    assert precompute.isa_choices() == [DEFAULT_ISAS, ("x86_64",)]
+
+
+def test_fragments_are_those_of_the_flags(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = fragment_cache.shipped_name(("x86_64",), EVERY_TYPE)
+    monkeypatch.setitem(ISAS, "x86_64", with_flags(DESCRIBED["x86_64"], frozenset({"has_avx"})))
+    assert fragment_cache.shipped_name(("x86_64",), EVERY_TYPE) != before
