@@ -48,7 +48,11 @@ def as_type(w: Writer, value: Value, type_: Type) -> Value:
         return w.op("fcvt_from_sint", as_type(w, value, same), type=type_)
     if type_.is_vector and w.entropy.below(2) and w.instruction_set.has("splat", type_, type_.lane):
         return w.op("splat", as_type(w, value, type_.lane), type=type_)
-    return from_bits(w, as_type(w, value, SCALAR_OF_BITS[type_.bits]), type_)
+    same = SCALAR_OF_BITS[type_.bits]
+    if value.type.bits <= I64.bits and not w.instruction_set.has("bitcast", type_, same):
+        both = w.op("splat", as_type(w, value, I64), type=I64X2)
+        return both if type_ is I64X2 else w.op("bitcast", both, type=type_)
+    return from_bits(w, as_type(w, value, same), type_)
 
 
 def from_bits(w: Writer, bits: Value, type_: Type) -> Value:

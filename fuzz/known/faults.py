@@ -98,6 +98,7 @@ def words(text: str) -> frozenset[str]:
 #: The opcodes whose results Cranelift canonicalises (``nan_canonicalization.rs``).
 _CANONICALIZED: Final = words("fadd fsub fmul fdiv sqrt fma fmin fmax ceil floor trunc nearest")
 
+_WHOLE_VECTORS: Final = frozenset(t.name for t in ALL if t.is_vector and t.bits == 128)
 _NARROW_VECTORS: Final = frozenset(t.name for t in ALL if t.is_vector and t.bits < 128)
 
 FAULTS: Final[tuple[KnownFault, ...]] = (
@@ -151,6 +152,12 @@ FAULTS: Final[tuple[KnownFault, ...]] = (
         PULLEY,
         InstructionPattern(words("bmask"), words("i128")),
         "makes a single register of it",
+    ),
+    KnownFault(
+        "store-big-vector",
+        PULLEY,
+        InstructionPattern(words("load store"), _WHOLE_VECTORS, variants=words("big")),
+        "turns all bytes of the vector round",
     ),
     KnownFault(
         "fpromote-f16-f64",

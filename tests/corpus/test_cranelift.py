@@ -40,7 +40,8 @@ FOUND = {
     # On riscv64 as well, but the engine that runs it by default has no vectors.
     "bitcast-big": [(isa, MISCOMPILE) for isa in ("aarch64", "pulley64", "x86_64")],
     "bmask-i128": [("pulley64", MISCOMPILE)],
-    "notrap-big-vector": [("pulley64", PANIC)],
+    "store-big-vector": [("pulley64", MISCOMPILE)],
+    "trapping-i128-access": [("pulley64", PANIC)],
     "notrap-widening-load": [("pulley64", PANIC)],
     "preserve-all-vectors": [("pulley64", MISCOMPILE)],
     "sextend-bmask-i128": [("pulley64", ERROR)],

@@ -30,8 +30,7 @@ def _usual(*, payload: bool = False, results: ResultRegisters = _RETURNED) -> Co
         passed=_PASSED,
         results=results,
         returned=_RETURNED,
-        exceptions=True,
-        exception_payload=payload,
+        exceptions=payload,  # without registers of a payload the verifier refuses them
         sret=True,
         extends_results=True,
         little_lanes=True,
