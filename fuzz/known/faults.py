@@ -200,6 +200,12 @@ FAULTS: Final[tuple[KnownFault, ...]] = (
         unless_setting=("opt_level", "none"),
     ),
     KnownFault(
+        "swizzle-splat-i8x16",
+        ("riscv64",),
+        InstructionPattern(words("swizzle"), frozenset()),
+        "takes the upper bits of a splat i8 for a part of the index",
+    ),
+    KnownFault(
         "splat-without-vectors",
         ("riscv64",),
         InstructionPattern(words("splat"), frozenset()),

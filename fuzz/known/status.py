@@ -69,6 +69,7 @@ KNOWN_CASES: Final[Mapping[str, tuple[str, ...]]] = {
     "splat-without-vectors": ("riscv64",),
     "store-big-vector": PULLEY,
     "swiden-high-i8x4": ("aarch64",),
+    "swizzle-splat-i8x16": ("riscv64",),
     "tail-bti": ("aarch64",),
     "uext-stack-argument-apple": ("aarch64",),
     "uext-stack-result": ("x86_64",),
