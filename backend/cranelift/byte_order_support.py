@@ -31,10 +31,11 @@ from clif.function import MemFlags
 from clif.typed_instructions import InstructionName
 from clif.types import Type
 
-#: Some ISAs return no vectors in registers.
+#: Some ISAs return no vectors in registers, or pass no i128.
 _SETTINGS: Final = {
     "opt_level": "none",
     "enable_verifier": "true",
+    "enable_llvm_abi_extensions": "true",
     "enable_multi_ret_implicit_sret": "true",
 }
 

@@ -15,6 +15,8 @@ def test_these_have_little_endian_accesses_alone(isa: str) -> None:
     names = explicit_orders(isa)
     assert ("load", "i32", (), "little") in names
     assert ("store", "f64", (), "little") in names
+    assert ("load", "i128", (), "little") in names
+    assert ("bitcast", "i128", ("i8x16",), "little") in names
     assert ("atomic_rmw", "i16", (), "add little") in names
     assert {name[0] for name in names if name[3].endswith("big")} == {"bitcast"}
 
