@@ -49,7 +49,7 @@ from fuzz.differential.second_engine import ask_another_engine, is_unaligned_loa
 from fuzz.differential.stage import Stage, stage_clock_ns
 from fuzz.differential.unwinding import check_unwinding
 from fuzz.differential.verdict import IsaRun, Verdict
-from fuzz.known.alignment import UNALIGNED
+from fuzz.known.alignment import UNALIGNED, UNALIGNED_FLAG
 from fuzz.known.status import has_fault
 
 
@@ -425,10 +425,18 @@ class Pipeline:
             case, run, expected, self.fuel, partial(self._outcomes_on, case, run, code, expected)
         )
         finding = diagnosis.difference(case, run.isa, run.compiled, run.differences, opinion)
-        unaligned = partial(self._outcomes_on, case, run, code, expected)
-        if is_unaligned_load(case, run, expected, self.fuel, unaligned):
+        merged = partial(self._outcomes_on, case, run, code, expected)
+        unmerged = partial(self._unmerged, case, run, expected)
+        if is_unaligned_load(case, run, expected, self.fuel, merged, unmerged):
             return known_as(finding, UNALIGNED)
         return finding
+
+    def _unmerged(self, case: Case, run: IsaRun, expected: Outcomes) -> Outcomes:
+        """Compile and run a case for a CPU whose instructions take any address."""
+        flags = {**case.isa_settings.get(run.isa, {}), UNALIGNED_FLAG: "true"}
+        other = replace(case, isa_settings={**case.isa_settings, run.isa: flags})
+        code = compile_case(other, run.isa, Functions(print_functions(case.functions)))
+        return self._outcomes_on(other, run, code, expected, executor_for(run.isa))
 
 
 def _merge_configurations(verdict: Verdict, count: int) -> None:

@@ -2,7 +2,8 @@
 
 It takes a load at an address that is no multiple of 16, and shows on engines that check that. No
 typed instruction alone has it, so nothing is left out of generation: it is recognised where it was
-found. That the access is all that is wrong is proved by an engine that does not check.
+found. That the access is all that is wrong is proved by an engine that does not check, or by
+compiling for a CPU whose instructions take any address.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from fuzz.known.status import KNOWN_CASES, has_fault
 
 #: The name of its case in ``corpus/cranelift``.
 UNALIGNED: Final = "fcmp-unaligned-load"
+
+#: The flag with which instructions take operands that are not aligned.
+UNALIGNED_FLAG: Final = "has_avx"
 
 #: Comparisons of vectors without VEX, by whatever name the disassembler has for a condition.
 _COMPARISON: Final = re.compile(r"cmp[a-z]*p[sd]")
