@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from capstone import x86_const
@@ -26,6 +27,13 @@ NAN_OF_TWO: Final = EmulatorFault(
     "The result for two NaNs carries the payload of the other one.",
     Effect.NAN_PAYLOAD,
 )
+NAN_OF_TWO_IN_QEMU: Final = replace(NAN_OF_TWO, engine=QEMU_USER)
+SCAN_OF_ZERO: Final = EmulatorFault(
+    "scan-of-zero",
+    "A bsf or bsr of 32 bits clears the upper half of its target if there is no bit to find.",
+    Effect.UNREAD_BITS,
+)
+SCAN_OF_ZERO_IN_QEMU: Final = replace(SCAN_OF_ZERO, engine=QEMU_USER)
 VEX_SIMD: Final = EmulatorFault("vex-simd", "128-bit VEX forms run as their two-operand relatives.")
 BEXTR: Final = EmulatorFault(
     "bextr", "bextr is wrong for a field that is longer than the register."
@@ -84,6 +92,8 @@ def _of_mnemonic(instruction: Any) -> EmulatorFault | None:
         return ROUND_FROM_MEMORY if from_memory else None
     if name in _NAN_OF_TWO:
         return NAN_OF_TWO
+    if name in ("bsf", "bsr") and instruction.operands[0].size == 4:
+        return SCAN_OF_ZERO
     if name.endswith("cmpxchg") and instruction.operands[0].size == 4:
         return EXCHANGE_UPPER_HALF
     if name == "dpps":
@@ -101,6 +111,10 @@ _SCALAR_FMA: Final = re.compile(r"vfn?m(?:add|sub)(?:132|213|231)s[sd]")
 
 def _of_qemu(instruction: Any) -> EmulatorFault | None:
     name, operands = instruction.mnemonic, instruction.operands
+    if name.removeprefix("v") in _NAN_OF_TWO:
+        return NAN_OF_TWO_IN_QEMU
+    if name in ("bsf", "bsr") and operands[0].size == 4:
+        return SCAN_OF_ZERO_IN_QEMU
     if not operands or operands[-1].type != x86_const.X86_OP_MEM:
         return None
     if name in ("cvtdq2pd", "vcvtdq2pd"):

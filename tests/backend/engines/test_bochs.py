@@ -23,7 +23,7 @@ from backend.isa.registry import DESCRIBED
 from clif.function import AbiParam, Signature
 from clif.outcome import Inputs, Outcomes, Region, Status, ints_from_words, words_from_ints
 from clif.types import I64
-from tests.backend.engines.installed import needs_bochs, runs
+from tests.backend.engines.installed import needs_bochs, needs_qemu, runs
 
 pytestmark = needs_bochs
 
@@ -215,6 +215,39 @@ def test_a_shift_by_64_leaves_the_value(executor: Executor, shift: str, count: i
         assert returned(run(executor_for(ISA, "qemu-user"), code, value, count)) == right
     faults = find_faults(DESCRIBED[ISA], PlainCode("f", bytes.fromhex(code)), engine="bochs")
     assert [fault.name for fault in faults] == ["shift-by-64"]
+
+
+@needs_qemu
+@pytest.mark.parametrize(
+    ("instruction", "fault", "right", "wrong"),
+    [
+        ("0fbcc6", "scan-of-zero", 0xAAAA_AAAA_BBBB_BBBB, 0xBBBB_BBBB),  # bsf eax, esi
+        ("0fbdc6", "scan-of-zero", 0xAAAA_AAAA_BBBB_BBBB, 0xBBBB_BBBB),  # bsr eax, esi
+    ],
+)
+def test_a_scan_that_finds_nothing(
+    executor: Executor, instruction: str, fault: str, right: int, wrong: int
+) -> None:
+    code = f"4889f8 {instruction} c3"  # mov rax, rdi
+    assert returned(run(executor, code, right, 0)) == right
+    for engine in ("unicorn", "qemu-user"):
+        assert returned(run(executor_for(ISA, engine), code, right, 0)) == wrong
+        plain = PlainCode("f", bytes.fromhex(code))
+        found = find_faults(DESCRIBED[ISA], plain, engine=engine, harmless=True)
+        assert [each.name for each in found] == [fault]
+
+
+@needs_qemu
+@pytest.mark.parametrize("add", ["f20f58c1", "c5fb58c1"])  # addsd, vaddsd: xmm0, xmm1
+def test_of_two_nans_the_first_is_kept(executor: Executor, add: str) -> None:
+    code = f"66480f6ec7 66480f6ece {add} 66480f7ec0 c3"
+    first, second = 0x7FF8_0000_0000_0001, 0x7FF8_0000_0000_0009
+    assert returned(run(executor, code, first, second)) == first
+    assert returned(run(executor_for(ISA, "qemu-user"), code, first, second)) == second
+    plain = PlainCode("f", bytes.fromhex(code))
+    found = find_faults(DESCRIBED[ISA], plain, engine="qemu-user", harmless=True)
+    assert [each.name for each in found] == ["nan-of-two"]
+    assert find_faults(DESCRIBED[ISA], plain, engine="qemu-user") == []
 
 
 def test_shifts_by_immediates_are_not_suspected() -> None:

@@ -295,7 +295,7 @@ def test_every_fault_has_its_name_and_explanation(isa):
     module = import_module(f"{isa.package}.emulator_faults")
     faults = [value for value in vars(module).values() if isinstance(value, EmulatorFault)]
     assert all(fault.explanation.endswith(".") for fault in faults)
-    assert len({fault.name for fault in faults}) == len(faults)
+    assert len({(fault.name, fault.engine) for fault in faults}) == len(faults)
     assert x64.VEX_SIMD.name == "vex-simd"
 
 
