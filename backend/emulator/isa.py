@@ -150,6 +150,8 @@ class Isa:
             do not tell. So code is gone through beyond what the disassembler does not know.
         vector_flags: the flags that bring types of vectors, the first of them the one without which
             there are no vector registers; empty where there always are.
+        host_calls: a call of a function that is not ``colocated`` is one of a function of the host,
+            which takes and returns values in registers alone.
         late_traps: a trapping instruction stops at its last byte, where Cranelift records the trap.
     """
 
@@ -175,6 +177,7 @@ class Isa:
     probe_strategies: frozenset[str]
     save_area: int = 0
     late_traps: bool = False
+    host_calls: bool = False
     lengths: tuple[int, ...] = ()
     vector_flags: tuple[str, ...] = ()
 

@@ -70,9 +70,8 @@ def _external(w: Writer, callee: Callee) -> External:
     for external in w.function.externals:
         if external.name == callee.function.name:
             return external
-    external = External(
-        callee.function.name, callee.function.signature, colocated=w.entropy.chance(0.5)
-    )
+    near = w.entropy.chance(0.5) or not conventions.takes_far_calls(w.plan.options.isas)
+    external = External(callee.function.name, callee.function.signature, colocated=near)
     w.function.externals.append(external)
     return external
 

@@ -124,6 +124,11 @@ def results_as_allowed(results: tuple[AbiParam, ...], *, on_stack: bool) -> tupl
     return tuple(replace(result, extension=None) for result in results)
 
 
+def takes_far_calls(isas: Iterable[str]) -> bool:
+    """Return whether functions that are not near are called like all others, on each of the ISAs."""
+    return not any(ISAS[isa].host_calls for isa in isas if isa in ISAS)
+
+
 def probes_clobber(convention: str, isas: Iterable[str] = ISAS) -> bool:
     """Return whether stack probes clobber what such a function preserves, on one of the ISAs."""
     return any(

@@ -317,6 +317,8 @@ def _leave(w: Writer, sequence: _Sequence) -> bool:
 
 
 def _fence(w: Writer, sequence: _Sequence) -> bool:
+    if not w.instruction_set.by_name.get("fence"):
+        return False
     w.emit("fence")
     return True
 

@@ -7,6 +7,7 @@ from clif.graph import dominates
 from clif.memory_access import ADDRESS_TYPES
 from clif.types import Type
 from clif.uses import Place, Use
+from fuzz.generate.conventions import takes_far_calls
 from fuzz.mutate.context import MutationContext
 from fuzz.mutate.function_import import declare, import_function, importable_functions, is_region
 
@@ -88,7 +89,11 @@ def _call(
 ) -> list[Inst]:
     """Return a direct call, or an indirect one and the instruction that gets the address."""
     opcodes, entropy = context.instructions.instruction_set.opcodes, context.entropy
-    external = declare(caller, callee, colocated=entropy.chance(0.5))
+    external = declare(
+        caller,
+        callee,
+        colocated=entropy.chance(0.5) or not takes_far_calls(context.case.isa_settings),
+    )
     results = [context.fresh(caller, type_) for type_ in callee.signature.return_types]
     if entropy.below(4):
         return [Inst(opcodes["call"], None, args, results, ref=external)]

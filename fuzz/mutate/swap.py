@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from clif.function import External, Function, Inst
+from fuzz.generate.conventions import takes_far_calls
 from fuzz.mutate.context import MutationContext
 from fuzz.mutate.function_import import (
     ImportableFunction,
@@ -34,7 +35,11 @@ def swap_callee(context: MutationContext) -> bool:
         return False
     function, inst, importable = choice
     callee = import_function(context, importable)
-    inst.ref = declare(function, callee, colocated=context.entropy.chance(0.5))
+    inst.ref = declare(
+        function,
+        callee,
+        colocated=context.entropy.chance(0.5) or not takes_far_calls(context.case.isa_settings),
+    )
     return True
 
 

@@ -82,6 +82,7 @@ def _isa(pointer_bytes: int, byte_order: Literal["little", "big"]) -> Isa:
         settings={},
         tail_call_settings={},
         probe_strategies=frozenset(["inline", "outline"]),
+        host_calls=True,
     )
 
 
