@@ -125,7 +125,7 @@ def results_as_allowed(results: tuple[AbiParam, ...], *, on_stack: bool) -> tupl
 
 
 def takes_far_calls(isas: Iterable[str]) -> bool:
-    """Return whether functions that are not near are called like all others, on each of the ISAs."""
+    """Return whether functions that are not near are called like others, on each of the ISAs."""
     return not any(ISAS[isa].host_calls for isa in isas if isa in ISAS)
 
 

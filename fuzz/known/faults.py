@@ -154,6 +154,12 @@ FAULTS: Final[tuple[KnownFault, ...]] = (
         "makes a single register of it",
     ),
     KnownFault(
+        "store-i128-offset",
+        PULLEY,
+        InstructionPattern(words("store"), words("i128")),
+        "ignores the offset",
+    ),
+    KnownFault(
         "store-big-vector",
         PULLEY,
         InstructionPattern(words("load store"), _WHOLE_VECTORS, variants=words("big")),

@@ -68,6 +68,7 @@ KNOWN_CASES: Final[Mapping[str, tuple[str, ...]]] = {
     "sextend-extractlane-i16x2": ("aarch64",),
     "splat-without-vectors": ("riscv64",),
     "store-big-vector": PULLEY,
+    "store-i128-offset": PULLEY,
     "swiden-high-i8x4": ("aarch64",),
     "swizzle-splat-i8x16": ("riscv64",),
     "tail-bti": ("aarch64",),

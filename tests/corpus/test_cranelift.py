@@ -41,6 +41,7 @@ FOUND = {
     "bitcast-big": [(isa, MISCOMPILE) for isa in ("aarch64", "pulley64", "x86_64")],
     "bmask-i128": [("pulley64", MISCOMPILE)],
     "store-big-vector": [("pulley64", MISCOMPILE)],
+    "store-i128-offset": [("pulley64", MISCOMPILE)],
     "trapping-i128-access": [("pulley64", PANIC)],
     "notrap-widening-load": [("pulley64", PANIC)],
     "preserve-all-vectors": [("pulley64", MISCOMPILE)],
