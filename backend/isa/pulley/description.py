@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final, Literal
 
 from backend.emulator.convention import ArgumentRegisters, Convention, ResultRegisters
@@ -40,7 +41,7 @@ def _usual(*, payload: bool = False, results: ResultRegisters = _RETURNED) -> Co
 _CONVENTIONS: Final = {
     "system_v": _usual(payload=True),
     "fast": _usual(),
-    "tail": _usual(payload=True),
+    "tail": replace(_usual(payload=True), sret=False),  # a tail call could not hand it on
     "windows_fastcall": _usual(),
     "winch": _usual(),
     "preserve_all": Convention(
