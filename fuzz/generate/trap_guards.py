@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from clif.floats import fraction_bits
 from clif.function import Value
-from clif.types import F32, F64, I8, Type
+from clif.types import F32, F64, I8, I64, Type
 from fuzz.generate.constants import draw_int
 from fuzz.generate.operands import pick, solid
 from fuzz.generate.options import TRAP_CODES
@@ -189,6 +189,8 @@ def checked_condition(w: Writer) -> bool:
 
 def check_condition(w: Writer, name: str, type_: Type) -> None:
     """Emit a conditional trap on a value for which it does not trap."""
+    if not w.instruction_set.has("bor", type_, type_, type_):
+        type_ = I64  # an ISA may lack all else of a wide integer
     value = nonzero(w, type_)
     if name == "trapnz":
         zero = w.op("icmp", value, w.constant(type_, 0), cond="eq")
