@@ -15,7 +15,7 @@ from fuzz.cli.options import case_argument, json_option, write_json
   clif-fuzz selfcheck
   clif-fuzz selfcheck --fault store-dropped --fault trap-code --cases 500
   clif-fuzz selfcheck --engines --cases 200
-  clif-fuzz selfcheck --engines --host --isa x86_64
+  clif-fuzz selfcheck --engines --host
 """
 )
 @case_argument

@@ -23,6 +23,7 @@ from backend.engines.guest_process import GuestProcess, Replaced
 from backend.engines.names import EngineChoice
 from backend.engines.process_executor import ProcessExecutor
 from backend.isa.executors import choose_engines, executor_for
+from backend.isa.registry import DEFAULT_ISAS
 from fuzz.campaign.case_source import CaseSource
 from fuzz.cases.case import Case
 from fuzz.cases.case_options import CaseOptions
@@ -70,7 +71,7 @@ def digest(pipeline: Pipeline, case: Case) -> str:
 
 
 @click.command()
-@click.option("--isa", default="x86_64", show_default=True)
+@click.option("--isa", default=DEFAULT_ISAS[0], show_default=True)
 @click.option("--engine", default="qemu-user", show_default=True)
 @click.option("--kills", default=50, show_default=True)
 @click.option("--cases", default=40, show_default=True, help="They are run again and again.")
