@@ -35,6 +35,7 @@ SHARED_ISAS: Final = (*BOTH_ISAS, "riscv64", "s390x")
 PULLEY: Final = ("pulley64",)
 #: Every case, and the ISAs that have its fault.
 KNOWN_CASES: Final[Mapping[str, tuple[str, ...]]] = {
+    "atomic-cas-i128-big": ("x86_64",),
     "atomic-cas-i32": ("aarch64",),
     "atomic-rmw-umax-i16": ("aarch64",),
     "atomic-rmw-umin-i8": ("aarch64",),
