@@ -113,8 +113,12 @@ def test_a_tree_of_another_version(folder: Path) -> None:
     for path in registry().glob("cranelift-*-0.135.8"):
         name = path.name.removeprefix("cranelift-").removesuffix("-0.135.8")
         shutil.copytree(path, tree / "cranelift" / name)
-    for manifest in tree.glob("cranelift/*/Cargo.toml"):
-        manifest.write_text(manifest.read_text().replace("0.135.8", "0.136.0"))
+    # As in Wasmtime's tree, Pulley's interpreter lies beside Cranelift, and shares a crate with it.
+    shutil.copytree(registry() / "pulley-interpreter-48.0.8", tree / "pulley")
+    for manifest in tree.rglob("Cargo.toml"):
+        text = manifest.read_text().replace("0.135.8", "0.136.0")
+        pulley = "[dependencies.pulley-interpreter]\n"
+        manifest.write_text(text.replace(pulley, f'{pulley}path = "../../pulley"\n'))
     break_rule(tree / "cranelift" / "codegen")
     assert run(tree).stdout == "0.136.0 False\n"
 

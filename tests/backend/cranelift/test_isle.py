@@ -25,7 +25,7 @@ def test_a_rule_by_hand() -> None:
 @pytest.mark.parametrize("name", UNITS)
 def test_places_are_those_of_the_sources(name: str) -> None:
     rules = unit(name).rules
-    assert len(rules) > 1000
+    assert len(rules) > 800
     lines = {file: (SOURCES / file).read_text().splitlines() for file in {r.file for r in rules}}
     for rule in rules:
         before = " ".join(lines[rule.file][max(0, rule.line - 2) : rule.line])
@@ -58,5 +58,5 @@ def test_a_build_without_sources_says_so_in_one_line(monkeypatch: pytest.MonkeyP
 
 
 def test_an_unknown_set() -> None:
-    with pytest.raises(IsleError, match="no rules called s390x; there are opt, x64, aarch64"):
-        unit("s390x")
+    with pytest.raises(IsleError, match="no rules called vax; there are opt, x64, aarch64"):
+        unit("vax")

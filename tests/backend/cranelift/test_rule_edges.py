@@ -188,7 +188,7 @@ def test_a_lowering_rule_fires_where_it_matches_and_on_its_isa(isa: str, name: s
 def test_most_rules_have_code_of_their_own() -> None:
     counts = BUILD.by_group(np.zeros(len(BUILD.rules), np.bool_))
     assert {group: fired for group, (fired, _) in counts.items()} == dict.fromkeys(counts, 0)
-    assert list(counts)[:3] == list(GROUPS)
+    assert list(counts)[: len(GROUPS)] == list(GROUPS)
     for group in GROUPS:
         assert counts[group][1] > 5 * BUILD.merged[group]
     sources = [BUILD.source_line(rule) for rule in BUILD.rules]
