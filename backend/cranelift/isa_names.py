@@ -1,4 +1,4 @@
-"""Cranelift's own names of ISAs, for their rules and for building releases."""
+"""Cranelift's own names of ISAs, for their rules and in triples."""
 
 from __future__ import annotations
 
@@ -13,12 +13,10 @@ class CraneliftNames:
 
     Attributes:
         rules: the name of the set of its lowering rules. Several ISAs may share one.
-        feature: the feature of ``cranelift-codegen`` that it is compiled with.
         folder: of the lowering rules, by default called as their set is.
     """
 
     rules: str
-    feature: str
     folder: str = field(default="")
 
     def __post_init__(self) -> None:
@@ -26,7 +24,7 @@ class CraneliftNames:
             object.__setattr__(self, "folder", self.rules)
 
 
-_PULLEY: Final = CraneliftNames("pulley", "pulley", "pulley_shared")
+_PULLEY: Final = CraneliftNames("pulley", "pulley_shared")
 
 
 #: The architecture of triples, where it is not called as the ISA.
@@ -34,10 +32,10 @@ ARCHITECTURES: Final[Mapping[str, str]] = {"riscv64": "riscv64gc"}
 
 #: By name of the ISA.
 CRANELIFT_NAMES: Final[Mapping[str, CraneliftNames]] = {
-    "x86_64": CraneliftNames("x64", "x86"),
-    "aarch64": CraneliftNames("aarch64", "arm64"),
-    "riscv64": CraneliftNames("riscv64", "riscv64"),
-    "s390x": CraneliftNames("s390x", "s390x"),
+    "x86_64": CraneliftNames("x64"),
+    "aarch64": CraneliftNames("aarch64"),
+    "riscv64": CraneliftNames("riscv64"),
+    "s390x": CraneliftNames("s390x"),
     "pulley64": _PULLEY,
     "pulley32": _PULLEY,
     "pulley64be": _PULLEY,

@@ -20,7 +20,6 @@ from typing import Any, Final
 
 from backend.cranelift import _cranelift
 from backend.cranelift.disk_cache import folder, save
-from backend.cranelift.isa_names import CRANELIFT_NAMES
 
 _BACKEND: Final = Path(__file__).parents[1]
 _SOURCES: Final = _BACKEND / "release"
@@ -209,6 +208,8 @@ def _exclusive(path: Path) -> Iterator[None]:
 # --- the crate ---
 
 
+#: The feature with all of a release's ISAs. Old releases lack some, and the names of these.
+_EVERY_ISA: Final = "all-arch"
 #: Features of ``cranelift-codegen`` that have it build faster.
 _QUICK_FEATURES: Final = ("isle-split-match",)
 
@@ -217,8 +218,7 @@ def _write_manifest(
     place: Path, version: str, path: Path | None, features: Sequence[str] = ()
 ) -> None:
     """Write the manifest of the crate, whose version is that of Cranelift."""
-    own = dict.fromkeys(isa.feature for isa in CRANELIFT_NAMES.values())
-    features = ["std", *own, *features]
+    features = ["std", _EVERY_ISA, *features]
     text = _MANIFEST.format(
         name=_NAME,
         version=version if version.count(".") == 2 else f"{version}.0",
