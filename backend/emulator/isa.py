@@ -12,12 +12,14 @@ from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from backend.cranelift import _cranelift
 from backend.cranelift.conventions import pops_arguments
-from backend.emulator.byte_order import ByteOrder
 from backend.emulator.convention import Convention, ConventionError
+
+if TYPE_CHECKING:
+    from backend.emulator.byte_order import ByteOrder  # with NumPy, which takes its time
 
 T = TypeVar("T")
 

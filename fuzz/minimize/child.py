@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Final
 
+from backend.isa.executors import executor_for
 from fuzz.campaign.child_process import ChildProcess
 from fuzz.campaign.crash_finding import CRASH_KINDS
 from fuzz.campaign.exit_cause import find_exit_cause
@@ -31,6 +32,8 @@ def _serve(test: FailureTest, in_flight: InFlightSlot, errors: str, connection: 
     """Answer each text with its failure, until there are no more: the child's main function."""
     die_with_parent()
     send_errors_to(errors)
+    for isa in test.isas:
+        executor_for(isa)  # engines reserve memory that is not for the cases
     limit_memory(CampaignPlan().memory_mb)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent handles it
     test.on_stage = in_flight.enter

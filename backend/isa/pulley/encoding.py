@@ -9,10 +9,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from functools import cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from backend.cranelift import _cranelift
-from backend.emulator.byte_order import ByteOrder
+
+if TYPE_CHECKING:
+    from backend.emulator.byte_order import ByteOrder  # with NumPy, which takes its time
 
 #: Numbers of special integer registers.
 SP: Final = 30

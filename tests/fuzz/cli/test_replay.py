@@ -182,7 +182,6 @@ def test_bad_files(command: Command, tmp_path: Path, text: str, message: str) ->
 @pytest.mark.parametrize(
     ("targets", "reason"),
     [
-        ("target s390x", "only for s390x"),
         ("target pulley32", "only for pulley32, whose addresses have 32 bits"),
         (
             "target x86_64-pc-windows-msvc",

@@ -14,12 +14,12 @@ import pytest
 
 from backend.cranelift import _cranelift
 from backend.cranelift.shipped import read_shipped
+from backend.isa.registry import ISAS
 from fuzz.known import reproduce, status
 from fuzz.known.reproduce import MENDED, PRESENT, FaultStatus, Job, Observation, run_jobs
 from fuzz.known.status import (
     KNOWN_CASES,
     READER_CASES,
-    SHARED_ISAS,
     from_json,
     run_once,
     statuses,
@@ -103,7 +103,7 @@ def test_what_ships_is_what_the_cases_do() -> None:
 def test_every_case_is_looked_at_on_the_isas_that_its_file_names() -> None:
     for name, isas in KNOWN_CASES.items():
         first = (CORPUS / "cranelift" / f"{name}.clif").read_text().partition("\n")[0]
-        assert set(isas) == {isa for isa in SHARED_ISAS if isa in first}
+        assert set(isas) == {isa for isa in ISAS if isa in first}
 
 
 def test_a_case_that_ends_its_process_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
