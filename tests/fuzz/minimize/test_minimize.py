@@ -143,7 +143,7 @@ MINIMA = {
 }
 
 
-@pytest.mark.parametrize("seed", [3, 4])
+@pytest.mark.parametrize("seed", [1, 5])
 @pytest.mark.parametrize("name", MINIMA)
 def test_two_starts_come_to_one_small_minimum(name: str, seed: int) -> None:
     injected = InjectedFault(name, MINIMA[name])
