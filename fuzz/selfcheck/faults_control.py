@@ -19,8 +19,9 @@ from fuzz.selfcheck.registry import clif_fault
 
 
 def _branches(functions: list[Function]) -> list[Place]:
-    """List conditional branches outside of loops, which might become endless."""
-    return [place for place in places(functions, named("brif")) if not in_cycle(place.block)]
+    """List conditional branches to different places, outside of loops, which might become endless."""
+    found = [place for place in places(functions, named("brif")) if not in_cycle(place.block)]
+    return [p for p in found if len({(t.block, tuple(t.args)) for t in p.inst.targets}) > 1]
 
 
 @clif_fault("branch-targets-swapped", "a conditional branch goes the other way", _branches)
