@@ -19,7 +19,7 @@ from fuzz.selfcheck.registry import clif_fault
 
 
 def _branches(functions: list[Function]) -> list[Place]:
-    """List conditional branches to different places, outside of loops, which might become endless."""
+    """List conditional branches to different places that are in no loop, which might not end."""
     found = [place for place in places(functions, named("brif")) if not in_cycle(place.block)]
     return [p for p in found if len({(t.block, tuple(t.args)) for t in p.inst.targets}) > 1]
 
