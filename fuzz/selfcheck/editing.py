@@ -98,6 +98,16 @@ def in_cycle(block: Block) -> bool:
     return False
 
 
+def pairs_of_one_type(values: Sequence[Value | str]) -> Iterator[tuple[int, int]]:
+    """Yield pairs of indices at which there are different values of one type."""
+    for right, second in enumerate(values):
+        for left, first in enumerate(values[:right]):
+            if isinstance(first, str) or isinstance(second, str) or first is second:
+                continue
+            if first.type is second.type:
+                yield left, right
+
+
 def definitions(function: Function) -> dict[Value, Inst]:
     """Map each value that is no block parameter to the instruction that defines it."""
     return {result: inst for inst in function.instructions() for result in inst.results}

@@ -12,6 +12,7 @@ from fuzz.selfcheck.editing import (
     in_cycle,
     insert_before,
     named,
+    pairs_of_one_type,
     places,
     replace_uses,
 )
@@ -47,18 +48,8 @@ def _block_argument_pairs(functions: list[Function]) -> list[tuple[BlockCall, in
         for place in places(functions, lambda inst: bool(inst.targets))
         if not in_cycle(place.block)
         for target in place.inst.targets
-        for left, right in _same_type(target.args)
+        for left, right in pairs_of_one_type(target.args)
     ]
-
-
-def _same_type(values: list[Value | str] | list[Value]) -> Iterator[tuple[int, int]]:
-    """Yield pairs of indices at which there are different values of one type."""
-    for right, second in enumerate(values):
-        for left, first in enumerate(values[:right]):
-            if isinstance(first, str) or isinstance(second, str) or first is second:
-                continue
-            if first.type is second.type:
-                yield left, right
 
 
 @clif_fault(
@@ -127,7 +118,7 @@ def _call_argument_pairs(functions: list[Function]) -> list[tuple[Inst, int, int
     return [
         (place.inst, left, right)
         for place in places(functions, named("call", "call_indirect"))
-        for left, right in _same_type(place.inst.args)
+        for left, right in pairs_of_one_type(place.inst.args)
         if place.inst.opcode.name == "call" or left > 0  # the first is the callee's address
     ]
 
@@ -142,7 +133,7 @@ def _call_result_pairs(functions: list[Function]) -> list[tuple[Inst, int, int]]
     return [
         (place.inst, left, right)
         for place in places(functions, named("call", "call_indirect"))
-        for left, right in _same_type(place.inst.results)
+        for left, right in pairs_of_one_type(place.inst.results)
     ]
 
 

@@ -7,7 +7,6 @@ compiled without inlining are never changed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import combinations
 from random import Random
 from typing import Any, Final, TypeVar
 
@@ -18,7 +17,7 @@ from clif.printer import print_functions
 from fuzz.cases.case import Case
 from fuzz.cases.target import target_of
 from fuzz.differential.pipeline import Injection
-from fuzz.selfcheck.editing import definitions, in_cycle
+from fuzz.selfcheck.editing import definitions, in_cycle, pairs_of_one_type
 from fuzz.selfcheck.registry import fault
 
 T = TypeVar("T")
@@ -87,14 +86,6 @@ def _inlined(case: Case) -> list[Function] | None:
     return functions if len(functions[0].blocks) > len(case.main.blocks) else None
 
 
-def _pairs(values: Sequence[Value | str]) -> Iterator[tuple[int, int]]:
-    """Yield pairs of indices at which there are different values of one type."""
-    known = [(index, value) for index, value in enumerate(values) if isinstance(value, Value)]
-    for (left, first), (right, second) in combinations(known, 2):
-        if first is not second and first.type is second.type:
-            yield left, right
-
-
 def _calls_of_blocks(body: InlinedBody) -> list[tuple[BlockCall, int, int]]:
     """List pairs of arguments of jumps to new blocks that are not in a loop."""
     new = set(map(id, body.blocks))
@@ -107,7 +98,7 @@ def _calls_of_blocks(body: InlinedBody) -> list[tuple[BlockCall, int, int]]:
         for target in inst.targets
         if id(target.block) in new
     ]
-    return [(target, *pair) for target in jumps for pair in _pairs(target.args)]
+    return [(target, *pair) for target in jumps for pair in pairs_of_one_type(target.args)]
 
 
 @inlining_fault(
