@@ -8,9 +8,10 @@ are part of the campaign: its cases depend on them, and nothing else of what was
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from math import log2
+from statistics import median_high
 from typing import Final
 
 from backend.engines.names import DEFAULT_ENGINE
@@ -56,13 +57,10 @@ def _cost(options: CaseOptions, isa: str) -> float:
     """Return the nanoseconds that compiling and running a usual case takes on an ISA."""
     options = replace(options, isas=(isa,), isa_weights=(), seeds=CaseOptions().seeds)
     source, pipeline = CaseSource(options, _SEED), Pipeline([isa])
-    return _median([_time(source, pipeline, index) for index in range(_FIRST + _CASES)][_FIRST:])
+    times = [_time(source, pipeline, index) for index in range(_FIRST + _CASES)]
+    return max(1, median_high(times[_FIRST:]))
 
 
 def _time(source: CaseSource, pipeline: Pipeline, index: int) -> int:
     verdict = pipeline.check(source.case(index))
     return sum(run.compile_ns + run.emulate_ns for run in verdict.runs)
-
-
-def _median(values: Sequence[int]) -> float:
-    return max(1, sorted(values)[len(values) // 2])
