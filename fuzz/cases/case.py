@@ -150,6 +150,11 @@ def effective_settings(case: Case, *isas: str) -> dict[str, str]:
     return DEFAULT_SETTINGS | _needed((*case.isas, *isas)) | case.settings
 
 
+def settings_on(case: Case, isa: str) -> dict[str, str]:
+    """Return the shared settings and the ISA's own flags that a case is compiled with on an ISA."""
+    return effective_settings(case, isa) | case.isa_settings.get(isa, {})
+
+
 def has_canonical_nans(case: Case) -> bool:
     """Whether every NaN that an instruction makes has the same determined bits."""
     name = "enable_nan_canonicalization"

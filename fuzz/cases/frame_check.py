@@ -11,14 +11,15 @@ from backend.emulator.executor import Executor
 from backend.emulator.frames import FrameChecker, FunctionTables, UnwindDeviation
 from backend.emulator.linker import Compiled
 from backend.emulator.unwind_tables import UNWINDING, HasUnwindTables, tables_of
+from backend.engines.names import UNICORN
 from backend.isa.executors import executor_for
 from backend.isa.registry import ISAS
 from clif.function import Function
-from fuzz.cases.case import Case, ExtraCheck, effective_settings
+from fuzz.cases.case import Case, ExtraCheck, settings_on
 from fuzz.cases.target import target_of
 
 #: Only an engine in this process can be stopped at each instruction.
-_ENGINE: Final = "unicorn"
+_ENGINE: Final = UNICORN
 
 
 def can_check_frames(isa: str) -> bool:
@@ -106,5 +107,5 @@ def _run(
         case.main.signature,
         case.inputs.select(rows),
         entry=case.main.name,
-        settings=effective_settings(case, isa) | case.isa_settings.get(isa, {}),
+        settings=settings_on(case, isa),
     )

@@ -32,7 +32,7 @@ from clif.function import Function
 from clif.memory_access import has_narrow_addresses
 from clif.outcome import Outcomes, Status
 from clif.printer import print_functions
-from fuzz.cases.case import Case, ExtraCheck, effective_settings, has_canonical_nans, width_problem
+from fuzz.cases.case import Case, ExtraCheck, has_canonical_nans, settings_on, width_problem
 from fuzz.cases.compare import Difference, compare
 from fuzz.cases.drawn_memory import outside_memory_reason
 from fuzz.cases.target import compile_case, target_of
@@ -209,11 +209,13 @@ class Pipeline:
             verdict.rejected += sorted(reasons.difference(verdict.rejected))
             verdict.hangs += int(np.count_nonzero(expected.status == Status.HUNG))
 
+    def _compiled(self, case: Case, isa: str, functions: Functions) -> Sequence[CompiledCode]:
+        return compile_within(self.compile_seconds, partial(self.compiler, case, isa, functions))
+
     def _compile(self, case: Case, functions: Functions, run: IsaRun, verdict: Verdict) -> bool:
         start = self._begin(Stage.COMPILE)
         try:
-            compile_ = partial(self.compiler, case, run.isa, functions)
-            run.compiled = compile_within(self.compile_seconds, compile_)
+            run.compiled = self._compiled(case, run.isa, functions)
             run.live_instructions = sum(code.instructions for code in run.compiled)
             verdict.findings += forbidden_features(run.isa, target_of(case, run.isa), run.compiled)
             return True
@@ -261,8 +263,8 @@ class Pipeline:
     def _check_unwinding(
         self, case: Case, run: IsaRun, code: Sequence[Code], verdict: Verdict
     ) -> None:
-        assert verdict.expected is not None
-        match check_unwinding(case, run.isa, code, verdict.expected):
+        assert run.expected is not None
+        match check_unwinding(case, run.isa, code, run.expected):
             case Finding() as finding:
                 verdict.findings.append(mark_known(finding, case.functions))
             case str(reason) if reason:
@@ -295,7 +297,7 @@ class Pipeline:
             predicted_traps=tuple(expected.traps),
             left_out=_endless(expected),
             entry=case.main.name,
-            settings=effective_settings(case, run.isa) | case.isa_settings.get(run.isa, {}),
+            settings=settings_on(case, run.isa),
             guard_padding=guard_padding,
         )
 
@@ -339,8 +341,7 @@ class Pipeline:
             return False
         text = print_functions(alias_regions.without_regions(functions))
         try:
-            compile_ = partial(self.compiler, case, run.isa, Functions(text))
-            compiled = compile_within(self.compile_seconds, compile_)
+            compiled = self._compiled(case, run.isa, Functions(text))
             inject = injection.code
             code: Sequence[Code] = inject(case, run.isa, compiled) if inject else compiled
             outcomes = self._outcomes(case, run, code, expected)
@@ -410,24 +411,16 @@ class Pipeline:
             padded = self._outcomes(case, run, code, expected, guard_padding=True)
             differences = compare(expected, padded, canonical_nans=has_canonical_nans(case))
             before = {difference.input for difference in run.differences}
-            remaining, _ = settle(
-                case.functions,
-                case.inputs,
-                [d for d in differences if d.input in before],
-                canonical_nans=has_canonical_nans(case),
-                fuel=self.fuel,
-                byte_order=ISAS[run.isa].byte_order,
-            )
+            differences = [d for d in differences if d.input in before]
+            remaining, _ = self._settled(case, differences, Verdict(), run.isa)
             if not remaining:
                 return diagnosis.emulator_fault(case, run.isa, suspects, run.differences)
             run.outcomes, run.differences = padded, remaining
-        opinion = ask_another_engine(
-            case, run, expected, self.fuel, partial(self._outcomes_on, case, run, code, expected)
-        )
+        outcomes_on = partial(self._outcomes_on, case, run, code, expected)
+        opinion = ask_another_engine(case, run, expected, self.fuel, outcomes_on)
         finding = diagnosis.difference(case, run.isa, run.compiled, run.differences, opinion)
-        merged = partial(self._outcomes_on, case, run, code, expected)
         unmerged = partial(self._unmerged, case, run, expected)
-        if is_unaligned_load(case, run, expected, self.fuel, merged, unmerged):
+        if is_unaligned_load(case, run, expected, self.fuel, outcomes_on, unmerged):
             return known_as(finding, UNALIGNED)
         return finding
 
@@ -435,7 +428,8 @@ class Pipeline:
         """Compile and run a case for a CPU whose instructions take any address."""
         flags = {**case.isa_settings.get(run.isa, {}), UNALIGNED_FLAG: "true"}
         other = replace(case, isa_settings={**case.isa_settings, run.isa: flags})
-        code = compile_case(other, run.isa, Functions(print_functions(case.functions)))
+        functions = Functions(print_functions(case.functions))
+        code = self._compiled(other, run.isa, functions)
         return self._outcomes_on(other, run, code, expected, executor_for(run.isa))
 
 

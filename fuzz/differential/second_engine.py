@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from backend.cranelift.time_limit import CompileTimeoutError
 from backend.emulator.executor import NOT_EXECUTABLE, Executor
 from backend.emulator.linker import Compiled
 from backend.engines.guest_process import EngineError
@@ -120,7 +121,7 @@ def is_unaligned_load(
     unchecked = UNICORN in other_engines(run.isa, case.isa_settings.get(run.isa, {}))
     try:
         outcomes = outcomes_on(executor_on(run.isa, UNICORN), False) if unchecked else unmerged()
-    except (EngineError, *NOT_EXECUTABLE, *COMPILER_FAILURES):
+    except (EngineError, CompileTimeoutError, *NOT_EXECUTABLE, *COMPILER_FAILURES):
         return False
     found = compare(expected, outcomes, canonical_nans=has_canonical_nans(case))
     return not _settled(case, run, found, fuel)

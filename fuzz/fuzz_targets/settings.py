@@ -13,7 +13,7 @@ from backend.emulator.executor import NOT_EXECUTABLE
 from backend.isa.executors import executor_for
 from clif.outcome import Outcomes, Status
 from clif.printer import print_functions
-from fuzz.cases.case import Case, effective_settings
+from fuzz.cases.case import Case, settings_on
 from fuzz.cases.target import target_of
 from fuzz.differential import diagnosis
 from fuzz.differential.finding import Finding, FindingKind
@@ -103,13 +103,12 @@ class _TwinOracle:
         self.findings: list[Finding] = []
 
     def outcomes(self, case: Case, fuel: int = DEFAULT_FUEL) -> Outcomes:
-        flags = self.twin.isa_settings.get(self.isa, {})
         found = executor_for(self.isa).run(
             self.compiled,
             case.main.signature,
             case.inputs,
             entry=case.main.name,
-            settings=effective_settings(self.twin, self.isa) | flags,
+            settings=settings_on(self.twin, self.isa),
             guard_padding=True,
         )
         for status, kind in _FAULTY.items():

@@ -38,7 +38,7 @@ from backend.isa.executors import executor_with
 from backend.isa.parts import CONTROL_FLOW
 from backend.isa.registry import ISAS
 from clif.printer import print_functions
-from fuzz.cases.case import Case, ExtraCheck, effective_settings, has_canonical_nans
+from fuzz.cases.case import Case, ExtraCheck, has_canonical_nans, settings_on
 from fuzz.cases.casefile import CaseFile, CaseFileError, read_cases
 from fuzz.cases.compare import observe
 from fuzz.cases.frame_check import can_check_frames, misleading_tables
@@ -221,14 +221,13 @@ def _executed(case_file: CaseFile, isa: str, code: Sequence[CompiledCode]) -> Ob
     expected = [(n, e) for n, e in enumerate(case_file.expectations) if e is not None]
     if not expected:
         return unclear("the file does not say what is expected")
-    own = case.isa_settings.get(isa, {})
     try:
-        outcomes = executor_with(isa, own).run(
+        outcomes = executor_with(isa, case.isa_settings.get(isa, {})).run(
             code,
             case.main.signature,
             case.inputs,
             entry=case.main.name,
-            settings=effective_settings(case, isa) | own,
+            settings=settings_on(case, isa),
         )
     except (
         EngineError,

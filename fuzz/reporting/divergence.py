@@ -25,7 +25,7 @@ from clif.printer import print_function
 from clif.types import Type
 from fuzz.analysis.call_graph import CallGraph
 from fuzz.analysis.flow import addresses
-from fuzz.cases.case import Case, effective_settings, has_canonical_nans
+from fuzz.cases.case import Case, has_canonical_nans, settings_on
 from fuzz.cases.compare import same_but_for_nans
 from fuzz.cases.interpretation import run_options
 from fuzz.reporting.code import CodeListing
@@ -106,7 +106,6 @@ def _expected(case: Case, row: int) -> Mapping[Value, Words]:
 
 
 def _steps(case: Case, listing: CodeListing, row: int) -> Sequence[TraceStep]:
-    settings = effective_settings(case, listing.isa) | case.isa_settings.get(listing.isa, {})
     try:
         return trace(
             executor_for(listing.isa, DEFAULT_ENGINE),  # no other one can be hooked
@@ -114,7 +113,7 @@ def _steps(case: Case, listing: CodeListing, row: int) -> Sequence[TraceStep]:
             case.main.signature,
             case.inputs.select([row]),
             entry=case.main.name,
-            settings=settings,
+            settings=settings_on(case, listing.isa),
         )
     except NOT_EXECUTABLE:
         return ()
