@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,14 +15,12 @@ __all__ = ["ByteOrder", "Quads", "in_order", "quads"]
 #: Words of 64 bits of the guest. NumPy converts what is read and written.
 Quads = npt.NDArray[np.uint64]
 
-_PREFIX: Final = {"little": "<", "big": ">"}
-
 
 def in_order(dtype: np.dtype[Any], order: ByteOrder) -> np.dtype[Any]:
     """Return a dtype in a byte order."""
-    return dtype.newbyteorder("<" if order == "little" else ">")
+    return dtype.newbyteorder(order)
 
 
 def quads(memory: Bytes, order: ByteOrder) -> Quads:
     """Return bytes of the guest as its words of 64 bits."""
-    return memory.view(f"{_PREFIX[order]}u8")
+    return memory.view(in_order(np.dtype(np.uint64), order))

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from unicorn.unicorn_const import UC_HOOK_CODE, UC_HOOK_MEM_INVALID
 
 from backend.cranelift import _cranelift
-from backend.emulator import control_block
 from backend.emulator.guest_memory import EXIT, GuestMemory, garbage, watched_addresses
 from backend.emulator.isa import Isa, Part
-from backend.emulator.libcalls import LIBRARY_CALLS, LibraryCalls, Stub
+from backend.emulator.libcalls import LibraryCalls
 from backend.emulator.machine import TIME_LIMIT, End, Machine, Stop
 from backend.emulator.mappings import UnicornMappings
 from backend.emulator.unicorn_engine import (
@@ -77,21 +76,13 @@ class Cpu(Machine):
     def limit_seconds(self, seconds: float) -> None:
         self.watched.limit = seconds
 
-    def library_calls(self) -> Mapping[str, Stub]:
-        return LIBRARY_CALLS.of(self.isa)
-
     def answer(self, library: LibraryCalls) -> None:
         for address, name in library.hooks.items():
             callback, mailbox = _cranelift.host_call(name), library.mailbox
             add_native_hook(self.uc, UC_HOOK_CODE, callback, mailbox, address, address)
 
     def start(self, driver: int, entry: int, position: int, end: int) -> Stop | None:
-        words = self.memory.control
-        words[control_block.POSITION], words[control_block.END], words[control_block.ENTRY] = (
-            position,
-            end,
-            entry,
-        )
+        self.request(entry, position, end)
         reason = ""
         self.uc.context_restore(self.context)
         self.watched.begin()
@@ -100,16 +91,11 @@ class Cpu(Machine):
         except UcError as error:
             reason = str(error)
         expired = self.watched.end()
-        reached = int(words[control_block.POSITION])
-        # The proof that all went well is the driver's last store. emu_start's word is not enough:
-        # it reports success for some faults.
-        if reached == end:
+        if self.is_through(end):
             return None
         access, self.invalid = self.invalid, ""
-        if not position <= reached < end:  # overwritten by faulty code
-            reached = position
         why = End.EXPIRED if expired else End.FAULT if reason else End.STOPPED
-        return Stop(why, reached, self.program_counter(), reason, access)
+        return Stop(why, self.reached(position, end), self.program_counter(), reason, access)
 
     def failed_access(self, driver: int, entry: int, position: int) -> str:
         hook = add_hook(self.uc, UC_HOOK_MEM_INVALID, self._on_invalid_access)

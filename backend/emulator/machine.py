@@ -26,7 +26,7 @@ from backend.emulator.guest_memory import (
     garbage,
 )
 from backend.emulator.isa import Isa
-from backend.emulator.libcalls import LibraryCalls, Stub
+from backend.emulator.libcalls import LIBRARY_CALLS, LibraryCalls, Stub
 
 #: Seconds of CPU time after which a run counts as hung.
 TIME_LIMIT: Final = 2.0
@@ -109,9 +109,9 @@ class Machine(ABC):
     def limit_seconds(self, seconds: float) -> None:
         """Set the CPU time after which a run counts as hung."""
 
-    @abstractmethod
     def library_calls(self) -> Mapping[str, Stub]:
         """Return the stubs that take the place of what Cranelift leaves to the C library."""
+        return LIBRARY_CALLS.of(self.isa)
 
     @abstractmethod
     def answer(self, library: LibraryCalls) -> None:
@@ -133,6 +133,30 @@ class Machine(ABC):
         start = pointer - STACK_TOP + STACK_FILL
         self.stack_bottom[start : start + len(data)] = np.frombuffer(data, np.uint8)
         return pointer
+
+    def request(self, entry: int, position: int, end: int) -> None:
+        """Say which function a driver calls, and for which slots: ``position`` to ``end``."""
+        words = self.memory.control
+        words[control_block.POSITION], words[control_block.END], words[control_block.ENTRY] = (
+            position,
+            end,
+            entry,
+        )
+
+    def is_through(self, end: int) -> bool:
+        """Whether the driver got to ``end``: its last store is the proof that all went well.
+
+        No engine's word is enough: some report success for some faults.
+        """
+        return int(self.memory.control[control_block.POSITION]) == end
+
+    def reached(self, position: int, end: int) -> int:
+        """Return the slot of a request whose call was under way when the driver stopped.
+
+        It is the first one if faulty code has overwritten which one it is.
+        """
+        reached = int(self.memory.control[control_block.POSITION])
+        return reached if position <= reached < end else position
 
     def fill_control(self) -> None:
         """Write all words that only the host writes. Faulty code may have overwritten them."""

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
 from itertools import count
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from backend.emulator import control_block
 from backend.emulator.guest_memory import EXIT, PAGE, READ_EXEC, READ_WRITE, GuestMemory, garbage
 from backend.emulator.guest_memory import STUBS as STUBS_ADDRESS
 from backend.emulator.isa import Isa
-from backend.emulator.libcalls import LIBRARY_CALLS, LibraryCalls, Stub
+from backend.emulator.libcalls import LibraryCalls
 from backend.emulator.machine import TIME_LIMIT, End, Machine, Stop
 from backend.emulator.mappings import Mappings, private_memory
 from backend.emulator.watchdog import Watched
@@ -139,9 +137,6 @@ class BochsMachine(Machine):
     def limit_seconds(self, seconds: float) -> None:
         self.watched.limit = seconds
 
-    def library_calls(self) -> Mapping[str, Stub]:
-        return LIBRARY_CALLS.of(self.isa)
-
     def answer(self, library: LibraryCalls) -> None:
         self.library = library
         code = np.frombuffer(self.part.stop.code, np.uint8)
@@ -163,12 +158,7 @@ class BochsMachine(Machine):
         return self.bochs.call("cpu_get_reg64", self.part.numbers[name])
 
     def start(self, driver: int, entry: int, position: int, end: int) -> Stop | None:
-        words = self.memory.control
-        words[control_block.POSITION], words[control_block.END], words[control_block.ENTRY] = (
-            position,
-            end,
-            entry,
-        )
+        self.request(entry, position, end)
         if self.bochs.owner is not self:
             self.part.reset(self.bochs, self.mappings.tables.root)
             self.bochs.owner = self
@@ -176,12 +166,9 @@ class BochsMachine(Machine):
         expired = self._run(self.part.enter)
         while not expired and self._is_served():
             expired = self._run(self.part.resume)
-        reached = int(words[control_block.POSITION])
-        if reached == end:  # the driver's last store
+        if self.is_through(end):
             return None
-        if not position <= reached < end:  # overwritten by faulty code
-            reached = position
-        return self._stop(reached, expired=expired)
+        return self._stop(self.reached(position, end), expired=expired)
 
     def failed_access(self, driver: int, entry: int, position: int) -> str:
         return ""  # every stop has said so already

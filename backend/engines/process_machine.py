@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -11,7 +11,6 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from backend.emulator import control_block
 from backend.emulator.guest_memory import (
     EXIT,
     STUBS,
@@ -19,7 +18,7 @@ from backend.emulator.guest_memory import (
     garbage,
 )
 from backend.emulator.isa import Isa
-from backend.emulator.libcalls import LIBRARY_CALLS, LibraryCalls, Stub
+from backend.emulator.libcalls import LibraryCalls
 from backend.emulator.machine import End, Machine, Stop
 from backend.emulator.mappings import Mappings
 from backend.engines import command_page as page
@@ -142,9 +141,6 @@ class ProcessMachine(Machine):
     def limit_seconds(self, seconds: float) -> None:
         self.process.limit = seconds
 
-    def library_calls(self) -> Mapping[str, Stub]:
-        return LIBRARY_CALLS.of(self.isa)
-
     def answer(self, library: LibraryCalls) -> None:
         self.library = library
         stop = self.part.breakpoint
@@ -164,32 +160,27 @@ class ProcessMachine(Machine):
             self.fill_control()  # wild code may have overwritten that, and the next
             self.fill_registers()
             self.process.ensure()
-        words = self.memory.control
-        words[control_block.POSITION], words[control_block.END], words[control_block.ENTRY] = (
-            position,
-            end,
-            entry,
-        )
+        self.request(entry, position, end)
         try:
             status = self._go_on(self.process.run(driver))
         except EngineHung:
-            return Stop(End.EXPIRED, self._reached(position, end), 0, "", "")
+            return Stop(End.EXPIRED, self.reached(position, end), 0, "", "")
         except EngineDied as death:
             self.process.replace(Replaced.DIED)
             if isinstance(death, EngineKilled) or not self._forgives:
                 raise
-            return Stop(End.FAULT, self._reached(position, end), 0, str(death), "")
+            return Stop(End.FAULT, self.reached(position, end), 0, str(death), "")
         if status == page.RETURNED:
-            if int(words[control_block.POSITION]) == end:
+            if self.is_through(end):
                 return None
-            return Stop(End.STOPPED, self._reached(position, end), EXIT, "", "")
+            return Stop(End.STOPPED, self.reached(position, end), EXIT, "", "")
         pc = self.register(self.part.program_counter)
         if self.isa.late_traps and status in (SIGILL, SIGTRAP, SIGFPE):
             pc -= 1  # it is behind the instruction
         reason = _REASONS.get(status, "trap")
         access = f" at {self._fault_address():#x}" if status in (SIGSEGV, SIGBUS) else ""
         return Stop(
-            End.FAULT, self._reached(position, end), pc, reason, access, self.trap_code(status)
+            End.FAULT, self.reached(position, end), pc, reason, access, self.trap_code(status)
         )
 
     def trap_code(self, status: int) -> str:
@@ -207,10 +198,6 @@ class ProcessMachine(Machine):
     def distrust(self) -> None:
         """Replace the process: wild code may have changed anything in it."""
         self.process.replace(Replaced.SUSPECT)
-
-    def _reached(self, position: int, end: int) -> int:
-        reached = int(self.memory.control[control_block.POSITION])
-        return reached if position <= reached < end else position
 
     def _go_on(self, status: int) -> int:
         """Do what code that was stopped needs of the host, and let it go on.
