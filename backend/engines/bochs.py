@@ -10,7 +10,6 @@ from backend.emulator.isa import Isa, Part
 from backend.engines.bochs_library import DISTRIBUTION, BochsError, library_path, load
 from backend.engines.bochs_machine import BochsMachine
 from backend.engines.engine import Engine
-from backend.engines.guest_process import EngineError
 from backend.engines.long_mode import LONG_MODE
 from backend.engines.names import BOCHS
 
@@ -42,7 +41,5 @@ class Bochs(Engine):
             return str(error)
         return ""
 
-    def executor(self, isa: Isa) -> Executor:
-        if reason := self.missing(isa):
-            raise EngineError(f"{isa.name}: {reason}")
+    def _executor(self, isa: Isa) -> Executor:
         return Executor(isa, BochsMachine(isa, load()))

@@ -87,6 +87,13 @@ def calls() -> Calls | None:
     return _CALLS.get(platform.machine()) if sys.platform == "linux" else None
 
 
+def missing() -> str:
+    """Return why nothing can be confined on this host, in one line; empty if it can."""
+    if calls() is None:
+        return "the system calls of this host, which it needs to be confined, are not known"
+    return ""
+
+
 def _instruction(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
     return struct.pack("<HBBI", code, if_true, if_false, value)
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from backend.emulator.executor import Executor
 from backend.emulator.isa import Isa, Part
+from backend.engines.guest_process import EngineError
 
 
 class Engine(ABC):
@@ -36,10 +37,16 @@ class Engine(ABC):
     def missing(self, isa: Isa) -> str:
         """Return why the engine cannot run an ISA's code here, in one line; empty if it can."""
 
-    @abstractmethod
     def executor(self, isa: Isa) -> Executor:
         """Make an executor.
 
         Raises:
-            EngineError: the engine cannot be started.
+            EngineError: the engine cannot run the ISA's code here.
         """
+        if reason := self.missing(isa):
+            raise EngineError(f"{isa.name}: {reason}")
+        return self._executor(isa)
+
+    @abstractmethod
+    def _executor(self, isa: Isa) -> Executor:
+        """Make an executor where nothing is missing."""

@@ -16,12 +16,12 @@ from enum import Enum
 from typing import Final
 
 from backend.emulator.byte_order import Quads, quads
+from backend.emulator.guest_memory import READ_WRITE
 from backend.emulator.isa import Isa
 from backend.engines import command_page as page
 from backend.engines import confine
 from backend.engines.shared_memory import SharedMemory
 
-_READ_WRITE: Final = 3
 #: Seconds between looks at the CPU time of a process that does not answer.
 _PERIOD: Final = 0.05
 #: A process that neither computes nor answers for so many seconds is taken to be lost.
@@ -229,7 +229,7 @@ class GuestProcess(ABC):
         return result
 
     @abstractmethod
-    def map(self, address: int, offset: int, size: int, protection: int = _READ_WRITE) -> None:
+    def map(self, address: int, offset: int, size: int, protection: int = READ_WRITE) -> None:
         """Map a part of the shared memory."""
 
     @abstractmethod

@@ -38,9 +38,7 @@ class HostCpu:
         machine = platform.machine().lower()
         if machine not in (isa.name, *isa.aliases):
             return f"this machine is {machine or 'unknown'}"
-        if confine.calls() is None:
-            return "the system calls of this host, which it needs to be confined, are not known"
-        return ""
+        return confine.missing()
 
     def supported_flags(self, isa: Isa) -> frozenset[str]:
         """Return the flags whose instructions this CPU has."""

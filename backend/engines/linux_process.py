@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
-from typing import Final
 
 import numpy as np
 
-from backend.emulator.guest_memory import EXIT
+from backend.emulator.guest_memory import EXIT, READ_WRITE
 from backend.emulator.isa import Isa
 from backend.emulator.machine import TIME_LIMIT
 from backend.engines import command_page as page
 from backend.engines.elf import executable
 from backend.engines.guest_process import GuestProcess
 from backend.engines.process_machine import ProcessMachine
-from backend.engines.shared_memory import SharedMemory
+from backend.engines.shared_memory import MAP_SHARED_FIXED, SharedMemory
 from backend.engines.user_process import CAUGHT, USER_PROCESS
 
 _SA_SIGINFO, _SA_ONSTACK, _SA_NODEFER, _SA_RESTORER = 0x4, 0x0800_0000, 0x4000_0000, 0x0400_0000
-_READ_WRITE: Final = 3
-_SHARED, _FIXED = 0x01, 0x10
 
 
 class LinuxProcess(GuestProcess):
@@ -73,9 +70,9 @@ class LinuxProcess(GuestProcess):
             data.ljust(64, b"\0"), np.uint8
         )
 
-    def map(self, address: int, offset: int, size: int, protection: int = _READ_WRITE) -> None:
+    def map(self, address: int, offset: int, size: int, protection: int = READ_WRITE) -> None:
         """Map a part of the shared memory."""
-        arguments = [address, size, protection, _SHARED | _FIXED, self.memory.file, offset]
+        arguments = [address, size, protection, MAP_SHARED_FIXED, self.memory.file, offset]
         calls = self.part.system_calls
         if calls.mmap_from_memory:
             self.words[page.STRUCTURES : page.STRUCTURES + len(arguments)] = arguments

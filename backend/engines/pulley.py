@@ -12,22 +12,20 @@ from typing import Any, ClassVar, Final
 
 from backend.cranelift import _cranelift
 from backend.emulator.executor import Executor
-from backend.emulator.guest_memory import garbage
+from backend.emulator.guest_memory import READ_WRITE, garbage
 from backend.emulator.isa import Isa, Part
 from backend.emulator.machine import TIME_LIMIT, Stop
 from backend.engines import command_page as page
 from backend.engines import confine
 from backend.engines.engine import Engine
-from backend.engines.guest_process import EngineError, GuestProcess, Replaced
+from backend.engines.guest_process import GuestProcess, Replaced
 from backend.engines.names import PULLEY
 from backend.engines.process_executor import ProcessExecutor
 from backend.engines.process_machine import ProcessMachine
 from backend.engines.pulley_registers import PULLEY_REGISTERS
-from backend.engines.shared_memory import SharedMemory
+from backend.engines.shared_memory import MAP_SHARED_FIXED, SharedMemory
 from backend.engines.user_process import SIGBUS, SIGSEGV
 
-_READ_WRITE: Final = 3
-_SHARED, _FIXED = 0x01, 0x10
 #: The program's numbers of what it does besides running code.
 _MAP, _UNMAP = 0, 1
 #: After so many failed accesses a process is replaced: each leaves some KiB on a stack of its.
@@ -57,8 +55,8 @@ class PulleyProcess(GuestProcess):
         # The registers of code that stopped are left there.
         self.map(page.SIGNAL_STACK, self.memory.offset(self.signal_stack), len(self.signal_stack))
 
-    def map(self, address: int, offset: int, size: int, protection: int = _READ_WRITE) -> None:
-        self.call(_MAP, address, size, protection, _SHARED | _FIXED, self.memory.file, offset)
+    def map(self, address: int, offset: int, size: int, protection: int = READ_WRITE) -> None:
+        self.call(_MAP, address, size, protection, MAP_SHARED_FIXED, self.memory.file, offset)
 
     def unmap(self, address: int, size: int) -> None:
         self.call(_UNMAP, address, size)
@@ -117,12 +115,10 @@ class Pulley(Engine):
     def missing(self, isa: Isa) -> str:
         if not self.knows(isa):
             return f"it runs no code of {isa.name}"
-        if confine.calls() is None:
-            return "the system calls of this host, which it needs to be confined, are not known"
+        if reason := confine.missing():
+            return reason
         reason = _cranelift.pulley_program()[3]
         return f"it could not be built: {reason}" if reason else ""
 
-    def executor(self, isa: Isa) -> Executor:
-        if reason := self.missing(isa):
-            raise EngineError(f"{isa.name}: {reason}")
+    def _executor(self, isa: Isa) -> Executor:
         return ProcessExecutor(isa, PulleyMachine(isa))

@@ -12,7 +12,6 @@ from backend.emulator.executor import Executor
 from backend.emulator.isa import Isa, Part
 from backend.engines import confine
 from backend.engines.engine import Engine
-from backend.engines.guest_process import EngineError
 from backend.engines.linux_process import linux_machine
 from backend.engines.names import QEMU_USER
 from backend.engines.process_executor import ProcessExecutor
@@ -37,13 +36,11 @@ class QemuUser(Engine):
     def missing(self, isa: Isa) -> str:
         if not self.knows(isa):
             return f"there is no program for processes of {isa.name}"
-        if confine.calls() is None:
-            return "the system calls of this host, which it needs to be confined, are not known"
+        if reason := confine.missing():
+            return reason
         return "" if _program(isa.name) else f"qemu-{isa.name} is not installed: {self.source}"
 
-    def executor(self, isa: Isa) -> Executor:
-        if reason := self.missing(isa):
-            raise EngineError(f"{isa.name}: {reason}")
+    def _executor(self, isa: Isa) -> Executor:
         path, model = _program(isa.name), USER_PROCESS.of(isa).cpu
 
         def command(image: str) -> Sequence[str]:

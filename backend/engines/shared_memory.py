@@ -20,7 +20,8 @@ from clif.outcome import Bytes
 #: More than is ever used: pages that nobody touched take no memory.
 _SIZE: Final = 1 << 30
 _PAGE: Final = 4096
-_MAP_SHARED_FIXED: Final = 0x01 | 0x10
+#: Flags of ``mmap``, on every Linux.
+MAP_SHARED_FIXED: Final = 0x01 | 0x10
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.mmap.restype = ctypes.c_void_p
@@ -76,7 +77,7 @@ class SharedMemory:
         os.close(self.file)
         self.file, self.owner = self._new_file(), os.getpid()
         protection = mmap.PROT_READ | mmap.PROT_WRITE
-        place = _libc.mmap(self.base, _SIZE, protection, _MAP_SHARED_FIXED, self.file, 0)
+        place = _libc.mmap(self.base, _SIZE, protection, MAP_SHARED_FIXED, self.file, 0)
         if place != self.base:
             raise OSError(ctypes.get_errno(), "cannot copy an engine's memory after a fork")
         self.bytes[: self.used] = contents

@@ -26,5 +26,5 @@ class Unicorn(Engine):
     def missing(self, isa: Isa) -> str:
         return "" if self.knows(isa) else f"it has no emulated CPU for {isa.name}"
 
-    def executor(self, isa: Isa) -> Executor:
+    def _executor(self, isa: Isa) -> Executor:
         return Executor(isa)
