@@ -26,6 +26,7 @@ _SOURCES: Final = _BACKEND / "release"
 #: Sources of the extension that the program contains, too.
 _SHARED: Final = (
     _BACKEND / "src" / "panics.rs",
+    _BACKEND / "src" / "unwind.rs",
     _BACKEND / "build" / "cranelift_sources.rs",
 )
 _NAME: Final = "clif-fuzz-release"
@@ -218,7 +219,7 @@ def _write_manifest(
     place: Path, version: str, path: Path | None, features: Sequence[str] = ()
 ) -> None:
     """Write the manifest of the crate, whose version is that of Cranelift."""
-    features = ["std", _EVERY_ISA, *features]
+    features = ["std", "unwind", _EVERY_ISA, *features]
     text = _MANIFEST.format(
         name=_NAME,
         version=version if version.count(".") == 2 else f"{version}.0",

@@ -14,7 +14,7 @@ import resource
 import signal
 import subprocess
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
@@ -114,6 +114,28 @@ class ReleaseCode:
     clif: str
     cpu_features: list[tuple[str, str, int]]
     frame_size: int | None = None
+    #: The tables of its frames as the program says them, if they were asked for.
+    tables: Mapping[str, Any] = field(default_factory=dict)
+
+    def debug_frame(self, _: Any, /) -> bytes | None:
+        """Return the section ``.debug_frame`` with this function's entry; None if the ISA has none.
+
+        Raises:
+            CompileError, UnsupportedError, CompilerPanic: the release fails to make it.
+        """
+        return self._table("debug_frame")
+
+    def windows_unwind_info(self, _: Any, /) -> bytes | None:
+        """Return Windows' ``UNWIND_INFO``; errors as for ``debug_frame``."""
+        return self._table("windows")
+
+    def _table(self, name: str) -> bytes | None:
+        match self.tables[name]:
+            case {"error": facts}:
+                _raise(facts)
+            case str(digits):
+                return bytes.fromhex(digits)
+        return None
 
 
 class ReleaseCompiler:
@@ -156,7 +178,13 @@ class ReleaseCompiler:
         return cls(*release_build.build(release.version, release.path, on_crate))
 
     def compile(
-        self, text: str, target: Target, chaos: bytes = b"", inlining: bytes = b""
+        self,
+        text: str,
+        target: Target,
+        chaos: bytes = b"",
+        inlining: bytes = b"",
+        *,
+        tables: bool = False,
     ) -> list[ReleaseCode]:
         """Compile all functions of a text.
 
@@ -166,6 +194,7 @@ class ReleaseCompiler:
         Args:
             chaos: the bytes that control chaos mode, which releases before 0.134 do not have here.
             inlining: what would be inlined before, which these programs cannot do.
+            tables: ask for the tables of frames, too, which the oldest releases cannot make.
 
         Raises:
             ReadError, SettingsError, VerifierError, CompileError, UnsupportedError, CompilerPanic:
@@ -175,9 +204,11 @@ class ReleaseCompiler:
         """
         if inlining:
             raise SettingsError("its program cannot inline calls")
-        answer = self._ask(_request(text, target, chaos))
+        answer = self._ask(_request(text, target, chaos) | {"tables": tables})
         if "error" in answer:
             _raise(answer["error"])
+        if tables and not all("tables" in entry for entry in answer["functions"]):
+            raise SettingsError("its program cannot make the tables of frames that are checked")
         return [_code(entry, target.triple) for entry in answer["functions"]]
 
     def _ask(self, request: Mapping[str, object]) -> Any:
@@ -253,6 +284,7 @@ def _code(entry: Mapping[str, Any], triple: str) -> ReleaseCode:
         instructions=entry["instructions"],
         clif=entry["clif"],
         cpu_features=_cranelift.cpu_features(triple, code, starts, relocated),
+        tables=entry.get("tables", {}),
     )
 
 

@@ -6,6 +6,9 @@
 #[path = "../src/panics.rs"]
 mod panics;
 mod timing;
+#[cfg(chosen_unwind_info)]
+#[path = "../src/unwind.rs"]
+mod unwind;
 
 #[cfg(all(relocation_targets, finalized_relocations))]
 use cranelift_codegen::FinalizedRelocTarget as RelocTarget;
@@ -16,9 +19,13 @@ use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::{ExternalName, Function};
 use cranelift_codegen::isa::{self, TargetIsa};
 use cranelift_codegen::settings::{self, Configurable, SetError};
+#[cfg(chosen_unwind_info)]
+use cranelift_codegen::CodegenResult;
 use cranelift_codegen::{CodegenError, CompiledCode, Context};
 use panics::Panic;
 use serde_json::{Value, json};
+#[cfg(chosen_unwind_info)]
+use std::convert::identity;
 use std::fmt::Display;
 use std::io::Read;
 use std::ops::Deref;
@@ -76,7 +83,7 @@ fn compile_all(request: &Value) -> Result<Value, Value> {
     timing::enter(Phase::Other);
     let compiled: Result<Vec<Value>, Value> = functions
         .into_iter()
-        .map(|function| compile(function, &*isa, &mut control))
+        .map(|function| compile(function, &*isa, &mut control, request["tables"] == true))
         .collect();
     Ok(json!({"functions": compiled?}))
 }
@@ -155,17 +162,55 @@ fn control(chaos: &str) -> Result<Control, String> {
     }
 }
 
-fn compile(function: Function, isa: &dyn TargetIsa, control: &mut Control) -> Result<Value, Value> {
+/// One function's code. With `tables` the tables of its frames belong to it, where this release can
+/// make those that are asked for.
+fn compile(
+    function: Function,
+    isa: &dyn TargetIsa,
+    control: &mut Control,
+    tables: bool,
+) -> Result<Value, Value> {
     let name = name(&function);
+    let mut context = Context::for_function(function);
     let result = panics::catch(|| {
-        let mut context = Context::for_function(function);
         run(&mut context, isa, control)?;
         Ok(describe(&name, &context))
     });
-    match result {
-        Ok(compiled) => compiled.map_err(|error| codegen_error(error, &name)),
-        Err(panic) => Err(panicked(&panic, &name)),
+    let mut described = settled(result, &name)?;
+    if tables && let Some(found) = unwind_tables(&context, isa, &name) {
+        described["tables"] = found;
     }
+    Ok(described)
+}
+
+/// What was made of a function, or why it failed.
+fn settled<T>(
+    result: Result<Result<T, CodegenError>, Panic>,
+    function: &str,
+) -> Result<T, Value> {
+    match result {
+        Ok(made) => made.map_err(|error| codegen_error(error, function)),
+        Err(panic) => Err(panicked(&panic, function)),
+    }
+}
+
+/// The tables in hexadecimal, null where the ISA has none, or what `settled` says in their place.
+#[cfg(chosen_unwind_info)]
+fn unwind_tables(context: &Context, isa: &dyn TargetIsa, function: &str) -> Option<Value> {
+    let code = context.compiled_code().expect("it was compiled");
+    let table = |make: fn(&CompiledCode, &dyn TargetIsa) -> CodegenResult<Option<Vec<u8>>>| {
+        let made = panics::catch(|| make(code, isa));
+        settled(made, function).map_or_else(identity, |bytes| json!(bytes.map(|b| hex(&b))))
+    };
+    Some(json!({
+        "debug_frame": table(unwind::debug_frame),
+        "windows": table(unwind::windows),
+    }))
+}
+
+#[cfg(not(chosen_unwind_info))]
+fn unwind_tables(_: &Context, _: &dyn TargetIsa, _: &str) -> Option<Value> {
+    None
 }
 
 fn run(

@@ -1,11 +1,11 @@
 //! The tables with which a function's frames are found and left again: for debuggers, and exceptions.
 
+use cranelift_codegen::gimli::RunTimeEndian;
+use cranelift_codegen::gimli::write::{Address, DebugFrame, EndianVec, FrameTable};
 use cranelift_codegen::ir::Endianness;
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::isa::unwind::{UnwindInfo, UnwindInfoKind};
 use cranelift_codegen::{CodegenError, CodegenResult, CompiledCode};
-use gimli::RunTimeEndian;
-use gimli::write::{Address, DebugFrame, EndianVec, FrameTable};
 
 /// The section `.debug_frame` with the entry of a function that lies at address 0. Nothing if the ISA has no
 /// such tables.

@@ -269,6 +269,8 @@ class Pipeline:
                 verdict.findings.append(mark_known(finding, case.functions))
             case str(reason) if reason:
                 verdict.rejected.append(reason)
+                return
+        run.frames_checked = True
 
     def _outcomes(
         self,

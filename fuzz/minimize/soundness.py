@@ -12,7 +12,6 @@ from enum import Enum
 import interp
 from backend.cranelift.compiler import CompilerPanic, Functions, ReadError, SettingsError
 from clif.function import Inst
-from clif.memory_access import ADDRESS_TYPES
 from clif.opcodes import Format
 from clif.outcome import Outcomes, Status, word_count, word_dtype
 from clif.printer import print_functions
@@ -38,7 +37,7 @@ def is_well_formed(case: Case) -> bool:
 
 def _inputs_fit(case: Case) -> bool:
     types, inputs = case.main.signature.param_types, case.inputs
-    if inputs.region is not None and types[inputs.region.param] not in ADDRESS_TYPES:
+    if inputs.region is not None and types[inputs.region.param] not in case.address_types:
         return False
     return len(types) == len(inputs.args) and all(
         words.dtype == word_dtype(type_) and words.shape[1] == word_count(type_)

@@ -208,6 +208,8 @@ def _wrong_parts(difference: Difference, *, canonical_nans: bool) -> Iterator[st
 
 def _tells(run: IsaRun, kind: FindingKind) -> bool:
     """Whether a run without this failure shows that it does not occur."""
+    if kind is FindingKind.UNWIND:
+        return run.frames_checked
     return bool(run.compiled) and (kind in COMPILE_FAILURES or run.outcomes is not None)
 
 

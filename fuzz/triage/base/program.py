@@ -9,11 +9,10 @@ from typing import Protocol
 
 from backend.cranelift.compiler import Functions
 from backend.cranelift.releases import ReleaseCode, ReleaseCompiler
-from clif.printer import print_functions
 from fuzz.cases.case import Case
-from fuzz.cases.target import target_of
 from fuzz.differential.pipeline import Pipeline
 from fuzz.differential.verdict import Verdict
+from fuzz.triage.bisect.tester import compile_with
 
 
 class Base(Protocol):
@@ -67,5 +66,4 @@ class BaseProgram:
         compiler = ReleaseCompiler(
             self.path, self.version, seconds=self.seconds, memory_mb=self.memory_mb
         )
-        text = print_functions(case.functions)
-        return compiler.compile(text, target_of(case, isa), case.chaos, case.inlining)
+        return compile_with(compiler, case, isa)

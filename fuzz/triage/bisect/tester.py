@@ -11,7 +11,7 @@ from typing import Final
 from backend.cranelift.compiler import Functions, ReadError, SettingsError
 from backend.cranelift.releases import ReleaseCode, ReleaseCompiler, ReleaseTimeoutError
 from clif.printer import print_functions
-from fuzz.cases.case import Case
+from fuzz.cases.case import Case, ExtraCheck
 from fuzz.cases.target import target_of
 from fuzz.differential.finding import Finding, FindingKind
 from fuzz.differential.pipeline import Pipeline
@@ -159,13 +159,27 @@ class Examination:
         return (ReleaseStatus.GOOD if self.agrees else ReleaseStatus.UNCLEAR), self.note
 
 
+def compile_with(compiler: ReleaseCompiler, case: Case, isa: str) -> list[ReleaseCode]:
+    """Compile a case with a release, with all that its checks need.
+
+    Raises:
+        As ``ReleaseCompiler.compile``.
+    """
+    return compiler.compile(
+        print_functions(case.functions),
+        target_of(case, isa),
+        case.chaos,
+        case.inlining,
+        tables=ExtraCheck.UNWIND in case.checks,
+    )
+
+
 class ReleaseTester:
     """Tests releases of Cranelift with one case, on one set of ISAs."""
 
     def __init__(self, case: Case, isas: Sequence[str]) -> None:
         self.case = replace(case, isas=())
         self.isas = tuple(isas)
-        self.text = print_functions(case.functions)
 
     def check(self, compiler: ReleaseCompiler | None) -> Verdict:
         """Take the case through the pipeline, compiled by a release.
@@ -180,7 +194,7 @@ class ReleaseTester:
             return Pipeline(self.isas).check(self.case)
 
         def compile_(case: Case, isa: str, _: Functions) -> list[ReleaseCode]:
-            return compiler.compile(self.text, target_of(case, isa), case.chaos, case.inlining)
+            return compile_with(compiler, case, isa)
 
         return Pipeline(self.isas, compiler=compile_).check(self.case)
 

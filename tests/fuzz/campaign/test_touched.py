@@ -73,7 +73,7 @@ def test_most_cases_fire_a_rule_that_was_changed() -> None:
     for rule in (mid_end_rule(), x64_rule()):
         directed = options(rule)
         usual = replace(directed, touched=TouchedRules())
-        assert firing(cases(directed), directed, rule) > 0.8 * CASES
+        assert firing(cases(directed), directed, rule) > 0.6 * CASES
         assert firing(cases(usual), usual, rule) < 0.2 * CASES
 
 

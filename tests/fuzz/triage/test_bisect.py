@@ -97,7 +97,13 @@ class Fake(ReleaseCompiler):
         self.change = change
 
     def compile(
-        self, text: str, target: Target, chaos: bytes = b"", inlining: bytes = b""
+        self,
+        text: str,
+        target: Target,
+        chaos: bytes = b"",
+        inlining: bytes = b"",
+        *,
+        tables: bool = False,
     ) -> list[ReleaseCode]:
         return compile_as_release(self.change(text), target)
 

@@ -27,7 +27,13 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _compile(
-    self: ReleaseCompiler, text: str, target: Target, chaos: bytes = b"", inlining: bytes = b""
+    self: ReleaseCompiler,
+    text: str,
+    target: Target,
+    chaos: bytes = b"",
+    inlining: bytes = b"",
+    *,
+    tables: bool = False,
 ) -> list[ReleaseCode]:
     """Compile with the linked Cranelift, whose fault a good program does not have."""
     if self.program.read_text().startswith("good"):
