@@ -137,6 +137,12 @@ FAILURES: Final[tuple[KnownFailure, ...]] = (
         PULLEY,
     ),
     KnownFailure(
+        "inline-winch-handlers",
+        "out-of-bounds `exnN` block argument",
+        InstructionPattern(words("try_call try_call_indirect"), frozenset()),
+        (*BOTH_ISAS, *PULLEY),
+    ),
+    KnownFailure(
         "windows-unwind-saves",
         "Windows saved register",
         InstructionPattern(frozenset(), frozenset()),

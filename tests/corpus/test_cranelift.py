@@ -66,6 +66,9 @@ FOUND = {
     "tail-bti": [],
     "fcmp-unaligned-load": [],  # Unicorn does not check the alignment
     "atomic-cas-i128-big": [("x86_64", MISCOMPILE)],
+    "inline-winch-handlers": [
+        (isa, FindingKind.VERIFIER_ERROR) for isa in ("aarch64", "pulley64", "x86_64")
+    ],
     "unwind-late-frame": [("aarch64", UNWIND), ("x86_64", UNWIND)],
     "windows-unwind-saves": [("x86_64", UNWIND)],
     "swizzle-splat-i8x16": [],  # the engine that runs riscv64 by default has no vectors
