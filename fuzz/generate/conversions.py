@@ -111,8 +111,11 @@ def _lane(w: Writer, value: Value, type_: Type) -> Value | None:
     instruction = w.instruction_set.by_key.get(("extractlane", type_.by(lanes), (type_.by(lanes),)))
     if instruction is None or len(instruction.variants) < 2:
         return None
-    if value.type is not instruction.operands[0]:
-        value = w.op("bitcast", value, type=instruction.operands[0])
+    vector = instruction.operands[0]
+    if value.type is not vector:
+        if not w.instruction_set.has("bitcast", vector, value.type):
+            return None
+        value = w.op("bitcast", value, type=vector)
     return w.apply(instruction, [value], imm=w.entropy.below(lanes))[0]
 
 

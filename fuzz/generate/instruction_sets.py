@@ -126,7 +126,7 @@ def address_type(isas: Sequence[str]) -> Type:
 
 @cache
 def convertible(keys: frozenset[InstructionName]) -> frozenset[InstructionName]:
-    """Return instructions without those of vectors that nothing converts from or to.
+    """Return instructions without those of vectors that nothing converts from or to, or loads.
 
     Some ISAs lower a few instructions of narrow vectors, which they do not support otherwise.
     """
@@ -139,8 +139,10 @@ def convertible(keys: frozenset[InstructionName]) -> frozenset[InstructionName]:
 
 
 def _is_convertible(vector: Type, there: Set[tuple[str, str, tuple[str, ...]]]) -> bool:
-    """Whether there are the instructions that ``fuzz.generate.conversions`` needs for a vector."""
+    """Whether there is what ``fuzz.generate.conversions`` and the drivers need for a vector."""
     name, bits = vector.name, SCALAR_OF_BITS[vector.bits].name
+    if not {("load", name, ()), ("store", name, ())} <= there:
+        return False
     if {("bitcast", name, (bits,)), ("bitcast", bits, (name,))} <= there:
         return True
     halves = {("bitcast", name, (I64X2.name,)), ("bitcast", I64X2.name, (name,))}
