@@ -4,10 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, final
 
+from backend.cranelift.modules import ModuleData
+
 #: Whether this build contains Cranelift's debug assertions.
 debug_assertions: bool
 #: Whether Cranelift is the published release, not a local tree or a changed folder.
 published: bool
+#: Whether this build contains ``make_object``, ``read_object`` and ``make_jit``.
+modules: bool
 
 class ReadError(ValueError):
     """Text that is not CLIF.
@@ -433,4 +437,43 @@ def source_lines(
 
     Raises:
         OSError, ValueError: ``library`` cannot be read, or is not the extension that is loaded.
+    """
+
+def make_object(
+    functions: Functions,
+    isa: TargetIsa,
+    defined: set[str],
+    local: set[str],
+    data: list[ModuleData],
+    *,
+    sections: bool = False,
+    chaos: bytes = b"",
+) -> tuple[bytes, list[Compiled]]:
+    """Return an object file, and the code of its functions; see ``backend.cranelift.modules``.
+
+    Raises:
+        VerifierError, CompileError, UnsupportedError, CompilerPanic: it cannot be made.
+    """
+
+def read_object(contents: bytes) -> dict[str, Any]:
+    """Return an object file as plain data, of which ``backend.cranelift.modules`` makes objects.
+
+    Raises:
+        ValueError: it is malformed.
+    """
+
+def make_jit(
+    functions: Functions,
+    isa: TargetIsa,
+    data: list[ModuleData],
+    areas: list[tuple[int, int]],
+    places: dict[str, int],
+    symbols: dict[str, int],
+    *,
+    chaos: bytes = b"",
+) -> tuple[list[tuple[int, Compiled]], list[tuple[int, bytes, str]]]:
+    """Return what a JIT puts into memory: functions with their addresses, and all contents.
+
+    Raises:
+        VerifierError, CompileError, UnsupportedError, CompilerPanic: it cannot be made.
     """

@@ -353,6 +353,28 @@ impl Compiled {
 }
 
 impl Compiled {
+    /// The code that somebody has compiled in a context; nothing if nobody has. Names in relocations are
+    /// those of the context's function.
+    #[cfg(feature = "modules")]
+    pub fn of_context(context: &Context, name: &str, isa: &dyn CraneliftIsa) -> Option<Self> {
+        let code = context.compiled_code()?.clone();
+        let layout = &context.func.layout;
+        Some(Self {
+            name: name.to_owned(),
+            relocations: relocations(&code, &context.func),
+            code,
+            clif: None,
+            instructions: layout
+                .blocks()
+                .map(|block| layout.block_insts(block).count())
+                .sum(),
+            blocks: layout.blocks().count(),
+            nanoseconds: timing::nanoseconds(),
+            x86_64: is_x86_64(isa),
+            tables: has_tables(&context.func),
+        })
+    }
+
     fn table<'py>(
         &self,
         py: Python<'py>,
@@ -395,7 +417,7 @@ pub fn name(function: &Function) -> String {
 }
 
 /// The control plane whose data is exactly `chaos`.
-fn control_plane(chaos: &[u8]) -> ControlPlane {
+pub fn control_plane(chaos: &[u8]) -> ControlPlane {
     if chaos.is_empty() {
         return ControlPlane::default();
     }

@@ -12,6 +12,8 @@ mod inline;
 mod interpret;
 mod isa;
 mod lines;
+#[cfg(feature = "modules")]
+mod modules;
 mod opcodes;
 mod panics;
 mod reader;
@@ -83,5 +85,8 @@ fn _cranelift(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(lines::source_lines, module)?)?;
     module.add_function(wrap_pyfunction!(tlb::tlb_fill_callback, module)?)?;
     module.add_function(wrap_pyfunction!(host_calls::host_call, module)?)?;
+    module.add("modules", cfg!(feature = "modules"))?;
+    #[cfg(feature = "modules")]
+    modules::register(module)?;
     Ok(())
 }
