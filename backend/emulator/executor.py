@@ -19,6 +19,7 @@ from backend.emulator.convention import ConventionError
 from backend.emulator.cpu import CPU
 from backend.emulator.driver import Driver, Drivers, SignatureError
 from backend.emulator.guest_memory import LARGEST_STACK, RING, SLOTS, STACK_SIZE, THUNKS
+from backend.emulator.image import Image, Program
 from backend.emulator.isa import Isa, UnemulatedFlagError
 from backend.emulator.libcalls import LibraryCalls
 from backend.emulator.linker import Compiled, Linked, Linker, LinkError
@@ -129,7 +130,7 @@ class Executor:
 
     def run(
         self,
-        program: Sequence[Compiled],
+        program: Program,
         signature: Signature,
         inputs: Inputs,
         *,
@@ -142,7 +143,7 @@ class Executor:
         """Run a program for all inputs.
 
         Args:
-            program: every function of the case.
+            program: every function of the case; or an image with them, which is mapped.
             signature: of the function that is run.
             predicted_traps: inputs that are expected to trap. A wrong guess costs time, nothing
                 else.
@@ -164,11 +165,12 @@ class Executor:
         """
         started = perf_counter_ns()
         self.isa.refuse_lacking(settings)
-        self.cpu.expect_frames(_frame_bytes(program))
-        self.linked = linked = self.linker.link(program)
+        functions = program.compiled if isinstance(program, Image) else program
+        self.cpu.expect_frames(_frame_bytes(functions))
+        self.linked = linked = self._link(program)
         self.cpu.set_far_functions(linked.far)
         driver = self.drivers.get(signature, settings)
-        main = linked.by_name[entry or program[0].name].address
+        main = linked.by_name[entry or functions[0].name].address
         skipped, traps = frozenset(left_out), frozenset(predicted_traps)
         batches = _batches(inputs.count, traps, skipped)
         outcomes = _no_outcomes(signature, inputs, whole=_is_whole(inputs.count, batches))
@@ -180,6 +182,9 @@ class Executor:
             outcomes.status[row] = Status.HUNG
             outcomes.details[row] = "not run"
         return run.outcomes
+
+    def _link(self, program: Program) -> Linked:
+        return program.linked() if isinstance(program, Image) else self.linker.link(program)
 
     def _thunk(self, convention: str, pinned: bool) -> Thunk:
         """Return the thunk of a calling convention, placed in guest memory."""

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from backend.emulator.executor import Executor
+from backend.emulator.image import Program
 from backend.emulator.isa import Isa
-from backend.emulator.linker import Compiled
 from backend.engines.guest_process import EngineDied, EngineError, EngineKilled
 from backend.engines.process_machine import ProcessMachine
 from clif.function import Signature
@@ -33,7 +33,7 @@ class ProcessExecutor(Executor):
 
     def run(
         self,
-        program: Sequence[Compiled],
+        program: Program,
         signature: Signature,
         inputs: Inputs,
         *,

@@ -13,6 +13,7 @@ from backend.emulator.emulator_faults import EMULATOR_FAULTS
 from backend.emulator.isa import Part
 from backend.emulator.libcalls import LIBRARY_CALLS
 from backend.emulator.linker import CompiledCode
+from backend.emulator.object_relocation import OBJECT_FORMATS
 from backend.emulator.relocation import RELOCATIONS
 from backend.emulator.thunk import BLOCKS
 from backend.emulator.unwind_tables import UNWINDING
@@ -136,4 +137,5 @@ PARTS: Final[tuple[Part[Any], ...]] = (
     DISASSEMBLE,
     CPU_FEATURES,
     UNWINDING,
+    OBJECT_FORMATS,
 )
