@@ -14,6 +14,7 @@ _TITLES = {
     "compile-timeout": "compilation does not terminate",
     "compile-memory": "compilation takes too much memory",
     "unwind": "a table of frames that leads astray",
+    "module": "a linked program that does something else",
     "feature": "an instruction that the target does not have",
     "hang": "compiled code does not terminate",
     "oracles-disagree": "cranelift-interpreter computes a wrong result",
@@ -28,12 +29,13 @@ _EXPECTED = {
     ),
     "compile-timeout": "Compiling the function ends soon.",
     "unwind": "The tables lead from each instruction back to the caller.",
+    "module": "The program can be linked, and does what its functions say.",
     "feature": "All instructions are ones that the flags of the target allow.",
     "hang": "The code returns, as the interpreter does.",
     "compile-memory": "Compiling the function takes memory in proportion to its size.",
 }
 #: Findings that machine code shows when it runs.
-_RUNS = ("miscompile", "hang", "emulator-fault")
+_RUNS = ("miscompile", "module", "hang", "emulator-fault")
 #: Findings that are not Cranelift's fault: whose they are.
 _OTHERS = {
     "emulator-fault": "the emulator's, Unicorn's",

@@ -22,6 +22,8 @@ class ExtraCheck(StrEnum):
     """What is checked of a case besides its outcomes, where the case asks for it."""
 
     UNWIND = "unwind"  # the tables of frames, at each instruction of a run
+    OBJECTS = "objects"  # the same outcomes, of files of objects that are linked
+    JIT = "jit"  # the same outcomes, of what a JIT puts into memory
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ class FindingKind(Enum):
     COMPILE_MEMORY = "compile-memory"
     FEATURE = "feature"
     UNWIND = "unwind"
+    MODULE = "module"
     HANG = "hang"
     EMULATOR_FAULT = "emulator-fault"
     ORACLES_DISAGREE = "oracles-disagree"

@@ -8,7 +8,7 @@ A case without inputs, and one that the oracle refuses, is only compiled. What c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -35,6 +35,7 @@ from clif.printer import print_functions
 from fuzz.cases.case import Case, ExtraCheck, has_canonical_nans, settings_on, width_problem
 from fuzz.cases.compare import Difference, compare
 from fuzz.cases.drawn_memory import outside_memory_reason
+from fuzz.cases.linked_programs import LINKED, NO_FAULTS, ModuleFaults
 from fuzz.cases.target import compile_case, target_of
 from fuzz.differential import alias_regions, diagnosis
 from fuzz.differential.agreement import outlier_on_all
@@ -43,6 +44,7 @@ from fuzz.differential.cpu_features import forbidden_features
 from fuzz.differential.crosscheck import CrossChecker
 from fuzz.differential.diagnosis import known_as, mark_known
 from fuzz.differential.finding import Finding, FindingKind
+from fuzz.differential.modules import check_modules
 from fuzz.differential.open_inputs import settle, undefined, undefined_rows
 from fuzz.differential.oracle import DEFAULT_FUEL, Oracle, OracleError, interpreter
 from fuzz.differential.second_engine import ask_another_engine, is_unaligned_load
@@ -61,10 +63,12 @@ class Injection:
         functions: returns what is compiled instead of the case's functions.
         code: returns what is executed instead of an ISA's compiled code; it is handed the case with
             the configuration that it was compiled with.
+        modules: what is changed of programs that are linked.
     """
 
     functions: Callable[[list[Function]], list[Function]] | None = None
     code: Callable[[Case, str, Sequence[CompiledCode]], Sequence[Code]] | None = None
+    modules: ModuleFaults = NO_FAULTS
 
 
 NO_INJECTION = Injection()
@@ -257,20 +261,39 @@ class Pipeline:
         verdict.stage_ns[Stage.EMULATE] += run.emulate_ns
         if run.outcomes is not None:
             self._compare(case, injection, run, code, verdict)
-            if ExtraCheck.UNWIND in case.checks and not run.differences:
-                self._check_unwinding(case, run, code, verdict)
+            if case.checks and not run.differences:
+                for found in self._extra_checks(case, injection, run, code, verdict):
+                    if isinstance(found, Finding):
+                        verdict.findings.append(mark_known(found, case.functions))
+                    elif found:
+                        verdict.rejected.append(found)
 
-    def _check_unwinding(
-        self, case: Case, run: IsaRun, code: Sequence[Code], verdict: Verdict
-    ) -> None:
+    def _extra_checks(
+        self,
+        case: Case,
+        injection: Injection,
+        run: IsaRun,
+        code: Sequence[Code],
+        verdict: Verdict,
+    ) -> Iterator[Finding | str]:
+        """Yield findings, and reasons why nothing can be said, of all else that a case asks for."""
         assert run.expected is not None
-        match check_unwinding(case, run.isa, code, run.expected):
-            case Finding() as finding:
-                verdict.findings.append(mark_known(finding, case.functions))
-            case str(reason) if reason:
-                verdict.rejected.append(reason)
-                return
-        run.frames_checked = True
+        if ExtraCheck.UNWIND in case.checks:
+            found = check_unwinding(case, run.isa, code, run.expected)
+            run.frames_checked = not found or isinstance(found, Finding)
+            yield found
+        if LINKED & case.checks and self.compiler is not compile_case:
+            # They would be made by the linked Cranelift, and say nothing of another one.
+            yield f"{run.isa}: only the linked Cranelift makes linked programs"
+            return
+        yield from check_modules(
+            case,
+            run.isa,
+            run.expected,
+            _endless(run.expected),
+            lambda found: self._settled(case, found, verdict, run.isa)[0],
+            injection.modules,
+        )
 
     def _outcomes(
         self,

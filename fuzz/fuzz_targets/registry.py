@@ -16,6 +16,7 @@ from fuzz.fuzz_targets.generators import (
 )
 from fuzz.fuzz_targets.incremental_cache import IncrementalCaching
 from fuzz.fuzz_targets.limits import Limits
+from fuzz.fuzz_targets.modules import JitMemory, LinkedObjects
 from fuzz.fuzz_targets.optimize import Optimize
 from fuzz.fuzz_targets.options import TargetOptions
 from fuzz.fuzz_targets.reader import Reader
@@ -87,6 +88,18 @@ TARGETS: Final = {
         "the tables of frames lead from each instruction back to the caller",
         UnwindTables,
         Options(inputs=2, trapping_share=0.0, callees=6, directed_share=0.0),
+        CallGenerator,
+    ),
+    "objects": TargetEntry(
+        "object files, read by a library and linked, do what the interpreter says",
+        LinkedObjects,
+        Options(inputs=8, callees=4, directed_share=0.0),
+        CallGenerator,
+    ),
+    "jit": TargetEntry(
+        "what a JIT leaves in memory, at chosen distances, does what the interpreter says",
+        JitMemory,
+        Options(inputs=8, callees=4, directed_share=0.0),
         CallGenerator,
     ),
     "incremental_cache": TargetEntry(

@@ -31,17 +31,20 @@ from backend.cranelift.compiler import (
     VerifierError,
 )
 from backend.emulator.executor import NOT_EXECUTABLE
-from backend.emulator.linker import CompiledCode
+from backend.emulator.linker import CompiledCode, LinkError
 from backend.emulator.unwind_tables import UnwindTableError
 from backend.engines.guest_process import EngineError
 from backend.isa.executors import executor_with
 from backend.isa.parts import CONTROL_FLOW
 from backend.isa.registry import ISAS
+from clif.outcome import Outcomes
 from clif.printer import print_functions
 from fuzz.cases.case import Case, ExtraCheck, has_canonical_nans, settings_on
 from fuzz.cases.casefile import CaseFile, CaseFileError, read_cases
 from fuzz.cases.compare import observe
 from fuzz.cases.frame_check import can_check_frames, misleading_tables
+from fuzz.cases.linked_programs import LINKED, linked_programs
+from fuzz.cases.module_check import run_image
 from fuzz.cases.target import compile_case
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
@@ -160,6 +163,8 @@ def _run(name: str, case_file: CaseFile, isa: str, kinds: frozenset[str]) -> Obs
         return PRESENT
     if ExtraCheck.UNWIND in case.checks:
         return _unwound(case, isa, code)
+    if LINKED & case.checks:
+        return _linked(case_file, isa, kinds)
     return _executed(case_file, isa, code)
 
 
@@ -215,11 +220,38 @@ def _unwound(case: Case, isa: str, code: Sequence[CompiledCode]) -> Observation:
     return PRESENT if found else MENDED
 
 
+def _linked(case_file: CaseFile, isa: str, kinds: frozenset[str]) -> Observation:
+    """Run the programs that the case is linked to, and compare their outcomes with the file's."""
+    case = case_file.case
+    for program in linked_programs(case, isa):
+        try:
+            image = program.make()
+            outcomes = run_image(case, isa, image)
+        except (CompileError, CompilerPanic, VerifierError) as error:
+            return _refused(case, error, kinds)
+        except LinkError:
+            return PRESENT
+        except (MemoryError, ValueError, *NOT_EXECUTABLE) as error:
+            return unclear(str(error))
+        if _is_refuted(case_file, outcomes):
+            return PRESENT
+    return MENDED
+
+
+def _is_refuted(case_file: CaseFile, outcomes: Outcomes) -> bool:
+    """Return whether outcomes are others than the file expects."""
+    canonical = has_canonical_nans(case_file.case)
+    return any(
+        expected.refuted_by(observe(outcomes, n), canonical_nans=canonical) is not None
+        for n, expected in enumerate(case_file.expectations)
+        if expected is not None
+    )
+
+
 def _executed(case_file: CaseFile, isa: str, code: Sequence[CompiledCode]) -> Observation:
     """Run the code, and compare its outcomes with those that the file expects."""
     case = case_file.case
-    expected = [(n, e) for n, e in enumerate(case_file.expectations) if e is not None]
-    if not expected:
+    if not any(case_file.expectations):
         return unclear("the file does not say what is expected")
     try:
         outcomes = executor_with(isa, case.isa_settings.get(isa, {})).run(
@@ -237,12 +269,7 @@ def _executed(case_file: CaseFile, isa: str, code: Sequence[CompiledCode]) -> Ob
         VerifierError,
     ) as error:
         return unclear(str(error))
-    canonical = has_canonical_nans(case)
-    wrong = any(
-        e.refuted_by(observe(outcomes, n), canonical_nans=canonical) is not None
-        for n, e in expected
-    )
-    return PRESENT if wrong else MENDED
+    return PRESENT if _is_refuted(case_file, outcomes) else MENDED
 
 
 # --- in a process of its own ---

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from backend.cranelift.support_matrix import probe
 from fuzz.campaign.case_source import CaseSource
-from fuzz.cases.case import ExtraCheck, default_settings
+from fuzz.cases.case import Case, ExtraCheck, default_settings
 from fuzz.cases.case_options import CaseOptions
 from fuzz.cases.frame_check import with_frame_check
 from fuzz.differential.finding import FindingKind
@@ -18,7 +18,12 @@ from fuzz.differential.verdict import Verdict
 from fuzz.selfcheck.registry import Fault
 
 #: Kinds of findings that detect a fault. Other kinds mean that the fault itself is broken.
-_DETECTED: Final = (FindingKind.MISCOMPILE, FindingKind.HANG, FindingKind.UNWIND)
+_DETECTED: Final = (
+    FindingKind.MISCOMPILE,
+    FindingKind.HANG,
+    FindingKind.UNWIND,
+    FindingKind.MODULE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +93,8 @@ def _check(
     injected, problem = 0, ""
     for index in range(cases):
         case = source.case(index)
-        if ExtraCheck.UNWIND in fault.checks:
-            case = with_frame_check(replace(case, alternatives=()))
+        if fault.checks:
+            case = _with_checks(replace(case, alternatives=()), fault.checks)
         injection = fault.inject(case, Random(f"{fault.name} {seed} {index}"))
         if injection is None:
             continue
@@ -105,6 +110,12 @@ def _check(
         if bucket and not pipeline.check(case).findings:
             return DetectionResult(fault, index + 1, injected, bucket, problem)
     return DetectionResult(fault, cases, injected, problem=problem)
+
+
+def _with_checks(case: Case, checks: frozenset[ExtraCheck]) -> Case:
+    if ExtraCheck.UNWIND in checks:
+        case = with_frame_check(case)
+    return replace(case, checks=case.checks | checks)
 
 
 def detected_bucket(verdict: Verdict) -> str:

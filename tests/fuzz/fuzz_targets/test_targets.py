@@ -39,6 +39,8 @@ FAULTS = {
     "abi": "callee-saved-clobbered",
     "inline": "inlined-operand-of-caller",
     "unwind": "unwind-register-place",
+    "objects": "object-symbol",
+    "jit": "jit-addend",
     "regalloc": "callee-saved-float-clobbered",
     "cfi": "frame-pointer-clobbered",
 }
