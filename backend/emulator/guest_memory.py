@@ -49,6 +49,9 @@ STUBS: Final = RING + (8 << 20)
 STUBS_SIZE: Final = PAGE
 SYMBOLS: Final = RING + (16 << 20)
 SYMBOLS_SIZE: Final = 64 << 10
+#: Where the thread has its own data, and where its environment block is on Windows.
+THREAD: Final = RING + (24 << 20)
+ENVIRONMENT: Final = RING + (20 << 20)
 REGIONS: Final = 0x5A17_3000_0000
 #: Where regions with pointers lie, far from each other.
 SPACIOUS_REGIONS: Final = 0x5B17_3000_0000
@@ -114,6 +117,7 @@ class GuestMemory:
         self.ring = self.map(RING, RING_SIZE, READ_EXEC)
         self.stubs = self.map(STUBS, STUBS_SIZE, READ_EXEC)
         self.symbols = self.map(SYMBOLS, SYMBOLS_SIZE, READ_WRITE)
+        self.environment = self.map(ENVIRONMENT, PAGE, UC_PROT_READ)
         self.stack = self.map(STACK, STACK_SIZE, READ_WRITE)
         self.deep_stack: Bytes | None = None
 

@@ -23,6 +23,7 @@ from backend.emulator import control_block
 from backend.emulator.guest_memory import STUBS, SYMBOLS, SYMBOLS_SIZE, GuestMemory
 from backend.emulator.isa import Part
 from backend.emulator.linker import RelocationError
+from backend.emulator.thread_data import TLS_INDEX_ADDRESS, environment_block
 
 _STUB_SIZE: Final = 256
 #: Unicorn's ``uc_cb_hookcode_t``: engine, address, size, data.
@@ -61,7 +62,10 @@ class LibraryCalls:
 
     def __init__(self, memory: GuestMemory, stubs: Mapping[str, Stub]) -> None:
         self.memory = memory
-        self.addresses: dict[str, int] = {}
+        self.stubs = 0
+        self.addresses: dict[str, int] = {"KnownSymbol:CoffTlsIndex": TLS_INDEX_ADDRESS}
+        block = np.frombuffer(environment_block(), np.uint8)
+        memory.environment[: len(block)] = block
         self.hooks: dict[int, str] = {}
         self.mailbox: int = memory.control[control_block.MAILBOX :].ctypes.data
         for name, stub in stubs.items():
@@ -69,7 +73,8 @@ class LibraryCalls:
 
     def _place(self, name: str, stub: Stub) -> None:
         assert len(stub.code) <= _STUB_SIZE
-        offset = _STUB_SIZE * len(self.addresses)
+        offset = _STUB_SIZE * self.stubs
+        self.stubs += 1
         code = np.frombuffer(stub.code, np.uint8)
         self.memory.stubs[offset : offset + len(code)] = code
         self.addresses[f"LibCall:{name}"] = STUBS + offset

@@ -12,10 +12,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, Protocol
 
 from backend.emulator.isa import Isa
 from backend.emulator.relocation import RELOCATIONS
+from backend.emulator.thread_data import thread_reference
 from clif.function import format_name
 from clif.outcome import Bytes
 
@@ -170,7 +172,7 @@ class Linker:
         self.on_wrap = on_wrap
         self.usual = min(_USUAL_BYTES, len(self.ring))
         self.position = 0
-        self.got: dict[int, int] = {}
+        self.got: dict[tuple[int, ...], int] = {}
 
     def link(self, program: Sequence[Compiled]) -> Linked:
         """Place a program and resolve its relocations.
@@ -216,7 +218,10 @@ class Linker:
             raise RelocationError(kind, target, "unknown kind")
         value = self._target(linked, placed, kind, target)
         if known.through_got:
-            value = self._got_entry(value)
+            value = self._entry(value)
+        if known.thread_local is not None:
+            function = partial(self.external, kind)
+            value = thread_reference(known.thread_local, value, self._entry, function)
         if known.by_number:
             value = linked.number(value)
         try:
@@ -233,20 +238,22 @@ class Linker:
             return placed.address + int(target.removeprefix("func+"))
         return self.external(kind, target)
 
-    def _got_entry(self, value: int) -> int:
-        """Return the address of a word behind the code that holds ``value``.
+    def _entry(self, *words: int) -> int:
+        """Return the address of memory behind the code that holds some words.
 
-        All relocations against one value share a word: some ISAs refer to the word's page in one
-        relocation, and to its place in the page in another.
+        All relocations with the same words share it: some ISAs refer to its page in one relocation,
+        and to its place in the page in another.
         """
-        known = self.got.get(value)
+        known = self.got.get(words)
         if known is not None:
             return known
         size = self.isa.pointer_bytes
         start = -(-self.position // size) * size
-        if start + size > len(self.ring):
+        end = start + size * len(words)
+        if end > len(self.ring):
             raise LinkError("no room for the global offset table behind the code")
-        self.ring[start : start + size] = value.to_bytes(size, self.isa.byte_order)
-        self.position = start + size
-        self.got[value] = self.base + start
+        entry = b"".join(word.to_bytes(size, self.isa.byte_order) for word in words)
+        self.ring[start:end] = entry
+        self.position = end
+        self.got[words] = self.base + start
         return self.base + start

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from backend.cranelift.modules import ObjectFile, ObjectRelocation, Section, Symbol
-from backend.emulator.guest_memory import PAGE
+from backend.emulator.guest_memory import PAGE, THREAD
 from backend.emulator.image import IMAGES, READ, READ_EXEC, READ_WRITE, Image, Segment
 from backend.emulator.isa import Isa
 from backend.emulator.linker import LinkError, Placed, RelocationError
 from backend.emulator.object_relocation import OBJECT_FORMATS, InPlace
+from backend.emulator.thread_data import VARIABLE_FUNCTION, thread_reference, write_keys
 
 #: Where data lies, seen from the code: beyond the reach of branches, within that of addresses.
 _DATA_DISTANCE: Final = 1 << 30
@@ -23,6 +24,15 @@ _PROTECTION: Final = {
     "ReadOnlyDataWithRel": READ,
     "Data": READ_WRITE,
     "UninitializedData": READ_WRITE,
+    "TlsVariables": READ_WRITE,
+}
+#: Sections with thread-local data, and those with descriptors of it.
+_THREAD_LOCAL: Final = frozenset({"Tls", "UninitializedTls"})
+_DESCRIPTORS: Final = "TlsVariables"
+#: By the name in files, that of ours.
+_SYSTEM_SYMBOLS: Final = {
+    "_tlv_bootstrap": VARIABLE_FUNCTION,
+    "_tls_index": "KnownSymbol:CoffTlsIndex",
 }
 
 
@@ -52,7 +62,11 @@ class _PlacedSection:
 
     @property
     def protection(self) -> int:
-        return _PROTECTION[self.section.kind]
+        return READ_WRITE if self.thread_local else _PROTECTION[self.section.kind]
+
+    @property
+    def thread_local(self) -> bool:
+        return is_thread_local(self.section)
 
     @property
     def end(self) -> int:
@@ -73,7 +87,7 @@ class ObjectLinker:
     Attributes:
         sections: by the numbers of file and section.
         exported: the addresses of symbols that all files see.
-        got: by what is in it, the address of an entry of the global offset table.
+        got: by the words in it, the address of an entry of the global offset table.
     """
 
     def __init__(self, isa: Isa, external: Callable[[str], int | None]) -> None:
@@ -82,8 +96,8 @@ class ObjectLinker:
         self.formats = OBJECT_FORMATS.of(isa)
         self.sections: dict[tuple[int, int], _PlacedSection] = {}
         self.exported: dict[str, int] = {}
-        self.got: dict[int, int] = {}
-        self.got_start = 0
+        self.got: dict[tuple[int, ...], int] = {}
+        self.got_end = 0
 
     def link(self, files: Sequence[ObjectFile], functions: Sequence[str]) -> Image:
         """Link files into an image.
@@ -102,6 +116,9 @@ class ObjectLinker:
             for relocation in file.relocations:
                 if (number, relocation.section) in self.sections:
                     self._relocate(number, file, symbols, relocation)
+        for placed in self.sections.values():
+            if placed.section.kind == _DESCRIPTORS:
+                write_keys(placed.contents)
         return Image(self._functions(files, functions), list(self._segments()))
 
     # --- addresses ---
@@ -112,11 +129,17 @@ class ObjectLinker:
         for protection in (READ_EXEC, READ, READ_WRITE):
             for number, file in enumerate(files):
                 for section in file.sections:
+                    if is_thread_local(section):
+                        continue
                     if _PROTECTION.get(section.kind) == protection:
                         address = self._place_section(number, section, address)
             behind_code = protection == READ_EXEC
             address = IMAGES + _DATA_DISTANCE if behind_code else align_up(address, PAGE)
-        self.got_start = address
+        self.got_end = address
+        address = THREAD
+        for number, file in enumerate(files):
+            for section in filter(is_thread_local, file.sections):
+                address = self._place_section(number, section, address)
 
     def _place_section(self, file: int, section: Section, address: int) -> int:
         """Give a section the next address; return the one behind it."""
@@ -129,9 +152,9 @@ class ObjectLinker:
         for placed in self.sections.values():
             if placed.contents:
                 yield Segment(placed.address, bytes(placed.contents), placed.protection)
-        for value, address in self.got.items():
-            entry = value.to_bytes(self.isa.pointer_bytes, self.isa.byte_order)
-            yield Segment(address, entry, READ)
+        for words, address in self.got.items():
+            entry = (word.to_bytes(self.isa.pointer_bytes, self.isa.byte_order) for word in words)
+            yield Segment(address, b"".join(entry), READ)
 
     def _functions(self, files: Sequence[ObjectFile], names: Sequence[str]) -> list[Placed]:
         found = {}
@@ -172,14 +195,24 @@ class ObjectLinker:
         for address in (
             self._defined(file, symbol),
             self.exported.get(symbol.name),
-            self.external(symbol.name),
+            self.external(_SYSTEM_SYMBOLS.get(symbol.name, symbol.name)),
         ):
             if address is not None:
                 return address
         raise UndefinedSymbolError(symbol.name)
 
-    def _got_entry(self, value: int) -> int:
-        return self.got.setdefault(value, self.got_start + self.isa.pointer_bytes * len(self.got))
+    def _entry(self, *words: int) -> int:
+        """Return the address of an entry of the global offset table."""
+        if words not in self.got:
+            self.got[words] = self.got_end
+            self.got_end += self.isa.pointer_bytes * len(words)
+        return self.got[words]
+
+    def _function(self, name: str) -> int:
+        found = self.external(name)
+        if found is None:
+            raise UndefinedSymbolError(name)
+        return found
 
     # --- relocations ---
 
@@ -209,10 +242,21 @@ class ObjectLinker:
                 addend += known.addend(contents, at) if relocation.in_place else 0
                 known = known.relocation
             if known.through_got:
-                value = self._got_entry(value)
+                value = self._entry(value)
+            if known.thread_local is not None:
+                value = thread_reference(known.thread_local, value, self._entry, self._function)
+            elif placed.section.kind == _DESCRIPTORS and self._in_thread(number, symbol):
+                value -= THREAD  # a descriptor has the distance
             known.apply(contents, at, value + addend, placed.address + at)
         except struct.error:
             raise RelocationError(kind, name, "out of reach") from None
+
+    def _in_thread(self, file: int, symbol: Symbol | None) -> bool:
+        """Return whether a symbol is thread-local data itself."""
+        if symbol is None or symbol.section is None:
+            return False
+        placed = self.sections.get((file, symbol.section))
+        return placed is not None and placed.thread_local
 
     def _moved(self, file: int, relocation: ObjectRelocation) -> int:
         """Return how far the section was moved that a relocation refers to."""
@@ -220,6 +264,11 @@ class ObjectLinker:
         if placed is None:
             raise LinkError("a relocation refers to nothing that is in the program")
         return placed.moved
+
+
+def is_thread_local(section: Section) -> bool:
+    """Return whether a section has thread-local data: COFF has no kind for it, but a name."""
+    return section.kind in _THREAD_LOCAL or section.name.partition("$")[0] == ".tls"
 
 
 def align_up(address: int, alignment: int) -> int:

@@ -32,11 +32,13 @@ class LinkedFormat:
     Attributes:
         relocations: by number.
         near_symbols: whether code may say that a symbol is near.
+        thread_local: whether data may be thread-local.
         settings: shared settings without which Cranelift fails.
     """
 
     relocations: Mapping[int, Relocation | InPlace]
     near_symbols: bool = True
+    thread_local: bool = True
     settings: Mapping[str, str] = field(default_factory=dict)
 
 

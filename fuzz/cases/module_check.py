@@ -36,6 +36,11 @@ _ENGINE: Final = UNICORN
 _FILES: Final = 2
 #: What Cranelift calls for itself follows the convention that our stubs follow, on every system.
 _SETTINGS: Final = {"libcall_call_conv": "system_v"}
+_TLS_MODELS: Final = {
+    ObjectFormat.ELF: "elf_gd",
+    ObjectFormat.MACHO: "macho",
+    ObjectFormat.COFF: "coff",
+}
 
 
 #: Changes files before they are linked.
@@ -79,7 +84,10 @@ def link_objects(
         LinkError: the files cannot be linked.
     """
     described = OBJECT_FORMATS.of(ISAS[isa])[format_]
-    source = with_symbols(case.functions, SymbolForms(lambda *_: described.near_symbols))
+    source = with_symbols(
+        case.functions,
+        SymbolForms(lambda *_: described.near_symbols, thread_local=described.thread_local),
+    )
     functions = Functions(print_functions(source.functions))
     target = _target(case, isa, format_, described)
     files: Sequence[ObjectFile] = [
@@ -150,6 +158,7 @@ def _external_symbols(isa: str, source: ModuleSource) -> Callable[[str], int | N
 def _target(case: Case, isa: str, format_: ObjectFormat, described: LinkedFormat) -> Target:
     target = target_of(case, isa)
     settings = dict(target.settings) | _SETTINGS | dict(described.settings)
+    settings["tls_model"] = _TLS_MODELS[format_]
     changed = replace(target, settings=tuple(sorted(settings.items())))
     return target_for(changed, isa, format_)
 

@@ -25,10 +25,13 @@ _CONSTANTS: Final = tuple(f"module_constants{number}" for number in range(6))
 _WRITABLE: Final = frozenset(_CONSTANTS[::2])
 #: Data that is all zeros, which takes no place in a file.
 _ZEROS: Final = "module_zeros"
+#: Thread-local data: with values in a file, and all zeros.
+_THREAD, _THREAD_ZEROS = "module_thread", "module_thread_zeros"
 #: The data with the addresses of functions, and that with the addresses of data.
 _FUNCTIONS, _POINTERS = "module_functions", "module_pointers"
-#: The names of all data that may be added.
-DATA_NAMES: Final = frozenset({*_CONSTANTS, _ZEROS, _FUNCTIONS, _POINTERS})
+#: The names of data that is thread-local, and of all data that may be added.
+THREAD_NAMES: Final = frozenset({_THREAD, _THREAD_ZEROS})
+DATA_NAMES: Final = frozenset({*_CONSTANTS, _ZEROS, _THREAD, _THREAD_ZEROS, _FUNCTIONS, _POINTERS})
 _OPCODES: Final = ("iconst", "f32const", "f64const", "vconst")
 #: What is added to a symbol, and taken off again by the load. Some are not multiples of 8.
 _OFFSETS: Final = (0, 0, 8, -8, 16, 1, -3, 4096, -4096, 0x12340)
@@ -44,10 +47,12 @@ class SymbolForms:
     Attributes:
         may_be_near: whether a function may refer to a symbol as one that is near; by their names.
         near_offsets: whether it may do so with an offset.
+        thread_local: whether data may be thread-local.
     """
 
     may_be_near: Callable[[str, str], bool]
     near_offsets: bool = True
+    thread_local: bool = False
 
 
 @dataclass(slots=True)
@@ -116,8 +121,14 @@ class _Rewriter:
 
     def module_data(self, name: str) -> ModuleData:
         data = self.data[name]
-        writable = name in _WRITABLE or name == _ZEROS
-        return ModuleData(name, bytes(data.contents), writable=writable, addresses=data.addresses)
+        thread_local = name in THREAD_NAMES
+        return ModuleData(
+            name,
+            bytes(data.contents),
+            writable=thread_local or name in _WRITABLE or name == _ZEROS,
+            thread_local=thread_local,
+            addresses=data.addresses,
+        )
 
     def rewrite(self, function: Function) -> None:
         self.function = function
@@ -153,6 +164,9 @@ class _Rewriter:
         choice = _choice(inst.opcode.name, type_.name, bits)
         if choice.below(4) == 0:
             return
+        if self.forms.thread_local and choice.below(4) == 0:
+            self._thread_local(inst, bits, choice)
+            return
         name = choice.of(_CONSTANTS) if bits or choice.below(2) else _ZEROS
         at = self._place(name, (type_.name, bits), bits.to_bytes(type_.bytes, "little"))
         offset = choice.of(_OFFSETS)
@@ -162,8 +176,19 @@ class _Rewriter:
             address, remaining = self._symbol(name, at + offset, choice), -offset
         else:
             address, remaining = self._symbol(name, offset, choice), at - offset
-        inst.opcode, inst.imm, inst.type = OPCODES["load"], 0, type_
-        inst.args, inst.flags, inst.offset = [address], _FLAGS, remaining
+        _become_load(inst, address, remaining)
+
+    def _thread_local(self, inst: Inst, bits: int, choice: _Choice) -> None:
+        """Turn a constant into a load of thread-local data.
+
+        The symbol has no offset: Cranelift ignores it (docs/findings.md, tls-offset).
+        """
+        type_ = inst.results[0].type
+        name = _THREAD if bits or choice.below(2) else _THREAD_ZEROS
+        at = self._place(name, (type_.name, bits), bits.to_bytes(type_.bytes, "little"))
+        near = "colocated " * (choice.below(2) == 0 and self._near(name))
+        address = self._value_of("tls_value", f"symbol {near}tls %{name}", name, 0)
+        _become_load(inst, address, at)
 
     def _through_pointer(self, name: str, addend: int, choice: _Choice) -> Value:
         at = self.data.setdefault(_POINTERS, _Data()).place_address(name, addend)
@@ -177,12 +202,16 @@ class _Rewriter:
         near = choice.below(2) == 0 and self._near(name)
         near = near and (self.forms.near_offsets or not offset)
         text = f"symbol {'colocated ' * near}%{name}{f'{offset:+}' if offset else ''}"
+        return self._value_of("symbol_value", text, name, offset)
+
+    def _value_of(self, opcode: str, text: str, name: str, offset: int) -> Value:
+        """Emit an instruction on a global value, which is declared if it is new."""
         known = self.function.global_values
         symbol = next((value for value in known if value.text == text), None)
         if symbol is None:
             symbol = GlobalValue(text, symbol=name, offset=offset)
             known.append(symbol)
-        return self.builder.ins("symbol_value", type=I64, ref=symbol).result
+        return self.builder.ins(opcode, type=I64, ref=symbol).result
 
     # --- calls ---
 
@@ -205,6 +234,11 @@ class _Rewriter:
         address = self.builder.ins("load", table, type=I64, flags=_FLAGS).result
         inst.opcode, inst.type, inst.ref = OPCODES["call_indirect"], I64, callee.signature
         inst.args = [address, *inst.args]
+
+
+def _become_load(inst: Inst, address: Value, offset: int) -> None:
+    inst.opcode, inst.imm, inst.type = OPCODES["load"], 0, inst.results[0].type
+    inst.args, inst.flags, inst.offset = [address], _FLAGS, offset
 
 
 def _is_constant(inst: Inst) -> bool:

@@ -9,6 +9,7 @@ from unicorn import arm64_const
 from unicorn.unicorn_const import UC_ARCH_ARM64, UC_MODE_ARM
 
 from backend.emulator.cpu import Cpu
+from backend.emulator.guest_memory import THREAD
 from backend.emulator.isa import Isa
 from backend.emulator.unicorn_engine import Uc
 
@@ -29,6 +30,7 @@ class AArch64Cpu(Cpu):
 
     def fill_registers(self, words: Iterator[int]) -> None:
         self.write("cpacr_el1", _FP_ENABLED)
+        self.write("tpidr_el0", THREAD)
         for number in range(30):
             self.write(f"x{number}", next(words))
         for number in range(32):

@@ -41,6 +41,10 @@ OBJECT_FORMATS: Final[Mapping[ObjectFormat, LinkedFormat]] = {
             283: _CALL,  # R_AARCH64_CALL26
             311: _GOT_PAGE,  # R_AARCH64_ADR_GOT_PAGE
             312: _GOT_LOW,  # R_AARCH64_LD64_GOT_LO12_NC
+            562: RELOCATIONS["Aarch64TlsDescAdrPage21"],  # R_AARCH64_TLSDESC_ADR_PAGE21
+            563: RELOCATIONS["Aarch64TlsDescLd64Lo12"],  # R_AARCH64_TLSDESC_LD64_LO12
+            564: RELOCATIONS["Aarch64TlsDescAddLo12"],  # R_AARCH64_TLSDESC_ADD_LO12
+            569: RELOCATIONS["Aarch64TlsDescCall"],  # R_AARCH64_TLSDESC_CALL
         }
     ),
     # mach-o/arm64/reloc.h; addends are relocations of their own, which the library puts together
@@ -52,6 +56,8 @@ OBJECT_FORMATS: Final[Mapping[ObjectFormat, LinkedFormat]] = {
             4: Relocation(_low_of_any),  # ARM64_RELOC_PAGEOFF12
             5: _GOT_PAGE,  # ARM64_RELOC_GOT_LOAD_PAGE21
             6: _GOT_LOW,  # ARM64_RELOC_GOT_LOAD_PAGEOFF12
+            8: _GOT_PAGE,  # ARM64_RELOC_TLVP_LOAD_PAGE21: the symbol is the descriptor
+            9: _GOT_LOW,  # ARM64_RELOC_TLVP_LOAD_PAGEOFF12
         }
     ),
     # Microsoft's PE format, "ARM64 processors"
@@ -61,6 +67,7 @@ OBJECT_FORMATS: Final[Mapping[ObjectFormat, LinkedFormat]] = {
             14: InPlace(_ABSOLUTE, "<q"),  # IMAGE_REL_ARM64_ADDR64
         },
         near_symbols=False,
+        thread_local=False,
         settings={"is_pic": "false"},
     ),
 }

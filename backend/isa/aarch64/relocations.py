@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from backend.emulator.relocation import Relocation, Ring, absolute, set_bits, signed_field
+from backend.emulator.relocation import (
+    MARK,
+    Relocation,
+    Ring,
+    ThreadLocal,
+    absolute,
+    set_bits,
+    signed_field,
+)
 
 
 def _branch_26(ring: Ring, at: int, value: int, place: int) -> None:
@@ -32,4 +40,10 @@ RELOCATIONS: Final[Mapping[str, Relocation]] = {
     "Aarch64AddAbsLo12Nc": Relocation(_add_low_12),
     "Aarch64AdrGotPage21": Relocation(_page_21, through_got=True),
     "Aarch64Ld64GotLo12Nc": Relocation(_load_low_12, through_got=True),
+    "Aarch64TlsDescAdrPage21": Relocation(_page_21, thread_local=ThreadLocal.DESCRIPTOR),
+    "Aarch64TlsDescLd64Lo12": Relocation(_load_low_12, thread_local=ThreadLocal.DESCRIPTOR),
+    "Aarch64TlsDescAddLo12": Relocation(_add_low_12, thread_local=ThreadLocal.DESCRIPTOR),
+    "Aarch64TlsDescCall": MARK,
+    "MachOAarch64TlsAdrPage21": Relocation(_page_21, thread_local=ThreadLocal.VARIABLE),
+    "MachOAarch64TlsAdrPageOff12": Relocation(_load_low_12, thread_local=ThreadLocal.VARIABLE),
 }

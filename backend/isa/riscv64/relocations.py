@@ -6,7 +6,7 @@ import struct
 from collections.abc import Mapping
 from typing import Final
 
-from backend.emulator.relocation import Relocation, Ring, absolute, set_bits
+from backend.emulator.relocation import Relocation, Ring, ThreadLocal, absolute, set_bits
 from backend.isa.riscv64.encoding import halves
 
 #: Bytes of an instruction.
@@ -39,4 +39,5 @@ RELOCATIONS: Final[Mapping[str, Relocation]] = {
     "RiscvPCRelHi20": Relocation(_pair),
     "RiscvPCRelLo12I": Relocation(_second),
     "RiscvGotHi20": Relocation(_pair, through_got=True),
+    "RiscvTlsGdHi20": Relocation(_pair, thread_local=ThreadLocal.MODULE_AND_OFFSET),
 }

@@ -9,6 +9,7 @@ from unicorn import x86_const
 from unicorn.unicorn_const import UC_ARCH_X86, UC_MODE_64
 
 from backend.emulator.cpu import Cpu
+from backend.emulator.guest_memory import ENVIRONMENT
 from backend.emulator.isa import Isa
 from backend.emulator.unicorn_engine import Uc
 
@@ -31,6 +32,7 @@ class X64Cpu(Cpu):
         return self.register("rip")
 
     def fill_registers(self, words: Iterator[int]) -> None:
+        self.write("gs_base", ENVIRONMENT)
         for name in _SCRATCH:
             self.write(name, next(words))
         for number in range(16):

@@ -50,6 +50,14 @@ LIBRARY_CALLS: Final[Mapping[str, Stub]] = {
     "X86Pshufb": Stub(b"\x66\x0f\x38\x00\xc1" + _RETURN),  # pshufb xmm0, xmm1
     # It gets the size in rax, and preserves everything.
     "Probestack": Stub(b"\xc3"),
+    # It gets the address of two words: where a module's data is, and how far in it.
+    # mov rax, [rdi]; add rax, [rdi + 8].
+    "ElfTlsGetAddr": Stub(
+        b"\x48\x8b\x07\x48\x03\x47\x08" + poison(_VOLATILE[1:], range(16)) + b"\xc3"
+    ),
+    # It gets the address of a descriptor, and preserves everything else.
+    # mov rax, [rdi + 16]; add rax, [rdi + 8].
+    "ThreadLocalVariable": Stub(b"\x48\x8b\x47\x10\x48\x03\x47\x08\xc3"),
     "FmaF32": _on_host("fmaf"),
     "FmaF64": _on_host("fma"),
 }

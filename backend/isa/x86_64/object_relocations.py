@@ -8,6 +8,7 @@ from typing import Final
 from backend.cranelift.modules import ObjectFormat
 from backend.emulator.object_relocation import InPlace, LinkedFormat
 from backend.emulator.relocation import Relocation, absolute, relative
+from backend.isa.x86_64.relocations import RELOCATIONS
 
 _ABSOLUTE: Final = absolute("<Q")
 _RELATIVE: Final = relative("<i")
@@ -30,6 +31,7 @@ OBJECT_FORMATS: Final[Mapping[ObjectFormat, LinkedFormat]] = {
             2: _RELATIVE,  # R_X86_64_PC32
             4: _RELATIVE,  # R_X86_64_PLT32: nothing is far away
             9: _THROUGH_GOT,  # R_X86_64_GOTPCREL
+            19: RELOCATIONS["ElfX86_64TlsGd"],  # R_X86_64_TLSGD
         }
     ),
     # mach-o/x86_64/reloc.h
@@ -44,6 +46,7 @@ OBJECT_FORMATS: Final[Mapping[ObjectFormat, LinkedFormat]] = {
                 6: _RELATIVE,  # X86_64_RELOC_SIGNED_1
                 7: _RELATIVE,  # X86_64_RELOC_SIGNED_2
                 8: _RELATIVE,  # X86_64_RELOC_SIGNED_4
+                9: _THROUGH_GOT,  # X86_64_RELOC_TLV: the symbol is the descriptor
             }
         )
     ),
@@ -53,6 +56,7 @@ OBJECT_FORMATS: Final[Mapping[ObjectFormat, LinkedFormat]] = {
             {
                 1: _ABSOLUTE,  # IMAGE_REL_AMD64_ADDR64
                 **dict.fromkeys(range(4, 10), _RELATIVE),  # IMAGE_REL_AMD64_REL32, _1 to _5
+                11: RELOCATIONS["X86SecRel"],  # IMAGE_REL_AMD64_SECREL
             }
         )
     ),

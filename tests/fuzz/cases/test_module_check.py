@@ -16,12 +16,14 @@ from backend.cranelift.modules import (
     make_object,
     target_for,
 )
+from backend.emulator.guest_memory import THREAD
 from backend.emulator.image import IMAGES, READ_EXEC, Image
 from backend.emulator.object_linker import (
     DuplicateSymbolError,
     ObjectLinker,
     UndefinedSymbolError,
 )
+from backend.emulator.object_relocation import OBJECT_FORMATS
 from backend.isa.registry import ISAS
 from clif.outcome import ints_from_words
 from fuzz.cases.case import Case
@@ -229,3 +231,41 @@ def test_an_image_s_functions_are_where_code_is() -> None:
     image = link_jit(case(), "x86_64")
     code = [s for s in image.segments if s.protection == READ_EXEC]
     assert {p.address for p in image.functions} == {s.address for s in code}
+
+
+# --- thread-local data ---
+
+SUM = """
+test run
+target x86_64
+target aarch64
+target riscv64
+
+function %main(i64) -> i64 system_v {{
+block0(v0: i64):
+{lines}
+    return v{last}
+}}
+"""
+
+
+def many_constants(count: int) -> Case:
+    """A function that adds constants of its own to its argument, one input 5."""
+    lines, last = [], 0
+    for number in range(count):
+        lines.append(f"    v{2 * number + 1} = iconst.i64 {number << 33 | number}")
+        lines.append(f"    v{2 * number + 2} = iadd v{last}, v{2 * number + 1}")
+        last = 2 * number + 2
+    total = 5 + sum(number << 33 | number for number in range(count))
+    text = SUM.format(lines="\n".join(lines), last=last) + f"; run: %main(5) == {total}\n"
+    return read_case(text).case
+
+
+@pytest.mark.parametrize(("isa", "format_"), FORMATS)
+def test_thread_local_data_is_found(isa: str, format_: ObjectFormat) -> None:
+    case = many_constants(40)
+    image = link_objects(case, isa, format_)
+    total = 5 + sum(number << 33 | number for number in range(40))
+    assert results(case, isa, image) == [total]
+    there = any(segment.address == THREAD for segment in image.segments)
+    assert there == OBJECT_FORMATS.of(ISAS[isa])[format_].thread_local
