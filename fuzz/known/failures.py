@@ -158,6 +158,12 @@ FAILURES: Final[tuple[KnownFailure, ...]] = (
         for reason in ("inline probes", "a tail call")
     ),
     KnownFailure(
+        "jit-symbol-offset",
+        "module riscv64 JIT, ",
+        InstructionPattern(words("symbol_value"), frozenset()),
+        ("riscv64",),
+    ),
+    KnownFailure(
         "ineg-i32x2",
         "",
         InstructionPattern(words("isub"), _HALF_VECTORS),

@@ -57,6 +57,7 @@ KNOWN_CASES: Final[Mapping[str, tuple[str, ...]]] = {
     "ineg-i32x2": ("aarch64",),
     "inline-winch-handlers": (*BOTH_ISAS, *PULLEY),
     "isub-self-i8x8": ("aarch64", "riscv64"),
+    "jit-symbol-offset": ("riscv64",),
     "nan-canonicalization-f32x2": ("aarch64", "riscv64"),
     "notrap-widening-load": PULLEY,
     "observed-stores": (*SHARED_ISAS, *PULLEY),

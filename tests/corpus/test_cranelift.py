@@ -15,6 +15,7 @@ from tests.paths import CORPUS
 FILES = sorted(CORPUS.glob("cranelift/*.clif"))
 ERROR, PANIC = FindingKind.COMPILE_ERROR, FindingKind.COMPILER_PANIC
 MISCOMPILE, UNWIND = FindingKind.MISCOMPILE, FindingKind.UNWIND
+MODULE = FindingKind.MODULE
 
 
 def _everywhere(kind: FindingKind, *more: str) -> list[tuple[str, FindingKind]]:
@@ -71,6 +72,7 @@ FOUND = {
     ],
     "unwind-late-frame": [("aarch64", UNWIND), ("x86_64", UNWIND)],
     "windows-unwind-saves": [("x86_64", UNWIND)],
+    "jit-symbol-offset": [("riscv64", MODULE)],
     "swizzle-splat-i8x16": [],  # the engine that runs riscv64 by default has no vectors
     "br-table-default-bti": [],
 }
