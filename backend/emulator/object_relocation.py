@@ -33,12 +33,14 @@ class LinkedFormat:
         relocations: by number.
         near_symbols: whether code may say that a symbol is near.
         thread_local: whether data may be thread-local.
+        thread_zeros: whether such data may be all zeros.
         settings: shared settings without which Cranelift fails.
     """
 
     relocations: Mapping[int, Relocation | InPlace]
     near_symbols: bool = True
     thread_local: bool = True
+    thread_zeros: bool = True
     settings: Mapping[str, str] = field(default_factory=dict)
 
 

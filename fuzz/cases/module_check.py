@@ -86,7 +86,11 @@ def link_objects(
     described = OBJECT_FORMATS.of(ISAS[isa])[format_]
     source = with_symbols(
         case.functions,
-        SymbolForms(lambda *_: described.near_symbols, thread_local=described.thread_local),
+        SymbolForms(
+            lambda *_: described.near_symbols,
+            thread_local=described.thread_local,
+            thread_zeros=described.thread_zeros,
+        ),
     )
     functions = Functions(print_functions(source.functions))
     target = _target(case, isa, format_, described)

@@ -48,11 +48,13 @@ class SymbolForms:
         may_be_near: whether a function may refer to a symbol as one that is near; by their names.
         near_offsets: whether it may do so with an offset.
         thread_local: whether data may be thread-local.
+        thread_zeros: whether such data may be all zeros.
     """
 
     may_be_near: Callable[[str, str], bool]
     near_offsets: bool = True
     thread_local: bool = False
+    thread_zeros: bool = True
 
 
 @dataclass(slots=True)
@@ -120,11 +122,13 @@ class _Rewriter:
         self.data: dict[str, _Data] = {}
 
     def module_data(self, name: str) -> ModuleData:
-        data = self.data[name]
-        thread_local = name in THREAD_NAMES
+        data, thread_local = self.data[name], name in THREAD_NAMES
+        contents = bytes(data.contents)
+        if thread_local and not self.forms.thread_zeros and not any(contents):
+            contents += b"\1"
         return ModuleData(
             name,
-            bytes(data.contents),
+            contents,
             writable=thread_local or name in _WRITABLE or name == _ZEROS,
             thread_local=thread_local,
             addresses=data.addresses,

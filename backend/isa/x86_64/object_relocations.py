@@ -58,6 +58,7 @@ OBJECT_FORMATS: Final[Mapping[ObjectFormat, LinkedFormat]] = {
                 **dict.fromkeys(range(4, 10), _RELATIVE),  # IMAGE_REL_AMD64_REL32, _1 to _5
                 11: RELOCATIONS["X86SecRel"],  # IMAGE_REL_AMD64_SECREL
             }
-        )
+        ),
+        thread_zeros=False,  # docs/findings.md: a section that COFF does not have
     ),
 }

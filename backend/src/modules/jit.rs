@@ -18,6 +18,8 @@ const NOTHING: &[u8] = &[];
 type Placed = (usize, Compiled);
 /// Memory as it is at the end: address, contents, `code`, `readonly` or `data`.
 type Segment = (usize, Vec<u8>, &'static str);
+/// The same, for Python.
+type PySegment<'py> = (usize, Bound<'py, PyBytes>, &'static str);
 
 /// Compiles functions into memory at chosen addresses, with data.
 ///
@@ -35,7 +37,7 @@ pub fn make_jit<'py>(
     places: HashMap<String, usize>,
     symbols: HashMap<String, usize>,
     chaos: &[u8],
-) -> PyResult<(Vec<Placed>, Vec<(usize, Bound<'py, PyBytes>, &'static str)>)> {
+) -> PyResult<(Vec<Placed>, Vec<PySegment<'py>>)> {
     let contents = Contents {
         functions,
         defined: functions.iter().map(|(_, name)| name.to_owned()).collect(),

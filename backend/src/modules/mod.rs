@@ -14,7 +14,7 @@ use cranelift_codegen::ir::{
     ExternalName, Function, GlobalValueData, LibCall, UserExternalName, UserExternalNameRef,
 };
 use cranelift_module::{
-    DataDescription, DataId, FuncId, FuncOrDataId, Linkage, Module, ModuleError, ModuleResult,
+    DataDescription, DataId, FuncId, FuncOrDataId, Linkage, Module, ModuleError,
 };
 use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
@@ -76,9 +76,9 @@ impl ModuleFailure {
         }
     }
 
-    fn of(error: ModuleError, name: &str) -> Self {
+    fn of(error: impl Into<Box<ModuleError>>, name: &str) -> Self {
         let name = name.to_owned();
-        match error {
+        match *error.into() {
             ModuleError::Compilation(error) => Self::Compiler(Failure::Codegen {
                 error,
                 function: name,
@@ -169,8 +169,9 @@ fn define_functions(
         place(name);
         let compiled = guarded(name, || {
             let mut context = Context::for_function(function.clone());
-            let failed = |error| ModuleFailure::of(error, name);
-            name_symbols(module, &mut context.func).map_err(failed)?;
+            let failed = |error: ModuleError| ModuleFailure::of(error, name);
+            name_symbols(module, &mut context.func)
+                .map_err(|error| ModuleFailure::of(error, name))?;
             let id = match module.get_name(name) {
                 Some(FuncOrDataId::Func(id)) => id,
                 _ => return Err(failed(ModuleError::Undeclared(name.to_owned()))),
@@ -187,7 +188,7 @@ fn define_functions(
 }
 
 /// Replaces the names in a function by those of the module, where each is declared.
-fn name_symbols(module: &mut dyn Module, function: &mut Function) -> ModuleResult<()> {
+fn name_symbols(module: &mut dyn Module, function: &mut Function) -> Result<(), Box<ModuleError>> {
     for reference in function.dfg.ext_funcs.keys() {
         let declared = &function.dfg.ext_funcs[reference];
         let symbol = plain(&declared.name, function);
@@ -236,7 +237,11 @@ fn plain(name: &ExternalName, function: &Function) -> String {
     text.strip_prefix('%').map(str::to_owned).unwrap_or(text)
 }
 
-fn define_data(module: &mut dyn Module, data: &DataObject, id: DataId) -> ModuleResult<()> {
+fn define_data(
+    module: &mut dyn Module,
+    data: &DataObject,
+    id: DataId,
+) -> Result<(), Box<ModuleError>> {
     let mut description = DataDescription::new();
     if data.contents.iter().all(|byte| *byte == 0) && data.addresses.is_empty() {
         description.define_zeroinit(data.contents.len());
@@ -261,5 +266,5 @@ fn define_data(module: &mut dyn Module, data: &DataObject, id: DataId) -> Module
             }
         }
     }
-    module.define_data(id, &description)
+    Ok(module.define_data(id, &description)?)
 }
