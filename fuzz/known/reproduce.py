@@ -164,7 +164,7 @@ def _run(name: str, case_file: CaseFile, isa: str, kinds: frozenset[str]) -> Obs
     if ExtraCheck.UNWIND in case.checks:
         return _unwound(case, isa, code)
     if LINKED & case.checks:
-        return _linked(case_file, isa, kinds)
+        return _linked(case_file, isa)
     return _executed(case_file, isa, code)
 
 
@@ -220,16 +220,16 @@ def _unwound(case: Case, isa: str, code: Sequence[CompiledCode]) -> Observation:
     return PRESENT if found else MENDED
 
 
-def _linked(case_file: CaseFile, isa: str, kinds: frozenset[str]) -> Observation:
+def _linked(case_file: CaseFile, isa: str) -> Observation:
     """Run the programs that the case is linked to, and compare their outcomes with the file's."""
     case = case_file.case
     for program in linked_programs(case, isa):
         try:
             image = program.make()
             outcomes = run_image(case, isa, image)
-        except (CompileError, CompilerPanic, VerifierError) as error:
-            return _refused(case, error, kinds)
-        except LinkError:
+        except UnsupportedError as error:
+            return unclear(f"this Cranelift does not compile the case: {error.message}")
+        except (CompileError, CompilerPanic, VerifierError, LinkError):
             return PRESENT
         except (MemoryError, ValueError, *NOT_EXECUTABLE) as error:
             return unclear(str(error))

@@ -210,6 +210,8 @@ def _tells(run: IsaRun, kind: FindingKind) -> bool:
     """Whether a run without this failure shows that it does not occur."""
     if kind is FindingKind.UNWIND:
         return run.frames_checked
+    if kind is FindingKind.MODULE:
+        return False  # the base makes no linked programs
     return bool(run.compiled) and (kind in COMPILE_FAILURES or run.outcomes is not None)
 
 
