@@ -163,9 +163,11 @@ class ObjectLinker:
             for compiled in file.compiled:
                 symbol = symbols.get(compiled.name)
                 address = symbol and self._defined(number, symbol)
-                if not address:
-                    raise UndefinedSymbolError(compiled.name)
-                found[compiled.name] = Placed(compiled, address, len(compiled.code))
+                if address:
+                    found[compiled.name] = Placed(compiled, address, len(compiled.code))
+        for name in names:
+            if name not in found:
+                raise UndefinedSymbolError(name)
         return [found[name] for name in names]
 
     # --- symbols ---

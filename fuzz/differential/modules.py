@@ -7,13 +7,14 @@ from dataclasses import replace
 from typing import Final
 
 from backend.cranelift.compiler import CompileError, CompilerPanic, UnsupportedError, VerifierError
+from backend.cranelift.modules import AVAILABLE
 from backend.emulator.executor import NOT_EXECUTABLE
 from backend.emulator.image import Image
 from backend.emulator.linker import LinkError
 from clif.outcome import Outcomes
 from fuzz.cases.case import Case, has_canonical_nans
 from fuzz.cases.compare import Difference, compare
-from fuzz.cases.linked_programs import LinkedProgram, ModuleFaults, linked_programs
+from fuzz.cases.linked_programs import LINKED, LinkedProgram, ModuleFaults, linked_programs
 from fuzz.cases.module_check import run_image
 from fuzz.differential import diagnosis
 from fuzz.differential.finding import Finding, FindingKind
@@ -42,6 +43,9 @@ def check_modules(
     Yields:
         Findings, and reasons why nothing can be said.
     """
+    if LINKED & case.checks and not AVAILABLE:
+        yield f"{isa}: this build of the extension makes no linked programs"
+        return
     for program in linked_programs(case, isa, faults):
         found: Finding | str
         match _linked(isa, program):
