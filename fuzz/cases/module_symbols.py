@@ -36,6 +36,7 @@ _OPCODES: Final = ("iconst", "f32const", "f64const", "vconst")
 #: What is added to a symbol, and taken off again by the load. Some are not multiples of 8.
 _OFFSETS: Final = (0, 0, 8, -8, 16, 1, -3, 4096, -4096, 0x12340)
 _SLOT: Final = 16
+_SAVES_ALL: Final = "preserve_all"
 _WORD: Final = 8
 _FLAGS: Final = MemFlags(trap=None)
 
@@ -168,7 +169,7 @@ class _Rewriter:
         choice = _choice(inst.opcode.name, type_.name, bits)
         if choice.below(4) == 0:
             return
-        if self.forms.thread_local and choice.below(4) == 0:
+        if self._may_call() and choice.below(4) == 0:
             self._thread_local(inst, bits, choice)
             return
         name = choice.of(_CONSTANTS) if bits or choice.below(2) else _ZEROS
@@ -181,6 +182,13 @@ class _Rewriter:
         else:
             address, remaining = self._symbol(name, offset, choice), at - offset
         _become_load(inst, address, remaining)
+
+    def _may_call(self) -> bool:
+        """Return whether a constant may be thread-local: most code for that makes a call.
+
+        Not every ISA compiles calls of such functions: docs/findings.md, preserve-all-call-vectors.
+        """
+        return self.forms.thread_local and self.function.signature.call_conv != _SAVES_ALL
 
     def _thread_local(self, inst: Inst, bits: int, choice: _Choice) -> None:
         """Turn a constant into a load of thread-local data.
