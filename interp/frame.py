@@ -226,10 +226,16 @@ class Frame:
         """
         self._enter(target, self.mask, bool(self.pending), results)
 
-    def split(self, ways: Sequence[tuple[BlockCall, Mask]]) -> None:
-        """Let the active inputs go to several blocks; the masks are disjoint parts of ``mask``."""
+    def split(
+        self, ways: Sequence[tuple[BlockCall, Mask]], results: Mapping[str, Lanes] | None = None
+    ) -> None:
+        """Let inputs go to several blocks; the masks are disjoint.
+
+        Args:
+            results: of a ``try_call``: the values of ``ret0``... and ``exn0``...
+        """
         for target, mask in ways:
-            self._enter(target, mask, True, None)
+            self._enter(target, mask, True, results)
 
     def _enter(
         self, target: BlockCall, mask: Mask, others: bool, results: Mapping[str, Lanes] | None

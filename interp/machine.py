@@ -10,6 +10,9 @@ import numpy.typing as npt
 from clif.function import Function, Value, format_name
 from clif.memory_access import has_narrow_addresses
 from clif.outcome import Status
+from clif.throwing import Thrower, thrower_named
+from clif.types import Type
+from interp.exceptions import Exceptions
 from interp.lanes import Lanes, Mask
 from interp.memory import FUNCTION_BASE, STACK_TOP, SYMBOL_BASE, Memory, layouts
 from interp.options import Counters, NanBits, RunOptions
@@ -31,6 +34,7 @@ class Machine:
         depth: the number of open calls.
         too_deep: whether an input was stopped for its many open calls.
         status, traps, details: how inputs ended, as in ``clif.outcome.Outcomes``.
+        exceptions: those on their way to a handler; None until the first one is thrown.
         pinned: the pinned register; None until it is first used.
         trace: receives the values of frames that have ended; None if nobody asked for them.
         spent: by input, the instructions that it executed apart from others;
@@ -62,6 +66,7 @@ class Machine:
         self.status = np.zeros(n, np.uint8)
         self.traps: dict[int, str] = {}
         self.details: dict[int, str] = {}
+        self.exceptions: Exceptions | None = None
         self.pinned: Lanes | None = None
         self.counters = Counters()
         self.trace: dict[Value, Lanes] | None = None
@@ -98,6 +103,17 @@ class Machine:
         return self._symbols.setdefault(
             name, SYMBOL_BASE + self.skew + 0x1_0000 * len(self._symbols)
         )
+
+    def thrower_at(self, address: int, type_: Type) -> Thrower | None:
+        """Return the function that throws whose address this is; None if there is none."""
+        name = next((n for n, place in self._symbols.items() if place == address), "")
+        return thrower_named(name, type_)
+
+    def throw(self, words: Sequence[Lanes], mask: Mask) -> None:
+        """Throw an exception for each of some inputs: its tag, context and payload."""
+        if self.exceptions is None:
+            self.exceptions = Exceptions(self.n)
+        self.exceptions.throw(words, mask)
 
     # --- outcomes ---
 

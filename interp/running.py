@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from clif.function import Function, Value, format_name
-from clif.outcome import Inputs, Outcomes, Region, Words, word_count, word_dtype
+from clif.outcome import Inputs, Outcomes, Region, Status, Words, word_count, word_dtype
+from clif.throwing import UNCAUGHT
 from clif.types import Type
 from interp.calls import call
 from interp.lanes import Lanes, from_words, to_words, uniform_address
@@ -96,6 +97,8 @@ def _run(
     if inputs.count:
         with np.errstate(all="ignore"):
             values, _ = call(machine, main, args, machine.everyone)
+    if machine.exceptions is not None:
+        machine.record(np.flatnonzero(machine.exceptions.thrown), Status.TRAPPED, UNCAUGHT)
     if trace is not None and machine.trace is not None:
         for value, array in machine.trace.items():
             trace[value] = to_words(value.type, array)

@@ -221,6 +221,19 @@ class Compiled:
     def call_sites(self) -> list[int]:
         """Offsets of the return addresses of calls."""
     @property
+    def handler_sites(self) -> list[tuple[int, int | None, list[tuple[str, int, int]]]]:
+        """Calls that have an exception table, in the order of the code.
+
+        Each is the offset of the return address, the bytes from the stack pointer at the call to
+        the frame pointer, and the table's entries in the order in which they are tried: ``tag``
+        with the tag and the offset of the handler, ``default`` with 0 and the offset; ``stack``
+        with the offset from the stack pointer, and ``register`` with the number of the register
+        where the context of the tags behind it is.
+        """
+    @property
+    def convention(self) -> str:
+        """The calling convention, as CLIF spells it."""
+    @property
     def cpu_features(self) -> list[tuple[str, str, int]]:
         """What the instructions need of a CPU, by a decoder that is not Cranelift's.
 

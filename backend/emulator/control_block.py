@@ -33,6 +33,8 @@ PATTERNS: Final = 352
 PATTERN_WORDS: Final = 128
 #: Where stubs of library calls leave operands for the host and find the result.
 MAILBOX: Final = 480
+#: Where a function that throws leaves the exception: tag, context, two words of payload.
+THROWN: Final = 488
 
 
 def address(word: int) -> int:

@@ -39,7 +39,7 @@ class Cpu(Machine):
         super().__init__(isa, GuestMemory(UnicornMappings(uc), isa.byte_order))
         self.uc = uc
         self.watched = Watched(uc, TIME_LIMIT)
-        self.invalid = ""
+        self.invalid = self.refusal = ""
         # Without it, and with a hook of failed accesses everywhere, each store takes 30 ns.
         fill_tlb_with(uc, _cranelift.tlb_fill_callback())
         for first, last in watched_addresses():
@@ -55,6 +55,15 @@ class Cpu(Machine):
     @abstractmethod
     def program_counter(self) -> int:
         """Return the address of the instruction that the engine stopped at."""
+
+    @abstractmethod
+    def go_to(self, address: int) -> None:
+        """Have the engine go on at an address, in a hook."""
+
+    def refuse(self, reason: str) -> None:
+        """Stop the engine, in a hook."""
+        self.refusal = reason
+        self.uc.emu_stop()
 
     @abstractmethod
     def fill_registers(self, words: Iterator[int]) -> None:
@@ -91,6 +100,7 @@ class Cpu(Machine):
         except UcError as error:
             reason = str(error)
         expired = self.watched.end()
+        reason, self.refusal = self.refusal or reason, ""
         if self.is_through(end):
             return None
         access, self.invalid = self.invalid, ""

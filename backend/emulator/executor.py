@@ -26,6 +26,7 @@ from backend.emulator.linker import Compiled, Linked, Linker, LinkError
 from backend.emulator.machine import End, Machine, Stop
 from backend.emulator.regions import RegionError, Regions
 from backend.emulator.tables import ArgumentTables, Rows, empty_words
+from backend.emulator.throwing import ThrowError, Throwers
 from backend.emulator.thunk import Thunk, encode
 from clif.function import Signature
 from clif.outcome import Inputs, Outcomes, Status, Words
@@ -77,6 +78,7 @@ NOT_EXECUTABLE: Final = (
     StackError,
     ConventionError,
     UnemulatedFlagError,
+    ThrowError,
 )
 
 
@@ -108,6 +110,7 @@ class Executor:
             on_wrap=memory.mappings.drop_translations,
         )
         self.drivers = Drivers(isa, memory, self._thunk)
+        self.throwers = Throwers(isa, self.cpu)
         self.argument_tables = ArgumentTables()
         self.regions = Regions(memory, isa.byte_order)
         self.thunks: dict[tuple[str, bool], Thunk] = {}
@@ -122,6 +125,7 @@ class Executor:
         self.thunks.clear()
         self.thunks_end = 0
         self.drivers = Drivers(isa, self.cpu.memory, self._thunk)
+        self.throwers.isa = isa
         self.cpu.memory.mappings.drop_translations()
 
     def limit_seconds(self, seconds: float) -> None:
@@ -161,16 +165,21 @@ class Executor:
             SignatureError: the function has too many parameters or results.
             RegionError: the region's size is not supported.
             StackError: the program's stack frames do not fit into the emulated stack.
+            ThrowError: the program throws exceptions, and they cannot be thrown here.
             CompileError, CompilerPanic: Cranelift cannot compile the driver.
         """
         started = perf_counter_ns()
         self.isa.refuse_lacking(settings)
         functions = program.compiled if isinstance(program, Image) else program
+        name = entry or functions[0].name
+        if not isinstance(program, Image):
+            program = functions = self.throwers.complete(program, settings)
         self.cpu.expect_frames(_frame_bytes(functions))
         self.linked = linked = self._link(program)
         self.cpu.set_far_functions(linked.far)
         driver = self.drivers.get(signature, settings)
-        main = linked.by_name[entry or functions[0].name].address
+        main = linked.by_name[name].address
+        self.throwers.begin(linked, driver.thunk.addresses, settings)
         skipped, traps = frozenset(left_out), frozenset(predicted_traps)
         batches = _batches(inputs.count, traps, skipped)
         outcomes = _no_outcomes(signature, inputs, whole=_is_whole(inputs.count, batches))

@@ -47,6 +47,8 @@ RING: Final = 0x3B1C_4000_0000
 RING_SIZE: Final = 4 << 20
 STUBS: Final = RING + (8 << 20)
 STUBS_SIZE: Final = PAGE
+#: What functions that throw call, for a hook. There is a trap.
+THROW: Final = STUBS + STUBS_SIZE - 16
 SYMBOLS: Final = RING + (16 << 20)
 SYMBOLS_SIZE: Final = 64 << 10
 #: Where the thread has its own data, and where its environment block is on Windows.

@@ -39,6 +39,11 @@ class Thunk:
     violated: int
     preserved: CalleeSaved
 
+    @property
+    def addresses(self) -> range:
+        """The addresses of its code."""
+        return range(self.address, self.address + len(self.code))
+
 
 #: The blocks of a thunk: ``enter`` and ``leave`` go around the function if the registers hold
 #: their patterns, ``save`` and ``restore`` if they do not; all may end in ``violated``.

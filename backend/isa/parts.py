@@ -17,6 +17,7 @@ from backend.emulator.object_relocation import OBJECT_FORMATS
 from backend.emulator.relocation import RELOCATIONS
 from backend.emulator.thunk import BLOCKS
 from backend.emulator.unwind_tables import UNWINDING
+from backend.emulator.unwinder import THROWING
 from backend.engines.features import FEATURES
 from backend.engines.instruction_sweep import INSTRUCTION_SWEEP
 from backend.engines.long_mode import LONG_MODE
@@ -138,4 +139,5 @@ PARTS: Final[tuple[Part[Any], ...]] = (
     CPU_FEATURES,
     UNWINDING,
     OBJECT_FORMATS,
+    THROWING,
 )

@@ -2,6 +2,7 @@
 
 use crate::bounds;
 use crate::errors::{self, Failure};
+use crate::handlers::{self, HandlerSite};
 use crate::inline;
 use crate::isa::TargetIsa;
 use crate::panics;
@@ -218,6 +219,9 @@ pub struct Compiled {
     instructions: usize,
     #[pyo3(get)]
     blocks: usize,
+    /// The function's calling convention, as CLIF spells it.
+    #[pyo3(get)]
+    convention: String,
     nanoseconds: [u64; Phase::COMPILING.len()],
     x86_64: bool,
     /// Whether a table names blocks: a jump table, or one of exception handlers.
@@ -274,6 +278,12 @@ impl Compiled {
             .call_sites()
             .map(|site| site.ret_addr)
             .collect()
+    }
+
+    /// Calls with exception handlers, as `handlers.rs` describes them.
+    #[getter]
+    fn handler_sites(&self) -> Vec<HandlerSite> {
+        handlers::sites(&self.code)
     }
 
     /// `(feature, mnemonic, offset)`: what the instructions need of an x86-64 CPU, and the first that
@@ -460,6 +470,7 @@ pub fn through_cache(
             clif: None,
             instructions: 0,
             blocks: 0,
+            convention: convention(&context.func),
             nanoseconds: timing::nanoseconds(),
             x86_64: is_x86_64(isa),
             tables: has_tables(&context.func),
@@ -540,10 +551,15 @@ fn run_pipeline(
         clif,
         instructions,
         blocks,
+        convention: convention(&context.func),
         nanoseconds: timing::nanoseconds(),
         x86_64: is_x86_64(isa),
         tables: has_tables(&context.func),
     })
+}
+
+fn convention(function: &Function) -> String {
+    function.signature.call_conv.to_string()
 }
 
 fn has_tables(function: &Function) -> bool {

@@ -7,6 +7,7 @@ mod cache;
 mod compile;
 mod coverage;
 mod errors;
+mod handlers;
 mod host_calls;
 mod inline;
 mod interpret;

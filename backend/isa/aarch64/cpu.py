@@ -28,6 +28,9 @@ class AArch64Cpu(Cpu):
     def program_counter(self) -> int:
         return self.register("pc")
 
+    def go_to(self, address: int) -> None:
+        self.write("pc", address)
+
     def fill_registers(self, words: Iterator[int]) -> None:
         self.write("cpacr_el1", _FP_ENABLED)
         self.write("tpidr_el0", THREAD)

@@ -34,6 +34,9 @@ class RiscvCpu(Cpu):
     def program_counter(self) -> int:
         return self.register("pc")
 
+    def go_to(self, address: int) -> None:
+        self.write("pc", address)
+
     def start(self, driver: int, entry: int, position: int, end: int) -> Stop | None:
         stop = super().start(driver, entry, position, end)
         if stop is None or stop.reason != _UNDEFINED:

@@ -31,6 +31,9 @@ class X64Cpu(Cpu):
     def program_counter(self) -> int:
         return self.register("rip")
 
+    def go_to(self, address: int) -> None:
+        self.write("rip", address)
+
     def fill_registers(self, words: Iterator[int]) -> None:
         self.write("gs_base", ENVIRONMENT)
         for name in _SCRATCH:
