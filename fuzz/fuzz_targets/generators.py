@@ -5,9 +5,11 @@ from __future__ import annotations
 from clif.typed_instructions import OpcodeType
 from clif.types import Type
 from fuzz.entropy import Entropy
-from fuzz.generate import Generator
+from fuzz.generate import Generator, Options
 from fuzz.generate.calls import call
 from fuzz.generate.control import table
+from fuzz.generate.director import Director
+from fuzz.generate.exceptions import ThrowingDirector
 from fuzz.generate.instruction_set import InstructionSet
 from fuzz.generate.machine_dependent import ADDRESSES, emit_machine_dependent
 from fuzz.generate.unstructured import pressure
@@ -28,6 +30,13 @@ class CallGenerator(Generator):
     def draw_budgets(self, entropy: Entropy) -> list[int]:
         count = entropy.between(_FEWEST_CALLEES, self.options.callees)
         return [max(3, self.options.instructions // (2 * (count + 1)))] * (count + 1)
+
+
+class ThrowingGenerator(CallGenerator):
+    """Draws cases of small functions that throw, or call what throws."""
+
+    def __init__(self, options: Options, _: Director | None = None) -> None:
+        super().__init__(options, ThrowingDirector())
 
 
 class OneVectorInstruction(Generator):

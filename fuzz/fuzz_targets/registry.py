@@ -11,6 +11,7 @@ from fuzz.fuzz_targets.differential import Differential
 from fuzz.fuzz_targets.generators import (
     CallGenerator,
     OneVectorInstruction,
+    ThrowingGenerator,
     addresses_and_tables,
     hold_many,
 )
@@ -101,6 +102,12 @@ TARGETS: Final = {
         JitMemory,
         Options(inputs=8, callees=4, directed_share=0.0),
         CallGenerator,
+    ),
+    "exceptions": TargetEntry(
+        "what is thrown reaches its handler, in any frame, and nothing else is lost",
+        Differential,
+        Options(instructions=60, inputs=16, callees=5, directed_share=0.2),
+        ThrowingGenerator,
     ),
     "incremental_cache": TargetEntry(
         "a cache hit equals a fresh compilation, and only irrelevant differences hit",

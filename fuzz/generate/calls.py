@@ -21,31 +21,42 @@ _MOST_HANDLERS = 3
 
 def call(w: Writer) -> bool:
     """Call a finished function. Returns False if none may be called from here."""
-    callees = [callee for callee in w.plan.callees if _allowed(w, callee)]
+    callees = [c for c in w.plan.callees if c.function not in w.plan.throwing and may_call(w, c)]
     own = w.function.signature.call_conv
     if not callees or conventions.calls_lack_vectors(own, w.plan.options.isas):
         return False
     callee = w.entropy.choice(callees)
-    area = _area(w, callee) if callee.sret is not None else None
-    args = [_argument(w, callee, n, area) for n in range(len(callee.function.signature.params))]
+    area, args = arguments(w, callee)
     convention = callee.function.signature.call_conv
     w.steps += callee.steps * w.weight
     if conventions.takes_exceptions(convention, w.plan.options.isas) and w.entropy.below(4) == 0:
         _try_call(w, callee, args)
     else:
-        inst = _emit(w, "call", callee, args, keep=True)
-        returns = callee.function.signature.returns
-        for result, param in zip(inst.results, returns, strict=True):
-            if has_nondeterministic_nans(result.type) and not w.plan.canonical_nans:
-                w.nondeterministic_nans.add(result)
-            w.keep(result)
-            extend_again(w, result, param)
+        plain_call(w, callee, args)
     if area is not None:
-        _load_results(w, callee, area)
+        load_results(w, callee, area)
     return True
 
 
-def _allowed(w: Writer, callee: Callee) -> bool:
+def plain_call(w: Writer, callee: Callee, args: list[Value]) -> None:
+    """Emit a call without handlers."""
+    inst = emit_call(w, "call", callee, args, keep=True)
+    for result, param in zip(inst.results, callee.function.signature.returns, strict=True):
+        if has_nondeterministic_nans(result.type) and not w.plan.canonical_nans:
+            w.nondeterministic_nans.add(result)
+        w.keep(result)
+        extend_again(w, result, param)
+
+
+def arguments(w: Writer, callee: Callee) -> tuple[Value | None, list[Value]]:
+    """Return the address of memory for results, if the callee wants one, and all arguments."""
+    area = _area(w, callee) if callee.sret is not None else None
+    params = range(len(callee.function.signature.params))
+    return area, [_argument(w, callee, n, area) for n in params]
+
+
+def may_call(w: Writer, callee: Callee) -> bool:
+    """Return whether there is room for a call, and the memory that the callee needs."""
     return w.room(callee.steps + 60) and (callee.memory is None or region_of(w) is not None)
 
 
@@ -76,14 +87,22 @@ def _external(w: Writer, callee: Callee) -> External:
     return external
 
 
-def _emit(w: Writer, name: str, callee: Callee, args: list[Value], *, keep: bool = False) -> Inst:
+def emit_call(
+    w: Writer, name: str, callee: Callee, args: list[Value], *, keep: bool = False
+) -> Inst:
     """Emit a call, directly or through an address.
 
     Args:
         name: ``call``, ``try_call`` or ``return_call``.
         keep: whether the instruction defines the results.
     """
-    external = _external(w, callee)
+    return emit_call_of(w, name, _external(w, callee), args, keep=keep)
+
+
+def emit_call_of(
+    w: Writer, name: str, external: External, args: list[Value], *, keep: bool = False
+) -> Inst:
+    """Emit a call of a declared function, as ``emit_call`` does."""
     results = external.signature.return_types if keep else ()
     if w.entropy.below(3):
         return w.emit(name, *args, results=results, ref=external)
@@ -152,7 +171,8 @@ def _area(w: Writer, callee: Callee) -> Value:
     return address
 
 
-def _load_results(w: Writer, callee: Callee, area: Value) -> None:
+def load_results(w: Writer, callee: Callee, area: Value) -> None:
+    """Load some of the results that a callee has left in memory."""
     for _ in range(1 + w.entropy.below(3)):
         types = [t for t in w.swarm.types if t.bytes <= callee.area]
         type_ = w.entropy.choice(types) if types else I8
@@ -167,7 +187,7 @@ def _try_call(w: Writer, callee: Callee, args: list[Value]) -> None:
     """Emit a ``try_call``. The callee never throws, so handlers are compiled but not executed."""
     signature = callee.function.signature
     normal = w.new_block(signature.return_types)
-    inst = _emit(w, "try_call", callee, args)
+    inst = emit_call(w, "try_call", callee, args)
     inst.targets = [BlockCall(normal, [f"ret{n}" for n in range(len(normal.params))])]
     handlers = _handlers(w, signature.call_conv)
     inst.handlers = handlers
@@ -220,12 +240,14 @@ def tail_call(w: Writer, callee: Callee, own: list[Value]) -> None:
         own: unused values, which should become arguments.
     """
     w.plan.required_settings.update(conventions.tail_call_settings(w.plan.options.isas))
+    if callee.function in w.plan.throwing:
+        w.plan.throwing.add(w.function)
     params = callee.function.signature.param_types
     types = [type_ for n, type_ in enumerate(params) if n != callee.memory]
     own = condense(w, own, len(types))
     for value in own:
         w.pool.use(value)
-    inst = _emit(w, "return_call", callee, [])
+    inst = emit_call(w, "return_call", callee, [])
     w.steps += callee.steps * w.weight
     args: list[Value] = []
     fill(w, Edge(w.block, args, own, w.pool.candidates()), types)

@@ -61,6 +61,7 @@ class CasePlan:
         depth: how deep control flow may be nested.
         redrawable: what siblings of the case may have other instructions for.
         frames: how many bytes big stack frames may take in all functions together.
+        throwing: the functions that an exception may leave.
     """
 
     entropy: Entropy
@@ -82,3 +83,4 @@ class CasePlan:
     depth: int = 3
     frames: int = 160 << 10
     redrawable: list[Redrawable] = field(default_factory=list)
+    throwing: set[Function] = field(default_factory=set)

@@ -137,12 +137,6 @@ FAILURES: Final[tuple[KnownFailure, ...]] = (
         PULLEY,
     ),
     KnownFailure(
-        "inline-winch-handlers",
-        "out-of-bounds `exnN` block argument",
-        InstructionPattern(words("try_call try_call_indirect"), frozenset()),
-        (*BOTH_ISAS, *PULLEY),
-    ),
-    KnownFailure(
         "windows-unwind-saves",
         "Windows saved register",
         InstructionPattern(frozenset(), frozenset()),
@@ -156,6 +150,15 @@ FAILURES: Final[tuple[KnownFailure, ...]] = (
             BOTH_ISAS,
         )
         for reason in ("inline probes", "a tail call")
+    ),
+    *(
+        KnownFailure(
+            "inline-try-call-fast",
+            says,
+            InstructionPattern(words("try_call"), frozenset()),
+            (*SHARED_ISAS, *PULLEY),
+        )
+        for says in ("of callee does not support exceptions", "out-of-bounds `exnN`")
     ),
     KnownFailure(
         "jit-symbol-offset",

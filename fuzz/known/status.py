@@ -55,7 +55,7 @@ KNOWN_CASES: Final[Mapping[str, tuple[str, ...]]] = {
     "fpromote-f16-f64": ("aarch64",),
     "icmp-self-i8x8": ("aarch64", "riscv64"),
     "ineg-i32x2": ("aarch64",),
-    "inline-winch-handlers": (*BOTH_ISAS, *PULLEY),
+    "inline-try-call-fast": (*SHARED_ISAS, *PULLEY),
     "isub-self-i8x8": ("aarch64", "riscv64"),
     "jit-symbol-offset": ("riscv64",),
     "nan-canonicalization-f32x2": ("aarch64", "riscv64"),

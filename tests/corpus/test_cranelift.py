@@ -8,7 +8,7 @@ from backend.cranelift import _cranelift
 from fuzz.cases.casefile import CaseFile, read_cases
 from fuzz.differential.finding import FindingKind
 from fuzz.differential.pipeline import Pipeline
-from fuzz.known.status import SHARED_ISAS
+from fuzz.known.status import PULLEY, SHARED_ISAS
 from fuzz.reporting.replay import replay
 from tests.paths import CORPUS
 
@@ -16,6 +16,7 @@ FILES = sorted(CORPUS.glob("cranelift/*.clif"))
 ERROR, PANIC = FindingKind.COMPILE_ERROR, FindingKind.COMPILER_PANIC
 MISCOMPILE, UNWIND = FindingKind.MISCOMPILE, FindingKind.UNWIND
 MODULE = FindingKind.MODULE
+VERIFIER = FindingKind.VERIFIER_ERROR
 
 
 def _everywhere(kind: FindingKind, *more: str) -> list[tuple[str, FindingKind]]:
@@ -67,10 +68,8 @@ FOUND = {
     "tail-bti": [],
     "fcmp-unaligned-load": [],  # Unicorn does not check the alignment
     "atomic-cas-i128-big": [("x86_64", MISCOMPILE)],
-    "inline-winch-handlers": [
-        (isa, FindingKind.VERIFIER_ERROR) for isa in ("aarch64", "pulley64", "x86_64")
-    ],
     "unwind-late-frame": [("aarch64", UNWIND), ("x86_64", UNWIND)],
+    "inline-try-call-fast": _everywhere(VERIFIER, *PULLEY),
     "windows-unwind-saves": [("x86_64", UNWIND)],
     "jit-symbol-offset": [("riscv64", MODULE)],
     "swizzle-splat-i8x16": [],  # the engine that runs riscv64 by default has no vectors
