@@ -170,7 +170,7 @@ def _return(cpu: Cpu) -> None:
 def _land(cpu: Cpu, landing: Landing, payload: Sequence[int], unwinder: Unwinder) -> None:
     """Have the CPU go on at a handler, with garbage in all registers that it knows nothing of."""
     isa, throwing = cpu.isa, unwinder.throwing
-    registers = dict(_garbage(throwing)) | landing.registers
+    registers = dict(_garbage(throwing)) | dict(landing.registers)
     for name in throwing.widened(landing.preserved):
         value = landing.registers.get(name, cpu.register(name))
         wide = throwing.wide.get(name)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, Final
 
 from backend.cranelift.support_matrix import probe
-from fuzz.campaign.case_source import CaseSource
+from fuzz.campaign.case_source import CaseSource, generator_options
 from fuzz.cases.case import Case, ExtraCheck, default_settings
 from fuzz.cases.case_options import CaseOptions
 from fuzz.cases.frame_check import with_frame_check
 from fuzz.differential.finding import FindingKind
 from fuzz.differential.pipeline import Pipeline
 from fuzz.differential.verdict import Verdict
+from fuzz.entropy import PrngEntropy
+from fuzz.generate import Generator
+from fuzz.generate.exceptions import ThrowingDirector
 from fuzz.selfcheck.registry import Fault
 
 #: Kinds of findings that detect a fault. Other kinds mean that the fault itself is broken.
@@ -24,6 +27,8 @@ _DETECTED: Final = (
     FindingKind.UNWIND,
     FindingKind.MODULE,
 )
+#: The share of the parts that throw, or call what throws, of cases that are drawn to.
+_THROWING_SHARE: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +92,10 @@ def _check(
     fault: Fault, pipelines: list[Pipeline], options: CaseOptions, seed: int, cases: int
 ) -> DetectionResult:
     """Run cases until the fault is detected. Each case runs on one ISA; they take turns."""
-    if fault.trapping:
-        options = replace(options, trapping_share=1.0)
-    source = CaseSource(options, seed)
+    make = cases_for(fault, options, seed)
     injected, problem = 0, ""
     for index in range(cases):
-        case = source.case(index)
+        case = make(index)
         if fault.checks:
             case = _with_checks(replace(case, alternatives=()), fault.checks)
         injection = fault.inject(case, Random(f"{fault.name} {seed} {index}"))
@@ -116,6 +119,17 @@ def _with_checks(case: Case, checks: frozenset[ExtraCheck]) -> Case:
     if ExtraCheck.UNWIND in checks:
         case = with_frame_check(case)
     return replace(case, checks=case.checks | checks)
+
+
+def cases_for(fault: Fault, options: CaseOptions, seed: int) -> Callable[[int], Case]:
+    """Return what makes the cases of a seed, as a fault needs them."""
+    if fault.trapping:
+        options = replace(options, trapping_share=1.0)
+    if not fault.throwing:
+        return CaseSource(options, seed).case
+    drawing = replace(generator_options(options), directed_share=_THROWING_SHARE)
+    generator = Generator(drawing, ThrowingDirector())
+    return lambda index: generator.generate(PrngEntropy((seed, index)), index)
 
 
 def detected_bucket(verdict: Verdict) -> str:

@@ -54,6 +54,7 @@ class Fault:
         edit: what it does to CLIF; None if it injects something else.
         opcodes: the opcodes that it replaces by another one each, if it does that.
         checks: what cases are checked for besides their outcomes, so that it shows.
+        throwing: whether it needs cases that are drawn to throw exceptions.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Fault:
     edit: ClifEdit | None = None
     opcodes: Mapping[str, str] = field(default_factory=dict)
     checks: frozenset[ExtraCheck] = frozenset()
+    throwing: bool = False
 
 
 _FAULTS: Final[dict[str, Fault]] = {}
@@ -75,11 +77,12 @@ def fault(
     *,
     isas: tuple[str, ...] = (),
     checks: frozenset[ExtraCheck] = frozenset(),
+    throwing: bool = False,
 ) -> Callable[[Inject], Inject]:
     """Register a function that makes the injection for a case."""
 
     def register(inject: Inject) -> Inject:
-        _FAULTS[name] = Fault(name, summary, inject, isas, checks=checks)
+        _FAULTS[name] = Fault(name, summary, inject, isas, checks=checks, throwing=throwing)
         return inject
 
     return register
@@ -91,6 +94,7 @@ def clif_fault(
     find: Callable[[list[Function]], Sequence[T]],
     *,
     trapping: bool = False,
+    throwing: bool = False,
 ) -> Callable[[Callable[[T], None]], Callable[[T], None]]:
     """Register a function that changes functions at a place, which it is handed.
 
@@ -100,7 +104,9 @@ def clif_fault(
 
     def register(apply: Callable[[T], None]) -> Callable[[T], None]:
         edit = ClifEdit(find, apply)
-        _FAULTS[name] = Fault(name, summary, edit.inject, trapping=trapping, edit=edit)
+        _FAULTS[name] = Fault(
+            name, summary, edit.inject, trapping=trapping, edit=edit, throwing=throwing
+        )
         return apply
 
     return register

@@ -9,11 +9,10 @@ import pytest
 from clif.function import Function
 from clif.printer import print_functions
 from clif.validity import problems
-from fuzz.campaign.case_source import CaseSource
 from fuzz.cases.case_options import CaseOptions
 from fuzz.cases.casefile import read_case
 from fuzz.differential.pipeline import Injection, Pipeline
-from fuzz.selfcheck.check import check_faults
+from fuzz.selfcheck.check import cases_for, check_faults
 from fuzz.selfcheck.registry import Fault, all_faults
 from tests.fuzz.command import Command
 
@@ -69,12 +68,13 @@ def test_each_is_caught(name: str) -> None:
 @pytest.mark.parametrize("name", [n for n, f in FAULTS.items() if not f.isas])
 def test_what_is_injected_is_still_valid_and_the_case_untouched(name: str) -> None:
     fault = FAULTS[name]
-    source = CaseSource(CaseOptions(inputs=2, trapping_share=float(fault.trapping)), 2)
+    options = CaseOptions(inputs=2, trapping_share=float(fault.trapping))
+    make = cases_for(fault, options, 2)
     injected = 0
     for index in range(400):
         if injected == 10 or (index == 60 and not all_clif(fault)):
             break
-        case = source.case(index)
+        case = make(index)
         before = print_functions(case.functions)
         injection = fault.inject(case, Random(index))
         assert print_functions(case.functions) == before
@@ -91,7 +91,7 @@ def test_what_is_injected_is_still_valid_and_the_case_untouched(name: str) -> No
 
 def all_clif(fault: Fault) -> bool:
     """Whether the fault changes CLIF wherever it finds a place: the machine's do not."""
-    cases = map(CaseSource(OPTIONS, 1).case, range(500))
+    cases = map(cases_for(fault, OPTIONS, 1), range(500))
     injections = filter(None, (fault.inject(case, Random(0)) for case in cases))
     return next(injections).functions is not None
 
