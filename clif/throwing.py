@@ -5,12 +5,12 @@ declares any other that it does not define:
 
     fn0 = %throw_tail(i64, i64, i64, i64) tail
 
-There is one for each calling convention, with the convention in its name. Its arguments are words
-of an address's size: the exception's tag, the context that it was thrown in, and its two words of
-payload. It never returns. Entries of an exception table are tried in their order, the table of the
-innermost call first. An entry with a tag takes the exception if that is the exception's tag and
-the context named before it, if there is one, is the exception's context; ``default`` takes any.
-If there is no such entry at all, throwing is a trap with the code ``UNCAUGHT``.
+There is one for each calling convention, with the convention in its name. Its arguments are the
+exception's tag, the context that it is thrown in, and its two words of payload. It never returns.
+Entries of an exception table are tried in their order, the table of the innermost call first. An
+entry with a tag takes the exception if that is the exception's tag, and the context that is named
+before it, if there is one, is the exception's context; ``default`` takes any. If no entry takes it,
+throwing is a trap with the code ``UNCAUGHT``.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from clif.function import AbiParam, External, Signature
-from clif.types import Type
+from clif.types import I64
 
 _PREFIX: Final = "throw_"
-_PARAMETERS: Final = 4
+_PARAMETERS: Final = (AbiParam(I64),) * 4
 #: The words of an exception's payload: ``exn0`` and ``exn1`` in the arguments of handlers.
 PAYLOAD: Final = 2
 #: The trap code of an exception that nothing handles. Generated cases have no other use for it.
@@ -37,23 +37,18 @@ class Thrower:
     signature: Signature
 
 
-def thrower(convention: str, address: Type) -> Thrower:
+def thrower(convention: str) -> Thrower:
     """Return the function that throws, of a calling convention."""
-    signature = Signature((AbiParam(address),) * _PARAMETERS, (), convention)
-    return Thrower(_PREFIX + convention, signature)
+    return Thrower(_PREFIX + convention, Signature(_PARAMETERS, (), convention))
 
 
-def thrower_named(name: str, address: Type) -> Thrower | None:
+def thrower_named(name: str) -> Thrower | None:
     """Return the function that throws of a name without ``%``; None if it is not such a name."""
     convention = name.removeprefix(_PREFIX)
-    return thrower(convention, address) if convention and convention != name else None
+    return thrower(convention) if convention and convention != name else None
 
 
 def throws(external: External) -> bool:
     """Whether a declaration is one of a function that throws, if the case defines no such name."""
-    params = external.signature.params
-    if not params:
-        return False
-    return thrower_named(external.name, params[0].type) == Thrower(
-        external.name, external.signature
-    )
+    found = thrower_named(external.name)
+    return found is not None and found.signature == external.signature

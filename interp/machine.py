@@ -11,7 +11,6 @@ from clif.function import Function, Value, format_name
 from clif.memory_access import has_narrow_addresses
 from clif.outcome import Status
 from clif.throwing import Thrower, thrower_named
-from clif.types import Type
 from interp.exceptions import Exceptions
 from interp.lanes import Lanes, Mask
 from interp.memory import FUNCTION_BASE, STACK_TOP, SYMBOL_BASE, Memory, layouts
@@ -104,10 +103,10 @@ class Machine:
             name, SYMBOL_BASE + self.skew + 0x1_0000 * len(self._symbols)
         )
 
-    def thrower_at(self, address: int, type_: Type) -> Thrower | None:
+    def thrower_at(self, address: int) -> Thrower | None:
         """Return the function that throws whose address this is; None if there is none."""
         name = next((n for n, place in self._symbols.items() if place == address), "")
-        return thrower_named(name, type_)
+        return thrower_named(name)
 
     def throw(self, words: Sequence[Lanes], mask: Mask) -> None:
         """Throw an exception for each of some inputs: its tag, context and payload."""

@@ -25,7 +25,6 @@ from backend.emulator.machine import Machine
 from backend.emulator.unicorn_engine import Uc, UcError, add_hook
 from backend.emulator.unwinder import THROWING, Landing, Throwing, Unwinder, UnwindError
 from clif.throwing import UNCAUGHT, thrower, thrower_named
-from clif.types import I32, I64, Type
 
 _WORDS: Final = 4
 _PINNED: Final = "enable_pinned_reg"
@@ -96,20 +95,16 @@ class Throwers:
         return sorted(name for name in names if self._convention(name))
 
     def _convention(self, name: str) -> str:
-        found = thrower_named(name, self._address)
-        known = found is not None and found.signature.call_conv in self.isa.conventions
-        return found.signature.call_conv if found is not None and known else ""
-
-    @property
-    def _address(self) -> Type:
-        return I64 if self.isa.pointer_bytes == 8 else I32
+        found = thrower_named(name)
+        convention = "" if found is None else found.signature.call_conv
+        return convention if convention in self.isa.conventions else ""
 
     def _compiled(self, name: str, settings: Mapping[str, str]) -> Compiled:
         kept = (_PINNED, *self.isa.vector_flags)
         chosen = tuple((each, settings[each]) for each in kept if each in settings)
         found = self.known.get((name, chosen))
         if found is None:
-            text = throwing_text(self._convention(name), self._address)
+            text = throwing_text(self._convention(name))
             with edge_counters.uncounted():
                 (found,) = Functions(text).compile(self._target(dict(chosen)))
             self.known[name, chosen] = found
@@ -138,20 +133,15 @@ class Throwers:
             _land(cpu, landing, words[-2:], self.unwinder)
 
 
-def throwing_text(convention: str, address: Type) -> str:
+def throwing_text(convention: str) -> str:
     """Return a function that throws in CLIF."""
-    found = thrower(convention, address)
-    params = ", ".join(f"v{n}: {address.name}" for n in range(_WORDS))
+    found = thrower(convention)
+    params = ", ".join(f"v{n}: i64" for n in range(_WORDS))
     place = control_block.address(control_block.THROWN)
     lines = [f"function %{found.name}{found.signature} {{", "    sig0 = () system_v"]
-    lines += [f"block0({params}):", f"    v9 = iconst.{address.name} {place}"]
-    for number in range(_WORDS):
-        value = f"v{number}"
-        if address is not I64:
-            value = f"v{number + 4}"
-            lines.append(f"    {value} = uextend.i64 v{number}")
-        lines.append(f"    store notrap aligned {value}, v9+{8 * number}")
-    lines += [f"    v8 = iconst.{address.name} {THROW}", "    call_indirect sig0, v8()"]
+    lines += [f"block0({params}):", f"    v9 = iconst.i64 {place}"]
+    lines += [f"    store notrap aligned v{n}, v9+{8 * n}" for n in range(_WORDS)]
+    lines += [f"    v8 = iconst.i64 {THROW}", "    call_indirect sig0, v8()"]
     return "\n".join([*lines, f"    trap {UNCAUGHT}", "}"]) + "\n"
 
 

@@ -13,9 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from clif.function import Function, Handler, Inst, Value
+from clif.function import External, Function, Handler, Inst, Signature, Value
 from clif.nan_payload import NanEffect, has_nondeterministic_nans, nan_effect_of
 from clif.opcodes import Format
+from clif.throwing import PAYLOAD, thrower
 from clif.uses import Use
 from fuzz.analysis.call_graph import CallGraph, try_call_arguments
 from fuzz.cases.case import has_canonical_nans
@@ -56,7 +57,7 @@ def _spread(graph: CallGraph, found: set[Value], passes: Passes) -> None:
 
 def _reached(graph: CallGraph, use: Use, passes: Passes) -> Iterator[Value]:
     """Iterate over the values that a value flows to by one use of it."""
-    if isinstance(use.target, Handler):  # only an unwinder reads what is there
+    if isinstance(use.target, Handler):  # an unwinder compares it
         return
     if use.target is not None:
         yield use.target.block.params[use.position]
@@ -67,11 +68,26 @@ def _reached(graph: CallGraph, use: Use, passes: Passes) -> Iterator[Value]:
         at = use.position - (inst.opcode.format in (Format.CALL_INDIRECT, Format.TRY_CALL_INDIRECT))
         if at >= 0:
             yield callee.entry.params[at]
+    elif "is_call" in inst.opcode.flags:
+        yield from _thrown(graph, inst, use.position)
     elif passes(inst, use.position):
         yield from inst.results
     if inst.opcode.name == "return":
         function = graph.owner[inst.args[use.position]]
         yield from _call_results(graph, function, use.position)
+
+
+def _thrown(graph: CallGraph, call: Inst, position: int) -> Iterator[Value]:
+    """Iterate over what the argument of a call is in handlers, if it is a word of a payload."""
+    signature = call.ref.signature if isinstance(call.ref, External) else call.ref
+    if not isinstance(signature, Signature) or thrower(signature.call_conv).signature != signature:
+        return
+    at = position - (len(call.args) - PAYLOAD)
+    for function in graph.functions:
+        for _, _, inst in graph.index[function].instructions():
+            for target, place, word in try_call_arguments(inst):
+                if word == f"exn{at}":
+                    yield target.block.params[place]
 
 
 def _call_results(graph: CallGraph, function: Function, position: int) -> Iterator[Value]:
@@ -161,13 +177,15 @@ def _computes(inst: Inst, _: int) -> bool:
 
 
 def _unknown_results(graph: CallGraph, inst: Inst) -> Iterator[Value]:
-    """Iterate over the results of a call that may be anything: an exception's, and those of an
-    unknown callee."""
-    known = id(inst) in graph.callee
-    if not known:
-        yield from inst.results
+    """Iterate over the results of a call that may be anything: those of an unknown callee.
+
+    What an exception brings was thrown by the case itself.
+    """
+    if id(inst) in graph.callee:
+        return
+    yield from inst.results
     for target, at, word in try_call_arguments(inst):
-        if not (known and word.startswith("ret")):
+        if word.startswith("ret"):
             yield target.block.params[at]
 
 

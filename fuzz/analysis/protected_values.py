@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from clif.function import Function, Inst, Value
+from clif.throwing import throws
 from fuzz.analysis.call_graph import CallGraph
 from fuzz.analysis.hazards import Hazard
 from fuzz.analysis.ranges import Ranges
@@ -125,10 +126,16 @@ class ProtectedValues:
             self.control_flow.add(function)
             for block in self.graph.index[function].order:
                 last = block.instructions[-1]
-                # The operands of a try_call do not decide which of its targets is next: no callee
-                # throws.
+                # The operands of a try_call do not decide which of its targets is next, unless
+                # something throws: then much of the case does.
                 if last.opcode.name in ("brif", "br_table"):
                     self._protect_slice(last.args)
+                elif last.handlers and self._may_throw():
+                    self.everything = True
+
+    def _may_throw(self) -> bool:
+        """Whether a function of the case declares one that throws."""
+        return any(throws(e) for f in self.graph.functions for e in f.externals)
 
     def _protect_slice(self, operands: Iterable[Value]) -> None:
         """Protect operands and everything that they are computed of."""

@@ -14,7 +14,8 @@ from fuzz.minimize.working_copy import Change, WorkingCopy
 def branch_to_one_side(work: WorkingCopy) -> list[Change]:
     """Replace branches by jumps, the target that was taken first; shorten branch tables.
 
-    Also give two edges of a branch the same target, and skip blocks that only jump on.
+    Also give two edges of a branch the same target, skip blocks that only jump on, and shorten
+    exception tables.
 
     Preserves: what the chosen side does.
     Decreases: branches and edges between blocks. A loop whose branch is replaced ends.
@@ -28,6 +29,7 @@ def branch_to_one_side(work: WorkingCopy) -> list[Change]:
 def _one_sided(work: WorkingCopy, blocks: list[Block]) -> Iterator[Change]:
     for block in blocks:
         last = block.instructions[-1]
+        yield from _without_handlers(block, last)
         if last.opcode.name not in ("brif", "br_table"):
             continue
         for target in _taken_first(work, last):
@@ -39,6 +41,19 @@ def _one_sided(work: WorkingCopy, blocks: list[Block]) -> Iterator[Change]:
         if last.opcode.name == "br_table":
             for at in range(1, len(last.targets)):
                 yield partial(_drop_entry, last, at)
+
+
+def _without_handlers(block: Block, call: Inst) -> Iterator[Change]:
+    """Go to a handler without the call, or drop it."""
+    for at, handler in enumerate(call.handlers):
+        if not any(isinstance(arg, str) for arg in handler.target.args):
+            yield partial(_jump, block, handler.target)
+        yield partial(_drop_handler, call, at)
+
+
+def _drop_handler(call: Inst, at: int) -> None:
+    if at < len(call.handlers):
+        del call.handlers[at]
 
 
 def _taken_first(work: WorkingCopy, branch: Inst) -> list[BlockCall]:

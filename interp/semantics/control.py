@@ -193,7 +193,7 @@ def _callees(frame: Frame, inst: Inst, address: Lanes) -> list[tuple[Function | 
     found: list[tuple[Function | Thrower, Mask]] = []
     for place in sorted(set(address[frame.mask].tolist())):
         machine = frame.machine
-        callee = machine.function_at(place) or machine.thrower_at(place, inst.args[0].type)
+        callee = machine.function_at(place) or machine.thrower_at(place)
         here = address == place
         if callee is None:
             frame.violate(here, "call of an address where no function is")
