@@ -100,7 +100,8 @@ class Cpu(Machine):
         except UcError as error:
             reason = str(error)
         expired = self.watched.end()
-        reason, self.refusal = self.refusal or reason, ""
+        if self.refusal:
+            reason, self.refusal, self.invalid = self.refusal, "", ""
         if self.is_through(end):
             return None
         access, self.invalid = self.invalid, ""

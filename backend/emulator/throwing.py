@@ -26,6 +26,8 @@ from backend.emulator.unicorn_engine import Uc, UcError, add_hook
 from backend.emulator.unwinder import THROWING, Landing, Throwing, Unwinder, UnwindError
 from clif.throwing import UNCAUGHT, thrower, thrower_named
 
+#: What the reason begins with if frames cannot be walked.
+UNWINDING: Final = "unwinding"
 _WORDS: Final = 4
 _PINNED: Final = "enable_pinned_reg"
 
@@ -125,7 +127,7 @@ class Throwers:
         try:
             landing = self.unwinder.find(words)
         except (UnwindError, UcError) as error:
-            cpu.refuse(f"unwinding: {error}")
+            cpu.refuse(f"{UNWINDING}: {error}")
             return
         if landing is None:
             _return(cpu)

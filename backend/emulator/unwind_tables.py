@@ -104,14 +104,17 @@ class UnwindTable(Protocol):
 class DwarfTable:
     """The entry of a function in ``.debug_frame``.
 
+    Args:
+        described: what the table does not say itself; by default the ISA's ``UNWINDING``.
+
     Raises:
         UnwindTableError: the section cannot be read, or does not have just this function.
     """
 
     name = "DWARF"
 
-    def __init__(self, section: bytes, isa: Isa) -> None:
-        self.described = UNWINDING.of(isa)
+    def __init__(self, section: bytes, isa: Isa, described: Unwinding | None = None) -> None:
+        self.described = described or UNWINDING.of(isa)
         self.pointer_bytes = isa.pointer_bytes
         self.rows = _rows(section, isa.byte_order, isa.pointer_bytes)
         self.starts = [row["pc"] for row in self.rows]

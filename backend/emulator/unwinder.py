@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import pairwise
 from typing import Final, Protocol, cast
 
 from backend.cranelift.compiler import TargetIsa
@@ -18,7 +19,7 @@ from backend.emulator.cpu import Cpu
 from backend.emulator.isa import Isa, Part
 from backend.emulator.linker import Linked, Placed
 from backend.emulator.unicorn_engine import UcError
-from backend.emulator.unwind_tables import DwarfTable, HasUnwindTables, UnwindTableError
+from backend.emulator.unwind_tables import DwarfTable, HasUnwindTables, Unwinding, UnwindTableError
 
 #: Below these bits an address holds no signature.
 _ADDRESS_BITS: Final = 48
@@ -40,6 +41,7 @@ class Throwing:
         restored: the conventions by which a handler finds the registers preserved that the callee
             preserves.
         wide: for registers that are the low part of a vector register, that one.
+        tables: what the tables of frames do not say themselves, where the ISA has no ``UNWINDING``.
     """
 
     payload: tuple[str, ...]
@@ -49,6 +51,7 @@ class Throwing:
     restored: frozenset[str]
     vector_bits: int = 128
     wide: Mapping[str, str] = field(default_factory=dict)
+    tables: Unwinding | None = None
 
     def widened(self, preserved: Sequence[str]) -> Iterator[str]:
         """Yield the registers that are preserved, of those that code computes with."""
@@ -184,7 +187,7 @@ class Unwinder:
                 matches = self._word(pointer + number) == context
             elif kind == "register":
                 name = self.throwing.numbered[number]
-                found = self._registers(inner).get(name)
+                found = self._registers(inner, frame).get(name)
                 matches = (self.cpu.register(name) if found is None else found) == context
             elif kind == "default" or (number == tag and matches):
                 return self._landing(frame, inner, pointer, handler)
@@ -197,7 +200,7 @@ class Unwinder:
         described = self.isa.convention(convention)
         restored = convention in self.throwing.restored
         preserved = described.preserved if restored else ()
-        registers = self._registers(inner) if restored else {}
+        registers = self._registers(inner, frame) if restored else {}
         return Landing(
             frame.placed.address + handler,
             pointer,
@@ -219,20 +222,17 @@ class Unwinder:
 
     # --- registers ---
 
-    def _registers(self, inner: Sequence[_Frame]) -> dict[str, int]:
+    def _registers(self, inner: Sequence[_Frame], outer: _Frame) -> dict[str, int]:
         """Return what frames have saved, of registers that were others when it was thrown."""
         values: dict[str, int] = {}
-        for number, frame in enumerate(inner):
+        for frame, caller_frame in pairwise([*inner, outer]):
             state = _State(self, values, frame.frame_pointer)
             try:
                 caller = self._table(frame.placed).caller(frame.offset - 1, state)
             except UnwindTableError as error:
                 raise UnwindError(f"the table of frames: {error}") from error
-            if number + 1 < len(inner):
-                expected = inner[number + 1].frame_pointer
-                found = caller.registers.get(self.isa.frame_pointer)
-                if found != expected:
-                    raise UnwindError("the table of frames has another frame pointer")
+            if caller.registers.get(self.isa.frame_pointer) != caller_frame.frame_pointer:
+                raise UnwindError("the table of frames has another frame pointer")
             values.update(caller.registers)
         return values
 
@@ -243,7 +243,9 @@ class Unwinder:
             section = code.debug_frame(_target(self.isa.triple))
             if section is None:
                 raise UnwindError("a function has no table of frames")
-            found = self._tables[placed.address] = DwarfTable(section, self.isa)
+            found = self._tables[placed.address] = DwarfTable(
+                section, self.isa, self.throwing.tables
+            )
         return found
 
 

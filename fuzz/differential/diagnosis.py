@@ -24,6 +24,7 @@ from backend.cranelift.panic_place import (
 from backend.cranelift.time_limit import CompileTimeoutError
 from backend.emulator.emulator_faults import Effect, EmulatorFault, find_faults
 from backend.emulator.linker import Compiled
+from backend.emulator.throwing import UNWINDING
 from backend.isa.executors import engine_of
 from backend.isa.registry import ISAS
 from clif.function import Function, format_name
@@ -234,12 +235,12 @@ def _faults(isa: str, compiled: Sequence[Compiled], engine: str = "") -> list[Em
 
 
 def breaks_the_abi(actual: Observed) -> bool:
-    """Whether the code broke the calling convention.
+    """Whether the code broke the calling convention, or its frames cannot be walked.
 
     Wrong values in the emulator can have any other effect, but they cannot make code skip
-    restoring a register.
+    restoring a register, nor change a table.
     """
-    return "clobbered" in actual.detail or "pointer off" in actual.detail
+    return any(words in actual.detail for words in ("clobbered", "pointer off", UNWINDING))
 
 
 def _finding(

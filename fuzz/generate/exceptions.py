@@ -72,7 +72,7 @@ class ThrowingCase:
     def finish(self, w: Writer) -> None:
         """Have main handle something."""
         if not self.parts:
-            self._emit(w)
+            self.emit_part(w)
 
     def _emit(self, w: Writer) -> bool:
         callees = [c for c in w.plan.callees if c.function in w.plan.throwing and may_call(w, c)]
@@ -147,7 +147,12 @@ def _thrower(w: Writer, convention: str) -> External:
 
 def _throwing_conventions(w: Writer) -> list[str]:
     isas = w.plan.options.isas
-    return [c for c in w.plan.options.conventions if conventions.takes_exceptions(c, isas)]
+    return [
+        convention
+        for convention in w.plan.options.conventions
+        if conventions.takes_exceptions(convention, isas)
+        and not conventions.calls_lack_vectors(convention, isas)
+    ]
 
 
 def _leave_by_throwing(w: Writer) -> None:

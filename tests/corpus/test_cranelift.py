@@ -70,6 +70,7 @@ FOUND = {
     "atomic-cas-i128-big": [("x86_64", MISCOMPILE)],
     "unwind-late-frame": [("aarch64", UNWIND), ("x86_64", UNWIND)],
     "inline-try-call-fast": _everywhere(VERIFIER, *PULLEY),
+    "try-call-frame-pointer": [("riscv64", MISCOMPILE)],
     "windows-unwind-saves": [("x86_64", UNWIND)],
     "jit-symbol-offset": [("riscv64", MODULE)],
     "swizzle-splat-i8x16": [],  # the engine that runs riscv64 by default has no vectors
