@@ -112,6 +112,11 @@ READER_CASES: Final = (
         "    v2 = uunarrow.i64x2 v0, v1\n    return v2\n}\n",
         "invalid type for ",
     ),
+    ReaderCase(
+        "largest-exception-tag",
+        "function %f() {\n    sig0 = ()\n    fn0 = %g sig0\nblock0:\n"
+        "    try_call fn0(), sig0, block1, [ tag4294967295: block1 ]\nblock1:\n    return\n}\n",
+    ),
 )
 
 Statuses = dict[tuple[str, str], Observation]

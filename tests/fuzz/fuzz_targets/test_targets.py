@@ -41,6 +41,7 @@ FAULTS = {
     "unwind": "unwind-register-place",
     "objects": "object-symbol",
     "jit": "jit-addend",
+    "exceptions": "exception-payload-swapped",
     "regalloc": "callee-saved-float-clobbered",
     "cfi": "frame-pointer-clobbered",
 }
