@@ -22,9 +22,9 @@ from backend.emulator.guest_memory import STUBS, THROW, garbage
 from backend.emulator.isa import Isa
 from backend.emulator.linker import Compiled, Linked
 from backend.emulator.machine import Machine
-from backend.emulator.unicorn_engine import Uc, UcError, add_hook
+from backend.emulator.unicorn_engine import RegisterFile, Uc, UcError, add_hook
 from backend.emulator.unwinder import THROWING, Landing, Throwing, Unwinder, UnwindError
-from clif.throwing import UNCAUGHT, thrower, thrower_named
+from clif.throwing import PAYLOAD, UNCAUGHT, thrower, thrower_named
 
 #: What the reason begins with if frames cannot be walked.
 UNWINDING: Final = "unwinding"
@@ -50,6 +50,7 @@ class Throwers:
         self.throwing = THROWING.of_any(isa)
         self.known: dict[tuple[str, tuple[tuple[str, str], ...]], Compiled] = {}
         self.unwinder: Unwinder | None = None
+        self.garbage: _Garbage | None = None
         self.hooked = False
 
     def complete(
@@ -132,7 +133,13 @@ class Throwers:
         if landing is None:
             _return(cpu)
         else:
-            _land(cpu, landing, words[-2:], self.unwinder)
+            _land(cpu, landing, words[-PAYLOAD:], self.unwinder, self._garbage(cpu))
+
+    def _garbage(self, cpu: Cpu) -> _Garbage:
+        assert self.throwing is not None
+        if self.garbage is None:
+            self.garbage = _Garbage(cpu, self.throwing)
+        return self.garbage
 
 
 def throwing_text(convention: str) -> str:
@@ -159,25 +166,34 @@ def _return(cpu: Cpu) -> None:
     cpu.go_to(back)
 
 
-def _land(cpu: Cpu, landing: Landing, payload: Sequence[int], unwinder: Unwinder) -> None:
+class _Garbage:
+    """Garbage for every register that code computes with; ``words`` is by register."""
+
+    def __init__(self, cpu: Cpu, throwing: Throwing) -> None:
+        self.words = dict(_garbage(throwing))
+        self.file = RegisterFile([(cpu.number(name), v) for name, v in self.words.items()])
+
+
+def _land(
+    cpu: Cpu, landing: Landing, payload: Sequence[int], unwinder: Unwinder, found: _Garbage
+) -> None:
     """Have the CPU go on at a handler, with garbage in all registers that it knows nothing of."""
     isa, throwing = cpu.isa, unwinder.throwing
-    registers = dict(_garbage(throwing)) | dict(landing.registers)
-    for name in throwing.widened(landing.preserved):
-        value = landing.registers.get(name, cpu.register(name))
-        wide = throwing.wide.get(name)
-        if wide is None:
-            registers[name] = value
-        else:  # writing the part alone would clear the rest
-            registers.pop(name, None)
-            registers[wide] = registers[wide] >> 64 << 64 | value
+    names = [*throwing.widened(landing.preserved)]
+    if unwinder.pinned:
+        names.append(unwinder.pinned)
+    registers = {name: landing.registers.get(name, cpu.register(name)) for name in names}
     if landing.has_payload:
         registers |= zip(throwing.payload, payload, strict=True)
-    registers.pop(unwinder.pinned, None)
     registers[isa.stack_pointer] = landing.stack_pointer
     registers[isa.frame_pointer] = landing.frame_pointer
+    found.file.write(cpu.uc)
     for name, value in registers.items():
-        cpu.write(name, value)
+        wide = throwing.wide.get(name)
+        if wide is None:
+            cpu.write(name, value)
+        else:  # writing the part alone would clear the rest
+            cpu.write(wide, found.words[wide] >> 64 << 64 | value)
     cpu.go_to(landing.address)
 
 

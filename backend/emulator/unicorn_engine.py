@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from unicorn.unicorn_const import UC_ERR_OK, UC_HOOK_TLB_FILL, UC_TLB_VIRTUAL
 
@@ -14,7 +15,18 @@ else:
     from unicorn import Uc, UcError
     from unicorn.unicorn_py3.unicorn import uclib
 
-__all__ = ["Uc", "UcError", "add_hook", "add_native_hook", "fill_tlb_with", "remove_hook"]
+#: Bytes of the widest register that is written so.
+_WIDEST: Final = 16
+
+__all__ = [
+    "RegisterFile",
+    "Uc",
+    "UcError",
+    "add_hook",
+    "add_native_hook",
+    "fill_tlb_with",
+    "remove_hook",
+]
 
 
 def add_hook(
@@ -56,6 +68,35 @@ def remove_hook(uc: Uc, hook: int) -> None:
     """Remove a hook from code that is translated from now on."""
     remove: Any = uc.hook_del
     remove(hook)
+
+
+class RegisterFile:
+    """Values of many registers, which are written to an engine at once.
+
+    Args:
+        values: the engine's number of each register, and its value, of at most 128 bits.
+    """
+
+    def __init__(self, values: Sequence[tuple[int, int]]) -> None:
+        count = len(values)
+        data = b"".join(value.to_bytes(_WIDEST, sys.byteorder) for _, value in values)
+        self._data = ctypes.create_string_buffer(data, len(data))
+        first = ctypes.addressof(self._data)
+        self._numbers = (ctypes.c_int * count)(*(number for number, _ in values))
+        places = (first + _WIDEST * n for n in range(count))
+        self._places = (ctypes.c_void_p * count)(*places)
+        self._count = ctypes.c_int(count)
+
+    def write(self, uc: Uc) -> None:
+        """Write all of them.
+
+        Raises:
+            UcError: the engine refuses one.
+        """
+        engine: Any = uc
+        error = uclib.uc_reg_write_batch(engine._uch, self._numbers, self._places, self._count)
+        if error != UC_ERR_OK:
+            raise UcError(error)
 
 
 def fill_tlb_with(uc: Uc, callback: int) -> None:

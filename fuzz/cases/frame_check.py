@@ -31,13 +31,17 @@ def can_check_frames(isa: str) -> bool:
 
 def with_frame_check(case: Case) -> Case:
     """Return a case of which the tables are checked, without flags for which there are none."""
+    return replace(with_tables(case), checks=case.checks | {ExtraCheck.UNWIND})
+
+
+def with_tables(case: Case) -> Case:
+    """Return a case with tables of frames, without flags for which there are none."""
     isa_settings = {
         isa: {name: value for name, value in flags.items() if name not in _without_tables(isa)}
         for isa, flags in case.isa_settings.items()
     }
     settings = case.settings | {"unwind_info": "true"}
-    checks = case.checks | {ExtraCheck.UNWIND}
-    return replace(case, settings=settings, isa_settings=isa_settings, checks=checks)
+    return replace(case, settings=settings, isa_settings=isa_settings)
 
 
 def _without_tables(isa: str) -> frozenset[str]:

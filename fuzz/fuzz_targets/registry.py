@@ -8,6 +8,7 @@ from typing import Final
 
 from fuzz.fuzz_targets.cfi import ControlFlowIntegrity
 from fuzz.fuzz_targets.differential import Differential
+from fuzz.fuzz_targets.exceptions import Exceptions
 from fuzz.fuzz_targets.generators import (
     CallGenerator,
     OneVectorInstruction,
@@ -105,7 +106,7 @@ TARGETS: Final = {
     ),
     "exceptions": TargetEntry(
         "what is thrown reaches its handler, in any frame, and nothing else is lost",
-        Differential,
+        Exceptions,
         Options(instructions=60, inputs=16, callees=5, directed_share=0.2),
         ThrowingGenerator,
     ),
