@@ -15,10 +15,11 @@ throwing is a trap with the code ``UNCAUGHT``.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from clif.function import AbiParam, External, Signature
+from clif.function import AbiParam, External, Function, Signature
 from clif.types import I64
 
 _PREFIX: Final = "throw_"
@@ -52,3 +53,8 @@ def throws(external: External) -> bool:
     """Whether a declaration is one of a function that throws, if the case defines no such name."""
     found = thrower_named(external.name)
     return found is not None and found.signature == external.signature
+
+
+def may_throw(functions: Iterable[Function]) -> bool:
+    """Whether one of the functions declares a function that throws."""
+    return any(throws(external) for function in functions for external in function.externals)

@@ -67,6 +67,8 @@ class Throwers:
             return program
         if not isinstance(self.machine, Cpu) or self.throwing is None:
             raise ThrowError("exceptions cannot be thrown on this engine")
+        if not all(hasattr(compiled, "handler_sites") for compiled in program):
+            raise ThrowError("exceptions cannot be thrown through code without exception tables")
         if settings.get("unwind_info") == "false":
             raise ThrowError("exceptions cannot be thrown without unwind_info")
         if not self.hooked:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from clif.function import Function, Inst, Value
-from clif.throwing import throws
+from clif.throwing import may_throw
 from fuzz.analysis.call_graph import CallGraph
 from fuzz.analysis.hazards import Hazard
 from fuzz.analysis.ranges import Ranges
@@ -130,12 +130,8 @@ class ProtectedValues:
                 # something throws: then much of the case does.
                 if last.opcode.name in ("brif", "br_table"):
                     self._protect_slice(last.args)
-                elif last.handlers and self._may_throw():
+                elif last.handlers and may_throw(self.graph.functions):
                     self.everything = True
-
-    def _may_throw(self) -> bool:
-        """Whether a function of the case declares one that throws."""
-        return any(throws(e) for f in self.graph.functions for e in f.externals)
 
     def _protect_slice(self, operands: Iterable[Value]) -> None:
         """Protect operands and everything that they are computed of."""

@@ -18,6 +18,7 @@ from clif.function import Function, format_name
 from clif.outcome import Inputs, Outcomes, Region, words_from_ints
 from clif.printer import print_functions
 from clif.testfile import Comment, RunCommand, TestFile
+from clif.throwing import may_throw
 from clif.types import I32
 from fuzz.cases.case import (
     Case,
@@ -114,6 +115,7 @@ def print_case(
         case.inputs,
         expected,
         canonical_nans=has_canonical_nans(case),
+        throwing=may_throw(case.functions),
     )
     return "\n".join([*lines, functions + "\n".join(inputs)]).rstrip() + "\n"
 

@@ -29,6 +29,7 @@ from clif.function import (
     Value,
 )
 from clif.outcome import Inputs, Outcomes, Region, Status, words_from_ints
+from clif.throwing import may_throw
 from clif.types import I8, I64
 from fuzz.cases.case import Case, has_canonical_nans
 from fuzz.cases.casefile import print_case
@@ -70,6 +71,8 @@ def _runnable(
     notes = []
     if len(rows) < expected.count:
         notes.append(f"{expected.count - len(rows)} inputs that do not return are left out")
+    if may_throw(case.functions):
+        notes.append("it throws exceptions by functions that only clif-fuzz provides")
     case = replace(case, inputs=case.inputs.select(rows), trapping=False, origin="")
     expected = Outcomes(
         expected.types,

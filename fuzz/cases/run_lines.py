@@ -2,8 +2,9 @@
 
 A line is ``; run: %main(1, -2) == 3`` if Cranelift's own tools can run the input as it is. It is
 ``; input: ...`` if they must ignore it, because the case takes the address of a region (written as
-0) or because the input traps. After an ``input:`` there may be ``== results``, ``traps code``, and
-``memory 8:00ff 32:07``: the bytes of the region that changed, in hex, each run with its offset.
+0) or throws exceptions, or because the input traps. After an ``input:`` there may be
+``== results``, ``traps code``, and ``memory 8:00ff 32:07``: the bytes of the region that changed,
+in hex, each run with its offset.
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ def format_inputs(
     expected: Outcomes | None,
     *,
     canonical_nans: bool,
+    throwing: bool = False,
 ) -> Iterator[str]:
     """Yield a line for each input.
 
@@ -80,11 +82,12 @@ def format_inputs(
         expected: the outcomes of the inputs; without them the lines have no expectations.
         canonical_nans: the bits of NaN results are determined, so that Cranelift's tools, which
             compare bit by bit, can check them.
+        throwing: the case throws exceptions, which Cranelift's tools cannot.
     """
     for row, call in enumerate(format_calls(f"%{_word(name)}", types, inputs)):
         outcome = None if expected is None else observe(expected, row)
         runnable = outcome is not None and _is_checkable(outcome, canonical_nans=canonical_nans)
-        if outcome is not None and inputs.region is None and runnable:
+        if outcome is not None and inputs.region is None and runnable and not throwing:
             yield f"; run: {call} == {format_results(outcome.types, outcome.results)}"
         else:
             yield f"; input: {call}{_format_expectation(outcome, inputs.region)}"

@@ -233,6 +233,14 @@ def test_without_tables_of_frames_nothing_is_thrown() -> None:
         run_text("x86_64", text, [(1, 5)], settings={"unwind_info": "false"})
 
 
+def test_code_must_have_exception_tables() -> None:
+    """That of other releases has none, so that an exception would go past its handler."""
+    main = _hand_made("throw_tail")
+    plain = Code("main", main.code, main.relocations)
+    with pytest.raises(ThrowError, match="without exception tables"):
+        run_code("x86_64", [plain], signature((), (I64,)), [()])
+
+
 def test_only_the_engine_in_this_process_can_throw() -> None:
     program = [_hand_made("throw_tail")]
     throwers = Throwers(DESCRIBED["x86_64"], cast(Machine, None))
