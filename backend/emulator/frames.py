@@ -9,20 +9,15 @@ where they were checked before it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
-from unicorn.unicorn_const import UC_HOOK_CODE
-
-from backend.emulator.cpu import Cpu
 from backend.emulator.disassembly import disassemble
 from backend.emulator.executor import Executor
-from backend.emulator.guest_memory import RING, RING_SIZE
+from backend.emulator.frame_follower import Frame, FrameFollower
 from backend.emulator.isa import Isa
 from backend.emulator.linker import Placed
-from backend.emulator.unicorn_engine import Uc, UcError, add_hook, remove_hook
 from backend.emulator.unwind_tables import (
     UNWINDING,
     CallerState,
@@ -71,20 +66,6 @@ class UnwindDeviation:
         return f"%{self.function}+{self.offset:#x}: {self.detail}: {self.text}"
 
 
-@dataclass(slots=True)
-class _Frame:
-    """A function that has been entered and not been left.
-
-    Attributes:
-        stack_pointer: at its first instruction.
-        caller: what its tables must lead back to.
-    """
-
-    placed: Placed
-    stack_pointer: int
-    caller: CallerState
-
-
 @dataclass(frozen=True, slots=True)
 class FunctionTables:
     """A function's tables, and what they have to restore.
@@ -100,7 +81,7 @@ class FunctionTables:
     moves_frame: bool
 
 
-class FrameChecker:
+class FrameChecker(FrameFollower):
     """Follows calls and returns of a program, and checks the tables of the function on top.
 
     Args:
@@ -113,79 +94,21 @@ class FrameChecker:
     """
 
     def __init__(self, executor: Executor, functions: Mapping[str, FunctionTables]) -> None:
-        assert isinstance(executor.cpu, Cpu)
-        self.cpu = executor.cpu
-        self.executor = executor
+        super().__init__(executor)
         self.functions = functions
         self.described = UNWINDING.of(executor.isa)
         self.epilogues = _Epilogues(executor.isa)
-        self.frames: list[_Frame] = []
         self.checked = 0
         self.deviations: list[UnwindDeviation] = []
 
-    # --- what tables are handed ---
+    def is_done(self) -> bool:
+        return len(self.deviations) >= _MOST
 
-    def register(self, name: str) -> int:
-        return self.cpu.register(name)
-
-    def word(self, address: int, size: int = 8) -> int:
-        try:
-            data = self.cpu.uc.mem_read(address & (1 << 64) - 1, size)
-        except UcError as error:
-            raise UnwindTableError(f"there is no memory at {address:#x}") from error
-        return int.from_bytes(data, self.executor.isa.byte_order)
-
-    # --- following the program ---
-
-    @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Check while the executor runs."""
-        hook = add_hook(self.cpu.uc, UC_HOOK_CODE, self._step, RING, RING + RING_SIZE - 1)
-        try:
-            yield
-        finally:
-            remove_hook(self.cpu.uc, hook)
-
-    def _step(self, uc: Uc, address: int, size: int, data: Any) -> None:
-        linked = self.executor.linked
-        placed = None if linked is None else linked.find(address)
-        if placed is None or len(self.deviations) >= _MOST:
-            return
-        pointer = self.register(self.executor.isa.stack_pointer)
-        while self.frames and self._is_left(self.frames[-1], placed, address, pointer):
-            self.frames.pop()
-        if address == placed.address:
-            self.frames.append(_Frame(placed, pointer, self._caller(placed, pointer)))
-        if self.frames and self.frames[-1].placed is placed:
-            self._check(self.frames[-1], address - placed.address)
-
-    def _is_left(self, frame: _Frame, placed: Placed, address: int, pointer: int) -> bool:
-        """Whether a frame is gone: its function has returned, or made a tail call."""
-        if pointer > frame.stack_pointer:
-            return True
-        as_entered = pointer == frame.stack_pointer
-        if address == placed.address:
-            return as_entered
-        returned = as_entered and address == frame.caller.return_address
-        return returned or frame.placed is not placed
-
-    def _caller(self, placed: Placed, pointer: int) -> CallerState:
-        """Return the caller's state at a function's first instruction."""
-        isa = self.executor.isa
-        if isa.return_register:
-            frame, address = pointer, self.register(isa.return_register)
-        else:
-            frame, address = pointer + isa.pointer_bytes, self.word(pointer, isa.pointer_bytes)
-        names = self._preserved(placed)
-        return CallerState(frame, address, {name: self.register(name) for name in names})
-
-    def _preserved(self, placed: Placed) -> frozenset[str]:
+    def preserved(self, placed: Placed) -> frozenset[str]:
         tables = self.functions.get(placed.compiled.name)
         return frozenset() if tables is None else tables.preserved
 
-    # --- checking ---
-
-    def _check(self, frame: _Frame, offset: int) -> None:
+    def look(self, frame: Frame, offset: int) -> None:
         function = self.functions.get(frame.placed.compiled.name)
         if function is None or offset in self.epilogues.of(frame.placed):
             return
@@ -200,9 +123,7 @@ class FrameChecker:
                 if what is not Misled.FRAME or not function.moves_frame:
                     self._note(frame, offset, table, what, text)
 
-    def _note(
-        self, frame: _Frame, offset: int, table: UnwindTable, what: Misled, text: str
-    ) -> None:
+    def _note(self, frame: Frame, offset: int, table: UnwindTable, what: Misled, text: str) -> None:
         name, in_prologue = frame.placed.compiled.name, table.is_prologue(offset)
         self.deviations.append(UnwindDeviation(name, offset, table.name, what, in_prologue, text))
 

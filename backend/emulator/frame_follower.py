@@ -1,0 +1,136 @@
+"""Follows the calls and returns of a program while the emulated CPU executes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from unicorn.unicorn_const import UC_HOOK_CODE
+
+from backend.emulator.cpu import Cpu
+from backend.emulator.executor import Executor
+from backend.emulator.guest_memory import RING, RING_SIZE
+from backend.emulator.linker import Placed
+from backend.emulator.unicorn_engine import Uc, UcError, add_hook, remove_hook
+from backend.emulator.unwind_tables import CallerState, UnwindTableError
+
+
+@dataclass(slots=True)
+class Frame:
+    """A function that has been entered and not been left.
+
+    Attributes:
+        stack_pointer: at its first instruction.
+        caller: what its caller had then.
+        number: how many functions had been entered before.
+        entered_from: the address of the instruction before its first one.
+    """
+
+    placed: Placed
+    stack_pointer: int
+    caller: CallerState
+    number: int
+    entered_from: int
+
+
+class FrameFollower:
+    """Keeps the frames of a program, and looks at each of its instructions before it is executed.
+
+    Args:
+        executor: of an engine that can be hooked.
+
+    Attributes:
+        frames: those that are open, the innermost last.
+        entered: how many functions have been entered.
+        previous: the address of the instruction that was executed last.
+    """
+
+    def __init__(self, executor: Executor) -> None:
+        assert isinstance(executor.cpu, Cpu)
+        self.cpu = executor.cpu
+        self.executor = executor
+        self.frames: list[Frame] = []
+        self.entered = 0
+        self.previous = 0
+
+    def register(self, name: str) -> int:
+        """Return what is in a register."""
+        return self.cpu.register(name)
+
+    def word(self, address: int, size: int = 8) -> int:
+        """Return so many bytes of memory.
+
+        Raises:
+            UnwindTableError: there is no memory.
+        """
+        try:
+            data = self.cpu.uc.mem_read(address & (1 << 64) - 1, size)
+        except UcError as error:
+            raise UnwindTableError(f"there is no memory at {address:#x}") from error
+        return int.from_bytes(data, self.executor.isa.byte_order)
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Look at instructions while the executor runs."""
+        hook = add_hook(self.cpu.uc, UC_HOOK_CODE, self._step, RING, RING + RING_SIZE - 1)
+        try:
+            yield
+        finally:
+            remove_hook(self.cpu.uc, hook)
+
+    # --- for subclasses ---
+
+    def is_done(self) -> bool:
+        """Whether enough has been seen."""
+        return False
+
+    def preserved(self, placed: Placed) -> frozenset[str]:
+        """Return the registers to note when a function is entered."""
+        return frozenset()
+
+    def enter(self, frame: Frame) -> None:
+        """Look at a function that is about to execute its first instruction."""
+
+    def look(self, frame: Frame, offset: int) -> None:
+        """Look at the instruction that is about to be executed, in the innermost frame."""
+
+    # --- following ---
+
+    def _step(self, uc: Uc, address: int, size: int, data: Any) -> None:
+        linked = self.executor.linked
+        placed = None if linked is None else linked.find(address)
+        if placed is None or self.is_done():
+            return
+        pointer = self.register(self.executor.isa.stack_pointer)
+        while self.frames and self._is_left(self.frames[-1], placed, address, pointer):
+            self.frames.pop()
+        if address == placed.address:
+            caller = self._caller(placed, pointer)
+            self.frames.append(Frame(placed, pointer, caller, self.entered, self.previous))
+            self.entered += 1
+            self.enter(self.frames[-1])
+        if self.frames and self.frames[-1].placed is placed:
+            self.look(self.frames[-1], address - placed.address)
+        self.previous = address
+
+    def _is_left(self, frame: Frame, placed: Placed, address: int, pointer: int) -> bool:
+        """Whether a frame is gone: its function has returned, or made a tail call."""
+        if pointer > frame.stack_pointer:
+            return True
+        as_entered = pointer == frame.stack_pointer
+        if address == placed.address:
+            return as_entered
+        returned = as_entered and address == frame.caller.return_address
+        return returned or frame.placed is not placed
+
+    def _caller(self, placed: Placed, pointer: int) -> CallerState:
+        """Return the caller's state at a function's first instruction."""
+        isa = self.executor.isa
+        if isa.return_register:
+            frame, address = pointer, self.register(isa.return_register)
+        else:
+            frame, address = pointer + isa.pointer_bytes, self.word(pointer, isa.pointer_bytes)
+        names = self.preserved(placed)
+        return CallerState(frame, address, {name: self.register(name) for name in names})
