@@ -4,6 +4,7 @@ from typing import Final
 
 import interp.semantics  # noqa: F401  (registers the meanings)
 from interp.options import Counters, NanBits, RunOptions
+from interp.recording import Activation, Recorder
 from interp.registry import Unsupported, all_meanings
 from interp.running import run
 from interp.unsupported import REASONS
@@ -11,4 +12,14 @@ from interp.unsupported import REASONS
 #: Every opcode that has a meaning, by CLIF name.
 MEANINGS: Final = all_meanings()
 
-__all__ = ["MEANINGS", "REASONS", "Counters", "NanBits", "RunOptions", "Unsupported", "run"]
+__all__ = [
+    "MEANINGS",
+    "REASONS",
+    "Activation",
+    "Counters",
+    "NanBits",
+    "Recorder",
+    "RunOptions",
+    "Unsupported",
+    "run",
+]

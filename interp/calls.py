@@ -29,10 +29,11 @@ def call(
         return None, np.zeros_like(mask)
     machine.depth += 1
     returns = Returns()
+    open_frame = machine.open_frame or Frame
     waiting = {function: (args, mask)}
     while waiting:
         callee, (args, mask) = waiting.popitem()
-        frame = Frame(machine, callee, args, mask, returns, waiting)
+        frame = open_frame(machine, callee, args, mask, returns, waiting)
         if callee.stack_limit is not None:
             heed_stack_limit(frame)
         frame.run()

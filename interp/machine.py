@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -69,6 +70,7 @@ class Machine:
         self.pinned: Lanes | None = None
         self.counters = Counters()
         self.trace: dict[Value, Lanes] | None = None
+        self.open_frame: Callable[..., Any] | None = None
         self.spent = np.zeros(n, np.int64)
         self.spent_by_all = 0
         self._symbols: dict[str, int] = {}

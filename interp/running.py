@@ -22,6 +22,7 @@ from interp.lanes import Lanes, from_words, to_words, uniform_address
 from interp.machine import Machine
 from interp.memory import Segment, region_base
 from interp.options import DEFAULT, LARGEST_DEPTH, USUAL_DEPTH, Counters, RunOptions
+from interp.recording import Recorder
 from interp.registry import Unsupported
 
 #: Bytes of a thread's stack for ``LARGEST_DEPTH`` open calls.
@@ -36,6 +37,7 @@ def run(
     function: str | None = None,
     counters: Counters | None = None,
     trace: dict[Value, Words] | None = None,
+    recorder: Recorder | None = None,
 ) -> Outcomes:
     """Run a function for all inputs.
 
@@ -45,6 +47,7 @@ def run(
         counters: what the run has cost is added to these.
         trace: receives for each value of a function what it last was, in the activation that ended
             first. Rows of inputs that did not execute its definition mean nothing.
+        recorder: receives what the run did. There must be one input.
 
     Raises:
         Unsupported: the case needs an operation without meaning, or an undefined function, or a
@@ -54,13 +57,17 @@ def run(
         if not each.blocks:
             raise Unsupported("function", "", f"{format_name(each.name)} has no blocks")
     shallow = replace(options, depth=min(options.depth, USUAL_DEPTH))
-    outcomes, too_deep = _run(functions, inputs, shallow, function, counters, trace)
+    outcomes, too_deep = _run(functions, inputs, shallow, function, counters, trace, recorder)
     if not too_deep or shallow.depth == options.depth:
         return outcomes
     if trace is not None:
         trace.clear()
+    if recorder is not None:
+        recorder.clear()
     with _deep_recursion() as threads:
-        again = threads.submit(_run, functions, inputs, options, function, counters, trace)
+        again = threads.submit(
+            _run, functions, inputs, options, function, counters, trace, recorder
+        )
         return again.result()[0]
 
 
@@ -84,10 +91,12 @@ def _run(
     function: str | None,
     counters: Counters | None,
     trace: dict[Value, Words] | None,
+    recorder: Recorder | None,
 ) -> tuple[Outcomes, bool]:
     """Run a function once. Returns also whether an input was stopped for its many open calls."""
     machine = Machine(functions, inputs.count, options)
     machine.trace = None if trace is None else {}
+    machine.open_frame = None if recorder is None else recorder.open_frame
     main = functions[0] if function is None else machine.function(function, "run")
     types = main.signature.return_types
     params = zip(main.entry.params, inputs.args, strict=True)
