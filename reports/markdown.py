@@ -15,6 +15,7 @@ _TITLES = {
     "compile-memory": "compilation takes too much memory",
     "unwind": "a table of frames that leads astray",
     "module": "a linked program that does something else",
+    "label": "debug information that is wrong",
     "feature": "an instruction that the target does not have",
     "hang": "compiled code does not terminate",
     "oracles-disagree": "cranelift-interpreter computes a wrong result",
@@ -30,6 +31,10 @@ _EXPECTED = {
     "compile-timeout": "Compiling the function ends soon.",
     "unwind": "The tables lead from each instruction back to the caller.",
     "module": "The program can be linked, and does what its functions say.",
+    "label": (
+        "Each value is where its label's ranges say, and code has the source location of its"
+        " instruction."
+    ),
     "feature": "All instructions are ones that the flags of the target allow.",
     "hang": "The code returns, as the interpreter does.",
     "compile-memory": "Compiling the function takes memory in proportion to its size.",

@@ -108,7 +108,13 @@ class Functions:
     def display(self) -> str:
         """Return the functions as Cranelift prints them, one after another."""
     def compile(
-        self, isa: TargetIsa, *, clif: bool = False, chaos: bytes = b"", inlining: bytes = b""
+        self,
+        isa: TargetIsa,
+        *,
+        clif: bool = False,
+        chaos: bytes = b"",
+        inlining: bytes = b"",
+        labels: bool = False,
     ) -> list[Compiled]:
         """Compile all functions in the order of the text, without holding the GIL.
 
@@ -116,6 +122,8 @@ class Functions:
             clif: keep the optimised CLIF.
             chaos: bytes for chaos mode, which consumes them from the end.
             inlining: bytes that say which calls are inlined before (``inline``).
+            labels: label each value with its number, for ``Compiled.value_locations``. Instructions
+                without a source location have their number in the text as one, from 1.
 
         Raises:
             VerifierError, CompileError, UnsupportedError, CompilerPanic: compiling a function
@@ -208,6 +216,24 @@ class Compiled:
         """Ranges of code, by start, that come from instructions with a source location (``@2a``).
 
         Each is start, end and location.
+        """
+    def value_locations(self, isa: TargetIsa) -> list[tuple[int, int, int, int | None, int]]:
+        """Return where labelled values are, by value and start.
+
+        Args:
+            isa: the target that it was compiled for.
+
+        Returns:
+            A value's number, offsets where its range starts and ends, DWARF's number of the
+            register that holds the value there, and, if none does, the offset from the frame's
+            address at which it is.
+        """
+    @property
+    def stack_maps(self) -> list[tuple[int, int, list[tuple[str, int]]]]:
+        """Stack maps, by the offset of the return address of their call.
+
+        Each has that offset, the bytes from the stack pointer to the top of the frame, and the type
+        and the offset from the stack pointer of each value.
         """
     @property
     def block_starts(self) -> list[int]:

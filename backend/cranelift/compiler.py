@@ -92,9 +92,12 @@ class Target:
         clif: bool = False,
         chaos: bytes = b"",
         inlining: bytes = b"",
+        labels: bool = False,
     ) -> list[Compiled]:
         """Compile all functions; see ``Functions.compile``."""
-        return functions.compile(_handle(self), clif=clif, chaos=chaos, inlining=inlining)
+        return functions.compile(
+            _handle(self), clif=clif, chaos=chaos, inlining=inlining, labels=labels
+        )
 
     def optimize(
         self, functions: Functions, *, chaos: bytes = b"", inlining: bytes = b""

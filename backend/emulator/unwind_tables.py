@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any, Final, Literal, Protocol
 
@@ -42,6 +42,10 @@ class Unwinding:
         address_bits: bits of an address; those above may hold the signature of a return address.
         without_tables: ISA flags for which Cranelift does not know how to write tables.
         windows: names by Windows' numbers, of integer registers; none if there are no such tables.
+        moves: mnemonics of what lies between two instructions of a function: of moves between
+            registers and the frame, and of the jump behind them.
+        whole_vectors: names by DWARF's numbers, of the whole vector registers of which
+            ``registers`` has parts.
     """
 
     registers: Mapping[int, str]
@@ -51,6 +55,8 @@ class Unwinding:
     address_bits: int = 64
     without_tables: frozenset[str] = frozenset()
     windows: tuple[str, ...] = ()
+    moves: frozenset[str] = frozenset()
+    whole_vectors: Mapping[int, str] = field(default_factory=dict)
 
 
 UNWINDING: Final = Part[Unwinding]("unwinding", "UNWINDING", optional=True)

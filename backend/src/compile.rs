@@ -5,6 +5,7 @@ use crate::errors::{self, Failure};
 use crate::handlers::{self, HandlerSite};
 use crate::inline;
 use crate::isa::TargetIsa;
+use crate::labels::{self, Location};
 use crate::panics;
 use crate::reader;
 use crate::shims::{self, Referent};
@@ -70,8 +71,9 @@ impl Functions {
 
     /// Compiles every function, in the order of the text. `chaos` is what chaos mode draws its
     /// decisions from, from the last byte to the first; without any it decides as a release does.
-    /// `inlining` says which calls are inlined before: `inline.rs`.
-    #[pyo3(signature = (isa, *, clif=false, chaos=NOTHING, inlining=NOTHING))]
+    /// `inlining` says which calls are inlined before: `inline.rs`. `labels` labels all values, and
+    /// numbers all instructions: `labels.rs`.
+    #[pyo3(signature = (isa, *, clif=false, chaos=NOTHING, inlining=NOTHING, labels=false))]
     fn compile(
         &self,
         py: Python<'_>,
@@ -79,11 +81,15 @@ impl Functions {
         clif: bool,
         chaos: &[u8],
         inlining: &[u8],
+        labels: bool,
     ) -> PyResult<Vec<Compiled>> {
         let isa = &*isa.isa;
         let result = py.detach(|| {
             let mut control = control_plane(chaos);
-            let functions = self.inlined(inlining)?;
+            let mut functions = self.inlined(inlining)?;
+            if labels {
+                functions.to_mut().iter_mut().for_each(labels::label);
+            }
             functions
                 .iter()
                 .zip(&self.names)
@@ -206,6 +212,9 @@ impl Functions {
     }
 }
 
+/// A call's return address, the size of its frame, and the type and place of each value in it.
+type StackMap = (CodeOffset, u32, Vec<(String, u32)>);
+
 /// One function's machine code, and what belongs to it.
 #[pyclass(frozen, module = "backend.cranelift._cranelift")]
 pub struct Compiled {
@@ -256,6 +265,24 @@ impl Compiled {
     #[getter]
     fn source_locations(&self) -> Vec<(CodeOffset, CodeOffset, u32)> {
         shims::source_locations(&self.code)
+    }
+
+    /// `(value, start, end, register, offset)` of each place that holds a labelled value, by value:
+    /// `labels.rs`. `isa` is the target that it was compiled for.
+    fn value_locations(&self, isa: &TargetIsa) -> Vec<Location> {
+        labels::locations(&self.code, isa)
+    }
+
+    /// `(return address, offset from the stack pointer to the frame's top, [(type, offset from the stack
+    /// pointer)])` of each call with a stack map, by return address.
+    #[getter]
+    fn stack_maps(&self) -> Vec<StackMap> {
+        let maps = self.code.buffer.user_stack_maps().iter();
+        maps.map(|(address, span, map)| {
+            let entries = map.entries().map(|(kind, at)| (kind.to_string(), at));
+            (*address, *span, entries.collect())
+        })
+        .collect()
     }
 
     /// Offsets at which blocks start, in the order of the code, if a table may name them: the others are

@@ -12,6 +12,7 @@ mod host_calls;
 mod inline;
 mod interpret;
 mod isa;
+mod labels;
 mod lines;
 #[cfg(feature = "modules")]
 mod modules;

@@ -24,6 +24,7 @@ class ExtraCheck(StrEnum):
     UNWIND = "unwind"  # the tables of frames, at each instruction of a run
     OBJECTS = "objects"  # the same outcomes, of files of objects that are linked
     JIT = "jit"  # the same outcomes, of what a JIT puts into memory
+    LABELS = "labels"  # debug information: where values are, and what code an instruction became
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from backend.cranelift.compiler import Compiled, Functions, Target
-from fuzz.cases.case import Case, effective_settings
+from fuzz.cases.case import Case, ExtraCheck, effective_settings
 
 
 @lru_cache(maxsize=256)  # bounded, because most combinations of settings occur once
@@ -28,14 +28,21 @@ def compile_case(
 
     Args:
         functions: those of the case, as they were read, or others instead of them.
-        clif: keep the optimised CLIF.
+        clif: keep the optimised CLIF. It is kept anyway if the case asks for labels.
 
     Raises:
         UnsupportedError, VerifierError, CompileError, CompilerPanic, SettingsError: as
             ``Functions.compile`` raises them.
     """
     target = target_of(case, isa)
-    return target.compile(functions, clif=clif, chaos=case.chaos, inlining=case.inlining)
+    labels = ExtraCheck.LABELS in case.checks
+    return target.compile(
+        functions,
+        clif=clif or labels,
+        chaos=case.chaos,
+        inlining=case.inlining,
+        labels=labels,
+    )
 
 
 def optimize_case(case: Case, isa: str, functions: Functions) -> list[str]:

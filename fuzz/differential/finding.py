@@ -39,6 +39,7 @@ class FindingKind(Enum):
     FEATURE = "feature"
     UNWIND = "unwind"
     MODULE = "module"
+    LABEL = "label"
     HANG = "hang"
     EMULATOR_FAULT = "emulator-fault"
     ORACLES_DISAGREE = "oracles-disagree"

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Final
 
 import numpy as np
 
@@ -44,6 +45,7 @@ from fuzz.differential.cpu_features import forbidden_features
 from fuzz.differential.crosscheck import CrossChecker
 from fuzz.differential.diagnosis import known_as, mark_known
 from fuzz.differential.finding import Finding, FindingKind
+from fuzz.differential.labelling import check_labels
 from fuzz.differential.modules import check_modules
 from fuzz.differential.open_inputs import settle, undefined, undefined_rows
 from fuzz.differential.oracle import DEFAULT_FUEL, Oracle, OracleError, interpreter
@@ -72,6 +74,14 @@ class Injection:
 
 
 NO_INJECTION = Injection()
+
+#: Each returns a finding, or why nothing can be said; the reason is empty if all is well.
+_EXTRA_CHECKS: Final[
+    dict[ExtraCheck, Callable[[Case, str, Sequence[Code], Outcomes], Finding | str]]
+] = {
+    ExtraCheck.UNWIND: check_unwinding,
+    ExtraCheck.LABELS: check_labels,
+}
 
 #: A byte of ``Outcomes.status``.
 _HUNG = bytes([Status.HUNG])
@@ -278,9 +288,10 @@ class Pipeline:
     ) -> Iterator[Finding | str]:
         """Yield findings, and reasons why nothing can be said, of all else that a case asks for."""
         assert run.expected is not None
-        if ExtraCheck.UNWIND in case.checks:
-            found = check_unwinding(case, run.isa, code, run.expected)
-            run.frames_checked = not found or isinstance(found, Finding)
+        for check in sorted(case.checks - LINKED):
+            found = _EXTRA_CHECKS[check](case, run.isa, code, run.expected)
+            if check is ExtraCheck.UNWIND:
+                run.frames_checked = not found or isinstance(found, Finding)
             yield found
         if LINKED & case.checks and self.compiler is not compile_case:
             # They would be made by the linked Cranelift, and say nothing of another one.

@@ -17,6 +17,7 @@ from fuzz.fuzz_targets.generators import (
     hold_many,
 )
 from fuzz.fuzz_targets.incremental_cache import IncrementalCaching
+from fuzz.fuzz_targets.labels import Labels
 from fuzz.fuzz_targets.limits import Limits
 from fuzz.fuzz_targets.modules import JitMemory, LinkedObjects
 from fuzz.fuzz_targets.optimize import Optimize
@@ -109,6 +110,12 @@ TARGETS: Final = {
         Exceptions,
         Options(instructions=60, inputs=16, callees=5, directed_share=0.2),
         ThrowingGenerator,
+    ),
+    "labels": TargetEntry(
+        "debug information has each value where it is, and each call at its source location",
+        Labels,
+        Options(inputs=2, trapping_share=0.25, callees=6, directed_share=0.0, inlining_share=0.2),
+        CallGenerator,
     ),
     "incremental_cache": TargetEntry(
         "a cache hit equals a fresh compilation, and only irrelevant differences hit",

@@ -136,6 +136,13 @@ FAILURES: Final[tuple[KnownFailure, ...]] = (
         ),
         PULLEY,
     ),
+    *(
+        KnownFailure(name, says, InstructionPattern(frozenset(), frozenset()), BOTH_ISAS)
+        for name, says in (
+            ("label-between-instructions", "between two instructions"),
+            ("label-in-cold-block", "in a cold block"),
+        )
+    ),
     KnownFailure(
         "windows-unwind-saves",
         "Windows saved register",

@@ -20,6 +20,7 @@ from threading import Timer
 from time import process_time
 from typing import Final
 
+import interp
 from backend.cranelift.compiler import (
     CompileError,
     CompilerPanic,
@@ -43,6 +44,7 @@ from fuzz.cases.case import Case, ExtraCheck, has_canonical_nans, settings_on
 from fuzz.cases.casefile import CaseFile, CaseFileError, read_cases
 from fuzz.cases.compare import observe
 from fuzz.cases.frame_check import can_check_frames, misleading_tables
+from fuzz.cases.label_check import OpenCallsError, can_check_labels, is_labelled, misplaced_values
 from fuzz.cases.linked_programs import LINKED, linked_programs
 from fuzz.cases.module_check import run_image
 from fuzz.cases.target import compile_case
@@ -165,6 +167,8 @@ def _run(name: str, case_file: CaseFile, isa: str, kinds: frozenset[str]) -> Obs
         return _unwound(case, isa, code)
     if LINKED & case.checks:
         return _linked(case_file, isa)
+    if ExtraCheck.LABELS in case.checks:
+        return _labelled(case, isa, code)
     return _executed(case_file, isa, code)
 
 
@@ -246,6 +250,17 @@ def _is_refuted(case_file: CaseFile, outcomes: Outcomes) -> bool:
         for n, expected in enumerate(case_file.expectations)
         if expected is not None
     )
+
+
+def _labelled(case: Case, isa: str, code: Sequence[CompiledCode]) -> Observation:
+    """Look at the case's values at each instruction."""
+    if not can_check_labels(isa) or not is_labelled(code):
+        return unclear("there are no labels, or no engine that stops at each instruction")
+    try:
+        report = misplaced_values(case, isa, code, range(case.inputs.count))
+    except (*NOT_EXECUTABLE, ReadError, interp.Unsupported, OpenCallsError) as error:
+        return unclear(str(error))
+    return PRESENT if report.deviations else MENDED
 
 
 def _executed(case_file: CaseFile, isa: str, code: Sequence[CompiledCode]) -> Observation:

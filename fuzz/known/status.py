@@ -58,6 +58,8 @@ KNOWN_CASES: Final[Mapping[str, tuple[str, ...]]] = {
     "inline-try-call-fast": (*SHARED_ISAS, *PULLEY),
     "isub-self-i8x8": ("aarch64", "riscv64"),
     "jit-symbol-offset": ("riscv64",),
+    "label-between-instructions": BOTH_ISAS,
+    "label-in-cold-block": BOTH_ISAS,
     "nan-canonicalization-f32x2": ("aarch64", "riscv64"),
     "notrap-widening-load": PULLEY,
     "observed-stores": (*SHARED_ISAS, *PULLEY),

@@ -12,6 +12,7 @@ from fuzz.campaign.case_source import CaseSource, generator_options
 from fuzz.cases.case import Case, ExtraCheck, default_settings
 from fuzz.cases.case_options import CaseOptions
 from fuzz.cases.frame_check import with_frame_check
+from fuzz.cases.label_check import with_label_check
 from fuzz.differential.finding import FindingKind
 from fuzz.differential.pipeline import Pipeline
 from fuzz.differential.verdict import Verdict
@@ -26,9 +27,15 @@ _DETECTED: Final = (
     FindingKind.HANG,
     FindingKind.UNWIND,
     FindingKind.MODULE,
+    FindingKind.LABEL,
 )
 #: The share of the parts that throw, or call what throws, of cases that are drawn to.
 _THROWING_SHARE: Final = 0.2
+#: Asks for what a fault needs that cases are checked for besides their outcomes.
+_ASK: Final[dict[ExtraCheck, Callable[[Case], Case]]] = {
+    ExtraCheck.UNWIND: with_frame_check,
+    ExtraCheck.LABELS: with_label_check,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +123,8 @@ def _check(
 
 
 def _with_checks(case: Case, checks: frozenset[ExtraCheck]) -> Case:
-    if ExtraCheck.UNWIND in checks:
-        case = with_frame_check(case)
+    for check in sorted(checks & _ASK.keys()):
+        case = _ASK[check](case)
     return replace(case, checks=case.checks | checks)
 
 

@@ -17,6 +17,7 @@ ERROR, PANIC = FindingKind.COMPILE_ERROR, FindingKind.COMPILER_PANIC
 MISCOMPILE, UNWIND = FindingKind.MISCOMPILE, FindingKind.UNWIND
 MODULE = FindingKind.MODULE
 VERIFIER = FindingKind.VERIFIER_ERROR
+LABEL = FindingKind.LABEL
 
 
 def _everywhere(kind: FindingKind, *more: str) -> list[tuple[str, FindingKind]]:
@@ -68,6 +69,8 @@ FOUND = {
     "tail-bti": [],
     "fcmp-unaligned-load": [],  # Unicorn does not check the alignment
     "atomic-cas-i128-big": [("x86_64", MISCOMPILE)],
+    "label-between-instructions": [("aarch64", LABEL), ("x86_64", LABEL)],
+    "label-in-cold-block": [("aarch64", LABEL), ("x86_64", LABEL)],
     "unwind-late-frame": [("aarch64", UNWIND), ("x86_64", UNWIND)],
     "inline-try-call-fast": _everywhere(VERIFIER, *PULLEY),
     "try-call-frame-pointer": [("riscv64", MISCOMPILE)],

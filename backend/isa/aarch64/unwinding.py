@@ -17,5 +17,7 @@ UNWINDING: Final = Unwinding(
     return_address=30,
     restores_frame=_restores_frame,
     address_bits=48,
+    moves=frozenset(["b", "mov", "fmov", "ldr", "ldur", "str", "stur"]),
+    whole_vectors={64 + n: f"q{n}" for n in range(32)},
     without_tables=frozenset(["sign_return_address_with_bkey"]),
 )

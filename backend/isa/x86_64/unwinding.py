@@ -27,5 +27,8 @@ UNWINDING: Final = Unwinding(
     return_address=16,
     restores_frame=_restores_frame,
     wide=frozenset(f"xmm{n}" for n in range(16)),
+    moves=frozenset(
+        ["jmp", "mov", "movss", "movsd", "movaps", "movapd", "movups", "movdqa", "movdqu"]
+    ),
     windows=_WINDOWS,
 )

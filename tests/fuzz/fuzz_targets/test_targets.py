@@ -42,6 +42,7 @@ FAULTS = {
     "objects": "object-symbol",
     "jit": "jit-addend",
     "exceptions": "exception-payload-swapped",
+    "labels": "label-value",
     "regalloc": "callee-saved-float-clobbered",
     "cfi": "frame-pointer-clobbered",
 }

@@ -1,0 +1,181 @@
+"""Debug information: what the compiler says of small functions, and what is seen of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import pytest
+
+from backend.cranelift.compiler import Functions, Target
+from backend.emulator.linker import Compiled
+from backend.emulator.value_locations import (
+    BETWEEN_INSTRUCTIONS,
+    IN_COLD_BLOCK,
+    LocationDeviation,
+)
+from clif.printer import print_functions
+from fuzz.cases.case import Case, ExtraCheck
+from fuzz.cases.casefile import print_case, read_case
+from fuzz.cases.label_check import LabelReport, is_labelled, misplaced_values, with_label_check
+from fuzz.cases.target import compile_case
+from fuzz.selfcheck.faults_labels import Line, Location, _WithOtherLabels
+from tests.paths import CORPUS
+
+SUM = """\
+function %main(i64, i64) -> i64 {
+block0(v0: i64, v1: i64):
+    v2 = iadd v0, v1
+    v3 = imul v2, v1
+    return v3
+}
+; run: %main(2, 3) == 15
+"""
+#: No register keeps a float across a call on x86-64.
+SPILLED = """\
+function %main(i64, f64) -> f64 {
+    fn0 = %f() -> f64
+block0(v0: i64, v1: f64):
+    v2 = fadd v1, v1
+    v3 = call fn0()
+    v4 = fadd v3, v3
+    v5 = fadd v2, v4
+    return v5
+}
+; run: %main(1, 0x1.0) == 0x1.0p2
+
+function %f() -> f64 {
+block0:
+    v0 = f64const 0x1.0
+    return v0
+}
+"""
+TRAPS = """\
+function %main(i64, i64) -> i64 {
+block0(v0: i64, v1: i64):
+    v2 = udiv v0, v1
+    v3 = udiv v1, v2
+    return v3
+}
+; run: %main(8, 2) == 0
+"""
+
+
+def case_of(text: str) -> Case:
+    return with_label_check(read_case(text).case)
+
+
+def looked_at(case: Case, isa: str, code: Sequence[Compiled]) -> LabelReport:
+    return misplaced_values(case, isa, code, range(case.inputs.count))
+
+
+def unexplained(report: LabelReport) -> list[LocationDeviation]:
+    return [each for each in report.deviations if not each.detail.endswith(BETWEEN_INSTRUCTIONS)]
+
+
+def compiled(case: Case, isa: str) -> Sequence[Compiled]:
+    return compile_case(case, isa, Functions(print_functions(case.functions)))
+
+
+def test_ranges_by_hand() -> None:
+    target = Target.of("aarch64")  # add x4, x0, x1; mul x0, x4, x1; ret
+    (code,) = target.compile(Functions(SUM), labels=True)
+    assert [each[:4] for each in code.value_locations(target.handle)] == [
+        (0, 0, 4, 0),
+        (1, 0, 8, 1),
+        (2, 4, 8, 4),
+        (3, 8, 12, 0),
+    ]
+    assert code.source_locations == [(0, 4, 1), (4, 8, 2), (8, 12, 3)]
+    (without,) = target.compile(Functions(SUM))
+    assert without.code == code.code
+    assert not without.value_locations(target.handle)
+    assert not is_labelled([without])
+
+
+@pytest.mark.parametrize("isa", ["x86_64", "aarch64"])
+@pytest.mark.parametrize("text", [SUM, SPILLED])
+def test_what_is_right_is_not_noted(isa: str, text: str) -> None:
+    case = case_of(text)
+    report = looked_at(case, isa, compiled(case, isa))
+    assert not unexplained(report)
+    assert report.checked >= 5
+    assert report.calls == (text is SPILLED)
+
+
+def test_values_in_memory_are_looked_at() -> None:
+    case = case_of(SPILLED)
+    code = compiled(case, "x86_64")
+    target = Target.of("x86_64").handle
+    assert any(place[3] is None for place in code[0].value_locations(target))  # type: ignore[attr-defined]
+
+    def move(found: list[Location]) -> None:
+        found[:] = [(*rest, r, o + 8 * (r is None)) for *rest, r, o in found]  # type: ignore[misc]
+
+    report = looked_at(case, "x86_64", changed(code, values=move))
+    assert {each.detail for each in unexplained(report)} == {"value in memory"}
+
+
+def changed(
+    code: Sequence[Compiled],
+    values: object = lambda found: None,
+    lines: object = lambda found: None,
+) -> Sequence[Compiled]:
+    return [cast(Compiled, _WithOtherLabels(each, values, lines)) for each in code]  # type: ignore[arg-type]
+
+
+def test_a_range_that_is_too_long() -> None:
+    case = case_of(SUM)
+
+    def lengthen(found: list[Location]) -> None:
+        found[0] = (0, 0, 12, 0, 0)  # x0 holds v3 at the last instruction
+
+    report = looked_at(case, "aarch64", changed(compiled(case, "aarch64"), values=lengthen))
+    (deviation,) = report.deviations
+    assert str(deviation) == "%main+0x8: value in a register: v0 in x0 is 0x2, not 0xf"
+
+
+@pytest.mark.parametrize("isa", ["x86_64", "aarch64"])
+def test_the_line_of_a_call(isa: str) -> None:
+    case = case_of(SPILLED)
+
+    def shift(found: list[Line]) -> None:
+        found[:] = [(start, end, location + 1) for start, end, location in found]
+
+    report = looked_at(case, isa, changed(compiled(case, isa), lines=shift))
+    (deviation,) = unexplained(report)
+    assert deviation.detail == "source location of a call"
+    assert deviation.text == "@2, not @3"
+
+
+@pytest.mark.parametrize("isa", ["x86_64", "aarch64"])
+@pytest.mark.parametrize(("divisors", "line"), [("8, 0", 1), ("1, 2", 2)])
+def test_the_line_of_a_trap(isa: str, divisors: str, line: int) -> None:
+    case = case_of(TRAPS.replace("8, 2) == 0", f"{divisors}) == 0"))
+    assert not unexplained(looked_at(case, isa, compiled(case, isa)))
+
+    def shift(found: list[Line]) -> None:
+        found[:] = [(start, end, location + 1) for start, end, location in found]
+
+    report = looked_at(case, isa, changed(compiled(case, isa), lines=shift))
+    assert [(d.detail, d.text) for d in unexplained(report)] == [
+        ("source location of a trap", f"@{line:x}, not @{line + 1:x}")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "where"),
+    [("label-between-instructions", BETWEEN_INSTRUCTIONS), ("label-in-cold-block", IN_COLD_BLOCK)],
+)
+def test_where_ranges_are_known_to_be_coarse(name: str, where: str) -> None:
+    case = read_case((CORPUS / "cranelift" / f"{name}.clif").read_text()).case
+    for isa in ("x86_64", "aarch64"):
+        report = looked_at(case, isa, compiled(case, isa))
+        assert {each.detail for each in report.deviations} == {"value in a register" + where}
+
+
+def test_the_file_of_a_case_asks_for_it() -> None:
+    case = case_of(SUM)
+    text = print_case(case, isas=("x86_64",))
+    assert "; check: labels\n" in text
+    assert read_case(text).case.checks == {ExtraCheck.LABELS}
