@@ -15,6 +15,7 @@ _TITLES = {
     "compile-memory": "compilation takes too much memory",
     "unwind": "a table of frames that leads astray",
     "module": "a linked program that does something else",
+    "stack-map": "a stack map that does not name what is live",
     "label": "debug information that is wrong",
     "feature": "an instruction that the target does not have",
     "hang": "compiled code does not terminate",
@@ -31,6 +32,7 @@ _EXPECTED = {
     "compile-timeout": "Compiling the function ends soon.",
     "unwind": "The tables lead from each instruction back to the caller.",
     "module": "The program can be linked, and does what its functions say.",
+    "stack-map": "A collector that moves what stack maps name makes no difference.",
     "label": (
         "Each value is where its label's ranges say, and code has the source location of its"
         " instruction."

@@ -117,6 +117,9 @@ class FrameFollower:
 
     def _is_left(self, frame: Frame, placed: Placed, address: int, pointer: int) -> bool:
         """Whether a frame is gone: its function has returned, or made a tail call."""
+        if pointer > frame.stack_pointer and frame.placed is placed:
+            # Its last instructions may remove its arguments from the stack.
+            return address in (frame.caller.return_address, placed.address)
         if pointer > frame.stack_pointer:
             return True
         as_entered = pointer == frame.stack_pointer

@@ -25,6 +25,7 @@ class ExtraCheck(StrEnum):
     OBJECTS = "objects"  # the same outcomes, of files of objects that are linked
     JIT = "jit"  # the same outcomes, of what a JIT puts into memory
     LABELS = "labels"  # debug information: where values are, and what code an instruction became
+    STACK_MAPS = "stack-maps"  # a collector moves what they name
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ class FindingKind(Enum):
     UNWIND = "unwind"
     MODULE = "module"
     LABEL = "label"
+    STACK_MAP = "stack-map"
     HANG = "hang"
     EMULATOR_FAULT = "emulator-fault"
     ORACLES_DISAGREE = "oracles-disagree"

@@ -41,6 +41,7 @@ from fuzz.cases.target import compile_case, target_of
 from fuzz.differential import alias_regions, diagnosis
 from fuzz.differential.agreement import outlier_on_all
 from fuzz.differential.byte_orders import by_byte_order, in_its_order
+from fuzz.differential.collecting import check_stack_maps
 from fuzz.differential.cpu_features import forbidden_features
 from fuzz.differential.crosscheck import CrossChecker
 from fuzz.differential.diagnosis import known_as, mark_known
@@ -81,6 +82,7 @@ _EXTRA_CHECKS: Final[
 ] = {
     ExtraCheck.UNWIND: check_unwinding,
     ExtraCheck.LABELS: check_labels,
+    ExtraCheck.STACK_MAPS: check_stack_maps,
 }
 
 #: A byte of ``Outcomes.status``.

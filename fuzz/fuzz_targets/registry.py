@@ -25,6 +25,7 @@ from fuzz.fuzz_targets.options import TargetOptions
 from fuzz.fuzz_targets.reader import Reader
 from fuzz.fuzz_targets.regalloc import RegisterAllocators
 from fuzz.fuzz_targets.settings import TwoSettings
+from fuzz.fuzz_targets.stack_maps import ReferenceGenerator, StackMaps
 from fuzz.fuzz_targets.target import FuzzTarget
 from fuzz.fuzz_targets.unwind import UnwindTables
 from fuzz.generate import Generator, Options
@@ -116,6 +117,12 @@ TARGETS: Final = {
         Labels,
         Options(inputs=2, trapping_share=0.25, callees=6, directed_share=0.0, inlining_share=0.2),
         CallGenerator,
+    ),
+    "stack_maps": TargetEntry(
+        "a collector that moves the objects which stack maps name makes no difference",
+        StackMaps,
+        Options(inputs=2, trapping_share=0.0, callees=4, directed_share=0.0, inlining_share=0.3),
+        ReferenceGenerator,
     ),
     "incremental_cache": TargetEntry(
         "a cache hit equals a fresh compilation, and only irrelevant differences hit",

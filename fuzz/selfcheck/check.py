@@ -19,6 +19,7 @@ from fuzz.differential.verdict import Verdict
 from fuzz.entropy import PrngEntropy
 from fuzz.generate import Generator
 from fuzz.generate.exceptions import ThrowingDirector
+from fuzz.generate.references import with_references
 from fuzz.selfcheck.registry import Fault
 
 #: Kinds of findings that detect a fault. Other kinds mean that the fault itself is broken.
@@ -28,13 +29,17 @@ _DETECTED: Final = (
     FindingKind.UNWIND,
     FindingKind.MODULE,
     FindingKind.LABEL,
+    FindingKind.STACK_MAP,
 )
 #: The share of the parts that throw, or call what throws, of cases that are drawn to.
 _THROWING_SHARE: Final = 0.2
 #: Asks for what a fault needs that cases are checked for besides their outcomes.
-_ASK: Final[dict[ExtraCheck, Callable[[Case], Case]]] = {
-    ExtraCheck.UNWIND: with_frame_check,
-    ExtraCheck.LABELS: with_label_check,
+_ASK: Final[dict[ExtraCheck, Callable[[Case, Random], Case]]] = {
+    ExtraCheck.UNWIND: lambda case, _: with_frame_check(case),
+    ExtraCheck.LABELS: lambda case, _: with_label_check(case),
+    ExtraCheck.STACK_MAPS: lambda case, rng: with_references(
+        case, PrngEntropy(rng.getrandbits(64))
+    ),
 }
 
 
@@ -104,7 +109,8 @@ def _check(
     for index in range(cases):
         case = make(index)
         if fault.checks:
-            case = _with_checks(replace(case, alternatives=()), fault.checks)
+            rng = Random(index)
+            case = _with_checks(replace(case, alternatives=()), fault.checks, rng)
         injection = fault.inject(case, Random(f"{fault.name} {seed} {index}"))
         if injection is None:
             continue
@@ -122,9 +128,9 @@ def _check(
     return DetectionResult(fault, cases, injected, problem=problem)
 
 
-def _with_checks(case: Case, checks: frozenset[ExtraCheck]) -> Case:
+def _with_checks(case: Case, checks: frozenset[ExtraCheck], rng: Random) -> Case:
     for check in sorted(checks & _ASK.keys()):
-        case = _ASK[check](case)
+        case = _ASK[check](case, rng)
     return replace(case, checks=case.checks | checks)
 
 

@@ -43,6 +43,7 @@ FAULTS = {
     "jit": "jit-addend",
     "exceptions": "exception-payload-swapped",
     "labels": "label-value",
+    "stack_maps": "map-offset",
     "regalloc": "callee-saved-float-clobbered",
     "cfi": "frame-pointer-clobbered",
 }

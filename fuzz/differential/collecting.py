@@ -1,0 +1,48 @@
+"""Whether a case does the same where a collector moves what its stack maps name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from backend.emulator.executor import NOT_EXECUTABLE
+from backend.emulator.linker import Compiled
+from clif.outcome import Outcomes, Status
+from fuzz.cases.case import Case, has_canonical_nans
+from fuzz.cases.compare import difference_kind, observe
+from fuzz.cases.map_check import can_check_maps, has_maps, run_collected
+from fuzz.differential.explain import describe
+from fuzz.differential.finding import Finding, FindingKind
+
+#: So many inputs of a case are run: each instruction of them is looked at, which takes a while.
+_INPUTS: Final = 2
+
+
+def check_stack_maps(
+    case: Case, isa: str, code: Sequence[Compiled], expected: Outcomes
+) -> Finding | str:
+    """Run some inputs of a case once more, with a collector that moves objects.
+
+    Args:
+        code: of the case. Code that another release made has no stack maps, and is not checked.
+
+    Returns:
+        A finding; or the reason why nothing can be said, empty if all is well.
+    """
+    if not can_check_maps(isa) or not has_maps(code):
+        return ""
+    for row in np.flatnonzero(expected.status == Status.RETURNED)[:_INPUTS].tolist():
+        try:
+            collected = run_collected(case, isa, code, row)
+        except NOT_EXECUTABLE as error:
+            return f"{isa}: stack maps: {error}"
+        if collected.deviations:
+            lines = tuple(map(str, collected.deviations))
+            return Finding(FindingKind.STACK_MAP, isa, "a place without a reference", lines)
+        wanted, found = observe(expected, row), observe(collected.outcomes, 0)
+        if difference_kind(wanted, found, canonical_nans=has_canonical_nans(case)) is not None:
+            lines = (f"expected {describe(wanted)}", f"actual   {describe(found)}")
+            return Finding(FindingKind.STACK_MAP, isa, "another outcome", lines)
+    return ""

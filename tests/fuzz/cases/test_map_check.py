@@ -1,0 +1,141 @@
+"""A collector that moves what stack maps name: what it does to small programs, and what is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from backend.cranelift.compiler import Functions, Target
+from backend.emulator.collector import MARK
+from backend.emulator.linker import Compiled
+from clif.outcome import Status
+from clif.printer import print_functions
+from fuzz.cases.case import Case, ExtraCheck
+from fuzz.cases.casefile import print_case, read_case
+from fuzz.cases.map_check import Collected, run_collected, with_map_check
+from fuzz.cases.target import compile_case
+from fuzz.differential.pipeline import Pipeline
+from fuzz.entropy import PrngEntropy
+from fuzz.generate import Generator, Options
+from fuzz.generate.references import LOST, with_references
+
+ISAS = ("x86_64", "aarch64")
+
+#: Two objects; the map of the call names MAP of the words that refer to them.
+PROGRAM = f"""\
+function %main(i64, i64) -> i64, i8 {{
+    ss0 = explicit_slot 32, align = 8
+    ss1 = explicit_slot 16, align = 8
+    fn0 = %collect() system_v
+block0(v0: i64, v1: i64):
+    v2 = iconst.i64 {MARK}
+    v3 = stack_addr.i64 ss0
+    v4 = stack_addr.i64 ss0+16
+    v5 = stack_addr.i64 ss1
+    store v2, v3
+    store v0, v3+8
+    store v2, v4
+    store v1, v4+8
+    store v3, v5
+    store v4, v5+8
+    call fn0(), stack_map=[MAP]
+    v6 = load.i64 v5
+    v7 = load.i64 v6+8
+    v8 = icmp eq v6, v3
+    return v7, v8
+}}
+; run: %main(7, 8) == [7, 1]
+
+function %collect() system_v {{
+block0:
+    return
+}}
+"""
+FIRST, BOTH = "i64 @ ss1+0", "i64 @ ss1+0, i64 @ ss1+8"
+
+
+def case_of(entries: str) -> Case:
+    return read_case(PROGRAM.replace("MAP", entries)).case
+
+
+def compiled(case: Case, isa: str) -> Sequence[Compiled]:
+    return compile_case(case, isa, Functions(print_functions(case.functions)))
+
+
+def collected(entries: str, isa: str) -> Collected:
+    case = case_of(entries)
+    return run_collected(case, isa, compiled(case, isa), 0)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_what_is_named_is_moved_and_the_rest_destroyed(isa: str) -> None:
+    found = collected(FIRST, isa)
+    assert (found.collections, found.moved, found.destroyed) == (1, 1, 1)
+    assert not found.deviations
+    # The content is as before, and the reference another one.
+    assert [int(words[0, 0]) for words in found.outcomes.results] == [7, 0]
+    both = collected(BOTH, isa)
+    assert (both.moved, both.destroyed) == (2, 0)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_what_is_not_named_is_lost(isa: str) -> None:
+    found = collected("i64 @ ss1+8", isa)
+    assert (found.moved, found.destroyed) == (1, 1)
+    assert int(found.outcomes.results[0][0, 0]) != 7
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_a_word_that_holds_no_reference(isa: str) -> None:
+    (deviation,) = collected("i64 @ ss1+0, i64 @ ss0+8", isa).deviations
+    assert deviation.function == "main"
+    assert "no object at 0x7" in deviation.text
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_stack_maps_by_hand(isa: str) -> None:
+    (code, _) = Target.of(isa).compile(Functions(PROGRAM.replace("MAP", BOTH)))
+    ((address, size, entries),) = code.stack_maps
+    assert address in code.call_sites
+    (first, second) = sorted(entries)
+    assert first[0] == second[0] == "i64"
+    assert second[1] - first[1] == 8
+    assert 0 <= first[1] < size
+
+
+# --- cases ---
+
+
+def drawn(seed: int) -> Case:
+    options = Options(inputs=2, trapping_share=0.0, isas=ISAS, directed_share=0.0)
+    return Generator(options).generate(PrngEntropy(seed))
+
+
+def test_references_change_no_outcome() -> None:
+    for seed in range(10):
+        case = with_references(drawn(seed), PrngEntropy(seed))
+        verdict = Pipeline(ISAS).check(case)
+        assert not verdict.findings
+        assert not verdict.rejected
+        assert verdict.expected is not None
+        assert LOST not in verdict.expected.traps.values()
+        assert np.any(verdict.expected.status == Status.RETURNED)
+
+
+def test_they_are_moved() -> None:
+    moved = 0
+    for seed in range(6):
+        case = with_references(drawn(seed), PrngEntropy(seed)).configured(0)
+        moved += run_collected(case, "x86_64", compiled(case, "x86_64"), 0).moved
+    assert moved > 6
+
+
+def test_the_file_of_a_case_asks_for_it() -> None:
+    case = with_map_check(case_of(FIRST))
+    text = print_case(case, isas=ISAS)
+    assert "; check: stack-maps\n" in text
+    again = read_case(text).case
+    assert again.checks == {ExtraCheck.STACK_MAPS}
+    assert print_functions(again.functions) == print_functions(case.functions)
