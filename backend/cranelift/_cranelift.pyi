@@ -153,6 +153,20 @@ class Functions:
         Raises:
             CompileError, CompilerPanic: the inliner failed.
         """
+    def translate(self, isa: TargetIsa, references: Sequence[set[int]], late: bool, /) -> str:
+        """Return the functions as ``cranelift-frontend`` makes them anew, as Cranelift prints them.
+
+        Functions with exception tables are returned as they are.
+
+        Args:
+            isa: for whose pointers the frontend is configured.
+            references: for each function the numbers of the values that are to be in stack maps.
+            late: seal blocks at the end of a function, and else each as soon as all its
+                predecessors are there.
+
+        Raises:
+            CompilerPanic: the frontend panicked.
+        """
     def compile_each(
         self, isa: TargetIsa
     ) -> list[Compiled | VerifierError | CompileError | CompilerPanic]:

@@ -2,6 +2,7 @@
 
 use crate::bounds;
 use crate::errors::{self, Failure};
+use crate::frontend;
 use crate::handlers::{self, HandlerSite};
 use crate::inline;
 use crate::isa::TargetIsa;
@@ -23,6 +24,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::time::Instant;
 
 const NOTHING: &[u8] = &[];
@@ -132,6 +134,25 @@ impl Functions {
         let result = self.inlined(inlining);
         let functions = result.map_err(|failure| failure.into_exception(py))?;
         Ok(display(&functions))
+    }
+
+    /// The functions as `cranelift-frontend` makes them (`frontend.rs`), as Cranelift prints them.
+    /// `references` has for each function the numbers of the values that need stack maps; `late`
+    /// seals blocks at the end.
+    fn translate(
+        &self,
+        py: Python<'_>,
+        isa: &TargetIsa,
+        references: Vec<HashSet<u32>>,
+        late: bool,
+    ) -> PyResult<String> {
+        let config = isa.isa.frontend_config();
+        let mut made = Vec::new();
+        for ((function, name), needed) in self.iter().zip(&references) {
+            let translated = panics::catch(|| frontend::translate(function, needed, late, config));
+            made.push(translated.map_err(|panic| errors::compiler_panic(py, panic, name))?);
+        }
+        Ok(display(&made))
     }
 
     /// Compiles every function, whatever becomes of the others: in the order of the text its code,

@@ -7,6 +7,7 @@ mod cache;
 mod compile;
 mod coverage;
 mod errors;
+mod frontend;
 mod handlers;
 mod host_calls;
 mod inline;

@@ -9,6 +9,7 @@ from typing import Final
 from fuzz.fuzz_targets.cfi import ControlFlowIntegrity
 from fuzz.fuzz_targets.differential import Differential
 from fuzz.fuzz_targets.exceptions import Exceptions
+from fuzz.fuzz_targets.frontend import Frontend, ValueReferenceGenerator
 from fuzz.fuzz_targets.generators import (
     CallGenerator,
     OneVectorInstruction,
@@ -123,6 +124,12 @@ TARGETS: Final = {
         StackMaps,
         Options(inputs=2, trapping_share=0.0, callees=4, directed_share=0.0, inlining_share=0.3),
         ReferenceGenerator,
+    ),
+    "frontend": TargetEntry(
+        "functions that cranelift-frontend makes anew do the same, and its maps name what is live",
+        Frontend,
+        Options(inputs=2, trapping_share=0.0, callees=4, directed_share=0.0, inlining_share=0.3),
+        ValueReferenceGenerator,
     ),
     "incremental_cache": TargetEntry(
         "a cache hit equals a fresh compilation, and only irrelevant differences hit",

@@ -9,8 +9,9 @@ function looks at its objects behind calls and before it returns, and traps if o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Final
 
 from backend.cranelift.opcodes import OPCODES
@@ -43,17 +44,26 @@ _WORD: Final = 8
 _NO_VALUES: Final = Signature((), (), "system_v")
 
 
-def with_references(case: Case, entropy: Entropy) -> Case:
+class Kept(Enum):
+    """Where a function keeps its references."""
+
+    SLOTS = "in stack slots that its calls name in their stack maps"
+    VALUES = "in values, which are spilled by whoever translates the function"
+
+
+def with_references(case: Case, entropy: Entropy, kept: Kept = Kept.SLOTS) -> Case:
     """Return a case with objects in its functions, of which the stack maps are checked.
 
-    The accesses have no alias regions, as those of the objects have none.
+    The accesses have no alias regions, as those of the objects have none. A case that keeps its
+    references in values has no stack maps yet.
     """
     functions = [function.clone() for function in case.functions]
     for function in functions:
         drop_regions(function)
         function.alias_regions.clear()
-        _Rewriter(function, entropy).rewrite()
-    return with_map_check(replace(case, functions=[*functions, _collector()]))
+        _Rewriter(function, entropy, kept).rewrite()
+    case = replace(case, functions=[*functions, _collector()])
+    return with_map_check(case) if kept is Kept.SLOTS else case
 
 
 def _collector() -> Function:
@@ -69,13 +79,15 @@ class _Reference:
     """A reference to an object of a function.
 
     Attributes:
-        slot: the stack slot that holds it, at ``offset``.
+        value: the reference itself.
+        slot: the stack slot that holds it, at ``offset``; None if it is kept as a value.
         content: what is in the object.
         dies: the instruction of the entry block in front of which the function looks at the object
             for the last time; None if it does so wherever it returns.
     """
 
-    slot: StackSlot
+    value: Value
+    slot: StackSlot | None
     offset: int
     content: Value
     dies: Inst | None = None
@@ -84,13 +96,16 @@ class _Reference:
 class _Rewriter:
     """Gives one function its objects."""
 
-    def __init__(self, function: Function, entropy: Entropy) -> None:
+    def __init__(self, function: Function, entropy: Entropy, kept: Kept) -> None:
         self.function = function
         self.entropy = entropy
+        self.kept = kept
         self.builder = FunctionBuilder(function, OPCODES)
         self.references: list[_Reference] = []
 
     def rewrite(self) -> None:
+        if self.kept is Kept.VALUES and self._has_try_calls():
+            return  # nothing translates it
         self._add_collections()
         entry = self.function.entry.instructions
         begin = self._create_objects()
@@ -102,6 +117,9 @@ class _Rewriter:
             self._rewrite_block(block, dead)
         entry = self.function.entry.instructions
         entry[:0] = begin
+
+    def _has_try_calls(self) -> bool:
+        return any(inst.opcode.name in _TRY_CALLS for inst in self.function.instructions())
 
     def _add_collections(self) -> None:
         for _ in range(1 + self.entropy.below(_MOST_COLLECTIONS)):
@@ -143,10 +161,12 @@ class _Rewriter:
                 ).result
                 b.ins("store", mark, address)
                 b.ins("store", content, address, offset=_WORD)
-                b.ins(
-                    "store", address, b.ins("stack_addr", type=I64, ref=slot, offset=offset).result
-                )
-                self.references.append(_Reference(slot, offset, content))
+                if self.kept is Kept.VALUES:
+                    self.references.append(_Reference(address, None, 0, content))
+                    continue
+                place = b.ins("stack_addr", type=I64, ref=slot, offset=offset).result
+                b.ins("store", address, place)
+                self.references.append(_Reference(address, slot, offset, content))
 
         return self._emitted(create)
 
@@ -163,7 +183,7 @@ class _Rewriter:
                     result += self._look(reference)
             result.append(inst)
             if inst.opcode.name in (*_CALLS, *_TRY_CALLS):
-                inst.annotations = Annotations(stack_map=tuple(map(_entry, living)))
+                inst.annotations = Annotations(stack_map=_entries(living))
             if inst.opcode.name in _CALLS:
                 for reference in living:
                     if self.entropy.below(3) == 0:
@@ -174,8 +194,10 @@ class _Rewriter:
         """Return instructions that trap if an object is not as it was."""
 
         def look(b: FunctionBuilder) -> None:
-            slot = b.ins("stack_addr", type=I64, ref=reference.slot, offset=reference.offset)
-            address = b.ins("load", slot.result, type=I64).result
+            address = reference.value
+            if reference.slot is not None:
+                slot = b.ins("stack_addr", type=I64, ref=reference.slot, offset=reference.offset)
+                address = b.ins("load", slot.result, type=I64).result
             found = b.ins("load", address, type=I64, offset=_WORD).result
             wrong = b.ins("icmp", found, reference.content, cond="ne").result
             b.ins("trapnz", wrong, trap=LOST)
@@ -189,5 +211,7 @@ class _Rewriter:
         return block.instructions
 
 
-def _entry(reference: _Reference) -> StackMapEntry:
-    return StackMapEntry(I64, reference.slot, reference.offset)
+def _entries(references: Iterable[_Reference]) -> tuple[StackMapEntry, ...]:
+    return tuple(
+        StackMapEntry(I64, each.slot, each.offset) for each in references if each.slot is not None
+    )

@@ -19,7 +19,8 @@ from fuzz.differential.verdict import Verdict
 from fuzz.entropy import PrngEntropy
 from fuzz.generate import Generator
 from fuzz.generate.exceptions import ThrowingDirector
-from fuzz.generate.references import with_references
+from fuzz.generate.frontend import Sealing, translate
+from fuzz.generate.references import Kept, with_references
 from fuzz.selfcheck.registry import Fault
 
 #: Kinds of findings that detect a fault. Other kinds mean that the fault itself is broken.
@@ -33,13 +34,22 @@ _DETECTED: Final = (
 )
 #: The share of the parts that throw, or call what throws, of cases that are drawn to.
 _THROWING_SHARE: Final = 0.2
+
+
+def _with_stack_maps(case: Case, rng: Random) -> Case:
+    """Return a case with references, half of the time spilled by ``cranelift-frontend``."""
+    entropy = PrngEntropy(rng.getrandbits(64))
+    if rng.getrandbits(1):
+        return with_references(case, entropy)
+    case = with_references(case, entropy, Kept.VALUES)
+    return translate(case, case.emulated_isas[0], Sealing.EARLY)
+
+
 #: Asks for what a fault needs that cases are checked for besides their outcomes.
-_ASK: Final[dict[ExtraCheck, Callable[[Case, Random], Case]]] = {
+_ASK_FOR: Final[dict[ExtraCheck, Callable[[Case, Random], Case]]] = {
     ExtraCheck.UNWIND: lambda case, _: with_frame_check(case),
     ExtraCheck.LABELS: lambda case, _: with_label_check(case),
-    ExtraCheck.STACK_MAPS: lambda case, rng: with_references(
-        case, PrngEntropy(rng.getrandbits(64))
-    ),
+    ExtraCheck.STACK_MAPS: _with_stack_maps,
 }
 
 
@@ -108,9 +118,6 @@ def _check(
     injected, problem = 0, ""
     for index in range(cases):
         case = make(index)
-        if fault.checks:
-            rng = Random(index)
-            case = _with_checks(replace(case, alternatives=()), fault.checks, rng)
         injection = fault.inject(case, Random(f"{fault.name} {seed} {index}"))
         if injection is None:
             continue
@@ -128,14 +135,23 @@ def _check(
     return DetectionResult(fault, cases, injected, problem=problem)
 
 
-def _with_checks(case: Case, checks: frozenset[ExtraCheck], rng: Random) -> Case:
-    for check in sorted(checks & _ASK.keys()):
-        case = _ASK[check](case, rng)
-    return replace(case, checks=case.checks | checks)
-
-
 def cases_for(fault: Fault, options: CaseOptions, seed: int) -> Callable[[int], Case]:
     """Return what makes the cases of a seed, as a fault needs them."""
+    draw = _drawing(fault, options, seed)
+    if not fault.checks:
+        return draw
+    return lambda index: _with_checks(draw(index), fault.checks, Random(index))
+
+
+def _with_checks(case: Case, checks: frozenset[ExtraCheck], rng: Random) -> Case:
+    """Return a case in its first configuration that asks for checks."""
+    case = replace(case, alternatives=(), checks=case.checks | (checks - _ASK_FOR.keys()))
+    for check in sorted(checks & _ASK_FOR.keys()):
+        case = _ASK_FOR[check](case, rng)
+    return case
+
+
+def _drawing(fault: Fault, options: CaseOptions, seed: int) -> Callable[[int], Case]:
     if fault.trapping:
         options = replace(options, trapping_share=1.0)
     if not fault.throwing:

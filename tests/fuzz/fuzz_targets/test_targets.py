@@ -44,6 +44,7 @@ FAULTS = {
     "exceptions": "exception-payload-swapped",
     "labels": "label-value",
     "stack_maps": "map-offset",
+    "frontend": "map-entry-omitted",
     "regalloc": "callee-saved-float-clobbered",
     "cfi": "frame-pointer-clobbered",
 }
