@@ -110,7 +110,7 @@ class Collector(FrameFollower):
             maps = cast(HasStackMaps, placed.compiled).stack_maps
             for address, _, entries in maps:
                 if address == offset:
-                    pointer = called.caller.frame_address
+                    pointer = called.call_pointer
                     yield from ((placed, offset, pointer + at) for _, at in entries)
 
     def _move(self, placed: Placed, offset: int, slot: int, new: dict[int, int]) -> None:

@@ -26,6 +26,9 @@ class Frame:
         caller: what its caller had then.
         number: how many functions had been entered before.
         entered_from: the address of the instruction before its first one.
+        call_pointer: the stack pointer of the call that it returns to, as the caller had it. A
+            function that was called in tail position may have been entered with another one, as it
+            takes less space for arguments than that which was called first.
     """
 
     placed: Placed
@@ -33,6 +36,7 @@ class Frame:
     caller: CallerState
     number: int
     entered_from: int
+    call_pointer: int
 
 
 class FrameFollower:
@@ -104,16 +108,25 @@ class FrameFollower:
         if placed is None or self.is_done():
             return
         pointer = self.register(self.executor.isa.stack_pointer)
+        left: Frame | None = None
         while self.frames and self._is_left(self.frames[-1], placed, address, pointer):
-            self.frames.pop()
+            left = self.frames.pop()
         if address == placed.address:
-            caller = self._caller(placed, pointer)
-            self.frames.append(Frame(placed, pointer, caller, self.entered, self.previous))
-            self.entered += 1
+            self._enter(placed, pointer, left)
             self.enter(self.frames[-1])
         if self.frames and self.frames[-1].placed is placed:
             self.look(self.frames[-1], address - placed.address)
         self.previous = address
+
+    def _enter(self, placed: Placed, pointer: int, left: Frame | None) -> None:
+        """Open a frame; ``left`` is the one that was left for it, if one was."""
+        caller = self._caller(placed, pointer)
+        call_pointer = caller.frame_address
+        if left is not None and left.caller.return_address == caller.return_address:
+            call_pointer = left.call_pointer
+        frame = Frame(placed, pointer, caller, self.entered, self.previous, call_pointer)
+        self.frames.append(frame)
+        self.entered += 1
 
     def _is_left(self, frame: Frame, placed: Placed, address: int, pointer: int) -> bool:
         """Whether a frame is gone: its function has returned, or made a tail call."""

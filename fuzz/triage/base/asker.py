@@ -210,8 +210,8 @@ def _tells(run: IsaRun, kind: FindingKind) -> bool:
     """Whether a run without this failure shows that it does not occur."""
     if kind is FindingKind.UNWIND:
         return run.frames_checked
-    if kind is FindingKind.MODULE:
-        return False  # the base makes no linked programs
+    if kind in (FindingKind.MODULE, FindingKind.LABEL, FindingKind.STACK_MAP):
+        return False  # only the linked Cranelift makes linked programs, labels and stack maps
     return bool(run.compiled) and (kind in COMPILE_FAILURES or run.outcomes is not None)
 
 

@@ -139,3 +139,57 @@ def test_the_file_of_a_case_asks_for_it() -> None:
     again = read_case(text).case
     assert again.checks == {ExtraCheck.STACK_MAPS}
     assert print_functions(again.functions) == print_functions(case.functions)
+
+
+#: A callee with arguments on the stack calls one without any in tail position.
+TAIL = f"""\
+test run
+set preserve_frame_pointers=true
+target x86_64
+target aarch64
+
+function %main(i64) -> i64 {{
+    ss0 = explicit_slot 16, align = 8
+    ss1 = explicit_slot 8, align = 8
+    fn0 = %many({", ".join(["i64"] * 14)}) -> i64 tail
+block0(v0: i64):
+    v1 = iconst.i64 {MARK}
+    v2 = stack_addr.i64 ss0
+    v3 = stack_addr.i64 ss1
+    store v1, v2
+    store v0, v2+8
+    store v2, v3
+    v4 = call fn0({", ".join(["v0"] * 14)}), stack_map=[i64 @ ss1+0]
+    v5 = load.i64 v3
+    v6 = load.i64 v5+8
+    return v6
+}}
+; run: %main(7) == 7
+
+function %many({", ".join(["i64"] * 14)}) -> i64 tail {{
+    fn0 = %one(i64) -> i64 tail
+block0({", ".join(f"v{n}: i64" for n in range(14))}):
+    return_call fn0(v13)
+}}
+
+function %one(i64) -> i64 tail {{
+    fn0 = %collect() system_v
+block0(v0: i64):
+    call fn0()
+    return v0
+}}
+
+function %collect() system_v {{
+block0:
+    return
+}}
+"""
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_a_call_whose_callee_was_replaced(isa: str) -> None:
+    case = read_case(TAIL).case
+    found = run_collected(case, isa, compiled(case, isa), 0)
+    assert not found.deviations
+    assert (found.collections, found.moved, found.destroyed) == (1, 1, 0)
+    assert int(found.outcomes.results[0][0, 0]) == 7
