@@ -217,6 +217,37 @@ def test_coff_has_no_thread_local_zeros() -> None:
             assert "zeros" in {symbol.name for symbol in file.symbols}
 
 
+@pytest.mark.skipif(_cranelift.version() != "0.135.8", reason="another Cranelift")
+@pytest.mark.parametrize("far", [1 << 30, 3 << 30])
+def test_outlined_probes_have_to_be_near(far: int) -> None:
+    """docs/findings.md: a fault of Cranelift. A library call may be anywhere."""
+    text = (
+        "function %f() system_v {\n ss0 = explicit_slot 9000\nblock0:\n"
+        " v0 = stack_addr.i64 ss0\n store v0, v0\n return\n}"
+    )
+    settings = {
+        "enable_probestack": "true",
+        "probestack_strategy": "outline",
+        "use_colocated_libcalls": "false",
+    }
+
+    def make() -> JitCode:
+        return make_jit(
+            Functions(text),
+            Target.of("x86_64", settings),
+            data=(),
+            areas=[(IMAGES, 3 << 16)],
+            places={},
+            symbols={"LibCall:Probestack": IMAGES + far},
+        )
+
+    if far < 1 << 31:
+        assert make().functions
+    else:
+        with pytest.raises(CompilerPanic, match="TryFromIntError"):
+            make()
+
+
 # --- a JIT's code, as bytes ---
 
 FAR = "function %f() system_v {\n fn0 = colocated %g() system_v\nblock0:\n call fn0()\n return\n}"
