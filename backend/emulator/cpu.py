@@ -9,7 +9,13 @@ from typing import Any, Final
 from unicorn.unicorn_const import UC_HOOK_CODE, UC_HOOK_MEM_INVALID
 
 from backend.cranelift import _cranelift
-from backend.emulator.guest_memory import EXIT, GuestMemory, garbage, watched_addresses
+from backend.emulator.guest_memory import (
+    EXIT,
+    LARGEST_FRAMES,
+    GuestMemory,
+    garbage,
+    watched_addresses,
+)
 from backend.emulator.isa import Isa, Part
 from backend.emulator.libcalls import LibraryCalls
 from backend.emulator.machine import TIME_LIMIT, End, Machine, Stop
@@ -34,6 +40,10 @@ class Cpu(Machine):
 
     What differs between ISAs is in the subclasses, ``backend/isa/<name>/cpu.py``.
     """
+
+    # Memory that nobody touches costs nothing in this process.
+    largest_frames = LARGEST_FRAMES
+    grows_ring = True
 
     def __init__(self, isa: Isa, uc: Uc) -> None:
         super().__init__(isa, GuestMemory(UnicornMappings(uc), isa.byte_order))
@@ -120,7 +130,7 @@ class Cpu(Machine):
         self, uc: Uc, access: int, address: int, size: int, value: int, data: Any
     ) -> bool:
         if self.reaches_below_stack(address):
-            self.memory.grow_stack()
+            self.grow_stack()
             return True
         self.invalid = f" at {address:#x}, {size} bytes"
         return False  # it stays an error

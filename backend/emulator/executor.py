@@ -65,8 +65,8 @@ class _Run:
 class StackError(ValueError):
     """A program's stack frames do not fit into the emulated stack."""
 
-    def __init__(self, size: int) -> None:
-        most = LARGEST_STACK >> 20
+    def __init__(self, size: int, largest: int) -> None:
+        most = largest >> 20
         super().__init__(f"needs {size} bytes of stack, more than the emulated {most} MiB")
 
 
@@ -108,6 +108,7 @@ class Executor:
             isa,
             external=self.library.address,
             on_wrap=memory.mappings.drop_translations,
+            grow=memory.grow_ring if self.cpu.grows_ring else None,
         )
         self.drivers = Drivers(isa, memory, self._thunk)
         self.throwers = Throwers(isa, self.cpu)
@@ -174,7 +175,7 @@ class Executor:
         name = entry or functions[0].name
         if not isinstance(program, Image):
             program = functions = self.throwers.complete(program, settings)
-        self.cpu.expect_frames(_frame_bytes(functions))
+        self.cpu.expect_frames(_frame_bytes(functions, self.cpu.largest_frames))
         self.linked = linked = self._link(program)
         self.cpu.set_far_functions(linked.far)
         driver = self.drivers.get(signature, settings)
@@ -357,8 +358,11 @@ def _skip(run: _Run, positions: range) -> None:
         run.outcomes.details[row] = "not run: others hung before"
 
 
-def _frame_bytes(program: Sequence[Compiled]) -> int:
-    """Return the sum of all stack frames of a program, the largest stack if one is not known.
+def _frame_bytes(program: Sequence[Compiled], largest: int) -> int:
+    """Return the sum of all stack frames of a program, the usual stack if one is not known.
+
+    Args:
+        largest: the most bytes of stack that the machine has.
 
     Raises:
         StackError: they do not fit into the emulated stack.
@@ -366,8 +370,8 @@ def _frame_bytes(program: Sequence[Compiled]) -> int:
     if any(function.frame_size is None for function in program):
         return LARGEST_STACK
     size = sum(function.frame_size or 0 for function in program)
-    if size > LARGEST_STACK - STACK_SIZE:
-        raise StackError(size)
+    if size > largest - STACK_SIZE:
+        raise StackError(size, largest)
     return size
 
 

@@ -11,7 +11,7 @@ from unicorn.unicorn_const import UC_HOOK_CODE
 
 from backend.emulator.cpu import Cpu
 from backend.emulator.executor import Executor
-from backend.emulator.guest_memory import RING, RING_SIZE
+from backend.emulator.guest_memory import LARGEST_RING, RING
 from backend.emulator.linker import Placed
 from backend.emulator.unicorn_engine import Uc, UcError, add_hook, remove_hook
 from backend.emulator.unwind_tables import CallerState, UnwindTableError
@@ -78,7 +78,7 @@ class FrameFollower:
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Look at instructions while the executor runs."""
-        hook = add_hook(self.cpu.uc, UC_HOOK_CODE, self._step, RING, RING + RING_SIZE - 1)
+        hook = add_hook(self.cpu.uc, UC_HOOK_CODE, self._step, RING, RING + LARGEST_RING - 1)
         try:
             yield
         finally:

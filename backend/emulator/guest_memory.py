@@ -45,15 +45,17 @@ EXIT: Final = 0x0700_0000  # where the driver returns to; never mapped
 # relocations in the ring; the shortest reach is 128 MiB.
 RING: Final = 0x3B1C_4000_0000
 RING_SIZE: Final = 4 << 20
-STUBS: Final = RING + (8 << 20)
+#: What takes the ring's place as soon as a program does not fit into it.
+LARGEST_RING: Final = 64 << 20
+STUBS: Final = RING + (72 << 20)
 STUBS_SIZE: Final = PAGE
 #: What functions that throw call, for a hook. There is a trap.
 THROW: Final = STUBS + STUBS_SIZE - 16
-SYMBOLS: Final = RING + (16 << 20)
+SYMBOLS: Final = RING + (80 << 20)
 SYMBOLS_SIZE: Final = 64 << 10
 #: Where the thread has its own data, and where its environment block is on Windows.
-THREAD: Final = RING + (24 << 20)
-ENVIRONMENT: Final = RING + (20 << 20)
+THREAD: Final = RING + (92 << 20)
+ENVIRONMENT: Final = RING + (88 << 20)
 REGIONS: Final = 0x5A17_3000_0000
 #: Where regions with pointers lie, far from each other.
 SPACIOUS_REGIONS: Final = 0x5B17_3000_0000
@@ -63,6 +65,8 @@ STACK_TOP: Final = STACK + STACK_SIZE
 #: The most bytes of stack that a program can have. What is below ``STACK`` is mapped for programs
 #: that need it, and unmapped after them.
 LARGEST_STACK: Final = 64 << 20
+#: The same for programs whose frames are known to be larger. Cranelift's limit for one is 1 GiB.
+LARGEST_FRAMES: Final = (1 << 30) + LARGEST_STACK
 
 #: So many bytes of the stack, from its top down, are filled with garbage before each batch.
 STACK_FILL: Final = 32 << 10
@@ -85,7 +89,7 @@ def watched_addresses() -> Iterator[tuple[int, int]]:
     That is all but ``_DATA``. Of that it is the part below the stack, which may be mapped on
     demand.
     """
-    yield STACK_TOP - LARGEST_STACK, STACK - 1
+    yield STACK_TOP - LARGEST_FRAMES, STACK - 1
     first = 0
     for begin, end in _DATA:
         yield first, begin - 1
@@ -129,9 +133,15 @@ class GuestMemory:
         self.map_host(address, memory, protection)
         return memory
 
-    def grow_stack(self) -> None:
+    def grow_ring(self) -> Bytes:
+        """Map a larger ring of code in place of the ring, and return it."""
+        self.mappings.unmap(RING, self.ring.nbytes)
+        self.ring = self.map(RING, LARGEST_RING, READ_EXEC)
+        return self.ring
+
+    def grow_stack(self, largest: int = LARGEST_STACK) -> None:
         """Map the rest of the largest stack below the stack that stays mapped."""
-        size = LARGEST_STACK - STACK_SIZE
+        size = largest - STACK_SIZE
         self.deep_stack = self.map(STACK - size, size, READ_WRITE)
 
     def shrink_stack(self) -> None:

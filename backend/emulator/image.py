@@ -20,7 +20,7 @@ READ_WRITE: Final = UC_PROT_READ | UC_PROT_WRITE
 
 #: Where images lie: behind all that is always mapped near the ring, so that stubs and symbols are
 #: within reach of what lies at its beginning.
-IMAGES: Final = RING + (32 << 20)
+IMAGES: Final = RING + (100 << 20)
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,6 +152,8 @@ class Linker:
         external: returns the address of what is no function of the case (``LibCall:FmaF64``,
             ``%symbol``) for a relocation's kind and target, or raises RelocationError.
         on_wrap: drops all translations.
+        grow: maps a larger ring at the same address, for a program that does not fit, and returns
+            it; None if there is no larger one.
     """
 
     def __init__(
@@ -162,6 +164,7 @@ class Linker:
         *,
         external: Callable[[str, str], int],
         on_wrap: Callable[[], None],
+        grow: Callable[[], Bytes] | None = None,
     ) -> None:
         self.ring = memoryview(ring)  # type: ignore[arg-type]
         self.base = base
@@ -170,6 +173,7 @@ class Linker:
         self.padding = isa.trap * (_PADDING // len(isa.trap))
         self.external = external
         self.on_wrap = on_wrap
+        self.grow = grow
         self.usual = min(_USUAL_BYTES, len(self.ring))
         self.position = 0
         self.got: dict[tuple[int, ...], int] = {}
@@ -193,6 +197,10 @@ class Linker:
 
     def _reserve(self, size: int) -> None:
         """Go back to the ring's start if the usual part of it lacks space for ``size`` bytes."""
+        if size > len(self.ring) and self.grow is not None:
+            self.ring = memoryview(self.grow())  # type: ignore[arg-type]
+            self.grow, self.position = None, 0
+            self.on_wrap()
         if size > len(self.ring):
             raise LinkError(f"more code than the {len(self.ring) >> 10} KiB that there are for it")
         if self.position and self.position + size > self.usual:

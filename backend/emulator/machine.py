@@ -19,8 +19,10 @@ from backend.emulator import control_block
 from backend.emulator.guest_memory import (
     EXIT,
     LARGEST_STACK,
+    PAGE,
     STACK,
     STACK_FILL,
+    STACK_SIZE,
     STACK_TOP,
     GuestMemory,
     garbage,
@@ -71,7 +73,14 @@ class Machine(ABC):
 
     Args:
         memory: that is mapped into it.
+
+    Attributes:
+        largest_frames: the most bytes of stack for programs whose frames are known.
+        grows_ring: whether code that does not fit into the ring can have a larger one.
     """
+
+    largest_frames: int = LARGEST_STACK
+    grows_ring: bool = False
 
     def __init__(self, isa: Isa, memory: GuestMemory) -> None:
         self.isa = isa
@@ -184,6 +193,16 @@ class Machine(ABC):
         self.frame_bytes = frame_bytes
         self.memory.shrink_stack()
 
+    def stack_bytes(self) -> int:
+        """Return how many bytes of stack the program may have: more if its frames are larger."""
+        if self.frame_bytes <= LARGEST_STACK - STACK_SIZE:
+            return LARGEST_STACK
+        return min(self.largest_frames, self.frame_bytes // PAGE * PAGE + LARGEST_STACK)
+
+    def grow_stack(self) -> None:
+        """Map all of the stack that the program may have."""
+        self.memory.grow_stack(self.stack_bytes())
+
     def fill_stack(self) -> None:
         """Fill the upper end of the stack with garbage."""
         self.stack_fill[:] = self.stack_bottom
@@ -203,7 +222,9 @@ class Machine(ABC):
     def reaches_below_stack(self, address: int) -> bool:
         """Whether an access is one of a program with big frames, or deep recursion, to its
         stack."""
-        if self.memory.deep_stack is not None or not STACK_TOP - LARGEST_STACK <= address < STACK:
+        if self.memory.deep_stack is not None:
+            return False
+        if not STACK_TOP - self.stack_bytes() <= address < STACK:
             return False
         lowest = self.register(self.isa.stack_pointer) - self.frame_bytes - _BELOW_FRAME
         return address >= lowest

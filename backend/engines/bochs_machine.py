@@ -202,7 +202,7 @@ class BochsMachine(Machine):
         """Do what code that an exception stopped needs of the host, if that is why it stopped."""
         if self.vector == self.part.page_fault:
             if self.reaches_below_stack(self.bochs.call("cpu_get_cr2")):
-                self.memory.grow_stack()
+                self.grow_stack()
                 return True
         elif self.vector == self.part.breakpoint and self.library is not None:
             address = self._word(self.part.frame.program_counter) - self.part.stop.behind

@@ -212,7 +212,7 @@ class ProcessMachine(Machine):
     def _is_served(self, status: int) -> bool:
         self._read_context()
         if status == SIGSEGV and self.reaches_below_stack(self._fault_address()):
-            self.memory.grow_stack()
+            self.grow_stack()
             return True
         stop, library = self.part.breakpoint, self.library
         if status == SIGTRAP and stop is not None and library is not None:

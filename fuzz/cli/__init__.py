@@ -37,6 +37,7 @@ _COMMANDS = {
     "rules": "show for every ISLE rule how often it was tested, or why not",
     "known": "show which known faults this Cranelift still has",
     "support": "show which opcodes and types each ISA supports",
+    "limits": "show how large functions each ISA compiles, and whether they run rightly",
     "target": "run a fuzz target under libFuzzer, guided by coverage",
     "corpus": "import, reduce and describe folders of cases",
     "selfcheck": "inject faults, and check that each is detected",

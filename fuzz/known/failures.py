@@ -144,6 +144,12 @@ FAILURES: Final[tuple[KnownFailure, ...]] = (
         )
     ),
     KnownFailure(
+        "stack-slots-beyond-2gib",
+        "Stack slot region cannot be larger than 2GiB",
+        InstructionPattern(words("stack_addr"), frozenset()),
+        BOTH_ISAS,
+    ),
+    KnownFailure(
         "windows-unwind-saves",
         "Windows saved register",
         InstructionPattern(frozenset(), frozenset()),

@@ -15,7 +15,7 @@ from unicorn.unicorn_const import UC_HOOK_CODE
 from backend.emulator.cpu import Cpu
 from backend.emulator.disassembly import disassembler, written_registers
 from backend.emulator.executor import Executor
-from backend.emulator.guest_memory import RING, RING_SIZE
+from backend.emulator.guest_memory import LARGEST_RING, RING
 from backend.emulator.isa import Isa
 from backend.emulator.linker import Compiled
 from backend.emulator.unicorn_engine import Uc, add_hook, remove_hook
@@ -101,7 +101,7 @@ class _Hooked:
     def __enter__(self) -> None:
         # Unicorn would not call the hook in code that it translated before. There is none, as code
         # is placed at fresh addresses.
-        end = RING + RING_SIZE
+        end = RING + LARGEST_RING
         self.hook = add_hook(self.uc, UC_HOOK_CODE, self.before, RING, end)
 
     def __exit__(self, *_: object) -> None:

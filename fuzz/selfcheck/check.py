@@ -154,6 +154,8 @@ def _with_checks(case: Case, checks: frozenset[ExtraCheck], rng: Random) -> Case
 def _drawing(fault: Fault, options: CaseOptions, seed: int) -> Callable[[int], Case]:
     if fault.trapping:
         options = replace(options, trapping_share=1.0)
+    if fault.cases is not None:
+        return fault.cases
     if not fault.throwing:
         return CaseSource(options, seed).case
     drawing = replace(generator_options(options), directed_share=_THROWING_SHARE)

@@ -55,6 +55,7 @@ class Fault:
         opcodes: the opcodes that it replaces by another one each, if it does that.
         checks: what cases are checked for besides their outcomes, so that it shows.
         throwing: whether it needs cases that are drawn to throw exceptions.
+        cases: returns the case of an index, in place of those that are drawn; None for these.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Fault:
     opcodes: Mapping[str, str] = field(default_factory=dict)
     checks: frozenset[ExtraCheck] = frozenset()
     throwing: bool = False
+    cases: Callable[[int], Case] | None = None
 
 
 _FAULTS: Final[dict[str, Fault]] = {}
@@ -78,11 +80,18 @@ def fault(
     isas: tuple[str, ...] = (),
     checks: frozenset[ExtraCheck] = frozenset(),
     throwing: bool = False,
+    cases: Callable[[int], Case] | None = None,
 ) -> Callable[[Inject], Inject]:
-    """Register a function that makes the injection for a case."""
+    """Register a function that makes the injection for a case.
+
+    Args:
+        cases: as in ``Fault``.
+    """
 
     def register(inject: Inject) -> Inject:
-        _FAULTS[name] = Fault(name, summary, inject, isas, checks=checks, throwing=throwing)
+        _FAULTS[name] = Fault(
+            name, summary, inject, isas, checks=checks, throwing=throwing, cases=cases
+        )
         return inject
 
     return register

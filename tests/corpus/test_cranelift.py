@@ -48,6 +48,8 @@ FOUND = {
     "trapping-i128-access": [("pulley64", PANIC)],
     "notrap-widening-load": [("pulley64", PANIC)],
     "preserve-all-vectors": [("pulley64", MISCOMPILE)],
+    "host-call-stack-result": [("pulley64", MISCOMPILE)],
+    "stack-slots-beyond-2gib": [("aarch64", PANIC), ("x86_64", PANIC)],
     "sextend-bmask-i128": [("pulley64", ERROR)],
     "umax-i64x2": [("pulley64", ERROR)],
     "nan-canonicalization-f32x2": [("aarch64", PANIC), ("riscv64", PANIC)],
@@ -88,6 +90,8 @@ def isas_of(case_file: CaseFile) -> list[str]:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_the_oracle_agrees_with_the_file(path: Path) -> None:
     for case_file in read_cases(path.read_text()):
+        if not case_file.case.inputs.count:
+            continue  # it is only compiled
         oracle, *_ = replay(case_file, Pipeline(isas_of(case_file))).results
         assert oracle.agrees, oracle
 

@@ -13,6 +13,7 @@ from clif.function import AbiParam, Signature
 from clif.outcome import Region, Status
 from clif.types import F32, F64, I8, I16, I32, I64, by_name
 from tests.backend.emulator.machine import (
+    BOTH,
     SETTINGS,
     THREE,
     Code,
@@ -388,16 +389,45 @@ block0(v0: i64, v1: i64):
 def test_a_frame_that_is_larger_than_the_stack_is_refused(isa):
     text = """
 function %f() -> i64 {
-    ss0 = explicit_slot 68157440
+    ss0 = explicit_slot 700000000
+    fn0 = %g() -> i64
+block0:
+    v0 = call fn0()
+    v1 = stack_addr.i64 ss0
+    v2 = load.i64 notrap v1
+    return v2
+}
+function %g() -> i64 {
+    ss0 = explicit_slot 700000000
 block0:
     v0 = stack_addr.i64 ss0
     v1 = load.i64 notrap v0
     return v1
 }"""
-    with pytest.raises(StackError, match=r"more than the emulated 64 MiB"):
+    with pytest.raises(StackError, match=r"more than the emulated (64|1088) MiB"):
         run_text(isa, text, [[]])
-    small = text.replace("68157440", "1048576")
+    small = text.replace("700000000", "1048576")
     assert run_text(isa, small, [[]]).status.tolist() == [Status.RETURNED]
+
+
+@BOTH
+def test_frames_may_be_larger_where_memory_that_nobody_touches_is_free(isa):
+    text = """
+function %f(i64) -> i64 {
+    ss0 = explicit_slot 900000000
+block0(v0: i64):
+    v1 = stack_addr.i64 ss0
+    store.i64 notrap v0, v1
+    v2 = load.i64 notrap v1
+    return v2
+}"""
+    executor = the_executor(isa)
+    if executor.cpu.largest_frames < 1 << 30:
+        pytest.skip("an engine with 64 MiB of stack")
+    settings = {"opt_level": "none", "enable_probestack": "false"}
+    assert values(run_text(isa, text, [[77]], settings=settings)) == [77]
+    run_text(isa, "function %f() {\nblock0:\n return\n}", [[]])
+    assert executor.cpu.memory.deep_stack is None  # what it took is given back
 
 
 def test_signing_return_addresses_executes_and_changes_nothing():

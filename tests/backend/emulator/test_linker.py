@@ -5,8 +5,9 @@ from __future__ import annotations
 import struct
 
 import numpy as np
+import pytest
 
-from backend.emulator.linker import Linker
+from backend.emulator.linker import Linker, LinkError, PlainCode
 from backend.isa.registry import ISAS
 from tests.backend.emulator.machine import Code, arm
 
@@ -71,3 +72,22 @@ def test_every_program_has_its_own_entries():
         (distance,) = struct.unpack_from("<i", ring.tobytes(), placed.address - BASE)
         (value,) = struct.unpack_from("<Q", ring.tobytes(), placed.address + distance - BASE)
         assert value == 0x3B1C_4100_0000 + 64 * number
+
+
+def test_a_larger_ring_takes_the_place_of_the_ring_for_a_program_that_does_not_fit():
+    small, large, wraps = np.zeros(1 << 12, np.uint8), np.zeros(1 << 16, np.uint8), list[None]()
+    linker = Linker(
+        small,
+        BASE,
+        ISAS["x86_64"],
+        external=lambda kind, name: SYMBOL,
+        on_wrap=lambda: wraps.append(None),
+        grow=lambda: large,
+    )
+    assert linker.link([PlainCode("f", b"\x90" * 100)]).functions[0].address == BASE
+    assert not wraps
+    big = linker.link([PlainCode("f", b"\x91" * 9000)]).functions[0]
+    assert (big.address, large[8999], large[9000]) == (BASE, 0x91, ISAS["x86_64"].trap[0])
+    assert wraps == [None]
+    with pytest.raises(LinkError, match="more code than the 64 KiB"):
+        linker.link([PlainCode("f", b"\x91" * (1 << 17))])

@@ -16,14 +16,16 @@ from clif.testfile import TestFile
 from fuzz.cases.case import Case
 from fuzz.cases.casefile import read_case
 from fuzz.entropy import BytesEntropy, PrngEntropy
-from fuzz.fuzz_targets import compile_cost, limits, optimize, reader
-from fuzz.fuzz_targets.compile_cost import ChildDeath, CompileCost
+from fuzz.fuzz_targets import limits, optimize, reader
 from fuzz.fuzz_targets.incremental_cache import Names, print_for_cache
 from fuzz.fuzz_targets.options import FaultError, TargetOptions
 from fuzz.fuzz_targets.registry import TARGETS, load
+from fuzz.fuzz_targets.rule_chains import Step, compose, read_step
 from fuzz.fuzz_targets.target import CaseTarget, FuzzTarget
 from fuzz.fuzz_targets.units import LARGEST
 from fuzz.known.status import has_fault
+from fuzz.survey import compile_cost
+from fuzz.survey.compile_cost import ChildDeath, CompileCost
 from tests.paths import CORPUS
 
 ISAS = ("x86_64", "aarch64")
@@ -418,6 +420,77 @@ def test_growth_is_seen(costs, bucket: str, monkeypatch: pytest.MonkeyPatch) -> 
     failure = target.test(SCALING_CASE.unit())
     assert failure is not None
     assert failure.finding.bucket.startswith(bucket)
+
+
+STEP = """\
+function %step(i64, i64) -> i64 system_v {
+block0(v0: i64, v1: i64):
+    v2 = bnot.i64 v0
+    v3 = bxor.i64 v2, v1
+    return v3
+}
+"""
+
+
+def test_a_step_is_repeated_on_its_own_result() -> None:
+    step = read_step(STEP)
+    assert step is not None
+    assert step.text() == STEP
+    assert step.chain(2) == STEP.replace("%step", "%main").replace(
+        "    return v3\n", "    v4 = bnot.i64 v3\n    v5 = bxor.i64 v4, v1\n    return v5\n"
+    )
+    assert read_step(STEP.replace("-> i64", "-> i32")) is None
+    assert read_step("function %step() {}") is None
+
+
+def test_two_steps_are_one() -> None:
+    first = Step((("v0", "i64"), ("v1", "i8"), ("out", "i8")), ("v2 = f v0, v1",), "v2")
+    second = Step((("v0", "i8"), ("out", "i64")), ("v1 = g v0", "v2 = h v1, v0"), "v2")
+    both = compose(first, second)
+    assert both is not None
+    assert both.params == (("v0", "i64"), ("v1", "i8"))
+    assert both.lines == ("v2 = f v0, v1", "v3 = g v2", "v4 = h v3, v2")
+    assert both.result == "v4"
+    assert compose(second, second) is None  # the second takes no i64
+
+
+COMPOSED = limits.ScalingCase(
+    limits.COMPOSED, 400, "speed", "backtracking", "x86_64", read_step(STEP)
+)
+
+
+def test_chains_of_rules_are_units() -> None:
+    target = target_named("limits")
+    assert isinstance(target, limits.Limits)
+    assert target.parse(COMPOSED.unit()) == COMPOSED
+    assert isinstance(target.parse(COMPOSED.unit().replace(b"%step", b"%x")), str)
+    drawn = [target.rule_chains.draw(PrngEntropy(seed)) for seed in range(6)]
+    steps = [step for step in drawn if step is not None]
+    assert len(steps) > 3
+    for step in steps:
+        assert read_step(step.text()) == step
+        assert not isinstance(compile_cost.measure(COMPOSED.target, step.chain(50)), ChildDeath)
+
+
+def test_a_chain_of_rules_that_takes_too_long_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    target = target_named("limits")
+
+    def cost(case: limits.ScalingCase, size: int) -> CompileCost:
+        return CompileCost(size * (1e-6 if case.step is None else 40e-6), 0)
+
+    monkeypatch.setattr(target, "cost", cost)
+    failure = target.test(COMPOSED.unit())
+    assert failure is not None
+    assert failure.finding.bucket == "growth x86_64 time of composed: bnot.i64 bxor.i64"
+    assert "20.0 times as long" in failure.finding.explanation[1]
+
+
+def test_chains_are_also_compiled_at_full_depth() -> None:
+    target = target_named("limits")
+    assert isinstance(target, limits.Limits)
+    deep = replace(SCALING_CASE, family="chain_bnot", size=25_000)
+    assert target.parse(deep.unit()) == deep
+    assert isinstance(target.parse(replace(deep, family="tree").unit()), str)
 
 
 def test_an_overflow_is_what_a_process_dies_of(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -60,7 +61,11 @@ def test_there_are_enough_kinds() -> None:
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_each_is_caught(name: str) -> None:
-    (outcome,) = check_faults([FAULTS[name]], OPTIONS, seed=1, cases=1000)
+    fault = FAULTS[name]
+    options = OPTIONS
+    if fault.isas and not set(fault.isas) & set(options.isas):
+        options = replace(options, isas=fault.isas)
+    (outcome,) = check_faults([fault], options, seed=1, cases=1000)
     assert outcome.caught
     assert outcome.problem == ""
 
