@@ -3,6 +3,7 @@
 from typing import Final
 
 import interp.semantics  # noqa: F401  (registers the meanings)
+from interp.frame import Frame
 from interp.options import Counters, NanBits, RunOptions
 from interp.recording import Activation, Recorder
 from interp.registry import Unsupported, all_meanings
@@ -17,6 +18,7 @@ __all__ = [
     "REASONS",
     "Activation",
     "Counters",
+    "Frame",
     "NanBits",
     "Recorder",
     "RunOptions",

@@ -148,6 +148,8 @@ class Frame:
             meaning = by_type.get(inst.type, general).get(name)
             args = inst.args
             if meaning is None:
+                if self.machine.observer is not None:
+                    self.machine.observer(self, inst)
                 out = _effect(name)(self, inst, *[env[arg] for arg in args])
                 if out is None:
                     continue

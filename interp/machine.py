@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from clif.function import Function, Value, format_name
+from clif.function import Function, Inst, Value, format_name
 from clif.memory_access import has_narrow_addresses
 from clif.outcome import Status
 from clif.throwing import Thrower, thrower_named
@@ -18,6 +18,13 @@ from interp.memory import FUNCTION_BASE, STACK_TOP, SYMBOL_BASE, Memory, layouts
 from interp.options import Counters, NanBits, RunOptions
 from interp.registry import Unsupported
 from interp.tables import Tables, tables
+
+if TYPE_CHECKING:
+    from interp.frame import Frame
+
+
+#: Called with a frame and the instruction that it is about to execute.
+Observer = Callable[["Frame", Inst], None]
 
 
 class Machine:
@@ -37,6 +44,7 @@ class Machine:
         exceptions: those on their way to a handler; None until the first one is thrown.
         pinned: the pinned register; None until it is first used.
         trace: receives the values of frames that have ended; None if nobody asked for them.
+        observer: called before each instruction that is not pure; None if nobody wants to know.
         spent: by input, the instructions that it executed apart from others;
             ``spent_by_all`` those that all inputs executed together.
     """
@@ -71,6 +79,7 @@ class Machine:
         self.counters = Counters()
         self.trace: dict[Value, Lanes] | None = None
         self.open_frame: Callable[..., Any] | None = None
+        self.observer: Observer | None = None
         self.spent = np.zeros(n, np.int64)
         self.spent_by_all = 0
         self._symbols: dict[str, int] = {}

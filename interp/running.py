@@ -19,7 +19,7 @@ from clif.throwing import UNCAUGHT
 from clif.types import Type
 from interp.calls import call
 from interp.lanes import Lanes, from_words, to_words, uniform_address
-from interp.machine import Machine
+from interp.machine import Machine, Observer
 from interp.memory import Segment, region_base
 from interp.options import DEFAULT, LARGEST_DEPTH, USUAL_DEPTH, Counters, RunOptions
 from interp.recording import Recorder
@@ -38,6 +38,7 @@ def run(
     counters: Counters | None = None,
     trace: dict[Value, Words] | None = None,
     recorder: Recorder | None = None,
+    observer: Observer | None = None,
 ) -> Outcomes:
     """Run a function for all inputs.
 
@@ -48,6 +49,8 @@ def run(
         trace: receives for each value of a function what it last was, in the activation that ended
             first. Rows of inputs that did not execute its definition mean nothing.
         recorder: receives what the run did. There must be one input.
+        observer: called before each instruction that is not pure. A run with very deep calls is
+            made twice.
 
     Raises:
         Unsupported: the case needs an operation without meaning, or an undefined function, or a
@@ -57,7 +60,9 @@ def run(
         if not each.blocks:
             raise Unsupported("function", "", f"{format_name(each.name)} has no blocks")
     shallow = replace(options, depth=min(options.depth, USUAL_DEPTH))
-    outcomes, too_deep = _run(functions, inputs, shallow, function, counters, trace, recorder)
+    outcomes, too_deep = _run(
+        functions, inputs, shallow, function, counters, trace, recorder, observer
+    )
     if not too_deep or shallow.depth == options.depth:
         return outcomes
     if trace is not None:
@@ -66,7 +71,7 @@ def run(
         recorder.clear()
     with _deep_recursion() as threads:
         again = threads.submit(
-            _run, functions, inputs, options, function, counters, trace, recorder
+            _run, functions, inputs, options, function, counters, trace, recorder, observer
         )
         return again.result()[0]
 
@@ -92,11 +97,13 @@ def _run(
     counters: Counters | None,
     trace: dict[Value, Words] | None,
     recorder: Recorder | None,
+    observer: Observer | None,
 ) -> tuple[Outcomes, bool]:
     """Run a function once. Returns also whether an input was stopped for its many open calls."""
     machine = Machine(functions, inputs.count, options)
     machine.trace = None if trace is None else {}
     machine.open_frame = None if recorder is None else recorder.open_frame
+    machine.observer = observer
     main = functions[0] if function is None else machine.function(function, "run")
     types = main.signature.return_types
     params = zip(main.entry.params, inputs.args, strict=True)

@@ -17,6 +17,7 @@ _TITLES = {
     "module": "a linked program that does something else",
     "stack-map": "a stack map that does not name what is live",
     "label": "debug information that is wrong",
+    "order": "accesses to memory that are lost, doubled or out of order",
     "feature": "an instruction that the target does not have",
     "hang": "compiled code does not terminate",
     "oracles-disagree": "cranelift-interpreter computes a wrong result",
@@ -36,6 +37,10 @@ _EXPECTED = {
     "label": (
         "Each value is where its label's ranges say, and code has the source location of its"
         " instruction."
+    ),
+    "order": (
+        "Atomic operations, fences and calls happen as often and in the order as in the function, "
+        "and other accesses stay between them."
     ),
     "feature": "All instructions are ones that the flags of the target allow.",
     "hang": "The code returns, as the interpreter does.",

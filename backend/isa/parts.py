@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from backend.emulator.access_order import ORDERING
 from backend.emulator.cpu import CPU
 from backend.emulator.disassembly import DECODER, DISASSEMBLE
 from backend.emulator.emulator_faults import EMULATOR_FAULTS
@@ -140,4 +141,5 @@ PARTS: Final[tuple[Part[Any], ...]] = (
     UNWINDING,
     OBJECT_FORMATS,
     THROWING,
+    ORDERING,
 )

@@ -21,6 +21,7 @@ from clif.types import I64, Type
 class ExtraCheck(StrEnum):
     """What is checked of a case besides its outcomes, where the case asks for it."""
 
+    ORDER = "order"  # the order of accesses to memory, in the optimised CLIF and in the code
     UNWIND = "unwind"  # the tables of frames, at each instruction of a run
     OBJECTS = "objects"  # the same outcomes, of files of objects that are linked
     JIT = "jit"  # the same outcomes, of what a JIT puts into memory

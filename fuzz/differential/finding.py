@@ -41,6 +41,7 @@ class FindingKind(Enum):
     MODULE = "module"
     LABEL = "label"
     STACK_MAP = "stack-map"
+    ORDER = "order"
     HANG = "hang"
     EMULATOR_FAULT = "emulator-fault"
     ORACLES_DISAGREE = "oracles-disagree"

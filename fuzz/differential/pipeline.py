@@ -50,6 +50,7 @@ from fuzz.differential.labelling import check_labels
 from fuzz.differential.modules import check_modules
 from fuzz.differential.open_inputs import settle, undefined, undefined_rows
 from fuzz.differential.oracle import DEFAULT_FUEL, Oracle, OracleError, interpreter
+from fuzz.differential.ordering import check_code_order, check_order
 from fuzz.differential.second_engine import ask_another_engine, is_unaligned_load
 from fuzz.differential.stage import Stage, stage_clock_ns
 from fuzz.differential.unwinding import check_unwinding
@@ -163,6 +164,8 @@ class Pipeline:
                     run.fired = self.fired_rules.since(mark)
                 if compiled and run.expected is not None and _ends(run.expected):
                     self._execute(configured, injection, run, verdict)
+                    if ExtraCheck.ORDER in configured.checks:
+                        self._check_order(configured, functions, run, verdict)
             if number:
                 new = verdict.findings[found:]
                 verdict.findings[found:] = [replace(f, configuration=number) for f in new]
@@ -275,10 +278,25 @@ class Pipeline:
             self._compare(case, injection, run, code, verdict)
             if case.checks and not run.differences:
                 for found in self._extra_checks(case, injection, run, code, verdict):
-                    if isinstance(found, Finding):
-                        verdict.findings.append(mark_known(found, case.functions))
-                    elif found:
-                        verdict.rejected.append(found)
+                    self._note(found, case, verdict)
+
+    @staticmethod
+    def _ordered(case: Case, run: IsaRun) -> Case:
+        """Return a case in the byte order of the ISA that it is run for."""
+        return replace(case, order=ISAS[run.isa].byte_order)
+
+    def _check_order(self, case: Case, functions: Functions, run: IsaRun, verdict: Verdict) -> None:
+        assert run.expected is not None
+        ordered = self._ordered(case, run)
+        self._note(check_order(ordered, run.isa, functions, run.expected, self.fuel), case, verdict)
+
+    def _note(self, found: Finding | str, case: Case, verdict: Verdict) -> None:
+        """Keep what an extra check found, or the reason why it could say nothing."""
+        match found:
+            case Finding() as finding:
+                verdict.findings.append(mark_known(finding, case.functions))
+            case str(reason) if reason:
+                verdict.rejected.append(reason)
 
     def _extra_checks(
         self,
@@ -290,11 +308,14 @@ class Pipeline:
     ) -> Iterator[Finding | str]:
         """Yield findings, and reasons why nothing can be said, of all else that a case asks for."""
         assert run.expected is not None
-        for check in sorted(case.checks - LINKED):
+        for check in sorted(case.checks & _EXTRA_CHECKS.keys()):
             found = _EXTRA_CHECKS[check](case, run.isa, code, run.expected)
             if check is ExtraCheck.UNWIND:
                 run.frames_checked = not found or isinstance(found, Finding)
             yield found
+        if ExtraCheck.ORDER in case.checks:
+            ordered = self._ordered(case, run)
+            yield check_code_order(ordered, run.isa, code, run.expected, self.fuel)
         if LINKED & case.checks and self.compiler is not compile_case:
             # They would be made by the linked Cranelift, and say nothing of another one.
             yield f"{run.isa}: only the linked Cranelift makes linked programs"

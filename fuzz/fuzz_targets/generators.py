@@ -12,12 +12,15 @@ from fuzz.generate.director import Director
 from fuzz.generate.exceptions import ThrowingDirector
 from fuzz.generate.instruction_set import InstructionSet
 from fuzz.generate.machine_dependent import ADDRESSES, emit_machine_dependent
+from fuzz.generate.memory import atomic, load, store
 from fuzz.generate.unstructured import pressure
 from fuzz.generate.writer import Writer
 
 _FEWEST_CALLEES = 2
 #: The most instructions that ``hold_many`` and ``addresses_and_tables`` emit.
 _PRESSURE, _TABLE = 200, 40
+#: The room that ``ordered_accesses`` asks for.
+_ACCESSES = 40
 
 
 class CallGenerator(Generator):
@@ -83,3 +86,26 @@ def addresses_and_tables(w: Writer, entropy: Entropy) -> bool:
     name = entropy.choice(ADDRESSES)
     instructions = w.instruction_set.by_name.get(name, ())
     return bool(instructions) and emit_machine_dependent(w, name, entropy.choice(instructions).type)
+
+
+def ordered_accesses(w: Writer, entropy: Entropy) -> bool:
+    """Emit atomics, fences, and stores and loads of one object between them.
+
+    Returns:
+        Whether there was an object for it.
+    """
+    objects = [target for target in w.memory if target.writable < target.size]
+    if not objects or not w.room(_ACCESSES):
+        return False
+    target = entropy.choice(objects)
+    for _ in range(_ACCESSES // 4):
+        match entropy.below(4):
+            case 0:
+                atomic(w, target)
+            case 1 if w.instruction_set.by_name.get("fence"):
+                w.emit("fence")
+            case 2:
+                load(w, target)
+            case _:
+                store(w, target)
+    return True

@@ -16,6 +16,7 @@ from fuzz.fuzz_targets.generators import (
     ThrowingGenerator,
     addresses_and_tables,
     hold_many,
+    ordered_accesses,
 )
 from fuzz.fuzz_targets.incremental_cache import IncrementalCaching
 from fuzz.fuzz_targets.labels import Labels
@@ -23,6 +24,7 @@ from fuzz.fuzz_targets.limits import Limits
 from fuzz.fuzz_targets.modules import JitMemory, LinkedObjects
 from fuzz.fuzz_targets.optimize import Optimize
 from fuzz.fuzz_targets.options import TargetOptions
+from fuzz.fuzz_targets.order import Order
 from fuzz.fuzz_targets.reader import Reader
 from fuzz.fuzz_targets.regalloc import RegisterAllocators
 from fuzz.fuzz_targets.settings import TwoSettings
@@ -130,6 +132,11 @@ TARGETS: Final = {
         Frontend,
         Options(inputs=2, trapping_share=0.0, callees=4, directed_share=0.0, inlining_share=0.3),
         ValueReferenceGenerator,
+    ),
+    "order": TargetEntry(
+        "atomics, fences, calls and other accesses happen in the order of the source",
+        Order,
+        Options(instructions=40, inputs=4, extra_parts=(ordered_accesses,), directed_share=0.2),
     ),
     "incremental_cache": TargetEntry(
         "a cache hit equals a fresh compilation, and only irrelevant differences hit",

@@ -14,6 +14,7 @@ from fuzz.cases.case_options import CaseOptions
 from fuzz.cases.frame_check import with_frame_check
 from fuzz.cases.label_check import with_label_check
 from fuzz.differential.finding import FindingKind
+from fuzz.differential.ordering import with_order_check
 from fuzz.differential.pipeline import Pipeline
 from fuzz.differential.verdict import Verdict
 from fuzz.entropy import PrngEntropy
@@ -31,6 +32,7 @@ _DETECTED: Final = (
     FindingKind.MODULE,
     FindingKind.LABEL,
     FindingKind.STACK_MAP,
+    FindingKind.ORDER,
 )
 #: The share of the parts that throw, or call what throws, of cases that are drawn to.
 _THROWING_SHARE: Final = 0.2
@@ -50,6 +52,7 @@ _ASK_FOR: Final[dict[ExtraCheck, Callable[[Case, Random], Case]]] = {
     ExtraCheck.UNWIND: lambda case, _: with_frame_check(case),
     ExtraCheck.LABELS: lambda case, _: with_label_check(case),
     ExtraCheck.STACK_MAPS: _with_stack_maps,
+    ExtraCheck.ORDER: lambda case, _: with_order_check(case),
 }
 
 

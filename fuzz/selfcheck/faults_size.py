@@ -35,7 +35,7 @@ _CONDITIONAL: Final = (5, 19)
 Place = Callable[[bytearray], None]
 
 
-class _WithOtherCode:
+class WithOtherCode:
     """A function with changed machine code."""
 
     def __init__(self, compiled: Compiled, code: bytes) -> None:
@@ -68,7 +68,7 @@ def size_fault(
                     return program
                 code = bytearray(first.code)
                 rng.choice(places)(code)
-                return [cast(Compiled, _WithOtherCode(first, bytes(code))), *others]
+                return [cast(Compiled, WithOtherCode(first, bytes(code))), *others]
 
             return Injection(code=change)
 

@@ -104,6 +104,7 @@ def clif_fault(
     *,
     trapping: bool = False,
     throwing: bool = False,
+    checks: frozenset[ExtraCheck] = frozenset(),
 ) -> Callable[[Callable[[T], None]], Callable[[T], None]]:
     """Register a function that changes functions at a place, which it is handed.
 
@@ -114,7 +115,13 @@ def clif_fault(
     def register(apply: Callable[[T], None]) -> Callable[[T], None]:
         edit = ClifEdit(find, apply)
         _FAULTS[name] = Fault(
-            name, summary, edit.inject, trapping=trapping, edit=edit, throwing=throwing
+            name,
+            summary,
+            edit.inject,
+            trapping=trapping,
+            edit=edit,
+            throwing=throwing,
+            checks=checks,
         )
         return apply
 

@@ -47,6 +47,7 @@ FAULTS = {
     "labels": "label-value",
     "stack_maps": "map-offset",
     "frontend": "map-entry-omitted",
+    "order": "atomic-plain",
     "regalloc": "callee-saved-float-clobbered",
     "cfi": "frame-pointer-clobbered",
 }

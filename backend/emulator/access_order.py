@@ -1,0 +1,147 @@
+"""What a run of machine code does to the region of memory, in order, with its barriers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final
+
+from unicorn.unicorn_const import (
+    UC_HOOK_CODE,
+    UC_HOOK_MEM_READ,
+    UC_HOOK_MEM_WRITE,
+    UC_MEM_WRITE,
+)
+
+from backend.emulator.cpu import Cpu
+from backend.emulator.disassembly import disassembler
+from backend.emulator.executor import Executor
+from backend.emulator.guest_memory import LARGEST_RING, RING
+from backend.emulator.isa import Part
+from backend.emulator.unicorn_engine import Uc, add_hook, remove_hook
+
+#: A run with more accesses is not looked at.
+_MOST: Final = 20_000
+
+
+class Ordering(Enum):
+    """What an instruction does for the order of accesses."""
+
+    NONE = "an ordinary access"
+    FENCE = "a fence"
+    ACQUIRE = "a load that acquires"
+    RELEASE = "a store that releases"
+    ATOMIC = "an atomic operation"
+    EXCLUSIVE_LOAD = "the load of a pair of exclusive accesses"
+    EXCLUSIVE_STORE = "the store of a pair of exclusive accesses"
+
+
+@dataclass(frozen=True, slots=True)
+class AccessOrdering:
+    """How an ISA orders accesses to memory.
+
+    Attributes:
+        of: returns what an instruction does for it, from its mnemonic and operands.
+        plain_load_bytes: up to so many bytes, ordinary loads acquire.
+    """
+
+    of: Callable[[str, str], Ordering]
+    plain_load_bytes: int = 0
+
+
+ORDERING: Final = Part[AccessOrdering]("ordering", "ORDERING", optional=True)
+
+
+@dataclass(frozen=True, slots=True)
+class MachineEvent:
+    """An access to the region, or a fence.
+
+    Attributes:
+        offset: of the access in the region, None for what is no access to it.
+        pc: address of the instruction.
+    """
+
+    ordering: Ordering
+    offset: int | None
+    size: int
+    writes: bool
+    pc: int
+
+
+class TooManyAccessesError(Exception):
+    """A run accesses memory too often to be looked at."""
+
+    def __init__(self) -> None:
+        super().__init__(f"more than {_MOST} accesses to the region")
+
+
+class AccessRecorder:
+    """Notes what a program does to the region of its first input.
+
+    Args:
+        executor: of an engine that can be hooked.
+        size: of the region.
+
+    Attributes:
+        events: in the order in which they happen. An instruction that orders accesses has one
+            without an offset, and then one for each of its accesses to the region.
+    """
+
+    def __init__(self, executor: Executor, size: int) -> None:
+        assert isinstance(executor.cpu, Cpu)
+        self.uc = executor.cpu.uc
+        self.executor = executor
+        self.size = size
+        self.classify = ORDERING.of(executor.isa).of
+        self.events: list[MachineEvent] = []
+        self.too_many = False
+        self._known: dict[int, Ordering] = {}
+        self._now = Ordering.NONE
+        self._pc = 0
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Record while the executor runs one input.
+
+        Raises:
+            TooManyAccessesError: it accesses the region too often.
+        """
+        accesses = UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE
+        hooks = [
+            add_hook(self.uc, UC_HOOK_CODE, self._step, RING, RING + LARGEST_RING - 1),
+            add_hook(self.uc, accesses, self._access),
+        ]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                remove_hook(self.uc, hook)
+        if self.too_many:
+            raise TooManyAccessesError
+
+    def _step(self, uc: Uc, address: int, size: int, _: Any) -> None:
+        found = self._known.get(address)
+        if found is None:
+            found = self._known[address] = self._ordering(bytes(uc.mem_read(address, size)))
+        self._now, self._pc = found, address
+        if found is not Ordering.NONE:
+            self._note(MachineEvent(found, None, 0, False, address))
+
+    def _ordering(self, code: bytes) -> Ordering:
+        instruction = next(disassembler(self.executor.isa).disasm(code, 0), None)
+        if instruction is None:
+            return Ordering.NONE
+        return self.classify(instruction.mnemonic, instruction.op_str)
+
+    def _access(self, uc: Uc, access: int, address: int, size: int, value: int, _: Any) -> None:
+        offset = address - int(self.executor.regions.addresses[0])
+        if 0 <= offset < self.size and self._pc:
+            writes = access == UC_MEM_WRITE
+            self._note(MachineEvent(self._now, offset, size, writes, self._pc))
+
+    def _note(self, event: MachineEvent) -> None:
+        self.too_many = self.too_many or len(self.events) >= _MOST
+        if not self.too_many:
+            self.events.append(event)

@@ -1,0 +1,277 @@
+"""Whether machine code makes the accesses of the source in order, with the barriers asked for.
+
+What is compared is one run: the events of the source, from the interpreter, and those of the code.
+Every atomic operation and every fence of the source must have its instruction, in order, and there
+are no others. Between two of them the code may access no byte of the region that the source does
+not access there in the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from backend.emulator.access_order import (
+    ORDERING,
+    AccessRecorder,
+    MachineEvent,
+    Ordering,
+)
+from backend.emulator.cpu import Cpu
+from backend.emulator.linker import Compiled
+from backend.engines.names import UNICORN
+from backend.isa.executors import executor_for
+from backend.isa.registry import ISAS
+from fuzz.cases.case import Case, settings_on
+from fuzz.cases.memory_events import EventKind, MemoryEvent
+
+#: Only an engine in this process can be hooked.
+_ENGINE: Final = UNICORN
+
+
+@dataclass(frozen=True, slots=True)
+class CodeDeviation:
+    """The first place where code does something else to memory than its source.
+
+    Attributes:
+        detail: what distinguishes it from others, in words.
+        where: the number of the event of the source, and the code's instruction.
+    """
+
+    detail: str
+    where: str
+
+    def __str__(self) -> str:
+        """Return what is wrong, and where."""
+        return f"{self.detail}: {self.where}"
+
+
+def can_check_code_order(isa: str) -> bool:
+    """Return whether the order of an ISA's accesses can be checked."""
+    if ORDERING.of_any(ISAS[isa]) is None:
+        return False
+    return isinstance(executor_for(isa, _ENGINE).cpu, Cpu)
+
+
+def record_accesses(case: Case, isa: str, code: Sequence[Compiled]) -> list[MachineEvent]:
+    """Run the only input of a case, and return what it does to its region.
+
+    Raises:
+        TooManyAccessesError: too much for that.
+        Others: as ``Executor.run``.
+    """
+    executor = executor_for(isa, _ENGINE)
+    region = case.inputs.region
+    recorder = AccessRecorder(executor, 0 if region is None else region.size)
+    with recorder.watching():
+        executor.run(
+            code,
+            case.main.signature,
+            case.inputs,
+            entry=case.main.name,
+            settings=settings_on(case, isa),
+        )
+    return recorder.events
+
+
+def compare_code(
+    source: Sequence[MemoryEvent], code: Sequence[MachineEvent], region: range, isa: str
+) -> CodeDeviation | None:
+    """Return where code does something else to memory than its source; None if nowhere.
+
+    Args:
+        region: the addresses of the region in the source's run.
+    """
+    plain_load_bytes = ORDERING.of(ISAS[isa]).plain_load_bytes
+    free = [event for event in source if event.kind is EventKind.FREE]
+    matcher = _Matcher(_collapsed(code), region, plain_load_bytes, free)
+    segment: list[MemoryEvent] = []
+    for number, event in enumerate(source):
+        if not matcher.sees(event):
+            segment.append(event)
+            continue
+        found = matcher.barrier(event, segment, number)
+        if found is not None:
+            return found
+        segment = []
+    return matcher.end(segment, len(source))
+
+
+@dataclass(frozen=True, slots=True)
+class _Barrier:
+    """An instruction that orders accesses, with all that it accesses.
+
+    Attributes:
+        offsets: bytes of the region.
+    """
+
+    ordering: Ordering
+    offsets: frozenset[int]
+    pc: int
+
+
+_Item = _Barrier | MachineEvent
+
+
+def _collapsed(code: Sequence[MachineEvent]) -> list[_Item]:
+    """Return accesses and barriers. A pair of exclusive accesses is one atomic operation."""
+    items: list[_Item] = []
+    for event in code:
+        if event.ordering is Ordering.NONE:
+            items.append(event)
+            continue
+        offsets = _bytes([event])
+        last = items[-1] if items else None
+        pair = event.ordering is Ordering.EXCLUSIVE_STORE and _is_exclusive(last)
+        if isinstance(last, _Barrier) and (event.offset is not None or pair):
+            kind = Ordering.ATOMIC if pair else last.ordering
+            items[-1] = _Barrier(kind, last.offsets | offsets, last.pc)
+            continue
+        items.append(_Barrier(event.ordering, offsets, event.pc))
+    return items
+
+
+def _is_exclusive(last: _Item | None) -> bool:
+    """Whether an item is the load of an exclusive pair, or such a pair already."""
+    kinds = (Ordering.EXCLUSIVE_LOAD, Ordering.ATOMIC)
+    return isinstance(last, _Barrier) and last.ordering in kinds
+
+
+def _bytes(events: Iterable[MachineEvent]) -> frozenset[int]:
+    return frozenset(
+        at for e in events if e.offset is not None for at in range(e.offset, e.offset + e.size)
+    )
+
+
+class _Matcher:
+    """Goes through the code's events as the source asks for its barriers."""
+
+    def __init__(
+        self,
+        items: Sequence[_Item],
+        region: range,
+        plain_load_bytes: int,
+        free: Sequence[MemoryEvent],
+    ) -> None:
+        self.items = items
+        self.free = free
+        self.plain_load_bytes = plain_load_bytes
+        self.region = region
+        self.at = 0
+
+    def sees(self, event: MemoryEvent) -> bool:
+        """Whether an event has an instruction of its own that is recorded as a barrier.
+
+        Calls have none, and of ordinary loads only those from the region are recorded.
+        """
+        if not event.is_barrier or event.what == "call":
+            return False
+        return not self._is_plain_load(event) or bool(self._offsets(event))
+
+    def _is_plain_load(self, event: MemoryEvent) -> bool:
+        return event.what == "atomic_load" and event.size <= self.plain_load_bytes
+
+    def barrier(
+        self, event: MemoryEvent, segment: Sequence[MemoryEvent], number: int
+    ) -> CodeDeviation | None:
+        """Find the instruction of a barrier of the source, behind what comes before it."""
+        if self._is_plain_load(event):
+            return self._load(event, segment, number)
+        between, found = self._until_barrier()
+        own = self._offsets(event)
+        # Where an operation is a loop, it begins by an ordinary load.
+        allowed = segment if event.what == "fence" else [*segment, event]
+        if found is None:
+            return CodeDeviation(f"{event.what} has no instruction", f"event {number}")
+        if not _FITS[_kind(event)](found):
+            what = f"{event.what} is {found.ordering.value}"
+            return CodeDeviation(what, f"event {number}, {found.pc:#x}")
+        if found.ordering is not Ordering.FENCE and not own <= found.offsets:
+            return CodeDeviation(f"{event.what} accesses other memory", f"event {number}")
+        if event.what == "atomic_store" and found.ordering is Ordering.FENCE:
+            written = _bytes(e for e in between if e.writes)
+            if not own <= written:
+                return CodeDeviation(f"{event.what} comes behind its fence", f"event {number}")
+        return self._between(between, allowed, number)
+
+    def _load(
+        self, event: MemoryEvent, segment: Sequence[MemoryEvent], number: int
+    ) -> CodeDeviation | None:
+        """Find an ordinary load, on an ISA whose loads acquire."""
+        start, plain = self.at, self._plain_load(self._offsets(event))
+        if plain is None:
+            return CodeDeviation(f"{event.what} has no instruction", f"event {number}")
+        between = [i for i in self.items[start:plain] if isinstance(i, MachineEvent)]
+        self.at = plain + 1
+        return self._between(between, segment, number)
+
+    def _plain_load(self, own: frozenset[int]) -> int | None:
+        """Return the place of an ordinary load of these bytes, before the next barrier."""
+        for place in range(self.at, len(self.items)):
+            item = self.items[place]
+            if isinstance(item, _Barrier):
+                return None
+            if not item.writes and own == _bytes([item]):
+                return place
+        return None
+
+    def end(self, segment: Sequence[MemoryEvent], number: int) -> CodeDeviation | None:
+        """Compare what comes behind the last barrier of the source."""
+        between, found = self._until_barrier()
+        if found is not None:
+            what = f"{found.ordering.value} that the source does not have"
+            return CodeDeviation(what, f"{found.pc:#x}")
+        return self._between(between, segment, number)
+
+    def _until_barrier(self) -> tuple[list[MachineEvent], _Barrier | None]:
+        between: list[MachineEvent] = []
+        while self.at < len(self.items):
+            item = self.items[self.at]
+            self.at += 1
+            if isinstance(item, _Barrier):
+                return between, item
+            between.append(item)
+        return between, None
+
+    def _offsets(self, event: MemoryEvent) -> frozenset[int]:
+        """Return the bytes of the region that an event accesses; none of other memory."""
+        places = range(event.address, event.address + event.size)
+        return frozenset(at - self.region.start for at in places if at in self.region)
+
+    def _between(
+        self, code: Sequence[MachineEvent], source: Sequence[MemoryEvent], number: int
+    ) -> CodeDeviation | None:
+        """Compare the accesses between two barriers: the code has none of its own."""
+        for event in code:
+            kinds = (EventKind.STORE,) if event.writes else (EventKind.LOAD, EventKind.STORE)
+            fitting = [e for e in source if _is(e, kinds)]
+            fitting += [] if event.writes else self.free
+            allowed = {at for e in fitting for at in self._offsets(e)}
+            if not _bytes([event]) <= allowed:
+                what = "a store" if event.writes else "a load"
+                detail = f"{what} on the wrong side of a barrier"
+                return CodeDeviation(detail, f"before event {number}, {event.pc:#x}")
+        return None
+
+
+def _is(event: MemoryEvent, kinds: Sequence[EventKind]) -> bool:
+    """Whether an event is of a kind; an atomic store counts as a store."""
+    return event.kind in kinds or (event.is_barrier and EventKind.STORE in kinds)
+
+
+_ATOMIC: Final = (Ordering.ATOMIC, Ordering.EXCLUSIVE_LOAD)
+
+
+def _kind(event: MemoryEvent) -> str:
+    return event.what.partition(" ")[0]
+
+
+#: By opcode, whether an instruction is what it may be compiled to.
+_FITS: Final[dict[str, Callable[[_Barrier], bool]]] = {
+    "fence": lambda found: found.ordering is Ordering.FENCE,
+    "atomic_store": lambda found: found.ordering in (*_ATOMIC, Ordering.RELEASE, Ordering.FENCE),
+    "atomic_load": lambda found: found.ordering in (*_ATOMIC, Ordering.ACQUIRE),
+    "atomic_rmw": lambda found: found.ordering in _ATOMIC,
+    "atomic_cas": lambda found: found.ordering in _ATOMIC,
+}

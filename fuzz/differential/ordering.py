@@ -1,0 +1,150 @@
+"""Whether atomics, fences, calls and other accesses are made in the order of the source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+import interp
+from backend.cranelift.compiler import Functions, ReadError
+from backend.cranelift.reader import read_file
+from backend.emulator.access_order import TooManyAccessesError
+from backend.emulator.executor import NOT_EXECUTABLE
+from backend.emulator.linker import Compiled
+from clif.function import Function
+from clif.outcome import Outcomes, Status
+from clif.printer import print_functions
+from fuzz.cases.case import Case, ExtraCheck
+from fuzz.cases.code_order import can_check_code_order, compare_code, record_accesses
+from fuzz.cases.interpretation import run_options
+from fuzz.cases.memory_events import (
+    MemoryEvent,
+    OrderDeviation,
+    TooManyEventsError,
+    compare_events,
+    memory_events,
+)
+from fuzz.cases.target import optimize_case
+from fuzz.differential import alias_regions, diagnosis
+from fuzz.differential.finding import Finding, FindingKind
+from fuzz.known.status import has_fault
+from interp.memory import region_base
+
+#: So many inputs of a case are run twice more, each by itself.
+_INPUTS: Final = 3
+_MID_END: Final = "in the optimised CLIF"
+_CODE: Final = "in the code"
+
+
+def with_order_check(case: Case) -> Case:
+    """Return a case of which the order of accesses to memory is checked."""
+    return replace(case, checks=case.checks | {ExtraCheck.ORDER})
+
+
+def check_order(
+    case: Case, isa: str, functions: Functions, expected: Outcomes, fuel: int
+) -> Finding | str:
+    """Run some inputs of a case with its functions and with the optimised ones.
+
+    Args:
+        functions: what is compiled.
+
+    Returns:
+        A finding; or the reason why nothing can be said, empty if all is well.
+    """
+    optimised = _optimised(case, isa, functions)
+    if not isinstance(optimised, list):
+        return optimised
+    try:
+        for row in _rows(expected):
+            single = replace(case, inputs=case.inputs.select([row]))
+            source = _events(single, case.functions, fuel)
+            found = compare_events(source, _events(single, optimised, fuel))
+            if found is not None:
+                known = _is_alias_fault(single, isa, functions, source, fuel)
+                return _finding(isa, found, row, known=known)
+    except (interp.Unsupported, TooManyEventsError) as error:
+        return f"{isa}: order: {error}"
+    return ""
+
+
+def check_code_order(
+    case: Case, isa: str, code: Sequence[Compiled], expected: Outcomes, fuel: int
+) -> Finding | str:
+    """Run some inputs of a case once more, and compare what its code does to memory.
+
+    Args:
+        code: of the case.
+
+    Returns:
+        A finding; or the reason why nothing can be said, empty if all is well.
+    """
+    if not can_check_code_order(isa):
+        return ""
+    try:
+        for row in _rows(expected, (Status.RETURNED,)):
+            single = replace(case, inputs=case.inputs.select([row]))
+            source, region = _events(single, case.functions, fuel), case.inputs.region
+            accesses = record_accesses(single, isa, code)
+            start = 0 if region is None else region_base(region)
+            places = range(start, start + (0 if region is None else region.size))
+            found = compare_code(source, accesses, places, isa)
+            if found is not None:
+                explanation = (f"input {row}: {found}",)
+                return Finding(
+                    FindingKind.ORDER, isa, f"{found.detail} {_CODE}", explanation, (row,)
+                )
+    except (interp.Unsupported, TooManyEventsError, TooManyAccessesError) as error:
+        return f"{isa}: order: {error}"
+    except NOT_EXECUTABLE as error:
+        return f"{isa}: order: {error}"
+    return ""
+
+
+def _optimised(case: Case, isa: str, functions: Functions) -> list[Function] | Finding | str:
+    """Return the functions after the mid-end, without inlining: it changes where slots lie."""
+    plain = replace(case, inlining=b"")
+    try:
+        text = "\n".join(optimize_case(plain, isa, functions))
+        return [function for function, _ in read_file(text).functions]
+    except ReadError as error:
+        return Finding(FindingKind.READER_FAULT, isa, error.message, (str(error),))
+    except diagnosis.COMPILER_FAILURES as error:
+        return diagnosis.compiler_failure(isa, error)
+
+
+def _rows(
+    expected: Outcomes, ends: Sequence[Status] = (Status.RETURNED, Status.TRAPPED)
+) -> Iterator[int]:
+    """Yield the inputs that are run: the first that end so."""
+    ended = np.isin(expected.status, ends)
+    yield from np.flatnonzero(ended)[:_INPUTS].tolist()
+
+
+def _events(case: Case, functions: list[Function], fuel: int) -> list[MemoryEvent]:
+    return memory_events(functions, case.inputs, run_options(case, fuel))
+
+
+def _finding(isa: str, found: OrderDeviation, row: int, *, known: bool) -> Finding:
+    detail = f"{found.detail} {_MID_END}"
+    finding = Finding(FindingKind.ORDER, isa, detail, (f"input {row}: {found}",), (row,))
+    return diagnosis.known_as(finding, alias_regions.FAULT) if known else finding
+
+
+def _is_alias_fault(
+    case: Case, isa: str, functions: Functions, source: list[MemoryEvent], fuel: int
+) -> bool:
+    """Whether the order is another only since accesses have alias regions or not."""
+    if not has_fault(alias_regions.FAULT, isa):
+        return False
+    compiled = [function for function, _ in read_file(functions.display()).functions]
+    if not any(map(alias_regions.mixes_regions, compiled)):
+        return False
+    text = print_functions(alias_regions.without_regions(compiled))
+    optimised = _optimised(case, isa, Functions(text))
+    if not isinstance(optimised, list):
+        return False
+    return compare_events(source, _events(case, optimised, fuel)) is None
