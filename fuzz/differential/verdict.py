@@ -35,6 +35,7 @@ class IsaRun:
             failure for that.
         fired: numbers of the ISLE rules that fired while the case was compiled; empty unless the
             pipeline watches rules.
+        order_checked: whether the order of accesses was compared, as the case asks for.
         frames_checked: whether the tables of frames were followed, as the case asks for.
     """
 
@@ -48,6 +49,7 @@ class IsaRun:
     live_instructions: int = 0
     fired: list[int] = field(default_factory=list)
     frames_checked: bool = False
+    order_checked: bool = False
     compile_ns: int = 0
     emulate_ns: int = 0
 

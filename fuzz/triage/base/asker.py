@@ -212,6 +212,8 @@ def _tells(run: IsaRun, kind: FindingKind) -> bool:
         return run.frames_checked
     if kind in (FindingKind.MODULE, FindingKind.LABEL, FindingKind.STACK_MAP):
         return False  # only the linked Cranelift makes linked programs, labels and stack maps
+    if kind is FindingKind.ORDER:
+        return run.order_checked
     return bool(run.compiled) and (kind in COMPILE_FAILURES or run.outcomes is not None)
 
 

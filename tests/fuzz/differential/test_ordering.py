@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from backend.cranelift.compiler import Functions
+from backend.cranelift.compiler import Compiled, Functions
 from backend.emulator.access_order import MachineEvent, Ordering
 from backend.isa.aarch64 import ordering as aarch64
 from backend.isa.x86_64 import ordering as x86_64
@@ -234,6 +234,16 @@ def test_what_one_thread_cannot_see_is_a_finding(isa: str, opcode: str) -> None:
     found = Pipeline([isa]).check(case, injection).findings
     assert {finding.kind for finding in found} == {FindingKind.ORDER}
     assert {finding.bucket.split()[-1] for finding in found} == {"code", "CLIF"}
+
+
+def test_another_release_cannot_be_asked_for_its_optimised_clif() -> None:
+    def compiler(case: Case, isa: str, functions: Functions) -> list[Compiled]:
+        return compile_case(case, isa, functions)
+
+    verdict = Pipeline(["x86_64"], compiler=compiler).check(the_case())
+    assert not verdict.runs[0].order_checked
+    assert "optimised CLIF of another Cranelift" in verdict.rejected[0]
+    assert Pipeline(["x86_64"]).check(the_case()).runs[0].order_checked
 
 
 def test_a_run_that_does_too_much_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
