@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
 
@@ -39,16 +39,32 @@ class Ordering(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class OrderingFault:
+    """Machine code that orders accesses less, for ``clif-fuzz selfcheck``.
+
+    Attributes:
+        mnemonic: how those begin of the instructions that it changes.
+        change: returns other instructions of the same length.
+    """
+
+    summary: str
+    mnemonic: str
+    change: Callable[[bytes], bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class AccessOrdering:
     """How an ISA orders accesses to memory.
 
     Attributes:
         of: returns what an instruction does for it, from its mnemonic and operands.
         plain_load_bytes: up to so many bytes, ordinary loads acquire.
+        faults: by name.
     """
 
     of: Callable[[str, str], Ordering]
     plain_load_bytes: int = 0
+    faults: Mapping[str, OrderingFault] = field(default_factory=dict)
 
 
 ORDERING: Final = Part[AccessOrdering]("ordering", "ORDERING", optional=True)

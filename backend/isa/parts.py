@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -60,6 +60,27 @@ class InjectedCode:
 
 
 INJECTED_CODE: Final = Part[InjectedCode]("injected_code", "INJECTED_CODE")
+
+
+#: Changes machine code at a place that was found in it.
+CodeChange = Callable[[bytearray], None]
+#: A distance in bytes that small functions do not have.
+FAR: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class FarCode:
+    """Places in the code of large programs, for ``clif-fuzz selfcheck``.
+
+    Attributes:
+        faults: by name of the fault in ``fuzz/selfcheck/faults_size.py``, what lists the changes
+            that make it, of the code and its instructions.
+    """
+
+    faults: Mapping[str, Callable[[bytes, Sequence[Any]], list[CodeChange]]]
+
+
+FAR_CODE: Final = Part[FarCode]("far_code", "FAR_CODE", optional=True)
 
 
 class LandingPadSite(StrEnum):
@@ -142,4 +163,5 @@ PARTS: Final[tuple[Part[Any], ...]] = (
     OBJECT_FORMATS,
     THROWING,
     ORDERING,
+    FAR_CODE,
 )

@@ -94,7 +94,7 @@ def compare_code(
         found = matcher.barrier(event, segment, number)
         if found is not None:
             return found
-        segment = []
+        segment = matcher.left_over(event, segment)
     return matcher.end(segment, len(source))
 
 
@@ -168,6 +168,17 @@ class _Matcher:
         if not event.is_barrier or event.what == "call":
             return False
         return not self._is_plain_load(event) or bool(self._offsets(event))
+
+    def left_over(self, event: MemoryEvent, segment: Sequence[MemoryEvent]) -> list[MemoryEvent]:
+        """Return the loads before a barrier of which the code's may come behind it.
+
+        An ordinary load that is atomic looks like any other one of the same bytes before it: the
+        first of them was taken for it.
+        """
+        if not self._is_plain_load(event):
+            return []
+        own = event.address, event.size
+        return [e for e in segment if e.kind is EventKind.LOAD and (e.address, e.size) == own]
 
     def _is_plain_load(self, event: MemoryEvent) -> bool:
         return event.what == "atomic_load" and event.size <= self.plain_load_bytes

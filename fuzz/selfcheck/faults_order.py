@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from random import Random
 from typing import Final, cast
 
+from backend.emulator.access_order import ORDERING, OrderingFault
 from backend.emulator.disassembly import disassemble
 from backend.emulator.linker import Compiled
 from backend.isa.registry import ISAS
@@ -91,69 +91,27 @@ def trapping_store_doubled(place: Place) -> None:
 # --- in machine code ---
 
 
-def code_fault(
-    name: str, summary: str, isa: str, mnemonics: Sequence[str], change: Callable[[bytes], bytes]
-) -> None:
-    """Register a fault that changes one of main's instructions.
-
-    Args:
-        mnemonics: how those begin that it may be.
-        change: returns other instructions of the same length.
-    """
+def _register(name: str, isa: str, of_code: OrderingFault) -> None:
+    """Register a fault that changes one of the instructions of main on an ISA."""
 
     def inject(case: Case, rng: Random) -> Injection:
         def patch(_: Case, isa: str, program: Sequence[Compiled]) -> Sequence[Compiled]:
             first, *others = program
-            places = [
-                instruction
-                for instruction in disassemble(ISAS[isa], first)
-                if instruction.mnemonic.startswith(tuple(mnemonics))
-            ]
+            instructions = disassemble(ISAS[isa], first)
+            places = [i for i in instructions if i.mnemonic.startswith(of_code.mnemonic)]
             if not places:
                 return program
             place = rng.choice(places)
             at, end = place.address, place.address + place.size
-            code = first.code[:at] + change(first.code[at:end]) + first.code[end:]
+            code = first.code[:at] + of_code.change(first.code[at:end]) + first.code[end:]
             return [cast(Compiled, WithOtherCode(first, code)), *others]
 
         return Injection(code=patch)
 
-    fault(name, summary, isas=(isa,), checks=_ORDER)(inject)
+    fault(name, of_code.summary, isas=(isa,), checks=_ORDER)(inject)
 
 
-_NOP: Final = {"x86_64": b"\x90", "aarch64": bytes.fromhex("1f2003d5")}
-
-
-def _nops(isa: str) -> Callable[[bytes], bytes]:
-    return lambda code: _NOP[isa] * (len(code) // len(_NOP[isa]))
-
-
-def _cleared(bits: int) -> Callable[[bytes], bytes]:
-    """Return what clears bits of an instruction of AArch64."""
-    return lambda code: struct.pack("<I", struct.unpack("<I", code)[0] & ~bits)
-
-
-code_fault("mfence-lost", "a fence of x86-64 is not there", "x86_64", ["mfence"], _nops("x86_64"))
-code_fault(
-    "lock-lost",
-    "an operation of x86-64 has no lock prefix",
-    "x86_64",
-    ["lock "],
-    lambda code: code.replace(b"\xf0", b"\x3e", 1),
-)
-code_fault("dmb-lost", "a fence of AArch64 is not there", "aarch64", ["dmb"], _nops("aarch64"))
-code_fault(
-    "acquire-lost",
-    "a load of AArch64 does not acquire",
-    "aarch64",
-    ["ldar"],
-    # ldar to ldr, with an offset of 0: the size and both registers stay where they are
-    lambda code: struct.pack("<I", struct.unpack("<I", code)[0] & 0xC00003FF | 0x39400000),
-)
-code_fault(
-    "release-lost",
-    "the store of an exclusive pair of AArch64 does not release",
-    "aarch64",
-    ["stlxr"],
-    _cleared(1 << 15),
-)
+for _isa, _described in ISAS.items():
+    _part = ORDERING.of_any(_described)
+    for _name, _fault in ({} if _part is None else _part.faults).items():
+        _register(_name, _isa, _fault)

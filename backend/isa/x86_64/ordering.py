@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from backend.emulator.access_order import AccessOrdering, Ordering
+from backend.emulator.access_order import AccessOrdering, Ordering, OrderingFault
 
 
 def _ordering(mnemonic: str, operands: str) -> Ordering:
@@ -19,4 +19,12 @@ def _ordering(mnemonic: str, operands: str) -> Ordering:
     return Ordering.NONE
 
 
-ORDERING: Final = AccessOrdering(_ordering, plain_load_bytes=8)
+_FAULTS: Final = {
+    "mfence-lost": OrderingFault(
+        "a fence is not there", "mfence", lambda code: b"\x90" * len(code)
+    ),
+    "lock-lost": OrderingFault(
+        "an operation has no lock prefix", "lock ", lambda code: code.replace(b"\xf0", b"\x3e", 1)
+    ),
+}
+ORDERING: Final = AccessOrdering(_ordering, plain_load_bytes=8, faults=_FAULTS)

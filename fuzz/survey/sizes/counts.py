@@ -150,7 +150,7 @@ SHAPES: Final = (
         structure_argument,
         {"enable_probestack": "false"},
         ("speed",),
-        ("x86_64",),
+        optional=True,
     ),
     Shape("block_parameters", "parameters", (1 << 10, 1 << 12), block_parameters),
     Shape("blocks", "blocks", (1 << 12, 1 << 15), blocks),

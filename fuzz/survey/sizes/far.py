@@ -195,7 +195,7 @@ SHAPES: Final = (
         _FAR,
         partial(far_constants, vectors=True),
         levels=_LEVELS,
-        isas=("x86_64", "aarch64", "s390x", "pulley64"),
+        optional=True,
     ),
     Shape("far_table", "instructions", _FAR, far_table, levels=_LEVELS),
     Shape("large_table", "entries", (1 << 10, 1 << 13, 1 << 16), large_table, levels=_LEVELS),

@@ -125,7 +125,7 @@ SHAPES: Final = (
         frame,
         _PROBES,
         ("speed",),
-        ("x86_64", "aarch64", "riscv64"),
+        optional=True,
     ),
     Shape(
         "argument_behind_frame", "bytes", _SIZES, argument_behind_frame, _WITHOUT_PROBES, ("speed",)

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final
 
-from backend.cranelift.compiler import Target
+from backend.cranelift.compiler import CompileError, CompilerPanic, Functions, Target
 from backend.isa.registry import ISAS
 from fuzz.cases.case import default_settings
 
 _MASK: Final = (1 << 64) - 1
 #: What every program is called with, unless its shape has inputs of its own.
 INPUTS: Final = ((0x0123_4567_89AB_CDEF, 0xFEDC_BA98_7654_3211), (7, 3), (2, 9))
+
+#: A size at which an ISA must compile a shape that it has.
+_SMALL: Final = 4096
 
 #: The arguments of ``%main``, and its result or the code of the trap that it ends in.
 Run = tuple[tuple[int, int], int | str]
@@ -46,7 +50,7 @@ class Shape:
         make: returns the program of a size.
         settings: that it is compiled with, besides the level of optimisation.
         levels: of optimisation that it is compiled at.
-        isas: the ISAs that it is for; empty for all.
+        optional: an ISA need not have it: then a small program does not compile.
     """
 
     name: str
@@ -55,7 +59,7 @@ class Shape:
     make: Callable[[int], Program]
     settings: Mapping[str, str] = field(default_factory=dict)
     levels: tuple[str, ...] = ("none", "speed")
-    isas: tuple[str, ...] = ()
+    optional: bool = False
 
     def settings_on(self, isa: str, level: str) -> dict[str, str]:
         """Return the shared settings that it is compiled with on an ISA."""
@@ -65,7 +69,8 @@ class Shape:
         return Target.of(isa, self.settings_on(isa, level))
 
     def is_for(self, isa: str) -> bool:
-        return not self.isas or isa in self.isas
+        """Return whether an ISA has it."""
+        return not self.optional or _compiles(self.make(_SMALL).functions, self.target(isa, "none"))
 
     def file(self, size: int, level: str, isas: Sequence[str]) -> str:
         """Return the program as a file that ``clif-fuzz replay`` takes."""
@@ -87,6 +92,15 @@ def _run_line(run: Run) -> str:
 
 def _signed(value: int) -> int:
     return value - (value >> 63 << 64)
+
+
+@cache
+def _compiles(functions: str, target: Target) -> bool:
+    try:
+        target.compile(Functions(functions))
+    except (CompileError, CompilerPanic):
+        return False
+    return True
 
 
 # --- writing functions ---

@@ -200,6 +200,18 @@ def test_an_access_on_the_wrong_side_of_a_barrier(isa: str) -> None:
     assert "a store on the wrong side of a barrier" in found.detail
 
 
+def test_an_atomic_load_may_look_like_the_load_before_it() -> None:
+    source = [load(REGION_BASE), atomic("atomic_load", REGION_BASE), fence()]
+    plain = MachineEvent(Ordering.NONE, 0, 8, False, 1)
+    barrier = MachineEvent(Ordering.FENCE, None, 0, False, 2)
+    assert compare_code(source, [plain, plain, barrier], region(), "x86_64") is None
+    assert compare_code(source, [plain, barrier], region(), "x86_64") is None
+    assert compare_code(source, [barrier], region(), "x86_64") is not None
+    assert compare_code(source, [plain, barrier, plain], region(), "x86_64") is not None
+    # On AArch64 an ordinary load is no atomic one.
+    assert compare_code(source, [plain, plain, barrier], region(), "aarch64") is not None
+
+
 # --- the check of a case ---
 
 
