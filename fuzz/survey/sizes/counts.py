@@ -133,6 +133,21 @@ def values(n: int) -> Program:
     return Program(function(body), runs_of(lambda x, y: Filler.compute(x, n, x, y)))
 
 
+def wide_values(n: int) -> Program:
+    """Return ``n`` instructions on 128 bits, each of which needs several virtual registers."""
+    mask = (1 << 128) - 1
+    body = [_BLOCK, "v2 = uextend.i128 v0", "v3 = uextend.i128 v1"]
+    body += [f"v{k + 4} = {'imul' if k % 2 else 'iadd'} v{k + 3}, v2" for k in range(n)]
+    body += [f"v{n + 4} = ireduce.i64 v{n + 3}", f"return v{n + 4}"]
+
+    def compute(x: int, y: int) -> int:
+        for k in range(n):
+            y = (y * x if k % 2 else y + x) & mask
+        return y
+
+    return Program(function(body), runs_of(compute))
+
+
 _MIB: Final = 1 << 20
 SHAPES: Final = (
     Shape("arguments", "arguments", _SOME, arguments),
@@ -154,5 +169,8 @@ SHAPES: Final = (
     ),
     Shape("block_parameters", "parameters", (1 << 10, 1 << 12), block_parameters),
     Shape("blocks", "blocks", (1 << 12, 1 << 15), blocks),
-    Shape("values", "instructions", tuple(1 << k for k in range(15, 22)), values),
+    Shape("values", "instructions", tuple(1 << k for k in range(15, 20)), values),
+    Shape(
+        "wide_values", "instructions", (1 << 15, 1 << 17, 900_000), wide_values, levels=("none",)
+    ),
 )

@@ -14,6 +14,7 @@ from backend.cranelift.compiler import (
     CompileError,
     CompilerPanic,
     Functions,
+    ReadError,
     VerifierError,
 )
 from backend.emulator.executor import NOT_EXECUTABLE
@@ -149,7 +150,10 @@ def _try(case: _Case, program: Program, change: Change | None) -> Trial:
 
 def _compile(case: _Case, program: Program) -> Trial | tuple[dict[str, Any], list[Compiled]]:
     target = case.shape.target(case.isa, case.level)
-    functions = Functions(program.functions)
+    try:
+        functions = Functions(program.functions)
+    except ReadError as error:
+        return case.trial(Result.FAILED, f"not read: {error}")
     before, start = reset_peak(), thread_time()
     try:
         compiled = target.compile(functions)
