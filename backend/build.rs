@@ -7,6 +7,8 @@ mod cranelift_sources;
 mod isle;
 #[path = "build/pulley.rs"]
 mod pulley;
+#[path = "build/retarget.rs"]
+mod retarget;
 
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};

@@ -377,6 +377,10 @@ def pulley_program() -> tuple[bytes, str, str, str]:
     interpreter, and the table of its opcodes. All are empty if it could not be built; the last part
     says why."""
 
+def retargeted_pulley_program() -> tuple[bytes, str]:
+    """Return the program that runs Pulley bytecode whose address width or byte order is not the
+    host's, as an executable; empty if it could not be built, and the last part says why."""
+
 def isle() -> bytes:
     """Return Cranelift's rules as JSON, which ``backend.cranelift.isle`` reads.
 

@@ -47,14 +47,14 @@ static MACHINE: OnceLock<Machine> = OnceLock::new();
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let done = match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["serve", file, order] => file
-            .parse()
-            .map_err(io::Error::other)
-            .and_then(|file| begin(file, order == "big")),
+        ["serve", file, bits, order] => match (file.parse(), bits.parse()) {
+            (Ok(file), Ok(bits)) => begin(file, bits, order == "big"),
+            _ => Err(io::Error::other("FILE and BITS are numbers")),
+        },
         ["disassemble"] => disassemble::all(),
         ["opcodes"] => opcodes::all(),
         _ => Err(io::Error::other(
-            "usage: serve FILE ORDER | disassemble | opcodes",
+            "usage: serve FILE BITS ORDER | disassemble | opcodes",
         )),
     };
     if let Err(error) = done {
@@ -64,7 +64,10 @@ fn main() {
 }
 
 /// Serves for good the host that shares the memory which is open as `file`.
-fn begin(file: c_int, big_endian: bool) -> io::Result<()> {
+///
+/// Addresses have so many bits; what lies in memory has this byte order.
+fn begin(file: c_int, pointer_bits: u32, big_endian: bool) -> io::Result<()> {
+    choose(pointer_bits, big_endian)?;
     // The least stack of its own, since bytecode runs on the host's. It is below all other memory,
     // so that the interpreter's own check of the stack never fails: guard pages do it, as elsewhere.
     let vm = Vm::with_stack(0).map_err(|_| io::Error::other("out of memory"))?;
@@ -76,6 +79,24 @@ fn begin(file: c_int, big_endian: bool) -> io::Result<()> {
     let machine = MACHINE.get_or_init(|| machine);
     serve(machine);
     Err(io::Error::other("nothing to go on with"))
+}
+
+/// Tells the interpreter what its guest's data model is.
+#[cfg(feature = "retargeted")]
+fn choose(pointer_bits: u32, big_endian: bool) -> io::Result<()> {
+    pulley_interpreter::interp::guest::choose(pointer_bits, big_endian);
+    Ok(())
+}
+
+/// Refuses a guest whose data model is not the host's.
+#[cfg(not(feature = "retargeted"))]
+fn choose(pointer_bits: u32, big_endian: bool) -> io::Result<()> {
+    if pointer_bits != usize::BITS || big_endian != cfg!(target_endian = "big") {
+        return Err(io::Error::other(
+            "this interpreter is for guests like its host",
+        ));
+    }
+    Ok(())
 }
 
 fn catch_signals() -> io::Result<()> {

@@ -55,6 +55,16 @@ fn pulley_program() -> (&'static [u8], &'static str, &'static str, &'static str)
     )
 }
 
+/// The same program for guests of another address width or byte order than the host's; and why it
+/// could not be built, if it was not (see `build/retarget.rs`).
+#[pyfunction]
+fn retargeted_pulley_program() -> (&'static [u8], &'static str) {
+    (
+        include_bytes!(concat!(env!("OUT_DIR"), "/pulley-retargeted.program")),
+        include_str!(concat!(env!("OUT_DIR"), "/pulley-retargeted.reason")),
+    )
+}
+
 #[pymodule]
 fn _cranelift(module: &Bound<'_, PyModule>) -> PyResult<()> {
     panics::install_hook();
@@ -73,6 +83,7 @@ fn _cranelift(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(version, module)?)?;
     module.add_function(wrap_pyfunction!(isle, module)?)?;
     module.add_function(wrap_pyfunction!(pulley_program, module)?)?;
+    module.add_function(wrap_pyfunction!(retargeted_pulley_program, module)?)?;
     module.add_function(wrap_pyfunction!(isa::isas, module)?)?;
     module.add_function(wrap_pyfunction!(isa::list_settings, module)?)?;
     module.add_function(wrap_pyfunction!(opcodes::opcodes, module)?)?;
