@@ -211,19 +211,19 @@ class Drivers:
     def _make(self, signature: Signature, settings: _Settings) -> Driver:
         convention = self.isa.convention(signature.call_conv)
         extends = convention.extends_results
-        order = self.isa.byte_order
-        shared = register_signature(convention, signature, order, extends_results=extends)
+        order, floats = self.isa.byte_order, self.isa.float_order
+        shared = register_signature(convention, signature, order, floats, extends_results=extends)
         if shared is not None:
             code = self._code(shared.signature, _in_registers(settings))
             return Driver(code, shared.params, shared.returns, self.memory)
         if max(len(signature.params), len(signature.returns)) > _MOST_VALUES:
             raise SignatureError(f"more than {_MOST_VALUES} parameters or results")
         places = [
-            Place(r, n, extended=extends and is_extended(r), byte_order=order)
+            Place(r, n, extended=extends and is_extended(r), byte_order=self.isa.order_of(r.type))
             for n, r in enumerate(signature.returns)
         ]
         returns = Layout(len(places), tuple(places))
-        params = Layout.in_order(signature.params, order)
+        params = Layout.in_order(signature.params, order, floats)
         return Driver(self._code(signature, settings), params, returns, self.memory)
 
     def _code(self, signature: Signature, settings: _Settings) -> _Code:
@@ -241,7 +241,7 @@ class Drivers:
         text = driver_text(
             signature,
             thunk,
-            self.isa.byte_order,
+            self.isa,
             extends_results=convention.extends_results,
             boxed_floats=convention.boxed_floats,
         )

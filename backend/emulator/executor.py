@@ -307,7 +307,8 @@ class Executor:
         """Return what a register should hold, given its first control word."""
         if register not in self.isa.wide_registers:
             return int(self.words[word])
-        return int.from_bytes(self.words[word : word + 2].tobytes(), self.isa.byte_order)
+        order = self.isa.float_order or self.isa.byte_order
+        return int.from_bytes(self.words[word : word + 2].tobytes(), order)
 
     def _stack_deviation(self, word: int) -> list[str]:
         off = self.cpu.register(self.isa.stack_pointer) - int(self.words[word])

@@ -7,7 +7,7 @@ is code is a ``Part``, which lies in a module of the ISA's own package, ``backen
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from importlib import import_module
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from backend.cranelift import _cranelift
 from backend.cranelift.conventions import pops_arguments
 from backend.emulator.convention import Convention, ConventionError
+from clif.types import Type
 
 if TYPE_CHECKING:
     from backend.emulator.byte_order import ByteOrder  # with NumPy, which takes its time
@@ -154,6 +155,8 @@ class Isa:
             there are no vector registers; empty where there always are.
         host_calls: a call of a function that is not ``colocated`` is one of a function of the host,
             which takes and returns values in registers alone.
+        float_order: the byte order in which registers of floats and vectors are loaded and stored,
+            where that is not always the ISA's own.
         late_traps: a trapping instruction stops at its last byte, where Cranelift records the trap.
     """
 
@@ -182,6 +185,11 @@ class Isa:
     host_calls: bool = False
     lengths: tuple[int, ...] = ()
     vector_flags: tuple[str, ...] = ()
+    float_order: ByteOrder | None = None
+
+    def order_of(self, type_: Type) -> ByteOrder:
+        """Return the byte order in which drivers and thunks load and store values of a type."""
+        return order_of(type_, self.byte_order, self.float_order)
 
     @property
     def preserved(self) -> tuple[str, ...]:
@@ -250,6 +258,12 @@ class Isa:
                 raise UnemulatedFlagError(self.name, flag)
 
 
+def order_of(type_: Type, byte_order: ByteOrder, float_order: ByteOrder | None) -> ByteOrder:
+    """Return the byte order in which drivers and thunks load and store values of a type."""
+    in_integers = type_.is_int and not type_.is_vector
+    return byte_order if in_integers else float_order or byte_order
+
+
 @cache
 def _as_compiled(isa: Isa, name: str) -> Convention:
     found = replace(isa.conventions[name], pops_arguments=pops_arguments(isa.triple, name))
@@ -258,6 +272,17 @@ def _as_compiled(isa: Isa, name: str) -> Convention:
 
 def _is_on(value: str) -> bool:
     return value in ("true", "1", "on", "yes")
+
+
+@dataclass(frozen=True)
+class PerIsa(Generic[T]):
+    """A part that differs between the ISAs of a package.
+
+    Attributes:
+        of: returns what it is for an ISA.
+    """
+
+    of: Callable[[Isa], T]
 
 
 @dataclass(frozen=True)
@@ -296,8 +321,8 @@ class Part(Generic[T]):
             return None
         if spec is None:
             return None
-        found: T | None = getattr(import_module(spec.name), self.name, None)
-        return found
+        found: T | PerIsa[T] | None = getattr(import_module(spec.name), self.name, None)
+        return found.of(isa) if isinstance(found, PerIsa) else found
 
     def file(self, isa: Isa) -> str:
         """Return the path of the file that it lies in."""

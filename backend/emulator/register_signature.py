@@ -13,13 +13,14 @@ that.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
 from backend.emulator.byte_order import ByteOrder
 from backend.emulator.convention import ArgumentRegisters, Convention, ResultRegisters
+from backend.emulator.isa import order_of
 from backend.emulator.tables import Layout, Place
 from clif.function import AbiParam, Signature
 from clif.types import F64, F128, I64, Type, by_name
@@ -65,10 +66,15 @@ def register_signature(
     convention: Convention,
     signature: Signature,
     byte_order: ByteOrder,
+    float_order: ByteOrder | None = None,
     *,
     extends_results: bool,
 ) -> RegisterSignature | None:
-    """Return what a driver passes for a signature; None if not everything is in registers."""
+    """Return what a driver passes for a signature; None if not everything is in registers.
+
+    Args:
+        float_order: as in ``Isa``.
+    """
     passed, results = convention.passed, convention.returned or convention.results
     if passed is None:
         return None
@@ -80,11 +86,16 @@ def register_signature(
     taken = Counter(returns.used)
     if results.total == _Counts.of(results).counts.total():  # all of them can be taken
         taken = _Counts.of(results).least(returns.used)
-    lanes: ByteOrder = "little" if convention.little_lanes else byte_order
+
+    def order(type_: Type) -> ByteOrder:
+        if type_.is_vector and convention.little_lanes:
+            return "little"
+        return order_of(type_, byte_order, float_order)
+
     return RegisterSignature(
         Signature(_passed(given), _passed(taken), signature.call_conv),
-        params.layout(given, byte_order, lanes, extended=True, boxed=passed.boxed),
-        returns.layout(taken, byte_order, lanes, extended=extends_results),
+        params.layout(given, order, extended=True, boxed=passed.boxed),
+        returns.layout(taken, order, extended=extends_results),
     )
 
 
@@ -165,8 +176,7 @@ class _Registers:
     def layout(
         self,
         counts: Counter[_Kind],
-        byte_order: ByteOrder,
-        lanes: ByteOrder,
+        order: Callable[[Type], ByteOrder],
         *,
         extended: bool,
         boxed: bool = False,
@@ -185,7 +195,7 @@ class _Registers:
                     split=is_integer and type_.bits > 64,
                     extended=extended and narrow,
                     filler=_filler(type_, boxed=boxed),
-                    byte_order=lanes if type_.is_vector else byte_order,
+                    byte_order=order(type_),
                 )
             )
         return Layout(counts.total(), tuple(places))

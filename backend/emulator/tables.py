@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from backend.emulator.byte_order import ByteOrder, in_order
 from backend.emulator.guest_memory import garbage
+from backend.emulator.isa import order_of
 from clif.function import AbiParam
 from clif.outcome import Bytes, Inputs, Words, word_count, word_dtype
 from clif.types import I64, Type
@@ -59,9 +60,21 @@ class Layout:
     places: tuple[Place, ...]
 
     @classmethod
-    def in_order(cls, params: Sequence[AbiParam], byte_order: ByteOrder = "little") -> Layout:
-        """Return the layout with a column for each parameter or result, in their order."""
-        places = (Place(param, n, byte_order=byte_order) for n, param in enumerate(params))
+    def in_order(
+        cls,
+        params: Sequence[AbiParam],
+        byte_order: ByteOrder = "little",
+        float_order: ByteOrder | None = None,
+    ) -> Layout:
+        """Return the layout with a column for each parameter or result, in their order.
+
+        Args:
+            float_order: as in ``Isa``.
+        """
+        orders = (order_of(param.type, byte_order, float_order) for param in params)
+        places = (
+            Place(p, n, byte_order=o) for n, (p, o) in enumerate(zip(params, orders, strict=True))
+        )
         return cls(len(params), tuple(places))
 
     def view(self, table: Bytes, place: Place, type_: Type, count: int) -> Column:

@@ -6,6 +6,8 @@ the bytecode names, so it is confined like any other engine.
 
 from __future__ import annotations
 
+import struct
+import sys
 from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any, ClassVar, Final
@@ -30,9 +32,19 @@ from backend.engines.user_process import SIGBUS, SIGSEGV
 _MAP, _UNMAP = 0, 1
 #: After so many failed accesses a process is replaced: each leaves some KiB on a stack of its.
 _MOST_FAULTS: Final = 2000
+_HOST_POINTER_BYTES: Final = struct.calcsize("P")
 #: The codes of traps whose reason the interpreter knows, in the order of its program's numbers:
 #: for these instructions Cranelift leaves no entry in its table.
 _TRAP_CODES: Final = ("", "int_divz", "int_ovf", "bad_toint", "heap_oob", "", "stk_ovf")
+
+
+def is_like_host(isa: Isa) -> bool:
+    """Return whether an ISA has the host's addresses and byte order.
+
+    The code of such a one is run by the interpreter as it is published. Others' need a copy of it
+    (``backend/build/retarget.rs``).
+    """
+    return isa.pointer_bytes == _HOST_POINTER_BYTES and isa.byte_order == sys.byteorder
 
 
 class PulleyProcess(GuestProcess):
@@ -45,10 +57,13 @@ class PulleyProcess(GuestProcess):
     faults = 0
 
     def executable(self) -> bytes:
-        return _cranelift.pulley_program()[0]
+        if is_like_host(self.isa):
+            return _cranelift.pulley_program()[0]
+        return _cranelift.retargeted_pulley_program()[0]
 
     def command(self, image: str) -> Sequence[str]:
-        return image, "serve", str(self.memory.file), self.isa.byte_order
+        bits = str(8 * self.isa.pointer_bytes)
+        return image, "serve", str(self.memory.file), bits, self.isa.byte_order
 
     def set_up(self) -> None:
         self.faults = 0
@@ -118,6 +133,8 @@ class Pulley(Engine):
         if reason := confine.missing():
             return reason
         reason = _cranelift.pulley_program()[3]
+        if not reason and not is_like_host(isa):
+            reason = _cranelift.retargeted_pulley_program()[1]
         return f"it could not be built: {reason}" if reason else ""
 
     def _executor(self, isa: Isa) -> Executor:

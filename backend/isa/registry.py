@@ -7,7 +7,7 @@ from typing import Final
 
 from backend.emulator.isa import Isa
 from backend.isa.aarch64.description import AARCH64
-from backend.isa.pulley.description import PULLEY64
+from backend.isa.pulley.description import PULLEY64, PULLEY64BE
 from backend.isa.riscv64.description import RISCV64
 from backend.isa.s390x.description import S390X
 from backend.isa.x86_64.description import X86_64
@@ -21,6 +21,7 @@ DESCRIBED: Final[Mapping[str, Isa]] = {
         RISCV64,
         S390X,
         PULLEY64,
+        PULLEY64BE,
     )
 }
 

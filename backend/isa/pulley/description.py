@@ -84,7 +84,10 @@ def _isa(pointer_bytes: int, byte_order: Literal["little", "big"]) -> Isa:
         tail_call_settings={},
         probe_strategies=frozenset(["inline", "outline"]),
         host_calls=True,
+        # Cranelift has no instructions for big-endian vectors, and spills them little-endian.
+        float_order="little",
     )
 
 
 PULLEY64: Final = _isa(8, "little")
+PULLEY64BE: Final = _isa(8, "big")

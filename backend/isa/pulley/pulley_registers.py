@@ -6,6 +6,7 @@ import struct
 from collections.abc import Callable
 from typing import Final
 
+from backend.emulator.isa import Isa, PerIsa
 from backend.engines.user_process import ProcessState
 
 _INTEGERS: Final = (*(f"x{n}" for n in range(30)), "sp", "spilltmp0")
@@ -32,10 +33,14 @@ def _reader(layout: str) -> Callable[[bytes, str, Callable[[int, int], bytes]], 
     return read
 
 
-PULLEY_REGISTERS: Final = ProcessState(
-    integers=_INTEGERS,
-    vectors=_VECTORS,
-    read_register=_reader("<Q"),
-    program_counter="pc",
-    breakpoint=None,
-)
+def _registers(isa: Isa) -> ProcessState:
+    return ProcessState(
+        integers=_INTEGERS,
+        vectors=_VECTORS,
+        read_register=_reader("<Q" if isa.byte_order == "little" else ">Q"),
+        program_counter="pc",
+        breakpoint=None,
+    )
+
+
+PULLEY_REGISTERS: Final = PerIsa(_registers)

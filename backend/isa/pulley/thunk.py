@@ -3,17 +3,20 @@
 x15 carries no argument and no result. The interpreter's spill register holds nothing across
 instructions of Cranelift's, so it has the control block's address here. A branch compares a
 register with x15, into which the word has been loaded that it should equal.
+
+Where an address has 32 bits, the upper half of a register that holds one is undefined.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 from backend.emulator import control_block
-from backend.emulator.byte_order import ByteOrder
 from backend.emulator.callee_saved import CalleeSaved
 from backend.emulator.guest_memory import CONTROL
+from backend.emulator.isa import Isa, PerIsa
 from backend.isa.pulley.encoding import SP, SPILL, encode, imm32, load, number, store
 
 _WORK: Final = "x15"
@@ -23,9 +26,10 @@ _X15: Final = number(_WORK)
 class _Code:
     """Instructions that are being put together, from a given address on."""
 
-    def __init__(self, start: int, order: ByteOrder) -> None:
+    def __init__(self, start: int, isa: Isa) -> None:
         self.start = start
-        self.order = order
+        self.order = isa.byte_order
+        self.narrow = isa.pointer_bytes == 4
         self.code = encode("xconst32", SPILL, imm32(CONTROL))
 
     def add(self, code: bytes) -> None:
@@ -37,10 +41,24 @@ class _Code:
     def store(self, register: str, word: int) -> None:
         self.add(store(register, SPILL, 8 * word, self.order))
 
+    def store_address(self, code: bytes, word: int) -> None:
+        """Add storing the address that an instruction puts into x15."""
+        self.add(code)
+        if self.narrow:
+            self.add(encode("zext32", _X15, _X15))
+        self.store(_WORK, word)
+
     def go_if_differs(self, register: int, target: int) -> None:
         """Add a branch that is taken if a register differs from x15."""
+        self._branch("br_if_xneq64", register, target)
+
+    def go_if_address_differs(self, register: int, target: int) -> None:
+        """Add a branch that is taken if the address in a register differs from that in x15."""
+        self._branch("br_if_xneq32" if self.narrow else "br_if_xneq64", register, target)
+
+    def _branch(self, name: str, register: int, target: int) -> None:
         distance = target - (self.start + len(self.code))
-        self.add(encode("br_if_xneq64", register, _X15, imm32(distance)))
+        self.add(encode(name, register, _X15, imm32(distance)))
 
     def compare(self, register: str, word: int, target: int) -> None:
         """Add the comparison of a register with a control word, or with two."""
@@ -55,7 +73,9 @@ class _Code:
             else [encode("xextractv64x2", SPILL, place, lane) for lane in range(2)]
         )
         for half, value in enumerate(halves):
-            self.load(_WORK, word + half)
+            # A whole vector is loaded and stored little-endian.
+            order = self.order if kind == "f" else "little"
+            self.add(load(_WORK, SPILL, 8 * (word + half), order))
             self.add(value)
             self.go_if_differs(SPILL, target)
             self.add(encode("xconst32", SPILL, imm32(CONTROL)))
@@ -79,33 +99,29 @@ def _check(code: _Code, preserved: CalleeSaved, differs: int) -> None:
         code.add(encode("xconst32", SPILL, imm32(CONTROL)))
     if preserved.stack_pointer:
         code.load(_WORK, control_block.STACK_POINTER)
-        code.go_if_differs(SP, differs)
+        code.go_if_address_differs(SP, differs)
     code.load(_WORK, control_block.FRAME_POINTER)
     code.add(encode("xmov_fp", SPILL))
-    code.go_if_differs(SPILL, differs)
+    code.go_if_address_differs(SPILL, differs)
     code.add(encode("xconst32", SPILL, imm32(CONTROL)))
     if kept:
         code.load(_WORK, control_block.FOUND)
 
 
-def _undo(preserved: CalleeSaved, order: ByteOrder) -> bytes:
+def _undo(preserved: CalleeSaved, isa: Isa) -> bytes:
     """Encode giving x15 back what the function left in it, for the host to read."""
     if not preserved.no_scratch:
         return b""
-    code = _Code(0, order)
+    code = _Code(0, isa)
     code.load(_WORK, control_block.FOUND)
     return code.code
 
 
 def _note(code: _Code) -> None:
     """Add noting where the call came from."""
-    for name, word in (
-        ("xmov_lr", control_block.RETURN),
-        ("xmov_fp", control_block.FRAME_POINTER),
-    ):
-        code.add(encode(name, _X15))
-        code.store(_WORK, word)
-    code.store("sp", control_block.STACK_POINTER)
+    code.store_address(encode("xmov_lr", _X15), control_block.RETURN)
+    code.store_address(encode("xmov_fp", _X15), control_block.FRAME_POINTER)
+    code.store_address(encode("xmov", _X15, SP), control_block.STACK_POINTER)
 
 
 def _go(code: _Code, preserved: CalleeSaved) -> None:
@@ -124,12 +140,10 @@ def _back(code: _Code) -> None:
     code.add(encode("xjump", SPILL))
 
 
-def _blocks(
-    order: ByteOrder, preserved: CalleeSaved, labels: Mapping[str, int]
-) -> dict[str, bytes]:
-    code = {name: _Code(address, order) for name, address in labels.items()}
+def _blocks(isa: Isa, preserved: CalleeSaved, labels: Mapping[str, int]) -> dict[str, bytes]:
+    code = {name: _Code(address, isa) for name, address in labels.items()}
     # What is done before stopping lies in front of the last block, and goes on to it.
-    undo = _undo(preserved, order)
+    undo = _undo(preserved, isa)
     differs = labels["violated"] - len(undo)
     for register, word in preserved.patterns.items():
         code["enter"].compare(register, word, labels["save"])
@@ -154,6 +168,5 @@ def _blocks(
     return found | {"violated": encode("trap")}
 
 
-def blocks(preserved: CalleeSaved, labels: Mapping[str, int]) -> dict[str, bytes]:
-    """Encode the blocks of ``backend.emulator.thunk.LABELS`` for given addresses of theirs."""
-    return _blocks("little", preserved, labels)
+#: Encode the blocks of ``backend.emulator.thunk.LABELS`` for given addresses of theirs.
+blocks: Final = PerIsa(lambda isa: partial(_blocks, isa))

@@ -197,9 +197,7 @@ def test_the_driver_of_a_convention_that_pops_compares_its_own_stack_pointer(isa
     for name in isa_.conventions:
         convention = isa_.convention(name)
         thunk = encode(isa_, convention, None, 0x10_1000)
-        text = driver_text(
-            signature([I64], [], name), thunk, ISAS[isa].byte_order, extends_results=True
-        )
+        text = driver_text(signature([I64], [], name), thunk, isa_, extends_results=True)
         assert ("get_stack_pointer" in text) == convention.pops_arguments
 
 

@@ -23,8 +23,8 @@ from clif.types import I64
 from reports.disassembly import listing
 from tests.backend.emulator.machine import Code, run_code, run_here, run_text, signature, values
 
-ISA = "pulley64"
-pytestmark = pytest.mark.parametrize("isa", [run_here(ISA)])
+ISAS_HERE = ("pulley64", "pulley64be")
+pytestmark = pytest.mark.parametrize("isa", [run_here(isa) for isa in ISAS_HERE])
 
 ADD = "function %f(i64, i64) -> i64 {\nblock0(v0: i64, v1: i64):\n v2 = iadd v0, v1\n return v2\n}"
 LOAD = "function %f(i64) -> i64 {{\nblock0(v0: i64):\n v1 = load.i64 {} v0\n return v1\n}}"
