@@ -18,7 +18,7 @@ from typing import Final
 
 from clif.function import Inst
 from clif.types import ALL
-from fuzz.known.status import BOTH_ISAS, PULLEY, SHARED_ISAS, has_fault
+from fuzz.known.status import BOTH_ISAS, PULLEY, PULLEY_BIG, SHARED_ISAS, has_fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,17 @@ def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+def _big_endian(
+    name: str, instructions: InstructionPattern, reason: str
+) -> tuple[KnownFault, KnownFault]:
+    """Return a fault of big-endian accesses: those of big-endian ISAs need not say so."""
+    explicit = replace(instructions, variants=words("big"))
+    return (
+        KnownFault(name, PULLEY, explicit, reason),
+        KnownFault(name, PULLEY_BIG, replace(instructions, variants=frozenset({""})), reason),
+    )
+
+
 #: The opcodes whose results Cranelift canonicalises (``nan_canonicalization.rs``).
 _CANONICALIZED: Final = words("fadd fsub fmul fdiv sqrt fma fmin fmax ceil floor trunc nearest")
 
@@ -165,10 +176,14 @@ FAULTS: Final[tuple[KnownFault, ...]] = (
         InstructionPattern(words("store"), words("i128")),
         "ignores the offset",
     ),
-    KnownFault(
+    *_big_endian(
+        "load-i128-big",
+        InstructionPattern(words("load"), words("i128")),
+        "takes the halves in little-endian order",
+    ),
+    *_big_endian(
         "store-big-vector",
-        PULLEY,
-        InstructionPattern(words("load store"), _WHOLE_VECTORS, variants=words("big")),
+        InstructionPattern(words("load store"), _WHOLE_VECTORS),
         "turns all bytes of the vector round",
     ),
     KnownFault(

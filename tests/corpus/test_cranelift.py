@@ -24,6 +24,10 @@ def _everywhere(kind: FindingKind, *more: str) -> list[tuple[str, FindingKind]]:
     return [(isa, kind) for isa in sorted((*SHARED_ISAS, *more))]
 
 
+def _on_pulley(kind: FindingKind) -> list[tuple[str, FindingKind]]:
+    return [(isa, kind) for isa in sorted(PULLEY)]
+
+
 #: What the cases of `corpus/cranelift` do with the pinned Cranelift.
 FOUND = {
     "bzhi-i128-amount": [("x86_64", PANIC)],
@@ -41,17 +45,18 @@ FOUND = {
     "vany-true-i8x4": [("x86_64", MISCOMPILE)],
     "atomic-store-i128-halves": [("x86_64", MISCOMPILE)],
     # On riscv64 as well, but the engine that runs it by default has no vectors.
-    "bitcast-big": [(isa, MISCOMPILE) for isa in ("aarch64", "pulley64", "x86_64")],
-    "bmask-i128": [("pulley64", MISCOMPILE)],
-    "store-big-vector": [("pulley64", MISCOMPILE)],
-    "store-i128-offset": [("pulley64", MISCOMPILE)],
-    "trapping-i128-access": [("pulley64", PANIC)],
-    "notrap-widening-load": [("pulley64", PANIC)],
-    "preserve-all-vectors": [("pulley64", MISCOMPILE)],
+    "bitcast-big": [(isa, MISCOMPILE) for isa in sorted(("aarch64", *PULLEY, "x86_64"))],
+    "bmask-i128": _on_pulley(MISCOMPILE),
+    "load-i128-big": _on_pulley(MISCOMPILE),
+    "store-big-vector": _on_pulley(MISCOMPILE),
+    "store-i128-offset": _on_pulley(MISCOMPILE),
+    "trapping-i128-access": _on_pulley(PANIC),
+    "notrap-widening-load": _on_pulley(PANIC),
+    "preserve-all-vectors": _on_pulley(MISCOMPILE),
     "host-call-stack-result": [("pulley64", MISCOMPILE)],
     "stack-slots-beyond-2gib": [("aarch64", PANIC), ("x86_64", PANIC)],
-    "sextend-bmask-i128": [("pulley64", ERROR)],
-    "umax-i64x2": [("pulley64", ERROR)],
+    "sextend-bmask-i128": _on_pulley(ERROR),
+    "umax-i64x2": _on_pulley(ERROR),
     "nan-canonicalization-f32x2": [("aarch64", PANIC), ("riscv64", PANIC)],
     "fma-splat-f32x2": [("aarch64", PANIC)],
     "isub-self-i8x8": [("aarch64", PANIC), ("riscv64", PANIC)],
@@ -65,8 +70,8 @@ FOUND = {
     "preserve-all-inline-probes": [("riscv64", MISCOMPILE), ("x86_64", MISCOMPILE)],
     "uext-stack-argument-apple": [("aarch64", MISCOMPILE)],
     "uext-stack-result": [("x86_64", MISCOMPILE)],
-    "observed-stores": _everywhere(PANIC, "pulley64"),
-    "regionless-load": _everywhere(MISCOMPILE, "pulley64"),
+    "observed-stores": _everywhere(PANIC, *PULLEY),
+    "regionless-load": _everywhere(MISCOMPILE, *PULLEY),
     # The emulator guards no pages: tests/fuzz/fuzz_targets/test_targets.py.
     "tail-bti": [],
     "fcmp-unaligned-load": [],  # Unicorn does not check the alignment
