@@ -76,9 +76,10 @@ def _in_registers(settings: _Settings) -> _Settings:
 
 @dataclass(frozen=True, slots=True)
 class ExtendedResult:
-    """A narrow result that the callee has to extend to 64 bits.
+    """A narrow result that the callee has to extend to a word of the ISA.
 
     Attributes:
+        bits: of such a word.
         words: what the caller got, one 64-bit word for each slot.
         narrow: the words of the narrow type among them.
     """
@@ -87,11 +88,12 @@ class ExtendedResult:
     words: npt.NDArray[np.uint64]
     narrow: Words
     result: AbiParam
+    bits: int
 
     def wrong(self, count: int) -> npt.NDArray[np.intp]:
         """Return the slots, of the first ``count``, that do not hold an extended value."""
         whole = extended(native(self.narrow[:count]), self.result)
-        return np.flatnonzero(whole != self.words[:count])
+        return np.flatnonzero((whole ^ self.words[:count]) & np.uint64((1 << self.bits) - 1))
 
     def __str__(self) -> str:
         signed = self.result.extension == "sext"
@@ -105,11 +107,13 @@ class _Code:
     Attributes:
         address, size: where it lies.
         thunk: what it calls the function through.
+        word_bits: of a word of the ISA.
     """
 
     address: int
     size: int
     thunk: Thunk
+    word_bits: int
 
 
 class Driver:
@@ -144,7 +148,7 @@ class Driver:
         self.returns = returns
         self.table = memory.results
         self.extended = [
-            _extended_result(self.table, returns, number)
+            _extended_result(self.table, returns, number, code.word_bits)
             for number, place in enumerate(returns.places)
             if place.extended
         ]
@@ -160,11 +164,11 @@ class Driver:
         return [native(words) for words in found]
 
 
-def _extended_result(table: Bytes, returns: Layout, number: int) -> ExtendedResult:
+def _extended_result(table: Bytes, returns: Layout, number: int, bits: int) -> ExtendedResult:
     place = returns.places[number]
     words = returns.view(table, place, I64, SLOTS)[:, 0]
     narrow = returns.view(table, place, place.param.type, SLOTS)[:, 0]
-    return ExtendedResult(number, words, narrow, place.param)
+    return ExtendedResult(number, words, narrow, place.param, bits)
 
 
 class Drivers:
@@ -181,6 +185,7 @@ class Drivers:
         self.isa = isa
         self.memory = memory
         self.thunk = thunk
+        self.word_bits = 8 * isa.pointer_bytes
         self.position = 0
         self.known: dict[tuple[Signature, _Settings], Driver] = {}
         self.codes: dict[tuple[Signature, _Settings], _Code] = {}
@@ -212,14 +217,26 @@ class Drivers:
         convention = self.isa.convention(signature.call_conv)
         extends = convention.extends_results
         order, floats = self.isa.byte_order, self.isa.float_order
-        shared = register_signature(convention, signature, order, floats, extends_results=extends)
+        shared = register_signature(
+            convention,
+            signature,
+            order,
+            floats,
+            extends_results=extends,
+            word_bits=self.word_bits,
+        )
         if shared is not None:
             code = self._code(shared.signature, _in_registers(settings))
             return Driver(code, shared.params, shared.returns, self.memory)
         if max(len(signature.params), len(signature.returns)) > _MOST_VALUES:
             raise SignatureError(f"more than {_MOST_VALUES} parameters or results")
         places = [
-            Place(r, n, extended=extends and is_extended(r), byte_order=self.isa.order_of(r.type))
+            Place(
+                r,
+                n,
+                extended=extends and is_extended(r, self.word_bits),
+                byte_order=self.isa.order_of(r.type),
+            )
             for n, r in enumerate(signature.returns)
         ]
         returns = Layout(len(places), tuple(places))
@@ -248,7 +265,7 @@ class Drivers:
         with edge_counters.uncounted():
             (compiled,) = Functions(text).compile(self._target(settings))
         code = compiled.code
-        return _Code(self._place(code), len(code), thunk)
+        return _Code(self._place(code), len(code), thunk, self.word_bits)
 
     def _target(self, settings: _Settings) -> TargetIsa:
         target = self.targets.get(settings)

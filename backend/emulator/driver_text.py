@@ -29,14 +29,15 @@ def driver_text(
         boxed_floats: there is no garbage above narrow floats, so that they are no lanes of vectors.
     """
     if extends_results:
-        returns = tuple(AbiParam(I64) if is_extended(r) else r for r in signature.returns)
+        word = 8 * isa.pointer_bytes
+        returns = tuple(AbiParam(I64) if is_extended(r, word) else r for r in signature.returns)
         signature = replace(signature, returns=returns)
     return _DriverText(signature, thunk, isa, boxed_floats=boxed_floats).text()
 
 
-def is_extended(param: AbiParam) -> bool:
-    """Return whether a parameter or result is a narrow integer that is to be extended."""
-    return param.extension is not None and param.type.is_int and param.type.bits < 64
+def is_extended(param: AbiParam, word_bits: int) -> bool:
+    """Return whether a parameter or result is to be extended to a word of the ISA."""
+    return param.extension is not None and param.type.is_int and param.type.bits < word_bits
 
 
 class _DriverText:

@@ -18,7 +18,7 @@ from backend.emulator import control_block
 from backend.emulator.convention import ConventionError
 from backend.emulator.cpu import CPU
 from backend.emulator.driver import Driver, Drivers, SignatureError
-from backend.emulator.guest_memory import LARGEST_STACK, RING, SLOTS, STACK_SIZE, THUNKS
+from backend.emulator.guest_memory import LARGEST_STACK, SLOTS, STACK_SIZE, THUNKS
 from backend.emulator.image import Image, Program
 from backend.emulator.isa import Isa, UnemulatedFlagError
 from backend.emulator.libcalls import LibraryCalls
@@ -104,7 +104,7 @@ class Executor:
         self.library = LibraryCalls(memory, self.cpu.library_calls())
         self.linker = Linker(
             memory.ring,
-            RING,
+            memory.places.ring,
             isa,
             external=self.library.address,
             on_wrap=memory.mappings.drop_translations,

@@ -2,13 +2,15 @@
 
 Everything that the host reads or writes often is host memory that is mapped into the guest, so a
 case is loaded by copying NumPy arrays. Cranelift's code, its stack and its data lie far above
-4 GiB, so that an address that was cut to 32 bits faults. What only the harness addresses lies below
-2 GiB, where thunks can use 32-bit absolute addresses.
+4 GiB, so that an address that was cut to 32 bits faults; where addresses have 32 bits, they lie
+between 2 and 4 GiB. What only the harness addresses lies below 2 GiB, where thunks can use 32-bit
+absolute addresses.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
@@ -68,6 +70,46 @@ LARGEST_STACK: Final = 64 << 20
 #: The same for programs whose frames are known to be larger. Cranelift's limit for one is 1 GiB.
 LARGEST_FRAMES: Final = (1 << 30) + LARGEST_STACK
 
+
+@dataclass(frozen=True, slots=True)
+class AddressMap:
+    """Where that lies which the code of a case addresses.
+
+    Attributes:
+        ring, stubs, symbols, regions, stack: as the constants of these names.
+        spacious_regions: where regions with pointers lie; None where there is no space for them.
+    """
+
+    ring: int
+    stubs: int
+    symbols: int
+    regions: int
+    spacious_regions: int | None
+    stack: int
+
+    @property
+    def stack_top(self) -> int:
+        return self.stack + STACK_SIZE
+
+
+_WIDE: Final = AddressMap(RING, STUBS, SYMBOLS, REGIONS, SPACIOUS_REGIONS, STACK)
+#: All of it lies below 4 GiB, and above 2 GiB: so sign extension changes the addresses.
+_NARROW_RING: Final = 0x9C40_0000
+_NARROW: Final = AddressMap(
+    ring=_NARROW_RING,
+    stubs=_NARROW_RING + (8 << 20),
+    symbols=_NARROW_RING + (16 << 20),
+    regions=0xA173_0000,
+    spacious_regions=None,
+    stack=0xE65A_E000,
+)
+
+
+def address_map(pointer_bytes: int) -> AddressMap:
+    """Return where things lie for code with addresses of so many bytes."""
+    return _NARROW if pointer_bytes == 4 else _WIDE
+
+
 #: So many bytes of the stack, from its top down, are filled with garbage before each batch.
 STACK_FILL: Final = 32 << 10
 
@@ -111,20 +153,28 @@ def _garbage(seed: int) -> Bytes:
 
 
 class GuestMemory:
-    """The memory that stays mapped into one engine. Attributes are the host's views of it."""
+    """The memory that stays mapped into one engine. Attributes are the host's views of it.
 
-    def __init__(self, mappings: Mappings, byte_order: ByteOrder) -> None:
+    Args:
+        pointer_bytes: the size of the guest's addresses.
+
+    Attributes:
+        places: where it lies.
+    """
+
+    def __init__(self, mappings: Mappings, byte_order: ByteOrder, pointer_bytes: int = 8) -> None:
         self.mappings = mappings
+        self.places = places = address_map(pointer_bytes)
         self.thunks = self.map(THUNKS, THUNKS_SIZE, READ_EXEC)
         self.control: Quads = quads(self.map(CONTROL, CONTROL_SIZE, READ_WRITE), byte_order)
         self.arguments = self.map(ARGUMENTS, TABLE_SIZE, READ_WRITE)
         self.results = self.map(RESULTS, TABLE_SIZE, READ_WRITE)
         self.drivers = self.map(DRIVERS, DRIVERS_SIZE, READ_EXEC)
-        self.ring = self.map(RING, RING_SIZE, READ_EXEC)
-        self.stubs = self.map(STUBS, STUBS_SIZE, READ_EXEC)
-        self.symbols = self.map(SYMBOLS, SYMBOLS_SIZE, READ_WRITE)
+        self.ring = self.map(places.ring, RING_SIZE, READ_EXEC)
+        self.stubs = self.map(places.stubs, STUBS_SIZE, READ_EXEC)
+        self.symbols = self.map(places.symbols, SYMBOLS_SIZE, READ_WRITE)
         self.environment = self.map(ENVIRONMENT, PAGE, UC_PROT_READ)
-        self.stack = self.map(STACK, STACK_SIZE, READ_WRITE)
+        self.stack = self.map(places.stack, STACK_SIZE, READ_WRITE)
         self.deep_stack: Bytes | None = None
 
     def map(self, address: int, size: int, protection: int) -> Bytes:
@@ -135,19 +185,20 @@ class GuestMemory:
 
     def grow_ring(self) -> Bytes:
         """Map a larger ring of code in place of the ring, and return it."""
-        self.mappings.unmap(RING, self.ring.nbytes)
-        self.ring = self.map(RING, LARGEST_RING, READ_EXEC)
+        self.mappings.unmap(self.places.ring, self.ring.nbytes)
+        self.ring = self.map(self.places.ring, LARGEST_RING, READ_EXEC)
         return self.ring
 
     def grow_stack(self, largest: int = LARGEST_STACK) -> None:
         """Map the rest of the largest stack below the stack that stays mapped."""
         size = largest - STACK_SIZE
-        self.deep_stack = self.map(STACK - size, size, READ_WRITE)
+        self.deep_stack = self.map(self.places.stack - size, size, READ_WRITE)
 
     def shrink_stack(self) -> None:
         """Undo ``grow_stack``, if it was called."""
         if self.deep_stack is not None:
-            self.mappings.unmap(STACK - self.deep_stack.nbytes, self.deep_stack.nbytes)
+            size = self.deep_stack.nbytes
+            self.mappings.unmap(self.places.stack - size, size)
             self.deep_stack = None
 
     def map_host(self, address: int, memory: npt.NDArray[Any], protection: int) -> None:

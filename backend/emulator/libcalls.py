@@ -20,7 +20,7 @@ import numpy as np
 
 from backend.cranelift import _cranelift
 from backend.emulator import control_block
-from backend.emulator.guest_memory import STUBS, SYMBOLS, SYMBOLS_SIZE, GuestMemory
+from backend.emulator.guest_memory import SYMBOLS_SIZE, GuestMemory
 from backend.emulator.isa import Part
 from backend.emulator.linker import RelocationError
 from backend.emulator.thread_data import TLS_INDEX_ADDRESS, environment_block
@@ -77,9 +77,9 @@ class LibraryCalls:
         self.stubs += 1
         code = np.frombuffer(stub.code, np.uint8)
         self.memory.stubs[offset : offset + len(code)] = code
-        self.addresses[f"LibCall:{name}"] = STUBS + offset
+        self.addresses[f"LibCall:{name}"] = self.memory.places.stubs + offset
         if stub.host:
-            self.hooks[STUBS + offset + stub.hooked] = stub.host
+            self.hooks[self.memory.places.stubs + offset + stub.hooked] = stub.host
 
     def call(self, address: int) -> None:
         """Compute the result of the stub that is hooked at ``address``, from mailbox to mailbox.
@@ -100,4 +100,4 @@ class LibraryCalls:
         if not target.startswith("%"):
             raise RelocationError(kind, target, "not provided")
         # A name that nothing in the case defines: some data, the same in every process.
-        return SYMBOLS + zlib.crc32(target.encode()) % (SYMBOLS_SIZE // 64) * 64
+        return self.memory.places.symbols + zlib.crc32(target.encode()) % (SYMBOLS_SIZE // 64) * 64

@@ -20,10 +20,8 @@ from backend.emulator.guest_memory import (
     EXIT,
     LARGEST_STACK,
     PAGE,
-    STACK,
     STACK_FILL,
     STACK_SIZE,
-    STACK_TOP,
     GuestMemory,
     garbage,
 )
@@ -86,7 +84,8 @@ class Machine(ABC):
         self.isa = isa
         self.memory = memory
         self.fill_control()
-        highest = STACK_TOP - _ABOVE_STACK - isa.save_area
+        self.stack_top = memory.places.stack_top
+        highest = self.stack_top - _ABOVE_STACK - isa.save_area
         self.stack_pointer = highest // isa.stack_alignment * isa.stack_alignment
         self.stack_bottom = garbage(seed=4, size=STACK_FILL).copy()
         self.stack_fill = self.memory.stack[-STACK_FILL:]
@@ -139,7 +138,7 @@ class Machine(ABC):
             return self.stack_pointer
         pointer = self.stack_pointer - self.isa.pointer_bytes
         data = EXIT.to_bytes(self.isa.pointer_bytes, self.isa.byte_order)
-        start = pointer - STACK_TOP + STACK_FILL
+        start = pointer - self.stack_top + STACK_FILL
         self.stack_bottom[start : start + len(data)] = np.frombuffer(data, np.uint8)
         return pointer
 
@@ -222,9 +221,8 @@ class Machine(ABC):
     def reaches_below_stack(self, address: int) -> bool:
         """Whether an access is one of a program with big frames, or deep recursion, to its
         stack."""
-        if self.memory.deep_stack is not None:
-            return False
-        if not STACK_TOP - self.stack_bytes() <= address < STACK:
+        stack, lowest = self.memory.places.stack, self.stack_top - self.stack_bytes()
+        if self.memory.deep_stack is not None or not lowest <= address < stack:
             return False
         lowest = self.register(self.isa.stack_pointer) - self.frame_bytes - _BELOW_FRAME
         return address >= lowest

@@ -21,9 +21,7 @@ from backend.emulator.byte_order import ByteOrder, Quads
 from backend.emulator.guest_memory import (
     PAGE,
     READ_WRITE,
-    REGIONS,
     SLOTS,
-    SPACIOUS_REGIONS,
     GuestMemory,
     garbage,
 )
@@ -45,7 +43,7 @@ _memcmp.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
 
 
 class RegionError(ValueError):
-    """A region is too large, or its size is not a multiple of 16."""
+    """A region is too large, its size is not a multiple of 16, or there is no space for it."""
 
 
 class _Pages:
@@ -61,7 +59,9 @@ class _Pages:
     """
 
     def __init__(self, memory: GuestMemory, length: int, *, spacious: bool) -> None:
-        start = SPACIOUS_REGIONS if spacious else REGIONS
+        start = memory.places.spacious_regions if spacious else memory.places.regions
+        if start is None:
+            raise RegionError("a region with pointers: no space for its neighbourhood")
         stride = SPACIOUS_STRIDE if spacious else STRIDE
         address = start + length // PAGE * SLOTS * stride
         self.addresses: Quads = _SLOT_NUMBERS * np.uint64(stride) + np.uint64(address)

@@ -69,11 +69,13 @@ def register_signature(
     float_order: ByteOrder | None = None,
     *,
     extends_results: bool,
+    word_bits: int = 64,
 ) -> RegisterSignature | None:
     """Return what a driver passes for a signature; None if not everything is in registers.
 
     Args:
         float_order: as in ``Isa``.
+        word_bits: values that are to be extended are so to a word of so many bits.
     """
     passed, results = convention.passed, convention.returned or convention.results
     if passed is None:
@@ -94,8 +96,8 @@ def register_signature(
 
     return RegisterSignature(
         Signature(_passed(given), _passed(taken), signature.call_conv),
-        params.layout(given, order, extended=True, boxed=passed.boxed),
-        returns.layout(taken, order, extended=extends_results),
+        params.layout(given, order, word_bits, extended=True, boxed=passed.boxed),
+        returns.layout(taken, order, word_bits, extended=extends_results),
     )
 
 
@@ -177,6 +179,7 @@ class _Registers:
         self,
         counts: Counter[_Kind],
         order: Callable[[Type], ByteOrder],
+        word_bits: int,
         *,
         extended: bool,
         boxed: bool = False,
@@ -187,7 +190,7 @@ class _Registers:
         places = []
         for value, (kind, number) in zip(self.values, self.first, strict=True):
             type_, is_integer = value.type, kind is _Kind.INTEGER
-            narrow = is_integer and type_.bits < 64 and value.extension is not None
+            narrow = is_integer and type_.bits < word_bits and value.extension is not None
             places.append(
                 Place(
                     value,

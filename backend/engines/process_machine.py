@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from backend.emulator.guest_memory import (
     EXIT,
-    STUBS,
     GuestMemory,
     garbage,
 )
@@ -115,7 +114,7 @@ class ProcessMachine(Machine):
         self.part = part
         self.shared = SharedMemory()
         self.mappings = ProcessMappings(self.shared, make)
-        super().__init__(isa, GuestMemory(self.mappings, isa.byte_order))
+        super().__init__(isa, GuestMemory(self.mappings, isa.byte_order, isa.pointer_bytes))
         self.process = self.mappings.process
         self.library: LibraryCalls | None = None
         self.context = b""
@@ -146,7 +145,7 @@ class ProcessMachine(Machine):
         stop = self.part.breakpoint
         for address in library.hooks:
             assert stop is not None, f"{self.isa.name} has no breakpoint for library calls"
-            start = address - STUBS
+            start = address - self.memory.places.stubs
             code = np.frombuffer(stop.code, np.uint8)
             self.memory.stubs[start : start + len(code)] = code
 

@@ -113,7 +113,8 @@ class PulleyMachine(ProcessMachine):
             words[place] = patterns.get(name, next(fresh))
         for place in range(page.VECTORS, page.FRAME_POINTER + 1):
             words[place] = next(fresh)
-        words[page.STACK_POINTER] = self.first_stack_pointer()
+        above = next(fresh) << 8 * self.isa.pointer_bytes & (1 << 64) - 1
+        words[page.STACK_POINTER] = above | self.first_stack_pointer()
 
 
 class Pulley(Engine):

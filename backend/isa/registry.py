@@ -7,7 +7,7 @@ from typing import Final
 
 from backend.emulator.isa import Isa
 from backend.isa.aarch64.description import AARCH64
-from backend.isa.pulley.description import PULLEY64, PULLEY64BE
+from backend.isa.pulley.description import PULLEY32, PULLEY32BE, PULLEY64, PULLEY64BE
 from backend.isa.riscv64.description import RISCV64
 from backend.isa.s390x.description import S390X
 from backend.isa.x86_64.description import X86_64
@@ -22,6 +22,8 @@ DESCRIBED: Final[Mapping[str, Isa]] = {
         S390X,
         PULLEY64,
         PULLEY64BE,
+        PULLEY32,
+        PULLEY32BE,
     )
 }
 

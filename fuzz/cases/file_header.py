@@ -35,7 +35,7 @@ NO_RUN: Final = "no 'test run' line"
 #: What editors put before the text of a file; it says nothing.
 BYTE_ORDER_MARK: Final = "\ufeff"
 #: Architectures with addresses of 32 bits, of which no ISA is described.
-_NARROW: Final = ("pulley32", "pulley32be", "arm", "armv7", "i386", "i586", "i686", "riscv32")
+_NARROW: Final = ("arm", "armv7", "i386", "i586", "i686", "riscv32")
 _SYSTEMS: Final = ("linux", "unknown", "none", "elf")
 
 Words = tuple[tuple[str, str], ...]

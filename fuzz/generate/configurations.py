@@ -114,9 +114,9 @@ def instruction_names(functions: Iterable[Function]) -> frozenset[InstructionNam
 
 
 def _names_of(inst: Inst) -> Iterator[InstructionName]:
-    name = name_of(inst)
-    yield name
-    yield from (in_order(name, order) for order in BYTE_ORDERS if order == inst.flags.endianness)
+    name, order = name_of(inst), inst.flags.endianness
+    explicit = [in_order(name, each) for each in BYTE_ORDERS if each == order]
+    yield from explicit or [name]
 
 
 def _is_lowered(

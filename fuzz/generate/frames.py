@@ -53,7 +53,7 @@ def _use(w: Writer, slot: StackSlot, count: int) -> None:
     w.function.stack_slots.append(slot)
     share = slot.size // count
     for number in range(count):
-        types = [t for t in w.pool.types() if t.bytes <= share]
+        types = [t for t in w.pool.types() if t.bytes <= share and w.can_store(t)]
         if not types:
             continue
         type_ = w.entropy.choice(types)

@@ -75,11 +75,21 @@ class _Candidate:
     names: tuple[InstructionName, ...]
 
     def narrowed(self, supported: Supported) -> TypedInstruction | None:
-        """Return the instruction with its supported variants; None if none is supported."""
+        """Return the instruction with its supported variants; None if none is supported.
+
+        An instruction may be supported only with a byte order of its own.
+        """
         if not self.instruction.variants:
-            return self.instruction if self.names[0] in supported else None
+            return self.instruction if self._is_supported(supported) else None
         usable = tuple(name[3] for name in self.names if name in supported)
         return replace(self.instruction, variants=usable) if usable else None
+
+    def _is_supported(self, supported: Supported) -> bool:
+        (name,) = self.names
+        return name in supported or (
+            has_order(self.instruction.opcode)
+            and any(in_order(name, order) in supported for order in BYTE_ORDERS)
+        )
 
 
 @lru_cache(maxsize=8)
@@ -169,6 +179,7 @@ class InstructionSet:
         opcodes: the whole opcode table, for control flow, calls and constants.
         orders: the byte orders that an instruction may have of its own, by its key; those that are
             not there have none.
+        needed_orders: by key, the byte order of an instruction that is not supported without one.
 
     Args:
         supported: the names of the supported instructions, also with byte orders of their own.
@@ -191,6 +202,7 @@ class InstructionSet:
         self.opcodes = opcodes
         self.address = address
         self.orders: dict[InstructionKey, tuple[ByteOrder, ...]] = {}
+        self.needed_orders: dict[InstructionKey, ByteOrder] = {}
         self.by_key: dict[InstructionKey, TypedInstruction] = {}
         by_name: dict[str, list[TypedInstruction]] = {}
         for candidate in _candidates(tuple(opcodes.values()), tuple(types), address):
@@ -200,12 +212,14 @@ class InstructionSet:
             self.by_key[instruction.key] = instruction
             by_name.setdefault(instruction.name, []).append(instruction)
             if has_order(instruction.opcode):
-                self.orders[instruction.key] = tuple(
+                self.orders[instruction.key] = orders = tuple(
                     order
                     for order in BYTE_ORDERS
                     if any_order
                     or all(in_order(n, order) in supported for n in instruction.names())
                 )
+                if any(name not in supported for name in instruction.names()):
+                    self.needed_orders[instruction.key] = orders[0]
         self._settle_uncomparable(by_name)
         self.by_name = {name: tuple(instructions) for name, instructions in by_name.items()}
         self.pure = {

@@ -84,6 +84,7 @@ def update(w: Writer, target: MemoryObject) -> bool:
     """Load, operate, and store to the same place. Returns False if the case has no type for it."""
     room = target.size - target.writable
     types = [t for t in w.swarm.types if t.bytes <= room and t.is_int and not t.is_vector]
+    types = [t for t in types if w.can_store(t)]
     if not types:
         return False
     type_ = w.entropy.choice(types)
@@ -141,7 +142,7 @@ def store(w: Writer, target: MemoryObject, value: Value | None = None) -> None:
     """Store a value, by default one from the pool, above what is read-only."""
     room = target.size - target.writable
     if value is None:
-        types = [t for t in w.swarm.types if t.bytes <= room]
+        types = [t for t in w.swarm.types if t.bytes <= room and w.can_store(t)]
         value = pick(w, w.entropy.choice(types) if types else I8)
     emit_store(w, target, value, _draw_store(w, value.type, room))
 
@@ -256,7 +257,7 @@ def _initialise(w: Writer, target: MemoryObject, slot: StackSlot) -> None:
 
 def _initial_value(w: Writer, left: int) -> Value:
     """Return a value of at most ``left`` bytes, of the largest type in the pool."""
-    types = [t for t in w.pool.types() if t.bytes <= left]
+    types = [t for t in w.pool.types() if t.bytes <= left and w.can_store(t)]
     if not types:
         type_ = next(t for t in (I64, I32, I16, I8) if t.bytes <= left)
         return w.constant(type_, w.entropy.bits(8) + 3)

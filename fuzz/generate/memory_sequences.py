@@ -102,7 +102,7 @@ def memory_sequence(w: Writer, budget: int) -> bool:
         return False
     entropy = w.entropy
     objects, fresh = _draw_objects(w)
-    types = [t for t in w.swarm.types if t.bytes <= 16]
+    types = [t for t in w.swarm.types if t.bytes <= 16 and w.can_store(t)]
     types += [entropy.choice(_PLAIN_WIDTHS)]
     sequence = _Sequence(
         [place for target in objects for place in _draw_places(w, target)],

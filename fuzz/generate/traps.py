@@ -92,7 +92,7 @@ def _out_of_bounds(w: Writer) -> bool:
     flags = MemFlags(trap=trap, alias_region=region.region)
     types = [t for t in w.swarm.types if t.bytes <= min(16, region.size - region.writable)]
     type_ = entropy.choice(types) if types else I8
-    if types and entropy.below(2):
+    if types and w.can_store(type_) and entropy.below(2):
         value = canonicalise(w, pick(w, type_))
         w.emit("store", value, address, type=type_, flags=flags, offset=region.writable)
     else:

@@ -230,6 +230,10 @@ class Writer:
             return False
         return any(arg in self.nondeterministic_nans for arg in args)
 
+    def can_store(self, type_: Type) -> bool:
+        """Return whether values of a type can be stored: an ISA may have a fault there."""
+        return self.instruction_set.has("store", type_, type_, self.address)
+
     def emit(
         self,
         name: str,
@@ -245,13 +249,17 @@ class Writer:
     ) -> Inst:
         """Emit an instruction of any kind: control flow, calls, memory accesses, constants.
 
-        An access has the byte order of its flags only if that is supported.
+        An access has the byte order of its flags only if that is supported, and another one if it
+        needs one.
         """
         opcode = self.instruction_set.opcodes[name]
         if flags.endianness is not None and not self.instruction_set.has_order(
             flags.endianness, name, type, *(arg.type for arg in args)
         ):
             flags = replace(flags, endianness=None)
+        if needed := self.instruction_set.needed_orders:
+            order = needed.get((name, type, tuple([arg.type for arg in args])))
+            flags = replace(flags, endianness=flags.endianness or order)
         inst = Inst(opcode, type, list(args), imm=imm, flags=flags, offset=offset, ref=ref)
         inst.trap = trap
         if targets:

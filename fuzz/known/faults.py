@@ -200,7 +200,7 @@ FAULTS: Final[tuple[KnownFault, ...]] = (
     ),
     KnownFault(
         "bxor-self-f16",
-        SHARED_ISAS,
+        (*SHARED_ISAS, *PULLEY),
         InstructionPattern(words("bxor"), words("f16 f128 f16x4 f16x8")),
         "the optimiser panics where both operands are the same",
         unless_setting=("opt_level", "none"),

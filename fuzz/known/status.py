@@ -32,9 +32,11 @@ _SOURCES: Final = ("fuzz/known",)
 BOTH_ISAS: Final = ("x86_64", "aarch64")
 #: Those that show a fault of the part of Cranelift that all ISAs share.
 SHARED_ISAS: Final = (*BOTH_ISAS, "riscv64", "s390x")
+#: With addresses of 32 bits: where a case has addresses, these have one of their own, ``-narrow``.
+PULLEY_NARROW: Final = ("pulley32", "pulley32be")
 #: Those that are big-endian have the faults of the byte order ``big`` without being asked for it.
-PULLEY_BIG: Final = ("pulley64be",)
-PULLEY: Final = ("pulley64", *PULLEY_BIG)
+PULLEY_BIG: Final = ("pulley64be", "pulley32be")
+PULLEY: Final = ("pulley64", "pulley32", *PULLEY_BIG)
 #: Every case, and the ISAs that have its fault.
 KNOWN_CASES: Final[Mapping[str, tuple[str, ...]]] = {
     "atomic-cas-i128-big": ("x86_64",),
@@ -46,7 +48,7 @@ KNOWN_CASES: Final[Mapping[str, tuple[str, ...]]] = {
     "bmask-i128": PULLEY,
     "br-table-default-bti": ("aarch64",),
     "bset-i128-amount": ("riscv64",),
-    "bxor-self-f16": SHARED_ISAS,
+    "bxor-self-f16": (*SHARED_ISAS, *PULLEY),
     "bzhi-i128-amount": ("x86_64",),
     "fcmp-unaligned-load": ("x86_64",),
     "fcvt-to-uint-sat-i8": ("s390x",),
@@ -174,11 +176,16 @@ def _jobs() -> list[Job]:
     jobs = [Job(case.name, case.text) for case in READER_CASES]
     for name, isas in KNOWN_CASES.items():
         try:
-            text = (CASES / f"{name}.clif").read_text(encoding="utf-8")
+            jobs += [Job(name, case_file(name, i).read_text(encoding="utf-8"), i) for i in isas]
         except OSError:
             return []
-        jobs += [Job(name, text, isa) for isa in isas]
     return jobs
+
+
+def case_file(name: str, isa: str) -> Path:
+    """Return the file of a fault's case for an ISA."""
+    narrow = CASES / f"{name}-narrow.clif"
+    return narrow if isa in PULLEY_NARROW and narrow.exists() else CASES / f"{name}.clif"
 
 
 def _nothing_known() -> Statuses:

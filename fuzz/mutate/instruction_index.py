@@ -62,5 +62,7 @@ class InstructionIndex:
         typed = self.find(inst)
         if typed is None or not typed.allows(inst.imm, inst.cond or inst.rmw):
             return False
-        order = inst.flags.endianness
-        return order is None or order in self.instruction_set.orders.get(typed.key, ())
+        order, known = inst.flags.endianness, self.instruction_set
+        if order is None:
+            return typed.key not in known.needed_orders
+        return order in known.orders.get(typed.key, ())

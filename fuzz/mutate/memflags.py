@@ -52,7 +52,8 @@ def _changed(context: MutationContext, inst: Inst, flags: MemFlags) -> MemFlags:
 
 def _other_order(context: MutationContext, inst: Inst) -> str | None:
     """Return another byte order that every ISA of the case has for an access; None for its own."""
-    typed = context.instructions.find(inst)
-    orders = context.instructions.instruction_set.orders.get(typed.key, ()) if typed else ()
-    others = [order for order in (None, *orders) if order != inst.flags.endianness]
+    typed, known = context.instructions.find(inst), context.instructions.instruction_set
+    orders = known.orders.get(typed.key, ()) if typed else ()
+    own = () if typed and typed.key in known.needed_orders else (None,)
+    others = [order for order in (*own, *orders) if order != inst.flags.endianness]
     return context.entropy.choice(others) if others else inst.flags.endianness

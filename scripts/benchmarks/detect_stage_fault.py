@@ -77,7 +77,7 @@ def detect(
     return StageFaultDetection(index, round(process_time() - start, 2), None)
 
 
-def _is_never_extended(param: AbiParam) -> bool:
+def _is_never_extended(param: AbiParam, word_bits: int) -> bool:
     return False
 
 

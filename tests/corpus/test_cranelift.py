@@ -8,7 +8,7 @@ from backend.cranelift import _cranelift
 from fuzz.cases.casefile import CaseFile, read_cases
 from fuzz.differential.finding import FindingKind
 from fuzz.differential.pipeline import Pipeline
-from fuzz.known.status import PULLEY, SHARED_ISAS
+from fuzz.known.status import PULLEY, PULLEY_NARROW, SHARED_ISAS
 from fuzz.reporting.replay import replay
 from tests.paths import CORPUS
 
@@ -19,13 +19,20 @@ MODULE = FindingKind.MODULE
 VERIFIER = FindingKind.VERIFIER_ERROR
 LABEL = FindingKind.LABEL
 
+_WIDE_PULLEY = tuple(isa for isa in PULLEY if isa not in PULLEY_NARROW)
+
 
 def _everywhere(kind: FindingKind, *more: str) -> list[tuple[str, FindingKind]]:
     return [(isa, kind) for isa in sorted((*SHARED_ISAS, *more))]
 
 
-def _on_pulley(kind: FindingKind) -> list[tuple[str, FindingKind]]:
-    return [(isa, kind) for isa in sorted(PULLEY)]
+def _on_pulley(kind: FindingKind, *, addresses: bool = False) -> list[tuple[str, FindingKind]]:
+    isas = _WIDE_PULLEY if addresses else PULLEY
+    return [(isa, kind) for isa in sorted(isas)]
+
+
+def _narrow(kind: FindingKind) -> list[tuple[str, FindingKind]]:
+    return [(isa, kind) for isa in PULLEY_NARROW]
 
 
 #: What the cases of `corpus/cranelift` do with the pinned Cranelift.
@@ -33,7 +40,7 @@ FOUND = {
     "bzhi-i128-amount": [("x86_64", PANIC)],
     "select-icmp-i128": [("aarch64", PANIC), ("x86_64", ERROR)],
     "bset-i128-amount": [("riscv64", PANIC)],
-    "bxor-self-f16": _everywhere(PANIC),
+    "bxor-self-f16": _everywhere(PANIC, *PULLEY),
     "atomic-rmw-umin-i8": [("aarch64", MISCOMPILE)],
     "atomic-rmw-umax-i16": [("aarch64", MISCOMPILE)],
     "fpromote-f16-f64": [("aarch64", MISCOMPILE)],
@@ -47,12 +54,18 @@ FOUND = {
     # On riscv64 as well, but the engine that runs it by default has no vectors.
     "bitcast-big": [(isa, MISCOMPILE) for isa in sorted(("aarch64", *PULLEY, "x86_64"))],
     "bmask-i128": _on_pulley(MISCOMPILE),
-    "load-i128-big": _on_pulley(MISCOMPILE),
-    "store-big-vector": _on_pulley(MISCOMPILE),
-    "store-i128-offset": _on_pulley(MISCOMPILE),
-    "trapping-i128-access": _on_pulley(PANIC),
-    "notrap-widening-load": _on_pulley(PANIC),
-    "preserve-all-vectors": _on_pulley(MISCOMPILE),
+    "load-i128-big": _on_pulley(MISCOMPILE, addresses=True),
+    "load-i128-big-narrow": _narrow(MISCOMPILE),
+    "store-big-vector": _on_pulley(MISCOMPILE, addresses=True),
+    "store-big-vector-narrow": _narrow(MISCOMPILE),
+    "store-i128-offset": _on_pulley(MISCOMPILE, addresses=True),
+    "store-i128-offset-narrow": _narrow(MISCOMPILE),
+    "trapping-i128-access": _on_pulley(PANIC, addresses=True),
+    "trapping-i128-access-narrow": _narrow(PANIC),
+    "notrap-widening-load": _on_pulley(PANIC, addresses=True),
+    "notrap-widening-load-narrow": _narrow(PANIC),
+    "preserve-all-vectors": _on_pulley(MISCOMPILE, addresses=True),
+    "preserve-all-vectors-narrow": _narrow(MISCOMPILE),
     "host-call-stack-result": [("pulley64", MISCOMPILE)],
     "stack-slots-beyond-2gib": [("aarch64", PANIC), ("x86_64", PANIC)],
     "sextend-bmask-i128": _on_pulley(ERROR),
@@ -70,8 +83,10 @@ FOUND = {
     "preserve-all-inline-probes": [("riscv64", MISCOMPILE), ("x86_64", MISCOMPILE)],
     "uext-stack-argument-apple": [("aarch64", MISCOMPILE)],
     "uext-stack-result": [("x86_64", MISCOMPILE)],
-    "observed-stores": _everywhere(PANIC, *PULLEY),
-    "regionless-load": _everywhere(MISCOMPILE, *PULLEY),
+    "observed-stores": _everywhere(PANIC, *_WIDE_PULLEY),
+    "observed-stores-narrow": _narrow(PANIC),
+    "regionless-load": _everywhere(MISCOMPILE, *_WIDE_PULLEY),
+    "regionless-load-narrow": _narrow(MISCOMPILE),
     # The emulator guards no pages: tests/fuzz/fuzz_targets/test_targets.py.
     "tail-bti": [],
     "fcmp-unaligned-load": [],  # Unicorn does not check the alignment

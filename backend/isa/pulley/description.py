@@ -91,3 +91,5 @@ def _isa(pointer_bytes: int, byte_order: Literal["little", "big"]) -> Isa:
 
 PULLEY64: Final = _isa(8, "little")
 PULLEY64BE: Final = _isa(8, "big")
+PULLEY32: Final = _isa(4, "little")
+PULLEY32BE: Final = _isa(4, "big")

@@ -19,14 +19,22 @@ _PLACES: Final = (
 )
 
 
-def _reader(layout: str) -> Callable[[bytes, str, Callable[[int, int], bytes]], int]:
-    """Return what reads a register, of words in a layout of ``struct``."""
+_ADDRESSES: Final = frozenset({"sp", "fp", "lr", "pc"})
+
+
+def _reader(
+    layout: str, address_bits: int
+) -> Callable[[bytes, str, Callable[[int, int], bytes]], int]:
+    """Return what reads a register, of words in a layout of ``struct``.
+
+    Above an address of fewer than 64 bits, the register holds anything.
+    """
 
     def read(context: bytes, name: str, memory: Callable[[int, int], bytes]) -> int:
         place = _PLACES[name]
         (low,) = struct.unpack_from(layout, context, place)
         if name[0] != "v":
-            return int(low)
+            return int(low) & (1 << address_bits) - 1 if name in _ADDRESSES else int(low)
         (high,) = struct.unpack_from(layout, context, place + 8)
         return int(low | high << 64)
 
@@ -37,7 +45,7 @@ def _registers(isa: Isa) -> ProcessState:
     return ProcessState(
         integers=_INTEGERS,
         vectors=_VECTORS,
-        read_register=_reader("<Q" if isa.byte_order == "little" else ">Q"),
+        read_register=_reader("<Q" if isa.byte_order == "little" else ">Q", 8 * isa.pointer_bytes),
         program_counter="pc",
         breakpoint=None,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from backend.isa.pulley.encoding import SP, binary, encode, number
+from backend.isa.registry import ISAS
 
 RETURN = encode("ret")
 
@@ -12,10 +13,10 @@ def is_pulley(isa: str) -> bool:
     return isa.startswith("pulley")
 
 
-def clobbers(register: str) -> list[bytes]:
+def clobbers(isa: str, register: str) -> list[bytes]:
     """Code that changes the register; one for each half of a vector register."""
     if register == "fp":  # a frame that is thrown away
-        return [encode("push_frame") + encode("xadd64_u8", SP, SP, 16)]
+        return [encode("push_frame") + encode("xadd64_u8", SP, SP, 2 * ISAS[isa].pointer_bytes)]
     place = number(register)
     if register[0] == "x":
         return [encode("xadd64_u8", place, place, 1)]

@@ -82,7 +82,7 @@ def _clobbers(isa: str, register: str) -> list[bytes]:
     if isa == "riscv64":
         return _clobbers_riscv(register)
     if is_pulley(isa):
-        return clobbers(register)
+        return clobbers(isa, register)
     n = int(register[1:])
     if isa == "s390x":
         return _clobbers_s390x(register[0], n)

@@ -104,7 +104,7 @@ def breaking(isa: str, register: str) -> bytes:
         )
         return bytes([0x48 | number >> 3, 0x83, 0xC0 | number & 7, 1, 0xC3])  # add register, 1
     if is_pulley(isa):
-        return clobbers(register)[0] + RETURN
+        return clobbers(isa, register)[0] + RETURN
     number = int(register[1:])
     if isa == "s390x":
         if register.startswith("r"):

@@ -23,11 +23,11 @@ from clif.types import I64
 from reports.disassembly import listing
 from tests.backend.emulator.machine import Code, run_code, run_here, run_text, signature, values
 
-ISAS_HERE = ("pulley64", "pulley64be")
+ISAS_HERE = ("pulley64", "pulley64be", "pulley32", "pulley32be")
 pytestmark = pytest.mark.parametrize("isa", [run_here(isa) for isa in ISAS_HERE])
 
 ADD = "function %f(i64, i64) -> i64 {\nblock0(v0: i64, v1: i64):\n v2 = iadd v0, v1\n return v2\n}"
-LOAD = "function %f(i64) -> i64 {{\nblock0(v0: i64):\n v1 = load.i64 {} v0\n return v1\n}}"
+LOAD = "function %f({0}) -> i64 {{\nblock0(v0: {0}):\n v1 = load.i64 {1} v0\n return v1\n}}"
 SUM = """function %f(i64) -> i64 {
 block0(v0: i64):
     v1 = iconst.i64 0
@@ -40,6 +40,15 @@ block1(v2: i64, v3: i64):
 block2:
     return v4
 }"""
+
+
+def is_narrow(isa: str) -> bool:
+    return ISAS[isa].pointer_bytes == 4
+
+
+def address(isa: str) -> str:
+    """The type of an address."""
+    return "i32" if is_narrow(isa) else "i64"
 
 
 def executor(isa: str) -> ProcessExecutor:
@@ -86,10 +95,78 @@ def test_conversions_that_trap_say_why(isa: str) -> None:
 
 
 def test_a_fault_is_a_trap_or_told_with_its_address(isa: str) -> None:
-    rows = [[0], [0x1234_5678_9000]]
-    assert run_text(isa, LOAD.format(""), rows).traps == dict.fromkeys(range(2), "heap_oob")
-    outcomes = run_text(isa, LOAD.format("notrap"), rows)
-    assert outcomes.details[1].startswith("SIGSEGV at 0x123456789000, pc %f+0x")
+    far = 0x1234_5000 if is_narrow(isa) else 0x1234_5678_9000
+    rows, type_ = [[0], [far]], address(isa)
+    assert run_text(isa, LOAD.format(type_, ""), rows).traps == dict.fromkeys(range(2), "heap_oob")
+    outcomes = run_text(isa, LOAD.format(type_, "notrap"), rows)
+    assert outcomes.details[1].startswith(f"SIGSEGV at {far:#x}, pc %f+0x")
+
+
+def test_addresses_wrap_around_at_their_width(isa: str) -> None:
+    """What is added to the stack's address leads beyond 4 GiB, and the offset back."""
+    offset = 0x2000_0000
+    text = f"""function %f(i64, {address(isa)}) -> i64 {{
+    ss0 = explicit_slot 16, align = 16
+block0(v0: i64, v1: {address(isa)}):
+    v2 = stack_addr.{address(isa)} ss0
+    v3 = iadd v2, v1
+    store notrap v0, v3-{offset}
+    v4 = load.i64 notrap v2
+    return v4
+}}"""
+    assert values(run_text(isa, text, [[7, offset], [9, offset]])) == [7, 9]
+
+
+def test_the_upper_half_of_a_narrow_address_is_open(isa: str) -> None:
+    """It is whatever the argument's register held; the interpreter as published takes it along."""
+    if not is_narrow(isa):
+        pytest.skip("all of the register is the address")
+    text = """function %f(i64) -> i64 {
+    ss0 = explicit_slot 16, align = 16
+block0(v0: i64):
+    v1 = stack_addr.i32 ss0
+    v2 = ireduce.i32 v0
+    v3 = iadd v1, v2
+    store notrap v0, v3
+    v4 = load.i64 notrap v1+8
+    return v4
+}"""
+    assert values(run_text(isa, text, [[0xDEAD_BEEF << 32 | 8]])) == [0xDEAD_BEEF << 32 | 8]
+
+
+BOUNDED = """function %f(i64, i32) -> i64 {{
+    ss0 = explicit_slot 16, align = 16
+    ss1 = explicit_slot 64, align = 16
+block0(v0: i64, v1: i32):
+    v2 = stack_addr.{0} ss0
+    v3 = stack_addr.{0} ss1
+    v4 = iconst.{0} 32
+    store notrap v4, v2
+    store notrap little v0, v3+24
+    v5 = load.{0} notrap v2
+    v6 = iconst.{0} 8
+    v7 = isub v5, v6
+    {1}
+    v9 = icmp ugt v8, v7
+    v10 = iadd v3, v8
+    v11 = iconst.{0} 0
+    v12 = select v9, v11, v10
+    v13 = load.i64 little heap_oob v12
+    return v13
+}}"""
+
+
+def test_a_heap_bound_in_memory_has_the_byte_order_and_width_of_the_guest(isa: str) -> None:
+    """Such a check is one instruction, which loads the bound itself."""
+    text = BOUNDED.format(address(isa), "" if is_narrow(isa) else "v8 = uextend.i64 v1")
+    if is_narrow(isa):
+        text = text.replace("v8", "v1")
+    (compiled,) = compile_text(text, Target.of(isa, {"opt_level": "speed"}))
+    found = {each.mnemonic for each in disassemble(ISAS[isa], compiled)}
+    assert "xload64le_g32bne" in found
+    outcomes = run_text(isa, text, [[77, 24], [77, 25]], settings={"opt_level": "speed"})
+    assert values(outcomes)[0] == 77
+    assert outcomes.traps == {1: "heap_oob"}
 
 
 def test_a_process_is_replaced_before_its_faults_fill_its_stack(
@@ -98,7 +175,7 @@ def test_a_process_is_replaced_before_its_faults_fill_its_stack(
     monkeypatch.setattr(pulley, "_MOST_FAULTS", 100)
     executor(isa).machine.process.replace(Replaced.SUSPECT)
     before = replaced(isa, Replaced.WORN)
-    outcomes = run_text(isa, LOAD.format(""), [[8 * n] for n in range(350)])
+    outcomes = run_text(isa, LOAD.format(address(isa), ""), [[8 * n] for n in range(350)])
     assert set(outcomes.traps.values()) == {"heap_oob"}
     assert len(outcomes.traps) == 350
     assert replaced(isa, Replaced.WORN) == before + 3
@@ -106,14 +183,14 @@ def test_a_process_is_replaced_before_its_faults_fill_its_stack(
 
 def test_a_big_frame_gets_stack_when_it_is_reached(isa: str) -> None:
     """The access that failed is made again, and goes on."""
-    text = """function %f(i64) -> i64 {
+    text = f"""function %f(i64) -> i64 {{
     ss0 = explicit_slot 4194304
 block0(v0: i64):
-    v1 = stack_addr.i64 ss0
+    v1 = stack_addr.{address(isa)} ss0
     store notrap v0, v1
     v2 = load.i64 notrap v1
     return v2
-}"""
+}}"""
     outcomes = run_text(isa, text, [[n] for n in range(20)], settings={"opt_level": "none"})
     assert values(outcomes) == list(range(20))
 

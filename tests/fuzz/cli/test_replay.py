@@ -182,7 +182,7 @@ def test_bad_files(command: Command, tmp_path: Path, text: str, message: str) ->
 @pytest.mark.parametrize(
     ("targets", "reason"),
     [
-        ("target pulley32", "only for pulley32, whose addresses have 32 bits"),
+        ("target i686", "only for i686, whose addresses have 32 bits"),
         (
             "target x86_64-pc-windows-msvc",
             "a platform whose calling conventions are not emulated: x86_64-pc-windows-msvc",

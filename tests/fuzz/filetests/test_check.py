@@ -293,7 +293,7 @@ def test_data_that_the_file_does_not_define_is_no_failure() -> None:
 
 def test_other_pointer_widths_are_not_looked_at() -> None:
     text = unary("v9 = load.i32 v0")
-    assert statuses(f"test run\ntarget pulley32\n{text}; run: %f(1) == 0\n") == [SKIPPED] * 3
+    assert statuses(f"test run\ntarget i686\n{text}; run: %f(1) == 0\n") == [SKIPPED] * 3
 
 
 # --- functions without run commands ---
@@ -366,7 +366,7 @@ def test_a_callee_is_compiled_once_and_an_undefined_one_hides_no_panic() -> None
 
 
 @pytest.mark.parametrize("header", ["", "test interpret\n", "test interpret\ntest run\n"])
-@pytest.mark.parametrize("target", ["pulley32", "pulley32be", "i686"])
+@pytest.mark.parametrize("target", ["armv7", "i686"])
 def test_files_for_32_bits_alone_are_skipped(header: str, target: str) -> None:
     slot = unary("v1 = stack_addr.i32 ss0\nv9 = load.i32 v1", more="ss0 = explicit_slot 4")
     results = only(f"{header}target {target}\n{slot}; run: %f(3) == 0\n")

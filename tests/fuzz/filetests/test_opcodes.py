@@ -24,7 +24,15 @@ from tests.paths import CORPUS
 FOLDER = CORPUS / "opcodes"
 FILES = sorted(FOLDER.rglob("*.clif"))
 TOPICS = sorted(path.name for path in FOLDER.iterdir())
-COMPILED = ("x86_64", "aarch64", "s390x", "pulley64", "pulley64be")
+COMPILED = (
+    "x86_64",
+    "aarch64",
+    "s390x",
+    "pulley64",
+    "pulley64be",
+    "pulley32",
+    "pulley32be",
+)
 EXECUTORS = ("interp", *(isa for isa in COMPILED if not left_out(isa)))
 
 pytestmark = pytest.mark.skipif(_cranelift.version() != "0.135.8", reason="another Cranelift")

@@ -100,7 +100,7 @@ def test_every_value_occurs_and_cranelift_takes_it() -> None:
         for value in values:
             for isa in ISAS:  # raises for what it does not take
                 target = Target.of(isa, {**DEFAULT_SETTINGS, name: value})
-                assert target.handle.pointer_bits == 64
+                assert target.handle.pointer_bits == 8 * ISAS[isa].pointer_bytes
 
 
 def test_half_of_the_cases_have_nothing_unusual() -> None:
@@ -250,9 +250,10 @@ block0(v0: i64):
 
 def test_stack_probes_change_code() -> None:
     for isa in ISAS:
+        frame = LARGE_FRAME.replace("addr.i64", f"addr.i{8 * ISAS[isa].pointer_bytes}")
         probed = {
             size: code_of(
-                LARGE_FRAME,
+                frame,
                 isa,
                 {
                     "enable_probestack": "true",
@@ -265,7 +266,7 @@ def test_stack_probes_change_code() -> None:
         }
         # Pulley's frames are checked by its interpreter.
         assert len(set(probed.values())) == (1 if isa.startswith("pulley") else 3)
-        assert probed["16"] == code_of(LARGE_FRAME, isa, {}, {})[0][0]
+        assert probed["16"] == code_of(frame, isa, {}, {})[0][0]
 
 
 #: As the relaxed SIMD instruction decomposes.
