@@ -14,7 +14,15 @@ from backend.cranelift.compiler import CompilerPanic
 from clif.function import Function
 from clif.types import VECTORS_64
 from fuzz.known.faults import InstructionPattern, words
-from fuzz.known.status import BOTH_ISAS, PULLEY, READER_CASES, SHARED_ISAS, has_fault, observed
+from fuzz.known.status import (
+    BOTH_ISAS,
+    PULLEY,
+    PULLEY_BIG,
+    READER_CASES,
+    SHARED_ISAS,
+    has_fault,
+    observed,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +92,23 @@ FAILURES: Final[tuple[KnownFailure, ...]] = (
         "bxor-self-f16",
         "no rule matched for term all_zero",
         InstructionPattern(words("bxor band"), words("f16 f128 f16x2 f16x4 f16x8")),
+        (*SHARED_ISAS, *PULLEY),
+    ),
+    *(
+        KnownFailure(
+            "rotl-i16",
+            f"{name}.{type_}, which is not in the case",
+            InstructionPattern(words("bor bxor iadd"), words("i8 i16")),
+            PULLEY,
+        )
+        for name in ("rotl", "rotr")
+        for type_ in ("i8", "i16")
+    ),
+    KnownFailure(
+        "return-vectors-big",
+        "",
+        InstructionPattern(words("return"), frozenset()),
+        PULLEY_BIG,
     ),
     KnownFailure(
         "isub-self-i8x8",

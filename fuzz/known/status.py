@@ -74,6 +74,8 @@ KNOWN_CASES: Final[Mapping[str, tuple[str, ...]]] = {
     "preserve-all-inline-probes": ("x86_64", "riscv64"),
     "preserve-all-vectors": PULLEY,
     "regionless-load": (*SHARED_ISAS, *PULLEY),
+    "return-vectors-big": PULLEY_BIG,
+    "rotl-i16": PULLEY,
     "select-icmp-i128": BOTH_ISAS,
     "sextend-bmask-i128": PULLEY,
     "sextend-extractlane-i16x2": ("aarch64",),

@@ -8,7 +8,7 @@ from backend.cranelift import _cranelift
 from fuzz.cases.casefile import CaseFile, read_cases
 from fuzz.differential.finding import FindingKind
 from fuzz.differential.pipeline import Pipeline
-from fuzz.known.status import PULLEY, PULLEY_NARROW, SHARED_ISAS
+from fuzz.known.status import PULLEY, PULLEY_BIG, PULLEY_NARROW, SHARED_ISAS
 from fuzz.reporting.replay import replay
 from tests.paths import CORPUS
 
@@ -54,6 +54,8 @@ FOUND = {
     # On riscv64 as well, but the engine that runs it by default has no vectors.
     "bitcast-big": [(isa, MISCOMPILE) for isa in sorted(("aarch64", *PULLEY, "x86_64"))],
     "bmask-i128": _on_pulley(MISCOMPILE),
+    "rotl-i16": _on_pulley(ERROR),
+    "return-vectors-big": [(isa, PANIC) for isa in sorted(PULLEY_BIG)],
     "load-i128-big": _on_pulley(MISCOMPILE, addresses=True),
     "load-i128-big-narrow": _narrow(MISCOMPILE),
     "store-big-vector": _on_pulley(MISCOMPILE, addresses=True),
