@@ -105,6 +105,12 @@ FAILURES: Final[tuple[KnownFailure, ...]] = (
         for type_ in ("i8", "i16")
     ),
     KnownFailure(
+        "ineg-i128",
+        "ineg.i128, which is not in the case",
+        InstructionPattern(words("isub"), words("i128")),
+        PULLEY,
+    ),
+    KnownFailure(
         "return-vectors-big",
         "",
         InstructionPattern(words("return"), frozenset()),

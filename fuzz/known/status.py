@@ -59,6 +59,7 @@ KNOWN_CASES: Final[Mapping[str, tuple[str, ...]]] = {
     "fpromote-f16-f64": ("aarch64",),
     "host-call-stack-result": PULLEY,
     "icmp-self-i8x8": ("aarch64", "riscv64"),
+    "ineg-i128": PULLEY,
     "ineg-i32x2": ("aarch64",),
     "inline-try-call-fast": (*SHARED_ISAS, *PULLEY),
     "isub-self-i8x8": ("aarch64", "riscv64"),

@@ -54,6 +54,7 @@ FOUND = {
     # On riscv64 as well, but the engine that runs it by default has no vectors.
     "bitcast-big": [(isa, MISCOMPILE) for isa in sorted(("aarch64", *PULLEY, "x86_64"))],
     "bmask-i128": _on_pulley(MISCOMPILE),
+    "ineg-i128": _on_pulley(ERROR),
     "rotl-i16": _on_pulley(ERROR),
     "return-vectors-big": [(isa, PANIC) for isa in sorted(PULLEY_BIG)],
     "load-i128-big": _on_pulley(MISCOMPILE, addresses=True),
