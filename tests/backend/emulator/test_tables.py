@@ -93,6 +93,17 @@ def test_the_host_puts_zeros_above_a_value_where_the_layout_says_so():
     assert table.tobytes() == b"\x80" + bytes(15)
 
 
+def test_floats_and_vectors_may_lie_in_another_byte_order_than_integers():
+    types = (I8, F32, by_name("i16x8"))
+    layout = Layout.in_order([AbiParam(type_) for type_ in types], "big", "little")
+    pairs = zip(types, (0x12, 0x3F800000, 0x0201), strict=True)
+    given = Inputs(1, [words_from_ints(type_, [value]) for type_, value in pairs], None)
+    table = ArgumentTables().make(layout, given, slice(0, 1), None)
+    assert table[7] == 0x12
+    assert table[16:20].tobytes() == b"\0\0\x80\x3f"
+    assert table[32:34].tobytes() == b"\x01\x02"
+
+
 def test_values_of_a_big_endian_guest_lie_where_its_loads_look_for_them():
     types = (I8, I128, F32, by_name("i16x8"))
     layout = Layout.in_order([AbiParam(type_) for type_ in types], "big")
