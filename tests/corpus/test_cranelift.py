@@ -69,7 +69,7 @@ FOUND = {
     "notrap-widening-load-narrow": _narrow(PANIC),
     "preserve-all-vectors": _on_pulley(MISCOMPILE, addresses=True),
     "preserve-all-vectors-narrow": _narrow(MISCOMPILE),
-    "host-call-stack-result": [("pulley64", MISCOMPILE)],
+    "host-call-stack-result": _on_pulley(MISCOMPILE),
     "stack-slots-beyond-2gib": [("aarch64", PANIC), ("x86_64", PANIC)],
     "sextend-bmask-i128": _on_pulley(ERROR),
     "umax-i64x2": _on_pulley(ERROR),
