@@ -430,6 +430,7 @@ impl Compiled {
             nanoseconds: timing::nanoseconds(),
             x86_64: is_x86_64(isa),
             tables: has_tables(&context.func),
+            convention: convention(&context.func),
         })
     }
 
