@@ -8,6 +8,7 @@ if nothing had happened has maps that name all that it still uses.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -134,13 +135,20 @@ class Collector(FrameFollower):
         return known and self.word(address) == MARK
 
     def _objects_on_stack(self) -> Iterator[int]:
+        """Yield the addresses of marks on the stack to which any word of it refers.
+
+        To others nothing does: where the register allocator has spilled a mark, what lies beside
+        it is no content, but another value.
+        """
         low, high = self._stack()
         low = -(-low // _WORD) * _WORD
-        stack = bytes(self.cpu.uc.mem_read(low, high - low))
-        mark = MARK.to_bytes(_WORD, "little")
-        for at in range(0, len(stack) - _WORD, _WORD):
-            if stack[at : at + _WORD] == mark:
-                yield low + at
+        stack = self.cpu.uc.mem_read(low, (high - low) // _WORD * _WORD)
+        words = [word for (word,) in struct.iter_unpack("<Q", stack)]
+        known = set(words)
+        for number, word in enumerate(words[:-1]):
+            address = low + _WORD * number
+            if word == MARK and address in known:
+                yield address
 
     def _stack(self) -> tuple[int, int]:
         """Return the lowest address of open frames, and that behind them."""

@@ -93,7 +93,7 @@ class LabelledFunction:
         source_locations: start, end and location, by start.
         fixed_frame: whether the frame's address is that of the caller's stack pointer; it is not in
             functions that make room for the arguments of a tail call.
-        cold: the source locations of cold blocks.
+        cold: the source locations of cold blocks alone.
     """
 
     ranges: Sequence[ValueRange]
@@ -113,6 +113,11 @@ class LabelledFunction:
         """
         found = ((s, e) for s, e, _ in self.source_locations if s <= offset < e)
         return next(found, (offset, offset))
+
+    def is_cold(self, offset: int) -> bool:
+        """Return whether the code at an offset is of a cold block: these lie behind all others."""
+        starts = (start for start, _, at in self.source_locations if at in self.cold)
+        return min(starts, default=offset + 1) <= offset
 
     def begins(self, start: int, end: int) -> bool:
         """Return whether the code of an instruction begins in a range."""
@@ -169,16 +174,21 @@ class LocationChecker(FrameFollower):
             text = f"@{activation.called_from:x}, not {_location_text(found)}"
             self._note(caller, offset, "source location of a call", text)
 
-    def expect_end(self, location: int | None) -> None:
-        """Compare the source location of the instruction that trapped, the last one of the run."""
+    def expect_end(self, locations: Sequence[int]) -> None:
+        """Compare the source location of the instruction that trapped, the last one of the run.
+
+        Args:
+            locations: that of the instruction, and others that its code may have; none if it is
+                not to be compared.
+        """
         linked = self.executor.linked
         placed = linked.find(self.previous) if linked is not None else None
-        if placed is None or location is None:
+        if placed is None or not locations:
             return
         offset = self.previous - placed.address
         found = self.functions[placed.compiled.name].location(offset)
-        if found != location:
-            text = f"@{location:x}, not {_location_text(found)}"
+        if found not in locations:
+            text = f"@{locations[0]:x}, not {_location_text(found)}"
             self._note(placed, offset, "source location of a trap", text)
 
     def _activation(self, frame: Frame) -> ExpectedActivation | None:
@@ -245,10 +255,12 @@ class LocationChecker(FrameFollower):
         described = self.functions[placed.compiled.name]
         start, end = described.around(offset)
         moves = self._moves.of(placed)
-        if described.location(offset) in described.cold:
+        if described.is_cold(offset):
             return IN_COLD_BLOCK
+        # What has no location is no instruction of the function: moves, landing pads.
         first = moves.first(offset)
-        on_edge = first is not None and described.location(first) is None
+        begun = offset if first is None else first
+        on_edge = None in (described.location(offset), described.location(begun))
         is_last = start < offset and not described.begins(end, place.end)
         coarse = on_edge or is_last or moves.until(place.end) <= offset
         return BETWEEN_INSTRUCTIONS if coarse else ""

@@ -7,7 +7,7 @@ differ when the interpreter chooses other addresses and other NaNs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol, cast
 
@@ -24,7 +24,7 @@ from backend.emulator.value_locations import (
 )
 from backend.engines.names import UNICORN
 from backend.isa.executors import executor_for
-from clif.function import Function, Inst, Value
+from clif.function import Block, Function, Inst, Value
 from clif.outcome import ints_from_words
 from fuzz.cases.case import Case, ExtraCheck, settings_on
 from fuzz.cases.frame_check import can_check_frames, makes_tail_calls
@@ -105,7 +105,7 @@ def misplaced_values(
         with checker.watching():
             _run(executor, case, isa, code, row)
         if run.ended_by is not None:
-            checker.expect_end(_location(run.ended_by))
+            checker.expect_end(_trap_locations(run.ended_by, optimised))
         deviations += checker.deviations
         checked, calls = checked + checker.checked, calls + checker.calls
         left_out += sum(count for _, count in expected)
@@ -172,6 +172,22 @@ def _expected(ways: Sequence[interp.Activation]) -> tuple[ExpectedActivation, in
     return ExpectedActivation(first.function.name, contents, called_from), left_out
 
 
+def _trap_locations(inst: Inst, functions: Sequence[Function]) -> list[int]:
+    """Return the source locations that the code of an instruction may have where it traps.
+
+    A load whose result is used once may become part of the code of the instruction that uses it.
+    """
+    users = [
+        user
+        for function in functions
+        for user in function.instructions()
+        if not set(inst.results).isdisjoint(user.args)
+    ]
+    merged = users if inst.opcode.name.startswith(("load", "uload", "sload")) else []
+    found = map(_location, (inst, *merged))
+    return [location for location in found if location is not None]
+
+
 def _location(inst: Inst) -> int | None:
     return None if inst.annotations is None else inst.annotations.location
 
@@ -194,14 +210,18 @@ def _labelled(
         if number in types
     ]
     fixed = not makes_tail_calls(function)
-    cold = frozenset(
+    cold = _locations(b for b in function.blocks if b.cold)
+    cold -= _locations(b for b in function.blocks if not b.cold)
+    return LabelledFunction(ranges, labelled.source_locations, fixed, cold)
+
+
+def _locations(blocks: Iterable[Block]) -> frozenset[int | None]:
+    return frozenset(
         inst.annotations.location
-        for block in function.blocks
-        if block.cold
+        for block in blocks
         for inst in block.instructions
         if inst.annotations is not None
     )
-    return LabelledFunction(ranges, labelled.source_locations, fixed, cold)
 
 
 def _values(function: Function) -> Iterator[Value]:

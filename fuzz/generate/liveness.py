@@ -41,7 +41,7 @@ def condense(w: Writer, values: list[Value], most: int) -> list[Value]:
     targets = [m for m in w.memory if m.base is not None and m.size - m.writable >= 16]
     while len(values) > most:
         value = values.pop(entropy.below(len(values)))
-        if targets and entropy.below(3) == 0:
+        if targets and entropy.below(3) == 0 and w.can_store(value.type):
             store(w, entropy.choice(targets), value)
             continue
         same = [n for n, other in enumerate(values) if other.type is value.type]

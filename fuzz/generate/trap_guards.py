@@ -50,7 +50,7 @@ def nonzero(w: Writer, type_: Type) -> Value:
     kind = w.entropy.below(5)
     if kind == 0:
         return solid(w, type_)
-    if kind == 1:
+    if kind == 1 and _has_bitwise(w, type_):
         return w.op("bor", pick(w, type_), w.constant(type_, _odd(w, type_)))
     if kind == 2 and w.instruction_set.has("umax", type_, type_, type_):
         return w.op("umax", pick(w, type_), solid(w, type_))
@@ -62,7 +62,7 @@ def positive(w: Writer, type_: Type) -> Value:
     kind = w.entropy.below(4)
     if kind == 0:
         return solid(w, type_)
-    if kind == 1:
+    if kind == 1 and _has_bitwise(w, type_):
         half = w.op("ushr", pick(w, type_), w.constant(type_, 1 + w.entropy.below(type_.bits - 2)))
         return w.op("bor", half, w.constant(type_, 1))
     if kind == 2 and w.instruction_set.has("smax", type_, type_, type_):
@@ -70,8 +70,15 @@ def positive(w: Writer, type_: Type) -> Value:
     narrow = _from_narrower(w, type_, "uextend")
     if narrow is not None:
         return narrow
+    if not _has_bitwise(w, type_):
+        return solid(w, type_)
     mask = w.constant(type_, (type_.mask >> 1) & ~1)
     return w.op("bor", w.op("band", pick(w, type_), mask), w.constant(type_, 1))
+
+
+def _has_bitwise(w: Writer, type_: Type) -> bool:
+    """Whether bits of a type can be masked and set: an ISA may lack that for i128."""
+    return all(w.instruction_set.has(name, type_, type_, type_) for name in ("band", "bor"))
 
 
 def _from_narrower(w: Writer, type_: Type, extend: str) -> Value | None:

@@ -163,6 +163,25 @@ def test_the_line_of_a_trap(isa: str, divisors: str, line: int) -> None:
     ]
 
 
+def test_the_line_of_a_load_that_is_part_of_another_instruction() -> None:
+    """x86-64's code extends as it loads: it traps at the line of the extension."""
+    case = case_of("""\
+; region: argument 0, 16 bytes
+; trapping
+function %main(i64, i64) -> i64 {
+block0(v0: i64, v1: i64):
+    v2 = iadd v0, v1
+    v3 = load.i32 v2
+    v4 = sextend.i64 v3
+    return v4
+}
+; input: %main(0, 67108864) traps heap_oob
+""")
+    for isa in ("x86_64", "aarch64"):
+        report = looked_at(case, isa, compiled(case, isa))
+        assert not unexplained(report)
+
+
 @pytest.mark.parametrize(
     ("name", "where"),
     [("label-between-instructions", BETWEEN_INSTRUCTIONS), ("label-in-cold-block", IN_COLD_BLOCK)],

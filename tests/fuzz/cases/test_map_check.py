@@ -80,6 +80,38 @@ def test_what_is_named_is_moved_and_the_rest_destroyed(isa: str) -> None:
     assert (both.moved, both.destroyed) == (2, 0)
 
 
+#: A mark that nothing refers to: the register allocator may have spilled one, beside another value.
+NO_OBJECT = f"""\
+function %main(i64) -> i64 {{
+    ss0 = explicit_slot 16, align = 8
+    fn0 = %collect() system_v
+block0(v0: i64):
+    v1 = iconst.i64 {MARK}
+    v2 = stack_addr.i64 ss0
+    store v1, v2
+    store v0, v2+8
+    call fn0()
+    v3 = stack_addr.i64 ss0
+    v4 = load.i64 v3+8
+    return v4
+}}
+; run: %main(7) == 7
+
+function %collect() system_v {{
+block0:
+    return
+}}
+"""
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_what_nothing_refers_to_is_no_object(isa: str) -> None:
+    case = read_case(NO_OBJECT).case
+    found = run_collected(case, isa, compiled(case, isa), 0)
+    assert (found.collections, found.moved, found.destroyed) == (1, 0, 0)
+    assert int(found.outcomes.results[0][0, 0]) == 7
+
+
 @pytest.mark.parametrize("isa", ISAS)
 def test_what_is_not_named_is_lost(isa: str) -> None:
     found = collected("i64 @ ss1+8", isa)
