@@ -22,7 +22,7 @@ if TYPE_CHECKING:
   clif-fuzz limits --list
   clif-fuzz limits --shape far_branch,far_table --isa all
   clif-fuzz limits --shape values --first 3
-  clif-fuzz limits --shape frame --write frames/; clif-fuzz replay frames/
+  clif-fuzz limits --shape frame --write frames/
 
 \b
 Exit codes: 0 all is right or refused with a clear error, 1 something else, but for known faults.

@@ -73,6 +73,14 @@ def _mapped_calls(function: Function) -> list[Inst]:
     ]
 
 
+def _calls_with_several(function: Function) -> list[Inst]:
+    return [
+        call
+        for call in _mapped_calls(function)
+        if call.annotations is not None and len(call.annotations.stack_map) > 1
+    ]
+
+
 @_frontend_fault("spill-lost", "a reference is not spilled", lambda f: [*_accesses(f, "store")])
 def _spill_lost(place: tuple[Block, Inst]) -> None:
     block, inst = place
@@ -96,7 +104,9 @@ def _entry_omitted(call: Inst) -> None:
     call.annotations = replace(call.annotations, stack_map=call.annotations.stack_map[1:])
 
 
-@_frontend_fault("map-entries-doubled", "a call's map has one reference for all", _mapped_calls)
+@_frontend_fault(
+    "map-entries-doubled", "a call's map has one reference for all", _calls_with_several
+)
 def _entries_doubled(call: Inst) -> None:
     assert call.annotations is not None
     entries = call.annotations.stack_map

@@ -309,7 +309,7 @@ def test_a_relocation_out_of_reach_is_refused():
 @BOTH
 def test_a_program_larger_than_the_ring_is_refused(isa):
     with pytest.raises(LinkError, match="more code than"):
-        run_code(isa, [Code("f", bytes(5 << 20))], signature([], []), [[]])
+        run_code(isa, [Code("f", bytes(65 << 20))], signature([], []), [[]])
 
 
 @BOTH

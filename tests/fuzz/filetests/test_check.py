@@ -191,9 +191,6 @@ def test_a_target_line_that_is_left_out_is_shown() -> None:
 
 FADD_OF_F16 = unary("v9 = fadd v0, v0", "f16") + "; run: %f(0x1.0) == 0x2.0\n"
 CALLS_WHAT_IS_NOT_THERE = unary("v9 = call fn0(v0)", more="fn0 = %other(i32) -> i32")
-LARGE_FRAME = unary(
-    "v1 = stack_addr.i64 ss0\nstore v0, v1\nv9 = load.i32 v1", more="ss0 = explicit_slot 90000000"
-)
 STRUCT_ARGUMENT = "function %f(i64 sarg(64)) {\nblock0(v0: i64):\nreturn\n}\n; run: %f(1) == []\n"
 CONVENTION = unary("v9 = iadd v0, v0").replace("i32 {", "i32 apple_aarch64 {")
 
@@ -208,7 +205,6 @@ CONVENTION = unary("v9 = iadd v0, v0").replace("i32 {", "i32 apple_aarch64 {")
         ),
         (f"{CALLS_WHAT_IS_NOT_THERE}; heap: static, size=16\n; run: %f(1) == 2\n", "a heap"),
         (STRUCT_ARGUMENT, "takes memory from outside (sarg)"),
-        (f"{LARGE_FRAME}; run: %f(1) == 1\n", "more than the emulated 64 MiB"),
         (f"{CONVENTION}; run: %f(1) == 2\n", "calling convention"),
     ],
 )
