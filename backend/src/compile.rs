@@ -18,7 +18,7 @@ use cranelift_codegen::binemit::CodeOffset;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::incremental_cache::CacheKvStore;
 use cranelift_codegen::ir::{ExternalName, Function};
-use cranelift_codegen::isa::TargetIsa as CraneliftIsa;
+use cranelift_codegen::isa::{CallConv, TargetIsa as CraneliftIsa};
 use cranelift_codegen::{CodegenError, CodegenResult, CompiledCode, Context};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
@@ -249,9 +249,7 @@ pub struct Compiled {
     instructions: usize,
     #[pyo3(get)]
     blocks: usize,
-    /// The function's calling convention, as CLIF spells it.
-    #[pyo3(get)]
-    convention: String,
+    convention: CallConv,
     nanoseconds: [u64; Phase::COMPILING.len()],
     x86_64: bool,
     /// Whether a table names blocks: a jump table, or one of exception handlers.
@@ -263,6 +261,12 @@ impl Compiled {
     #[getter]
     fn code<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, self.code.code_buffer())
+    }
+
+    /// The function's calling convention, as CLIF spells it.
+    #[getter]
+    fn convention(&self) -> String {
+        self.convention.to_string()
     }
 
     /// `(offset, kind, target, addend)`; the target is `%name`, `LibCall:FmaF64`,
@@ -416,22 +420,36 @@ impl Compiled {
     #[cfg(feature = "modules")]
     pub fn of_context(context: &Context, name: &str, isa: &dyn CraneliftIsa) -> Option<Self> {
         let code = context.compiled_code()?.clone();
-        let layout = &context.func.layout;
-        Some(Self {
+        Some(Self::of(code, &context.func, name, isa).counted(&context.func))
+    }
+
+    /// The code of a function, of which neither CLIF nor counts are kept.
+    fn of(code: CompiledCode, function: &Function, name: &str, isa: &dyn CraneliftIsa) -> Self {
+        Self {
             name: name.to_owned(),
-            relocations: relocations(&code, &context.func),
+            relocations: relocations(&code, function),
             code,
             clif: None,
-            instructions: layout
-                .blocks()
-                .map(|block| layout.block_insts(block).count())
-                .sum(),
-            blocks: layout.blocks().count(),
+            instructions: 0,
+            blocks: 0,
+            convention: function.signature.call_conv,
             nanoseconds: timing::nanoseconds(),
-            x86_64: is_x86_64(isa),
-            tables: has_tables(&context.func),
-            convention: convention(&context.func),
-        })
+            x86_64: isa.name() == "x64",
+            tables: has_tables(function),
+        }
+    }
+
+    /// The same with the counts of the function that was lowered.
+    fn counted(self, function: &Function) -> Self {
+        let layout = &function.layout;
+        let counts = layout
+            .blocks()
+            .map(|block| layout.block_insts(block).count());
+        Self {
+            instructions: counts.sum(),
+            blocks: layout.blocks().count(),
+            ..self
+        }
     }
 
     fn table<'py>(
@@ -511,20 +529,7 @@ pub fn through_cache(
             .compile_with_cache(isa, store, &mut control)
             .map(|(code, hit)| (code.clone(), hit))
             .map_err(|error| error.inner)?;
-        let relocations = relocations(&code, &context.func);
-        let compiled = Compiled {
-            name: name.to_owned(),
-            code,
-            relocations,
-            clif: None,
-            instructions: 0,
-            blocks: 0,
-            convention: convention(&context.func),
-            nanoseconds: timing::nanoseconds(),
-            x86_64: is_x86_64(isa),
-            tables: has_tables(&context.func),
-        };
-        Ok((compiled, hit))
+        Ok((Compiled::of(code, &context.func, name, isa), hit))
     })
 }
 
@@ -582,41 +587,19 @@ fn run_pipeline(
 ) -> Result<Compiled, CodegenError> {
     optimize(context, isa, control)?;
     let clif = clif.then(|| context.func.display().to_string());
-    let layout = &context.func.layout;
-    let blocks = layout.blocks().count();
-    let instructions = layout
-        .blocks()
-        .map(|block| layout.block_insts(block).count())
-        .sum();
     let code = {
         let _phase = timing::enter(Phase::Lower);
         shims::compile_function(isa, &context.func, &context.domtree, control)?
     };
-    let relocations = relocations(&code, &context.func);
+    let compiled = Compiled::of(code, &context.func, name, isa);
     Ok(Compiled {
-        name: name.to_owned(),
-        code,
-        relocations,
         clif,
-        instructions,
-        blocks,
-        convention: convention(&context.func),
-        nanoseconds: timing::nanoseconds(),
-        x86_64: is_x86_64(isa),
-        tables: has_tables(&context.func),
+        ..compiled.counted(&context.func)
     })
-}
-
-fn convention(function: &Function) -> String {
-    function.signature.call_conv.to_string()
 }
 
 fn has_tables(function: &Function) -> bool {
     !function.dfg.jump_tables.is_empty() || !function.dfg.exception_tables.is_empty()
-}
-
-fn is_x86_64(isa: &dyn CraneliftIsa) -> bool {
-    isa.name() == "x64"
 }
 
 fn relocations(code: &CompiledCode, function: &Function) -> Vec<(CodeOffset, String, String, i64)> {

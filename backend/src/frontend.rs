@@ -69,6 +69,19 @@ impl Translator<'_> {
                 }
             }
         }
+        if !self.late {
+            self.seal_unreached();
+        }
+    }
+
+    /// Seals the blocks to which no branch goes: the entry, and dead ones.
+    fn seal_unreached(&mut self) {
+        for block in self.function.layout.blocks() {
+            if self.missing[block] == 0 {
+                let made = self.block(block);
+                self.builder.seal_block(made);
+            }
+        }
     }
 
     fn declare_values(&mut self, values: &[Value], references: &HashSet<u32>) {
@@ -99,9 +112,6 @@ impl Translator<'_> {
                 let params = self.builder.block_params(made).to_vec();
                 self.define(function.dfg.block_params(block), &params);
             }
-            if !self.late && self.missing[block] == 0 && !self.is_reached(block) {
-                self.builder.seal_block(made);
-            }
             for inst in function.layout.block_insts(block) {
                 self.instruction(inst);
             }
@@ -109,18 +119,6 @@ impl Translator<'_> {
         if self.late {
             self.builder.seal_all_blocks();
         }
-    }
-
-    /// Whether some branch goes to a block.
-    fn is_reached(&self, block: Block) -> bool {
-        let function = self.function;
-        function.layout.blocks().any(|each| {
-            function.layout.last_inst(each).is_some_and(|inst| {
-                self.targets(inst)
-                    .iter()
-                    .any(|call| call.block(&function.dfg.value_lists) == block)
-            })
-        })
     }
 
     fn block(&self, block: Block) -> Block {
@@ -152,10 +150,12 @@ impl Translator<'_> {
                     .brif(condition, then, &[], otherwise, &[]);
                 self.edges(&[then, otherwise], &targets);
             }
-            InstructionData::BranchTable { arg, table, .. } => {
+            InstructionData::BranchTable { arg, .. } => {
                 let index = self.value(arg);
-                let calls = function.dfg.jump_tables[table].all_branches();
-                let made: Vec<Block> = calls.iter().map(|_| self.builder.create_block()).collect();
+                let made: Vec<Block> = targets
+                    .iter()
+                    .map(|_| self.builder.create_block())
+                    .collect();
                 let pool = &mut self.builder.func.dfg.value_lists;
                 let calls: Vec<BlockCall> = made
                     .iter()
@@ -164,19 +164,9 @@ impl Translator<'_> {
                 let table = JumpTableData::new(calls[0], &calls[1..]);
                 let table = self.builder.create_jump_table(table);
                 self.builder.ins().br_table(index, table);
-                self.edges(
-                    &made,
-                    function.dfg.jump_tables[self.table(inst)].all_branches(),
-                );
+                self.edges(&made, &targets);
             }
             _ => self.other(inst),
-        }
-    }
-
-    fn table(&self, inst: Inst) -> cranelift_codegen::ir::JumpTable {
-        match self.function.dfg.insts[inst] {
-            InstructionData::BranchTable { table, .. } => table,
-            _ => unreachable!("it is no br_table"),
         }
     }
 
