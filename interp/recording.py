@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from clif.function import Block, Function, Inst, Value
 from clif.outcome import Words
-from interp.frame import Frame, NoLanes, Returns
-from interp.lanes import Lanes, Mask, to_words
-from interp.machine import Machine
+from interp.frame import Frame, NoLanes
+from interp.lanes import to_words
 
 
 @dataclass(slots=True)
@@ -49,37 +49,19 @@ class Recorder:
         self.activations.clear()
         self.ended_by = self.executing = None
 
-    def open_frame(
-        self,
-        machine: Machine,
-        function: Function,
-        args: Sequence[Lanes],
-        mask: Mask,
-        returns: Returns,
-        tails: dict[Function, tuple[Sequence[Lanes], Mask]],
-    ) -> Frame:
-        """Return a frame that records what it does."""
-        activation = Activation(function, self.executing)
-        self.activations.append(activation)
-        return _RecordingFrame(self, activation, machine, function, args, mask, returns, tails)
+    def open_frame(self, *args: Any) -> Frame:
+        """Return a frame that records what it does. The arguments are those of ``Frame``."""
+        return _RecordingFrame(self, *args)
 
 
 class _RecordingFrame(Frame):
     """A frame that executes one instruction at a time."""
 
-    def __init__(
-        self,
-        recorder: Recorder,
-        activation: Activation,
-        machine: Machine,
-        function: Function,
-        args: Sequence[Lanes],
-        mask: Mask,
-        returns: Returns,
-        tails: dict[Function, tuple[Sequence[Lanes], Mask]],
-    ) -> None:
-        super().__init__(machine, function, args, mask, returns, tails)
-        self.recorder, self.activation = recorder, activation
+    def __init__(self, recorder: Recorder, *args: Any) -> None:
+        super().__init__(*args)
+        self.recorder = recorder
+        self.activation = Activation(self.function, recorder.executing)
+        recorder.activations.append(self.activation)
 
     def _execute(self, block: Block) -> None:
         self._record(block.params)

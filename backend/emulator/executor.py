@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter_ns
 from typing import Final
 
@@ -171,15 +172,16 @@ class Executor:
         """
         started = perf_counter_ns()
         self.isa.refuse_lacking(settings)
-        functions = program.compiled if isinstance(program, Image) else program
-        name = entry or functions[0].name
-        if not isinstance(program, Image):
-            program = functions = self.throwers.complete(program, settings)
+        if isinstance(program, Image):
+            functions, link = program.compiled, program.linked
+        else:
+            functions = self.throwers.complete(program, settings)
+            link = partial(self.linker.link, functions)
         self.cpu.expect_frames(_frame_bytes(functions, self.cpu.largest_frames))
-        self.linked = linked = self._link(program)
+        self.linked = linked = link()
         self.cpu.set_far_functions(linked.far)
         driver = self.drivers.get(signature, settings)
-        main = linked.by_name[name].address
+        main = linked.by_name[entry or functions[0].name].address
         self.throwers.begin(linked, driver.thunk.addresses, settings)
         skipped, traps = frozenset(left_out), frozenset(predicted_traps)
         batches = _batches(inputs.count, traps, skipped)
@@ -192,9 +194,6 @@ class Executor:
             outcomes.status[row] = Status.HUNG
             outcomes.details[row] = "not run"
         return run.outcomes
-
-    def _link(self, program: Program) -> Linked:
-        return program.linked() if isinstance(program, Image) else self.linker.link(program)
 
     def _thunk(self, convention: str, pinned: bool) -> Thunk:
         """Return the thunk of a calling convention, placed in guest memory."""

@@ -53,7 +53,7 @@ class Image:
     segments: Sequence[Segment]
 
     @property
-    def compiled(self) -> list[Compiled]:
+    def compiled(self) -> Sequence[Compiled]:
         """The functions as they were compiled."""
         return [placed.compiled for placed in self.functions]
 
