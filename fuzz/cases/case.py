@@ -155,6 +155,11 @@ def effective_settings(case: Case, *isas: str) -> dict[str, str]:
     return DEFAULT_SETTINGS | _needed((*case.isas, *isas)) | case.settings
 
 
+def with_check(case: Case, check: ExtraCheck) -> Case:
+    """Return a case that asks for one more check."""
+    return replace(case, checks=case.checks | {check})
+
+
 def settings_on(case: Case, isa: str) -> dict[str, str]:
     """Return the shared settings and the ISA's own flags that a case is compiled with on an ISA."""
     return effective_settings(case, isa) | case.isa_settings.get(isa, {})

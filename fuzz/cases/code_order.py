@@ -23,8 +23,9 @@ from backend.emulator.linker import Compiled
 from backend.engines.names import UNICORN
 from backend.isa.executors import executor_for
 from backend.isa.registry import ISAS
-from fuzz.cases.case import Case, settings_on
+from fuzz.cases.case import Case
 from fuzz.cases.memory_events import EventKind, MemoryEvent
+from fuzz.cases.target import run_case
 
 #: Only an engine in this process can be hooked.
 _ENGINE: Final = UNICORN
@@ -65,13 +66,7 @@ def record_accesses(case: Case, isa: str, code: Sequence[Compiled]) -> list[Mach
     region = case.inputs.region
     recorder = AccessRecorder(executor, 0 if region is None else region.size)
     with recorder.watching():
-        executor.run(
-            code,
-            case.main.signature,
-            case.inputs,
-            entry=case.main.name,
-            settings=settings_on(case, isa),
-        )
+        run_case(case, isa, code, executor)
     return recorder.events
 
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Final, cast
 
 from backend.emulator.cpu import Cpu
-from backend.emulator.executor import Executor
 from backend.emulator.frames import FrameChecker, FunctionTables, UnwindDeviation
 from backend.emulator.linker import Compiled
 from backend.emulator.unwind_tables import UNWINDING, HasUnwindTables, tables_of
@@ -15,15 +14,15 @@ from backend.engines.names import UNICORN
 from backend.isa.executors import executor_for
 from backend.isa.registry import ISAS
 from clif.function import Function
-from fuzz.cases.case import Case, ExtraCheck, settings_on
-from fuzz.cases.target import target_of
+from fuzz.cases.case import Case, ExtraCheck, with_check
+from fuzz.cases.target import run_case, target_of
 
 #: Only an engine in this process can be stopped at each instruction.
 _ENGINE: Final = UNICORN
 
 
-def can_check_frames(isa: str) -> bool:
-    """Return whether frames of an ISA can be checked: its tables are described, its CPU hooked."""
+def can_follow_frames(isa: str) -> bool:
+    """Return whether frames of an ISA can be followed: its tables are described, its CPU hooked."""
     if UNWINDING.of_any(ISAS[isa]) is None:
         return False
     return isinstance(executor_for(isa, _ENGINE).cpu, Cpu)
@@ -31,20 +30,21 @@ def can_check_frames(isa: str) -> bool:
 
 def with_frame_check(case: Case) -> Case:
     """Return a case of which the tables are checked, without flags for which there are none."""
-    return replace(with_tables(case), checks=case.checks | {ExtraCheck.UNWIND})
+    return with_check(with_tables(case), ExtraCheck.UNWIND)
 
 
 def with_tables(case: Case) -> Case:
     """Return a case with tables of frames, without flags for which there are none."""
     isa_settings = {
-        isa: {name: value for name, value in flags.items() if name not in _without_tables(isa)}
+        isa: {name: value for name, value in flags.items() if name not in without_tables(isa)}
         for isa, flags in case.isa_settings.items()
     }
     settings = case.settings | {"unwind_info": "true"}
     return replace(case, settings=settings, isa_settings=isa_settings)
 
 
-def _without_tables(isa: str) -> frozenset[str]:
+def without_tables(isa: str) -> frozenset[str]:
+    """Return the flags of an ISA with which there are no tables of frames."""
     described = UNWINDING.of_any(ISAS[isa]) if isa in ISAS else None
     return frozenset() if described is None else described.without_tables
 
@@ -55,7 +55,7 @@ def misleading_tables(
     """Run some inputs of a case, and return where its tables do not lead back to the caller.
 
     Args:
-        isa: one for which ``can_check_frames``.
+        isa: one for which ``can_follow_frames``.
         code: of the case; functions without tables are not checked.
         rows: the inputs.
 
@@ -67,7 +67,7 @@ def misleading_tables(
     executor = executor_for(isa, _ENGINE)
     checker = FrameChecker(executor, _tables(case, isa, code))
     with checker.watching():
-        _run(executor, case, isa, code, rows)
+        run_case(case, isa, code, executor, rows=rows)
     return checker.deviations
 
 
@@ -101,15 +101,3 @@ def _preserved(isa: str, convention: str) -> frozenset[str]:
 def makes_tail_calls(function: Function) -> bool:
     """Whether a function makes tail calls, for whose arguments it may have to move its frame."""
     return any(inst.opcode.name.startswith("return_call") for inst in function.instructions())
-
-
-def _run(
-    executor: Executor, case: Case, isa: str, code: Sequence[Compiled], rows: Sequence[int]
-) -> None:
-    executor.run(
-        code,
-        case.main.signature,
-        case.inputs.select(rows),
-        entry=case.main.name,
-        settings=settings_on(case, isa),
-    )

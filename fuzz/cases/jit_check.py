@@ -14,7 +14,7 @@ from backend.emulator.linker import Placed
 from backend.emulator.relocation import RELOCATIONS
 from backend.isa.registry import ISAS
 from clif.printer import print_functions
-from fuzz.cases.case import Case, ExtraCheck
+from fuzz.cases.case import Case
 from fuzz.cases.module_check import library_addresses, undefined_address
 from fuzz.cases.module_symbols import DATA_NAMES, ModuleSource, SymbolForms, with_symbols
 from fuzz.cases.target import target_of
@@ -41,11 +41,6 @@ _LOSES_OFFSETS: Final = "RiscvPCRelLo12I"
 
 #: Changes what a JIT has made.
 ChangeJit = Callable[[JitCode], JitCode]
-
-
-def with_jit_check(case: Case) -> Case:
-    """Return a case that is also run as a JIT leaves it in memory."""
-    return replace(case, checks=case.checks | {ExtraCheck.JIT})
 
 
 def link_jit(case: Case, isa: str, change: ChangeJit | None = None) -> Image:

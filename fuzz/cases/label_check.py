@@ -8,12 +8,11 @@ differ when the interpreter chooses other addresses and other NaNs.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
 
 import interp
 from backend.cranelift.reader import read_functions
-from backend.emulator.executor import Executor
 from backend.emulator.linker import Compiled
 from backend.emulator.value_locations import (
     ExpectedActivation,
@@ -26,10 +25,10 @@ from backend.engines.names import UNICORN
 from backend.isa.executors import executor_for
 from clif.function import Block, Function, Inst, Value
 from clif.outcome import ints_from_words
-from fuzz.cases.case import Case, ExtraCheck, settings_on
-from fuzz.cases.frame_check import can_check_frames, makes_tail_calls
+from fuzz.cases.case import Case
+from fuzz.cases.frame_check import makes_tail_calls
 from fuzz.cases.interpretation import run_options
-from fuzz.cases.target import target_of
+from fuzz.cases.target import run_case, target_of
 from interp import NanBits
 
 _ENGINE: Final = UNICORN
@@ -66,23 +65,13 @@ class LabelReport:
     open: int
 
 
-def with_label_check(case: Case) -> Case:
-    """Return a case of which debug information is checked."""
-    return replace(case, checks=case.checks | {ExtraCheck.LABELS})
-
-
-def can_check_labels(isa: str) -> bool:
-    """Return whether values on an ISA can be looked at: its CPU stops at each instruction."""
-    return can_check_frames(isa)
-
-
 def misplaced_values(
     case: Case, isa: str, code: Sequence[Compiled], rows: Sequence[int]
 ) -> LabelReport:
     """Run some inputs of a case, and return where values are not where they are said to be.
 
     Args:
-        isa: one for which ``can_check_labels``.
+        isa: one for which ``can_follow_frames``.
         code: of the case, compiled with labels.
         rows: the inputs; they must return or trap.
 
@@ -103,7 +92,7 @@ def misplaced_values(
         expected = list(map(_expected, run.activations))
         checker = LocationChecker(executor, described, [activation for activation, _ in expected])
         with checker.watching():
-            _run(executor, case, isa, code, row)
+            run_case(case, isa, code, executor, rows=[row])
         if run.ended_by is not None:
             checker.expect_end(_trap_locations(run.ended_by, optimised))
         deviations += checker.deviations
@@ -229,13 +218,3 @@ def _values(function: Function) -> Iterator[Value]:
         yield from block.params
         for inst in block.instructions:
             yield from inst.results
-
-
-def _run(executor: Executor, case: Case, isa: str, code: Sequence[Compiled], row: int) -> None:
-    executor.run(
-        code,
-        case.main.signature,
-        case.inputs.select([row]),
-        entry=case.main.name,
-        settings=settings_on(case, isa),
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from backend.emulator.collector import Collector, MapDeviation
@@ -11,8 +11,8 @@ from backend.emulator.linker import Compiled
 from backend.engines.names import UNICORN
 from backend.isa.executors import executor_for
 from clif.outcome import Outcomes
-from fuzz.cases.case import Case, ExtraCheck, settings_on
-from fuzz.cases.frame_check import can_check_frames
+from fuzz.cases.case import Case
+from fuzz.cases.target import run_case
 
 _ENGINE: Final = UNICORN
 
@@ -35,16 +35,6 @@ class Collected:
     destroyed: int
 
 
-def with_map_check(case: Case) -> Case:
-    """Return a case of which the stack maps are checked."""
-    return replace(case, checks=case.checks | {ExtraCheck.STACK_MAPS})
-
-
-def can_check_maps(isa: str) -> bool:
-    """Return whether there is a collector for an ISA: its CPU stops at each instruction."""
-    return can_check_frames(isa)
-
-
 def has_maps(code: Sequence[Compiled]) -> bool:
     """Return whether code comes with its stack maps."""
     return all(hasattr(compiled, "stack_maps") for compiled in code)
@@ -54,19 +44,13 @@ def run_collected(case: Case, isa: str, code: Sequence[Compiled], row: int) -> C
     """Run one input of a case with the collector. Raises what ``Executor.run`` raises.
 
     Args:
-        isa: one for which ``can_check_maps``.
+        isa: one for which ``can_follow_frames``.
         code: of the case, with its stack maps.
     """
     executor = executor_for(isa, _ENGINE)
     collector = Collector(executor)
     with collector.watching():
-        outcomes = executor.run(
-            code,
-            case.main.signature,
-            case.inputs.select([row]),
-            entry=case.main.name,
-            settings=settings_on(case, isa),
-        )
+        outcomes = run_case(case, isa, code, executor, rows=[row])
     return Collected(
         outcomes,
         collector.deviations,

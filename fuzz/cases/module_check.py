@@ -26,9 +26,9 @@ from backend.isa.executors import executor_for
 from backend.isa.registry import ISAS
 from clif.outcome import Outcomes
 from clif.printer import print_functions
-from fuzz.cases.case import Case, ExtraCheck, settings_on
+from fuzz.cases.case import Case
 from fuzz.cases.module_symbols import ModuleSource, SymbolForms, referred_names, with_symbols
-from fuzz.cases.target import target_of
+from fuzz.cases.target import run_case, target_of
 
 #: Only memory of an engine in this process can be mapped anywhere.
 _ENGINE: Final = UNICORN
@@ -62,11 +62,6 @@ def can_map_images(isa: str) -> bool:
 def can_run_jit(isa: str) -> bool:
     """Return whether what a JIT makes for an ISA can be run: the JIT writes in the host's order."""
     return can_map_images(isa) and ISAS[isa].byte_order == sys.byteorder
-
-
-def with_object_check(case: Case) -> Case:
-    """Return a case that is also run as object files."""
-    return replace(case, checks=case.checks | {ExtraCheck.OBJECTS})
 
 
 def link_objects(
@@ -131,14 +126,8 @@ def run_image(
     """
     executor = executor_for(isa, _ENGINE)
     with mapped(executor.cpu.memory, image, executor.isa.trap):
-        return executor.run(
-            image,
-            case.main.signature,
-            case.inputs,
-            predicted_traps=predicted_traps,
-            left_out=left_out,
-            entry=case.main.name,
-            settings=settings_on(case, isa),
+        return run_case(
+            case, isa, image, executor, predicted_traps=predicted_traps, left_out=left_out
         )
 
 

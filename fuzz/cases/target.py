@@ -1,11 +1,15 @@
-"""What a case is compiled for on an ISA, and compiling it with all that the case says of that."""
+"""What a case is compiled for on an ISA; compiling and running it with all that it says of that."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from backend.cranelift.compiler import Compiled, Functions, Target
-from fuzz.cases.case import Case, ExtraCheck, effective_settings
+from backend.emulator.executor import Executor
+from backend.emulator.image import Program
+from clif.outcome import Outcomes
+from fuzz.cases.case import Case, ExtraCheck, effective_settings, settings_on
 
 
 @lru_cache(maxsize=256)  # bounded, because most combinations of settings occur once
@@ -53,3 +57,35 @@ def optimize_case(case: Case, isa: str, functions: Functions) -> list[str]:
     """
     target = target_of(case, isa)
     return target.optimize(functions, chaos=case.chaos, inlining=case.inlining)
+
+
+def run_case(
+    case: Case,
+    isa: str,
+    program: Program,
+    executor: Executor,
+    *,
+    rows: Sequence[int] | None = None,
+    predicted_traps: Sequence[int] = (),
+    left_out: Sequence[int] = (),
+    guard_padding: bool = False,
+) -> Outcomes:
+    """Run what a case was compiled to.
+
+    Args:
+        rows: the inputs; None for all.
+        predicted_traps, left_out, guard_padding: as for ``Executor.run``.
+
+    Raises:
+        Others: as ``Executor.run``.
+    """
+    return executor.run(
+        program,
+        case.main.signature,
+        case.inputs if rows is None else case.inputs.select(rows),
+        predicted_traps=predicted_traps,
+        left_out=left_out,
+        entry=case.main.name,
+        settings=settings_on(case, isa),
+        guard_padding=guard_padding,
+    )

@@ -12,7 +12,8 @@ from backend.emulator.linker import Compiled
 from clif.outcome import Outcomes, Status
 from fuzz.cases.case import Case, has_canonical_nans
 from fuzz.cases.compare import difference_kind, observe
-from fuzz.cases.map_check import can_check_maps, has_maps, run_collected
+from fuzz.cases.frame_check import can_follow_frames
+from fuzz.cases.map_check import has_maps, run_collected
 from fuzz.differential.explain import describe
 from fuzz.differential.finding import Finding, FindingKind
 
@@ -31,7 +32,7 @@ def check_stack_maps(
     Returns:
         A finding; or the reason why nothing can be said, empty if all is well.
     """
-    if not can_check_maps(isa) or not has_maps(code):
+    if not can_follow_frames(isa) or not has_maps(code):
         return ""
     for row in np.flatnonzero(expected.status == Status.RETURNED)[:_INPUTS].tolist():
         try:

@@ -51,6 +51,8 @@ _LONGEST = 120
 #: which that is expected.
 _LIMIT: Final = "Implementation limit exceeded"
 _LARGE_FRAME: Final = 64 << 20
+#: What Rust says where a programmer has said that something is still to be done.
+_NOT_IMPLEMENTED: Final = "not implemented: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,11 @@ def refusal(isa: str, functions: Sequence[Function], error: _Failure) -> str:
     if largest < _LARGE_FRAME or _LIMIT not in error.message:
         return ""
     return f"{isa}: {_LIMIT}: stack slots of {largest} bytes"
+
+
+def is_unimplemented(error: _Failure) -> bool:
+    """Return whether Cranelift says that what it is asked for is still to be done."""
+    return error.message.startswith(_NOT_IMPLEMENTED)
 
 
 def missing_instruction(isa: str, reason: str, error: UnsupportedError) -> Finding:

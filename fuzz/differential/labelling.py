@@ -14,9 +14,9 @@ from backend.emulator.linker import Compiled
 from backend.emulator.value_locations import BETWEEN_INSTRUCTIONS, IN_COLD_BLOCK
 from clif.outcome import Outcomes, Status
 from fuzz.cases.case import Case
+from fuzz.cases.frame_check import can_follow_frames
 from fuzz.cases.label_check import (
     OpenCallsError,
-    can_check_labels,
     is_labelled,
     misplaced_values,
 )
@@ -43,7 +43,7 @@ def check_labels(
     """
     returned = np.flatnonzero(expected.status == Status.RETURNED)[:_INPUTS].tolist()
     rows = returned + sorted(expected.traps)[:_INPUTS]
-    if not rows or not can_check_labels(isa) or not is_labelled(code):
+    if not rows or not can_follow_frames(isa) or not is_labelled(code):
         return ""
     try:
         report = misplaced_values(case, isa, code, rows)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Final
 
 from backend.cranelift.compiler import CompileError, CompilerPanic, UnsupportedError, VerifierError
 from backend.cranelift.modules import AVAILABLE
@@ -14,13 +13,10 @@ from backend.emulator.linker import LinkError
 from clif.outcome import Outcomes
 from fuzz.cases.case import Case, has_canonical_nans
 from fuzz.cases.compare import Difference, compare
-from fuzz.cases.linked_programs import LINKED, LinkedProgram, ModuleFaults, linked_programs
+from fuzz.cases.linked_programs import LinkedProgram, ModuleFaults, linked_programs
 from fuzz.cases.module_check import run_image
 from fuzz.differential import diagnosis
 from fuzz.differential.finding import Finding, FindingKind
-
-#: What Rust says where a programmer has said that something is still to be done.
-_NOT_IMPLEMENTED: Final = "not implemented: "
 
 #: Takes out of differences what CLIF leaves open.
 Settle = Callable[[list[Difference]], list[Difference]]
@@ -43,7 +39,7 @@ def check_modules(
     Yields:
         Findings, and reasons why nothing can be said.
     """
-    if LINKED & case.checks and not AVAILABLE:
+    if not AVAILABLE:
         yield f"{isa}: this build of the extension makes no linked programs"
         return
     for program in linked_programs(case, isa, faults):
@@ -68,7 +64,7 @@ def _linked(isa: str, program: LinkedProgram) -> Image | Finding | str:
     except UnsupportedError as error:
         return error.message
     except (VerifierError, CompileError, CompilerPanic) as error:
-        if error.message.startswith(_NOT_IMPLEMENTED):
+        if diagnosis.is_unimplemented(error):
             return error.message
         return diagnosis.compiler_failure(isa, error)
     except (LinkError, ValueError) as error:

@@ -14,10 +14,11 @@ from backend.cranelift.reader import read_file
 from backend.emulator.access_order import TooManyAccessesError
 from backend.emulator.executor import NOT_EXECUTABLE
 from backend.emulator.linker import Compiled
+from backend.isa.registry import ISAS
 from clif.function import Function
 from clif.outcome import Outcomes, Status
 from clif.printer import print_functions
-from fuzz.cases.case import Case, ExtraCheck
+from fuzz.cases.case import Case
 from fuzz.cases.code_order import can_check_code_order, compare_code, record_accesses
 from fuzz.cases.interpretation import run_options
 from fuzz.cases.memory_events import (
@@ -39,11 +40,6 @@ _MID_END: Final = "in the optimised CLIF"
 _CODE: Final = "in the code"
 
 
-def with_order_check(case: Case) -> Case:
-    """Return a case of which the order of accesses to memory is checked."""
-    return replace(case, checks=case.checks | {ExtraCheck.ORDER})
-
-
 def check_order(
     case: Case, isa: str, functions: Functions, expected: Outcomes, fuel: int
 ) -> Finding | str:
@@ -55,6 +51,7 @@ def check_order(
     Returns:
         A finding; or the reason why nothing can be said, empty if all is well.
     """
+    case = _in_order_of(isa, case)
     optimised = _optimised(case, isa, functions)
     if not isinstance(optimised, list):
         return optimised
@@ -84,6 +81,7 @@ def check_code_order(
     """
     if not can_check_code_order(isa):
         return ""
+    case = _in_order_of(isa, case)
     try:
         for row in _rows(expected, (Status.RETURNED,)):
             single = replace(case, inputs=case.inputs.select([row]))
@@ -97,11 +95,19 @@ def check_code_order(
                 return Finding(
                     FindingKind.ORDER, isa, f"{found.detail} {_CODE}", explanation, (row,)
                 )
-    except (interp.Unsupported, TooManyEventsError, TooManyAccessesError) as error:
-        return f"{isa}: order: {error}"
-    except NOT_EXECUTABLE as error:
+    except (
+        interp.Unsupported,
+        TooManyEventsError,
+        TooManyAccessesError,
+        *NOT_EXECUTABLE,
+    ) as error:
         return f"{isa}: order: {error}"
     return ""
+
+
+def _in_order_of(isa: str, case: Case) -> Case:
+    """Return a case in the byte order of an ISA."""
+    return replace(case, order=ISAS[isa].byte_order)
 
 
 def _optimised(case: Case, isa: str, functions: Functions) -> list[Function] | Finding | str:

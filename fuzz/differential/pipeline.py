@@ -33,11 +33,11 @@ from clif.function import Function
 from clif.memory_access import has_narrow_addresses
 from clif.outcome import Outcomes, Status
 from clif.printer import print_functions
-from fuzz.cases.case import Case, ExtraCheck, has_canonical_nans, settings_on, width_problem
+from fuzz.cases.case import Case, ExtraCheck, has_canonical_nans, width_problem
 from fuzz.cases.compare import Difference, compare
 from fuzz.cases.drawn_memory import outside_memory_reason
 from fuzz.cases.linked_programs import LINKED, NO_FAULTS, ModuleFaults
-from fuzz.cases.target import compile_case, target_of
+from fuzz.cases.target import compile_case, run_case, target_of
 from fuzz.differential import alias_regions, diagnosis
 from fuzz.differential.agreement import outlier_on_all
 from fuzz.differential.byte_orders import by_byte_order, in_its_order
@@ -280,11 +280,6 @@ class Pipeline:
                 for found in self._extra_checks(case, injection, run, code, verdict):
                     self._note(found, case, verdict)
 
-    @staticmethod
-    def _ordered(case: Case, run: IsaRun) -> Case:
-        """Return a case in the byte order of the ISA that it is run for."""
-        return replace(case, order=ISAS[run.isa].byte_order)
-
     def _check_order(self, case: Case, functions: Functions, run: IsaRun, verdict: Verdict) -> None:
         assert run.expected is not None
         if self.compiler is not compile_case:
@@ -292,8 +287,7 @@ class Pipeline:
             verdict.rejected.append(f"{run.isa}: order: {reason}")
             return
         run.order_checked = True
-        ordered = self._ordered(case, run)
-        self._note(check_order(ordered, run.isa, functions, run.expected, self.fuel), case, verdict)
+        self._note(check_order(case, run.isa, functions, run.expected, self.fuel), case, verdict)
 
     def _note(self, found: Finding | str, case: Case, verdict: Verdict) -> None:
         """Keep what an extra check found, or the reason why it could say nothing."""
@@ -319,9 +313,10 @@ class Pipeline:
                 run.frames_checked = not found or isinstance(found, Finding)
             yield found
         if ExtraCheck.ORDER in case.checks:
-            ordered = self._ordered(case, run)
-            yield check_code_order(ordered, run.isa, code, run.expected, self.fuel)
-        if LINKED & case.checks and self.compiler is not compile_case:
+            yield check_code_order(case, run.isa, code, run.expected, self.fuel)
+        if not LINKED & case.checks:
+            return
+        if self.compiler is not compile_case:
             # They would be made by the linked Cranelift, and say nothing of another one.
             yield f"{run.isa}: only the linked Cranelift makes linked programs"
             return
@@ -354,14 +349,13 @@ class Pipeline:
         executor: Executor,
         guard_padding: bool = False,
     ) -> Outcomes:
-        return executor.run(
+        return run_case(
+            case,
+            run.isa,
             code,
-            case.main.signature,
-            case.inputs,
+            executor,
             predicted_traps=tuple(expected.traps),
             left_out=_endless(expected),
-            entry=case.main.name,
-            settings=settings_on(case, run.isa),
             guard_padding=guard_padding,
         )
 

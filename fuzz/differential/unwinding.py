@@ -14,7 +14,7 @@ from backend.emulator.linker import Compiled
 from backend.emulator.unwind_tables import UnwindTableError
 from clif.outcome import Outcomes, Status
 from fuzz.cases.case import Case, effective_settings
-from fuzz.cases.frame_check import can_check_frames, makes_tail_calls, misleading_tables
+from fuzz.cases.frame_check import can_follow_frames, makes_tail_calls, misleading_tables
 from fuzz.differential import diagnosis
 from fuzz.differential.finding import Finding, FindingKind
 
@@ -22,8 +22,6 @@ from fuzz.differential.finding import Finding, FindingKind
 _INPUTS: Final = 2
 #: So many deviations are in a finding.
 _SHOWN: Final = 4
-#: What Rust says where a programmer has said that something is still to be done.
-_NOT_IMPLEMENTED: Final = "not implemented: "
 
 
 def check_unwinding(
@@ -38,14 +36,14 @@ def check_unwinding(
         A finding; or the reason why nothing can be said, empty if all is well.
     """
     rows = np.flatnonzero(expected.status == Status.RETURNED)[:_INPUTS].tolist()
-    if not rows or not can_check_frames(isa):
+    if not rows or not can_follow_frames(isa):
         return ""
     try:
         found = misleading_tables(case, isa, code, rows)
     except UnwindTableError as error:
         return Finding(FindingKind.UNWIND, isa, "unreadable table", (str(error),))
     except (CompileError, CompilerPanic) as error:
-        if error.message.startswith(_NOT_IMPLEMENTED):
+        if diagnosis.is_unimplemented(error):
             return f"{isa}: unwind: {error.message}"
         return diagnosis.compiler_failure(isa, error)
     except NOT_EXECUTABLE as error:

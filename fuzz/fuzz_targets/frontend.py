@@ -7,28 +7,16 @@ from fuzz.cases.compare import compare
 from fuzz.differential import diagnosis
 from fuzz.differential.finding import Finding, FindingKind
 from fuzz.differential.oracle import OracleError, interpreter
-from fuzz.entropy import Entropy
-from fuzz.fuzz_targets.generators import CallGenerator
-from fuzz.fuzz_targets.stack_maps import StackMaps
+from fuzz.fuzz_targets.stack_maps import ReferenceGenerator, StackMaps
 from fuzz.fuzz_targets.target import Checked
-from fuzz.generate.director import Director
 from fuzz.generate.frontend import Sealing, live_at_calls, named_by_maps, translate
-from fuzz.generate.references import Kept, with_references
+from fuzz.generate.references import Kept
 
 
-class ValueReferenceGenerator(CallGenerator):
+class ValueReferenceGenerator(ReferenceGenerator):
     """Draws cases with objects, which the functions refer to by values alone."""
 
-    def generate(
-        self,
-        entropy: Entropy,
-        index: int | None = None,
-        *,
-        isas: tuple[str, ...] | None = None,
-        director: Director | None = None,
-    ) -> Case:
-        case = super().generate(entropy, index, isas=isas, director=director)
-        return with_references(case, entropy, Kept.VALUES)
+    kept = Kept.VALUES
 
 
 class Frontend(StackMaps):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
+from fuzz.cases.case import Case, ExtraCheck, with_check
+from fuzz.cases.frame_check import with_frame_check, with_tables
 from fuzz.fuzz_targets.cfi import ControlFlowIntegrity
 from fuzz.fuzz_targets.differential import Differential
-from fuzz.fuzz_targets.exceptions import Exceptions
+from fuzz.fuzz_targets.extra_checks import ExtraChecks
 from fuzz.fuzz_targets.frontend import Frontend, ValueReferenceGenerator
 from fuzz.fuzz_targets.generators import (
     CallGenerator,
@@ -19,18 +22,14 @@ from fuzz.fuzz_targets.generators import (
     ordered_accesses,
 )
 from fuzz.fuzz_targets.incremental_cache import IncrementalCaching
-from fuzz.fuzz_targets.labels import Labels
 from fuzz.fuzz_targets.limits import Limits
-from fuzz.fuzz_targets.modules import JitMemory, LinkedObjects
 from fuzz.fuzz_targets.optimize import Optimize
 from fuzz.fuzz_targets.options import TargetOptions
-from fuzz.fuzz_targets.order import Order
 from fuzz.fuzz_targets.reader import Reader
 from fuzz.fuzz_targets.regalloc import RegisterAllocators
 from fuzz.fuzz_targets.settings import TwoSettings
 from fuzz.fuzz_targets.stack_maps import ReferenceGenerator, StackMaps
 from fuzz.fuzz_targets.target import FuzzTarget
-from fuzz.fuzz_targets.unwind import UnwindTables
 from fuzz.generate import Generator, Options
 from fuzz.isle.director import rule_director
 
@@ -51,6 +50,14 @@ class TargetEntry:
     make: Callable[[Generator], FuzzTarget]
     cases: Options
     generator: type[Generator] = Generator
+
+
+def _preparing(prepare: Callable[[Case], Case]) -> Callable[[Generator], FuzzTarget]:
+    return partial(ExtraChecks, prepare=prepare)
+
+
+def _asking_for(check: ExtraCheck) -> Callable[[Generator], FuzzTarget]:
+    return _preparing(partial(with_check, check=check))
 
 
 #: Every fuzz target by its name on the command line.
@@ -93,31 +100,31 @@ TARGETS: Final = {
     ),
     "unwind": TargetEntry(
         "the tables of frames lead from each instruction back to the caller",
-        UnwindTables,
+        _preparing(with_frame_check),
         Options(inputs=2, trapping_share=0.0, callees=6, directed_share=0.0),
         CallGenerator,
     ),
     "objects": TargetEntry(
         "object files, read by a library and linked, do what the interpreter says",
-        LinkedObjects,
+        _asking_for(ExtraCheck.OBJECTS),
         Options(inputs=8, callees=4, directed_share=0.0),
         CallGenerator,
     ),
     "jit": TargetEntry(
         "what a JIT leaves in memory, at chosen distances, does what the interpreter says",
-        JitMemory,
+        _asking_for(ExtraCheck.JIT),
         Options(inputs=8, callees=4, directed_share=0.0),
         CallGenerator,
     ),
     "exceptions": TargetEntry(
         "what is thrown reaches its handler, in any frame, and nothing else is lost",
-        Exceptions,
+        _preparing(with_tables),
         Options(instructions=60, inputs=16, callees=5, directed_share=0.2),
         ThrowingGenerator,
     ),
     "labels": TargetEntry(
         "debug information has each value where it is, and each call at its source location",
-        Labels,
+        _asking_for(ExtraCheck.LABELS),
         Options(inputs=2, trapping_share=0.25, callees=6, directed_share=0.0, inlining_share=0.2),
         CallGenerator,
     ),
@@ -135,7 +142,7 @@ TARGETS: Final = {
     ),
     "order": TargetEntry(
         "atomics, fences, calls and other accesses happen in the order of the source",
-        Order,
+        _asking_for(ExtraCheck.ORDER),
         Options(instructions=40, inputs=4, extra_parts=(ordered_accesses,), directed_share=0.2),
     ),
     "incremental_cache": TargetEntry(

@@ -8,11 +8,17 @@ from fuzz.fuzz_targets.differential import Differential
 from fuzz.fuzz_targets.generators import CallGenerator
 from fuzz.generate import Generator
 from fuzz.generate.director import Director
-from fuzz.generate.references import with_references
+from fuzz.generate.references import Kept, with_references
 
 
 class ReferenceGenerator(CallGenerator):
-    """Draws cases with objects, and with calls that collect them."""
+    """Draws cases with objects, and with calls that collect them.
+
+    Attributes:
+        kept: where the functions keep their references to objects.
+    """
+
+    kept = Kept.SLOTS
 
     def generate(
         self,
@@ -23,7 +29,7 @@ class ReferenceGenerator(CallGenerator):
         director: Director | None = None,
     ) -> Case:
         case = super().generate(entropy, index, isas=isas, director=director)
-        return with_references(case, entropy)
+        return with_references(case, entropy, self.kept)
 
 
 class StackMaps(Differential):

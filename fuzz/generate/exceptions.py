@@ -10,11 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from backend.emulator.unwind_tables import UNWINDING
-from backend.isa.registry import ISAS
 from clif.function import BlockCall, External, Handler, Inst, Value
 from clif.throwing import PAYLOAD, thrower
 from clif.types import Type
+from fuzz.cases.frame_check import without_tables
 from fuzz.entropy import Entropy
 from fuzz.generate import conventions
 from fuzz.generate.calls import (
@@ -101,8 +100,7 @@ class ThrowingDirector:
         """Return what emits the parts of one case, whose functions have tables of frames."""
         settings["unwind_info"] = "true"
         for isa, flags in isa_settings.items():
-            described = UNWINDING.of_any(ISAS[isa]) if isa in ISAS else None
-            for name in described.without_tables if described is not None else ():
+            for name in without_tables(isa):
                 flags.pop(name, None)
         return ThrowingCase(entropy.below(3) == 0)
 

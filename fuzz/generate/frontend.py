@@ -18,8 +18,7 @@ from clif.function import Block, Function, Value
 from clif.graph import successors
 from clif.printer import print_functions
 from clif.uses import used_values
-from fuzz.cases.case import Case
-from fuzz.cases.map_check import with_map_check
+from fuzz.cases.case import Case, ExtraCheck, with_check
 from fuzz.cases.target import target_of
 
 _CALLS: Final = ("call", "call_indirect")
@@ -62,7 +61,7 @@ def translate(case: Case, isa: str, sealing: Sealing) -> Case:
     text = Functions(print_functions(case.functions)).translate(
         target_of(case, isa).handle, references, sealing is Sealing.LATE
     )
-    return with_map_check(replace(case, functions=read_functions(text)))
+    return with_check(replace(case, functions=read_functions(text)), ExtraCheck.STACK_MAPS)
 
 
 def named_by_maps(function: Function) -> list[int]:

@@ -28,8 +28,7 @@ from clif.function import (
     Value,
 )
 from clif.types import I64
-from fuzz.cases.case import Case
-from fuzz.cases.map_check import with_map_check
+from fuzz.cases.case import Case, ExtraCheck, with_check
 from fuzz.differential.alias_regions import drop_regions
 from fuzz.entropy import Entropy
 
@@ -63,7 +62,7 @@ def with_references(case: Case, entropy: Entropy, kept: Kept = Kept.SLOTS) -> Ca
         function.alias_regions.clear()
         _Rewriter(function, entropy, kept).rewrite()
     case = replace(case, functions=[*functions, _collector()])
-    return with_map_check(case) if kept is Kept.SLOTS else case
+    return with_check(case, ExtraCheck.STACK_MAPS) if kept is Kept.SLOTS else case
 
 
 def _collector() -> Function:

@@ -40,14 +40,14 @@ from backend.isa.parts import CONTROL_FLOW
 from backend.isa.registry import ISAS
 from clif.outcome import Outcomes
 from clif.printer import print_functions
-from fuzz.cases.case import Case, ExtraCheck, has_canonical_nans, settings_on
+from fuzz.cases.case import Case, ExtraCheck, has_canonical_nans
 from fuzz.cases.casefile import CaseFile, CaseFileError, read_cases
 from fuzz.cases.compare import observe
-from fuzz.cases.frame_check import can_check_frames, misleading_tables
-from fuzz.cases.label_check import OpenCallsError, can_check_labels, is_labelled, misplaced_values
+from fuzz.cases.frame_check import can_follow_frames, misleading_tables
+from fuzz.cases.label_check import OpenCallsError, is_labelled, misplaced_values
 from fuzz.cases.linked_programs import LINKED, linked_programs
 from fuzz.cases.module_check import run_image
-from fuzz.cases.target import compile_case
+from fuzz.cases.target import compile_case, run_case
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 #: A case takes some milliseconds. One that takes more CPU time than this hangs.
@@ -215,7 +215,7 @@ def _lacks_landing_pads(name: str, case: Case, isa: str, code: Sequence[Compiled
 
 def _unwound(case: Case, isa: str, code: Sequence[CompiledCode]) -> Observation:
     """Follow the case's tables of frames at each instruction."""
-    if not can_check_frames(isa):
+    if not can_follow_frames(isa):
         return unclear("no engine in this process stops at each instruction")
     try:
         found = misleading_tables(case, isa, code, range(case.inputs.count))
@@ -254,7 +254,7 @@ def _is_refuted(case_file: CaseFile, outcomes: Outcomes) -> bool:
 
 def _labelled(case: Case, isa: str, code: Sequence[CompiledCode]) -> Observation:
     """Look at the case's values at each instruction."""
-    if not can_check_labels(isa) or not is_labelled(code):
+    if not can_follow_frames(isa) or not is_labelled(code):
         return unclear("there are no labels, or no engine that stops at each instruction")
     try:
         report = misplaced_values(case, isa, code, range(case.inputs.count))
@@ -269,13 +269,8 @@ def _executed(case_file: CaseFile, isa: str, code: Sequence[CompiledCode]) -> Ob
     if not any(case_file.expectations):
         return unclear("the file does not say what is expected")
     try:
-        outcomes = executor_with(isa, case.isa_settings.get(isa, {})).run(
-            code,
-            case.main.signature,
-            case.inputs,
-            entry=case.main.name,
-            settings=settings_on(case, isa),
-        )
+        executor = executor_with(isa, case.isa_settings.get(isa, {}))
+        outcomes = run_case(case, isa, code, executor)
     except (
         EngineError,
         *NOT_EXECUTABLE,

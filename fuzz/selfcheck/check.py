@@ -12,9 +12,7 @@ from fuzz.campaign.case_source import CaseSource, generator_options
 from fuzz.cases.case import Case, ExtraCheck, default_settings
 from fuzz.cases.case_options import CaseOptions
 from fuzz.cases.frame_check import with_frame_check
-from fuzz.cases.label_check import with_label_check
 from fuzz.differential.finding import FindingKind
-from fuzz.differential.ordering import with_order_check
 from fuzz.differential.pipeline import Pipeline
 from fuzz.differential.verdict import Verdict
 from fuzz.entropy import PrngEntropy
@@ -47,12 +45,10 @@ def _with_stack_maps(case: Case, rng: Random) -> Case:
     return translate(case, case.emulated_isas[0], Sealing.EARLY)
 
 
-#: Asks for what a fault needs that cases are checked for besides their outcomes.
+#: Makes of a case one that can be checked, where that takes more than asking for it.
 _ASK_FOR: Final[dict[ExtraCheck, Callable[[Case, Random], Case]]] = {
     ExtraCheck.UNWIND: lambda case, _: with_frame_check(case),
-    ExtraCheck.LABELS: lambda case, _: with_label_check(case),
     ExtraCheck.STACK_MAPS: _with_stack_maps,
-    ExtraCheck.ORDER: lambda case, _: with_order_check(case),
 }
 
 

@@ -11,7 +11,7 @@ from backend.isa.registry import ISAS
 from clif.printer import print_functions
 from fuzz.cases.case import Case
 from fuzz.cases.casefile import read_case
-from fuzz.cases.frame_check import can_check_frames, misleading_tables, with_frame_check
+from fuzz.cases.frame_check import can_follow_frames, misleading_tables, with_frame_check
 from fuzz.cases.target import compile_case
 
 X64, ARM = ISAS["x86_64"], ISAS["aarch64"]
@@ -154,7 +154,7 @@ def followed(text: str, isa: str) -> set[str]:
     return {each.detail for each in misleading_tables(case, isa, code, range(case.inputs.count))}
 
 
-@pytest.mark.parametrize("isa", [name for name in ISAS if can_check_frames(name)])
+@pytest.mark.parametrize("isa", [name for name in ISAS if can_follow_frames(name)])
 @pytest.mark.parametrize("convention", ["system_v", "fast", "tail"])
 def test_calls_and_recursion(isa: str, convention: str) -> None:
     assert followed(CALLS.replace(") -> i64", f") -> i64 {convention}"), isa) == set()
@@ -177,7 +177,7 @@ block2:
     assert followed(recursive.replace("CONVENTION", convention), isa) == set()
 
 
-@pytest.mark.parametrize("isa", [name for name in ISAS if can_check_frames(name)])
+@pytest.mark.parametrize("isa", [name for name in ISAS if can_follow_frames(name)])
 def test_tail_calls_take_the_place_of_frames(isa: str) -> None:
     text = """\
 set preserve_frame_pointers=true

@@ -15,9 +15,9 @@ from backend.emulator.value_locations import (
     LocationDeviation,
 )
 from clif.printer import print_functions
-from fuzz.cases.case import Case, ExtraCheck
+from fuzz.cases.case import Case, ExtraCheck, with_check
 from fuzz.cases.casefile import print_case, read_case
-from fuzz.cases.label_check import LabelReport, is_labelled, misplaced_values, with_label_check
+from fuzz.cases.label_check import LabelReport, is_labelled, misplaced_values
 from fuzz.cases.target import compile_case
 from fuzz.selfcheck.faults_labels import Line, Location, _WithOtherLabels
 from tests.paths import CORPUS
@@ -62,7 +62,7 @@ block0(v0: i64, v1: i64):
 
 
 def case_of(text: str) -> Case:
-    return with_label_check(read_case(text).case)
+    return with_check(read_case(text).case, ExtraCheck.LABELS)
 
 
 def looked_at(case: Case, isa: str, code: Sequence[Compiled]) -> LabelReport:

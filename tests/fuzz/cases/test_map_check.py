@@ -12,9 +12,9 @@ from backend.emulator.collector import MARK
 from backend.emulator.linker import Compiled
 from clif.outcome import Status
 from clif.printer import print_functions
-from fuzz.cases.case import Case, ExtraCheck
+from fuzz.cases.case import Case, ExtraCheck, with_check
 from fuzz.cases.casefile import print_case, read_case
-from fuzz.cases.map_check import Collected, run_collected, with_map_check
+from fuzz.cases.map_check import Collected, run_collected
 from fuzz.cases.target import compile_case
 from fuzz.differential.pipeline import Pipeline
 from fuzz.entropy import PrngEntropy
@@ -165,7 +165,7 @@ def test_they_are_moved() -> None:
 
 
 def test_the_file_of_a_case_asks_for_it() -> None:
-    case = with_map_check(case_of(FIRST))
+    case = with_check(case_of(FIRST), ExtraCheck.STACK_MAPS)
     text = print_case(case, isas=ISAS)
     assert "; check: stack-maps\n" in text
     again = read_case(text).case

@@ -12,7 +12,7 @@ from backend.isa.aarch64 import ordering as aarch64
 from backend.isa.x86_64 import ordering as x86_64
 from clif.function import Function
 from clif.printer import print_functions
-from fuzz.cases.case import Case, ExtraCheck
+from fuzz.cases.case import Case, ExtraCheck, with_check
 from fuzz.cases.casefile import print_case, read_case
 from fuzz.cases.code_order import compare_code, record_accesses
 from fuzz.cases.interpretation import run_options
@@ -25,7 +25,6 @@ from fuzz.cases.memory_events import (
 )
 from fuzz.cases.target import compile_case
 from fuzz.differential.finding import FindingKind
-from fuzz.differential.ordering import with_order_check
 from fuzz.differential.pipeline import Injection, Pipeline
 from interp.memory import REGION_BASE
 
@@ -260,6 +259,6 @@ def test_another_release_cannot_be_asked_for_its_optimised_clif() -> None:
 
 def test_a_run_that_does_too_much_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fuzz.cases.memory_events._MOST", 3)
-    verdict = Pipeline(["x86_64"]).check(with_order_check(the_case()))
+    verdict = Pipeline(["x86_64"]).check(with_check(the_case(), ExtraCheck.ORDER))
     assert verdict.rejected == ["x86_64: order: more than 3 accesses to memory"] * 2
     assert verdict.findings == []
