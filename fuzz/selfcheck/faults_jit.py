@@ -29,6 +29,10 @@ _LEAST_BIT: Final = {
 }
 
 
+def _field_bytes(kind: str) -> int:
+    return 8 if kind in _WIDE else 4
+
+
 @dataclass(slots=True)
 class JitPlace:
     """A place in a function that a JIT has relocated.
@@ -47,7 +51,7 @@ class JitPlace:
 
     @property
     def size(self) -> int:
-        return 8 if self.kind in _WIDE else 4
+        return _field_bytes(self.kind)
 
     @property
     def number(self) -> int:
@@ -113,8 +117,7 @@ def _places(code: JitCode) -> Iterator[JitPlace]:
     for function in code.functions:
         contents = segments[function.address].contents
         for at, kind, _, _ in function.compiled.relocations:
-            size = 8 if kind in _WIDE else 4
-            before = function.compiled.code[at : at + size]
+            before = function.compiled.code[at : at + _field_bytes(kind)]
             yield JitPlace(function, bytearray(contents), at, kind, before)
 
 

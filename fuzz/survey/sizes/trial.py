@@ -24,6 +24,7 @@ from backend.isa.executors import executor_for
 from clif.function import AbiParam, Signature
 from clif.outcome import Inputs, Outcomes, words_from_ints
 from clif.types import I64
+from fuzz.known.failures import FAILURES
 from fuzz.survey.compile_cost import (
     ChildDeath,
     in_child,
@@ -33,8 +34,10 @@ from fuzz.survey.compile_cost import (
 )
 from fuzz.survey.sizes.shape import Program, Run, Shape
 
-#: Messages of known faults of Cranelift, and the names of their cases.
-KNOWN: Final = {"Stack slot region cannot be larger than 2GiB": "stack-slots-beyond-2gib"}
+#: What known faults of Cranelift that a size alone brings about say, and the names of their cases.
+KNOWN: Final = {
+    failure.says: failure.name for failure in FAILURES if failure.name == "stack-slots-beyond-2gib"
+}
 #: CPU seconds that emulating one input may take.
 _RUN_SECONDS: Final = 30.0
 _SIGNATURE: Final = Signature((AbiParam(I64), AbiParam(I64)), (AbiParam(I64),))
