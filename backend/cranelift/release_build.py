@@ -25,8 +25,10 @@ _BACKEND: Final = Path(__file__).parents[1]
 _SOURCES: Final = _BACKEND / "release"
 #: Sources of the extension that the program contains, too.
 _SHARED: Final = (
-    _BACKEND / "src" / "panics.rs",
-    _BACKEND / "src" / "unwind.rs",
+    *(
+        _BACKEND / "src" / f"{name}.rs"
+        for name in ("call_sites", "failure", "inline", "labels", "names", "panics", "unwind")
+    ),
     _BACKEND / "build" / "cranelift_sources.rs",
 )
 _NAME: Final = "clif-fuzz-release"

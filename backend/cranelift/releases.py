@@ -14,7 +14,7 @@ import resource
 import signal
 import subprocess
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
@@ -138,6 +138,26 @@ class ReleaseCode:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class DetailedReleaseCode(ReleaseCode):
+    """The code of a release that also says what is known of its calls and values.
+
+    All attributes are as in ``_cranelift.Compiled``.
+    """
+
+    convention: str = ""
+    handler_sites: list[tuple[int, int | None, list[tuple[str, int, int]]]] = field(
+        default_factory=list
+    )
+    stack_maps: list[tuple[int, int, list[tuple[str, int]]]] = field(default_factory=list)
+    source_locations: list[tuple[int, int, int]] = field(default_factory=list)
+    locations: list[tuple[int, int, int, int | None, int]] = field(default_factory=list)
+
+    def value_locations(self, _: Any, /) -> list[tuple[int, int, int, int | None, int]]:
+        """Return the places of labelled values."""
+        return self.locations
+
+
 class ReleaseCompiler:
     """A release that has been built.
 
@@ -185,6 +205,7 @@ class ReleaseCompiler:
         inlining: bytes = b"",
         *,
         tables: bool = False,
+        labels: bool = False,
     ) -> list[ReleaseCode]:
         """Compile all functions of a text.
 
@@ -193,8 +214,9 @@ class ReleaseCompiler:
 
         Args:
             chaos: the bytes that control chaos mode, which releases before 0.134 do not have here.
-            inlining: what would be inlined before, which these programs cannot do.
+            inlining: says which calls are inlined before, which older releases cannot do.
             tables: ask for the tables of frames, too, which the oldest releases cannot make.
+            labels: label all values, which older releases cannot do.
 
         Raises:
             ReadError, SettingsError, VerifierError, CompileError, UnsupportedError, CompilerPanic:
@@ -202,9 +224,8 @@ class ReleaseCompiler:
             ReleaseCrashError: its program died.
             ReleaseTimeoutError: it takes longer than it may.
         """
-        if inlining:
-            raise SettingsError("its program cannot inline calls")
-        answer = self._ask(_request(text, target, chaos) | {"tables": tables})
+        asked = {"inlining": inlining.hex(), "tables": tables, "labels": labels}
+        answer = self._ask(_request(text, target, chaos) | asked)
         if "error" in answer:
             _raise(answer["error"])
         if tables and not all("tables" in entry for entry in answer["functions"]):
@@ -274,7 +295,7 @@ def _code(entry: Mapping[str, Any], triple: str) -> ReleaseCode:
     relocated = {offset for offset, *_ in entry["relocations"]}
     # Not the starts of blocks: an empty one at the end lies where constants begin.
     starts = [offset for offset, _ in entry["traps"]]
-    return ReleaseCode(
+    common = ReleaseCode(
         name=entry["name"],
         code=code,
         relocations=[(o, kind, target, addend) for o, kind, target, addend in entry["relocations"]],
@@ -285,6 +306,26 @@ def _code(entry: Mapping[str, Any], triple: str) -> ReleaseCode:
         clif=entry["clif"],
         cpu_features=_cranelift.cpu_features(triple, code, starts, relocated),
         tables=entry.get("tables", {}),
+    )
+    details = entry.get("details")
+    return common if details is None else _detailed(common, details)
+
+
+def _detailed(code: ReleaseCode, details: Mapping[str, Any]) -> DetailedReleaseCode:
+    """Add what JSON has as lists where the extension has tuples."""
+    return DetailedReleaseCode(
+        **{each.name: getattr(code, each.name) for each in fields(code)},
+        convention=details["convention"],
+        handler_sites=[
+            (address, frame, [(kind, number, offset) for kind, number, offset in entries])
+            for address, frame, entries in details["handler_sites"]
+        ],
+        stack_maps=[
+            (address, size, [(kind, offset) for kind, offset in entries])
+            for address, size, entries in details["stack_maps"]
+        ],
+        source_locations=[(s, e, at) for s, e, at in details["source_locations"]],
+        locations=[(v, s, e, r, offset) for v, s, e, r, offset in details["value_locations"]],
     )
 
 

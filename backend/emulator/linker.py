@@ -89,6 +89,10 @@ class CompiledCode(Compiled, Protocol):
         """How many CLIF instructions there are after optimising."""
 
     @property
+    def clif(self) -> str | None:
+        """The optimised CLIF; None if it was not asked for."""
+
+    @property
     def cpu_features(self) -> Sequence[tuple[str, str, int]]:
         """What the code needs of a CPU: feature, first mnemonic that needs it, its offset."""
 

@@ -3,6 +3,19 @@
 //! side. Only what the executors need is asked of Cranelift, so that the same source serves all
 //! releases; `build.rs` names what they differ in.
 
+#[cfg(all(exception_contexts, call_frame_offsets))]
+#[path = "../src/call_sites.rs"]
+mod call_sites;
+#[path = "../src/failure.rs"]
+mod failure;
+#[cfg(nested_inlining)]
+#[path = "../src/inline.rs"]
+mod inline;
+#[cfg(all(exception_contexts, call_frame_offsets))]
+#[path = "../src/labels.rs"]
+mod labels;
+#[path = "../src/names.rs"]
+mod names;
 #[path = "../src/panics.rs"]
 mod panics;
 mod timing;
@@ -10,22 +23,21 @@ mod timing;
 #[path = "../src/unwind.rs"]
 mod unwind;
 
+#[cfg(chosen_unwind_info)]
+use cranelift_codegen::CodegenResult;
 #[cfg(all(relocation_targets, finalized_relocations))]
 use cranelift_codegen::FinalizedRelocTarget as RelocTarget;
 #[cfg(all(relocation_targets, not(finalized_relocations)))]
 use cranelift_codegen::RelocTarget;
 #[cfg(chaos_mode)]
 use cranelift_codegen::control::ControlPlane;
-use cranelift_codegen::ir::{ExternalName, Function};
+use cranelift_codegen::ir::Function;
 use cranelift_codegen::isa::{self, TargetIsa};
 use cranelift_codegen::settings::{self, Configurable, SetError};
-#[cfg(chosen_unwind_info)]
-use cranelift_codegen::CodegenResult;
 use cranelift_codegen::{CodegenError, CompiledCode, Context};
+use failure::Failure;
 use panics::Panic;
 use serde_json::{Value, json};
-#[cfg(chosen_unwind_info)]
-use std::convert::identity;
 use std::fmt::Display;
 use std::io::Read;
 use std::ops::Deref;
@@ -52,6 +64,13 @@ fn answer(request: &str) -> Value {
 
 fn failure(kind: &str, message: String) -> Value {
     json!({"error": {"kind": kind, "message": message}})
+}
+
+fn failed(failure: Failure) -> Value {
+    match failure {
+        Failure::Panic { panic, function } => panicked(&panic, &function),
+        Failure::Codegen { error, function } => codegen_error(error, &function),
+    }
 }
 
 fn panicked(panic: &Panic, function: &str) -> Value {
@@ -81,11 +100,50 @@ fn compile_all(request: &Value) -> Result<Value, Value> {
             }})
         })?;
     timing::enter(Phase::Other);
+    let mut functions = inlined(functions, request["inlining"].as_str().unwrap_or_default())?;
+    if request["labels"] == true {
+        label(&mut functions)?;
+    }
     let compiled: Result<Vec<Value>, Value> = functions
         .into_iter()
         .map(|function| compile(function, &*isa, &mut control, request["tables"] == true))
         .collect();
     Ok(json!({"functions": compiled?}))
+}
+
+/// The functions with those calls inlined that `backend/src/inline.rs` chooses by these bytes.
+#[cfg(nested_inlining)]
+fn inlined(functions: Vec<Function>, decisions: &str) -> Result<Vec<Function>, Value> {
+    if decisions.is_empty() {
+        return Ok(functions);
+    }
+    let decisions = bytes(decisions).map_err(|message| failure("settings", message))?;
+    inline::inline_calls(&functions, &decisions).map_err(failed)
+}
+
+#[cfg(not(nested_inlining))]
+fn inlined(functions: Vec<Function>, decisions: &str) -> Result<Vec<Function>, Value> {
+    if decisions.is_empty() {
+        return Ok(functions);
+    }
+    Err(failure(
+        "settings",
+        "its program cannot inline calls".into(),
+    ))
+}
+
+#[cfg(all(exception_contexts, call_frame_offsets))]
+fn label(functions: &mut [Function]) -> Result<(), Value> {
+    functions.iter_mut().for_each(labels::label);
+    Ok(())
+}
+
+#[cfg(not(all(exception_contexts, call_frame_offsets)))]
+fn label(_: &mut [Function]) -> Result<(), Value> {
+    Err(failure(
+        "settings",
+        "its program cannot label values".into(),
+    ))
 }
 
 /// The target of a request. Settings named in `optional` have their default value, so that a
@@ -143,9 +201,7 @@ type Control = ();
 fn control(chaos: &str) -> Result<Control, String> {
     use arbitrary::{Arbitrary, Unstructured};
 
-    let digits = chaos.as_bytes().chunks(2).map(String::from_utf8_lossy);
-    let bytes: Result<Vec<u8>, _> = digits.map(|two| u8::from_str_radix(&two, 16)).collect();
-    let bytes = bytes.map_err(|error| format!("chaos: {error}"))?;
+    let bytes = bytes(chaos)?;
     if bytes.is_empty() {
         return Ok(ControlPlane::default());
     }
@@ -162,6 +218,15 @@ fn control(chaos: &str) -> Result<Control, String> {
     }
 }
 
+/// The bytes of their hexadecimal digits.
+#[cfg(any(chaos_mode, nested_inlining))]
+fn bytes(digits: &str) -> Result<Vec<u8>, String> {
+    let pairs = digits.as_bytes().chunks(2).map(String::from_utf8_lossy);
+    pairs
+        .map(|two| u8::from_str_radix(&two, 16).map_err(|error| format!("{two}: {error}")))
+        .collect()
+}
+
 /// One function's code. With `tables` the tables of its frames belong to it, where this release can
 /// make those that are asked for.
 fn compile(
@@ -170,37 +235,27 @@ fn compile(
     control: &mut Control,
     tables: bool,
 ) -> Result<Value, Value> {
-    let name = name(&function);
+    let name = names::name(&function);
     let mut context = Context::for_function(function);
     let result = panics::catch(|| {
         run(&mut context, isa, control)?;
-        Ok(describe(&name, &context))
+        Ok(describe(&name, &context, isa))
     });
-    let mut described = settled(result, &name)?;
+    let mut described = Failure::of(result, &name).map_err(failed)?;
     if tables && let Some(found) = unwind_tables(&context, isa, &name) {
         described["tables"] = found;
     }
     Ok(described)
 }
 
-/// What was made of a function, or why it failed.
-fn settled<T>(
-    result: Result<Result<T, CodegenError>, Panic>,
-    function: &str,
-) -> Result<T, Value> {
-    match result {
-        Ok(made) => made.map_err(|error| codegen_error(error, function)),
-        Err(panic) => Err(panicked(&panic, function)),
-    }
-}
-
-/// The tables in hexadecimal, null where the ISA has none, or what `settled` says in their place.
+/// The tables in hexadecimal, null where the ISA has none, or why they could not be made.
 #[cfg(chosen_unwind_info)]
 fn unwind_tables(context: &Context, isa: &dyn TargetIsa, function: &str) -> Option<Value> {
     let code = context.compiled_code().expect("it was compiled");
     let table = |make: fn(&CompiledCode, &dyn TargetIsa) -> CodegenResult<Option<Vec<u8>>>| {
         let made = panics::catch(|| make(code, isa));
-        settled(made, function).map_or_else(identity, |bytes| json!(bytes.map(|b| hex(&b))))
+        let made = Failure::of(made, function);
+        made.map_or_else(failed, |bytes| json!(bytes.map(|b| hex(&b))))
     };
     Some(json!({
         "debug_frame": table(unwind::debug_frame),
@@ -247,7 +302,7 @@ fn codegen_error(error: CodegenError, function: &str) -> Value {
     }})
 }
 
-fn describe(name: &str, context: &Context) -> Value {
+fn describe(name: &str, context: &Context, isa: &dyn TargetIsa) -> Value {
     let code = context.compiled_code().expect("it was compiled");
     let layout = &context.func.layout;
     let instructions: usize = layout
@@ -264,7 +319,25 @@ fn describe(name: &str, context: &Context) -> Value {
         "block_starts": code.bb_starts,
         "instructions": instructions,
         "clif": context.func.display().to_string(),
+        "details": details(code, &context.func, isa),
     })
+}
+
+/// What is known of the code besides: null where this release does not say all of it.
+#[cfg(all(exception_contexts, call_frame_offsets))]
+fn details(code: &CompiledCode, function: &Function, isa: &dyn TargetIsa) -> Value {
+    json!({
+        "convention": function.signature.call_conv.to_string(),
+        "handler_sites": call_sites::handler_sites(code),
+        "stack_maps": call_sites::stack_maps(code),
+        "source_locations": labels::source_locations(code),
+        "value_locations": labels::value_locations(code, isa),
+    })
+}
+
+#[cfg(not(all(exception_contexts, call_frame_offsets)))]
+fn details(_: &CompiledCode, _: &Function, _: &dyn TargetIsa) -> Value {
+    Value::Null
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -292,31 +365,16 @@ fn relocations(code: &CompiledCode, function: &Function) -> Vec<Value> {
         .map(|relocation| {
             #[cfg(relocation_targets)]
             let target = match &relocation.target {
-                RelocTarget::ExternalName(name) => target_name(name, function),
+                RelocTarget::ExternalName(name) => names::relocated(name, function),
                 #[cfg(finalized_relocations)]
                 RelocTarget::Func(offset) => format!("func+{offset}"),
                 #[cfg(not(finalized_relocations))]
                 RelocTarget::Label(label) => format!("func+{}", label.as_offset()),
             };
             #[cfg(not(relocation_targets))]
-            let target = target_name(&relocation.name, function);
+            let target = names::relocated(&relocation.name, function);
             let kind = format!("{:?}", relocation.kind);
             json!([relocation.offset, kind, target, relocation.addend])
         })
         .collect()
-}
-
-/// As `backend/src/compile.rs` spells it.
-fn target_name(external: &ExternalName, function: &Function) -> String {
-    match external {
-        ExternalName::LibCall(call) => format!("LibCall:{call}"),
-        ExternalName::KnownSymbol(symbol) => format!("KnownSymbol:{symbol}"),
-        named => named.display(Some(&function.params)).to_string(),
-    }
-}
-
-/// The name without its `%`.
-fn name(function: &Function) -> String {
-    let name = function.name.to_string();
-    name.strip_prefix('%').map(str::to_owned).unwrap_or(name)
 }

@@ -1,7 +1,7 @@
 //! Cranelift's incremental cache, held in memory.
 
 use crate::compile::{self, Compiled, Functions};
-use crate::errors::Failure;
+use crate::failure::Failure;
 use crate::isa::TargetIsa;
 use cranelift_codegen::incremental_cache::CacheKvStore;
 use pyo3::prelude::*;

@@ -1,14 +1,15 @@
 //! Text to functions, functions to machine code.
 
 use crate::bounds;
-use crate::errors::{self, Failure};
+use crate::call_sites::{self, HandlerSite, StackMap};
+use crate::errors;
+use crate::failure::Failure;
 use crate::frontend;
-use crate::handlers::{self, HandlerSite};
 use crate::inline;
 use crate::isa::TargetIsa;
 use crate::labels::{self, Location};
+use crate::names;
 use crate::panics;
-use crate::reader;
 use crate::shims::{self, Referent};
 use crate::timing::{self, Phase};
 use crate::unwind;
@@ -17,7 +18,7 @@ use arbitrary::{Arbitrary, Unstructured};
 use cranelift_codegen::binemit::CodeOffset;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::incremental_cache::CacheKvStore;
-use cranelift_codegen::ir::{ExternalName, Function};
+use cranelift_codegen::ir::Function;
 use cranelift_codegen::isa::{CallConv, TargetIsa as CraneliftIsa};
 use cranelift_codegen::{CodegenError, CodegenResult, CompiledCode, Context};
 use pyo3::prelude::*;
@@ -63,7 +64,7 @@ impl Functions {
         let functions = result
             .map_err(|panic| errors::compiler_panic(py, panic, ""))?
             .map_err(|error| errors::read_error(py, &error))?;
-        let names = functions.iter().map(name).collect();
+        let names = functions.iter().map(names::name).collect();
         Ok(Self {
             functions,
             names,
@@ -233,9 +234,6 @@ impl Functions {
     }
 }
 
-/// A call's return address, the size of its frame, and the type and place of each value in it.
-type StackMap = (CodeOffset, u32, Vec<(String, u32)>);
-
 /// One function's machine code, and what belongs to it.
 #[pyclass(frozen, module = "backend.cranelift._cranelift")]
 pub struct Compiled {
@@ -289,25 +287,20 @@ impl Compiled {
     /// by start; what Cranelift added by itself is in none.
     #[getter]
     fn source_locations(&self) -> Vec<(CodeOffset, CodeOffset, u32)> {
-        shims::source_locations(&self.code)
+        labels::source_locations(&self.code)
     }
 
     /// `(value, start, end, register, offset)` of each place that holds a labelled value, by value:
     /// `labels.rs`. `isa` is the target that it was compiled for.
     fn value_locations(&self, isa: &TargetIsa) -> Vec<Location> {
-        labels::locations(&self.code, isa)
+        labels::value_locations(&self.code, &*isa.isa)
     }
 
     /// `(return address, offset from the stack pointer to the frame's top, [(type, offset from the stack
     /// pointer)])` of each call with a stack map, by return address.
     #[getter]
     fn stack_maps(&self) -> Vec<StackMap> {
-        let maps = self.code.buffer.user_stack_maps().iter();
-        maps.map(|(address, span, map)| {
-            let entries = map.entries().map(|(kind, at)| (kind.to_string(), at));
-            (*address, *span, entries.collect())
-        })
-        .collect()
+        call_sites::stack_maps(&self.code)
     }
 
     /// Offsets at which blocks start, in the order of the code, if a table may name them: the others are
@@ -332,10 +325,10 @@ impl Compiled {
             .collect()
     }
 
-    /// Calls with exception handlers, as `handlers.rs` describes them.
+    /// Calls with exception handlers, as `call_sites.rs` describes them.
     #[getter]
     fn handler_sites(&self) -> Vec<HandlerSite> {
-        handlers::sites(&self.code)
+        call_sites::handler_sites(&self.code)
     }
 
     /// `(feature, mnemonic, offset)`: what the instructions need of an x86-64 CPU, and the first that
@@ -487,12 +480,6 @@ fn display(functions: &[Function]) -> String {
     texts.join("\n")
 }
 
-/// The name without its `%`.
-pub fn name(function: &Function) -> String {
-    let name = function.name.to_string();
-    name.strip_prefix('%').map(str::to_owned).unwrap_or(name)
-}
-
 /// The control plane whose data is exactly `chaos`.
 pub fn control_plane(chaos: &[u8]) -> ControlPlane {
     if chaos.is_empty() {
@@ -546,21 +533,12 @@ fn in_context<R>(
             body(context)
         })
     });
-    match result {
-        Ok(result) => result.map_err(|error| Failure::Codegen {
-            error,
-            function: name.to_owned(),
-        }),
-        Err(panic) => {
-            // It was left in the middle of something.
-            CONTEXT.set(Context::new());
-            shims::reset();
-            Err(Failure::Panic {
-                panic,
-                function: name.to_owned(),
-            })
-        }
+    if result.is_err() {
+        // It was left in the middle of something.
+        CONTEXT.set(Context::new());
+        shims::reset();
     }
+    Failure::of(result, name)
 }
 
 /// The first half of `Context::compile`.
@@ -607,7 +585,7 @@ fn relocations(code: &CompiledCode, function: &Function) -> Vec<(CodeOffset, Str
     relocations
         .map(|relocation| {
             let target = match shims::referent(&relocation.target) {
-                Referent::Name(external) => target_name(external, function),
+                Referent::Name(external) => names::relocated(external, function),
                 Referent::Offset(offset) => format!("func+{offset}"),
             };
             (
@@ -618,12 +596,4 @@ fn relocations(code: &CompiledCode, function: &Function) -> Vec<(CodeOffset, Str
             )
         })
         .collect()
-}
-
-fn target_name(external: &ExternalName, function: &Function) -> String {
-    match external {
-        ExternalName::LibCall(call) => format!("LibCall:{call}"),
-        ExternalName::KnownSymbol(symbol) => format!("KnownSymbol:{symbol}"),
-        named => reader::external(named, function),
-    }
 }

@@ -1,5 +1,6 @@
 //! The exceptions that Python sees. Each carries its facts as attributes, besides its message.
 
+use crate::failure::Failure;
 use crate::panics::Panic;
 use cranelift_codegen::CodegenError;
 use cranelift_reader::ParseError;
@@ -52,18 +53,6 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("CompileError", py.get_type::<CompileError>())?;
     module.add("UnsupportedError", py.get_type::<UnsupportedError>())?;
     module.add("CompilerPanic", py.get_type::<CompilerPanic>())
-}
-
-/// What went wrong outside of the GIL; becomes an exception once it is held again.
-pub enum Failure {
-    Panic {
-        panic: Panic,
-        function: String,
-    },
-    Codegen {
-        error: CodegenError,
-        function: String,
-    },
 }
 
 impl Failure {

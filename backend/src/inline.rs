@@ -1,9 +1,8 @@
 //! Replaces calls by the bodies of what they call, before compiling, by Cranelift's inliner.
 
-use crate::compile;
-use crate::errors::Failure;
+use crate::failure::Failure;
+use crate::names;
 use crate::panics;
-use crate::reader;
 use cranelift_codegen::Context;
 use cranelift_codegen::inline::{Inline, InlineCommand};
 use cranelift_codegen::ir::{FuncRef, Function, Inst, Opcode, Value};
@@ -36,22 +35,7 @@ pub fn inline_calls(functions: &[Function], decisions: &[u8]) -> Result<Vec<Func
         };
         let mut context = Context::for_function(function.clone());
         let result = panics::catch(|| context.inline(inliner).map(|_| context.func));
-        let failed = || compile::name(function);
-        done[number] = Some(match result {
-            Ok(Ok(inlined)) => inlined,
-            Ok(Err(error)) => {
-                return Err(Failure::Codegen {
-                    error,
-                    function: failed(),
-                });
-            }
-            Err(panic) => {
-                return Err(Failure::Panic {
-                    panic,
-                    function: failed(),
-                });
-            }
-        });
+        done[number] = Some(Failure::of(result, &names::name(function))?);
     }
     Ok(done.into_iter().flatten().collect())
 }
@@ -70,7 +54,7 @@ impl<D: Iterator<Item = u8>> Inliner<'_, D> {
     /// signature that the caller declares.
     fn callee(&self, caller: &Function, reference: FuncRef) -> Option<usize> {
         let declared = &caller.dfg.ext_funcs[reference];
-        let called = reader::external(&declared.name, caller);
+        let called = names::external(&declared.name, caller);
         let number = self
             .functions
             .iter()

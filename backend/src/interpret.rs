@@ -3,9 +3,10 @@
 //! Its `step` gives every instruction its meaning; the loop around it is ours, for its own neither
 //! shows memory afterwards nor says at which instruction it gave up, and it recurses with each call.
 
-use crate::compile::{Functions, name};
+use crate::compile::Functions;
 use crate::errors;
 use crate::isa::TargetIsa;
+use crate::names::name;
 use crate::panics;
 use cranelift_codegen::Context;
 use cranelift_codegen::data_value::DataValue;

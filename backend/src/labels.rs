@@ -1,11 +1,11 @@
 //! Debug information: in which place of the code a value is, and what the code of an instruction is.
 
-use crate::isa::TargetIsa;
 use cranelift_codegen::binemit::CodeOffset;
 use cranelift_codegen::ir::{
     Function, Inst, RelSourceLoc, SourceLoc, Value, ValueLabel, ValueLabelAssignments,
     ValueLabelStart,
 };
+use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::{CompiledCode, LabelValueLoc};
 
 /// The number of a value; where its range starts and ends; DWARF's number of the register that holds it,
@@ -42,12 +42,12 @@ pub fn label(function: &mut Function) {
 }
 
 /// Where the code has the labelled values, by number and start. What DWARF has no number for is left out.
-pub fn locations(code: &CompiledCode, isa: &TargetIsa) -> Vec<Location> {
+pub fn value_locations(code: &CompiledCode, isa: &dyn TargetIsa) -> Vec<Location> {
     let mut found: Vec<Location> = Vec::new();
     for (label, ranges) in &code.value_labels_ranges {
         for range in ranges {
             let (register, offset) = match range.loc {
-                LabelValueLoc::Reg(register) => match isa.isa.map_regalloc_reg_to_dwarf(register) {
+                LabelValueLoc::Reg(register) => match isa.map_regalloc_reg_to_dwarf(register) {
                     Ok(number) => (Some(number), 0),
                     Err(_) => continue,
                 },
@@ -58,4 +58,19 @@ pub fn locations(code: &CompiledCode, isa: &TargetIsa) -> Vec<Location> {
     }
     found.sort_unstable();
     found
+}
+
+/// The source locations of a function's code, `(start, end, location)`; what Cranelift added by
+/// itself has none.
+pub fn source_locations(code: &CompiledCode) -> Vec<(CodeOffset, CodeOffset, u32)> {
+    let places = code.buffer.get_srclocs_sorted().iter();
+    places
+        .filter_map(|at| {
+            #[cfg(finalized_source_locations)]
+            let location = at.loc;
+            #[cfg(not(finalized_source_locations))]
+            let location = at.loc.as_abs();
+            (!location.is_default()).then(|| (at.start, at.end, location.bits()))
+        })
+        .collect()
 }

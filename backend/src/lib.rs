@@ -4,11 +4,12 @@
 
 mod bounds;
 mod cache;
+mod call_sites;
 mod compile;
 mod coverage;
 mod errors;
+mod failure;
 mod frontend;
-mod handlers;
 mod host_calls;
 mod inline;
 mod interpret;
@@ -17,6 +18,7 @@ mod labels;
 mod lines;
 #[cfg(feature = "modules")]
 mod modules;
+mod names;
 mod opcodes;
 mod panics;
 mod reader;

@@ -2,16 +2,15 @@
 //! `backend/cranelift/reader.py` makes objects of them.
 
 use crate::bounds;
-use crate::compile::name;
 use crate::errors;
+use crate::names::{external, name};
 use crate::panics;
 use crate::timing::{self, Phase};
 use cranelift_codegen::ir::{
-    AbiParam, ArgumentExtension, ArgumentPurpose, Block, BlockArg, BlockCall, DebugTag,
+    AbiParam, ArgumentExtension, ArgumentPurpose, Block, BlockArg, BlockCall, DebugTag, Endianness,
     ExceptionTable, ExceptionTableItem, Function, GlobalValueData, Inst, InstructionData,
     MemFlagsData, Signature, Value,
 };
-use cranelift_codegen::ir::{Endianness, ExternalName};
 use cranelift_reader::{Comment, Details, Feature, ParseOptions, TestFile, TestOption};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
@@ -246,16 +245,6 @@ fn preamble(py: Python<'_>, function: &Function, dict: &Bound<'_, PyDict>) -> Py
         constants.append((constant.to_string(), integer(py, data.as_slice())?))?;
     }
     dict.set_item("constants", constants)
-}
-
-/// `userextname0` in a text that declares no such name is printed like that: Cranelift panics.
-pub fn external(name: &ExternalName, function: &Function) -> String {
-    let params = &function.params;
-    let declared = match name {
-        ExternalName::User(number) => params.user_named_funcs().get(*number).is_some(),
-        _ => true,
-    };
-    name.display(declared.then_some(params)).to_string()
 }
 
 fn global_value<'py>(

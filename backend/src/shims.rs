@@ -33,21 +33,6 @@ pub fn referent(target: &RelocTarget) -> Referent<'_> {
     }
 }
 
-/// The source locations of a function's code, `(start, end, location)`; what Cranelift added by
-/// itself has none.
-pub fn source_locations(code: &CompiledCode) -> Vec<(CodeOffset, CodeOffset, u32)> {
-    let places = code.buffer.get_srclocs_sorted().iter();
-    places
-        .filter_map(|at| {
-            #[cfg(finalized_source_locations)]
-            let location = at.loc;
-            #[cfg(not(finalized_source_locations))]
-            let location = at.loc.as_abs();
-            (!location.is_default()).then(|| (at.start, at.end, location.bits()))
-        })
-        .collect()
-}
-
 pub fn alignment(code: &CompiledCode) -> u32 {
     #[cfg(finalized_alignment)]
     let alignment = code.buffer.alignment;

@@ -103,7 +103,10 @@ def misplaced_values(
 
 def is_labelled(code: Sequence[Compiled]) -> bool:
     """Return whether code comes with debug information."""
-    return all(getattr(compiled, "clif", None) is not None for compiled in code)
+    return all(
+        hasattr(compiled, "value_locations") and getattr(compiled, "clif", None) is not None
+        for compiled in code
+    )
 
 
 def _optimised(code: Sequence[Compiled]) -> list[Function]:

@@ -79,8 +79,6 @@ def command(
     if repo is not None:
         if any(found.case.chaos for found in cases):
             raise BadInput(f"{path}: --repo has no chaos mode to replay it with")
-        if any(found.case.inlining for found in cases):
-            raise BadInput(f"{path}: --repo cannot inline calls to replay it with")
         from fuzz.cli.bisect_commits import bisect_commits
 
         ends = (first, last or "HEAD")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 
@@ -40,19 +40,29 @@ _MID_END: Final = "in the optimised CLIF"
 _CODE: Final = "in the code"
 
 
+#: Returns the CLIF of functions after the mid-end: of a case, for an ISA, or others in their place.
+Optimizer: TypeAlias = Callable[[Case, str, Functions], Sequence[str]]
+
+
 def check_order(
-    case: Case, isa: str, functions: Functions, expected: Outcomes, fuel: int
+    case: Case,
+    isa: str,
+    functions: Functions,
+    expected: Outcomes,
+    fuel: int,
+    optimizer: Optimizer = optimize_case,
 ) -> Finding | str:
     """Run some inputs of a case with its functions and with the optimised ones.
 
     Args:
         functions: what is compiled.
+        optimizer: the mid-end. Another one than the linked may know no functions but the case's.
 
     Returns:
         A finding; or the reason why nothing can be said, empty if all is well.
     """
     case = _in_order_of(isa, case)
-    optimised = _optimised(case, isa, functions)
+    optimised = _optimised(case, isa, functions, optimizer)
     if not isinstance(optimised, list):
         return optimised
     try:
@@ -61,7 +71,7 @@ def check_order(
             source = _events(single, case.functions, fuel)
             found = compare_events(source, _events(single, optimised, fuel))
             if found is not None:
-                known = _is_alias_fault(single, isa, functions, source, fuel)
+                known = _is_alias_fault(single, isa, functions, source, fuel, optimizer)
                 return _finding(isa, found, row, known=known)
     except (interp.Unsupported, TooManyEventsError) as error:
         return f"{isa}: order: {error}"
@@ -110,11 +120,13 @@ def _in_order_of(isa: str, case: Case) -> Case:
     return replace(case, order=ISAS[isa].byte_order)
 
 
-def _optimised(case: Case, isa: str, functions: Functions) -> list[Function] | Finding | str:
+def _optimised(
+    case: Case, isa: str, functions: Functions, optimizer: Optimizer
+) -> list[Function] | Finding | str:
     """Return the functions after the mid-end, without inlining: it changes where slots lie."""
     plain = replace(case, inlining=b"")
     try:
-        text = "\n".join(optimize_case(plain, isa, functions))
+        text = "\n".join(optimizer(plain, isa, functions))
         return [function for function, _ in read_file(text).functions]
     except ReadError as error:
         return Finding(FindingKind.READER_FAULT, isa, error.message, (str(error),))
@@ -141,7 +153,12 @@ def _finding(isa: str, found: OrderDeviation, row: int, *, known: bool) -> Findi
 
 
 def _is_alias_fault(
-    case: Case, isa: str, functions: Functions, source: list[MemoryEvent], fuel: int
+    case: Case,
+    isa: str,
+    functions: Functions,
+    source: list[MemoryEvent],
+    fuel: int,
+    optimizer: Optimizer,
 ) -> bool:
     """Whether the order is another only since accesses have alias regions or not."""
     if not has_fault(alias_regions.FAULT, isa):
@@ -149,8 +166,9 @@ def _is_alias_fault(
     compiled = [function for function, _ in read_file(functions.display()).functions]
     if not any(map(alias_regions.mixes_regions, compiled)):
         return False
-    text = print_functions(alias_regions.without_regions(compiled))
-    optimised = _optimised(case, isa, Functions(text))
+    plain = alias_regions.without_regions(compiled)
+    without = replace(case, functions=plain)
+    optimised = _optimised(without, isa, Functions(print_functions(plain)), optimizer)
     if not isinstance(optimised, list):
         return False
     return compare_events(source, _events(case, optimised, fuel)) is None

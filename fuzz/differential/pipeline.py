@@ -37,7 +37,7 @@ from fuzz.cases.case import Case, ExtraCheck, has_canonical_nans, width_problem
 from fuzz.cases.compare import Difference, compare
 from fuzz.cases.drawn_memory import outside_memory_reason
 from fuzz.cases.linked_programs import LINKED, NO_FAULTS, ModuleFaults
-from fuzz.cases.target import compile_case, run_case, target_of
+from fuzz.cases.target import compile_case, optimize_case, run_case, target_of
 from fuzz.differential import alias_regions, diagnosis
 from fuzz.differential.agreement import outlier_on_all
 from fuzz.differential.byte_orders import by_byte_order, in_its_order
@@ -282,12 +282,15 @@ class Pipeline:
 
     def _check_order(self, case: Case, functions: Functions, run: IsaRun, verdict: Verdict) -> None:
         assert run.expected is not None
-        if self.compiler is not compile_case:
-            reason = "the optimised CLIF of another Cranelift is not known"
-            verdict.rejected.append(f"{run.isa}: order: {reason}")
-            return
-        run.order_checked = True
-        self._note(check_order(case, run.isa, functions, run.expected, self.fuel), case, verdict)
+        optimizer = optimize_case if self.compiler is compile_case else self._optimize
+        found = check_order(case, run.isa, functions, run.expected, self.fuel, optimizer)
+        if not found or isinstance(found, Finding):
+            run.checked.add(ExtraCheck.ORDER)
+        self._note(found, case, verdict)
+
+    def _optimize(self, case: Case, isa: str, functions: Functions) -> list[str]:
+        """Return what another Cranelift optimises a case to: it says so where it compiles it."""
+        return [code.clif or "" for code in self.compiler(case, isa, functions)]
 
     def _note(self, found: Finding | str, case: Case, verdict: Verdict) -> None:
         """Keep what an extra check found, or the reason why it could say nothing."""
@@ -309,8 +312,8 @@ class Pipeline:
         assert run.expected is not None
         for check in sorted(case.checks & _EXTRA_CHECKS.keys()):
             found = _EXTRA_CHECKS[check](case, run.isa, code, run.expected)
-            if check is ExtraCheck.UNWIND:
-                run.frames_checked = not found or isinstance(found, Finding)
+            if not found or isinstance(found, Finding):
+                run.checked.add(check)
             yield found
         if ExtraCheck.ORDER in case.checks:
             yield check_code_order(case, run.isa, code, run.expected, self.fuel)

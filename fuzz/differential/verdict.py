@@ -11,6 +11,7 @@ from backend.emulator.linker import CompiledCode
 from backend.isa.registry import ISAS
 from clif.byte_order import ByteOrder
 from clif.outcome import Outcomes
+from fuzz.cases.case import ExtraCheck
 from fuzz.cases.compare import Difference, Observed, observe
 from fuzz.differential.byte_orders import expected_in
 from fuzz.differential.crosscheck import CrossCheck
@@ -35,8 +36,7 @@ class IsaRun:
             failure for that.
         fired: numbers of the ISLE rules that fired while the case was compiled; empty unless the
             pipeline watches rules.
-        order_checked: whether the order of accesses was compared, as the case asks for.
-        frames_checked: whether the tables of frames were followed, as the case asks for.
+        checked: the checks, of those that the case asks for, that came to an end.
     """
 
     isa: str
@@ -48,8 +48,7 @@ class IsaRun:
     open: dict[int, str] = field(default_factory=dict)
     live_instructions: int = 0
     fired: list[int] = field(default_factory=list)
-    frames_checked: bool = False
-    order_checked: bool = False
+    checked: set[ExtraCheck] = field(default_factory=set)
     compile_ns: int = 0
     emulate_ns: int = 0
 

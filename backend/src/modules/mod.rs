@@ -6,9 +6,10 @@ pub mod object;
 mod read;
 
 use crate::compile::{self, Compiled, Functions};
-use crate::errors::{CompileError, Failure};
+use crate::errors::CompileError;
+use crate::failure::Failure;
+use crate::names;
 use crate::panics;
-use crate::reader;
 use cranelift_codegen::Context;
 use cranelift_codegen::ir::{
     ExternalName, Function, GlobalValueData, LibCall, UserExternalName, UserExternalNameRef,
@@ -233,7 +234,7 @@ fn imported(function: &mut Function, id: FuncOrDataId) -> UserExternalNameRef {
 }
 
 fn plain(name: &ExternalName, function: &Function) -> String {
-    let text = reader::external(name, function);
+    let text = names::external(name, function);
     text.strip_prefix('%').map(str::to_owned).unwrap_or(text)
 }
 

@@ -19,7 +19,7 @@ from backend.cranelift.compiler import (
     UnsupportedError,
 )
 from backend.cranelift.releases import ReleaseCrashError, ReleaseTimeoutError
-from fuzz.cases.case import Case, has_canonical_nans
+from fuzz.cases.case import Case, ExtraCheck, has_canonical_nans
 from fuzz.cases.compare import Difference, DifferenceKind, differing_results
 from fuzz.differential import diagnosis
 from fuzz.differential.base_answer import BaseAnswer, BaseStatus
@@ -33,6 +33,13 @@ from fuzz.differential.verdict import IsaRun, Verdict
 from fuzz.triage.base.program import Base
 from fuzz.triage.bisect.tester import COMPILE_FAILURES, NOT_CRANELIFT, CrossReleaseSignature
 
+#: Which check finds what.
+_CHECKS: Final = {
+    FindingKind.LABEL: ExtraCheck.LABELS,
+    FindingKind.ORDER: ExtraCheck.ORDER,
+    FindingKind.STACK_MAP: ExtraCheck.STACK_MAPS,
+    FindingKind.UNWIND: ExtraCheck.UNWIND,
+}
 #: An input, and what is wrong of its outcome.
 _Place: TypeAlias = tuple[int, str]
 
@@ -208,12 +215,10 @@ def _wrong_parts(difference: Difference, *, canonical_nans: bool) -> Iterator[st
 
 def _tells(run: IsaRun, kind: FindingKind) -> bool:
     """Whether a run without this failure shows that it does not occur."""
-    if kind is FindingKind.UNWIND:
-        return run.frames_checked
-    if kind in (FindingKind.MODULE, FindingKind.LABEL, FindingKind.STACK_MAP):
-        return False  # only the linked Cranelift makes linked programs, labels and stack maps
-    if kind is FindingKind.ORDER:
-        return run.order_checked
+    if kind is FindingKind.MODULE:
+        return False  # only the linked Cranelift makes linked programs
+    if kind in _CHECKS:
+        return _CHECKS[kind] in run.checked
     return bool(run.compiled) and (kind in COMPILE_FAILURES or run.outcomes is not None)
 
 

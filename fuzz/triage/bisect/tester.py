@@ -11,6 +11,7 @@ from typing import Final
 from backend.cranelift.compiler import Functions, ReadError, SettingsError
 from backend.cranelift.releases import ReleaseCode, ReleaseCompiler, ReleaseTimeoutError
 from clif.printer import print_functions
+from clif.throwing import may_throw
 from fuzz.cases.case import Case, ExtraCheck
 from fuzz.cases.target import target_of
 from fuzz.differential.finding import Finding, FindingKind
@@ -170,7 +171,9 @@ def compile_with(compiler: ReleaseCompiler, case: Case, isa: str) -> list[Releas
         target_of(case, isa),
         case.chaos,
         case.inlining,
-        tables=ExtraCheck.UNWIND in case.checks,
+        # Exceptions are thrown by the tables of frames.
+        tables=ExtraCheck.UNWIND in case.checks or may_throw(case.functions),
+        labels=ExtraCheck.LABELS in case.checks,
     )
 
 

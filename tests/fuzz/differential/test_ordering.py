@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from backend.cranelift.compiler import Compiled, Functions
+from backend.cranelift.compiler import Functions
+from backend.cranelift.releases import ReleaseCode
 from backend.emulator.access_order import MachineEvent, Ordering
 from backend.isa.aarch64 import ordering as aarch64
 from backend.isa.x86_64 import ordering as x86_64
@@ -23,10 +24,11 @@ from fuzz.cases.memory_events import (
     compare_events,
     memory_events,
 )
-from fuzz.cases.target import compile_case
+from fuzz.cases.target import compile_case, target_of
 from fuzz.differential.finding import FindingKind
 from fuzz.differential.pipeline import Injection, Pipeline
 from interp.memory import REGION_BASE
+from tests.fuzz.triage.fake_release import compile_as_release
 
 BOTH = pytest.mark.parametrize("isa", ["x86_64", "aarch64"])
 
@@ -247,14 +249,23 @@ def test_what_one_thread_cannot_see_is_a_finding(isa: str, opcode: str) -> None:
     assert {finding.bucket.split()[-1] for finding in found} == {"code", "CLIF"}
 
 
-def test_another_release_cannot_be_asked_for_its_optimised_clif() -> None:
-    def compiler(case: Case, isa: str, functions: Functions) -> list[Compiled]:
-        return compile_case(case, isa, functions)
+def test_another_compiler_says_what_it_optimises_a_case_to() -> None:
+    right = Pipeline(["x86_64"], compiler=as_release).check(the_case())
+    assert right.findings == []
+    assert right.runs[0].checked == {ExtraCheck.ORDER}
 
-    verdict = Pipeline(["x86_64"], compiler=compiler).check(the_case())
-    assert not verdict.runs[0].order_checked
-    assert "optimised CLIF of another Cranelift" in verdict.rejected[0]
-    assert Pipeline(["x86_64"]).check(the_case()).runs[0].order_checked
+    def without_fences(case: Case, isa: str, functions: Functions) -> list[ReleaseCode]:
+        return [
+            replace(code, clif=code.clif.replace("fence", "nop"))
+            for code in as_release(case, isa, functions)
+        ]
+
+    wrong = Pipeline(["x86_64"], compiler=without_fences).check(the_case())
+    assert [(f.kind, f.bucket.split()[-1]) for f in wrong.findings] == [(FindingKind.ORDER, "CLIF")]
+
+
+def as_release(case: Case, isa: str, _: Functions) -> list[ReleaseCode]:
+    return compile_as_release(print_functions(case.functions), target_of(case, isa))
 
 
 def test_a_run_that_does_too_much_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:

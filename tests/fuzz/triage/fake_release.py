@@ -17,8 +17,8 @@ def compile_as_release(text: str, target: Target, chaos: bytes = b"") -> list[Re
             c.alignment,
             c.block_starts,
             c.instructions,
-            "",
+            c.clif or "",
             c.cpu_features,
         )
-        for c in compile_text(text, target, chaos=chaos)
+        for c in compile_text(text, target, chaos=chaos, clif=True)
     ]

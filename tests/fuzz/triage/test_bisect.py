@@ -104,6 +104,7 @@ class Fake(ReleaseCompiler):
         inlining: bytes = b"",
         *,
         tables: bool = False,
+        labels: bool = False,
     ) -> list[ReleaseCode]:
         return compile_as_release(self.change(text), target)
 

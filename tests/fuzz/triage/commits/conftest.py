@@ -34,6 +34,7 @@ def _compile(
     inlining: bytes = b"",
     *,
     tables: bool = False,
+    labels: bool = False,
 ) -> list[ReleaseCode]:
     """Compile with the linked Cranelift, whose fault a good program does not have."""
     if self.program.read_text().startswith("good"):

@@ -1,4 +1,4 @@
-//! What an unwinder reads of a function's code: at which calls exceptions are handled, and where.
+//! What is known of a function's calls: where their exceptions are handled, and their stack maps.
 
 use cranelift_codegen::CompiledCode;
 use cranelift_codegen::binemit::CodeOffset;
@@ -13,8 +13,11 @@ pub type Entry = (&'static str, u32, CodeOffset);
 /// entries)`.
 pub type HandlerSite = (CodeOffset, Option<u32>, Vec<Entry>);
 
+/// A call's return address, the size of its frame, and the type and place of each value in it.
+pub type StackMap = (CodeOffset, u32, Vec<(String, u32)>);
+
 /// The calls that have an exception table, in the order of the code.
-pub fn sites(code: &CompiledCode) -> Vec<HandlerSite> {
+pub fn handler_sites(code: &CompiledCode) -> Vec<HandlerSite> {
     let sites = code.buffer.call_sites();
     sites
         .filter(|site| !site.exception_handlers.is_empty())
@@ -36,4 +39,14 @@ fn entry(handler: &FinalizedMachExceptionHandler) -> Entry {
             ("register", u32::from(number), 0)
         }
     }
+}
+
+/// The stack maps, in the order of the code.
+pub fn stack_maps(code: &CompiledCode) -> Vec<StackMap> {
+    let maps = code.buffer.user_stack_maps().iter();
+    maps.map(|(address, span, map)| {
+        let entries = map.entries().map(|(kind, at)| (kind.to_string(), at));
+        (*address, *span, entries.collect())
+    })
+    .collect()
 }
