@@ -124,6 +124,11 @@ def results_as_allowed(results: tuple[AbiParam, ...], *, on_stack: bool) -> tupl
     return tuple(replace(result, extension=None) for result in results)
 
 
+def takes_results_on_stack(isas: Iterable[str]) -> bool:
+    """Return whether results that do not fit into registers come back right on each of the ISAs."""
+    return not any(has_fault("spilled-result-big", isa) for isa in isas)
+
+
 def takes_far_calls(isas: Iterable[str]) -> bool:
     """Return whether functions that are not near are called like others, on each of the ISAs."""
     return not any(ISAS[isa].host_calls for isa in isas if isa in ISAS)

@@ -9,7 +9,7 @@ from clif.typed_instructions import OpcodeType
 from fuzz.cases.case import Case
 from fuzz.entropy import Entropy
 from fuzz.generate.case_plan import CasePlan
-from fuzz.generate.conventions import probes_clobber
+from fuzz.generate.conventions import probes_clobber, takes_results_on_stack
 from fuzz.generate.director import CaseDirector, Director
 from fuzz.generate.function import write_function
 from fuzz.generate.inputs import constants_of, draw_inputs
@@ -156,7 +156,8 @@ class Generator:
             instruction_set,
             Swarm(entropy, instruction_set),
             canonical_nans=settings.get("enable_nan_canonicalization") == "true",
-            multi_return=settings.get("enable_multi_ret_implicit_sret") == "true",
+            multi_return=settings.get("enable_multi_ret_implicit_sret") == "true"
+            and takes_results_on_stack(options.isas),
             trapping=trapping,
             sites=1 + entropy.below(3) if trapping else 0,
             settings=settings,

@@ -110,6 +110,15 @@ FAILURES: Final[tuple[KnownFailure, ...]] = (
         InstructionPattern(words("isub"), words("i128")),
         PULLEY,
     ),
+    *(
+        KnownFailure(
+            "sdiv-i8",
+            f"returned or trapped: sdiv.{type_}",
+            InstructionPattern(words("sdiv"), words(type_)),
+            PULLEY,
+        )
+        for type_ in ("i8", "i16")
+    ),
     KnownFailure(
         "return-vectors-big",
         "",

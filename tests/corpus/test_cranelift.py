@@ -56,6 +56,8 @@ FOUND = {
     "bmask-i128": _on_pulley(MISCOMPILE),
     "ineg-i128": _on_pulley(ERROR),
     "rotl-i16": _on_pulley(ERROR),
+    "sdiv-i8": _on_pulley(MISCOMPILE),
+    "spilled-result-big": [("pulley32be", MISCOMPILE)],
     "return-vectors-big": [(isa, PANIC) for isa in sorted(PULLEY_BIG)],
     "load-i128-big": _on_pulley(MISCOMPILE, addresses=True),
     "load-i128-big-narrow": _narrow(MISCOMPILE),
