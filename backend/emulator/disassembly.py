@@ -187,6 +187,11 @@ def _target(isa: Isa, instruction: Any) -> int | None:
     return int(operand.imm) + (instruction.address if relative else 0)
 
 
+def is_jump(isa: Isa, instruction: Any) -> bool:
+    """Return whether an instruction goes to another place of its function, whatever holds."""
+    return instruction.mnemonic in isa.ends_block and _target(isa, instruction) is not None
+
+
 def _bytes_of(instruction: Any) -> range:
     return range(instruction.address, instruction.address + instruction.size)
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from backend.emulator.disassembly import disassemble
+from backend.emulator.disassembly import disassemble, is_jump
 from backend.emulator.executor import Executor
 from backend.emulator.frame_follower import Frame, FrameFollower
 from backend.emulator.isa import Isa
@@ -262,6 +262,7 @@ class LocationChecker(FrameFollower):
         begun = offset if first is None else first
         on_edge = None in (described.location(offset), described.location(begun))
         is_last = start < offset and not described.begins(end, place.end)
+        on_edge = on_edge or moves.on_edge(offset)
         coarse = on_edge or is_last or moves.until(place.end) <= offset
         return BETWEEN_INSTRUCTIONS if coarse else ""
 
@@ -291,11 +292,14 @@ class _Moves:
         self._code = placed.compiled.code
         self._starts: dict[int, int] = {}
         self._moves: dict[int, int] = {}
+        self._edges: set[int] = set()
         start = end = 0
         for instruction in disassemble(isa, placed.compiled):
             if instruction.address != end:  # behind padding
                 start = instruction.address
             end = instruction.address + instruction.size
+            if start < instruction.address and is_jump(isa, instruction):
+                self._edges.update(range(start, end))
             if instruction.mnemonic in mnemonics:
                 self._moves[instruction.address] = start
             else:
@@ -305,6 +309,10 @@ class _Moves:
     def first(self, offset: int) -> int | None:
         """Return where the moves begin that an instruction is one of; None if it is none."""
         return self._moves.get(offset)
+
+    def on_edge(self, offset: int) -> bool:
+        """Return whether an instruction is a jump with moves before it, or one of those."""
+        return offset in self._edges
 
     def until(self, end: int) -> int:
         """Return the offset of the first of the moves that go on to an offset."""

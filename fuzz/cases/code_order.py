@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias, cast
 
 from backend.emulator.access_order import (
     ORDERING,
@@ -29,6 +29,15 @@ from fuzz.cases.target import run_case
 
 #: Only an engine in this process can be hooked.
 _ENGINE: Final = UNICORN
+#: So many ways of telling atomic loads from others are tried.
+_MOST_WAYS: Final = 20_000
+
+
+class TooManyWaysError(Exception):
+    """There are too many loads that may be atomic ones."""
+
+    def __init__(self) -> None:
+        super().__init__("too many loads look like atomic ones")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,22 +84,68 @@ def compare_code(
 ) -> CodeDeviation | None:
     """Return where code does something else to memory than its source; None if nowhere.
 
+    On an ISA whose loads acquire, an atomic load looks like any other one of its bytes. Which of
+    them it is shows by what comes later, so each is tried.
+
     Args:
         region: the addresses of the region in the source's run.
+
+    Raises:
+        TooManyWaysError: there are too many such loads to try them.
     """
     plain_load_bytes = ORDERING.of(ISAS[isa]).plain_load_bytes
     free = [event for event in source if event.kind is EventKind.FREE]
     matcher = _Matcher(_collapsed(code), region, plain_load_bytes, free)
+    steps = _steps(source, matcher)
+    furthest: tuple[int, CodeDeviation] | None = None
+    open_, tried = [(0, 0)], set[tuple[int, int]]()
+    while open_:
+        state = open_.pop()
+        if state in tried:
+            continue
+        tried.add(state)
+        if len(tried) > _MOST_WAYS:
+            raise TooManyWaysError
+        number, at = state
+        ends, deviation = steps[number].match(matcher, at)
+        if number == len(steps) - 1 and ends:
+            return None
+        if deviation is not None and (furthest is None or number >= furthest[0]):
+            furthest = number, deviation
+        open_ += [(number + 1, end) for end in reversed(ends)]
+    assert furthest is not None
+    return furthest[1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A barrier of the source with what comes before it, or what comes behind the last one.
+
+    Attributes:
+        number: of the barrier's event; how many there are if there is no barrier.
+    """
+
+    barrier: MemoryEvent | None
+    segment: list[MemoryEvent]
+    number: int
+
+    def match(self, matcher: _Matcher, at: int) -> tuple[list[int], CodeDeviation | None]:
+        """Return behind which items of the code it may end, or what is wrong."""
+        if self.barrier is None:
+            return matcher.end(at, self.segment)
+        return matcher.barrier(at, self.barrier, self.segment, self.number)
+
+
+def _steps(source: Sequence[MemoryEvent], matcher: _Matcher) -> list[_Step]:
+    steps: list[_Step] = []
     segment: list[MemoryEvent] = []
     for number, event in enumerate(source):
-        if not matcher.sees(event):
+        if matcher.sees(event):
+            steps.append(_Step(event, segment, number))
+            segment = []
+        else:
             segment.append(event)
-            continue
-        found = matcher.barrier(event, segment, number)
-        if found is not None:
-            return found
-        segment = matcher.left_over(event, segment)
-    return matcher.end(segment, len(source))
+    return [*steps, _Step(None, segment, len(source))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +194,12 @@ def _bytes(events: Iterable[MachineEvent]) -> frozenset[int]:
     )
 
 
+#: Places of the code behind which a step of the source may end, or what is wrong.
+_Ends: TypeAlias = tuple[list[int], CodeDeviation | None]
+
+
 class _Matcher:
-    """Goes through the code's events as the source asks for its barriers."""
+    """Finds the code's events for the barriers of the source."""
 
     def __init__(
         self,
@@ -153,7 +212,6 @@ class _Matcher:
         self.free = free
         self.plain_load_bytes = plain_load_bytes
         self.region = region
-        self.at = 0
 
     def sees(self, event: MemoryEvent) -> bool:
         """Whether an event has an instruction of its own that is recorded as a barrier.
@@ -164,32 +222,35 @@ class _Matcher:
             return False
         return not self._is_plain_load(event) or bool(self._offsets(event))
 
-    def left_over(self, event: MemoryEvent, segment: Sequence[MemoryEvent]) -> list[MemoryEvent]:
-        """Return the loads before a barrier of which the code's may come behind it.
-
-        An ordinary load that is atomic looks like any other one of the same bytes before it: the
-        first of them was taken for it.
-        """
-        if not self._is_plain_load(event):
-            return []
-        own = event.address, event.size
-        return [e for e in segment if e.kind is EventKind.LOAD and (e.address, e.size) == own]
-
     def _is_plain_load(self, event: MemoryEvent) -> bool:
         return event.what == "atomic_load" and event.size <= self.plain_load_bytes
 
     def barrier(
-        self, event: MemoryEvent, segment: Sequence[MemoryEvent], number: int
-    ) -> CodeDeviation | None:
+        self, at: int, event: MemoryEvent, segment: Sequence[MemoryEvent], number: int
+    ) -> _Ends:
         """Find the instruction of a barrier of the source, behind what comes before it."""
         if self._is_plain_load(event):
-            return self._load(event, segment, number)
-        between, found = self._until_barrier()
+            return self._loads(at, event, segment, number)
+        between, end = self._until_barrier(at)
+        if end is None:
+            return [], _missing(event, number)
+        found = cast(_Barrier, self.items[end])
+        deviation = self._misfit(event, between, found, number)
+        if deviation is None:
+            # Where an operation is a loop, it begins by an ordinary load.
+            allowed = segment if event.what == "fence" else [*segment, event]
+            deviation = self._between(between, allowed, f"event {number}")
+        return ([end + 1], None) if deviation is None else ([], deviation)
+
+    def _misfit(
+        self,
+        event: MemoryEvent,
+        between: Sequence[MachineEvent],
+        found: _Barrier,
+        number: int,
+    ) -> CodeDeviation | None:
+        """Return why an instruction is not that of a barrier; None if it is."""
         own = self._offsets(event)
-        # Where an operation is a loop, it begins by an ordinary load.
-        allowed = segment if event.what == "fence" else [*segment, event]
-        if found is None:
-            return CodeDeviation(f"{event.what} has no instruction", f"event {number}")
         if not _FITS[_kind(event)](found):
             what = f"{event.what} is {found.ordering.value}"
             return CodeDeviation(what, f"event {number}, {found.pc:#x}")
@@ -199,44 +260,43 @@ class _Matcher:
             written = _bytes(e for e in between if e.writes)
             if not own <= written:
                 return CodeDeviation(f"{event.what} comes behind its fence", f"event {number}")
-        return self._between(between, allowed, number)
-
-    def _load(
-        self, event: MemoryEvent, segment: Sequence[MemoryEvent], number: int
-    ) -> CodeDeviation | None:
-        """Find an ordinary load, on an ISA whose loads acquire."""
-        start, plain = self.at, self._plain_load(self._offsets(event))
-        if plain is None:
-            return CodeDeviation(f"{event.what} has no instruction", f"event {number}")
-        between = [i for i in self.items[start:plain] if isinstance(i, MachineEvent)]
-        self.at = plain + 1
-        return self._between(between, segment, number)
-
-    def _plain_load(self, own: frozenset[int]) -> int | None:
-        """Return the place of an ordinary load of these bytes, before the next barrier."""
-        for place in range(self.at, len(self.items)):
-            item = self.items[place]
-            if isinstance(item, _Barrier):
-                return None
-            if not item.writes and own == _bytes([item]):
-                return place
         return None
 
-    def end(self, segment: Sequence[MemoryEvent], number: int) -> CodeDeviation | None:
-        """Compare what comes behind the last barrier of the source."""
-        between, found = self._until_barrier()
-        if found is not None:
-            what = f"{found.ordering.value} that the source does not have"
-            return CodeDeviation(what, f"{found.pc:#x}")
-        return self._between(between, segment, number)
-
-    def _until_barrier(self) -> tuple[list[MachineEvent], _Barrier | None]:
-        between: list[MachineEvent] = []
-        while self.at < len(self.items):
-            item = self.items[self.at]
-            self.at += 1
+    def _loads(
+        self, at: int, event: MemoryEvent, segment: Sequence[MemoryEvent], number: int
+    ) -> _Ends:
+        """Find the ordinary loads that may be an atomic one, on an ISA whose loads acquire."""
+        own, ends = self._offsets(event), []
+        deviation: CodeDeviation | None = None
+        for place in range(at, len(self.items)):
+            item = self.items[place]
             if isinstance(item, _Barrier):
-                return between, item
+                break
+            if not item.writes and own == _bytes([item]):
+                ends.append(place + 1)
+            deviation = self._between([item], segment, f"event {number}")
+            if deviation is not None:
+                break
+        if ends:
+            return ends, None
+        return [], deviation or _missing(event, number)
+
+    def end(self, at: int, segment: Sequence[MemoryEvent]) -> _Ends:
+        """Compare what comes behind the last barrier of the source."""
+        between, end = self._until_barrier(at)
+        if end is not None:
+            found = cast(_Barrier, self.items[end])
+            return _wrong(f"{found.ordering.value} that the source does not have", f"{found.pc:#x}")
+        deviation = self._between(between, segment, "the end")
+        return ([len(self.items)], None) if deviation is None else ([], deviation)
+
+    def _until_barrier(self, at: int) -> tuple[list[MachineEvent], int | None]:
+        """Return the accesses from a place on, and where the barrier behind them is."""
+        between: list[MachineEvent] = []
+        for place in range(at, len(self.items)):
+            item = self.items[place]
+            if isinstance(item, _Barrier):
+                return between, place
             between.append(item)
         return between, None
 
@@ -246,7 +306,7 @@ class _Matcher:
         return frozenset(at - self.region.start for at in places if at in self.region)
 
     def _between(
-        self, code: Sequence[MachineEvent], source: Sequence[MemoryEvent], number: int
+        self, code: Sequence[MachineEvent], source: Sequence[MemoryEvent], before: str
     ) -> CodeDeviation | None:
         """Compare the accesses between two barriers: the code has none of its own."""
         for event in code:
@@ -257,8 +317,16 @@ class _Matcher:
             if not _bytes([event]) <= allowed:
                 what = "a store" if event.writes else "a load"
                 detail = f"{what} on the wrong side of a barrier"
-                return CodeDeviation(detail, f"before event {number}, {event.pc:#x}")
+                return CodeDeviation(detail, f"before {before}, {event.pc:#x}")
         return None
+
+
+def _wrong(detail: str, where: str) -> _Ends:
+    return [], CodeDeviation(detail, where)
+
+
+def _missing(event: MemoryEvent, number: int) -> CodeDeviation:
+    return CodeDeviation(f"{event.what} has no instruction", f"event {number}")
 
 
 def _is(event: MemoryEvent, kinds: Sequence[EventKind]) -> bool:

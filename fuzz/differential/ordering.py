@@ -19,7 +19,12 @@ from clif.function import Function
 from clif.outcome import Outcomes, Status
 from clif.printer import print_functions
 from fuzz.cases.case import Case
-from fuzz.cases.code_order import can_check_code_order, compare_code, record_accesses
+from fuzz.cases.code_order import (
+    TooManyWaysError,
+    can_check_code_order,
+    compare_code,
+    record_accesses,
+)
 from fuzz.cases.interpretation import run_options
 from fuzz.cases.memory_events import (
     MemoryEvent,
@@ -109,6 +114,7 @@ def check_code_order(
         interp.Unsupported,
         TooManyEventsError,
         TooManyAccessesError,
+        TooManyWaysError,
         *NOT_EXECUTABLE,
     ) as error:
         return f"{isa}: order: {error}"

@@ -193,6 +193,27 @@ def test_where_ranges_are_known_to_be_coarse(name: str, where: str) -> None:
         assert {each.detail for each in report.deviations} == {"value in a register" + where}
 
 
+def test_moves_before_a_jump_are_of_its_edge() -> None:
+    case = case_of("""
+function %main(i8, i8) -> i8, i8, i8 system_v {
+block0(v0: i8, v1: i8):
+    brif.i8 v0, block1, block2
+block1:
+    v2 = f32const 0.0
+    jump block3(v2)
+block2:
+    v3 = f32const 0.0
+    jump block3(v3)
+block3(v4: f32):
+    return v0, v0, v1
+}
+; run: %main(0, 1) == [0, 0, 1]
+""")
+    report = looked_at(case, "aarch64", compiled(case, "aarch64"))
+    assert report.deviations
+    assert not unexplained(report)
+
+
 def test_the_file_of_a_case_asks_for_it() -> None:
     case = case_of(SUM)
     text = print_case(case, isas=("x86_64",))
