@@ -14,12 +14,12 @@ class ExtraChecks(Differential):
     """Runs every case as ever, after something has made of it what is to be checked.
 
     Args:
-        prepare: has a case ask for an extra check, for example.
+        prepare: has a case ask for an extra check, for example; twice is as once.
     """
 
     def __init__(self, generator: Generator, prepare: Callable[[Case], Case]) -> None:
         super().__init__(generator)
-        self.prepare = prepare
+        self.units.prepare = prepare
 
     def check(self, case: Case) -> Checked:
-        return super().check(self.prepare(case))
+        return super().check(self.units.prepare(case))

@@ -7,6 +7,7 @@ accepted too: a case is drawn from them. Its mutants are units of CLIF text.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -43,11 +44,16 @@ class Units:
 
     Args:
         fresh: share of the mutations that draw a new case.
+
+    Attributes:
+        prepare: makes of a case what a target checks, so that a unit that is kept shows its failure
+            to whoever replays or minimises it as a file.
     """
 
     def __init__(self, generator: Generator, *, fresh: float = _FRESH) -> None:
         self.options = generator.options
         self.fresh = fresh
+        self.prepare: Callable[[Case], Case] = _as_it_is
         self.generator = generator
         self._mutator = Mutator(generator.options, generator.instruction_sets)
         self._cache: OrderedDict[bytes, Case | str] = OrderedDict()
@@ -104,6 +110,7 @@ class Units:
         return self._fitting(child.case, max_size, one)
 
     def _fitting(self, case: Case, max_size: int, otherwise: bytes) -> bytes:
+        case = self.prepare(case)
         unit = self.unit(case)
         if len(unit) > max_size:
             return otherwise[:max_size]
@@ -134,6 +141,10 @@ class Units:
                 self._keep(smaller, case)
                 return smaller
         return unit[:max_size]
+
+
+def _as_it_is(case: Case) -> Case:
+    return case
 
 
 def _with_fewer_inputs(case: Case, entropy: PrngEntropy) -> Case:

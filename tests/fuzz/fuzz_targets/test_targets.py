@@ -13,7 +13,7 @@ from backend.cranelift.reader import read_file
 from backend.isa.aarch64 import control_flow
 from backend.isa.parts import LandingPadSite
 from clif.testfile import TestFile
-from fuzz.cases.case import Case
+from fuzz.cases.case import Case, ExtraCheck
 from fuzz.cases.casefile import read_case
 from fuzz.entropy import BytesEntropy, PrngEntropy
 from fuzz.fuzz_targets import limits, optimize, reader
@@ -140,6 +140,20 @@ def test_broken_files_are_counted_and_skipped() -> None:
 def test_mutants_are_functions_of_unit_and_seed() -> None:
     one, other = case_target(), case_target()
     assert units_of(one, 6) == units_of(other, 6)
+
+
+@pytest.mark.parametrize(
+    ("name", "check"),
+    [("labels", ExtraCheck.LABELS), ("order", ExtraCheck.ORDER), ("unwind", ExtraCheck.UNWIND)],
+)
+def test_units_ask_for_what_their_target_checks(name: str, check: ExtraCheck) -> None:
+    target = load(name, ("x86_64",))
+    drawn = target.mutate(b"", 1 << 16, 1)
+    assert drawn is not None
+    assert read_case(drawn.decode()).case.checks == {check}
+    mutant = target.mutate(drawn, 1 << 16, 3)
+    assert mutant not in (None, drawn)
+    assert read_case((mutant or b"").decode()).case.checks == {check}
 
 
 def test_units_keep_below_the_size() -> None:
