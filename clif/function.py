@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from clif.opcodes import Opcode
 from clif.types import Type
@@ -68,18 +69,29 @@ class MemFlags:
 DEFAULT_FLAGS = MemFlags()
 
 
+#: Begins the purpose of a parameter that is the address of a structure, which is copied.
+_STRUCTURE: Final = "sarg("
+
+
 @dataclass(frozen=True, slots=True)
 class AbiParam:
     """A parameter or result of a signature.
 
     Attributes:
         extension: ``uext``, ``sext`` or None.
-        purpose: ``normal``, ``sret``, ``vmctx``...
+        purpose: ``normal``, ``sret``, ``vmctx``, ``sarg(16)``...
     """
 
     type: Type
     extension: str | None = None
     purpose: str = "normal"
+
+    @property
+    def structure_bytes(self) -> int | None:
+        """The size of a structure that is handed over by value; None for any other value."""
+        if not self.purpose.startswith(_STRUCTURE):
+            return None
+        return int(self.purpose[len(_STRUCTURE) : -1])
 
     def __str__(self) -> str:
         words = [self.type.name]

@@ -137,7 +137,7 @@ def _places(
     places = address.astype(np.uint64) + np.uint64(offset & MASK_64)
     if flags.aligned:
         frame.violate(places % np.uint64(width) != 0, "misaligned access with the aligned flag")
-    groups = list(_by_segment(frame, places, width))
+    groups = list(by_segment(frame, places, width))
     missed = frame.mask.copy()
     for _, rows, _ in groups:
         missed[rows] = False
@@ -145,7 +145,8 @@ def _places(
     yield from groups
 
 
-def _by_segment(frame: Frame, places: Lanes, width: int) -> Iterator[tuple[Segment, Lanes, Lanes]]:
+def by_segment(frame: Frame, places: Lanes, width: int) -> Iterator[tuple[Segment, Lanes, Lanes]]:
+    """Yield each segment with the active inputs whose bytes lie in it: rows, and offsets there."""
     left = frame.mask.copy()
     for segment in frame.machine.memory.segments:
         if segment.size < width:

@@ -12,6 +12,7 @@ from interp.frame import Frame, Returns
 from interp.lanes import Lanes, Mask
 from interp.machine import Machine
 from interp.stack_limit import heed_stack_limit
+from interp.structures import copy_structures
 
 
 def call(
@@ -36,6 +37,18 @@ def call(
         frame = open_frame(machine, callee, args, mask, returns, waiting)
         if callee.stack_limit is not None:
             heed_stack_limit(frame)
-        frame.run()
+        _run(frame)
     machine.depth -= 1
     return returns.values, np.zeros_like(mask) if returns.mask is None else returns.mask
+
+
+def _run(frame: Frame) -> None:
+    if all(param.structure_bytes is None for param in frame.function.signature.params):
+        frame.run()
+        return
+    machine = frame.machine
+    above, segments = machine.stack_pointer, len(machine.memory.segments)
+    copy_structures(frame)
+    frame.run()
+    machine.stack_pointer = above
+    del machine.memory.segments[segments:]

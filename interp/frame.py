@@ -275,7 +275,7 @@ class Frame:
         for slot in reversed(slots) if layout & 1 else slots:
             guard = GUARD + 32 * layout
             place = (place - guard - slot.size) & -max(slot.align, 16)
-            _refuse_large(machine, machine.stack_top - place)
+            refuse_large(machine, machine.stack_top - place)
             contents = np.empty((machine.n, slot.size), np.uint8)
             contents.fill(machine.garbage)
             if layout:  # no two bytes need be the same
@@ -289,7 +289,7 @@ class Frame:
         return self._slots[slot].base
 
 
-def _refuse_large(machine: Machine, size: int) -> None:
+def refuse_large(machine: Machine, size: int) -> None:
     """Refuse stack slots that take too much memory.
 
     Raises:

@@ -9,7 +9,7 @@ the place must hold them one after another.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from backend.emulator.disassembly import disassemble, is_jump
@@ -24,6 +24,8 @@ from backend.emulator.unwind_tables import UNWINDING, UnwindTableError
 BETWEEN_INSTRUCTIONS: Final = ", between two instructions"
 #: Ends the detail of a deviation in a block that lies behind the others, as it is cold.
 IN_COLD_BLOCK: Final = ", in a cold block"
+#: Ends the detail of a deviation of a value that has the range of another one, as its part.
+IN_WHOLE_RANGE: Final = ", in the range of another value"
 #: No more deviations of one kind than these are noted in a run.
 _MOST: Final = 4
 
@@ -94,12 +96,14 @@ class LabelledFunction:
         fixed_frame: whether the frame's address is that of the caller's stack pointer; it is not in
             functions that make room for the arguments of a tail call.
         cold: the source locations of cold blocks alone.
+        whole_ranges: the ranges are those of virtual registers, which values may share.
     """
 
     ranges: Sequence[ValueRange]
     source_locations: Sequence[tuple[int, int, int]]
     fixed_frame: bool
     cold: frozenset[int | None] = frozenset()
+    whole_ranges: bool = False
 
     def location(self, offset: int) -> int | None:
         """Return the source location of the code at an offset; None if it has none."""
@@ -118,6 +122,11 @@ class LabelledFunction:
         """Return whether the code at an offset is of a cold block: these lie behind all others."""
         starts = (start for start, _, at in self.source_locations if at in self.cold)
         return min(starts, default=offset + 1) <= offset
+
+    def is_shared(self, place: ValueRange) -> bool:
+        """Return whether another value has the range of a virtual register, too."""
+        alike = (replace(each, value=place.value, size=place.size) for each in self.ranges)
+        return self.whole_ranges and sum(each == place for each in alike) > 1
 
     def begins(self, start: int, end: int) -> bool:
         """Return whether the code of an instruction begins in a range."""
@@ -255,6 +264,8 @@ class LocationChecker(FrameFollower):
         described = self.functions[placed.compiled.name]
         start, end = described.around(offset)
         moves = self._moves.of(placed)
+        if described.is_shared(place):
+            return IN_WHOLE_RANGE
         if described.is_cold(offset):
             return IN_COLD_BLOCK
         # What has no location is no instruction of the function: moves, landing pads.

@@ -7,7 +7,7 @@ drawn, always the same for the same functions.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -60,6 +60,17 @@ def outside_memory_reason(main: Function, region: Region | None) -> str:
     others = (p.purpose for p in (*params, *signature.returns) if p.purpose != "normal")
     words = ", ".join(purpose.partition("(")[0] for purpose in dict.fromkeys(others))
     return f"takes memory from outside ({words})" if words else ""
+
+
+def copied_structure_reason(functions: Iterable[Function]) -> str:
+    """Return why functions cannot be run, if that is because of structures among the arguments.
+
+    The caller has the C library copy them, by the callee's convention. That of System V is there.
+    """
+    taken = (f.signature for f in functions if f.signature.call_conv == "windows_fastcall")
+    if any(param.structure_bytes is not None for signature in taken for param in signature.params):
+        return "windows_fastcall takes a structure by value, which would have to be copied"
+    return ""
 
 
 def _memory_params(main: Function) -> list[int]:

@@ -25,7 +25,7 @@ from backend.engines.names import UNICORN
 from backend.isa.executors import executor_for
 from clif.function import Block, Function, Inst, Value
 from clif.outcome import ints_from_words
-from fuzz.cases.case import Case
+from fuzz.cases.case import Case, settings_on
 from fuzz.cases.frame_check import makes_tail_calls
 from fuzz.cases.interpretation import run_options
 from fuzz.cases.target import run_case, target_of
@@ -204,7 +204,8 @@ def _labelled(
     fixed = not makes_tail_calls(function)
     cold = _locations(b for b in function.blocks if b.cold)
     cold -= _locations(b for b in function.blocks if not b.cold)
-    return LabelledFunction(ranges, labelled.source_locations, fixed, cold)
+    whole = settings_on(case, isa).get("regalloc_algorithm") == "single_pass"
+    return LabelledFunction(ranges, labelled.source_locations, fixed, cold, whole)
 
 
 def _locations(blocks: Iterable[Block]) -> frozenset[int | None]:

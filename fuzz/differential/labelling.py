@@ -11,7 +11,11 @@ import interp
 from backend.cranelift.compiler import ReadError
 from backend.emulator.executor import NOT_EXECUTABLE
 from backend.emulator.linker import Compiled
-from backend.emulator.value_locations import BETWEEN_INSTRUCTIONS, IN_COLD_BLOCK
+from backend.emulator.value_locations import (
+    BETWEEN_INSTRUCTIONS,
+    IN_COLD_BLOCK,
+    IN_WHOLE_RANGE,
+)
 from clif.outcome import Outcomes, Status
 from fuzz.cases.case import Case
 from fuzz.cases.frame_check import can_follow_frames
@@ -27,7 +31,7 @@ _INPUTS: Final = 2
 #: So many deviations are in a finding.
 _SHOWN: Final = 4
 #: What many cases show, and must not hide anything else.
-_COARSE: Final = (BETWEEN_INSTRUCTIONS, IN_COLD_BLOCK)
+_COARSE: Final = (BETWEEN_INSTRUCTIONS, IN_COLD_BLOCK, IN_WHOLE_RANGE)
 
 
 def check_labels(

@@ -28,7 +28,11 @@ from clif.printer import print_functions
 from clif.testfile import Comment, Literal, RunCommand, TestFile
 from fuzz.cases.case import Case, reachable_functions
 from fuzz.cases.compare import Observed
-from fuzz.cases.drawn_memory import outside_memory_reason, with_drawn_memory
+from fuzz.cases.drawn_memory import (
+    copied_structure_reason,
+    outside_memory_reason,
+    with_drawn_memory,
+)
 from fuzz.cases.file_header import (
     BYTE_ORDER_MARK,
     FileHeader,
@@ -198,7 +202,8 @@ class Filetest:
         if name in self.heap and given is None:
             return "needs a heap"
         case = Case([self.functions[name]], Inputs(0, [], given))
-        return outside_memory_reason(case.main, with_drawn_memory(case).inputs.region)
+        reason = outside_memory_reason(case.main, with_drawn_memory(case).inputs.region)
+        return reason or copied_structure_reason(case.functions)
 
     def has_memory(self, name: str) -> bool:
         """Return whether a function runs with memory, which it is given or which is drawn."""

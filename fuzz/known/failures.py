@@ -181,6 +181,7 @@ FAILURES: Final[tuple[KnownFailure, ...]] = (
         for name, says in (
             ("label-between-instructions", "between two instructions"),
             ("label-in-cold-block", "in a cold block"),
+            ("label-single-pass", "in the range of another value"),
         )
     ),
     KnownFailure(

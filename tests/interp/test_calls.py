@@ -57,6 +57,58 @@ def test_calls_on_one_side_of_a_branch() -> None:
     assert answers(run_text(text + _HELPERS, (3, 1), (0, 0), (0, 7))) == [(6, 254), (0, 0), "user9"]
 
 
+def test_a_structure_by_value_is_a_copy() -> None:
+    """Each call has one of its own: what it writes there is gone afterwards."""
+    text = """function %main(i64, i64) -> i64, i64, i64 {
+        ss0 = explicit_slot 16
+        ss1 = explicit_slot 16
+        fn0 = %take(i64 sarg(16), i64) -> i64
+    block0(v0: i64, v1: i64):
+        v2 = stack_addr.i64 ss0
+        store v0, v2
+        store v1, v2+8
+        v3 = stack_addr.i64 ss1
+        store v1, v3
+        store v0, v3+8
+        v9 = iconst.i64 5
+        v4 = icmp eq v0, v9
+        v5 = select v4, v2, v3
+        v6 = call fn0(v5, v1)
+        v7 = call fn0(v5, v6)
+        v8 = load.i64 v5
+        return v6, v7, v8
+    }
+    function %take(i64 sarg(16), i64) -> i64 {
+    block0(v0: i64, v1: i64):
+        v2 = load.i64 v0
+        v3 = load.i64 v0+8
+        v4 = iadd v2, v1
+        store v4, v0
+        v5 = load.i64 v0
+        v6 = isub v5, v3
+        return v6
+    }"""
+    first = (5 + 7 - 7, 5 + 5 - 7, 5)
+    second = (7 + 7 - 6, 7 + 8 - 6, 7)
+    signed = [tuple(word % 2**64 for word in row) for row in (first, second)]
+    assert answers(run_text(text, (5, 7), (6, 7))) == signed
+
+
+def test_a_structure_that_is_nowhere_has_no_outcome() -> None:
+    text = """function %main(i64) -> i64 {
+        fn0 = %take(i64 sarg(16)) -> i64
+    block0(v0: i64):
+        v1 = call fn0(v0)
+        return v1
+    }
+    function %take(i64 sarg(16)) -> i64 {
+    block0(v0: i64):
+        v1 = load.i64 v0
+        return v1
+    }"""
+    assert run_text(text, (64,)).status.tolist() == [Status.VIOLATED]
+
+
 def test_indirect_calls_to_different_functions_at_once() -> None:
     text = """function %main(i64, i8, i8) -> i64, i8 {
         sig0 = (i64, i8) -> i64, i8 tail

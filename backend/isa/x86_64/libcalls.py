@@ -1,4 +1,4 @@
-"""Library calls of x86-64: rounding without SSE4.1, fused multiply-add, shuffling without SSSE3."""
+"""Library calls of x86-64: what takes SSE4.1, SSSE3 or FMA; copies; thread-local data."""
 
 from __future__ import annotations
 
@@ -50,6 +50,13 @@ LIBRARY_CALLS: Final[Mapping[str, Stub]] = {
     "X86Pshufb": Stub(b"\x66\x0f\x38\x00\xc1" + _RETURN),  # pshufb xmm0, xmm1
     # It gets the size in rax, and preserves everything.
     "Probestack": Stub(b"\xc3"),
+    # Of System V, as structures are copied into arguments: the destination is the result.
+    # mov rax, rdi; mov rcx, rdx; shr rcx, 3; rep movsq; mov ecx, edx; and ecx, 7; rep movsb.
+    "Memcpy": Stub(
+        bytes.fromhex("4889f8 4889d1 48c1e903 f348a5 89d1 83e107 f3a4")
+        + poison(_VOLATILE[1:], range(16))
+        + b"\xc3"
+    ),
     # It gets the address of two words: where a module's data is, and how far in it.
     # mov rax, [rdi]; add rax, [rdi + 8].
     "ElfTlsGetAddr": Stub(

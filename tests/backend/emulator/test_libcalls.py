@@ -43,6 +43,34 @@ def computed(name: str, words: list[int]) -> int:
     return int(library.memory.control[MAILBOX])
 
 
+@pytest.mark.parametrize("size", [8, 24, 4096])
+def test_a_structure_is_copied_by_the_c_library(size: int) -> None:
+    text = f"""function %main(i64, i64) -> i64, i64, i64 system_v {{
+    ss0 = explicit_slot {size}
+    fn0 = colocated %take(i64 sarg({size}), i64) -> i64, i64 system_v
+block0(v0: i64, v1: i64):
+    v2 = stack_addr.i64 ss0
+    store v0, v2+{size - 8}
+    v3, v4 = call fn0(v2, v1)
+    v5 = load.i64 v2+{size - 8}
+    return v3, v4, v5
+}}
+function %take(i64 sarg({size}), i64) -> i64, i64 system_v {{
+block0(v0: i64, v1: i64):
+    v2 = load.i64 v0+{size - 8}
+    store v1, v0+{size - 8}
+    return v2, v1
+}}"""
+    settings = {"enable_multi_ret_implicit_sret": "true"}
+    found = run_text("x86_64", text, [[5, 7], [2**64 - 1, 3]], settings=settings)
+    assert not found.status.any()
+    assert [ints_from_words(words) for words in found.results] == [
+        [5, 2**64 - 1],
+        [7, 3],
+        [5, 2**64 - 1],
+    ]
+
+
 @WIDTHS
 def test_fma_is_that_of_the_interpreter(type_):
     """Bit by bit, as the compiler makes every NaN the canonical one."""
