@@ -47,8 +47,8 @@ def _run(frame: Frame) -> None:
         frame.run()
         return
     machine = frame.machine
-    above, segments = machine.stack_pointer, len(machine.memory.segments)
-    copy_structures(frame)
+    above = machine.stack_pointer
+    copies = copy_structures(frame)
     frame.run()
     machine.stack_pointer = above
-    del machine.memory.segments[segments:]
+    del machine.memory.segments[-copies:]

@@ -96,7 +96,7 @@ class Frame:
     def run(self) -> None:
         """Execute until every input has returned, ended, or made a tail call."""
         machine, pending = self.machine, self.pending
-        above, segments = machine.stack_pointer, len(machine.memory.segments)
+        above, slots = machine.stack_pointer, len(self.function.stack_slots)
         if self.function.stack_slots:
             self._open_slots()
         while pending:
@@ -111,7 +111,8 @@ class Frame:
             for value, array in self.env.items():
                 machine.trace.setdefault(value, array)
         machine.stack_pointer = above
-        del machine.memory.segments[segments:]
+        if slots:  # they are the last ones, whatever an observer has put in front
+            del machine.memory.segments[-slots:]
 
     def _charge(self, cost: int) -> None:
         """Take fuel from the active inputs, and end those that have none left as hung.

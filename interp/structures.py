@@ -9,17 +9,22 @@ from interp.frame import Frame, refuse_large
 from interp.memory import GUARD, Segment
 
 
-def copy_structures(frame: Frame) -> None:
+def copy_structures(frame: Frame) -> int:
     """Copy what the caller hands over by value, and let the parameters be the copies' addresses.
+
+    Returns:
+        The number of copies, which are the last segments of memory.
 
     Raises:
         Unsupported: that takes too much memory.
     """
-    function = frame.function
+    function, copies = frame.function, 0
     for value, param in zip(function.entry.params, function.signature.params, strict=True):
         size = param.structure_bytes
         if size is not None:
             frame.env[value] = np.full_like(frame.env[value], _copy(frame, frame.env[value], size))
+            copies += 1
+    return copies
 
 
 def _copy(frame: Frame, address: np.ndarray, size: int) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+import interp
 from backend.cranelift.compiler import Functions, Target
 from backend.emulator.collector import MARK
 from backend.emulator.linker import Compiled
@@ -14,7 +15,9 @@ from clif.outcome import Status
 from clif.printer import print_functions
 from fuzz.cases.case import Case, ExtraCheck, with_check
 from fuzz.cases.casefile import print_case, read_case
+from fuzz.cases.interpretation import run_options
 from fuzz.cases.map_check import Collected, run_collected
+from fuzz.cases.source_maps import has_right_maps
 from fuzz.cases.target import compile_case
 from fuzz.differential.pipeline import Pipeline
 from fuzz.entropy import PrngEntropy
@@ -124,6 +127,50 @@ def test_a_word_that_holds_no_reference(isa: str) -> None:
     (deviation,) = collected("i64 @ ss1+0, i64 @ ss0+8", isa).deviations
     assert deviation.function == "main"
     assert "no object at 0x7" in deviation.text
+
+
+#: Looks at both objects behind the call, and not at their addresses.
+LOOKS = (
+    PROGRAM.replace("i64, i8 {", "i64, i64 {")
+    .replace("v8 = icmp eq v6, v3", "v8 = load.i64 v5+8\n    v9 = load.i64 v8+8")
+    .replace("return v7, v8", "return v7, v9")
+    .replace("[7, 1]", "[7, 8]")
+)
+
+
+def maps_are_right(entries: str) -> bool:
+    case = read_case(LOOKS.replace("MAP", entries)).case
+    expected = interp.run(case.functions, case.inputs, run_options(case))
+    return has_right_maps(case, 0, expected)
+
+
+def test_the_maps_of_a_case_itself() -> None:
+    """By the interpreter alone."""
+    assert maps_are_right(BOTH)
+    assert maps_are_right(f"{BOTH}, {FIRST}")
+    assert not maps_are_right(FIRST)
+    assert not maps_are_right("")
+    assert not maps_are_right(f"{BOTH}, i64 @ ss0+8")  # holds a content
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_a_case_with_wrong_maps_says_nothing_of_its_code(isa: str) -> None:
+    for entries, reasons in ((BOTH, 0), (FIRST, 1), (f"{BOTH}, i64 @ ss0+8", 1)):
+        case = read_case(LOOKS.replace("MAP", entries)).case
+        verdict = Pipeline([isa]).check(with_check(case, ExtraCheck.STACK_MAPS))
+        assert not verdict.findings
+        assert len(verdict.rejected) == reasons
+        assert all("those of the case itself" in reason for reason in verdict.rejected)
+
+
+def test_the_maps_of_drawn_cases_are_right() -> None:
+    generator = Generator(Options(inputs=2, callees=4, trapping_share=0.0, directed_share=0.0))
+    for seed in range(20):
+        entropy = PrngEntropy((seed, 5))
+        case = with_references(generator.generate(entropy, seed), entropy)
+        expected = interp.run(case.functions, case.inputs, run_options(case))
+        if expected.status[0] == Status.RETURNED:
+            assert has_right_maps(case, 0, expected)
 
 
 @pytest.mark.parametrize("isa", ISAS)
