@@ -316,25 +316,6 @@ def test_sources_of_a_lone_folder(tmp_path) -> None:
 # --- basic blocks ---
 
 
-def test_a_straight_line_ends_before_a_branch() -> None:
-    pcs = edge_counters.edge_pcs()
-    code = BlockDisassembler(int(pcs.max()))
-    lengths = set()
-    for entry in pcs[edge_counters.function_entries()][:200].tolist():
-        addresses = list(code.addresses(entry))
-        assert addresses[0] == entry
-        assert addresses == sorted(set(addresses))
-        assert addresses[-1] - entry < 512
-        lengths.add(len(addresses))
-    assert len(lengths) > 10
-    assert list(BlockDisassembler(entry).addresses(entry)) == [entry]
-
-
-def test_an_unknown_machine_has_the_edges_themselves(monkeypatch) -> None:
-    monkeypatch.setattr(platform, "machine", lambda: "vax")
-    assert list(BlockDisassembler(1 << 63).addresses(1234)) == [1234]
-
-
 @pytest.mark.parametrize(
     ("machine", "code", "length", "targets"),
     [
