@@ -43,6 +43,8 @@ Forward = Callable[..., Any]
 #: Unknown values are None, and at least one argument is unknown.
 Backward = Callable[[Entropy, list[Any], list[Any]], list[Any]]
 
+#: The constructor of a comparison, on RISC-V: a condition code and the two values.
+INT_COMPARE: Final = "icmp_to_int_compare"
 #: How many internal constructors of conditions are resolved within one another.
 _RESOLVED: Final = 5
 
@@ -149,7 +151,7 @@ class Matcher:
             replacements = dict(zip(extractor.params, term.args, strict=True))
             self.match(substitute(extractor.template, replacements), variable, env)
         elif is_enum_variant(term.name):
-            self._match_variant(term, variable, env)
+            self.match_variant(term, variable, env)
         elif term.name in ("inst_data_value", "inst_data"):
             self._match_instruction(term, variable, env)
         elif not self._extract(term, variable, env):
@@ -165,7 +167,8 @@ class Matcher:
         for arg in term.args:
             self.match(arg, LogicVariable(opaque=True), env)
 
-    def _match_variant(self, term: Term, variable: LogicVariable, env: Env) -> None:
+    def match_variant(self, term: Term, variable: LogicVariable, env: Env) -> None:
+        """Restrict the variable to a variant of an enum, and match its fields."""
         unifier = self.unifier
         unifier.set(variable, term.name)
         variable = unifier.find(variable)
@@ -242,7 +245,7 @@ class Matcher:
                 if not isinstance(expr, Let)
                 else LogicVariable(opaque=True)
             )
-        if is_enum_variant(expr.name):
+        if is_enum_variant(expr.name) or expr.name == INT_COMPARE:
             variable = LogicVariable(expr.name)
             if expr.args:
                 variable.fields = tuple(self.argument(arg, env) for arg in expr.args)
