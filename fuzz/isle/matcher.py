@@ -45,6 +45,8 @@ Backward = Callable[[Entropy, list[Any], list[Any]], list[Any]]
 
 #: The constructor of a comparison, on RISC-V: a condition code and the two values.
 INT_COMPARE: Final = "icmp_to_int_compare"
+#: Constructors in right-hand sides of RISC-V that take values apart without emitting anything.
+_TAKING_APART: Final = frozenset({"is_fneg", "is_fneg_neg", "get_fneg_value"})
 #: How many internal constructors of conditions are resolved within one another.
 _RESOLVED: Final = 5
 
@@ -250,7 +252,11 @@ class Matcher:
             if expr.args:
                 variable.fields = tuple(self.argument(arg, env) for arg in expr.args)
             return variable
-        if expr.name in typesets.FUNCTIONS or integer_functions.forward(expr.name) is not None:
+        if (
+            expr.name in typesets.FUNCTIONS
+            or expr.name in _TAKING_APART
+            or integer_functions.forward(expr.name) is not None
+        ):
             return self._apply(expr, env)
         return LogicVariable(opaque=True)
 

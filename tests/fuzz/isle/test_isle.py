@@ -161,6 +161,23 @@ def test_a_comparison_that_is_passed_on(left: str, code: str, zero: int | None) 
             assert fragment.steps[number].imm == 0
 
 
+def test_what_takes_values_apart_in_a_right_hand_side() -> None:
+    options = Options(isas=("riscv64",))
+    instructions = InstructionSets(options).of(options.isas, {}, {})
+    pool = make_pool(options.isas, instructions, instructions)
+    text = "(rv_fma (ty_supported_float_full ty) 1 1 x y z)"
+    (rule,) = (rule for rule in pool.main if str(rule.rule.left) == text)
+    found = [f for n in range(VARIANTS) if isinstance(f := rule.candidate(n), Fragment)]
+    assert found
+    for fragment in found:
+        *negated, last = fragment.steps
+        assert last.instruction.name == "fma"
+        assert {step.instruction.name for step in negated} == {"fneg"}
+        x, y, z = (arg is not None and arg >= 0 for arg in last.args)
+        assert x != y
+        assert z
+
+
 def test_a_rewrite_does_happen() -> None:
     (fragment, *_) = fragments("(simplify (iadd ty x (ineg ty y)))")
     text = function_text(fragment)
