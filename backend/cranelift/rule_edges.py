@@ -14,6 +14,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import suppress
 from functools import cache, lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -165,16 +166,11 @@ def _telling(
     """Yield rules with edges that tell that they fired.
 
     What right-hand sides begin or end with alike, the compiler may have merged, and debug
-    information assigns it to one of them. So where branches lie between an edge and a right-hand
-    side, the edge has to lead to all lines of it that the function has, and from there no other
-    rule of the same term may be reached.
+    information assigns it to one of them. So where branches lie between an edge and a block of a
+    right-hand side, no other rule of the same term may be reached from there or lead to it.
     """
-    in_function: dict[RuleId, set[int]] = {}
-    sure = {edge: function.code.sure(start) for edge, start in function.starts.items()}
-    passed = {block for blocks in sure.values() for block in blocks}
-    for block in passed:
-        for owner in owners.get(block, ()):
-            in_function.setdefault(owner.rule, set()).add(owner.line)
+    code = function.code
+    sources = code.sources()
     shared: dict[tuple[int, RuleId, tuple[int, int]], bool] = {}
 
     def is_shared(block: int, owner: _Owner) -> bool:
@@ -182,22 +178,18 @@ def _telling(
         if key not in shared:
             shared[key] = any(
                 other.term == owner.term and other.rule != owner.rule
-                for each in function.code.unsure(block)
+                for each in chain(code.unsure(block), code.before(block, sources))
                 for other in owners.get(each, ())
             )
         return shared[key]
 
-    for edge, blocks in sure.items():
+    for edge, start in function.starts.items():
         straight = True
-        lines: dict[RuleId, set[int]] = {}
-        for block in blocks:
+        for block in code.sure(start):
             for owner in owners.get(block, ()):
-                if straight:
+                if straight or not is_shared(block, owner):
                     yield owner.rule, edge
-                elif not is_shared(block, owner):
-                    lines.setdefault(owner.rule, set()).add(owner.line)
-            straight = straight and function.code.blocks[block].falls
-        yield from ((rule, edge) for rule, found in lines.items() if found == in_function[rule])
+            straight = straight and code.blocks[block].falls
 
 
 def _functions() -> tuple[list[str], list[_Function]]:

@@ -68,6 +68,20 @@ class FunctionCode:
                     if target not in sure:
                         yield target
 
+    def sources(self) -> dict[int, list[int]]:
+        """Return for each block those that may run right before it."""
+        return _sources(self.blocks)
+
+    def before(self, stop: int, sources: Mapping[int, Sequence[int]]) -> Iterator[int]:
+        """Yield the blocks that may run before one, given the ``sources``."""
+        waiting, seen = [stop], {stop}
+        for block in waiting:  # which grows meanwhile
+            for source in sources.get(block, ()):
+                if source not in seen:
+                    seen.add(source)
+                    waiting.append(source)
+                    yield source
+
 
 def functions_of(
     pcs: Sequence[int], entries: Sequence[int], edges: Iterable[int]
@@ -143,11 +157,7 @@ def next_sure(blocks: Mapping[int, Block]) -> dict[int, int]:
 
     These are the immediate post-dominators. Blocks from which no way leads to the end have none.
     """
-    sources: dict[int, list[int]] = {}
-    for start, block in blocks.items():
-        for target in block.targets:
-            sources.setdefault(target, []).append(start)
-    order = _from_end(sources)
+    order = _from_end(_sources(blocks))
     rank = {block: number for number, block in enumerate(order)}
     found = {_END: _END}
     changed = True
@@ -163,6 +173,15 @@ def next_sure(blocks: Mapping[int, Block]) -> dict[int, int]:
                 changed = True
     del found[_END]
     return found
+
+
+def _sources(blocks: Mapping[int, Block]) -> dict[int, list[int]]:
+    """Return for each block, and for the end, those that may run right before it."""
+    sources: dict[int, list[int]] = {}
+    for start, block in blocks.items():
+        for target in block.targets:
+            sources.setdefault(target, []).append(start)
+    return sources
 
 
 def _from_end(sources: Mapping[int, Sequence[int]]) -> list[int]:
