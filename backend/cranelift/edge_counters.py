@@ -88,6 +88,11 @@ def function_entries() -> NDArray[np.bool_]:
     return (_pc_table()[:, 1] & 1).astype(np.bool_)
 
 
+def entry_pcs() -> list[int]:
+    """Return the addresses at which functions begin, ascending."""
+    return sorted(edge_pcs()[function_entries()].tolist())
+
+
 def _pc_table() -> NDArray[np.uintp]:
     return np.frombuffer(memoryview(_cranelift.coverage_pcs()), np.uintp).reshape(-1, 2)
 

@@ -11,8 +11,7 @@ Everything in the block before the comment belongs to the rule's right-hand side
 beginning, the end of a nested block or the statements of another rule. It runs once all conditions
 of the left-hand side hold.
 
-In machine code, ``BlockDisassembler`` finds the instructions that are sure to run once a basic
-block is entered.
+In machine code, ``BlockDisassembler`` finds the instructions, and those that end a basic block.
 """
 
 from __future__ import annotations
@@ -104,10 +103,10 @@ _MOST_BYTES: Final = 512
 
 
 class BlockDisassembler:
-    """Disassembles machine code of this process, from an address to the first branch or return.
+    """Disassembles machine code of this process.
 
-    A call does not end a block: it comes back unless it panics. On a machine that is not one of
-    the known ones nothing but the address itself is sure to run.
+    A call does not end a block: it comes back unless it panics. Nothing is known of the code of a
+    machine that is not one of the known ones.
 
     Args:
         stop: an address up to which the code may be read.
@@ -119,16 +118,6 @@ class BlockDisassembler:
         known = _MACHINES.get(_MACHINE_ALIASES.get(machine, machine))
         self._disassembler = capstone.Cs(*known) if known is not None else None
 
-    def addresses(self, start: int) -> Iterator[int]:
-        """Yield the addresses of the instructions from ``start`` on, without the final branch.
-
-        The branch does not count: blocks that end alike may share one, and debug information
-        assigns it to a line of any of them.
-        """
-        yield start
-        instructions, _ = self.block(start)
-        yield from (address for address in instructions if address != start)
-
     def block(self, start: int) -> tuple[list[int], list[int]]:
         """Return the addresses of the instructions from ``start`` on, without the final branch, and
         those at which the code may go on after it."""
@@ -137,10 +126,29 @@ class BlockDisassembler:
             return instructions, []
         code = ctypes.string_at(start, max(0, min(_MOST_BYTES, self.stop - start)))
         for address, size, mnemonic, operands in self._disassembler.disasm_lite(code, start):
-            word = mnemonic.partition(".")[0]
-            if mnemonic.startswith("j") or word in _ENDS:
-                target = _TARGET.search(operands)
-                behind = [address + size] * (mnemonic not in _WITHOUT_NEXT)
-                return instructions, behind + ([int(target[1], 16)] if target else [])
+            targets = _targets(address, size, mnemonic, operands)
+            if targets is not None:
+                return instructions, targets
             instructions.append(address)
         return instructions, []
+
+    def sweep(self, first: int, stop: int) -> Iterator[tuple[int, int, list[int] | None]]:
+        """Yield the instructions from ``first`` on up to ``stop``: their addresses and sizes; and
+        of those that end a block, the addresses at which the code may go on after them."""
+        if self._disassembler is None:
+            return
+        code = ctypes.string_at(first, max(0, min(stop, self.stop) - first))
+        for address, size, mnemonic, operands in self._disassembler.disasm_lite(code, first):
+            yield address, size, _targets(address, size, mnemonic, operands)
+
+
+def _targets(address: int, size: int, mnemonic: str, operands: str) -> list[int] | None:
+    """Return where the code may go on after a branch or return; None for another instruction.
+
+    The place after an instruction is the first of them, if the code may go on there.
+    """
+    if not mnemonic.startswith("j") and mnemonic.partition(".")[0] not in _ENDS:
+        return None
+    target = _TARGET.search(operands)
+    behind = [address + size] * (mnemonic not in _WITHOUT_NEXT)
+    return behind + ([int(target[1], 16)] if target else [])

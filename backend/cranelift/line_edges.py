@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from backend.cranelift import _cranelift, edge_counters
-from backend.cranelift.isle_generated import BlockDisassembler
+from backend.cranelift import _cranelift, edge_counters, sure_code
 
 
 def edges_of_lines(file: str, lines: Collection[int]) -> Mapping[int, frozenset[int]]:
@@ -23,8 +22,13 @@ def edges_of_lines(file: str, lines: Collection[int]) -> Mapping[int, frozenset[
         inside = {index for index, _ in _lines(pcs, file)}
         if not inside:
             return {}
-        code = BlockDisassembler(max(pcs))
-        passed = [(edge, at) for edge in sorted(inside) for at in code.addresses(pcs[edge])]
+        passed = [
+            (edge, at)
+            for function in sure_code.functions_of(pcs, edge_counters.entry_pcs(), sorted(inside))
+            for edge in function.edges
+            for block in function.sure(pcs[edge])
+            for at in function.blocks[block].instructions
+        ]
         found: dict[int, set[int]] = {}
         for index, line in _lines([at for _, at in passed], file):
             if line in lines:

@@ -63,7 +63,7 @@ def rules_behind(frames: Sequence[int], rules: RuleMap) -> tuple[RuleId, ...]:
 @lru_cache(maxsize=1)
 def _function_entries() -> tuple[int, ...]:
     """Return the addresses of Cranelift's functions, ascending."""
-    return tuple(sorted(edge_counters.edge_pcs()[edge_counters.function_entries()].tolist()))
+    return tuple(edge_counters.entry_pcs())
 
 
 @lru_cache(maxsize=256)

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import suppress
 from functools import cache, lru_cache
+from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from backend.cranelift import (
     _cranelift,
@@ -23,8 +25,9 @@ from backend.cranelift import (
     isa_names,
     isle,
     isle_generated,
+    sure_code,
 )
-from backend.cranelift.isle_generated import BlockDisassembler, Place
+from backend.cranelift.isle_generated import Place
 from backend.cranelift.rule_map import GROUPS, RuleId, RuleMap, source_line
 
 _GENERATED: Final = re.compile(r"isle_(\w+)\.rs")
@@ -46,7 +49,9 @@ def load_rule_map(*, cache_folder: Path | None = None) -> RuleMap:
     Raises:
         RulesError: no counters, no debug information, or the generated code is gone.
     """
-    build = disk_cache.fingerprint(__file__, isle_generated.__file__, isa_names.__file__)
+    build = disk_cache.fingerprint(
+        __file__, isle_generated.__file__, sure_code.__file__, isa_names.__file__
+    )
     file = (cache_folder or disk_cache.folder()) / f"rules-{build.hex()[:20]}.json"
     found = _load(file)
     if found is None:
@@ -71,7 +76,7 @@ def known_rules() -> RuleMap | RulesError:
 def _find() -> RuleMap:
     if not len(edge_counters.counters()):
         raise RulesError("this build has no coverage counters")
-    files, rows = _lines_of_edges()
+    files, functions = _functions()
     units = {n: unit for n, file in enumerate(files) if (unit := _unit(file)) is not None}
     if not units:
         raise RulesError("no debug information of rules in this build")
@@ -83,13 +88,21 @@ def _find() -> RuleMap:
     def rule_at(unit: int, name: str, line: int) -> RuleId:
         return _rule_id(units[unit], name, line + 1 - first)
 
+    terms = {n: _Terms(_read(files[n])) for n in units}
+
+    def rules_on(lines: Iterable[tuple[int, int]]) -> Iterator[_Owner]:
+        for file, line in lines:
+            # The frames around the innermost count as well: what is inlined into a right-hand side
+            # runs only if the right-hand side does.
+            place = codes[file][1].get(line) if file in codes else None
+            if place is not None:
+                yield _Owner(rule_at(file, *place), (file, terms[file].number(line)), line)
+
     edges_of: dict[RuleId, set[int]] = {}
-    for edge, file, line in rows:
-        # The frames around the innermost count as well: what is inlined into a right-hand side
-        # runs only if the right-hand side does.
-        place = codes[file][1].get(line) if file in codes else None
-        if place is not None:
-            edges_of.setdefault(rule_at(file, *place), set()).add(edge)
+    for function in functions:
+        owners = {block: set(rules_on(lines)) for block, lines in function.lines.items() if lines}
+        for rule, edge in _telling(function, owners):
+            edges_of.setdefault(rule, set()).add(edge)
     without_code = {rule_at(*place) for place in all_places} - edges_of.keys()
     lines = {
         Path(files[n]).name: [
@@ -111,25 +124,96 @@ def _ranges(owners: Mapping[int, Place]) -> Iterator[tuple[int, int, Place]]:
             start = at
 
 
-def _lines_of_edges() -> tuple[list[str], list[tuple[int, int, int]]]:
-    """Return the lines that are sure to run once an edge is passed, for all edges.
+class _Owner(NamedTuple):
+    """A line of a rule's right-hand side.
 
-    Returns:
-        The files of generated code, and rows of edge, index of the file, line.
+    Attributes:
+        term: the generated function that the rule is in.
     """
+
+    rule: RuleId
+    term: tuple[int, int]
+    line: int
+
+
+class _Function(NamedTuple):
+    """A function of the extension.
+
+    Attributes:
+        starts: the block of each edge.
+        lines: the lines of generated files in each block: index of the file, line.
+    """
+
+    code: sure_code.FunctionCode
+    starts: Mapping[int, int]
+    lines: Mapping[int, Set[tuple[int, int]]]
+
+
+class _Terms:
+    """Numbers the functions of a generated file."""
+
+    def __init__(self, code: str) -> None:
+        self._starts = [n for n, line in enumerate(code.splitlines(), 1) if line[:7] == "pub fn "]
+
+    def number(self, line: int) -> int:
+        """Return the number of the function that a line is in."""
+        return bisect_right(self._starts, line)
+
+
+def _telling(
+    function: _Function, owners: Mapping[int, Set[_Owner]]
+) -> Iterator[tuple[RuleId, int]]:
+    """Yield rules with edges that tell that they fired.
+
+    What right-hand sides begin or end with alike, the compiler may have merged, and debug
+    information assigns it to one of them. So where branches lie between an edge and a block of a
+    right-hand side, no other rule of the same term may be reached from there or lead to it.
+    """
+    code = function.code
+    sources = code.sources()
+    shared: dict[tuple[int, RuleId, tuple[int, int]], bool] = {}
+
+    def is_shared(block: int, owner: _Owner) -> bool:
+        key = block, owner.rule, owner.term
+        if key not in shared:
+            shared[key] = any(
+                other.term == owner.term and other.rule != owner.rule
+                for each in chain(code.unsure(block), code.before(block, sources))
+                for other in owners.get(each, ())
+            )
+        return shared[key]
+
+    for edge, start in function.starts.items():
+        straight = True
+        for block in code.sure(start):
+            for owner in owners.get(block, ()):
+                if straight or not is_shared(block, owner):
+                    yield owner.rule, edge
+            straight = straight and code.blocks[block].falls
+
+
+def _functions() -> tuple[list[str], list[_Function]]:
+    """Return the files of generated code, and the functions with code of them."""
     pcs = edge_counters.edge_pcs().tolist()
     files, rows = _source_lines(pcs)
     generated_code = {n for n, file in enumerate(files) if _unit(file) is not None}
     edges = sorted({edge for edge, file, _ in rows if file in generated_code})
-    code = BlockDisassembler(max(pcs))
-    addresses: list[int] = []
-    passed: list[int] = []
-    for edge in edges:
-        found = list(code.addresses(pcs[edge]))
-        addresses += found
-        passed += [edge] * len(found)
-    files, rows = _source_lines(addresses)
-    return files, [(passed[index], file, line) for index, file, line in rows]
+    functions = list(sure_code.functions_of(pcs, edge_counters.entry_pcs(), edges))
+    blocks = [
+        (at, number, start)
+        for number, function in enumerate(functions)
+        for start, block in function.blocks.items()
+        for at in block.instructions
+    ]
+    files, rows = _source_lines([at for at, _, _ in blocks])
+    lines: list[dict[int, set[tuple[int, int]]]] = [{} for _ in functions]
+    for index, file, line in rows:
+        _, number, start = blocks[index]
+        lines[number].setdefault(start, set()).add((file, line))
+    return files, [
+        _Function(code, {edge: pcs[edge] for edge in code.edges}, found)
+        for code, found in zip(functions, lines, strict=True)
+    ]
 
 
 def _source_lines(addresses: list[int]) -> tuple[list[str], list[tuple[int, int, int]]]:

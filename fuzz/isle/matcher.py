@@ -43,6 +43,10 @@ Forward = Callable[..., Any]
 #: Unknown values are None, and at least one argument is unknown.
 Backward = Callable[[Entropy, list[Any], list[Any]], list[Any]]
 
+#: The constructor of a comparison, on RISC-V: a condition code and the two values.
+INT_COMPARE: Final = "icmp_to_int_compare"
+#: Constructors in right-hand sides of RISC-V that take values apart without emitting anything.
+_TAKING_APART: Final = frozenset({"is_fneg", "is_fneg_neg", "get_fneg_value"})
 #: How many internal constructors of conditions are resolved within one another.
 _RESOLVED: Final = 5
 
@@ -149,7 +153,7 @@ class Matcher:
             replacements = dict(zip(extractor.params, term.args, strict=True))
             self.match(substitute(extractor.template, replacements), variable, env)
         elif is_enum_variant(term.name):
-            self._match_variant(term, variable, env)
+            self.match_variant(term, variable, env)
         elif term.name in ("inst_data_value", "inst_data"):
             self._match_instruction(term, variable, env)
         elif not self._extract(term, variable, env):
@@ -165,7 +169,8 @@ class Matcher:
         for arg in term.args:
             self.match(arg, LogicVariable(opaque=True), env)
 
-    def _match_variant(self, term: Term, variable: LogicVariable, env: Env) -> None:
+    def match_variant(self, term: Term, variable: LogicVariable, env: Env) -> None:
+        """Restrict the variable to a variant of an enum, and match its fields."""
         unifier = self.unifier
         unifier.set(variable, term.name)
         variable = unifier.find(variable)
@@ -242,12 +247,16 @@ class Matcher:
                 if not isinstance(expr, Let)
                 else LogicVariable(opaque=True)
             )
-        if is_enum_variant(expr.name):
+        if is_enum_variant(expr.name) or expr.name == INT_COMPARE:
             variable = LogicVariable(expr.name)
             if expr.args:
                 variable.fields = tuple(self.argument(arg, env) for arg in expr.args)
             return variable
-        if expr.name in typesets.FUNCTIONS or integer_functions.forward(expr.name) is not None:
+        if (
+            expr.name in typesets.FUNCTIONS
+            or expr.name in _TAKING_APART
+            or integer_functions.forward(expr.name) is not None
+        ):
             return self._apply(expr, env)
         return LogicVariable(opaque=True)
 

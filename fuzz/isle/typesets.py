@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from clif.types import I8, I16, I32, I64, Type
+from clif.types import F128, I8, I16, I32, I64, I128, Type
 
 
 def _bits(*sizes: int) -> Callable[[Type], bool]:
@@ -30,6 +30,15 @@ def _int_vector(bits: int) -> Callable[[Type], bool]:
 
 def _scalar_int(t: Type) -> bool:
     return t.is_int and not t.is_vector
+
+
+def _is_vector(t: Type) -> bool:
+    return t.is_vector
+
+
+def _riscv_float(t: Type) -> bool:
+    """Return whether a type has a register for floats: a 128-bit float has two for integers."""
+    return t.is_float and not t.is_vector and t is not F128
 
 
 def _never(_: Type) -> bool:
@@ -72,6 +81,13 @@ SETS: Final[dict[str, Callable[[Type], bool]]] = {
     "ty_vec128_int": _int_vector(128),
     "not_i64x2": lambda t: t is not I64.by(2),
     "not_vec32x2": lambda t: not (t.is_vector and (t.lane_bits, t.lanes) == (32, 2)),
+    # Those of RISC-V depend on its flags as well. But what no flags lower is in no fragment.
+    "ty_supported_vec": _is_vector,
+    "ty_vec_fits_in_register": _is_vector,
+    "ty_supported_float_size": _riscv_float,
+    "ty_supported_float_min": _riscv_float,
+    "ty_supported_float_full": _riscv_float,
+    "ty_reg_pair": _among(I128, F128),
     "ty_dyn_vec64": _never,
     "ty_dyn_vec128": _never,
     "ty_dyn64_int": _never,

@@ -7,7 +7,7 @@ from typing import Any, Final
 from backend.cranelift.isle import Term
 from fuzz.entropy import Entropy
 from fuzz.isle import shuffles
-from fuzz.isle.matcher import Constructor, Env, Extractor, Matcher, Relation
+from fuzz.isle.matcher import INT_COMPARE, Constructor, Env, Extractor, Matcher, Relation
 from fuzz.isle.unifier import Conflict, LogicVariable
 
 
@@ -119,6 +119,22 @@ def _extend_maybe(m: Matcher, term: Term, variable: LogicVariable, env: Env) -> 
     return True
 
 
+def _int_compare(m: Matcher, term: Term, variable: LogicVariable, env: Env) -> bool:
+    """Match the condition code and the values of a comparison."""
+    if m.unifier.find(variable).opaque:
+        return False
+    m.match_variant(Term(INT_COMPARE, term.args), variable, env)
+    return True
+
+
+def _zero_register(m: Matcher, term: Term, variable: LogicVariable, env: Env) -> bool:
+    """Match the register of a zero: that is how the values of a comparison are passed on."""
+    if m.unifier.find(variable).opaque:
+        return False
+    _zero_of(m, variable, "iconst")
+    return True
+
+
 # --- constructors of conditions ---
 
 
@@ -214,6 +230,8 @@ EXTRACTORS: Final[dict[str, Extractor]] = {
     "uextend_maybe_etor": _extend_maybe,
     "sextend_maybe_etor": _extend_maybe,
     "maybe_uextend": _extend_maybe,
+    "int_compare_decompose": _int_compare,
+    "zero_reg": _zero_register,
 }
 
 CONSTRUCTORS: Final[dict[str, Constructor]] = {

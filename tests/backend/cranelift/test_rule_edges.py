@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.cranelift import _cranelift, edge_counters, isle_generated, rule_edges
+from backend.cranelift import _cranelift, edge_counters, isle_generated, rule_edges, sure_code
 from backend.cranelift.compiler import Target, compile_text
 from backend.cranelift.edge_counters import CoveredEdges
 from backend.cranelift.isle_generated import BlockDisassembler
@@ -313,26 +313,38 @@ def test_sources_of_a_lone_folder(tmp_path) -> None:
     }
 
 
+# --- what edges tell ---
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        # Both edges lead to the one right-hand side.
+        ({4: {("a", 1)}}, {("a", 2), ("a", 3)}),
+        # Only one of them has a block of it at once.
+        ({2: {("a", 1)}, 3: {("b", 8)}}, {("a", 2), ("b", 3)}),
+        # What two right-hand sides begin with is assigned to one of them.
+        ({4: {("a", 1)}, 5: {("a", 2)}, 6: {("b", 8)}}, {("a", 5), ("b", 6)}),
+        # So is what they end with.
+        ({5: {("a", 2)}, 6: {("b", 8)}, 7: {("a", 3)}}, {("a", 5), ("b", 6)}),
+    ],
+)
+def test_which_rules_an_edge_tells_of(
+    lines: dict[int, set[tuple[str, int]]], expected: set[tuple[str, int]]
+) -> None:
+    targets = {1: (2, 3), 2: (4,), 3: (4,), 4: (5, 6), 5: (7,), 6: (7,), 7: (0,)}
+    blocks = {start: sure_code.Block((start,), found) for start, found in targets.items()}
+    code = sure_code.FunctionCode((1, 2, 3, 5, 6), blocks, sure_code.next_sure(blocks))
+    function = rule_edges._Function(code, {edge: edge for edge in (2, 3, 5, 6)}, {})
+    owners = {
+        block: {rule_edges._Owner(RuleId("x86_64", name, 1), (0, 0), line) for name, line in found}
+        for block, found in lines.items()
+    }
+    found = {(rule.file, edge) for rule, edge in rule_edges._telling(function, owners)}
+    assert found == expected
+
+
 # --- basic blocks ---
-
-
-def test_a_straight_line_ends_before_a_branch() -> None:
-    pcs = edge_counters.edge_pcs()
-    code = BlockDisassembler(int(pcs.max()))
-    lengths = set()
-    for entry in pcs[edge_counters.function_entries()][:200].tolist():
-        addresses = list(code.addresses(entry))
-        assert addresses[0] == entry
-        assert addresses == sorted(set(addresses))
-        assert addresses[-1] - entry < 512
-        lengths.add(len(addresses))
-    assert len(lengths) > 10
-    assert list(BlockDisassembler(entry).addresses(entry)) == [entry]
-
-
-def test_an_unknown_machine_has_the_edges_themselves(monkeypatch) -> None:
-    monkeypatch.setattr(platform, "machine", lambda: "vax")
-    assert list(BlockDisassembler(1 << 63).addresses(1234)) == [1234]
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,13 @@
 
 from functools import cache
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.cranelift.compiler import Functions, Target
 from clif.printer import print_function
-from clif.types import I8, I32, I64, I128, Type
+from clif.types import F16, F64, F128, I8, I32, I64, I128, Type
 from fuzz.cases.case import DEFAULT_SETTINGS
 from fuzz.differential.pipeline import Pipeline
 from fuzz.entropy import PrngEntropy
@@ -16,7 +17,7 @@ from fuzz.generate.case_plan import CasePlan
 from fuzz.generate.instruction_set import InstructionSet
 from fuzz.generate.instruction_sets import InstructionSets
 from fuzz.generate.swarm import Swarm
-from fuzz.isle import integer_functions, shuffles
+from fuzz.isle import integer_functions, shuffles, typesets
 from fuzz.isle.director import directed_generator
 from fuzz.isle.fragment import Fragment, Precondition, Step
 from fuzz.isle.fragment_pool import make_pool
@@ -130,6 +131,53 @@ def test_helpers_are_reached_through_their_callers() -> None:
     assert all("bmask" in names(fragment) for fragment in found_truthy)
 
 
+@pytest.mark.parametrize(
+    ("left", "code", "zero"),
+    [
+        ("(IntCC.Equal) x (zero_reg)", "eq", 1),
+        ("(IntCC.NotEqual) (zero_reg) x", "ne", 0),
+        ("(IntCC.SignedGreaterThan) x y", "sgt", None),
+    ],
+)
+def test_a_comparison_that_is_passed_on(left: str, code: str, zero: int | None) -> None:
+    options = Options(isas=("riscv64",))
+    instructions = InstructionSets(options).of(options.isas, {}, {})
+    text = f"(lower_int_compare (int_compare_decompose {left}))"
+    pool = make_pool(options.isas, instructions, instructions)
+    (rule,) = (rule for rule in pool.main if str(rule.rule.left) == text)
+    found = [f for n in range(VARIANTS) if isinstance(f := rule.candidate(n), Fragment)]
+    # The halves of 128 bits are compared by other rules.
+    found = [
+        f for f in found if names(f)[-1] == "icmp" and f.steps[-1].instruction.type is not I128
+    ]
+    assert found
+    for fragment in found:
+        step = fragment.steps[-1]
+        assert step.cond == code
+        if zero is not None:
+            number = step.args[zero]
+            assert number is not None
+            assert fragment.steps[number].instruction.name == "iconst"
+            assert fragment.steps[number].imm == 0
+
+
+def test_what_takes_values_apart_in_a_right_hand_side() -> None:
+    options = Options(isas=("riscv64",))
+    instructions = InstructionSets(options).of(options.isas, {}, {})
+    pool = make_pool(options.isas, instructions, instructions)
+    text = "(rv_fma (ty_supported_float_full ty) 1 1 x y z)"
+    (rule,) = (rule for rule in pool.main if str(rule.rule.left) == text)
+    found = [f for n in range(VARIANTS) if isinstance(f := rule.candidate(n), Fragment)]
+    assert found
+    for fragment in found:
+        *negated, last = fragment.steps
+        assert last.instruction.name == "fma"
+        assert {step.instruction.name for step in negated} == {"fneg"}
+        x, y, z = (arg is not None and arg >= 0 for arg in last.args)
+        assert x != y
+        assert z
+
+
 def test_a_rewrite_does_happen() -> None:
     (fragment, *_) = fragments("(simplify (iadd ty x (ineg ty y)))")
     text = function_text(fragment)
@@ -225,6 +273,20 @@ def test_known_findings_are_left_out_and_kept_as_cases() -> None:
 
 
 # --- functions over integers ---
+
+
+@pytest.mark.parametrize(
+    ("name", "within", "outside"),
+    [
+        ("ty_supported_vec", (I32.by(4), F64.by(2)), (I32, F64)),
+        ("ty_supported_float_full", (F16, F64), (F128, I64, F64.by(2))),
+        ("ty_reg_pair", (I128, F128), (I64, I64.by(2))),
+    ],
+)
+def test_types_of_riscv(name: str, within: tuple[Type, ...], outside: tuple[Type, ...]) -> None:
+    test = typesets.SETS[name]
+    assert all(map(test, within))
+    assert not any(map(test, outside))
 
 
 def test_functions_by_hand() -> None:
