@@ -4,12 +4,15 @@
 use crate::errors;
 use pyo3::prelude::*;
 
-/// Above any function that fits into the other limits; a table of so many entries is some 100 MB.
+/// A table of a million entries, whose numbers have fewer digits than this, is some 100 MB.
 const DIGITS: usize = 7;
+/// Longer texts may have more: no entity is said to be there in fewer bytes.
+const BYTES_OF_AN_ENTITY: usize = 4;
 /// The prefixes whose numbers are positions in such a table.
 const FILLED: [&str; 8] = ["v", "block", "ss", "dss", "dt", "gv", "sig", "fn"];
 
-/// Raises `ReadError` for a text with an entity of a number that has seven digits or more.
+/// Raises `ReadError` for a text with an entity of a number beyond a million that the text is too short
+/// for.
 pub fn check(py: Python<'_>, text: &str) -> PyResult<()> {
     match first_beyond(text) {
         None => Ok(()),
@@ -18,6 +21,11 @@ pub fn check(py: Python<'_>, text: &str) -> PyResult<()> {
             Err(errors::line_error(py, line, &message))
         }
     }
+}
+
+fn is_beyond(number: &str, bytes: usize) -> bool {
+    let most = bytes / BYTES_OF_AN_ENTITY;
+    number.parse().map_or(true, |number: usize| number > most)
 }
 
 /// The first such entity, and its line.
@@ -30,6 +38,7 @@ fn first_beyond(text: &str) -> Option<(&str, usize)> {
             continue;
         }
         if digits >= DIGITS
+            && is_beyond(&text[end - digits..end], text.len())
             && let Some(entity) = entity_before(&text[..end], digits)
         {
             return Some((entity, 1 + text[..end].matches('\n').count()));

@@ -14,7 +14,7 @@ from fuzz.survey.sizes.shape import INPUTS, Filler, Program, Shape, function, ru
 
 _BLOCK: Final = "block0(v0: i64, v1: i64):"
 #: From the reach of the shortest branches, 4 KiB, to beyond that of all but the longest.
-_FAR: Final = tuple(1 << k for k in (10, 13, 15, 17, 19))
+_FAR: Final = tuple(1 << k for k in (10, 13, 15, 17, 19, 20, 21))
 #: Filler is the same at each level of optimisation.
 _LEVELS: Final = ("speed",)
 #: Instructions of the filler between two things that repeat.

@@ -404,6 +404,14 @@ def test_no_word_of_a_text_takes_gigabytes(entity: str) -> None:
             reads(text)
 
 
+def test_a_long_text_may_have_as_many_entities() -> None:
+    body = "function %f() {\nblock0:\n    v1000000 = iconst.i64 1\n    return\n}\n"
+    padding = "; nothing\n" * 400_001
+    assert len(Functions(body + padding)) == 1
+    with pytest.raises(ReadError, match="v1000000 is too large a number"):
+        Functions(body + padding[:-10_000])
+
+
 @pytest.mark.parametrize(
     "text",
     [
