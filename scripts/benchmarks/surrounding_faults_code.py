@@ -63,7 +63,7 @@ ORDER: Final = (
                     cur_color += 1;
 """,
                 """ -> side-effecting; incrementing color for next inst");
-                    if !(ON && f.dfg.insts[inst].opcode() == Opcode::Fence) {
+                    if !(ON && f.dfg.insts[inst].opcode() == crate::ir::Opcode::Fence) {
                         cur_color += 1;
                     }
 """,
