@@ -14,9 +14,10 @@ of the finding, or null if the time ran out.
 from __future__ import annotations
 
 import json
+import os
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from time import process_time
 
 from backend.cranelift.rule_edges import known_rules
 from backend.emulator import driver, driver_text
@@ -53,7 +54,7 @@ def detect(
 ) -> StageFaultDetection:
     """Check the cases of a seed until there is a finding, or the CPU time is up."""
     known_rules()  # read from debug information once per build; not a cost of these cases
-    start = process_time()
+    start = cpu_seconds()
     options = replace(generator_options(case_options), stage_parts=stage_parts)
     if not stage_parts:
         for module in (driver, driver_text):
@@ -63,18 +64,37 @@ def detect(
         director = RuleDirector(options)
         director.pool.leave_out(is_absent)
     generator, pipeline = Generator(options, director), Pipeline(options.isas)
-    index = 0
-    while process_time() - start < seconds:
+
+    def check(index: int) -> str | None:
         case = generator.generate(PrngEntropy((seed, index)), index)
         entropy = PrngEntropy((seed, index, _CONFIGURATIONS))
         more = case_options.configurations - 1
         case.alternatives = draw_alternatives(entropy, case, options, more)
+        findings = pipeline.check(case).findings
+        return next((finding.bucket for finding in findings if not finding.known), None)
+
+    return until_found(check, start, seconds)
+
+
+def until_found(
+    check: Callable[[int], str | None], start: float, seconds: float
+) -> StageFaultDetection:
+    """Check the cases of a sequence until one has a bucket, or the CPU time is up.
+
+    Args:
+        check: returns the bucket that a case shows; None if it shows none.
+        start: what ``cpu_seconds`` was when this began.
+    """
+    index, bucket = 0, None
+    while bucket is None and cpu_seconds() - start < seconds:
+        bucket = check(index)
         index += 1
-        for finding in pipeline.check(case).findings:
-            if not finding.known:
-                elapsed = round(process_time() - start, 2)
-                return StageFaultDetection(index, elapsed, finding.bucket)
-    return StageFaultDetection(index, round(process_time() - start, 2), None)
+    return StageFaultDetection(index, round(cpu_seconds() - start, 2), bucket)
+
+
+def cpu_seconds() -> float:
+    """Return the CPU time of this process, and of its children that have ended."""
+    return sum(os.times()[:4])
 
 
 def _is_never_extended(param: AbiParam, word_bits: int) -> bool:
@@ -86,7 +106,11 @@ def main() -> None:
     options = CaseOptions(
         rules_share=float(share), inputs=int(inputs), configurations=int(configurations)
     )
-    found = detect(int(seed), float(seconds), options, stage_parts=not words)
+    say(detect(int(seed), float(seconds), options, stage_parts=not words))
+
+
+def say(found: StageFaultDetection) -> None:
+    """Print for the process that asked how long it took."""
     sys.stdout.write(json.dumps(asdict(found)) + "\n")
 
 

@@ -10,10 +10,12 @@ and ``(fault N)`` chooses between the two when a function is compiled, by the en
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from scripts.benchmarks.stage_fault import StageFault
 from scripts.benchmarks.stage_faults import STAGE_FAULTS
 
 #: The environment variable with the number of the fault that is switched on.
@@ -279,14 +281,17 @@ def inject(folder: Path) -> None:
     _add_switch(folder / "src")
 
 
-def inject_stage_faults(folder: Path) -> None:
+def inject_stage_faults(folder: Path, faults: Sequence[StageFault] = STAGE_FAULTS) -> None:
     """Put all faults of single stages into a copy of ``cranelift-codegen``.
+
+    Args:
+        faults: of stages, or of what surrounds the code.
 
     Raises:
         StaleFault, OSError: as for ``inject``.
     """
     source = folder / "src"
-    for number, fault in enumerate(STAGE_FAULTS, 1):
+    for number, fault in enumerate(faults, 1):
         for file, old, new in fault.numbered(number):
             _replace(source / file, old, new) if old else _append(source / file, new)
     _add_switch(source)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
+
+#: Stands for a fuzz target: the large programs of ``fuzz.survey.sizes``, which no target draws.
+SIZES: Final = "sizes"
 
 #: A file below ``src``, a text that it contains once, and what replaces it; an empty text is the
 #: end of the file. ``ON`` is whether the fault is switched on, in Rust; ``FAULT`` is that in ISLE.
@@ -32,3 +35,14 @@ class StageFault:
             (file, old, new.replace("FAULT", f"(fault {number})").replace("ON", rust))
             for file, old, new in self.edits
         )
+
+
+@dataclass(frozen=True, slots=True)
+class SurroundingFault(StageFault):
+    """A fault of what surrounds a function's code: its calls, frame, tables, relocations.
+
+    Attributes:
+        target: the fuzz target that should see it, or ``SIZES``.
+    """
+
+    target: str

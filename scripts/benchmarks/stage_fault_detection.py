@@ -27,7 +27,7 @@ from scripts.benchmarks.stage_faults import STAGE_FAULTS
 _ROOT = Path(__file__).resolve().parents[2]
 _FOLDER = _ROOT / "backend" / "target" / "stage-faults" / "cranelift-codegen"
 #: CPU seconds for which the Cranelift with all faults switched off must show no finding.
-_SOUND_SECONDS = 10.0
+SOUND_SECONDS = 10.0
 _COLUMNS = {"with": (), "without": ("no-stage-parts",)}
 
 
@@ -40,7 +40,14 @@ def _detect(
     return ask_with_fault(python, "scripts.benchmarks.detect_stage_fault", number, words)
 
 
-def _cell(found: dict[str, Any]) -> str:
+def require_none(sound: dict[str, Any]) -> None:
+    """Complain about a finding that no fault is the cause of."""
+    if sound["bucket"] is not None:
+        raise click.ClickException(f"a finding without any fault: {sound['bucket']}")
+
+
+def cell(found: dict[str, Any]) -> str:
+    """Return cases and CPU seconds, with a plus sign if nothing was found."""
     return f"{found['cases']:8} {found['seconds']:7.1f} s{'+' * (found['bucket'] is None):1}"
 
 
@@ -66,9 +73,7 @@ def main(
     python = build(_FOLDER, inject_stage_faults)
     options = CaseOptions(rules_share=share, inputs=inputs, configurations=configurations)
     for column in _COLUMNS:  # also fills caches that all runs share
-        sound = _detect(python, 0, 0, min(seconds, _SOUND_SECONDS), options, column)
-        if sound["bucket"] is not None:
-            raise click.ClickException(f"a finding without any fault: {sound['bucket']}")
+        require_none(_detect(python, 0, 0, min(seconds, SOUND_SECONDS), options, column))
     facts = []
     click.echo(f"{'fault':29} {'group':10} " + " ".join(f"{name:>19}" for name in _COLUMNS))
     for number, fault in enumerate(STAGE_FAULTS, 1):
@@ -76,7 +81,7 @@ def main(
             continue
         found = {c: _detect(python, number, seed, seconds, options, c) for c in _COLUMNS}
         facts.append({"fault": fault.name, "group": fault.group, **found})
-        click.echo(f"{fault.name:29} {fault.group:10} {' '.join(map(_cell, found.values()))}")
+        click.echo(f"{fault.name:29} {fault.group:10} {' '.join(map(cell, found.values()))}")
     if json_file is not None:
         json_file.write_text(json.dumps(facts, indent=2) + "\n")
 
