@@ -12,7 +12,7 @@ from typing import Final
 
 from backend.cranelift.compiler import CompilerPanic
 from clif.function import Function
-from clif.types import VECTORS_64
+from clif.types import ALL, VECTORS_64
 from fuzz.known.faults import InstructionPattern, words
 from fuzz.known.status import (
     BOTH_ISAS,
@@ -58,6 +58,7 @@ class KnownFailure:
 
 
 _HALF_VECTORS: Final = frozenset(t.name for t in VECTORS_64)
+_SMALL_VECTORS: Final = frozenset(t.name for t in ALL if t.lanes > 1 and t.bits <= 64)
 
 
 FAILURES: Final[tuple[KnownFailure, ...]] = (
@@ -124,6 +125,27 @@ FAILURES: Final[tuple[KnownFailure, ...]] = (
         "",
         InstructionPattern(words("return"), frozenset()),
         PULLEY_BIG,
+    ),
+    KnownFailure(
+        "ishl-sshr-i16x4",
+        "",
+        InstructionPattern(words("ishl ushr sshr"), _SMALL_VECTORS),
+        (*SHARED_ISAS, *PULLEY),
+    ),
+    KnownFailure(
+        "bmask-uextend-i128",
+        "",
+        InstructionPattern(words("uextend sextend"), words("i128")),
+        ("riscv64",),
+    ),
+    *(
+        KnownFailure(
+            "splat-fcvt-f16x4",
+            f"splat.{type_}, which is not in the case",
+            InstructionPattern(words("fcvt_from_uint fcvt_from_sint"), words(type_)),
+            ("riscv64",),
+        )
+        for type_ in ("f16x2", "f16x4", "f16x8")
     ),
     KnownFailure(
         "isub-self-i8x8",
