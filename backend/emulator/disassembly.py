@@ -187,6 +187,19 @@ def _target(isa: Isa, instruction: Any) -> int | None:
     return int(operand.imm) + (instruction.address if relative else 0)
 
 
+def branches_to_start(isa: Isa, code: Code) -> frozenset[int]:
+    """Return the offsets of a function's branches to its own first instruction, loops.
+
+    A function that tail-calls itself goes there as well, by a relocation or a register.
+    """
+    relocated = {offset for offset, *_ in code.relocations}
+    return frozenset(
+        instruction.address
+        for instruction in disassemble(isa, code)
+        if _target(isa, instruction) == 0 and relocated.isdisjoint(_bytes_of(instruction))
+    )
+
+
 def is_jump(isa: Isa, instruction: Any) -> bool:
     """Return whether an instruction goes to another place of its function, whatever holds."""
     return instruction.mnemonic in isa.ends_block and _target(isa, instruction) is not None

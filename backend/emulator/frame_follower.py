@@ -10,6 +10,7 @@ from typing import Any
 from unicorn.unicorn_const import UC_HOOK_CODE
 
 from backend.emulator.cpu import Cpu
+from backend.emulator.disassembly import branches_to_start
 from backend.emulator.executor import Executor
 from backend.emulator.guest_memory import LARGEST_RING, RING
 from backend.emulator.linker import Placed
@@ -58,6 +59,7 @@ class FrameFollower:
         self.frames: list[Frame] = []
         self.entered = 0
         self.previous = 0
+        self._loops: dict[int, frozenset[int]] = {}
 
     def register(self, name: str) -> int:
         """Return what is in a register."""
@@ -108,15 +110,31 @@ class FrameFollower:
         if placed is None or self.is_done():
             return
         pointer = self.register(self.executor.isa.stack_pointer)
+        if address != placed.address or not self._is_loop(placed):
+            self._follow(placed, address, pointer)
+        if self.frames and self.frames[-1].placed is placed:
+            self.look(self.frames[-1], address - placed.address)
+        self.previous = address
+
+    def _follow(self, placed: Placed, address: int, pointer: int) -> None:
+        """Close the frames that were left, and open one for a function that was entered."""
         left: Frame | None = None
         while self.frames and self._is_left(self.frames[-1], placed, address, pointer):
             left = self.frames.pop()
         if address == placed.address:
             self._enter(placed, pointer, left)
             self.enter(self.frames[-1])
-        if self.frames and self.frames[-1].placed is placed:
-            self.look(self.frames[-1], address - placed.address)
-        self.previous = address
+
+    def _is_loop(self, placed: Placed) -> bool:
+        """Whether a function goes on at its first instruction: no prologue is before a loop."""
+        offset = self.previous - placed.address
+        if not self.frames or self.frames[-1].placed is not placed or not 0 <= offset < placed.size:
+            return False
+        found = self._loops.get(placed.address)
+        if found is None:
+            found = branches_to_start(self.executor.isa, placed.compiled)
+            self._loops[placed.address] = found
+        return offset in found
 
     def _enter(self, placed: Placed, pointer: int, left: Frame | None) -> None:
         """Open a frame; ``left`` is the one that was left for it, if one was."""

@@ -9,7 +9,7 @@ the place must hold them one after another.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from backend.emulator.disassembly import disassemble, is_jump
@@ -24,7 +24,10 @@ from backend.emulator.unwind_tables import UNWINDING, UnwindTableError
 BETWEEN_INSTRUCTIONS: Final = ", between two instructions"
 #: Ends the detail of a deviation in a block that lies behind the others, as it is cold.
 IN_COLD_BLOCK: Final = ", in a cold block"
-#: Ends the detail of a deviation of a value that has the range of another one, as its part.
+#: Ends the detail of a deviation of a part of another value, which has the same register:
+#: ranges go on to code that the value does not reach. The second is for an allocator that says of
+#: every value that its range is that of the register.
+IN_SHARED_REGISTER: Final = ", where another value has its register"
 IN_WHOLE_RANGE: Final = ", in the range of another value"
 #: No more deviations of one kind than these are noted in a run.
 _MOST: Final = 4
@@ -96,6 +99,7 @@ class LabelledFunction:
         fixed_frame: whether the frame's address is that of the caller's stack pointer; it is not in
             functions that make room for the arguments of a tail call.
         cold: the source locations of cold blocks alone.
+        origins: by value the one that it is made of alone, and may be a part of.
         whole_ranges: the ranges are those of virtual registers, which values may share.
     """
 
@@ -103,6 +107,7 @@ class LabelledFunction:
     source_locations: Sequence[tuple[int, int, int]]
     fixed_frame: bool
     cold: frozenset[int | None] = frozenset()
+    origins: Mapping[int, int] = field(default_factory=dict)
     whole_ranges: bool = False
 
     def location(self, offset: int) -> int | None:
@@ -123,10 +128,18 @@ class LabelledFunction:
         starts = (start for start, _, at in self.source_locations if at in self.cold)
         return min(starts, default=offset + 1) <= offset
 
-    def is_shared(self, place: ValueRange) -> bool:
-        """Return whether another value has the range of a virtual register, too."""
-        alike = (replace(each, value=place.value, size=place.size) for each in self.ranges)
-        return self.whole_ranges and sum(each == place for each in alike) > 1
+    def is_shared(self, place: ValueRange, offset: int) -> bool:
+        """Return whether a value that a value is made of is in the same place."""
+        origins = set()
+        value = place.value
+        while value in self.origins:
+            value = self.origins[value]
+            origins.add(value)
+        return any(
+            (each.register, each.offset) == (place.register, place.offset)
+            for each in self.ranges
+            if each.value in origins and each.start <= offset < each.end
+        )
 
     def begins(self, start: int, end: int) -> bool:
         """Return whether the code of an instruction begins in a range."""
@@ -264,8 +277,8 @@ class LocationChecker(FrameFollower):
         described = self.functions[placed.compiled.name]
         start, end = described.around(offset)
         moves = self._moves.of(placed)
-        if described.is_shared(place):
-            return IN_WHOLE_RANGE
+        if described.is_shared(place, offset):
+            return IN_WHOLE_RANGE if described.whole_ranges else IN_SHARED_REGISTER
         if described.is_cold(offset):
             return IN_COLD_BLOCK
         # What has no location is no instruction of the function: moves, landing pads.

@@ -205,7 +205,17 @@ def _labelled(
     cold = _locations(b for b in function.blocks if b.cold)
     cold -= _locations(b for b in function.blocks if not b.cold)
     whole = settings_on(case, isa).get("regalloc_algorithm") == "single_pass"
-    return LabelledFunction(ranges, labelled.source_locations, fixed, cold, whole)
+    origins = _origins(function)
+    return LabelledFunction(ranges, labelled.source_locations, fixed, cold, origins, whole)
+
+
+def _origins(function: Function) -> dict[int, int]:
+    """Return for each value that is made of a single one the number of that."""
+    return {
+        inst.results[0].number: inst.args[0].number
+        for inst in function.instructions()
+        if len(inst.results) == len(inst.args) == 1
+    }
 
 
 def _locations(blocks: Iterable[Block]) -> frozenset[int | None]:

@@ -14,6 +14,7 @@ from backend.emulator.linker import Compiled
 from backend.emulator.value_locations import (
     BETWEEN_INSTRUCTIONS,
     IN_COLD_BLOCK,
+    IN_SHARED_REGISTER,
     IN_WHOLE_RANGE,
 )
 from clif.outcome import Outcomes, Status
@@ -31,7 +32,7 @@ _INPUTS: Final = 2
 #: So many deviations are in a finding.
 _SHOWN: Final = 4
 #: What many cases show, and must not hide anything else.
-_COARSE: Final = (BETWEEN_INSTRUCTIONS, IN_COLD_BLOCK, IN_WHOLE_RANGE)
+_COARSE: Final = (BETWEEN_INSTRUCTIONS, IN_COLD_BLOCK, IN_SHARED_REGISTER, IN_WHOLE_RANGE)
 
 
 def check_labels(

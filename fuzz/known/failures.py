@@ -203,6 +203,7 @@ FAILURES: Final[tuple[KnownFailure, ...]] = (
         for name, says in (
             ("label-between-instructions", "between two instructions"),
             ("label-in-cold-block", "in a cold block"),
+            ("label-shared-register", "where another value has its register"),
             ("label-single-pass", "in the range of another value"),
         )
     ),

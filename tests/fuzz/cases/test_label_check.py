@@ -12,6 +12,7 @@ from backend.emulator.linker import Compiled
 from backend.emulator.value_locations import (
     BETWEEN_INSTRUCTIONS,
     IN_COLD_BLOCK,
+    IN_SHARED_REGISTER,
     IN_WHOLE_RANGE,
     LocationDeviation,
 )
@@ -188,6 +189,7 @@ block0(v0: i64, v1: i64):
     [
         ("label-between-instructions", BETWEEN_INSTRUCTIONS),
         ("label-in-cold-block", IN_COLD_BLOCK),
+        ("label-shared-register", IN_SHARED_REGISTER),
         ("label-single-pass", IN_WHOLE_RANGE),
     ],
 )
