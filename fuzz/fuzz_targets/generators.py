@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from clif.typed_instructions import OpcodeType
 from clif.types import Type
 from fuzz.entropy import Entropy
@@ -17,6 +19,8 @@ from fuzz.generate.unstructured import pressure
 from fuzz.generate.writer import Writer
 
 _FEWEST_CALLEES = 2
+#: The probability that the next part is a call. Without it five of six callees are never called.
+_CALL_SHARE = 0.4
 #: The most instructions that ``hold_many`` and ``addresses_and_tables`` emit.
 _PRESSURE, _TABLE = 200, 40
 #: The room that ``ordered_accesses`` asks for.
@@ -29,6 +33,9 @@ class CallGenerator(Generator):
     After each run every executor checks that the callee-saved registers and the stack pointer are
     what they were before.
     """
+
+    def __init__(self, options: Options, director: Director | None = None) -> None:
+        super().__init__(replace(options, call_share=_CALL_SHARE), director)
 
     def draw_budgets(self, entropy: Entropy) -> list[int]:
         count = entropy.between(_FEWEST_CALLEES, self.options.callees)

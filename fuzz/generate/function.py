@@ -64,6 +64,8 @@ class _Body:
                 part = "trap"
             elif w.plan.depth > w.depth > 0 and w.plan.depth > 3 and w.entropy.below(3) == 0:
                 part = "control"  # otherwise the budget rarely suffices for the depth
+            elif w.plan.options.call_share and w.entropy.chance(w.plan.options.call_share):
+                part = "call"
             if w.required and w.entropy.below(6) == 0:
                 emit_required(w, w.required.pop(), self)
             if part == "pure" or not self._emit_part(w, part, end - w.count):

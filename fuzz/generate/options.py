@@ -53,6 +53,8 @@ class Options:
         callees: how many functions a case has besides main, at most.
         extra_parts: functions that emit further parts. Each is called with the ``Writer`` and its
             entropy, and returns False if its part does not fit there.
+        call_share: the probability that the next part of a function is a call, beside what is drawn
+            anyway, where there is a function to call.
         stage_parts: draw parts, addresses and uses of extended values that are made for single
             stages of Cranelift. Only measurements are without.
         directed_share: the probability that the next part of a function is one that the director
@@ -76,6 +78,7 @@ class Options:
     steps: int = 3000
     callees: int = 3
     extra_parts: tuple[Callable[[Any, Any], bool], ...] = ()
+    call_share: float = 0.0
     stage_parts: bool = True
     directed_share: float = _DEFAULTS.rules_share
 

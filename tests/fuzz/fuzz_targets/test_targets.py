@@ -156,6 +156,20 @@ def test_units_ask_for_what_their_target_checks(name: str, check: ExtraCheck) ->
     assert read_case((mutant or b"").decode()).case.checks == {check}
 
 
+@pytest.mark.parametrize("name", ["abi", "inline", "unwind", "labels", "exceptions"])
+def test_targets_of_calls_call_their_callees(name: str) -> None:
+    target = load(name, ("x86_64", "aarch64"))
+    assert isinstance(target, CaseTarget)
+    generator, callees, named = target.units.generator, 0, 0
+    for seed in range(40):
+        case = generator.generate(PrngEntropy((seed, 2)), seed)
+        names = {function.name for function in case.functions[1:]}
+        used = {external.name for f in case.functions for external in f.externals}
+        used |= {value.symbol or "" for f in case.functions for value in f.global_values}
+        callees, named = callees + len(names), named + len(names & used)
+    assert named > callees / 3
+
+
 def test_units_keep_below_the_size() -> None:
     target = case_target()
     unit = max(units_of(target, 6), key=len)
