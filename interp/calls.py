@@ -37,18 +37,10 @@ def call(
         frame = open_frame(machine, callee, args, mask, returns, waiting)
         if callee.stack_limit is not None:
             heed_stack_limit(frame)
-        _run(frame)
+        above, copies = machine.stack_pointer, copy_structures(frame)
+        frame.run()  # not in a function of its own: calls are nested deeply
+        if copies:
+            machine.stack_pointer = above
+            del machine.memory.segments[-copies:]
     machine.depth -= 1
     return returns.values, np.zeros_like(mask) if returns.mask is None else returns.mask
-
-
-def _run(frame: Frame) -> None:
-    if all(param.structure_bytes is None for param in frame.function.signature.params):
-        frame.run()
-        return
-    machine = frame.machine
-    above = machine.stack_pointer
-    copies = copy_structures(frame)
-    frame.run()
-    machine.stack_pointer = above
-    del machine.memory.segments[-copies:]

@@ -20,7 +20,7 @@ def copy_structures(frame: Frame) -> int:
     """
     function, copies = frame.function, 0
     for value, param in zip(function.entry.params, function.signature.params, strict=True):
-        size = param.structure_bytes
+        size = None if param.purpose == "normal" else param.structure_bytes
         if size is not None:
             frame.env[value] = np.full_like(frame.env[value], _copy(frame, frame.env[value], size))
             copies += 1
