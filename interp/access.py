@@ -137,25 +137,12 @@ def _places(
     places = address.astype(np.uint64) + np.uint64(offset & MASK_64)
     if flags.aligned:
         frame.violate(places % np.uint64(width) != 0, "misaligned access with the aligned flag")
-    groups = list(by_segment(frame, places, width))
+    groups = list(frame.machine.memory.by_segment(frame.mask, places, width))
     missed = frame.mask.copy()
     for _, rows, _ in groups:
         missed[rows] = False
     _fault(frame, flags, missed, places)
     yield from groups
-
-
-def by_segment(frame: Frame, places: Lanes, width: int) -> Iterator[tuple[Segment, Lanes, Lanes]]:
-    """Yield each segment with the active inputs whose bytes lie in it: rows, and offsets there."""
-    left = frame.mask.copy()
-    for segment in frame.machine.memory.segments:
-        if segment.size < width:
-            continue
-        offsets = places - np.uint64(segment.base)
-        rows = np.flatnonzero(left & (offsets <= np.uint64(segment.size - width)))
-        if len(rows):
-            left[rows] = False
-            yield segment, rows, offsets[rows].view(np.int64)
 
 
 def _fault(frame: Frame, flags: MemFlags, missed: Mask, places: Lanes) -> None:

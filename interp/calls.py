@@ -12,7 +12,6 @@ from interp.frame import Frame, Returns
 from interp.lanes import Lanes, Mask
 from interp.machine import Machine
 from interp.stack_limit import heed_stack_limit
-from interp.structures import copy_structures
 
 
 def call(
@@ -37,10 +36,6 @@ def call(
         frame = open_frame(machine, callee, args, mask, returns, waiting)
         if callee.stack_limit is not None:
             heed_stack_limit(frame)
-        above, copies = machine.stack_pointer, copy_structures(frame)
-        frame.run()  # not in a function of its own: calls are nested deeply
-        if copies:
-            machine.stack_pointer = above
-            del machine.memory.segments[-copies:]
+        frame.run()
     machine.depth -= 1
     return returns.values, np.zeros_like(mask) if returns.mask is None else returns.mask

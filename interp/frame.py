@@ -96,9 +96,12 @@ class Frame:
     def run(self) -> None:
         """Execute until every input has returned, ended, or made a tail call."""
         machine, pending = self.machine, self.pending
-        above, slots = machine.stack_pointer, len(self.function.stack_slots)
+        segments = machine.memory.segments
+        above, outer = machine.stack_pointer, len(segments)
+        self._copy_structures()
         if self.function.stack_slots:
             self._open_slots()
+        own = len(segments) - outer
         while pending:
             block = next(iter(pending)) if len(pending) == 1 else self._first_pending()
             self.mask = pending.pop(block)
@@ -111,8 +114,8 @@ class Frame:
             for value, array in self.env.items():
                 machine.trace.setdefault(value, array)
         machine.stack_pointer = above
-        if slots:  # they are the last ones, whatever an observer has put in front
-            del machine.memory.segments[-slots:]
+        if own:  # they are the last ones, whatever an observer has put in front
+            del segments[-own:]
 
     def _charge(self, cost: int) -> None:
         """Take fuel from the active inputs, and end those that have none left as hung.
@@ -267,30 +270,64 @@ class Frame:
             mask = mask | waiting
         self.tails[function] = (args, mask)
 
-    # --- stack slots ---
+    # --- stack slots, and structures that are handed over by value ---
 
     def _open_slots(self) -> None:
         machine, layout = self.machine, self.machine.options.layout
-        place = machine.stack_pointer
         slots = self.function.stack_slots
         for slot in reversed(slots) if layout & 1 else slots:
-            guard = GUARD + 32 * layout
-            place = (place - guard - slot.size) & -max(slot.align, 16)
-            refuse_large(machine, machine.stack_top - place)
+            place = self._lower_stack(slot.size, slot.align)
             contents = np.empty((machine.n, slot.size), np.uint8)
             contents.fill(machine.garbage)
             if layout:  # no two bytes need be the same
                 contents += (np.arange(slot.size) * (2 * layout + 1) % 251).astype(np.uint8)
             self._slots[slot] = segment = Segment(place, contents)
             machine.memory.segments.append(segment)
+
+    def _copy_structures(self) -> None:
+        """Copy each structure, and let its parameter be the address of the copy."""
+        params = self.function.signature.params
+        sizes = [None if p.purpose == "normal" else p.structure_bytes for p in params]
+        try:
+            for value, size in zip(self.function.entry.params, sizes, strict=True):
+                if size is not None:
+                    self._copy(value, size)
+                    self.pending[self.function.entry] = self.mask
+        except NoLanes:
+            self.pending.clear()
+
+    def _copy(self, value: Value, size: int) -> None:
+        """Let a value be the address of a copy of the bytes from its own address on."""
+        memory, places = self.machine.memory, self.env[value].astype(np.uint64)
+        address = self._lower_stack(size, 16)
+        contents = np.zeros((self.machine.n, size), np.uint8)
+        missed = self.mask.copy()
+        for segment, rows, offsets in memory.by_segment(self.mask, places, size):
+            missed[rows] = False
+            contents[rows] = segment.bytes[rows[:, None], offsets[:, None] + np.arange(size)]
+        memory.segments.append(Segment(address, contents))
+        self.env[value] = np.full_like(self.env[value], address)
+        self.violate(missed, "a structure that is not in memory")
+
+    def _lower_stack(self, size: int, align: int) -> int:
+        """Return the address of so many bytes below all that is in use.
+
+        Raises:
+            Unsupported: as for ``_refuse_large``.
+        """
+        machine = self.machine
+        guard = GUARD + 32 * machine.options.layout
+        place = (machine.stack_pointer - guard - size) & -max(align, 16)
+        _refuse_large(machine, machine.stack_top - place)
         machine.stack_pointer = self.stack_pointer = place
+        return place
 
     def slot_address(self, slot: StackSlot) -> int:
         """Return the address of a stack slot."""
         return self._slots[slot].base
 
 
-def refuse_large(machine: Machine, size: int) -> None:
+def _refuse_large(machine: Machine, size: int) -> None:
     """Refuse stack slots that take too much memory.
 
     Raises:

@@ -7,6 +7,7 @@ address.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +16,7 @@ import numpy as np
 from clif.byte_order import ByteOrder
 from clif.outcome import Bytes, Region
 from clif.types import ALL, Type
-from interp.lanes import DType, Lanes, from_words, to_words
+from interp.lanes import DType, Lanes, Mask, from_words, to_words
 
 REGION_BASE: Final = 0x1000_0000
 STACK_LOW: Final = 0x3000_0000
@@ -120,6 +121,24 @@ class Memory:
             if segment.base <= place <= segment.base + segment.size - width:
                 return segment
         return None
+
+    def by_segment(
+        self, mask: Mask, places: Lanes, width: int
+    ) -> Iterator[tuple[Segment, Lanes, Lanes]]:
+        """Yield each segment with the inputs in ``mask`` whose bytes it holds: rows, offsets there.
+
+        Args:
+            places: the addresses of the bytes, uint64.
+        """
+        left = mask.copy()
+        for segment in self.segments:
+            if segment.size < width:
+                continue
+            offsets = places - np.uint64(segment.base)
+            rows = np.flatnonzero(left & (offsets <= np.uint64(segment.size - width)))
+            if len(rows):
+                left[rows] = False
+                yield segment, rows, offsets[rows].view(np.int64)
 
 
 def decode(layout: ValueLayout, words: Lanes) -> Lanes:

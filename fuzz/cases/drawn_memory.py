@@ -7,7 +7,7 @@ drawn, always the same for the same functions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -46,15 +46,16 @@ def with_drawn_memory(case: Case) -> Case:
     return replace(case, inputs=replace(case.inputs, region=region))
 
 
-def outside_memory_reason(main: Function, region: Region | None) -> str:
-    """Return why a function cannot be run, if that is because of memory that it is not given.
-
-    Args:
-        region: the memory that it is given.
+def uncallable_reason(case: Case) -> str:
+    """Return why nothing can run a case: for the memory that main needs, or a callee's structures.
 
     Returns:
         Empty if it has all that it takes.
     """
+    return _outside_memory_reason(case.main, case.inputs.region) or _structure_reason(case)
+
+
+def _outside_memory_reason(main: Function, region: Region | None) -> str:
     signature = main.signature
     params = [p for n, p in enumerate(signature.params) if region is None or n != region.param]
     others = (p.purpose for p in (*params, *signature.returns) if p.purpose != "normal")
@@ -62,12 +63,10 @@ def outside_memory_reason(main: Function, region: Region | None) -> str:
     return f"takes memory from outside ({words})" if words else ""
 
 
-def copied_structure_reason(functions: Iterable[Function]) -> str:
-    """Return why functions cannot be run, if that is because of structures among the arguments.
-
-    The caller has the C library copy them, by the callee's convention. That of System V is there.
-    """
-    taken = (f.signature for f in functions if f.signature.call_conv == "windows_fastcall")
+def _structure_reason(case: Case) -> str:
+    """Return which structure is not copied: the C library does that by the callee's convention, and
+    that of System V alone is there."""
+    taken = (f.signature for f in case.functions if f.signature.call_conv == "windows_fastcall")
     if any(param.structure_bytes is not None for signature in taken for param in signature.params):
         return "windows_fastcall takes a structure by value, which would have to be copied"
     return ""

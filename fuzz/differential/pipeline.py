@@ -35,7 +35,7 @@ from clif.outcome import Outcomes, Status
 from clif.printer import print_functions
 from fuzz.cases.case import Case, ExtraCheck, has_canonical_nans, width_problem
 from fuzz.cases.compare import Difference, compare
-from fuzz.cases.drawn_memory import copied_structure_reason, outside_memory_reason
+from fuzz.cases.drawn_memory import uncallable_reason
 from fuzz.cases.linked_programs import LINKED, NO_FAULTS, ModuleFaults
 from fuzz.cases.target import compile_case, optimize_case, run_case, target_of
 from fuzz.differential import alias_regions, diagnosis
@@ -208,9 +208,7 @@ class Pipeline:
         nested too deeply for the oracle ends in the emulator; one that goes on for ever is left out
         there.
         """
-        reason = outside_memory_reason(case.main, case.inputs.region)
-        reason = reason or copied_structure_reason(case.functions)
-        if reason:
+        if reason := uncallable_reason(case):
             verdict.rejected.append(f"oracle: {reason}")
             return
         cases = by_byte_order(case, self.isas)

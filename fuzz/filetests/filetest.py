@@ -28,11 +28,7 @@ from clif.printer import print_functions
 from clif.testfile import Comment, Literal, RunCommand, TestFile
 from fuzz.cases.case import Case, reachable_functions
 from fuzz.cases.compare import Observed
-from fuzz.cases.drawn_memory import (
-    copied_structure_reason,
-    outside_memory_reason,
-    with_drawn_memory,
-)
+from fuzz.cases.drawn_memory import uncallable_reason, with_drawn_memory
 from fuzz.cases.file_header import (
     BYTE_ORDER_MARK,
     FileHeader,
@@ -201,9 +197,9 @@ class Filetest:
         given = self.memory.get(name)
         if name in self.heap and given is None:
             return "needs a heap"
-        case = Case([self.functions[name]], Inputs(0, [], given))
-        reason = outside_memory_reason(case.main, with_drawn_memory(case).inputs.region)
-        return reason or copied_structure_reason(case.functions)
+        return uncallable_reason(
+            with_drawn_memory(Case(involved(self, name), Inputs(0, [], given)))
+        )
 
     def has_memory(self, name: str) -> bool:
         """Return whether a function runs with memory, which it is given or which is drawn."""

@@ -109,6 +109,42 @@ def test_a_structure_that_is_nowhere_has_no_outcome() -> None:
     assert run_text(text, (64,)).status.tolist() == [Status.VIOLATED]
 
 
+def test_inputs_whose_structure_is_somewhere_go_on_alone() -> None:
+    """Also where none is left in the callee, and its caller waits with others."""
+    text = """function %main(i64) -> i64 {
+        ss0 = explicit_slot 16
+        fn0 = %take(i64 sarg(16), i64 sarg(8)) -> i64
+    block0(v0: i64):
+        v1 = stack_addr.i64 ss0
+        store v0, v1
+        v2 = iconst.i64 9
+        store v2, v1+8
+        v3 = ushr v0, v2
+        v4 = select v3, v0, v1
+        v5 = call fn0(v4, v1)
+        brif v3, block1, block2
+    block1:
+        v6 = call fn0(v0, v0)
+        return v6
+    block2:
+        v7 = call fn0(v1, v4)
+        v8 = iadd v5, v7
+        return v8
+    }
+    function %take(i64 sarg(16), i64 sarg(8)) -> i64 {
+    block0(v0: i64, v1: i64):
+        v2 = load.i64 v0
+        v3 = load.i64 v1
+        v4 = load.i64 v0+8
+        v5 = iadd v2, v3
+        v6 = iadd v5, v4
+        return v6
+    }"""
+    found = run_text(text, (5,), (4096,), (7,))
+    assert found.status.tolist() == [Status.RETURNED, Status.VIOLATED, Status.RETURNED]
+    assert [found.results[0][row, 0] for row in (0, 2)] == [2 * 19, 2 * 23]
+
+
 def test_indirect_calls_to_different_functions_at_once() -> None:
     text = """function %main(i64, i8, i8) -> i64, i8 {
         sig0 = (i64, i8) -> i64, i8 tail

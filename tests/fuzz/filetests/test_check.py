@@ -191,6 +191,22 @@ def test_a_target_line_that_is_left_out_is_shown() -> None:
 
 FADD_OF_F16 = unary("v9 = fadd v0, v0", "f16") + "; run: %f(0x1.0) == 0x2.0\n"
 CALLS_WHAT_IS_NOT_THERE = unary("v9 = call fn0(v0)", more="fn0 = %other(i32) -> i32")
+WINDOWS_STRUCTURE = """function %take(i64 sarg(16)) -> i64 windows_fastcall {
+block0(v0: i64):
+    v1 = load.i64 v0
+    return v1
+}
+function %f(i64) -> i64 {
+    ss0 = explicit_slot 16
+    fn0 = %take(i64 sarg(16)) -> i64 windows_fastcall
+block0(v0: i64):
+    v1 = stack_addr.i64 ss0
+    store v0, v1
+    v2 = call fn0(v1)
+    return v2
+}
+; run: %f(1) == 1
+"""
 STRUCT_ARGUMENT = "function %f(i64 sarg(64)) {\nblock0(v0: i64):\nreturn\n}\n; run: %f(1) == []\n"
 CONVENTION = unary("v9 = iadd v0, v0").replace("i32 {", "i32 apple_aarch64 {")
 
@@ -205,6 +221,7 @@ CONVENTION = unary("v9 = iadd v0, v0").replace("i32 {", "i32 apple_aarch64 {")
         ),
         (f"{CALLS_WHAT_IS_NOT_THERE}; heap: static, size=16\n; run: %f(1) == 2\n", "a heap"),
         (STRUCT_ARGUMENT, "takes memory from outside (sarg)"),
+        (WINDOWS_STRUCTURE, "windows_fastcall takes a structure by value"),
         (f"{CONVENTION}; run: %f(1) == 2\n", "calling convention"),
     ],
 )
