@@ -17,19 +17,10 @@ from typing import Final, Protocol, cast
 from backend.emulator.executor import Executor
 from backend.emulator.frame_follower import Frame, FrameFollower
 from backend.emulator.linker import Placed
+from backend.emulator.objects import SPACE, SPACE_SIZE, WORD, ObjectMover
 
 #: The function that the program calls to have objects collected. It does nothing itself.
 COLLECT: Final = "collect"
-#: The first word of each object.
-MARK: Final = 0x6F62_6A65_6374_5F5B
-#: What a dead object is overwritten with.
-DEAD: Final = 0xDEAD_0B1E_C700_DEAD
-OBJECT_SIZE: Final = 16
-
-_WORD: Final = 8
-#: Where objects are moved to, page by page: no other part of the guest lies there.
-_SPACE: Final = 0x6C17_3000_0000
-_SPACE_SIZE: Final = 1 << 20
 #: No more deviations than these are noted in a run.
 _MOST: Final = 4
 
@@ -65,43 +56,41 @@ class Collector(FrameFollower):
         executor: of an engine that can be hooked. It must run one input.
 
     Attributes:
-        collections: how often it was asked, ``moved`` how many objects it moved, ``destroyed`` how
-            many it overwrote that no map named.
+        collections: how often it was asked.
+        objects: what was moved and destroyed.
         deviations: what was found.
     """
 
     def __init__(self, executor: Executor) -> None:
         super().__init__(executor)
-        self.collections = self.moved = self.destroyed = 0
+        self.collections = 0
+        self.objects = _GuestObjects(self)
         self.deviations: list[MapDeviation] = []
-        self._free = _SPACE
-        self._living: set[int] = set()
 
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Collect while the executor runs."""
         uc = self.cpu.uc
-        uc.mem_map(_SPACE, _SPACE_SIZE)
+        uc.mem_map(SPACE, SPACE_SIZE)
         try:
             with super().watching():
                 yield
         finally:
-            uc.mem_unmap(_SPACE, _SPACE_SIZE)
+            uc.mem_unmap(SPACE, SPACE_SIZE)
 
     def enter(self, frame: Frame) -> None:
-        if frame.placed.compiled.name == COLLECT and self._free < _SPACE + _SPACE_SIZE // 2:
+        if frame.placed.compiled.name == COLLECT and not self.objects.is_full:
             self.collections += 1
             self._collect()
 
     def _collect(self) -> None:
-        new: dict[int, int] = {}
-        for placed, offset, slot in list(self._references()):
-            self._move(placed, offset, slot, new)
-        for address in [*self._objects_on_stack(), *self._living]:
-            if address not in new.values():
-                self.destroyed += address not in new
-                self._destroy(address)
-        self._living = set(new.values())
+        named = list(self._references())
+        for index in self.objects.collect([slot for _, _, slot in named]):
+            placed, offset, slot = named[index]
+            if len(self.deviations) < _MOST:
+                reference = self.word(slot)
+                text = f"no object at {reference:#x}, which the word at {slot:#x} refers to"
+                self.deviations.append(MapDeviation(placed.compiled.name, offset, text))
 
     def _references(self) -> Iterator[tuple[Placed, int, int]]:
         """Yield the places that maps name, each with the function and the return address in it."""
@@ -114,45 +103,33 @@ class Collector(FrameFollower):
                     pointer = called.call_pointer
                     yield from ((placed, offset, pointer + at) for _, at in entries)
 
-    def _move(self, placed: Placed, offset: int, slot: int, new: dict[int, int]) -> None:
-        reference = self.word(slot)
-        if reference not in new:
-            if not self._is_object(reference):
-                text = f"no object at {reference:#x}, which the word at {slot:#x} refers to"
-                if len(self.deviations) < _MOST:
-                    self.deviations.append(MapDeviation(placed.compiled.name, offset, text))
-                return
-            content = self.cpu.uc.mem_read(reference, OBJECT_SIZE)
-            self.cpu.uc.mem_write(self._free, bytes(content))
-            new[reference] = self._free
-            self._free += OBJECT_SIZE
-            self.moved += 1
-        self.cpu.uc.mem_write(slot, new[reference].to_bytes(_WORD, "little"))
 
-    def _is_object(self, address: int) -> bool:
+class _GuestObjects(ObjectMover):
+    """Objects on the stack of a guest."""
+
+    def __init__(self, follower: FrameFollower) -> None:
+        super().__init__()
+        self._follower = follower
+
+    def read(self, address: int) -> int:
+        return self._follower.word(address)
+
+    def write(self, address: int, *words: int) -> None:
+        data = b"".join(word.to_bytes(WORD, "little") for word in words)
+        self._follower.cpu.uc.mem_write(address, data)
+
+    def is_in_frame(self, address: int) -> bool:
         low, high = self._stack()
-        known = address in self._living or (low <= address < high and not address % _WORD)
-        return known and self.word(address) == MARK
+        return low <= address < high and not address % WORD
 
-    def _objects_on_stack(self) -> Iterator[int]:
-        """Yield the addresses of marks on the stack to which any word of it refers.
-
-        To others nothing does: where the register allocator has spilled a mark, what lies beside
-        it is no content, but another value.
-        """
+    def words(self) -> dict[int, int]:
         low, high = self._stack()
-        low = -(-low // _WORD) * _WORD
-        stack = self.cpu.uc.mem_read(low, (high - low) // _WORD * _WORD)
-        words = [word for (word,) in struct.iter_unpack("<Q", stack)]
-        known = set(words)
-        for number, word in enumerate(words[:-1]):
-            address = low + _WORD * number
-            if word == MARK and address in known:
-                yield address
+        low = -(-low // WORD) * WORD
+        stack = self._follower.cpu.uc.mem_read(low, (high - low) // WORD * WORD)
+        words = (word for (word,) in struct.iter_unpack("<Q", stack))
+        return dict(zip(range(low, high, WORD), words, strict=False))
 
     def _stack(self) -> tuple[int, int]:
         """Return the lowest address of open frames, and that behind them."""
-        return self.frames[-1].stack_pointer, self.frames[0].caller.frame_address
-
-    def _destroy(self, address: int) -> None:
-        self.cpu.uc.mem_write(address, 2 * DEAD.to_bytes(_WORD, "little"))
+        frames = self._follower.frames
+        return frames[-1].stack_pointer, frames[0].caller.frame_address

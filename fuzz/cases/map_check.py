@@ -55,6 +55,6 @@ def run_collected(case: Case, isa: str, code: Sequence[Compiled], row: int) -> C
         outcomes,
         collector.deviations,
         collector.collections,
-        collector.moved,
-        collector.destroyed,
+        collector.objects.moved,
+        collector.objects.destroyed,
     )

@@ -10,25 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Final
+from itertools import count
 
 import numpy as np
 
 import interp
-from backend.emulator.collector import COLLECT, DEAD, MARK, OBJECT_SIZE
+from backend.emulator.collector import COLLECT
+from backend.emulator.objects import SPACE, SPACE_SIZE, WORD, ObjectMover
 from clif.function import Inst
-from clif.outcome import Outcomes
+from clif.outcome import Outcomes, Words
 from fuzz.cases.case import Case, has_canonical_nans
 from fuzz.cases.compare import difference_kind, observe
 from fuzz.cases.interpretation import run_options
 from interp.frame import Frame
-from interp.memory import Segment
+from interp.memory import Memory, Segment
 from interp.options import USUAL_DEPTH
-
-_WORD: Final = 8
-#: Where objects are moved to; nothing else lies there.
-_SPACE: Final = 0x6C17_3000_0000
-_SPACE_SIZE: Final = 1 << 16
 
 
 def has_right_maps(case: Case, row: int, expected: Outcomes) -> bool:
@@ -61,9 +57,7 @@ class _SourceCollector:
         self.misled = False
         self._frames: list[Frame] = []
         self._at: list[Inst] = []
-        self._space: Segment | None = None
-        self._free = _SPACE
-        self._living: set[int] = set()
+        self._objects: _InterpretedObjects | None = None
 
     def __call__(self, frame: Frame, inst: Inst) -> None:
         """Note which frames are open, before an instruction that has an effect."""
@@ -72,20 +66,14 @@ class _SourceCollector:
             del self._frames[kept:], self._at[kept:]
         self._frames.append(frame)
         self._at.append(inst)
-        if frame.function.name == COLLECT and self._free < _SPACE + _SPACE_SIZE // 2:
-            self._collect(frame)
+        if frame.function.name == COLLECT:
+            self._collect(frame.machine.memory)
 
-    def _collect(self, frame: Frame) -> None:
-        if self._space is None:
-            self._space = Segment(_SPACE, np.zeros((1, _SPACE_SIZE), np.uint8))
-            frame.machine.memory.segments.insert(0, self._space)
-        new: dict[int, int] = {}
-        for place in list(self._references()):
-            self._move(place, new)
-        for address in [*self._objects_in_frames(), *self._living]:
-            if address not in new.values():
-                self._write(address, DEAD, DEAD)
-        self._living = set(new.values())
+    def _collect(self, memory: Memory) -> None:
+        if self._objects is None:
+            self._objects = _InterpretedObjects(memory)
+        if not self._objects.is_full and self._objects.collect(list(self._references())):
+            self.misled = True
 
     def _references(self) -> Iterator[int]:
         """Yield the addresses that the maps of the open calls name."""
@@ -94,45 +82,42 @@ class _SourceCollector:
             for entry in entries:
                 yield frame.slot_address(entry.slot) + entry.offset
 
-    def _move(self, place: int, new: dict[int, int]) -> None:
-        reference = self._read(place)
-        if reference is None or not self._is_object(reference, new):
-            self.misled = True
-            return
-        if reference not in new:
-            content = self._read(reference + _WORD)
-            self._write(self._free, MARK, content or 0)
-            new[reference] = self._free
-            self._free += OBJECT_SIZE
-        self._write(place, new[reference])
 
-    def _is_object(self, address: int, new: dict[int, int]) -> bool:
-        return address in new or self._read(address) == MARK
+class _InterpretedObjects(ObjectMover):
+    """Objects in the memory of an interpreter that runs one input."""
 
-    def _objects_in_frames(self) -> Iterator[int]:
-        """Yield the addresses of marks in frames to which a word of these refers."""
-        words: dict[int, int] = {}
-        for segment in self._segments():
+    def __init__(self, memory: Memory) -> None:
+        super().__init__()
+        self._memory = memory
+        self._space = Segment(SPACE, np.zeros((1, SPACE_SIZE), np.uint8))
+        memory.segments.insert(0, self._space)  # in front of those that frames close
+
+    def read(self, address: int) -> int:
+        word = self._word(address)
+        return 0 if word is None else int(word[0])
+
+    def write(self, address: int, *words: int) -> None:
+        for number, content in enumerate(words):
+            word = self._word(address + WORD * number)
+            if word is not None:  # a slot may end within what looks like an object
+                word[0] = content
+
+    def is_in_frame(self, address: int) -> bool:
+        found = self._memory.find(address, WORD)
+        return found is not None and found is not self._space
+
+    def words(self) -> dict[int, int]:
+        found: dict[int, int] = {}
+        for segment in self._memory.segments:
             if segment is not self._space:
-                usable = segment.bytes[0, : segment.size // _WORD * _WORD]
-                for number, word in enumerate(usable.view("<u8").tolist()):
-                    words[segment.base + _WORD * number] = word
-        known = set(words.values())
-        yield from (at for at, word in words.items() if word == MARK and at in known)
+                usable = segment.bytes[0, : segment.size // WORD * WORD]
+                found |= zip(count(segment.base, WORD), usable.view("<u8").tolist(), strict=False)
+        return found
 
-    def _segments(self) -> list[Segment]:
-        return self._frames[-1].machine.memory.segments
-
-    def _read(self, address: int) -> int | None:
-        segment = self._frames[-1].machine.memory.find(address, _WORD)
+    def _word(self, address: int) -> Words | None:
+        """Return a view of the word at an address; None if there is no memory."""
+        segment = self._memory.find(address, WORD)
         if segment is None:
             return None
         start = address - segment.base
-        return int.from_bytes(segment.bytes[0, start : start + _WORD].tobytes(), "little")
-
-    def _write(self, address: int, *words: int) -> None:
-        contents = b"".join(word.to_bytes(_WORD, "little") for word in words)
-        segment = self._frames[-1].machine.memory.find(address, len(contents))
-        if segment is not None:
-            start = address - segment.base
-            segment.bytes[0, start : start + len(contents)] = np.frombuffer(contents, np.uint8)
+        return segment.bytes[0, start : start + WORD].view("<u8")

@@ -13,7 +13,7 @@ from typing import Final
 
 from backend.cranelift.compiler import Functions
 from backend.cranelift.reader import read_functions
-from backend.emulator.collector import MARK
+from backend.emulator.objects import MARK
 from clif.function import Block, Function, Value
 from clif.graph import successors
 from clif.printer import print_functions

@@ -15,7 +15,8 @@ from enum import Enum
 from typing import Final
 
 from backend.cranelift.opcodes import OPCODES
-from backend.emulator.collector import COLLECT, MARK, OBJECT_SIZE
+from backend.emulator.collector import COLLECT
+from backend.emulator.objects import MARK, OBJECT_SIZE
 from clif.builder import FunctionBuilder
 from clif.function import (
     Annotations,

@@ -9,8 +9,8 @@ import pytest
 
 import interp
 from backend.cranelift.compiler import Functions, Target
-from backend.emulator.collector import MARK
 from backend.emulator.linker import Compiled
+from backend.emulator.objects import MARK
 from clif.outcome import Status
 from clif.printer import print_functions
 from fuzz.cases.case import Case, ExtraCheck, with_check
@@ -79,6 +79,7 @@ def test_what_is_named_is_moved_and_the_rest_destroyed(isa: str) -> None:
     assert not found.deviations
     # The content is as before, and the reference another one.
     assert [int(words[0, 0]) for words in found.outcomes.results] == [7, 0]
+    assert not collected(f"{FIRST}, {FIRST}", isa).deviations
     both = collected(BOTH, isa)
     assert (both.moved, both.destroyed) == (2, 0)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from backend.cranelift.reader import read_functions
-from backend.emulator.collector import MARK
+from backend.emulator.objects import MARK
 from clif.printer import print_functions
 from fuzz.cases.case import Case, ExtraCheck, has_canonical_nans
 from fuzz.cases.casefile import read_case
