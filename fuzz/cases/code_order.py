@@ -97,24 +97,27 @@ def compare_code(
     free = [event for event in source if event.kind is EventKind.FREE]
     matcher = _Matcher(_collapsed(code), region, plain_load_bytes, free)
     steps = _steps(source, matcher)
-    furthest: tuple[int, CodeDeviation] | None = None
+    wrong: dict[int, CodeDeviation] = {}
     open_, tried = [(0, 0)], set[tuple[int, int]]()
     while open_:
-        state = open_.pop()
+        number, at = state = open_.pop()
+        if number == len(steps):
+            return None
         if state in tried:
             continue
         tried.add(state)
         if len(tried) > _MOST_WAYS:
             raise TooManyWaysError
-        number, at = state
-        ends, deviation = steps[number].match(matcher, at)
-        if number == len(steps) - 1 and ends:
-            return None
-        if deviation is not None and (furthest is None or number >= furthest[0]):
-            furthest = number, deviation
-        open_ += [(number + 1, end) for end in reversed(ends)]
-    assert furthest is not None
-    return furthest[1]
+        ends = steps[number].match(matcher, at)
+        if isinstance(ends, CodeDeviation):
+            wrong[number] = ends
+        else:
+            open_ += [(number + 1, end) for end in reversed(ends)]
+    return wrong[max(wrong)]
+
+
+#: The places of the code behind which a step of the source may end, or what is wrong.
+_Ends: TypeAlias = list[int] | CodeDeviation
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +132,8 @@ class _Step:
     segment: list[MemoryEvent]
     number: int
 
-    def match(self, matcher: _Matcher, at: int) -> tuple[list[int], CodeDeviation | None]:
-        """Return behind which items of the code it may end, or what is wrong."""
+    def match(self, matcher: _Matcher, at: int) -> _Ends:
+        """Find it in the code from a place on."""
         if self.barrier is None:
             return matcher.end(at, self.segment)
         return matcher.barrier(at, self.barrier, self.segment, self.number)
@@ -194,10 +197,6 @@ def _bytes(events: Iterable[MachineEvent]) -> frozenset[int]:
     )
 
 
-#: Places of the code behind which a step of the source may end, or what is wrong.
-_Ends: TypeAlias = tuple[list[int], CodeDeviation | None]
-
-
 class _Matcher:
     """Finds the code's events for the barriers of the source."""
 
@@ -233,14 +232,12 @@ class _Matcher:
             return self._loads(at, event, segment, number)
         between, end = self._until_barrier(at)
         if end is None:
-            return [], _missing(event, number)
+            return _missing(event, number)
         found = cast(_Barrier, self.items[end])
-        deviation = self._misfit(event, between, found, number)
-        if deviation is None:
-            # Where an operation is a loop, it begins by an ordinary load.
-            allowed = segment if event.what == "fence" else [*segment, event]
-            deviation = self._between(between, allowed, f"event {number}")
-        return ([end + 1], None) if deviation is None else ([], deviation)
+        # Where an operation is a loop, it begins by an ordinary load.
+        allowed = segment if event.what == "fence" else [*segment, event]
+        wrong = self._misfit(event, between, found, number)
+        return wrong or self._between(between, allowed, f"event {number}") or [end + 1]
 
     def _misfit(
         self,
@@ -277,18 +274,16 @@ class _Matcher:
             deviation = self._between([item], segment, f"event {number}")
             if deviation is not None:
                 break
-        if ends:
-            return ends, None
-        return [], deviation or _missing(event, number)
+        return ends or deviation or _missing(event, number)
 
     def end(self, at: int, segment: Sequence[MemoryEvent]) -> _Ends:
         """Compare what comes behind the last barrier of the source."""
         between, end = self._until_barrier(at)
         if end is not None:
             found = cast(_Barrier, self.items[end])
-            return _wrong(f"{found.ordering.value} that the source does not have", f"{found.pc:#x}")
-        deviation = self._between(between, segment, "the end")
-        return ([len(self.items)], None) if deviation is None else ([], deviation)
+            what = f"{found.ordering.value} that the source does not have"
+            return CodeDeviation(what, f"{found.pc:#x}")
+        return self._between(between, segment, "the end") or [len(self.items)]
 
     def _until_barrier(self, at: int) -> tuple[list[MachineEvent], int | None]:
         """Return the accesses from a place on, and where the barrier behind them is."""
@@ -319,10 +314,6 @@ class _Matcher:
                 detail = f"{what} on the wrong side of a barrier"
                 return CodeDeviation(detail, f"before {before}, {event.pc:#x}")
         return None
-
-
-def _wrong(detail: str, where: str) -> _Ends:
-    return [], CodeDeviation(detail, where)
 
 
 def _missing(event: MemoryEvent, number: int) -> CodeDeviation:

@@ -283,8 +283,7 @@ class Pipeline:
         assert run.expected is not None
         optimizer = optimize_case if self.compiler is compile_case else self._optimize
         found = check_order(case, run.isa, functions, run.expected, self.fuel, optimizer)
-        if not found or isinstance(found, Finding):
-            run.checked.add(ExtraCheck.ORDER)
+        run.note_check(ExtraCheck.ORDER, found)
         self._note(found, case, verdict)
 
     def _optimize(self, case: Case, isa: str, functions: Functions) -> list[str]:
@@ -311,8 +310,7 @@ class Pipeline:
         assert run.expected is not None
         for check in sorted(case.checks & _EXTRA_CHECKS.keys()):
             found = _EXTRA_CHECKS[check](case, run.isa, code, run.expected)
-            if not found or isinstance(found, Finding):
-                run.checked.add(check)
+            run.note_check(check, found)
             yield found
         if ExtraCheck.ORDER in case.checks:
             yield check_code_order(case, run.isa, code, run.expected, self.fuel)

@@ -52,6 +52,11 @@ class IsaRun:
     compile_ns: int = 0
     emulate_ns: int = 0
 
+    def note_check(self, check: ExtraCheck, found: Finding | str) -> None:
+        """Note that a check came to an end, unless all that it says is why it did not."""
+        if not found or isinstance(found, Finding):
+            self.checked.add(check)
+
 
 @dataclass(slots=True)
 class Verdict:

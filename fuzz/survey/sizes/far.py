@@ -14,7 +14,9 @@ from fuzz.survey.sizes.shape import INPUTS, Filler, Program, Shape, function, ru
 
 _BLOCK: Final = "block0(v0: i64, v1: i64):"
 #: From the reach of the shortest branches, 4 KiB, to beyond that of all but the longest.
-_FAR: Final = tuple(1 << k for k in (10, 13, 15, 17, 19, 20, 21))
+_FAR: Final = tuple(1 << k for k in (10, 13, 15, 17, 19))
+#: The same up to the largest functions that there are, where time does not grow faster than they.
+_FARTHER: Final = (*_FAR, 1 << 20, 1 << 21)
 #: Filler is the same at each level of optimisation.
 _LEVELS: Final = ("speed",)
 #: Instructions of the filler between two things that repeat.
@@ -183,11 +185,11 @@ def large_table(n: int) -> Program:
 
 
 SHAPES: Final = (
-    Shape("far_branch", "instructions", _FAR, far_branch, levels=_LEVELS),
+    Shape("far_branch", "instructions", _FARTHER, far_branch, levels=_LEVELS),
     Shape("far_bit_branch", "instructions", _FAR, partial(far_branch, bit=True), levels=_LEVELS),
-    Shape("far_loop", "instructions", _FAR, far_loop, levels=_LEVELS),
+    Shape("far_loop", "instructions", _FARTHER, far_loop, levels=_LEVELS),
     Shape("far_exits", "instructions", _FAR, far_exits, levels=_LEVELS),
-    Shape("far_traps", "instructions", _FAR, far_traps, levels=_LEVELS),
+    Shape("far_traps", "instructions", _FARTHER, far_traps, levels=_LEVELS),
     Shape("far_constants", "instructions", _FAR, far_constants, levels=_LEVELS),
     Shape(
         "far_vectors",
@@ -197,6 +199,6 @@ SHAPES: Final = (
         levels=_LEVELS,
         optional=True,
     ),
-    Shape("far_table", "instructions", _FAR, far_table, levels=_LEVELS),
+    Shape("far_table", "instructions", _FARTHER, far_table, levels=_LEVELS),
     Shape("large_table", "entries", (1 << 10, 1 << 13, 1 << 16), large_table, levels=_LEVELS),
 )
