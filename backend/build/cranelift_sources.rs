@@ -85,15 +85,18 @@ const DIFFERENCES: [Difference; 8] = [
     },
 ];
 
-/// Sets the `cfg`s of the API that the sources have.
-pub fn set_cfgs(sources: Option<&Path>) {
+/// Sets the `cfg`s of the API that the sources have, and returns them.
+pub fn set_cfgs(sources: Option<&Path>) -> Vec<&'static str> {
     println!("cargo:rerun-if-changed={}", file!());
+    let mut held = Vec::new();
     for difference in &DIFFERENCES {
         println!("cargo:rustc-check-cfg=cfg({})", difference.cfg);
         if holds(difference, sources) {
             println!("cargo:rustc-cfg={}", difference.cfg);
+            held.push(difference.cfg);
         }
     }
+    held
 }
 
 fn holds(difference: &Difference, sources: Option<&Path>) -> bool {

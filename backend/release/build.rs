@@ -14,11 +14,18 @@ const SINCE: [(&str, u32); 4] = [
     ("relocation_targets", 101),
 ];
 
+/// What exception tables, stack maps and value labels are read with.
+const CALL_DETAILS: [&str; 2] = ["exception_contexts", "call_frame_offsets"];
+
 fn main() {
     println!("cargo::rerun-if-changed={}", file!());
     let metadata = cranelift_sources::metadata();
     let sources = metadata.and_then(|metadata| cranelift_sources::find(&metadata));
-    cranelift_sources::set_cfgs(sources.as_deref().ok());
+    let held = cranelift_sources::set_cfgs(sources.as_deref().ok());
+    println!("cargo::rustc-check-cfg=cfg(call_details)");
+    if CALL_DETAILS.iter().all(|cfg| held.contains(cfg)) {
+        println!("cargo::rustc-cfg=call_details");
+    }
     let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let major: u32 = number("CARGO_PKG_VERSION_MAJOR").unwrap_or(0);
     let minor: u32 = number("CARGO_PKG_VERSION_MINOR").unwrap_or(0);

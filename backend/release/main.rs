@@ -3,7 +3,7 @@
 //! side. Only what the executors need is asked of Cranelift, so that the same source serves all
 //! releases; `build.rs` names what they differ in.
 
-#[cfg(all(exception_contexts, call_frame_offsets))]
+#[cfg(call_details)]
 #[path = "../src/call_sites.rs"]
 mod call_sites;
 #[path = "../src/failure.rs"]
@@ -11,7 +11,7 @@ mod failure;
 #[cfg(nested_inlining)]
 #[path = "../src/inline.rs"]
 mod inline;
-#[cfg(all(exception_contexts, call_frame_offsets))]
+#[cfg(call_details)]
 #[path = "../src/labels.rs"]
 mod labels;
 #[path = "../src/names.rs"]
@@ -112,38 +112,34 @@ fn compile_all(request: &Value) -> Result<Value, Value> {
 }
 
 /// The functions with those calls inlined that `backend/src/inline.rs` chooses by these bytes.
-#[cfg(nested_inlining)]
 fn inlined(functions: Vec<Function>, decisions: &str) -> Result<Vec<Function>, Value> {
     if decisions.is_empty() {
         return Ok(functions);
     }
-    let decisions = bytes(decisions).map_err(|message| failure("settings", message))?;
-    inline::inline_calls(&functions, &decisions).map_err(failed)
+    #[cfg(nested_inlining)]
+    let made = bytes(decisions)
+        .map_err(|message| failure("settings", message))
+        .and_then(|decisions| inline::inline_calls(&functions, &decisions).map_err(failed));
+    #[cfg(not(nested_inlining))]
+    let made = Err(lacking("inline calls"));
+    made
 }
 
-#[cfg(not(nested_inlining))]
-fn inlined(functions: Vec<Function>, decisions: &str) -> Result<Vec<Function>, Value> {
-    if decisions.is_empty() {
-        return Ok(functions);
-    }
-    Err(failure(
-        "settings",
-        "its program cannot inline calls".into(),
-    ))
+/// What is asked of a release that has not the API for it.
+#[cfg(not(all(nested_inlining, call_details)))]
+fn lacking(what: &str) -> Value {
+    failure("settings", format!("its program cannot {what}"))
 }
 
-#[cfg(all(exception_contexts, call_frame_offsets))]
+#[cfg(call_details)]
 fn label(functions: &mut [Function]) -> Result<(), Value> {
     functions.iter_mut().for_each(labels::label);
     Ok(())
 }
 
-#[cfg(not(all(exception_contexts, call_frame_offsets)))]
+#[cfg(not(call_details))]
 fn label(_: &mut [Function]) -> Result<(), Value> {
-    Err(failure(
-        "settings",
-        "its program cannot label values".into(),
-    ))
+    Err(lacking("label values"))
 }
 
 /// The target of a request. Settings named in `optional` have their default value, so that a
@@ -324,7 +320,7 @@ fn describe(name: &str, context: &Context, isa: &dyn TargetIsa) -> Value {
 }
 
 /// What is known of the code besides: null where this release does not say all of it.
-#[cfg(all(exception_contexts, call_frame_offsets))]
+#[cfg(call_details)]
 fn details(code: &CompiledCode, function: &Function, isa: &dyn TargetIsa) -> Value {
     json!({
         "convention": function.signature.call_conv.to_string(),
@@ -335,7 +331,7 @@ fn details(code: &CompiledCode, function: &Function, isa: &dyn TargetIsa) -> Val
     })
 }
 
-#[cfg(not(all(exception_contexts, call_frame_offsets)))]
+#[cfg(not(call_details))]
 fn details(_: &CompiledCode, _: &Function, _: &dyn TargetIsa) -> Value {
     Value::Null
 }
