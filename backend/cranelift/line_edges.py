@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from backend.cranelift import _cranelift, edge_counters, sure_code
+from backend.cranelift import _cranelift, edge_counters, post_dominators
 
 
 def edges_of_lines(file: str, lines: Collection[int]) -> Mapping[int, frozenset[int]]:
@@ -24,9 +24,11 @@ def edges_of_lines(file: str, lines: Collection[int]) -> Mapping[int, frozenset[
             return {}
         passed = [
             (edge, at)
-            for function in sure_code.functions_of(pcs, edge_counters.entry_pcs(), sorted(inside))
+            for function in post_dominators.functions_of(
+                pcs, edge_counters.entry_pcs(), sorted(inside)
+            )
             for edge in function.edges
-            for block in function.sure(pcs[edge])
+            for block in function.post_dominators(pcs[edge])
             for at in function.blocks[block].instructions
         ]
         found: dict[int, set[int]] = {}

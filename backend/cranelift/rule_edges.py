@@ -25,7 +25,7 @@ from backend.cranelift import (
     isa_names,
     isle,
     isle_generated,
-    sure_code,
+    post_dominators,
 )
 from backend.cranelift.isle_generated import Place
 from backend.cranelift.rule_map import GROUPS, RuleId, RuleMap, source_line
@@ -50,7 +50,7 @@ def load_rule_map(*, cache_folder: Path | None = None) -> RuleMap:
         RulesError: no counters, no debug information, or the generated code is gone.
     """
     build = disk_cache.fingerprint(
-        __file__, isle_generated.__file__, sure_code.__file__, isa_names.__file__
+        __file__, isle_generated.__file__, post_dominators.__file__, isa_names.__file__
     )
     file = (cache_folder or disk_cache.folder()) / f"rules-{build.hex()[:20]}.json"
     found = _load(file)
@@ -144,7 +144,7 @@ class _Function(NamedTuple):
         lines: the lines of generated files in each block: index of the file, line.
     """
 
-    code: sure_code.FunctionCode
+    code: post_dominators.FunctionCode
     starts: Mapping[int, int]
     lines: Mapping[int, Set[tuple[int, int]]]
 
@@ -178,14 +178,14 @@ def _telling(
         if key not in shared:
             shared[key] = any(
                 other.term == owner.term and other.rule != owner.rule
-                for each in chain(code.unsure(block), code.before(block, sources))
+                for each in chain(code.may_follow(block), code.before(block, sources))
                 for other in owners.get(each, ())
             )
         return shared[key]
 
     for edge, start in function.starts.items():
         straight = True
-        for block in code.sure(start):
+        for block in code.post_dominators(start):
             for owner in owners.get(block, ()):
                 if straight or not is_shared(block, owner):
                     yield owner.rule, edge
@@ -198,7 +198,7 @@ def _functions() -> tuple[list[str], list[_Function]]:
     files, rows = _source_lines(pcs)
     generated_code = {n for n, file in enumerate(files) if _unit(file) is not None}
     edges = sorted({edge for edge, file, _ in rows if file in generated_code})
-    functions = list(sure_code.functions_of(pcs, edge_counters.entry_pcs(), edges))
+    functions = list(post_dominators.functions_of(pcs, edge_counters.entry_pcs(), edges))
     blocks = [
         (at, number, start)
         for number, function in enumerate(functions)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.cranelift import _cranelift, edge_counters, isle_generated, rule_edges, sure_code
+from backend.cranelift import _cranelift, edge_counters, isle_generated, post_dominators, rule_edges
 from backend.cranelift.compiler import Target, compile_text
 from backend.cranelift.edge_counters import CoveredEdges
 from backend.cranelift.isle_generated import BlockDisassembler
@@ -333,8 +333,10 @@ def test_which_rules_an_edge_tells_of(
     lines: dict[int, set[tuple[str, int]]], expected: set[tuple[str, int]]
 ) -> None:
     targets = {1: (2, 3), 2: (4,), 3: (4,), 4: (5, 6), 5: (7,), 6: (7,), 7: (0,)}
-    blocks = {start: sure_code.Block((start,), found) for start, found in targets.items()}
-    code = sure_code.FunctionCode((1, 2, 3, 5, 6), blocks, sure_code.next_sure(blocks))
+    blocks = {start: post_dominators.Block((start,), found) for start, found in targets.items()}
+    code = post_dominators.FunctionCode(
+        (1, 2, 3, 5, 6), blocks, post_dominators.immediate_post_dominators(blocks)
+    )
     function = rule_edges._Function(code, {edge: edge for edge in (2, 3, 5, 6)}, {})
     owners = {
         block: {rule_edges._Owner(RuleId("x86_64", name, 1), (0, 0), line) for name, line in found}

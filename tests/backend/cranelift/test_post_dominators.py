@@ -7,9 +7,15 @@ import platform
 
 import pytest
 
-from backend.cranelift import edge_counters, sure_code
+from backend.cranelift import edge_counters, post_dominators
 from backend.cranelift.isle_generated import BlockDisassembler
-from backend.cranelift.sure_code import Block, FunctionCode, blocks_of, functions_of, next_sure
+from backend.cranelift.post_dominators import (
+    Block,
+    FunctionCode,
+    blocks_of,
+    functions_of,
+    immediate_post_dominators,
+)
 
 
 def test_a_block_begins_with_its_counter_and_goes_on_with_later_code() -> None:
@@ -18,9 +24,9 @@ def test_a_block_begins_with_its_counter_and_goes_on_with_later_code() -> None:
     for function in functions_of(pcs, edge_counters.entry_pcs(), range(2000)):
         for edge in function.edges:
             assert function.blocks[pcs[edge]].instructions[0] == pcs[edge]
-            sure = function.sure(pcs[edge])
+            sure = function.post_dominators(pcs[edge])
             assert len(set(sure)) == len(sure)
-            assert not set(sure) & set(function.unsure(pcs[edge]))
+            assert not set(sure) & set(function.may_follow(pcs[edge]))
             lengths.add(len(sure))
         for block in function.blocks.values():
             assert list(block.instructions) == sorted(set(block.instructions))
@@ -30,7 +36,7 @@ def test_a_block_begins_with_its_counter_and_goes_on_with_later_code() -> None:
 def test_an_unknown_machine_has_the_edges_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "vax")
     (found,) = functions_of([1234, 5678], [1234], [0, 1])
-    assert found.sure(1234) == [1234]
+    assert found.post_dominators(1234) == [1234]
     assert found.blocks[5678].instructions == (5678,)
 
 
@@ -53,12 +59,12 @@ def test_both_ways_of_a_branch_lead_to_one_block(
     first, left, right, both = sorted(blocks)[:4]
     assert first == start
     assert sorted(blocks[first].targets) == [left, right]
-    behind = next_sure(blocks)
+    behind = immediate_post_dominators(blocks)
     function = FunctionCode((), blocks, behind)
-    assert function.sure(first) == [first, both]
-    assert set(function.unsure(first)) == {left, right}
+    assert function.post_dominators(first) == [first, both]
+    assert set(function.may_follow(first)) == {left, right}
     assert {behind[first], behind[left], behind[right]} == {both}
-    assert behind[both] == sure_code._END
+    assert behind[both] == post_dominators._END
 
 
 @pytest.mark.parametrize(
@@ -75,4 +81,4 @@ def test_both_ways_of_a_branch_lead_to_one_block(
 )
 def test_what_all_ways_go_through(targets: dict[int, list[int]], expected: dict[int, int]) -> None:
     blocks = {start: Block((start,), tuple(found)) for start, found in targets.items()}
-    assert next_sure(blocks) == expected
+    assert immediate_post_dominators(blocks) == expected

@@ -1,4 +1,4 @@
-"""The machine code that is sure to run once an edge is passed.
+"""Post-dominators in machine code: what is sure to run once an edge is passed.
 
 The compiler leaves out the counter of a block that follows from those of others: all ways that
 leave a counted block lead to it. So the block of a counter is not all that the counter tells of.
@@ -41,24 +41,24 @@ class FunctionCode:
     Attributes:
         edges: the numbers of its edges that are asked for.
         blocks: by the addresses at which they begin.
-        behind: for each block the next one that is sure to run.
+        immediate: for each block its immediate post-dominator, the next one that is sure to run.
     """
 
     edges: tuple[int, ...]
     blocks: Mapping[int, Block]
-    behind: Mapping[int, int]
+    immediate: Mapping[int, int]
 
-    def sure(self, start: int) -> list[int]:
+    def post_dominators(self, start: int) -> list[int]:
         """Return the blocks that are sure to run once one is entered, itself first."""
         found = []
         while start in self.blocks:
             found.append(start)
-            start = self.behind.get(start, _END)
+            start = self.immediate.get(start, _END)
         return found
 
-    def unsure(self, start: int) -> Iterator[int]:
+    def may_follow(self, start: int) -> Iterator[int]:
         """Yield the blocks that may but need not run once one is entered."""
-        sure = frozenset(self.sure(start))
+        sure = frozenset(self.post_dominators(start))
         waiting, seen = [start], {start}
         for block in waiting:  # which grows meanwhile
             for target in self.blocks[block].targets:
@@ -106,7 +106,7 @@ def functions_of(
         blocks = blocks_of(code, first, stop, {pcs[edge] for edge in inside})
         for edge in inside:
             blocks.setdefault(pcs[edge], Block((pcs[edge],), (_END,)))
-        yield FunctionCode(tuple(inside), blocks, next_sure(blocks))
+        yield FunctionCode(tuple(inside), blocks, immediate_post_dominators(blocks))
 
 
 def blocks_of(
@@ -152,10 +152,10 @@ def _block(
     return Block(tuple(instructions), tuple(t if t in sizes else _END for t in targets), falls)
 
 
-def next_sure(blocks: Mapping[int, Block]) -> dict[int, int]:
+def immediate_post_dominators(blocks: Mapping[int, Block]) -> dict[int, int]:
     """Return for each block the next one that all ways to the function's end go through.
 
-    These are the immediate post-dominators. Blocks from which no way leads to the end have none.
+    Blocks from which no way leads to the end have none.
     """
     order = _from_end(_sources(blocks))
     rank = {block: number for number, block in enumerate(order)}
