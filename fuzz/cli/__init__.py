@@ -35,6 +35,7 @@ _COMMANDS = {
     "fmt": "print the case of a seed, or a case file in canonical form",
     "coverage": "show which edges and ISLE rules files or cases cover",
     "rules": "show for every ISLE rule how often it was tested, or why not",
+    "prove": "prove what Cranelift makes of functions and rules, for all inputs",
     "known": "show which known faults this Cranelift still has",
     "support": "show which opcodes and types each ISA supports",
     "limits": "show how large functions each ISA compiles, and whether they run rightly",

@@ -96,7 +96,7 @@ class FragmentCompiler:
         """
         if self._fired_rules is None:
             return
-        text = print_function(standalone(self._plan(), fragment)[0])
+        text = print_function(standalone(self.plan(), fragment)[0])
         for target in self.targets(unit):
             with uncounted():
                 mark = self._fired_rules.mark()
@@ -104,7 +104,8 @@ class FragmentCompiler:
                     target.compile(Functions(text))
                 yield self._fired_rules.since(mark)
 
-    def _plan(self) -> CasePlan:
+    def plan(self) -> CasePlan:
+        """Return a plan in which a fragment stands alone."""
         entropy = PrngEntropy(0)
         return CasePlan(
             entropy, self._options, self._instruction_set, self._swarm, False, True, True, sites=1

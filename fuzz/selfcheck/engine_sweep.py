@@ -180,7 +180,7 @@ def sweep(forms: Forms, engines: tuple[str, str], seed: int) -> SweepResult:
         decoded=forms.decoded,
         undecided=tuple(forms.undecided),
     )
-    sets = [_rows(described, Random(f"{seed} {number}")) for number in range(_SETS)]
+    sets = [rows_of(described, Random(f"{seed} {number}")) for number in range(_SETS)]
     for form, encodings in forms.encodings.items():
         for instruction in encodings.values():
             result.encodings += 1
@@ -208,17 +208,17 @@ def _compare(
     """
     count, first = 0, ""
     for rows in sets:
-        ends = [_run(isa, engine, described, instruction, rows) for engine in engines]
+        ends = [run_on(isa, engine, described, instruction, rows) for engine in engines]
         one, other = ends
         if isinstance(one, str) or isinstance(other, str):
             if one is not other and (isinstance(one, str) != isinstance(other, str)):
                 count += described.rows
                 first = first or " / ".join(e if isinstance(e, str) else "returns" for e in ends)
             continue
-        differing = _differing(described, instruction, one, other)
-        count += len(np.unique(differing // described.row))
-        if len(differing) and not first:
-            first = _place(described, int(differing[0]), one, other)
+        places = differing(described, instruction, one, other)
+        count += len(np.unique(places // described.row))
+        if len(places) and not first:
+            first = place_of(described, int(places[0]), one, other)
     return (count, first) if count else None
 
 
@@ -227,7 +227,7 @@ def _plain(code: bytes) -> PlainCode:
     return PlainCode("sweep", code, frame_size=256)
 
 
-def _run(
+def run_on(
     isa: str, engine: str, described: InstructionSweep, instruction: Any, rows: bytes
 ) -> Bytes | str:
     """Return the states after an instruction, or how it ended instead."""
@@ -255,7 +255,7 @@ def _run_on_host(isa: str, code: bytes, region: Region) -> Bytes | str:
     return np.frombuffer(after, np.uint8)
 
 
-def _differing(
+def differing(
     described: InstructionSweep, instruction: Any, one: Bytes, other: Bytes
 ) -> npt.NDArray[np.intp]:
     """Return the offsets of the bytes that differ, undefined flags left out."""
@@ -272,7 +272,7 @@ def _differing(
     return np.flatnonzero(by_row.reshape(-1))
 
 
-def _place(described: InstructionSweep, offset: int, one: Bytes, other: Bytes) -> str:
+def place_of(described: InstructionSweep, offset: int, one: Bytes, other: Bytes) -> str:
     """Say what is at an offset on both engines."""
     row, at = divmod(offset, described.row)
     vectors, count = described.vectors
@@ -297,7 +297,7 @@ def _faults(isa: str, engines: tuple[str, str], instruction: Any) -> Iterator[st
     yield from dict.fromkeys(fault.name for fault in found)
 
 
-def _rows(described: InstructionSweep, random: Random) -> bytes:
+def rows_of(described: InstructionSweep, random: Random) -> bytes:
     """Return rows of special and random operands."""
     return b"".join(_row(described, random) for _ in range(described.rows))
 

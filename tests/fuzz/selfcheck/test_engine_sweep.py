@@ -92,8 +92,8 @@ def test_instructions_change_every_row(isa: str) -> None:
     described = INSTRUCTION_SWEEP.of(DESCRIBED[isa])
     code, _ = SEEN[isa][0]
     instruction = disassemble(DESCRIBED[isa], Code("f", bytes.fromhex(code)))[0]
-    rows = engine_sweep._rows(described, Random(1))
-    after = engine_sweep._run(isa, "unicorn", described, instruction, rows)
+    rows = engine_sweep.rows_of(described, Random(1))
+    after = engine_sweep.run_on(isa, "unicorn", described, instruction, rows)
     assert not isinstance(after, str)
     for number in range(described.rows):
         at = number * described.row

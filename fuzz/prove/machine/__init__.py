@@ -1,0 +1,1 @@
+"""Machine code in terms, by Ghidra's SLEIGH (``pypcode``)."""

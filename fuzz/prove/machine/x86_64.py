@@ -1,0 +1,516 @@
+"""x86-64 for proofs: registers, and the operations that SLEIGH leaves opaque."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import z3
+
+from fuzz.prove import floats
+from fuzz.prove.machine.description import (
+    Instruction,
+    InstructionMeaning,
+    Machine,
+    OpaqueOperation,
+    ValueRegisters,
+)
+from fuzz.prove.semantics import UndecidedError
+from fuzz.prove.semantics.float import least_if_outside
+from fuzz.prove.semantics.vector import picked
+from fuzz.prove.terms import (
+    Term,
+    bit,
+    choose,
+    clipped,
+    const,
+    flag,
+    join,
+    lanes,
+    lanewise,
+    leading_zeros,
+    low,
+    mask,
+    negative,
+    nonzero,
+    part,
+    resized,
+    sext,
+    trailing_zeros,
+    value_of,
+    zext,
+)
+
+OPAQUE: Final[dict[str, OpaqueOperation]] = {}
+
+
+def _define(*names: str) -> Callable[[Callable[..., Term]], Callable[..., Term]]:
+    """Return a decorator that defines operations.
+
+    Its function is given the last operands, as many as it takes: SLEIGH passes the register that is
+    written as the first one, also where it is not read.
+    """
+
+    def register(function: Callable[..., Term]) -> Callable[..., Term]:
+        count = function.__code__.co_argcount
+        for name in names:
+            OPAQUE[name] = lambda _, bits, operands: resized(function(*operands[-count:]), bits)
+        return function
+
+    return register
+
+
+def _nothing(_path: Any, _bits: int, _operands: Sequence[Term]) -> None:
+    """Do nothing: one thread sees no difference."""
+
+
+for _name in ("LOCK", "UNLOCK", "mfence", "lfence", "sfence"):
+    OPAQUE[_name] = _nothing
+
+
+def _each(operation: Callable[..., Term], bits: int) -> Callable[..., Term]:
+    """Return what applies an operation to each lane of its one or two operands."""
+    if operation.__code__.co_argcount == 1:
+        return lambda x: lanewise(operation, bits, x)
+    return lambda x, y: lanewise(operation, bits, x, y)
+
+
+def _define_lanes(operations: dict[str, tuple[int, Callable[..., Term]]]) -> None:
+    for name, (bits, operation) in operations.items():
+        for each in (name, f"v{name}", f"v{name}_avx", f"{name}_avx"):
+            _define(each)(_each(operation, bits))
+
+
+def _minimum(x: Term, y: Term) -> Term:
+    """Return the lesser of two floats, the second one if they are equal or unordered."""
+    return choose(floats.less(x, y), x, y)
+
+
+def _maximum(x: Term, y: Term) -> Term:
+    return choose(floats.less(y, x), x, y)
+
+
+def _high(extended: Callable[[Term, int], Term]) -> Callable[[Term, Term], Term]:
+    def high(x: Term, y: Term) -> Term:
+        return z3.Extract(31, 16, extended(x, 32) * extended(y, 32))
+
+    return high
+
+
+def _average(x: Term, y: Term) -> Term:
+    wide = x.size() + 1
+    return z3.Extract(x.size(), 1, zext(x, wide) + zext(y, wide) + const(1, wide))
+
+
+def _saturating(operation: Callable[[Term, Term], Term], *, signed: bool) -> Callable[..., Term]:
+    extended = sext if signed else zext
+
+    def saturated(x: Term, y: Term) -> Term:
+        wide = x.size() + 2
+        exact = operation(extended(x, wide), extended(y, wide))
+        return clipped(exact, x.size(), signed=signed)
+
+    return saturated
+
+
+def _rounded_high(x: Term, y: Term) -> Term:
+    product = sext(x, 32) * sext(y, 32)
+    return z3.Extract(16, 1, (product >> const(14, 32)) + const(1, 32))
+
+
+def _plus(x: Term, y: Term) -> Term:
+    return x + y
+
+
+def _minus(x: Term, y: Term) -> Term:
+    return x - y
+
+
+_define_lanes(
+    {
+        "minps": (32, _minimum),
+        "minpd": (64, _minimum),
+        "maxps": (32, _maximum),
+        "maxpd": (64, _maximum),
+        "pavgb": (8, _average),
+        "pavgw": (16, _average),
+        "paddsb": (8, _saturating(_plus, signed=True)),
+        "paddsw": (16, _saturating(_plus, signed=True)),
+        "paddusb": (8, _saturating(_plus, signed=False)),
+        "paddusw": (16, _saturating(_plus, signed=False)),
+        "psubsb": (8, _saturating(_minus, signed=True)),
+        "psubsw": (16, _saturating(_minus, signed=True)),
+        "psubusb": (8, _saturating(_minus, signed=False)),
+        "psubusw": (16, _saturating(_minus, signed=False)),
+        "pmulhw": (16, _high(sext)),
+        "pmulhuw": (16, _high(zext)),
+        "pmulhrsw": (16, _rounded_high),
+        "pmullw": (16, lambda x, y: x * y),
+        "pmulld": (32, lambda x, y: x * y),
+        "pmuldq": (64, lambda x, y: sext(low(x, 32), 64) * sext(low(y, 32), 64)),
+        "pmuludq": (64, lambda x, y: zext(low(x, 32), 64) * zext(low(y, 32), 64)),
+        "pabsb": (8, lambda x: choose(negative(x), -x, x)),
+        "pabsw": (16, lambda x: choose(negative(x), -x, x)),
+        "pabsd": (32, lambda x: choose(negative(x), -x, x)),
+        "pcmpeqq": (64, lambda x, y: mask(x == y, 64)),
+        "pcmpgtq": (64, lambda x, y: mask(x > y, 64)),
+        "divps": (32, lambda x, y: floats.arithmetic("div", x, y)),
+        "divpd": (64, lambda x, y: floats.arithmetic("div", x, y)),
+        "sqrtps": (32, lambda x: floats.arithmetic("sqrt", x)),
+        "sqrtpd": (64, lambda x: floats.arithmetic("sqrt", x)),
+    }
+)
+for _letter, _bits in (("b", 8), ("w", 16), ("d", 32)):
+    _define_lanes(
+        {
+            f"pmins{_letter}": (_bits, lambda x, y: choose(x < y, x, y)),
+            f"pmaxs{_letter}": (_bits, lambda x, y: choose(x > y, x, y)),
+            f"pminu{_letter}": (_bits, lambda x, y: choose(z3.ULT(x, y), x, y)),
+            f"pmaxu{_letter}": (_bits, lambda x, y: choose(z3.UGT(x, y), x, y)),
+            f"pcmpgt{_letter}": (_bits, lambda x, y: mask(x > y, x.size())),
+            f"pcmpeq{_letter}": (_bits, lambda x, y: mask(x == y, x.size())),
+        }
+    )
+
+
+def _shift_all(
+    operation: Callable[[Term, Term], Term], bits: int, *, arithmetic: bool
+) -> Callable[..., Term]:
+    """Return a shift of all lanes by one amount, the low 64 bits of the second operand."""
+
+    def shifted(x: Term, amount: Term) -> Term:
+        count = resized(amount, 64)
+        most = const(bits - 1, 64)
+        if arithmetic:
+            count = choose(z3.UGT(count, most), most, count)
+            return lanewise(lambda lane: operation(lane, low(count, bits)), bits, x)
+        over = z3.UGT(count, most)
+        return lanewise(
+            lambda lane: choose(over, const(0, bits), operation(lane, low(count, bits))), bits, x
+        )
+
+    return shifted
+
+
+def _shift_instruction(shifted: Callable[..., Term]) -> InstructionMeaning:
+    """Return what a shift of all lanes by a register does.
+
+    SLEIGH takes only some bits of the amount.
+    """
+
+    def meaning(path: Any, instruction: Instruction) -> None:
+        names = _registers(instruction)
+        path.set(names[0], shifted(path.get(names[-2]), path.get(names[-1])))
+
+    return meaning
+
+
+def _registers(instruction: Instruction) -> list[str]:
+    """Return the names of the registers that an instruction's operands are.
+
+    Raises:
+        UndecidedError: they are others.
+    """
+    names = [name.strip() for name in instruction.body.split(",")]
+    if not all(name.isalnum() and not name[0].isdigit() for name in names):
+        raise UndecidedError(f"SLEIGH's {instruction.mnemonic} of memory")
+    return names
+
+
+INSTRUCTIONS: Final[dict[str, InstructionMeaning]] = {}
+
+
+def _by_register(name: str, shifted: Callable[..., Term]) -> None:
+    """Define a shift whose amount is in a register; one by a constant is left to SLEIGH."""
+    meaning = _shift_instruction(shifted)
+
+    def chosen(path: Any, instruction: Instruction) -> None:
+        if instruction.body.rpartition(",")[2].strip().startswith("0x"):
+            path.execute(instruction)
+        else:
+            meaning(path, instruction)
+
+    INSTRUCTIONS[name] = chosen
+
+
+for _letter, _bits in (("w", 16), ("d", 32), ("q", 64)):
+    _by_register(f"psll{_letter}", _shift_all(lambda x, n: x << n, _bits, arithmetic=False))
+    _by_register(f"psrl{_letter}", _shift_all(z3.LShR, _bits, arithmetic=False))
+    if _bits < 64:
+        _by_register(f"psra{_letter}", _shift_all(lambda x, n: x >> n, _bits, arithmetic=True))
+
+
+def _bzhi(path: Any, instruction: Instruction) -> None:
+    """Clear the bits from an index on; SLEIGH forgets that the index is 8 bits."""
+    to, source, index = _registers(instruction)
+    x, count = path.get(source), low(path.get(index), 8)
+    bits = x.size()
+    amount = resized(count, bits)
+    kept = x & ~(const(-1, bits) << amount)
+    result = choose(z3.UGE(count, const(bits, 8)), x, kept)
+    path.set(to, result)
+    if bits == 32:
+        path.registers.write(path.register(to).offset, zext(result, 64))
+
+
+INSTRUCTIONS["bzhi"] = _bzhi
+_define("psraw", "vpsraw")(_shift_all(lambda x, n: x >> n, 16, arithmetic=True))
+
+
+def _clearing_above(path: Any, instruction: Instruction) -> None:
+    """Do what SLEIGH says, which leaves the upper half of a register of 32 bits as it was."""
+    path.execute(instruction)
+    for name in instruction.body.split(","):
+        if name.strip() in _NARROW:
+            to = path.register(name.strip())
+            path.registers.write(to.offset, zext(path.registers.read(to.offset, to.size), 64))
+
+
+_NARROW: Final = frozenset(
+    [f"E{name}" for name in ("AX", "BX", "CX", "DX", "SI", "DI", "BP")]
+    + [f"R{number}D" for number in range(8, 16)]
+)
+
+
+def _count_zeros(path: Any, instruction: Instruction) -> None:
+    """Count leading zeros; SLEIGH looks at the operand after it has written the result."""
+    source = instruction.body.partition(",")[2].strip()
+    before = path.get(source) if source.isalnum() else None
+    path.execute(instruction)
+    if before is not None:
+        path.set("CF", flag(z3.Not(nonzero(before))))
+
+
+INSTRUCTIONS["lzcnt"] = _count_zeros
+
+
+def _scan(index: Callable[[Term], Term]) -> InstructionMeaning:
+    """Return a search for a bit; SLEIGH has a loop for it. A zero leaves the register as it is."""
+
+    def meaning(path: Any, instruction: Instruction) -> None:
+        to, source = _registers(instruction)
+        x = path.get(source)
+        found = choose(nonzero(x), index(x), path.get(to))
+        path.registers.write(path.register(to).offset, zext(found, 64))
+        path.set("ZF", flag(z3.Not(nonzero(x))))
+
+    return meaning
+
+
+INSTRUCTIONS["bsf"] = _scan(trailing_zeros)
+INSTRUCTIONS["bsr"] = _scan(lambda x: const(x.size() - 1, x.size()) - leading_zeros(x))
+
+for _name in ("movmskps", "movmskpd", "pmovmskb", "xadd", "xadd.lock", "xchg", "xchg.lock"):
+    INSTRUCTIONS[_name] = _clearing_above
+
+
+# --- moving and narrowing lanes ---
+
+
+@_define("pshufb", "vpshufb", "vpshufb_avx")
+def _pshufb(x: Term, y: Term) -> Term:
+    table = lanes(x, 8)
+    return lanewise(lambda i: choose(negative(i), const(0, 8), picked(table, i)), 8, y)
+
+
+@_define("pblendvb", "pblendvb_avx")
+def _blend_bytes(x: Term, y: Term, c: Term) -> Term:
+    return lanewise(lambda d, a, b: choose(negative(d), b, a), 8, c, x, y)
+
+
+@_define("blendvps")
+def _blend_single(x: Term, y: Term, c: Term) -> Term:
+    return lanewise(lambda d, a, b: choose(negative(d), b, a), 32, c, x, y)
+
+
+@_define("blendvpd")
+def _blend_double(x: Term, y: Term, c: Term) -> Term:
+    return lanewise(lambda d, a, b: choose(negative(d), b, a), 64, c, x, y)
+
+
+def _packed(bits: int, *, signed: bool) -> Callable[[Term, Term], Term]:
+    def packed(x: Term, y: Term) -> Term:
+        both = lanes(x, bits) + lanes(y, bits)
+        return join([clipped(lane, bits // 2, signed=signed) for lane in both])
+
+    return packed
+
+
+_define("packsswb", "vpacksswb")(_packed(16, signed=True))
+_define("packssdw", "vpackssdw")(_packed(32, signed=True))
+_define("packuswb", "vpackuswb")(_packed(16, signed=False))
+_define("packusdw", "vpackusdw")(_packed(32, signed=False))
+
+
+@_define("pmaddwd", "vpmaddwd")
+def _multiply_add(x: Term, y: Term) -> Term:
+    products = [sext(a, 32) * sext(b, 32) for a, b in zip(lanes(x, 16), lanes(y, 16), strict=True)]
+    return join([a + b for a, b in zip(products[::2], products[1::2], strict=True)])
+
+
+@_define("pmaddubsw", "vpmaddubsw")
+def _multiply_add_bytes(x: Term, y: Term) -> Term:
+    products = [zext(a, 32) * sext(b, 32) for a, b in zip(lanes(x, 8), lanes(y, 8), strict=True)]
+    sums = [a + b for a, b in zip(products[::2], products[1::2], strict=True)]
+    return join([clipped(each, 16, signed=True) for each in sums])
+
+
+def _pairwise(bits: int) -> Callable[[Term, Term], Term]:
+    def added(x: Term, y: Term) -> Term:
+        both = lanes(x, bits) + lanes(y, bits)
+        return join([a + b for a, b in zip(both[::2], both[1::2], strict=True)])
+
+    return added
+
+
+_define("phaddw", "vphaddw")(_pairwise(16))
+_define("phaddd", "vphaddd")(_pairwise(32))
+
+
+def _top_bits(bits: int) -> Callable[[Term], Term]:
+    return lambda x: join([flag(bit(lane, bits - 1), 1) for lane in lanes(x, bits)])
+
+
+for _name, _bits in (("pmovmskb", 8), ("movmskps", 32), ("movmskpd", 64)):
+    _define(_name, f"v{_name}")(_top_bits(_bits))
+
+
+def _extended(
+    extended: Callable[[Term, int], Term], narrow: int, wide: int
+) -> Callable[[Term], Term]:
+    def whole(x: Term) -> Term:
+        count = 128 // wide
+        return join([extended(lane, wide) for lane in lanes(low(x, narrow * count), narrow)])
+
+    return whole
+
+
+for _letters, _narrow, _wide in (
+    ("bw", 8, 16),
+    ("bd", 8, 32),
+    ("bq", 8, 64),
+    ("wd", 16, 32),
+    ("wq", 16, 64),
+    ("dq", 32, 64),
+):
+    _define(f"pmovsx{_letters}", f"vpmovsx{_letters}")(_extended(sext, _narrow, _wide))
+    _define(f"pmovzx{_letters}", f"vpmovzx{_letters}")(_extended(zext, _narrow, _wide))
+
+
+def _interleaved(bits: int, *, high: bool) -> Callable[[Term, Term], Term]:
+    def interleaved(x: Term, y: Term) -> Term:
+        half = x.size() // 2
+        halves = (part(each, half if high else 0, half) for each in (x, y))
+        pairs = zip(*(lanes(each, bits) for each in halves), strict=True)
+        return join([lane for pair in pairs for lane in pair])
+
+    return interleaved
+
+
+for _letters, _bits in (("bw", 8), ("wd", 16), ("dq", 32), ("qdq", 64)):
+    _define(f"punpckl{_letters}", f"vpunpckl{_letters}")(_interleaved(_bits, high=False))
+    _define(f"punpckh{_letters}", f"vpunpckh{_letters}")(_interleaved(_bits, high=True))
+
+
+def _immediate(term: Term) -> int:
+    value = value_of(term)
+    assert value is not None
+    return value
+
+
+@_define("palignr", "vpalignr")
+def _align(x: Term, y: Term, amount: Term) -> Term:
+    whole = z3.Concat(x, y)
+    return low(z3.LShR(whole, const(8 * _immediate(amount), whole.size())), x.size())
+
+
+@_define("ptest")
+def _ptest(x: Term, y: Term) -> Term:
+    return flag(z3.Not(nonzero(x & y)))
+
+
+@_define("insertps", "vinsertps")
+def _insert(x: Term, y: Term, selection: Term) -> Term:
+    chosen = _immediate(selection)
+    found = lanes(x, 32)
+    found[chosen >> 4 & 3] = lanes(y, 32)[chosen >> 6 if y.size() > 32 else 0]
+    return join([const(0, 32) if chosen >> at & 1 else lane for at, lane in enumerate(found)])
+
+
+def _words_shuffled(*, high: bool) -> Callable[[Term, Term], Term]:
+    def shuffled(x: Term, selection: Term) -> Term:
+        chosen, words = _immediate(selection), lanes(x, 16)
+        first = 4 if high else 0
+        moved = [words[first + (chosen >> 2 * at & 3)] for at in range(4)]
+        return join(words[:first] + moved + words[first + 4 :])
+
+    return shuffled
+
+
+_define("pshuflw", "vpshuflw")(_words_shuffled(high=False))
+_define("pshufhw", "vpshufhw")(_words_shuffled(high=True))
+
+
+@_define("pblendw", "vpblendw")
+def _blend_words(x: Term, y: Term, selection: Term) -> Term:
+    chosen = _immediate(selection)
+    pairs = zip(lanes(x, 16), lanes(y, 16), strict=True)
+    return join([b if chosen >> at & 1 else a for at, (a, b) in enumerate(pairs)])
+
+
+# --- floats ---
+
+_MODES: Final = ("nearest", "floor", "ceil", "trunc")
+
+
+def _rounded(bits: int) -> Callable[[Term, Term], Term]:
+    def rounded(x: Term, mode: Term) -> Term:
+        name = _MODES[_immediate(mode) & 3]
+        return lanewise(lambda lane: floats.arithmetic(name, lane), bits, x)
+
+    return rounded
+
+
+_define("roundps", "vroundps")(_rounded(32))
+_define("roundpd", "vroundpd")(_rounded(64))
+
+
+def _rounded_low(bits: int) -> Callable[[Term, Term, Term], Term]:
+    """Return an operation that rounds the low lane of the second operand into the first one."""
+
+    def rounded(x: Term, y: Term, mode: Term) -> Term:
+        name = _MODES[_immediate(mode) & 3]
+        lane = floats.arithmetic(name, low(y, bits))
+        return z3.Concat(part(x, bits, x.size() - bits), lane) if x.size() > bits else lane
+
+    return rounded
+
+
+_define("roundss", "vroundss")(_rounded_low(32))
+_define("roundsd", "vroundsd")(_rounded_low(64))
+
+
+_ARGUMENTS: Final = ("RDI", "RSI", "RDX", "RCX", "R8", "R9")
+_VECTORS: Final = tuple(f"XMM{n}" for n in range(8))
+# The third integer result is one of enable_llvm_abi_extensions, which every case has.
+_USUAL: Final = ValueRegisters(_ARGUMENTS, _VECTORS, ("RAX", "RDX", "RCX"), _VECTORS[:2])
+_TAIL: Final = ValueRegisters(
+    _ARGUMENTS, _VECTORS, ("RAX", "RCX", "RDX", "RSI", "RDI", "R8", "R9", "R10"), _VECTORS
+)
+
+MACHINE: Final = Machine(
+    isa="x86_64",
+    language="x86:LE:64:default",
+    conventions={"system_v": _USUAL, "fast": _USUAL, "tail": _TAIL, "preserve_all": _USUAL},
+    vector="XMM0",
+    stack_pointer="RSP",
+    link="",
+    opaque=OPAQUE,
+    instructions=INSTRUCTIONS,
+    library_calls={"X86Pshufb": _pshufb},
+    to_integer=least_if_outside,
+    division_traps=True,
+    clears_above=False,
+    traps=frozenset({"ud2"}),
+    name_of=str.upper,
+)
