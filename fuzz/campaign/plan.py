@@ -55,6 +55,7 @@ class CampaignPlan:
         out: directory of the findings and the database.
         case_seconds: how long one case may take by the clock before its worker is killed.
         memory_mb: by how many mebibytes a worker's address space may grow for its cases.
+        prove_share: the share of the cases that are proved as well.
         base: findings that it has, too, are old; None if there is no base.
     """
 
@@ -69,6 +70,7 @@ class CampaignPlan:
     memory_mb: int = 4096
     stop_after: int | None = None
     base: CampaignBase | None = None
+    prove_share: float = 0.0
 
     def first_case(self, worker: int) -> int:
         """Return the index of a worker's first case."""

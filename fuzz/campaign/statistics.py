@@ -46,6 +46,7 @@ class Statistics:
         rolled_back: steps that were rolled back, by the mutation's name and the reason.
         seeded: cases by what they have of the campaign's seed cases (``SeedUse``).
         known_faults: findings that a table of known faults explains, by bucket.
+        proofs: proofs that were tried, by the subject and what became of it.
         cross_checked: inputs that the second oracle could execute.
         unsupported: inputs that it could not execute, by reason.
         stage_ns: by ``Stage``.
@@ -79,6 +80,7 @@ class Statistics:
     rolled_back: Counter[str] = field(default_factory=Counter)
     seeded: Counter[str] = field(default_factory=Counter)
     unsupported: Counter[str] = field(default_factory=Counter)
+    proofs: Counter[str] = field(default_factory=Counter)
     stage_ns: list[int] = field(default_factory=lambda: [0] * len(Stage))
     total_ns: int = 0
     wall_ns: int = 0

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from time import monotonic_ns, process_time_ns
+from typing import TYPE_CHECKING
 
 from backend.cranelift.compiler import SettingsError
 from backend.cranelift.edge_counters import CoveredEdges
@@ -32,6 +33,9 @@ from fuzz.differential.oracle import BOTH, ORACLES, interpreter
 from fuzz.differential.pipeline import Pipeline
 from fuzz.differential.stage import Stage, stage_clock_ns
 from fuzz.differential.verdict import Verdict
+
+if TYPE_CHECKING:
+    from fuzz.campaign.case_prover import CaseProver
 
 _REPORT_EVERY_NS = 500_000_000
 _SAMPLE_EVERY_NS = 10_000_000_000
@@ -73,6 +77,7 @@ class _Worker:
         known: buckets of known faults that have a file as an example already.
         edges: the edges that this process has covered.
         watch: finds out which ISLE rules fire; None if this build cannot tell.
+        prover: proves cases; None if none are to be proved.
     """
 
     plan: CampaignPlan
@@ -91,6 +96,7 @@ class _Worker:
     new_edges: list[NewEdges] = field(default_factory=list)
     fired_rules: FiredRules | None = field(default_factory=FiredRules.of_build)
     rules: RuleCounters = field(init=False)
+    prover: CaseProver | None = None
 
     def __post_init__(self) -> None:
         self.rules = RuleCounters(() if self.fired_rules is None else self.fired_rules.names)
@@ -99,6 +105,10 @@ class _Worker:
         plan = self.plan
         self.known.update(self.assignment.known)
         source = CaseSource(plan.options, plan.seed)
+        if plan.prove_share:
+            from fuzz.campaign.case_prover import CaseProver  # its libraries are an extra
+
+            self.prover = CaseProver(plan)
         pipeline = Pipeline(
             plan.options.isas,
             oracle=ORACLES.get(plan.oracle, interpreter),
@@ -174,7 +184,17 @@ class _Worker:
         if new:
             self.new_edges.append(NewEdges(index, tuple(new)))
         self.in_flight.end()
+        if self.prover is not None and self.prover.is_due(index):
+            self._prove(source.make(index).case, index)
         self.garbage.collect_if_due()
+
+    def _prove(self, case: Case, index: int) -> None:
+        """Prove a case, which is none that is run while this lasts: solvers keep to their time."""
+        assert self.prover is not None
+        for outcome, finding, example in self.prover.prove(case):
+            self.statistics.proofs[outcome] += 1
+            if finding is not None:
+                self._keep(finding, example, Verdict(), index)
 
     def _take_sample(self, case: Case) -> None:
         """Keep a case now and then, for people to look at."""

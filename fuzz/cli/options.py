@@ -543,6 +543,11 @@ _LIMIT_OPTIONS = (
         type=Duration(0, min_open=True),
         metavar="DURATION",
     ),
+    _share_option(
+        "--prove",
+        "Share of the cases that are proved as well, as clif-fuzz prove does.",
+        "prove_share",
+    ),
     field_option(
         "--memory-mb", "Memory limit for the cases of a worker process.", type=click.IntRange(64)
     ),

@@ -193,6 +193,7 @@ def _print_quality(plan: CampaignPlan, statistics: Statistics, result: CampaignR
         click.echo(f"  rejected {number}: {reason} (as in case {example})")
     _print_seeds(plan, statistics)
     _print_mutants(statistics)
+    _print_proofs(statistics)
     if statistics.traps:
         codes = ", ".join(f"{code} {n}" for code, n in statistics.traps.most_common())
         click.echo(f"traps: {codes}")
@@ -210,6 +211,13 @@ def _print_seeds(plan: CampaignPlan, statistics: Statistics) -> None:
     if rest:
         count = sum(refused.count for refused in rest)
         click.echo(f"  refused {count} for {len(rest)} other reasons")
+
+
+def _print_proofs(statistics: Statistics) -> None:
+    if statistics.proofs:
+        click.echo(f"proofs: {statistics.proofs.total()}")
+    for outcome, number in statistics.proofs.most_common():
+        click.echo(f"  {number} {outcome}")
 
 
 def _print_mutants(statistics: Statistics) -> None:

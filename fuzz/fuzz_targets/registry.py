@@ -25,6 +25,7 @@ from fuzz.fuzz_targets.incremental_cache import IncrementalCaching
 from fuzz.fuzz_targets.limits import Limits
 from fuzz.fuzz_targets.optimize import Optimize
 from fuzz.fuzz_targets.options import TargetOptions
+from fuzz.fuzz_targets.prove import Prove
 from fuzz.fuzz_targets.reader import Reader
 from fuzz.fuzz_targets.regalloc import RegisterAllocators
 from fuzz.fuzz_targets.settings import TwoSettings
@@ -144,6 +145,11 @@ TARGETS: Final = {
         "atomics, fences, calls and other accesses happen in the order of the source",
         _asking_for(ExtraCheck.ORDER),
         Options(instructions=40, inputs=4, extra_parts=(ordered_accesses,), directed_share=0.2),
+    ),
+    "prove": TargetEntry(
+        "a solver proves the optimised CLIF and the code of small functions, or refutes them",
+        Prove,
+        Options(instructions=4, inputs=1, callees=0, trapping_share=0.2, directed_share=0.5),
     ),
     "incremental_cache": TargetEntry(
         "a cache hit equals a fresh compilation, and only irrelevant differences hit",

@@ -6,7 +6,7 @@ finding. If they do not, the fault is in a meaning of ours or of SLEIGH.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -21,7 +21,9 @@ from fuzz.differential.diagnosis import difference, mark_known
 from fuzz.differential.finding import Finding, FindingKind
 from fuzz.differential.open_inputs import undefined_rows
 from fuzz.differential.oracle import OracleError, interpreter
+from fuzz.differential.pipeline import Injection, Pipeline
 from fuzz.differential.runner import CaseRunner
+from fuzz.differential.verdict import Verdict
 from fuzz.prove.memory import ADDRESS_BITS, Memory
 from fuzz.prove.terms import Term, const
 
@@ -30,6 +32,22 @@ REGION_BYTES: Final = 64
 _DIFFERENT: Final = frozenset(
     {FindingKind.MISCOMPILE, FindingKind.HANG, FindingKind.COMPILER_PANIC, FindingKind.ORDER}
 )
+
+
+#: Says what fault to put into a case on purpose; none to see what Cranelift itself does.
+Inject = Callable[[Case], Injection]
+
+
+class InjectingRunner(CaseRunner):
+    """Runs cases with the faults that are injected into them."""
+
+    def __init__(self, inject: Inject) -> None:
+        super().__init__()
+        self._inject = inject
+
+    def check(self, pipeline: Pipeline, case: Case) -> Verdict:
+        """Take a case through a pipeline."""
+        return pipeline.check(case, self._inject(case))
 
 
 def watched(arguments: Sequence[Term], region: Region | None) -> dict[str, Term]:

@@ -9,7 +9,6 @@ from enum import StrEnum
 from typing import Final
 
 from backend.cranelift.compiler import (
-    Compiled,
     CompileError,
     CompilerPanic,
     Functions,
@@ -17,6 +16,7 @@ from backend.cranelift.compiler import (
     VerifierError,
 )
 from backend.cranelift.reader import read_functions
+from backend.emulator.linker import Compiled, CompiledCode
 from clif.function import Function, Inst
 from clif.memory_access import address_operand
 from clif.outcome import Region
@@ -24,9 +24,17 @@ from clif.printer import print_functions
 from fuzz.cases.case import Case
 from fuzz.cases.target import compile_case, optimize_case
 from fuzz.differential.finding import Finding
-from fuzz.differential.runner import CaseRunner
+from fuzz.differential.pipeline import NO_INJECTION
 from fuzz.prove.clif_paths import argument_terms, summarize
-from fuzz.prove.counterexample import as_case, differing, differing_clif, region_of, watched
+from fuzz.prove.counterexample import (
+    Inject,
+    InjectingRunner,
+    as_case,
+    differing,
+    differing_clif,
+    region_of,
+    watched,
+)
 from fuzz.prove.floats import FloatModel, float_model
 from fuzz.prove.machine.code_paths import summarize_code
 from fuzz.prove.machine.registry import MACHINES
@@ -39,8 +47,9 @@ from fuzz.prove.store import ProofStore, key_of
 #: The name of the mid-end among the subjects of proofs; the others are ISAs.
 MID_END: Final = "mid-end"
 SUBJECTS: Final = (MID_END, *MACHINES)
-#: How long the solvers may think about one query, in seconds.
+#: How long the solvers may think about one query, and about all of a proof, in seconds.
 QUERY_SECONDS: Final = 5.0
+TOTAL_SECONDS: Final = 60.0
 
 
 class Status(StrEnum):
@@ -91,7 +100,8 @@ class Prover:
         seconds: for each query.
         solvers: who is asked; None for all that are installed.
         store: where answers are kept.
-        runner: runs counterexamples.
+        total_seconds: for all queries of a proof together.
+        inject: puts faults into cases, to see that they are refuted.
     """
 
     def __init__(
@@ -99,12 +109,17 @@ class Prover:
         seconds: float = QUERY_SECONDS,
         solvers: Sequence[str] | None = None,
         store: ProofStore | None = None,
-        runner: CaseRunner | None = None,
+        *,
+        total_seconds: float = TOTAL_SECONDS,
+        inject: Inject = lambda _: NO_INJECTION,
     ) -> None:
         self._seconds = seconds
+        self._limits = (seconds, total_seconds)
         self._solvers = tuple(solvers or installed())
         self._store = store or ProofStore(None)
-        self._runner = runner or CaseRunner()
+        self._total_seconds = total_seconds
+        self._inject = inject
+        self._runner = InjectingRunner(inject)
 
     def prove(self, case: Case, subject: str) -> Proof:
         """Prove that a case's main function is optimised or compiled right.
@@ -114,13 +129,13 @@ class Prover:
         """
         start = time.monotonic()
         try:
-            made = self.made(case, subject)
+            made = self._made(case, subject)
         except (CompileError, CompilerPanic, VerifierError, ReadError) as error:
             return Proof(Status.UNDECIDED, f"it does not compile: {type(error).__name__}")
         except UndecidedError as error:
             return Proof(Status.UNDECIDED, error.reason)
         text = print_functions(case.functions)
-        key = key_of((subject, text, _described(made), self._seconds, self._solvers))
+        key = key_of((subject, text, _described(made), *self._limits, self._solvers))
         if (known := self._store.get(key)) is not None:
             return Proof(Status(known[0]), known[1], stored=True, solvers=known[2])
         proof = self._attempt(case, subject, made)
@@ -129,18 +144,21 @@ class Prover:
             self._store.put(key, [proof.status, proof.reason, proof.solvers])
         return proof
 
-    def made(self, case: Case, subject: str) -> Function | Compiled:
+    def _made(self, case: Case, subject: str) -> Function | Compiled:
         """Return what the compiler makes of the main function.
 
         Raises:
             Others: as compiling does.
         """
-        functions = Functions(print_functions(case.functions))
+        injection = self._inject(case)
+        changed = injection.functions(case.functions) if injection.functions else case.functions
+        functions = Functions(print_functions(changed))
         if subject == MID_END:
             if any(_loses_flags(inst) for inst in case.main.instructions()):
                 raise UndecidedError("printed CLIF does not have the byte order of atomic_cas")
             return read_functions(optimize_case(case, _compiled_for(case), functions)[0])[0]
-        return compile_case(case, subject, functions)[0]
+        compiled: Sequence[CompiledCode] = compile_case(case, subject, functions)
+        return (injection.code(case, subject, compiled) if injection.code else compiled)[0]
 
     def _attempt(self, case: Case, subject: str, made: Function | Compiled) -> Proof:
         solvers: list[str] = []
@@ -184,7 +202,10 @@ class Prover:
             else:
                 got = summarize_code(MACHINES[subject], function, made, arguments)
             types = function.signature.return_types
+            end = time.monotonic() + self._total_seconds
             for obligation in obligations(wanted, got, types):
+                if time.monotonic() > end:
+                    raise UndecidedError("the proof takes too long")
                 conditions = (*obligation.violated, *floats.definitions)
                 query = Query(conditions, {})
                 solution = solve(query, self._seconds, self._solvers)

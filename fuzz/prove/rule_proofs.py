@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from clif.outcome import Region
 from fuzz.cases.case import Case, no_inputs
 from fuzz.cases.touched_rules import NOTHING_TOUCHED, TouchedRules
 from fuzz.differential.finding_file import finding_text
+from fuzz.differential.known_instructions import known_faults_of
 from fuzz.generate.options import Options
 from fuzz.isle.director import RuleDirector
 from fuzz.isle.fragment import Fragment
@@ -237,7 +238,9 @@ class RuleProver:
         )
         if proof.case is None or proof.finding is None:
             return answer
-        finding = proof.finding
+        finding, isa = proof.finding, question.subject
+        if isa in MACHINES and known_faults_of(proof.case, isa):
+            finding = replace(finding, known=True)
         text = finding_text(finding, proof.case, None, proof.case.emulated_isas)
         return FragmentProof(
             question,

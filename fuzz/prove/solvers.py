@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -25,6 +26,10 @@ class Answer(Enum):
     UNKNOWN = "unknown"
 
 
+#: Divisions whose divisor is known not to be 0, as z3 prints them.
+_INTERNAL: Final = re.compile(r"\b(bv[su](?:div|rem|mod))_i\b")
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """Conditions, of which is asked whether they can hold together.
@@ -41,7 +46,7 @@ class Query:
         """Return the query as SMT-LIB."""
         solver = z3.Solver()
         solver.add(*self.conditions)
-        return str(solver.to_smt2())
+        return _INTERNAL.sub(r"\1", str(solver.to_smt2()))
 
     def key(self) -> str:
         """Return a hash that is the same for the same query."""
@@ -122,10 +127,13 @@ def _ask_cvc5(query: Query, seconds: float) -> tuple[Answer, Mapping[str, int]]:
         library.InputLanguage.SMT_LIB_2_6, "(set-logic ALL)\n" + _with_watched(query), "query"
     )
     symbols = parser.getSymbolManager()
-    while not (command := parser.nextCommand()).isNull():
-        if command.getCommandName() not in ("check-sat", "exit"):
-            command.invoke(solver, symbols)
-    answer = solver.checkSat()
+    try:
+        while not (command := parser.nextCommand()).isNull():
+            if command.getCommandName() not in ("check-sat", "exit"):
+                command.invoke(solver, symbols)
+        answer = solver.checkSat()
+    except RuntimeError:
+        return Answer.UNKNOWN, {}  # something that is z3's own, or a format that it does not have
     if answer.isUnsat():
         return Answer.UNSATISFIABLE, {}
     if not answer.isSat():

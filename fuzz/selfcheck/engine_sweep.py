@@ -188,7 +188,7 @@ def sweep(forms: Forms, engines: tuple[str, str], seed: int) -> SweepResult:
             found = _compare(forms.isa, engines, described, instruction, sets)
             if found is not None:
                 rows, where = found
-                faults = tuple(_faults(forms.isa, engines, instruction))
+                faults = tuple(faults_of(forms.isa, engines, instruction))
                 text = f"{instruction.mnemonic} {instruction.op_str}".strip()
                 result.disagreements.append(Disagreement(form, text, rows, where, faults))
     return result
@@ -289,7 +289,8 @@ def place_of(described: InstructionSweep, offset: int, one: Bytes, other: Bytes)
     return f"row {row}, {name}: {values[0]:#x} / {values[1]:#x}"
 
 
-def _faults(isa: str, engines: tuple[str, str], instruction: Any) -> Iterator[str]:
+def faults_of(isa: str, engines: Sequence[str], instruction: Any) -> Iterator[str]:
+    """Yield the names of the known faults of engines that an instruction may show."""
     code = _plain(bytes(instruction.bytes))
     found: list[EmulatorFault] = []
     for engine in engines:

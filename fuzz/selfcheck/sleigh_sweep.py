@@ -23,7 +23,7 @@ from fuzz.prove.machine.description import Machine
 from fuzz.prove.machine.registry import MACHINES
 from fuzz.prove.semantics import UndecidedError
 from fuzz.selfcheck.emitted import Forms
-from fuzz.selfcheck.engine_sweep import differing, place_of, rows_of, run_on
+from fuzz.selfcheck.engine_sweep import differing, faults_of, place_of, rows_of, run_on
 
 #: Of each set of rows, so many are run by SLEIGH, which takes milliseconds for each.
 ROWS: Final = 8
@@ -100,6 +100,9 @@ def _check(
     wanted = run_on(result.isa, engine, described, instruction, drawn)
     if isinstance(wanted, str):
         result.undecided[form] = f"{engine} {wanted}"
+        return
+    if faults := list(faults_of(result.isa, [engine], instruction)):
+        result.undecided[form] = f"{engine} has the known fault {', '.join(faults)}"
         return
     plain = replace(machine, instructions={})
     mine = _difference(machine, described, instruction, drawn, wanted, rows)

@@ -19,17 +19,13 @@ from typing import Final
 
 import click
 
-from backend.cranelift.compiler import Compiled
 from backend.cranelift.reader import read_functions
 from backend.emulator.linker import Compiled as AnyCompiled
 from backend.emulator.linker import CompiledCode, PlainCode
-from clif.function import Function
 from fuzz.campaign.case_source import CaseSource
 from fuzz.cases.case import Case, no_inputs
 from fuzz.cases.case_options import CAMPAIGN_OPTIONS
-from fuzz.differential.pipeline import Injection, Pipeline
-from fuzz.differential.runner import CaseRunner
-from fuzz.differential.verdict import Verdict
+from fuzz.differential.pipeline import NO_INJECTION, Injection, Pipeline
 from fuzz.prove.machine.program import MachineProgram
 from fuzz.prove.machine.registry import MACHINES
 from fuzz.prove.proof import MID_END, Prover
@@ -99,45 +95,13 @@ def injection(fault: PlantedFault, case: Case) -> Injection | None:
     return Injection(code=code)
 
 
-class _FaultyRunner(CaseRunner):
-    """Runs cases with a fault in them."""
-
-    def __init__(self, fault: PlantedFault) -> None:
-        super().__init__()
-        self._fault = fault
-
-    def check(self, pipeline: Pipeline, case: Case) -> Verdict:
-        found = injection(self._fault, case)
-        return pipeline.check(case, found) if found is not None else pipeline.check(case)
-
-
-class _FaultyProver(Prover):
-    """Proves what a faulty Cranelift makes."""
-
-    def __init__(self, fault: PlantedFault) -> None:
-        super().__init__(runner=_FaultyRunner(fault))
-        self._fault = fault
-
-    def made(self, case: Case, subject: str) -> Function | Compiled:
-        """Return what is made of the main function, with the fault."""
-        made = super().made(case, subject)
-        if isinstance(made, Function):
-            assert self._fault.edit is not None
-            changed = self._fault.edit(made)
-            assert changed, f"{self._fault.name}: no place"
-            return made
-        wrong = patched(self._fault, subject, made)
-        assert wrong is not None, f"{self._fault.name}: no place"
-        return wrong  # type: ignore[return-value]
-
-
 def _prove(fault: PlantedFault) -> tuple[str, float]:
     (function,) = read_functions(fault.function)
     subject = fault.subject
     isas = (subject,) if subject != MID_END else ()
     case = Case([function], no_inputs(function), {"opt_level": "speed"}, isas=isas)
     start = process_time()
-    proof = _FaultyProver(fault).prove(case, subject)
+    proof = Prover(inject=lambda c: injection(fault, c) or NO_INJECTION).prove(case, subject)
     assert proof.status is not ProofStatus.PROVED
     return proof.status.value, round(process_time() - start, 3)
 

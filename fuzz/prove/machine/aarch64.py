@@ -488,6 +488,34 @@ INSTRUCTIONS["stlrb"] = _store_release(8)
 INSTRUCTIONS["stlrh"] = _store_release(16)
 
 
+#: The condition flags, and where they are in their register.
+_FLAGS: Final = (("NG", 31), ("ZR", 30), ("CY", 29), ("OV", 28))
+
+
+def _write_flags(path: Any, instruction: Instruction) -> None:
+    """Write the condition flags; SLEIGH has the register apart from the flags."""
+    if not instruction.body.startswith("nzcv"):
+        raise UndecidedError("a system register")
+    (source,) = operands(instruction)
+    for name, at in _FLAGS:
+        path.set(name, zext(part(path.get(source.name), at, 1), 8))
+
+
+def _read_flags(path: Any, instruction: Instruction) -> None:
+    """Read the condition flags."""
+    if not instruction.body.endswith("nzcv"):
+        raise UndecidedError("a system register")
+    (to,) = operands(instruction)
+    word = const(0, 64)
+    for name, at in _FLAGS:
+        word = word | zext(path.get(name), 64) << const(at, 64)
+    _set(path, to, word)
+
+
+INSTRUCTIONS["msr"] = _write_flags
+INSTRUCTIONS["mrs"] = _read_flags
+
+
 def _to_integer(x: Term, bits: int) -> Term:
     return saturated(x, bits, signed=True)
 

@@ -247,7 +247,11 @@ def _bzhi(path: Any, instruction: Instruction) -> None:
     bits = x.size()
     amount = resized(count, bits)
     kept = x & ~(const(-1, bits) << amount)
-    result = choose(z3.UGE(count, const(bits, 8)), x, kept)
+    above = z3.UGE(count, const(bits, 8))
+    result = choose(above, x, kept)
+    for name, where in (("CF", above), ("ZF", z3.Not(nonzero(result))), ("SF", negative(result))):
+        path.set(name, flag(where))
+    path.set("OF", const(0, 8))
     path.set(to, result)
     if bits == 32:
         path.registers.write(path.register(to).offset, zext(result, 64))
@@ -297,6 +301,17 @@ def _scan(index: Callable[[Term], Term]) -> InstructionMeaning:
     return meaning
 
 
+def _trailing_zeros(path: Any, instruction: Instruction) -> None:
+    """Count trailing zeros; SLEIGH has a loop for it."""
+    to, source = _registers(instruction)
+    x = path.get(source)
+    result = trailing_zeros(x)
+    path.registers.write(path.register(to).offset, zext(result, max(64, x.size())))
+    path.set("CF", flag(z3.Not(nonzero(x))))
+    path.set("ZF", flag(z3.Not(nonzero(result))))
+
+
+INSTRUCTIONS["tzcnt"] = _trailing_zeros
 INSTRUCTIONS["bsf"] = _scan(trailing_zeros)
 INSTRUCTIONS["bsr"] = _scan(lambda x: const(x.size() - 1, x.size()) - leading_zeros(x))
 
