@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
 
@@ -28,7 +28,7 @@ from fuzz.isle.rule_fragments import VARIANTS, RuleFragments
 from fuzz.isle.standalone import standalone
 from fuzz.prove.counterexample import REGION_BYTES
 from fuzz.prove.machine.registry import MACHINES
-from fuzz.prove.proof import MID_END, Prover, Status
+from fuzz.prove.proof import MID_END, Proof, Prover, Status
 from fuzz.prove.store import ProofStore
 
 #: Fragments that a worker is handed at once.
@@ -227,7 +227,7 @@ class RuleProver:
         if case is None or fragment is None:
             return None
         proof = self._prover.prove(case, question.subject)
-        answer = FragmentProof(
+        return FragmentProof(
             question,
             type_of(fragment),
             proof.status,
@@ -235,24 +235,25 @@ class RuleProver:
             proof.seconds,
             proof.stored,
             tuple(proof.solvers),
+            bucket=proof.finding.bucket if proof.finding is not None else "",
+            known=is_known(proof, question.subject),
+            text=finding_file(proof),
         )
-        if proof.case is None or proof.finding is None:
-            return answer
-        finding, isa = proof.finding, question.subject
-        if isa in MACHINES and known_faults_of(proof.case, isa):
-            finding = replace(finding, known=True)
-        text = finding_text(finding, proof.case, None, proof.case.emulated_isas)
-        return FragmentProof(
-            question,
-            answer.type,
-            proof.status,
-            proof.reason,
-            proof.seconds,
-            solvers=answer.solvers,
-            bucket=finding.bucket,
-            known=finding.known,
-            text=text,
-        )
+
+
+def is_known(proof: Proof, subject: str) -> bool:
+    """Return whether a known fault explains a refutation, or concerns one of its instructions."""
+    if proof.finding is None or proof.case is None:
+        return False
+    concerned = subject in MACHINES and known_faults_of(proof.case, subject)
+    return proof.finding.known or bool(concerned)
+
+
+def finding_file(proof: Proof) -> str:
+    """Return the text of a refutation's file; empty for other proofs."""
+    if proof.finding is None or proof.case is None:
+        return ""
+    return finding_text(proof.finding, proof.case, None, proof.case.emulated_isas)
 
 
 _worker: RuleProver | None = None

@@ -105,7 +105,7 @@ def _check(
         result.undecided[form] = f"{engine} has the known fault {', '.join(faults)}"
         return
     plain = replace(machine, instructions={})
-    mine = _difference(machine, described, instruction, drawn, wanted, rows)
+    mine = _difference(machine, engine, described, instruction, drawn, wanted, rows)
     if isinstance(mine, UndecidedError):
         result.undecided[form] = mine.reason
         return
@@ -113,7 +113,7 @@ def _check(
     if mine:
         result.wrong.append(SleighFault(form, instruction.mnemonic, text, mine))
     elif instruction.mnemonic in machine.instructions:
-        other = _difference(plain, described, instruction, drawn, wanted, rows)
+        other = _difference(plain, engine, described, instruction, drawn, wanted, rows)
         if other:
             where = other.reason if isinstance(other, UndecidedError) else other
             result.mended.append(SleighFault(form, instruction.mnemonic, text, where))
@@ -121,6 +121,7 @@ def _check(
 
 def _difference(
     machine: Machine,
+    engine: str,
     described: InstructionSweep,
     instruction: Any,
     drawn: bytes,
@@ -130,7 +131,7 @@ def _difference(
     """Return the first place where SLEIGH differs from an engine, empty if none does."""
     code = described.code(instruction)
     assert code is not None
-    address = int(executor_for(machine.isa).regions.addresses[0])
+    address = int(executor_for(machine.isa, engine).regions.addresses[0])
     try:
         after = run_concretely(machine, code, drawn, address, rows)
     except UndecidedError as error:

@@ -106,4 +106,4 @@ def test_the_theory_of_floats_defines_results():
 def holds(condition: z3.BoolRef) -> bool:
     solver = z3.Solver()
     solver.add(z3.Not(condition))
-    return solver.check() == z3.unsat
+    return bool(solver.check() == z3.unsat)
