@@ -56,6 +56,51 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
+class ProofCell:
+    """What is known of a rule at one type.
+
+    Attributes:
+        status: ``proved``, ``refuted`` or ``undecided``.
+        note: why, for people; empty if there is nothing to say.
+    """
+
+    type: str
+    status: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProofRow:
+    """What is known of a rule.
+
+    Attributes:
+        sampled: how often a run compared it, in words; empty without a run.
+    """
+
+    rule: str
+    cells: tuple[ProofCell, ...]
+    sampled: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProofSection:
+    """What is known of the rules of the mid-end, or of an ISA."""
+
+    subject: str
+    facts: tuple[Fact, ...]
+    undecided: CountTable
+    rows: tuple[ProofRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProofsPage:
+    """The page about what ``clif-fuzz prove --rules`` found out."""
+
+    build: str
+    sections: tuple[ProofSection, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class BucketSummary:
     """The findings of one bucket, which are taken to have one cause.
 

@@ -21,6 +21,7 @@ from reports.model import (
     Divergence,
     FindingPage,
     FunctionCode,
+    ProofsPage,
 )
 from reports.text import code_block, code_span, prose, table_cell
 
@@ -92,6 +93,11 @@ def campaign_html(
         most_files=_FILES,
         longest=max((seconds for _, seconds in page.stages), default=0.0),
     )
+
+
+def proofs_html(page: ProofsPage) -> str:
+    """Return the page of proofs."""
+    return environment().get_template("proofs.html.j2").render(page=page)
 
 
 def finding_html(page: FindingPage) -> str:

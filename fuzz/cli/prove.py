@@ -11,6 +11,7 @@ import click
 
 from fuzz.cases.touched_rules import NOTHING_TOUCHED
 from fuzz.cli.change import read_touched
+from fuzz.cli.counts import counts_of_run
 from fuzz.cli.errors import EXIT_CLEAN, EXIT_FINDINGS, BadInput
 from fuzz.cli.files import check_out, expand, load_cases
 from fuzz.cli.options import (
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from fuzz.cases.case import Case
     from fuzz.prove.proof import Proof
     from fuzz.prove.rule_proofs import FragmentProof, RuleProof
+    from fuzz.survey.rules import RunCounts
 
 #: How many rules of each kind are named that were not proved.
 _SHOWN: Final = 10
@@ -111,6 +113,18 @@ def _require_solver() -> None:
     show_default=True,
     help="How many fragments of each rule to prove.",
 )
+@click.option(
+    "--html",
+    "html_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a page about the rules: proved at which types, and why not.",
+)
+@click.option(
+    "--against",
+    "run_file",
+    metavar="FILE",
+    help="Show on that page how often a run compared them; a file written by 'run --json'.",
+)
 @jobs_option
 @read_options
 @engine_option
@@ -124,6 +138,8 @@ def command(
     seconds: float,
     solvers: tuple[str, ...] | None,
     variants: int,
+    html_file: Path | None,
+    run_file: str | None,
     jobs: int,
     drawn_inputs: int | None,
     memory: Region | None,
@@ -144,9 +160,17 @@ def command(
     """
     if bool(paths) == (rules or since is not None):
         raise BadInput("prove takes either files, or --rules or --since")
+    if (html_file is not None and paths) or (run_file is not None and html_file is None):
+        raise BadInput("--html is for --rules and --since, and --against for --html")
     if paths:
         return _prove_files(paths, subjects, seconds, solvers, drawn_inputs, memory, json_file)
-    return _prove_rules(since, subjects, seconds, solvers, variants, jobs, out, json_file)
+    counts = None if run_file is None else counts_of_run(run_file)[0]
+    exit_code, found = _prove_rules(
+        since, subjects, seconds, solvers, variants, jobs, out, json_file
+    )
+    if html_file is not None:
+        _write_page(found, counts, html_file)
+    return exit_code
 
 
 # --- files ---
@@ -254,7 +278,8 @@ def _prove_rules(
     jobs: int,
     out: str,
     json_file: str | None,
-) -> int:
+) -> tuple[int, list[RuleProof]]:
+    """Prove the rules; return the exit code, and what is known of each."""
     from backend.cranelift.cranelift_name import cranelift_name
     from backend.cranelift.isle import IsleError
     from fuzz.prove.machine.registry import MACHINES
@@ -262,7 +287,7 @@ def _prove_rules(
 
     touched = read_touched(since, tuple(MACHINES))
     if since is not None and not touched:
-        return EXIT_CLEAN
+        return EXIT_CLEAN, []
     try:
         asked = questions(subjects, variants, touched or NOTHING_TOUCHED)
     except IsleError as error:
@@ -289,7 +314,21 @@ def _prove_rules(
             known = ", a known fault" if proof.known else ""
             click.echo(f"refuted{known}: {proof.question.rule} at {proof.type}: {proof.bucket}")
             click.echo(f"  {files[proof.question]}")
-    return EXIT_FINDINGS if any(not proof.known for proof in refuted) else EXIT_CLEAN
+    unexplained = any(not proof.known for proof in refuted)
+    return EXIT_FINDINGS if unexplained else EXIT_CLEAN, found
+
+
+def _write_page(rules: Sequence[RuleProof], counts: RunCounts | None, file: Path) -> None:
+    from backend.whole_file import write_whole
+    from fuzz.reporting.proofs import proofs_page
+    from fuzz.survey.rules import RunCounts
+    from reports.page import proofs_html
+
+    try:
+        write_whole(proofs_html(proofs_page(rules, counts or RunCounts({}, {}))), file)
+    except OSError as error:
+        raise BadInput(f"{file}: {error.strerror}") from error
+    click.echo(str(file), err=True)
 
 
 def _write(proof: FragmentProof, out: Path) -> Path:

@@ -28,6 +28,9 @@ def rule_line(state: RuleState) -> str:
         return f"{place:45}{touch} never    {state.explanation}"
     parts = [f"{state.firing} of {state.fragments} fragments"]
     parts += [f"{isa} {n} cases {state.inputs[isa]} inputs" for isa, n in state.cases.items()]
+    if state.proofs:
+        proved = [name for name, status in state.proofs.items() if status == "proved"]
+        parts.append(f"proved at {len(proved)} of {len(state.proofs)} types")
     return f"{place:45}{touch} fired    {', '.join(parts)}  {' '.join(state.types)}".rstrip()
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from fuzz.campaign.plan import CampaignPlan
 from fuzz.cases.case_options import CAMPAIGN_OPTIONS, Source
-from fuzz.cases.touched_rules import NOTHING_TOUCHED, TouchedRules
+from fuzz.cases.touched_rules import TouchedRules
 from fuzz.cli.change import SHARE, read_touched, since_option
+from fuzz.cli.counts import counts_of_run, proofs_of_run
 from fuzz.cli.errors import EXIT_CLEAN, EXIT_FINDINGS, BadInput
 from fuzz.cli.files import warn_about_cache
 from fuzz.cli.options import (
@@ -59,6 +58,12 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Show how often they fired in a run; a file written by 'run --json'.",
 )
+@click.option(
+    "--proofs",
+    "proofs_file",
+    metavar="FILE",
+    help="Show at which types they are proved; a file written by 'prove --rules --json'.",
+)
 @click.option("--sweep", is_flag=True, help="Run small cases, each directed at the next rule.")
 @since_option
 @amount_options
@@ -71,6 +76,7 @@ def command(
     missing: bool,
     untested: bool,
     run_file: str | None,
+    proofs_file: str | None,
     sweep: bool,
     since: str | None,
     seconds: float | None,
@@ -101,7 +107,7 @@ def command(
     exit_code, counts = EXIT_CLEAN, None
     touched = read_touched(since, isas)
     if run_file is not None:
-        counts, of_run = _counts_of_run(run_file)
+        counts, of_run = counts_of_run(run_file)
         touched = touched or of_run
     elif run_here:
         plan = CampaignPlan(
@@ -120,6 +126,10 @@ def command(
         )
         exit_code, counts = _run(plan, quiet=json_file == "-")
     states = _survey(isas, counts, touched)
+    if proofs_file is not None:
+        proofs = proofs_of_run(proofs_file)
+        for state in states:
+            state.proofs = proofs.get(f"{state.place.group} {state.place}", {})
     if place is not None:
         states = _find(states, place)
     if json_file is not None:
@@ -150,38 +160,6 @@ def _find(states: list[RuleState], place: str) -> list[RuleState]:
     if not found:
         raise BadInput(f"no rule '{place}': a name, or FILE:LINE as in opts/icmp.isle:41")
     return found
-
-
-def _counts_of_run(run_file: str) -> tuple[RunCounts, TouchedRules]:
-    """Read the counts from a file that ``run --json`` wrote, and what the run was directed at.
-
-    Raises:
-        BadInput: it is not such a file.
-    """
-    from fuzz.survey.rules import RunCounts
-
-    try:
-        facts = json.loads(Path(run_file).read_text(encoding="utf-8"))
-        tables = [
-            {
-                isa: {str(rule): int(n) for rule, n in counts.items()}
-                for isa, counts in table.items()
-            }
-            for table in (facts["rule_cases"], facts["rule_inputs"])
-        ]
-        touched = _touched_of_run(facts.get("touched"))
-        return RunCounts(*tables), touched
-    except OSError as error:
-        raise BadInput(f"{run_file}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadInput(f"{run_file}: not written by clif-fuzz run --json") from error
-
-
-def _touched_of_run(change: dict[str, Any] | None) -> TouchedRules:
-    if change is None:
-        return NOTHING_TOUCHED
-    changed, users = (tuple(map(str, change[key])) for key in ("changed", "users"))
-    return TouchedRules(changed, users, str(change["since"]))
 
 
 def _run(plan: CampaignPlan, *, quiet: bool) -> tuple[int, RunCounts]:
@@ -259,6 +237,8 @@ def _print_one(state: RuleState) -> None:
     click.echo(f"  {state.firing} of {state.fragments} fragments fire it when compiled alone")
     if state.types:
         click.echo(f"  types    {' '.join(state.types)}")
+    for type_, status in state.proofs.items():
+        click.echo(f"  {type_}: {status}")
     for isa, cases in state.cases.items():
         click.echo(f"  {isa}: fired in {cases} cases, {state.inputs[isa]} inputs compared")
     if state.explanation is not None:

@@ -60,6 +60,7 @@ class RuleState:
         inputs: by ISA, the number of inputs of these.
         explanation: why it has not fired; None if it has.
         touch: how a change touches it; None if there is no change, or it does not.
+        proofs: by type, whether it is proved, refuted or undecided; empty if nobody has tried.
     """
 
     place: RuleId
@@ -71,6 +72,7 @@ class RuleState:
     inputs: dict[str, int] = field(default_factory=dict)
     explanation: Explanation | None = None
     touch: Touch | None = None
+    proofs: dict[str, str] = field(default_factory=dict)
 
     @property
     def fired(self) -> bool:
@@ -100,6 +102,7 @@ class RuleState:
             "fragments": self.fragments,
             "fragments_firing": self.firing,
             "types": list(self.types),
+            "proofs": self.proofs,
             "cases": self.cases,
             "inputs": self.inputs,
             "reason": why.reason.name.lower() if why is not None else None,

@@ -48,6 +48,7 @@ FAULTS = {
     "stack_maps": "map-offset",
     "frontend": "map-entry-omitted",
     "order": "atomic-plain",
+    "prove": "swapped-operands",
     "regalloc": "callee-saved-float-clobbered",
     "cfi": "frame-pointer-clobbered",
 }
