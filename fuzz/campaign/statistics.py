@@ -205,6 +205,7 @@ class Statistics:
             "mutations": dict(self.mutations.most_common()),
             "refused_mutations": dict(self.rolled_back.most_common()),
             "seeded": dict(self.seeded.most_common()),
+            "proofs": dict(self.proofs.most_common()),
         }
 
 

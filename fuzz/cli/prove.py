@@ -39,7 +39,7 @@ _SHOWN: Final = 10
 
 
 def _split_subjects(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...]:
-    _require_solver()
+    require_solver()
     from fuzz.prove.proof import SUBJECTS
 
     return split_names(without_aliases(value), SUBJECTS, "subject") if value else SUBJECTS
@@ -48,13 +48,13 @@ def _split_subjects(_: click.Context, __: click.Parameter, value: str | None) ->
 def _split_solvers(
     _: click.Context, __: click.Parameter, value: str | None
 ) -> tuple[str, ...] | None:
-    _require_solver()
+    require_solver()
     from fuzz.prove.solvers import installed
 
     return split_names(value, installed(), "solver") if value else None
 
 
-def _require_solver() -> None:
+def require_solver() -> None:
     """Complain if the extra for proofs is not installed.
 
     Raises:

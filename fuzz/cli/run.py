@@ -50,6 +50,7 @@ from fuzz.cli.options import (
     take_case,
     write_json,
 )
+from fuzz.cli.prove import require_solver
 from fuzz.cli.status import open_view
 from fuzz.cli.summary import print_summary, to_json
 from fuzz.triage.background import BackgroundMinimizer, start_background
@@ -344,6 +345,8 @@ def _given_fields(context: click.Context) -> dict[str, Any]:
 
 def _new_plan(params: dict[str, Any]) -> CampaignPlan:
     values = plan_fields(params)
+    if values["prove_share"]:
+        require_solver()
     options = take_case(values)
     values["seed"] = secrets.randbits(32) if values["seed"] is None else values["seed"]
     return CampaignPlan(options, **values)

@@ -8,6 +8,7 @@ from fuzz.cases.case_options import CaseOptions
 from fuzz.cli.errors import EXIT_CLEAN, EXIT_FINDINGS, BadInput
 from fuzz.cli.files import warn_about_cache
 from fuzz.cli.options import case_argument, json_option, write_json
+from fuzz.cli.prove import require_solver
 
 
 @click.command(
@@ -16,6 +17,7 @@ from fuzz.cli.options import case_argument, json_option, write_json
   clif-fuzz selfcheck --fault store-dropped --fault trap-code --cases 500
   clif-fuzz selfcheck --engines --cases 200
   clif-fuzz selfcheck --engines --host
+  clif-fuzz selfcheck --sleigh --cases 200
 """
 )
 @case_argument
@@ -49,6 +51,12 @@ from fuzz.cli.options import case_argument, json_option, write_json
     is_flag=True,
     help="With --engines, run them on this machine's CPU as well, in a confined process.",
 )
+@click.option(
+    "--sleigh",
+    is_flag=True,
+    help="Run every instruction form as proofs take it, and on an engine, and list where they "
+    "differ.",
+)
 @json_option
 def command(
     options: CaseOptions,
@@ -58,6 +66,7 @@ def command(
     list_only: bool,
     engines: bool,
     host: bool,
+    sleigh: bool,
     json_file: str | None,
 ) -> int:
     """Inject faults one after the other, and check that each is detected.
@@ -68,8 +77,11 @@ def command(
     With --engines nothing is injected: single instructions are run on every two engines that there
     are, and the registers and the memory after them are compared. The exit code is 1 for a
     difference that no known fault of an engine explains, and for an instruction that two decoders
-    do not find alike.
+    do not find alike. With --sleigh they are run on each ISA's usual engine, and by SLEIGH with the
+    meanings of ours that proofs of machine code use; the exit code is 1 if one of them is wrong.
     """
+    if sleigh:
+        return _sweep_sleigh(options, seed, cases, json_file)
     if engines:
         return _sweep_engines(options, seed, cases, json_file, host=host)
     if host:
@@ -133,3 +145,18 @@ def _sweep_engines(
         write_json({"seed": seed, "cases": cases, "sweeps": list(map(to_json, results))}, json_file)
     bad = any(result.unexplained or result.undecided for result in results)
     return EXIT_FINDINGS if bad else EXIT_CLEAN
+
+
+def _sweep_sleigh(options: CaseOptions, seed: int, cases: int, json_file: str | None) -> int:
+    """Run single instructions as proofs take them, and print which are wrong."""
+    require_solver()
+    from fuzz.selfcheck.sleigh_sweep import lines, sweep_machines, to_json
+
+    results = []
+    for result in sweep_machines(options, seed=seed, cases=cases):
+        results.append(result)
+        if json_file != "-":
+            click.echo("\n".join(lines(result)))
+    if json_file is not None:
+        write_json({"seed": seed, "cases": cases, "sweeps": list(map(to_json, results))}, json_file)
+    return EXIT_FINDINGS if any(result.wrong for result in results) else EXIT_CLEAN

@@ -114,7 +114,7 @@ def sweep_all(
     for isa in options.isas:
         forms: dict[frozenset[str], Forms] = {}
         for one, other in combinations(_engines(isa, host=host), 2):
-            flags = _flags(isa, one) & _flags(isa, other)
+            flags = flags_of(isa, one) & flags_of(isa, other)
             if flags not in forms:
                 forms[flags] = emitted_forms(isa, options, seed=seed, cases=cases, flags=flags)
             yield sweep(forms[flags], (one, other), seed)
@@ -127,7 +127,7 @@ def _engines(isa: str, *, host: bool) -> list[str]:
 
 
 @cache
-def _flags(isa: str, engine: str) -> frozenset[str]:
+def flags_of(isa: str, engine: str) -> frozenset[str]:
     """Return the flags whose instructions an engine has."""
     described = DESCRIBED[isa]
     if engine == HOST:

@@ -8,7 +8,7 @@ for is what an engine does; and of each meaning of ours for an instruction, that
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from random import Random
 from typing import Any, Final
 
@@ -18,12 +18,20 @@ from backend.engines.instruction_sweep import INSTRUCTION_SWEEP, InstructionSwee
 from backend.isa.executors import default_engine, executor_for
 from backend.isa.registry import DESCRIBED
 from clif.outcome import Bytes
+from fuzz.cases.case_options import CaseOptions
 from fuzz.prove.machine.concrete import run_concretely
 from fuzz.prove.machine.description import Machine
 from fuzz.prove.machine.registry import MACHINES
 from fuzz.prove.semantics import UndecidedError
-from fuzz.selfcheck.emitted import Forms
-from fuzz.selfcheck.engine_sweep import differing, faults_of, place_of, rows_of, run_on
+from fuzz.selfcheck.emitted import Forms, emitted_forms
+from fuzz.selfcheck.engine_sweep import (
+    differing,
+    faults_of,
+    flags_of,
+    place_of,
+    rows_of,
+    run_on,
+)
 
 #: Of each set of rows, so many are run by SLEIGH, which takes milliseconds for each.
 ROWS: Final = 8
@@ -153,6 +161,26 @@ def _unify_nans(described: InstructionSweep, wanted: Bytes, found: Bytes) -> Non
         words = [np.ascontiguousarray(part).view(f"u{bits // 8}") for part in rows]
         both = np.isnan(words[0].view(kind)) & np.isnan(words[1].view(kind))
         rows[1][:] = np.where(both, words[0], words[1]).view(np.uint8)
+
+
+def sweep_machines(
+    options: CaseOptions, *, seed: int, cases: int, rows: int = ROWS
+) -> Iterator[SleighSweep]:
+    """Sweep the forms of each of the options' ISAs whose code can be proved.
+
+    Raises:
+        EngineError: an engine cannot be started.
+    """
+    for isa in options.isas:
+        if isa in MACHINES:
+            flags = flags_of(isa, default_engine(isa))
+            forms = emitted_forms(isa, options, seed=seed, cases=cases, flags=flags)
+            yield sweep_sleigh(forms, seed, rows=rows)
+
+
+def to_json(result: SleighSweep) -> dict[str, Any]:
+    """Return a result for programs."""
+    return asdict(result)
 
 
 def lines(result: SleighSweep) -> Iterator[str]:

@@ -130,9 +130,8 @@ def _changed(opcode: str, type_: str, change: Callable[[FunctionBuilder, Inst], 
 
 def _prefixed(code: bytes) -> int:
     """Return how many bytes of prefixes an instruction of x86-64 has."""
-    return next(
-        at for at, byte in enumerate(code) if not (byte in b"\x66\xf2\xf3" or byte >> 4 == 4)
-    )
+    found = (at for at, byte in enumerate(code) if byte not in b"\x66\xf2\xf3" and byte >> 4 != 4)
+    return next(found, len(code))
 
 
 def _opcode(old: bytes, new: bytes, register: int | None = None) -> Patch:
@@ -172,7 +171,7 @@ block0(v0: i64, v1: i64, v2: i64, v3: i64):
     return v5
 }
 """
-_RARE: Final = 0x0123_4567_89AB_CDEF
+_RARE: Final = 0x5DB3_17E2_9C40_A66F
 
 
 def _mid_end(name: str, function: str, edit: Edit) -> PlantedFault:

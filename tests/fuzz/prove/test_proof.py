@@ -105,7 +105,7 @@ def test_a_counterexample_is_the_input_that_shows_the_fault():
         case_of(fault.function), MID_END
     )
     assert proof.case is not None
-    assert ints_from_words(proof.case.inputs.args[0]) == [0x0123_4567_89AB_CDEF]
+    assert ints_from_words(proof.case.inputs.args[0]) == [0x5DB3_17E2_9C40_A66F]
 
 
 @pytest.mark.parametrize(

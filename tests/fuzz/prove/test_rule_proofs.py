@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backend.cranelift.rule_edges import RulesError, known_rules
+from fuzz.cases.touched_rules import NOTHING_TOUCHED
 from fuzz.prove import rule_proofs
 from fuzz.prove.proof import MID_END, Status
 from fuzz.prove.rule_proofs import (
@@ -63,7 +64,7 @@ def rule_of(subject: str, file: str) -> str:
     """Return the place of the first rule of a file that fragments fire."""
     for question in questions([subject], 1):
         if file in question.rule:
-            rule = rule_proofs._rules(subject, rule_proofs.NOTHING_TOUCHED)[question.rule]
+            rule = rule_proofs._rules(subject, NOTHING_TOUCHED)[question.rule]
             if rule.fires(0):
                 return question.rule
     raise AssertionError(f"no rule of {file} fires")
@@ -74,7 +75,7 @@ def test_a_wrong_rule_is_refuted_and_known():
     """Without LSE, narrow unsigned minima compare too much: see docs/findings.md."""
     refuted = []
     for question in questions(["aarch64"]):
-        rule = rule_proofs._rules("aarch64", rule_proofs.NOTHING_TOUCHED)[question.rule]
+        rule = rule_proofs._rules("aarch64", NOTHING_TOUCHED)[question.rule]
         fragment, target = rule.fragment(question.variant), rule.target(question.variant)
         if fragment is None or target is None or fragment.steps[-1].rmw != "umin":
             continue

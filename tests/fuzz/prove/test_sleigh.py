@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from fuzz.prove.machine.registry import MACHINES
@@ -133,3 +135,16 @@ def test_a_wrong_meaning_is_seen(monkeypatch):
     (wrong,) = swept("x86_64", ["660f3800c1"], rows=4).wrong
     assert (wrong.mnemonic, wrong.form) == ("pshufb", "pshufb xmm, xmm")
     assert wrong.where.startswith("row 0, vector register 0: ")
+
+
+def test_the_command(command, monkeypatch):
+    codes = ["4801c8", "660f3800c1"]
+    monkeypatch.setattr(sleigh_sweep, "emitted_forms", lambda isa, *_, **__: forms_of(isa, codes))
+    found = command("selfcheck", "--sleigh", "--isa", "x86_64")
+    assert found.code == 0
+    assert "x86_64, SLEIGH: 2 forms, 2 instructions, 16 states, 0 instructions wrong" in found.out
+    monkeypatch.setitem(MACHINES["x86_64"].opaque, "pshufb", lambda _, bits, operands: operands[1])
+    found = command("selfcheck", "--sleigh", "--isa", "x86_64", "--json", "-")
+    assert found.code == 1
+    (sweep,) = json.loads(found.out)["sweeps"]
+    assert [fault["mnemonic"] for fault in sweep["wrong"]] == ["pshufb"]
