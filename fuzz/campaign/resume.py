@@ -17,7 +17,9 @@ from fuzz.differential.base_answer import NOT_ASKED, BaseAnswer, BaseStatus, par
 from fuzz.differential.finding import KNOWN, KNOWN_FAULTS, MINIMIZED, OLD_FINDINGS
 
 #: The fields of a plan that do not decide what a case is, so that each run may have others.
-_LIMITS = frozenset({"cases", "seconds", "stop_after", "case_seconds", "memory_mb", "out"})
+_LIMITS = frozenset(
+    {"cases", "seconds", "stop_after", "case_seconds", "memory_mb", "prove_share", "out"}
+)
 _PLAN_FIELDS = frozenset(field.name for field in fields(CampaignPlan))
 _NOTE = re.compile(r"; (finding|isa|bucket|origin|base): ?(.*)")
 _ORIGIN = re.compile(r"seed (\d+) case (\d+)\b.*")

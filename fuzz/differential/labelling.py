@@ -17,6 +17,7 @@ from backend.emulator.value_locations import (
     IN_SHARED_REGISTER,
     IN_WHOLE_RANGE,
 )
+from backend.engines.names import DEFAULT_ENGINE
 from clif.outcome import Outcomes, Status
 from fuzz.cases.case import Case
 from fuzz.cases.frame_check import can_follow_frames
@@ -25,7 +26,8 @@ from fuzz.cases.label_check import (
     is_labelled,
     misplaced_values,
 )
-from fuzz.differential.finding import Finding, FindingKind
+from fuzz.differential.diagnosis import wrong_forms
+from fuzz.differential.finding import UNPROVED, Finding, FindingKind
 
 #: So many inputs of a case are run: each instruction of them is looked at, which takes a while.
 _INPUTS: Final = 2
@@ -60,6 +62,10 @@ def check_labels(
         return f"{isa}: labels: {error}"
     if not report.deviations:
         return ""
+    # The engine computes other values there than a CPU, which no other engine can be asked about:
+    # this one alone is followed from instruction to instruction.
+    if faults := wrong_forms(isa, code, DEFAULT_ENGINE):
+        return f"{isa}: labels: the emulator's fault {faults[0].name}{UNPROVED}"
     first = min(report.deviations, key=lambda each: each.detail.endswith(_COARSE))
     alike = [str(each) for each in report.deviations if each.detail == first.detail]
     return Finding(FindingKind.LABEL, isa, first.detail, tuple(alike[:_SHOWN]))
