@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from backend.emulator.disassembly import disassemble, is_jump
+from backend.emulator.disassembly import disassemble, is_jump, is_return
 from backend.emulator.executor import Executor
 from backend.emulator.frame_follower import Frame, FrameFollower
 from backend.emulator.isa import Isa
@@ -285,7 +285,9 @@ class LocationChecker(FrameFollower):
         first = moves.first(offset)
         begun = offset if first is None else first
         on_edge = None in (described.location(offset), described.location(begun))
-        is_last = start < offset and not described.begins(end, place.end)
+        # A range that goes on behind a return is of a value that the code there does not know.
+        goes_on = described.begins(end, place.end) and not moves.returns(end)
+        is_last = start < offset and not goes_on
         on_edge = on_edge or moves.on_edge(offset)
         coarse = on_edge or is_last or moves.until(place.end) <= offset
         return BETWEEN_INSTRUCTIONS if coarse else ""
@@ -317,6 +319,7 @@ class _Moves:
         self._starts: dict[int, int] = {}
         self._moves: dict[int, int] = {}
         self._edges: set[int] = set()
+        self._returns: set[int] = set()
         start = end = 0
         for instruction in disassemble(isa, placed.compiled):
             if instruction.address != end:  # behind padding
@@ -324,6 +327,8 @@ class _Moves:
             end = instruction.address + instruction.size
             if start < instruction.address and is_jump(isa, instruction):
                 self._edges.update(range(start, end))
+            if is_return(isa, instruction):
+                self._returns.add(end)
             if instruction.mnemonic in mnemonics:
                 self._moves[instruction.address] = start
             else:
@@ -337,6 +342,10 @@ class _Moves:
     def on_edge(self, offset: int) -> bool:
         """Return whether an instruction is a jump with moves before it, or one of those."""
         return offset in self._edges
+
+    def returns(self, end: int) -> bool:
+        """Return whether the code before an offset ends with a return."""
+        return end in self._returns
 
     def until(self, end: int) -> int:
         """Return the offset of the first of the moves that go on to an offset."""

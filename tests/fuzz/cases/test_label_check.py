@@ -200,6 +200,51 @@ def test_where_ranges_are_known_to_be_coarse(name: str, where: str) -> None:
         assert {"," + each.detail.partition(",")[2] for each in report.deviations} == {where}
 
 
+def test_a_return_restores_registers_before_its_code_ends() -> None:
+    """The range of v2, which nothing uses, goes on behind the return."""
+    case = case_of("""; inlining: 0001
+test interpret
+test run
+set opt_level=none
+set enable_verifier=true
+set enable_llvm_abi_extensions=true
+target x86_64
+target aarch64
+
+function %callee(i32) -> i32 system_v {
+block0(v0: i32):
+    return v0
+}
+
+function %callee2(i32, i8) -> i8, i32, i32, i8, i32 system_v {
+    sig0 = (i32) -> i32 system_v
+    fn0 = %callee sig0
+block0(v0: i32, v1: i8):
+    v2 = call fn0(v0)
+    v3 = func_addr.i32 fn0
+    v4 = call_indirect.i32 sig0, v3(v0)
+    return v1, v0, v0, v1, v2
+}
+
+function %main(i32, i8) system_v {
+    sig0 = (i32, i8) -> i8, i32, i32, i8, i32 system_v
+    fn0 = colocated %callee2 sig0
+block0(v0: i32, v1: i8):
+    try_call fn0(v0, v1), sig0, block1(ret4), [ tag2: block2 ]
+block1(v2: i32):
+    return
+block2:
+    trap user1
+}
+; run: %main(0, 0) == []
+""")
+    report = looked_at(
+        case, "aarch64", compile_case(case, "aarch64", Functions(print_functions(case.functions)))
+    )
+    assert [each.text for each in report.deviations if "v2 in x20" in each.text]
+    assert not unexplained(report)
+
+
 def test_moves_before_a_jump_are_of_its_edge() -> None:
     case = case_of("""
 function %main(i8, i8) -> i8, i8, i8 system_v {

@@ -27,7 +27,9 @@ def test_values_that_the_emulator_gets_wrong_are_no_fault_of_labels(monkeypatch)
     case = read_case(PAIRWISE).case
     verdict = Pipeline(["x86_64"]).check(case)
     assert verdict.findings == []
-    assert verdict.rejected == ["x86_64: labels: the emulator's fault horizontal-same-register: not proved"]
+    assert verdict.rejected == [
+        "x86_64: labels: the emulator's fault horizontal-same-register: not proved"
+    ]
     monkeypatch.setattr(labelling, "wrong_forms", lambda *_: [])
     (finding,) = Pipeline(["x86_64"]).check(case).findings
     assert finding.bucket == "label x86_64 value in a register"
