@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Final
 
 import click
 
 from fuzz.cli.errors import EXIT_CLEAN, BadInput
 from fuzz.cli.options import isa_option, json_option, write_json
+from fuzz.cli.prove import require_solver
 from fuzz.fuzz_targets.options import FaultError, TargetOptions
 from fuzz.fuzz_targets.registry import TARGETS
 
@@ -15,6 +17,8 @@ _NAMES = "\n".join(f"  {name:18} {entry.checks}" for name, entry in TARGETS.item
 #: Prefix of environment variables for our options: libFuzzer starts its program again for some
 #: flags, and passes on its own flags only.
 _PREFIX = "CLIF_FUZZ_TARGET"
+#: The target whose libraries are an extra.
+_PROVING: Final = "prove"
 
 
 class _TargetCommand(click.Command):
@@ -79,6 +83,8 @@ def command(
         return EXIT_CLEAN
     if name not in TARGETS:
         raise BadInput(f"no target '{name or ''}'; there are {', '.join(TARGETS)}")
+    if name == _PROVING:
+        require_solver()
     try:
         from fuzz.fuzz_targets.libfuzzer import run_target
     except ImportError as error:

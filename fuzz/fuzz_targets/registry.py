@@ -25,7 +25,6 @@ from fuzz.fuzz_targets.incremental_cache import IncrementalCaching
 from fuzz.fuzz_targets.limits import Limits
 from fuzz.fuzz_targets.optimize import Optimize
 from fuzz.fuzz_targets.options import TargetOptions
-from fuzz.fuzz_targets.prove import Prove
 from fuzz.fuzz_targets.reader import Reader
 from fuzz.fuzz_targets.regalloc import RegisterAllocators
 from fuzz.fuzz_targets.settings import TwoSettings
@@ -59,6 +58,12 @@ def _preparing(prepare: Callable[[Case], Case]) -> Callable[[Generator], FuzzTar
 
 def _asking_for(check: ExtraCheck) -> Callable[[Generator], FuzzTarget]:
     return _preparing(partial(with_check, check=check))
+
+
+def _prove(generator: Generator) -> FuzzTarget:
+    from fuzz.fuzz_targets.prove import Prove  # its libraries are an extra
+
+    return Prove(generator)
 
 
 #: Every fuzz target by its name on the command line.
@@ -148,7 +153,7 @@ TARGETS: Final = {
     ),
     "prove": TargetEntry(
         "a solver proves the optimised CLIF and the code of small functions, or refutes them",
-        Prove,
+        _prove,
         Options(instructions=4, inputs=1, callees=0, trapping_share=0.2, directed_share=0.5),
     ),
     "incremental_cache": TargetEntry(
