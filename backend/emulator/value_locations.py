@@ -287,7 +287,8 @@ class LocationChecker(FrameFollower):
         on_edge = None in (described.location(offset), described.location(begun))
         # A range that goes on behind a return is of a value that the code there does not know.
         goes_on = described.begins(end, place.end) and not moves.returns(end)
-        is_last = start < offset and not goes_on
+        # Moves before it are of it, too: an operand that becomes the result.
+        is_last = (start < offset or moves.until(start) < start) and not goes_on
         on_edge = on_edge or moves.on_edge(offset)
         coarse = on_edge or is_last or moves.until(place.end) <= offset
         return BETWEEN_INSTRUCTIONS if coarse else ""

@@ -245,6 +245,38 @@ block2:
     assert not unexplained(report)
 
 
+def test_an_operand_is_moved_before_the_last_instruction_of_a_value() -> None:
+    """Of xor, the result takes the place of v5, whose range ends behind it."""
+    case = case_of("""test interpret
+test run
+set opt_level=none
+set enable_verifier=true
+set enable_llvm_abi_extensions=true
+set enable_multi_ret_implicit_sret=true
+target x86_64
+
+function %callee(i64, i8) -> i128, i8, i64, i64, i64, i64 system_v {
+block0(v0: i64, v1: i8):
+    v2 = iconcat.i64 v0, v0
+    return v2, v1, v0, v0, v0, v0
+}
+
+function %main(i64, i64, i8, i8, i8) -> i64 system_v {
+    sig0 = (i64, i8) -> i128, i8, i64, i64, i64, i64 system_v
+    fn0 = colocated %callee sig0
+block0(v0: i64, v1: i64, v2: i8, v3: i8, v4: i8):
+    try_call fn0(v0, v2), sig0, block1(v0, v3), [ tag1: block1(v1, v4) ]
+block1(v5: i64, v6: i8):
+    v7 = bxor.i64 v1, v0
+    return v7
+}
+; run: %main(0, 1, 0, 0, 0) == 1
+""")
+    report = looked_at(case, "x86_64", compiled(case, "x86_64"))
+    assert [each.text for each in report.deviations if each.text.startswith("v5 in rax")]
+    assert not unexplained(report)
+
+
 def test_moves_before_a_jump_are_of_its_edge() -> None:
     case = case_of("""
 function %main(i8, i8) -> i8, i8, i8 system_v {
