@@ -29,6 +29,8 @@ IN_COLD_BLOCK: Final = ", in a cold block"
 #: every value that its range is that of the register.
 IN_SHARED_REGISTER: Final = ", where another value has its register"
 IN_WHOLE_RANGE: Final = ", in the range of another value"
+#: Ends the detail of a trap in code that has no source location.
+WITHOUT_LOCATION: Final = ", in code that has none"
 #: No more deviations of one kind than these are noted in a run.
 _MOST: Final = 4
 
@@ -211,7 +213,8 @@ class LocationChecker(FrameFollower):
         found = self.functions[placed.compiled.name].location(offset)
         if found not in locations:
             text = f"@{locations[0]:x}, not {_location_text(found)}"
-            self._note(placed, offset, "source location of a trap", text)
+            lost = WITHOUT_LOCATION if found is None else ""
+            self._note(placed, offset, f"source location of a trap{lost}", text)
 
     def _activation(self, frame: Frame) -> ExpectedActivation | None:
         return self.expected[frame.number] if frame.number < len(self.expected) else None

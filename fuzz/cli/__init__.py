@@ -51,7 +51,7 @@ _MODULES = {"status": "campaign_status"}
 _EPILOG = """\b
 Examples:
   clif-fuzz run --seconds 60
-  clif-fuzz run --cases 1000 --isa aarch64 --jobs 2 --json -
+  clif-fuzz run --cases 1000 --isa all --jobs 2 --json -
   clif-fuzz status findings
   clif-fuzz findings findings
   clif-fuzz triage findings

@@ -22,7 +22,7 @@ _SHOWN = 10
 @click.command(
     epilog="""\b
   clif-fuzz coverage corpus/
-  clif-fuzz coverage --missing --isa aarch64 tests.clif
+  clif-fuzz coverage --missing --isa all tests.clif
   clif-fuzz coverage --cases 3000 --seed 5 --json curve.json
 """
 )

@@ -70,7 +70,7 @@ def require_solver() -> None:
 @click.command(
     epilog="""\b
   clif-fuzz prove add.clif                       what becomes of its functions
-  clif-fuzz prove --subject x86_64 corpus/opcodes/select
+  clif-fuzz prove --subject mid-end corpus/opcodes/select
   clif-fuzz prove --rules --jobs 2 --json p.json all rules, at all types that they fire for
   clif-fuzz prove --since main                   those that a change touches
 """

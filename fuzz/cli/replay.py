@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 @click.command(
     epilog="""\b
   clif-fuzz replay findings/crash-*.clif
-  clif-fuzz replay --isa aarch64 case.clif --json -
+  clif-fuzz replay --isa all case.clif --json -
 """
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 @click.command(
     epilog="""\b
   clif-fuzz support
-  clif-fuzz support --isa x86_64 --flag has_sse41
+  clif-fuzz support --isa NAME --flag FLAG
   clif-fuzz support --missing
-  clif-fuzz support --missing-lowerings --flag has_fp16 --isa aarch64
+  clif-fuzz support --missing-lowerings --isa NAME --flag FLAG
   clif-fuzz support --engines
   clif-fuzz support --against facts.json
 """

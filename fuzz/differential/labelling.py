@@ -16,6 +16,7 @@ from backend.emulator.value_locations import (
     IN_COLD_BLOCK,
     IN_SHARED_REGISTER,
     IN_WHOLE_RANGE,
+    WITHOUT_LOCATION,
 )
 from backend.engines.names import DEFAULT_ENGINE
 from clif.outcome import Outcomes, Status
@@ -34,7 +35,13 @@ _INPUTS: Final = 2
 #: So many deviations are in a finding.
 _SHOWN: Final = 4
 #: What many cases show, and must not hide anything else.
-_COARSE: Final = (BETWEEN_INSTRUCTIONS, IN_COLD_BLOCK, IN_SHARED_REGISTER, IN_WHOLE_RANGE)
+_COARSE: Final = (
+    BETWEEN_INSTRUCTIONS,
+    IN_COLD_BLOCK,
+    IN_SHARED_REGISTER,
+    IN_WHOLE_RANGE,
+    WITHOUT_LOCATION,
+)
 
 
 def check_labels(

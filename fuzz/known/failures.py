@@ -208,6 +208,14 @@ FAILURES: Final[tuple[KnownFailure, ...]] = (
         )
     ),
     KnownFailure(
+        "label-merged-load",
+        "source location of a trap, in code that has none",
+        InstructionPattern(
+            words("load uload8 sload8 uload16 sload16 uload32 sload32"), frozenset()
+        ),
+        ("x86_64",),
+    ),
+    KnownFailure(
         "stack-slots-beyond-2gib",
         "Stack slot region cannot be larger than 2GiB",
         InstructionPattern(words("stack_addr"), frozenset()),

@@ -68,6 +68,7 @@ KNOWN_CASES: Final[Mapping[str, tuple[str, ...]]] = {
     "jit-symbol-offset": ("riscv64",),
     "label-between-instructions": BOTH_ISAS,
     "label-in-cold-block": BOTH_ISAS,
+    "label-merged-load": ("x86_64",),
     "label-shared-register": BOTH_ISAS,
     "label-single-pass": BOTH_ISAS,
     "load-i128-big": PULLEY,

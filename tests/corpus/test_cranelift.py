@@ -103,6 +103,7 @@ FOUND = {
     "atomic-cas-i128-big": [("x86_64", MISCOMPILE)],
     "label-between-instructions": [("aarch64", LABEL), ("x86_64", LABEL)],
     "label-in-cold-block": [("aarch64", LABEL), ("x86_64", LABEL)],
+    "label-merged-load": [("x86_64", LABEL)],
     "label-shared-register": [("aarch64", LABEL), ("x86_64", LABEL)],
     "label-single-pass": [("aarch64", LABEL), ("x86_64", LABEL)],
     "unwind-late-frame": [("aarch64", UNWIND), ("x86_64", UNWIND)],

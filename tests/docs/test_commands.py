@@ -80,7 +80,9 @@ def reduced(words: list[str]) -> Reduced:
             return Reduced(
                 [w.replace("corpus/", "corpus/opcodes/select") for w in words], "a folder"
             )
-        case "selfcheck" if "--engines" in words:
+        case "prove" if "--rules" in words or "--since" in words:
+            return Reduced([], "it takes minutes; tests/fuzz/cli/test_prove.py runs a part of it")
+        case "selfcheck" if "--engines" in words or "--sleigh" in words:
             return Reduced([], "it takes minutes; it has tests of its own")
         case "selfcheck" if len(words) == 2:
             return Reduced([*words, "--fault", "store-dropped"], "one fault")
