@@ -149,9 +149,9 @@ def command(
     """Prove that Cranelift is right about a function for all inputs, or find an input for which it
     is not.
 
-    A function is compared with what the mid-end makes of it, and with its machine code on x86-64
-    and AArch64, as formulas that an SMT solver decides. What comes out is proved, refuted, or
-    undecided with the reason. A refutation is run: it counts only if the interpreter and the
+    A function is compared with what the mid-end makes of it, and with its machine code, as
+    formulas that an SMT solver decides. What comes out is proved, refuted, or undecided with the
+    reason. A refutation is run: it counts only if the interpreter and the
     emulator differ on it, and is then a finding like any other. Proofs are kept, so that asking
     again costs little, also after an interruption.
 
