@@ -91,7 +91,6 @@ class Exploration:
     Attributes:
         ends: of the paths that have ended.
         assumptions: what the function may take for granted.
-        waiting: paths to be followed.
         steps: so many more may be made.
         paths: so many have begun.
     """

@@ -126,8 +126,8 @@ def test_what_unicorn_gets_wrong_is_as_qemu_has_it(monkeypatch):
     found = swept("aarch64", codes)
     assert (found.wrong, found.undecided) == ([], {})
     assert found.mended_mnemonics == ["ldsmaxalb", "ldsminalh"]
-    found = swept("x86_64", ["c4e2c8f5d7"], rows=90)  # bzhi rdx, rdi, rsi
-    assert (found.wrong, found.undecided, found.mended_mnemonics) == ([], {}, ["bzhi"])
+    found = swept("x86_64", ["c4e2c8f5d7"])  # bzhi rdx, rdi, rsi
+    assert (found.wrong, found.undecided, found.mended) == ([], {}, [])
 
 
 def test_a_wrong_meaning_is_seen(monkeypatch):

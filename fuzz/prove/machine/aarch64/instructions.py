@@ -1,28 +1,22 @@
-"""AArch64 for proofs: registers, the operations that SLEIGH leaves opaque, what it gets wrong."""
+"""What the instructions do that SLEIGH gets wrong."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
-
-import z3
 
 from fuzz.prove import floats
 from fuzz.prove.machine.description import (
     Instruction,
     InstructionMeaning,
-    Machine,
-    OpaqueOperation,
-    ValueRegisters,
 )
 from fuzz.prove.semantics import UndecidedError
 from fuzz.prove.semantics.float import saturated
 from fuzz.prove.terms import (
     Term,
     choose,
-    clipped,
     const,
     join,
     lanes,
@@ -32,234 +26,12 @@ from fuzz.prove.terms import (
     part,
     resized,
     sext,
-    value_of,
     zext,
 )
 
-OPAQUE: Final[dict[str, OpaqueOperation]] = {}
+from .opaque import LANEWISE
+
 INSTRUCTIONS: Final[dict[str, InstructionMeaning]] = {}
-
-
-def _nothing(_path: Any, _bits: int, _operands: Sequence[Term]) -> None:
-    """Do nothing: one thread sees no difference."""
-
-
-for _name in ("LOAcquire", "LORelease", "DataMemoryBarrier", "DataSynchronizationBarrier"):
-    OPAQUE[_name] = _nothing
-
-# An exclusive store succeeds: where nothing else runs, the loop around it is left at once.
-OPAQUE["ExclusiveMonitorPass"] = lambda _, bits, __: const(1, bits)
-OPAQUE["ExclusiveMonitorsStatus"] = lambda _, bits, __: const(0, bits)
-
-
-def _number(term: Term) -> int:
-    value = value_of(term)
-    if value is None:
-        raise UndecidedError("an opaque operation whose immediate is not known")
-    return value
-
-
-# --- operations on lanes, the last operand of which is a lane's size in bytes ---
-
-
-def _define(name: str, operation: Callable[..., Term]) -> None:
-    def meaning(_: Any, bits: int, operands: Sequence[Term]) -> Term:
-        *values, size = operands
-        return resized(lanewise(operation, 8 * _number(size), *values), bits)
-
-    OPAQUE[f"NEON_{name}"] = meaning
-
-
-def _saturating(operation: Callable[[Term, Term], Term], *, signed: bool) -> Callable[..., Term]:
-    extended = sext if signed else zext
-
-    def saturated_result(x: Term, y: Term) -> Term:
-        wide = x.size() + 2
-        return clipped(operation(extended(x, wide), extended(y, wide)), x.size(), signed=signed)
-
-    return saturated_result
-
-
-def _average(x: Term, y: Term) -> Term:
-    wide = x.size() + 1
-    return z3.Extract(x.size(), 1, zext(x, wide) + zext(y, wide) + const(1, wide))
-
-
-def _rounded_high(x: Term, y: Term) -> Term:
-    bits = x.size()
-    wide = 2 * bits + 1
-    product = 2 * sext(x, wide) * sext(y, wide) + const(1 << (bits - 1), wide)
-    return clipped(product >> const(bits, wide), bits, signed=True)
-
-
-def _shifted_by_register(
-    right: Callable[[Term, Term], Term],
-) -> Callable[[Term, Term], Term]:
-    """Return a shift to the left by the signed low byte of a lane, to the right if negative."""
-
-    def shifted(x: Term, y: Term) -> Term:
-        bits = x.size()
-        wide = max(bits, 16)
-        amount = sext(low(y, 8), wide)
-        back = low(right(_widened(right, x, wide), -amount), bits)
-        return choose(negative(amount), back, low(zext(x, wide) << amount, bits))
-
-    return shifted
-
-
-def _arithmetic(x: Term, amount: Term) -> Term:
-    return x >> amount
-
-
-def _widened(right: Callable[[Term, Term], Term], x: Term, bits: int) -> Term:
-    return (sext if right is _arithmetic else zext)(x, bits)
-
-
-_LANEWISE: Final[dict[str, Callable[..., Term]]] = {
-    "smin": lambda x, y: choose(x < y, x, y),
-    "smax": lambda x, y: choose(x > y, x, y),
-    "umin": lambda x, y: choose(z3.ULT(x, y), x, y),
-    "umax": lambda x, y: choose(z3.UGT(x, y), x, y),
-    "fmin": floats.minimum,
-    "fmax": floats.maximum,
-    "uqadd": _saturating(lambda x, y: x + y, signed=False),
-    "sqadd": _saturating(lambda x, y: x + y, signed=True),
-    "uqsub": _saturating(lambda x, y: x - y, signed=False),
-    "sqsub": _saturating(lambda x, y: x - y, signed=True),
-    "urhadd": _average,
-    "sqrdmulh": _rounded_high,
-    "sshl": _shifted_by_register(_arithmetic),
-    "ushl": _shifted_by_register(z3.LShR),
-    "scvtf": lambda x: floats.from_integer(x, x.size(), signed=True),
-    "ucvtf": lambda x: floats.from_integer(x, x.size(), signed=False),
-    "fsqrt": lambda x: floats.arithmetic("sqrt", x),
-}
-for _name, _operation in _LANEWISE.items():
-    _define(_name, _operation)
-
-
-def _reversed(container: int) -> OpaqueOperation:
-    """Return what reverses the lanes in each container of so many bits."""
-
-    def meaning(_: Any, bits: int, operands: Sequence[Term]) -> Term:
-        x, size = operands
-        lane = 8 * _number(size)
-        return resized(lanewise(lambda c: join(lanes(c, lane)[::-1]), container, x), bits)
-
-    return meaning
-
-
-for _bits in (16, 32, 64):
-    OPAQUE[f"NEON_rev{_bits}"] = _reversed(_bits)
-
-
-def _narrowing(clip: Callable[[Term, int], Term], *, upper: bool) -> OpaqueOperation:
-    """Return what narrows each lane of the second operand to half, into the lower or the upper half
-    of the register that the first operand is."""
-
-    def meaning(_: Any, bits: int, operands: Sequence[Term]) -> Term:
-        old, x, size = operands
-        lane = 8 * _number(size)
-        narrow = join([clip(each, lane // 2) for each in lanes(x, lane)])
-        return resized(z3.Concat(narrow, low(old, 64)) if upper else narrow, bits)
-
-    return meaning
-
-
-def _unsigned_clip(x: Term, bits: int) -> Term:
-    most = const((1 << bits) - 1, x.size())
-    return low(choose(z3.UGT(x, most), most, x), bits)
-
-
-for _name, _clip in (
-    ("uqxtn", _unsigned_clip),
-    ("sqxtn", lambda x, bits: clipped(x, bits, signed=True)),
-    ("sqxtun", lambda x, bits: clipped(x, bits, signed=False)),
-):
-    OPAQUE[f"NEON_{_name}"] = _narrowing(_clip, upper=False)
-    OPAQUE[f"NEON_{_name}2"] = _narrowing(_clip, upper=True)
-
-
-def _extracted(_: Any, bits: int, operands: Sequence[Term]) -> Term:
-    x, y, index, _size = operands
-    return part(z3.Concat(y, x), 8 * _number(index), bits)
-
-
-OPAQUE["NEON_ext"] = _extracted
-
-
-def _table(_: Any, bits: int, operands: Sequence[Term]) -> Term:
-    """Look up bytes; an index outside of the table gives that of the first operand."""
-    other, *tables, indices = operands
-    table = [byte for each in tables for byte in lanes(each, 8)]
-
-    def found(index: Term, otherwise: Term) -> Term:
-        result = otherwise
-        for at, byte in enumerate(table):
-            result = choose(index == const(at, 8), byte, result)
-        return result
-
-    return resized(lanewise(found, 8, indices, low(other, indices.size())), bits)
-
-
-OPAQUE["a64_TBL"] = _table
-
-
-def _long_product(extended: Callable[[Term, int], Term]) -> OpaqueOperation:
-    def meaning(_: Any, bits: int, operands: Sequence[Term]) -> Term:
-        x, y, size = operands
-        lane = 8 * _number(size)
-        pairs = zip(lanes(x, lane), lanes(y, lane), strict=True)
-        return resized(
-            join([extended(a, 2 * lane) * extended(b, 2 * lane) for a, b in pairs]), bits
-        )
-
-    return meaning
-
-
-OPAQUE["NEON_umull"] = _long_product(zext)
-OPAQUE["NEON_smull"] = _long_product(sext)
-
-
-def _across(better: Callable[[Term, Term], Term]) -> OpaqueOperation:
-    """Return what reduces all lanes to one."""
-
-    def meaning(_: Any, bits: int, operands: Sequence[Term]) -> Term:
-        x, size = operands
-        first, *others = lanes(x, 8 * _number(size))
-        for other in others:
-            first = better(first, other)
-        return resized(first, bits)
-
-    return meaning
-
-
-def _pairwise(better: Callable[[Term, Term], Term]) -> OpaqueOperation:
-    def meaning(_: Any, bits: int, operands: Sequence[Term]) -> Term:
-        x, y, size = operands
-        both = lanes(x, 8 * _number(size)) + lanes(y, 8 * _number(size))
-        return resized(
-            join([better(a, b) for a, b in zip(both[::2], both[1::2], strict=True)]), bits
-        )
-
-    return meaning
-
-
-for _name in ("smin", "smax", "umin", "umax"):
-    OPAQUE[f"NEON_{_name}v"] = _across(_LANEWISE[_name])
-    OPAQUE[f"NEON_{_name}p"] = _pairwise(_LANEWISE[_name])
-
-
-def _splatted(_: Any, bits: int, operands: Sequence[Term]) -> Term:
-    x, size = operands
-    lane = 8 * _number(size)
-    return join([resized(x, lane)] * (bits // lane))
-
-
-OPAQUE["NEON_fmov"] = _splatted
-
-
-# --- instructions that SLEIGH gets wrong ---
 
 
 @dataclass(frozen=True, slots=True)
@@ -462,7 +234,7 @@ def _narrow_extreme(name: str, bits: int) -> InstructionMeaning:
         value, to, address = operands(instruction)
         where = path.get(address.name)
         old = path.load(where, bits // 8)
-        path.store(where, _LANEWISE[name](old, low(_get(path, value), bits)))
+        path.store(where, LANEWISE[name](old, low(_get(path, value), bits)))
         _set(path, to, old)
 
     return meaning
@@ -514,31 +286,3 @@ def _read_flags(path: Any, instruction: Instruction) -> None:
 
 INSTRUCTIONS["msr"] = _write_flags
 INSTRUCTIONS["mrs"] = _read_flags
-
-
-def _to_integer(x: Term, bits: int) -> Term:
-    return saturated(x, bits, signed=True)
-
-
-_INTEGERS: Final = tuple(f"x{n}" for n in range(8))
-_VECTORS: Final = tuple(f"q{n}" for n in range(8))
-_USUAL: Final = ValueRegisters(_INTEGERS, _VECTORS, _INTEGERS, _VECTORS)
-# x0 and x1 hold what an exception carries.
-_TAIL: Final = ValueRegisters(_INTEGERS[2:], _VECTORS, _INTEGERS[2:], _VECTORS)
-
-MACHINE: Final = Machine(
-    isa="aarch64",
-    language="AARCH64:LE:64:v8A",
-    conventions={"system_v": _USUAL, "fast": _USUAL, "tail": _TAIL, "preserve_all": _USUAL},
-    vector="q0",
-    stack_pointer="sp",
-    link="x30",
-    opaque=OPAQUE,
-    instructions=INSTRUCTIONS,
-    library_calls={},
-    to_integer=_to_integer,
-    division_traps=False,
-    clears_above=True,
-    traps=frozenset({"udf"}),
-    name_of=str.lower,
-)

@@ -1,4 +1,4 @@
-"""x86-64 for proofs: registers, and the operations that SLEIGH leaves opaque."""
+"""What the operations do that SLEIGH leaves opaque."""
 
 from __future__ import annotations
 
@@ -9,14 +9,8 @@ import z3
 
 from fuzz.prove import floats
 from fuzz.prove.machine.description import (
-    Instruction,
-    InstructionMeaning,
-    Machine,
     OpaqueOperation,
-    ValueRegisters,
 )
-from fuzz.prove.semantics import UndecidedError
-from fuzz.prove.semantics.float import least_if_outside
 from fuzz.prove.semantics.vector import picked
 from fuzz.prove.terms import (
     Term,
@@ -28,7 +22,6 @@ from fuzz.prove.terms import (
     join,
     lanes,
     lanewise,
-    leading_zeros,
     low,
     mask,
     negative,
@@ -36,7 +29,6 @@ from fuzz.prove.terms import (
     part,
     resized,
     sext,
-    trailing_zeros,
     value_of,
     zext,
 )
@@ -173,7 +165,7 @@ for _letter, _bits in (("b", 8), ("w", 16), ("d", 32)):
     )
 
 
-def _shift_all(
+def shift_all(
     operation: Callable[[Term, Term], Term], bits: int, *, arithmetic: bool
 ) -> Callable[..., Term]:
     """Return a shift of all lanes by one amount, the low 64 bits of the second operand."""
@@ -192,138 +184,14 @@ def _shift_all(
     return shifted
 
 
-def _shift_instruction(shifted: Callable[..., Term]) -> InstructionMeaning:
-    """Return what a shift of all lanes by a register does.
-
-    SLEIGH takes only some bits of the amount.
-    """
-
-    def meaning(path: Any, instruction: Instruction) -> None:
-        names = _registers(instruction)
-        path.set(names[0], shifted(path.get(names[-2]), path.get(names[-1])))
-
-    return meaning
-
-
-def _registers(instruction: Instruction) -> list[str]:
-    """Return the names of the registers that an instruction's operands are.
-
-    Raises:
-        UndecidedError: they are others.
-    """
-    names = [name.strip() for name in instruction.body.split(",")]
-    if not all(name.isalnum() and not name[0].isdigit() for name in names):
-        raise UndecidedError(f"SLEIGH's {instruction.mnemonic} of memory")
-    return names
-
-
-INSTRUCTIONS: Final[dict[str, InstructionMeaning]] = {}
-
-
-def _by_register(name: str, shifted: Callable[..., Term]) -> None:
-    """Define a shift whose amount is in a register; one by a constant is left to SLEIGH."""
-    meaning = _shift_instruction(shifted)
-
-    def chosen(path: Any, instruction: Instruction) -> None:
-        if instruction.body.rpartition(",")[2].strip().startswith("0x"):
-            path.execute(instruction)
-        else:
-            meaning(path, instruction)
-
-    INSTRUCTIONS[name] = chosen
-
-
-for _letter, _bits in (("w", 16), ("d", 32), ("q", 64)):
-    _by_register(f"psll{_letter}", _shift_all(lambda x, n: x << n, _bits, arithmetic=False))
-    _by_register(f"psrl{_letter}", _shift_all(z3.LShR, _bits, arithmetic=False))
-    if _bits < 64:
-        _by_register(f"psra{_letter}", _shift_all(lambda x, n: x >> n, _bits, arithmetic=True))
-
-
-def _bzhi(path: Any, instruction: Instruction) -> None:
-    """Clear the bits from an index on; SLEIGH forgets that the index is 8 bits."""
-    to, source, index = _registers(instruction)
-    x, count = path.get(source), low(path.get(index), 8)
-    bits = x.size()
-    amount = resized(count, bits)
-    kept = x & ~(const(-1, bits) << amount)
-    above = z3.UGE(count, const(bits, 8))
-    result = choose(above, x, kept)
-    for name, where in (("CF", above), ("ZF", z3.Not(nonzero(result))), ("SF", negative(result))):
-        path.set(name, flag(where))
-    path.set("OF", const(0, 8))
-    path.set(to, result)
-    if bits == 32:
-        path.registers.write(path.register(to).offset, zext(result, 64))
-
-
-INSTRUCTIONS["bzhi"] = _bzhi
-_define("psraw", "vpsraw")(_shift_all(lambda x, n: x >> n, 16, arithmetic=True))
-
-
-def _clearing_above(path: Any, instruction: Instruction) -> None:
-    """Do what SLEIGH says, which leaves the upper half of a register of 32 bits as it was."""
-    path.execute(instruction)
-    for name in instruction.body.split(","):
-        if name.strip() in _NARROW:
-            to = path.register(name.strip())
-            path.registers.write(to.offset, zext(path.registers.read(to.offset, to.size), 64))
-
-
-_NARROW: Final = frozenset(
-    [f"E{name}" for name in ("AX", "BX", "CX", "DX", "SI", "DI", "BP")]
-    + [f"R{number}D" for number in range(8, 16)]
-)
-
-
-def _count_zeros(path: Any, instruction: Instruction) -> None:
-    """Count leading zeros; SLEIGH looks at the operand after it has written the result."""
-    source = instruction.body.partition(",")[2].strip()
-    before = path.get(source) if source.isalnum() else None
-    path.execute(instruction)
-    if before is not None:
-        path.set("CF", flag(z3.Not(nonzero(before))))
-
-
-INSTRUCTIONS["lzcnt"] = _count_zeros
-
-
-def _scan(index: Callable[[Term], Term]) -> InstructionMeaning:
-    """Return a search for a bit; SLEIGH has a loop for it. A zero leaves the register as it is."""
-
-    def meaning(path: Any, instruction: Instruction) -> None:
-        to, source = _registers(instruction)
-        x = path.get(source)
-        found = choose(nonzero(x), index(x), path.get(to))
-        path.registers.write(path.register(to).offset, zext(found, 64))
-        path.set("ZF", flag(z3.Not(nonzero(x))))
-
-    return meaning
-
-
-def _trailing_zeros(path: Any, instruction: Instruction) -> None:
-    """Count trailing zeros; SLEIGH has a loop for it."""
-    to, source = _registers(instruction)
-    x = path.get(source)
-    result = trailing_zeros(x)
-    path.registers.write(path.register(to).offset, zext(result, max(64, x.size())))
-    path.set("CF", flag(z3.Not(nonzero(x))))
-    path.set("ZF", flag(z3.Not(nonzero(result))))
-
-
-INSTRUCTIONS["tzcnt"] = _trailing_zeros
-INSTRUCTIONS["bsf"] = _scan(trailing_zeros)
-INSTRUCTIONS["bsr"] = _scan(lambda x: const(x.size() - 1, x.size()) - leading_zeros(x))
-
-for _name in ("movmskps", "movmskpd", "pmovmskb", "xadd", "xadd.lock", "xchg", "xchg.lock"):
-    INSTRUCTIONS[_name] = _clearing_above
+_define("psraw", "vpsraw")(shift_all(lambda x, n: x >> n, 16, arithmetic=True))
 
 
 # --- moving and narrowing lanes ---
 
 
 @_define("pshufb", "vpshufb", "vpshufb_avx")
-def _pshufb(x: Term, y: Term) -> Term:
+def pshufb(x: Term, y: Term) -> Term:
     table = lanes(x, 8)
     return lanewise(lambda i: choose(negative(i), const(0, 8), picked(table, i)), 8, y)
 
@@ -503,29 +371,3 @@ def _rounded_low(bits: int) -> Callable[[Term, Term, Term], Term]:
 
 _define("roundss", "vroundss")(_rounded_low(32))
 _define("roundsd", "vroundsd")(_rounded_low(64))
-
-
-_ARGUMENTS: Final = ("RDI", "RSI", "RDX", "RCX", "R8", "R9")
-_VECTORS: Final = tuple(f"XMM{n}" for n in range(8))
-# The third integer result is one of enable_llvm_abi_extensions, which every case has.
-_USUAL: Final = ValueRegisters(_ARGUMENTS, _VECTORS, ("RAX", "RDX", "RCX"), _VECTORS[:2])
-_TAIL: Final = ValueRegisters(
-    _ARGUMENTS, _VECTORS, ("RAX", "RCX", "RDX", "RSI", "RDI", "R8", "R9", "R10"), _VECTORS
-)
-
-MACHINE: Final = Machine(
-    isa="x86_64",
-    language="x86:LE:64:default",
-    conventions={"system_v": _USUAL, "fast": _USUAL, "tail": _TAIL, "preserve_all": _USUAL},
-    vector="XMM0",
-    stack_pointer="RSP",
-    link="",
-    opaque=OPAQUE,
-    instructions=INSTRUCTIONS,
-    library_calls={"X86Pshufb": _pshufb},
-    to_integer=least_if_outside,
-    division_traps=True,
-    clears_above=False,
-    traps=frozenset({"ud2"}),
-    name_of=str.upper,
-)
