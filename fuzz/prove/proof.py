@@ -194,8 +194,8 @@ class Prover:
         """
         with float_model(model) as floats:
             function, arguments = case.main, argument_terms(case.main)
-            region = _region(case)
-            wanted = summarize(function, region=region)
+            wanted = summarize(function, region=case.inputs.region)
+            self._require_inputs(wanted)
             got: Summary
             if isinstance(made, Function):
                 got = summarize(made)
@@ -215,10 +215,23 @@ class Prover:
                     continue
                 values: dict[str, int] = {}
                 if solution.answer is Answer.SATISFIABLE:
-                    asked = Query(conditions, watched(arguments, region))
+                    region = _region(case)
+                    inside = summarize(function, region=region).assumptions
+                    asked = Query((*conditions, *inside), watched(arguments, region))
                     values = dict(solve(asked, 2 * self._seconds, self._solvers).model)
                 return _Open(obligation, solution.answer, values), bool(floats.opaque)
         return None, bool(floats.opaque)
+
+    def _require_inputs(self, wanted: Summary) -> None:
+        """Complain if no input fulfils what a function takes for granted: all is true of none.
+
+        Raises:
+            UndecidedError: none does, as far as the solvers know.
+        """
+        if wanted.assumptions:
+            granted = solve(Query(wanted.assumptions, {}), self._seconds, self._solvers)
+            if granted.answer is Answer.UNSATISFIABLE:
+                raise UndecidedError("no input fulfils what it takes for granted")
 
     def _refuted(
         self,
@@ -267,7 +280,8 @@ def _described(made: Function | Compiled) -> object:
 
 
 def _region(case: Case) -> Region | None:
-    """Return the region that a case's main function accesses, if it does."""
+    """Return the region that a counterexample is run with: the case's, or one at the first
+    argument if the function accesses memory."""
     if case.inputs.region is not None:
         return case.inputs.region
     accesses = any(address_operand(i.opcode) is not None for i in case.main.instructions())

@@ -17,7 +17,7 @@ from clif.types import Type
 from fuzz.prove.floats import is_nan
 from fuzz.prove.memory import ADDRESS_BITS
 from fuzz.prove.paths import End, Summary, merged, reached
-from fuzz.prove.terms import TRUE, Condition, Term, lanes
+from fuzz.prove.terms import TRUE, Condition, Term, lanes, truth_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,10 @@ def obligations(function: Summary, code: Summary, types: Sequence[Type]) -> Iter
     """
     given = (*function.assumptions, *code.assumptions)
     kinds = list(dict.fromkeys([*function.kinds, *code.kinds]))
-    if len(kinds) > 1:
-        for kind in kinds:
-            wanted, got = reached(function.of_kind(kind)), reached(code.of_kind(kind))
-            yield Obligation(_ending(kind), (*given, z3.Xor(wanted, got)))
+    for kind in kinds:
+        differs = z3.Xor(reached(function.of_kind(kind)), reached(code.of_kind(kind)))
+        if truth_of(differs) is not False:
+            yield Obligation(_ending(kind), (*given, differs))
     for kind in kinds:
         ends, others = function.of_kind(kind), code.of_kind(kind)
         if not ends or not others:

@@ -26,6 +26,8 @@ from fuzz.prove.terms import Term, choose, const, join, part, resized, zext
 _MOST_TARGETS: Final = 70
 _STACK: Final = "stack"
 _VECTOR_BITS: Final = 128
+#: The least size of an argument on the stack.
+_WORD: Final = 8
 #: By the beginning of its name, what a library call computes, and of how many operands.
 _LIBRARY_CALLS: Final = {
     "Ceil": ("ceil", 1),
@@ -63,6 +65,8 @@ class MachineState(Path):
         self.registers = Cells(lambda offset: symbol(f"register_{offset:x}"))
         self.temporaries = Cells(lambda offset: symbol(f"temporary_{offset:x}"))
         self._begun: dict[str, Term] = {}
+        self._callers_words = 0  # how many bytes of the stack the caller has written
+        self._own_above = 0  # up to where the stack is the function's, from its start
 
     # --- the convention ---
 
@@ -101,6 +105,10 @@ class MachineState(Path):
                 value = zext(value, _VECTOR_BITS)
             self._put(place, value, above)
         self._begun = {name: self.get(name) for name in self._saved()}
+        self._callers_words = len(self.memory.segments[_STACK].writes)
+        self._own_above = above + max(
+            (p.stack + _WORD for p in places if p.stack is not None), default=0
+        )
 
     def _put(self, place: ValuePlace, value: Term, above: int) -> None:
         if place.stack is not None:
@@ -128,6 +136,7 @@ class MachineState(Path):
         super().copy_to(other)
         assert isinstance(other, MachineState)
         other._begun = self._begun
+        other._callers_words, other._own_above = self._callers_words, self._own_above
         other.registers, other.temporaries = self.registers.copy(), self.temporaries.copy()
 
     def return_to(self, target: Term) -> None:
@@ -139,6 +148,7 @@ class MachineState(Path):
         """
         if not z3.simplify(target).eq(symbol("return_address")):
             raise UndecidedError("a return to another address")
+        self._require_own_stack()
         signature = self.function.signature
         places = result_places(self.machine, signature)
         results = [
@@ -152,6 +162,17 @@ class MachineState(Path):
         kept += self._extended(signature, places)
         self.end("", results, kept=tuple(kept))
         raise PathEnd
+
+    def _require_own_stack(self) -> None:
+        """Complain about a store to the caller's part of the stack.
+
+        Raises:
+            UndecidedError: there is one.
+        """
+        for place, _ in self.memory.segments[_STACK].writes[self._callers_words :]:
+            signed = place.offset - ((place.offset >> 63) << ADDRESS_BITS)
+            if signed >= self._own_above:
+                raise UndecidedError("a store to the caller's part of the stack")
 
     def _extended(self, signature: Signature, places: Sequence[ValuePlace]) -> list[Kept]:
         """Return what the bits above results must be, where the convention says so."""

@@ -7,10 +7,12 @@ from dataclasses import replace
 import pytest
 
 from backend.cranelift.reader import read_functions
+from backend.emulator.linker import PlainCode
 from clif.outcome import Region, ints_from_words
+from clif.printer import print_functions
 from fuzz.cases.case import Case, no_inputs
 from fuzz.cases.casefile import read_cases
-from fuzz.differential.pipeline import NO_INJECTION
+from fuzz.differential.pipeline import NO_INJECTION, Injection
 from fuzz.prove.proof import MID_END, SUBJECTS, Prover, Status
 from fuzz.prove.semantics import PURE
 from fuzz.prove.store import ProofStore
@@ -85,6 +87,29 @@ def test_accesses_to_a_region_and_to_the_stack_are_proved(subject):
         "v1 = stack_addr.i64 ss0+2\n store v0, v1\n v2 = load.i16 v1+2\n return v2\n}\n"
     )
     assert Prover().prove(case_of(slots), subject).status is Status.PROVED
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_a_function_without_inputs_is_not_proved(subject):
+    """All is true of no input: here none keeps the access in the region."""
+    beyond = MEMORY.replace("v0+8", "v0+1000")
+    proof = Prover().prove(case_of(beyond, Region(0, bytes(16))), subject)
+    assert proof.status is Status.UNDECIDED
+    assert proof.reason == "no input fulfils what it takes for granted"
+    assert Prover().prove(case_of(beyond), subject).status is Status.PROVED  # of any memory
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+@pytest.mark.parametrize("region", [None, Region(0, bytes(16))], ids=["any", "region"])
+def test_wrong_memory_is_refuted(subject, region):
+    def other_sum(functions):
+        return read_functions(print_functions(functions).replace("iadd", "isub"))
+
+    prover = Prover(inject=lambda _: Injection(functions=other_sum))
+    proof = prover.prove(case_of(MEMORY, region), subject)
+    assert proof.status is Status.REFUTED, proof.reason
+    assert proof.case is not None
+    assert proof.case.inputs.region is not None
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])
@@ -165,6 +190,22 @@ def test_what_cannot_be_told_is_undecided(text, reason):
         assert (proof.status, proof.reason) == (Status.UNDECIDED, reason)
     else:  # the same operations on both sides need no solver's knowledge of division
         assert proof.status is Status.PROVED
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("48897c2408 4889f8 c3", "a store to the caller's part of the stack"),  # mov [rsp + 8], rdi
+        ("48893c24 4889f8 c3", "a return to another address"),  # mov [rsp], rdi
+    ],
+)
+def test_code_that_writes_the_caller_s_stack_is_not_proved(code, reason):
+    def wild(_, __, program):
+        return [PlainCode(program[0].name, bytes.fromhex(code))]
+
+    case = case_of(function("return v0", "(i64) -> i64", "v0: i64"))
+    proof = Prover(inject=lambda _: Injection(code=wild)).prove(case, "x86_64")
+    assert (proof.status, proof.reason) == (Status.UNDECIDED, reason)
 
 
 def test_a_solver_that_has_no_time_leaves_it_undecided():
