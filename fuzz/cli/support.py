@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 @click.command(
     epilog="""\b
   clif-fuzz support
-  clif-fuzz support --isa NAME --flag FLAG
+  clif-fuzz support --isa all
   clif-fuzz support --missing
-  clif-fuzz support --missing-lowerings --isa NAME --flag FLAG
+  clif-fuzz support --missing-lowerings
   clif-fuzz support --engines
   clif-fuzz support --against facts.json
 """

@@ -41,6 +41,11 @@ def is_running(process: str) -> bool:
     return state != "Z"
 
 
+def heed_interrupts() -> None:
+    """Heed SIGINT, which a shell without job control has its background jobs ignore."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked up in /proc")
 def test_a_signal_while_building(
@@ -61,6 +66,7 @@ def test_a_signal_while_building(
         env={**os.environ, "PATH": path, "COMPILER": str(compiler)},
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=heed_interrupts,
     )
     started = wait_for(compiler)
     process.send_signal(number)
