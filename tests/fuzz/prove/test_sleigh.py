@@ -43,6 +43,10 @@ WRONG = {
         "sli": "80547f7f",  # sli d0, d4, 63
         "abs": arm(0x4E20B820).hex(),  # abs v0.16b, v1.16b
         "sdot": arm(0x4E829420).hex(),  # sdot v0.4s, v1.16b, v2.16b
+        "urhadd": arm(0x2EA11400).hex(),  # urhadd v0.2s, v0.2s, v1.2s
+        "ldaddal": arm(0xB8E10062).hex(),  # ldaddal w1, w2, [x3]
+        "ldaddalb": arm(0x38E10062).hex(),
+        "casal": arm(0x88E0FCA2).hex(),  # casal w0, w2, [x5]
         "fmov": arm(0x1EE70020).hex(),  # fmov h0, w1
     },
 }

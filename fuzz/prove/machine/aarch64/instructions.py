@@ -201,15 +201,35 @@ def _dot(path: Any, instruction: Instruction) -> None:
 INSTRUCTIONS["sdot"] = _dot
 
 
-def _clearing_above(path: Any, instruction: Instruction) -> None:
-    """Do what SLEIGH says, which leaves the upper part of the register as it was."""
-    path.execute(instruction)
-    to = operands(instruction)[0]
-    _set(path, to, _get(path, to))
+def _clearing_above(written: int) -> InstructionMeaning:
+    """Return what SLEIGH says, which leaves the upper part of the register as it was that the
+    operand of a number is."""
+
+    def meaning(path: Any, instruction: Instruction) -> None:
+        path.execute(instruction)
+        to = operands(instruction)[written]
+        _set(path, to, _get(path, to))
+
+    return meaning
 
 
 for _name in ("addv", "ld1r", "ldar"):
-    INSTRUCTIONS[_name] = _clearing_above
+    INSTRUCTIONS[_name] = _clearing_above(0)
+
+_ORDERS: Final = ("", "a", "l", "al")
+_SIZE_SUFFIXES: Final = ("", "b", "h")
+for _name in ("ldadd", "ldclr", "ldset", "ldeor", "swp"):
+    for _order in _ORDERS:
+        for _suffix in _SIZE_SUFFIXES:
+            INSTRUCTIONS[f"{_name}{_order}{_suffix}"] = _clearing_above(1)
+for _order in _ORDERS:
+    for _suffix in _SIZE_SUFFIXES:
+        INSTRUCTIONS[f"cas{_order}{_suffix}"] = _clearing_above(0)
+    for _name in ("smin", "smax", "umin", "umax"):
+        INSTRUCTIONS[f"ld{_name}{_order}"] = _clearing_above(1)
+
+# SLEIGH has lanes of 16 bits where they are of 32.
+INSTRUCTIONS["urhadd"] = _lanewise_instruction(LANEWISE["urhadd"])
 
 
 def _shift_left_insert(path: Any, instruction: Instruction) -> None:
@@ -242,7 +262,7 @@ def _narrow_extreme(name: str, bits: int) -> InstructionMeaning:
 
 for _name in ("smin", "smax", "umin", "umax"):
     for _suffix, _bits in (("b", 8), ("h", 16)):
-        for _order in ("", "a", "l", "al"):
+        for _order in _ORDERS:
             INSTRUCTIONS[f"ld{_name}{_order}{_suffix}"] = _narrow_extreme(_name, _bits)
 
 
