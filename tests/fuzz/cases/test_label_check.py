@@ -277,6 +277,34 @@ block1(v5: i64, v6: i8):
     assert not unexplained(report)
 
 
+def test_a_value_shares_its_register_with_a_part_of_it() -> None:
+    """The range of v3 in the register that v4 is in, too, goes on to block2, which it is not in."""
+    case = case_of("""; trapping
+; region: argument 1, 16 bytes
+test interpret
+test run
+set opt_level=none
+set enable_verifier=true
+set enable_llvm_abi_extensions=true
+target x86_64
+target aarch64
+
+function %main(i8, i64, i8, i64) -> i64, i8 system_v {
+block0(v0: i8, v1: i64, v2: i8, v3: i64):
+    brif.i8 v2, block1, block2
+block1:
+    v4 = ireduce.i8 v3
+    return v3, v4
+block2:
+    trap user1
+}
+; input: %main(0, 0, 0, 0) traps user1 memory unchanged
+""")
+    report = looked_at(case, "x86_64", compiled(case, "x86_64"))
+    details = {each.detail for each in report.deviations}
+    assert details == {f"value in a register{IN_SHARED_REGISTER}"}
+
+
 def test_moves_before_a_jump_are_of_its_edge() -> None:
     case = case_of("""
 function %main(i8, i8) -> i8, i8, i8 system_v {
