@@ -300,7 +300,18 @@ class LocationChecker(FrameFollower):
         is_last = (start < offset or moves.until(start) < start) and not goes_on
         on_edge = on_edge or moves.on_edge(offset)
         coarse = on_edge or is_last or moves.until(place.end) <= offset
+        coarse = coarse or self._is_behind_return(described, moves, place, offset)
         return BETWEEN_INSTRUCTIONS if coarse else ""
+
+    def _is_behind_return(
+        self, described: LabelledFunction, moves: _Moves, place: ValueRange, offset: int
+    ) -> bool:
+        """Return whether a range begins in the code of a return, and an offset lies behind that."""
+        for end in moves.returns_in(place.start, offset):
+            start, _ = described.around(end - 1)
+            if moves.until(start) <= place.start:
+                return True
+        return False
 
     def _place(self, place: ValueRange) -> str:
         if place.register is None:
@@ -356,6 +367,10 @@ class _Moves:
     def returns(self, end: int) -> bool:
         """Return whether the code before an offset ends with a return."""
         return end in self._returns
+
+    def returns_in(self, start: int, end: int) -> list[int]:
+        """Return the ends of the returns in a range of code, the last of which may be its end."""
+        return [each for each in self._returns if start < each <= end]
 
     def until(self, end: int) -> int:
         """Return the offset of the first of the moves that go on to an offset."""

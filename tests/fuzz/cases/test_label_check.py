@@ -305,6 +305,35 @@ block2:
     assert details == {f"value in a register{IN_SHARED_REGISTER}"}
 
 
+def test_a_range_that_begins_in_a_return_does_not_go_on_behind_it() -> None:
+    """v3 is moved into a register of results, which block2, behind the return, does not know."""
+    case = case_of("""; trapping
+; region: argument 1, 16 bytes
+test interpret
+test run
+set opt_level=none
+set enable_verifier=true
+set enable_llvm_abi_extensions=true
+target x86_64
+target aarch64
+
+function %main(i8, i64, i8, i64) -> i64, i8 system_v {
+block0(v0: i8, v1: i64, v2: i8, v3: i64):
+    store.i8 v0, v1
+    brif.i8 v0, block1, block2
+block1:
+    v4 = isub.i8 v0, v2
+    return v3, v4
+block2:
+    trap user1
+}
+; input: %main(0, 0, 0, 0) traps user1 memory unchanged
+""")
+    report = looked_at(case, "x86_64", compiled(case, "x86_64"))
+    assert [each.text for each in report.deviations if each.text.startswith("v3 in rax")]
+    assert not unexplained(report)
+
+
 def test_moves_before_a_jump_are_of_its_edge() -> None:
     case = case_of("""
 function %main(i8, i8) -> i8, i8, i8 system_v {
