@@ -162,6 +162,7 @@ class _Worker:
     def _run_case(self, source: CaseSource, pipeline: Pipeline, index: int) -> None:
         self.in_flight.begin(index)
         start = stage_clock_ns()
+        checked: Case | None = None
         try:
             made = source.make(index)
             case = made.case
@@ -180,18 +181,18 @@ class _Worker:
             for finding in verdict.findings:
                 self._keep(finding, case, verdict, index)
             self._take_sample(case)
+            checked = case
         new = self.edges.collect()
         if new:
             self.new_edges.append(NewEdges(index, tuple(new)))
         self.in_flight.end()
-        if self.prover is not None and self.prover.is_due(index):
-            self._prove(source.make(index).case, index)
+        if checked is not None and self.prover is not None and self.prover.is_due(index):
+            self._prove(self.prover, checked, index)
         self.garbage.collect_if_due()
 
-    def _prove(self, case: Case, index: int) -> None:
+    def _prove(self, prover: CaseProver, case: Case, index: int) -> None:
         """Prove a case, which is none that is run while this lasts: solvers keep to their time."""
-        assert self.prover is not None
-        for outcome, finding, example in self.prover.prove(case):
+        for outcome, finding, example in prover.prove(case):
             self.statistics.proofs[outcome] += 1
             if finding is not None:
                 self._keep(finding, example, Verdict(), index)
