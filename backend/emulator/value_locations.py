@@ -131,23 +131,17 @@ class LabelledFunction:
         return min(starts, default=offset + 1) <= offset
 
     def is_shared(self, place: ValueRange, offset: int) -> bool:
-        """Return whether a value that a value is made of, or one made of it, is in the same
-        place."""
-        origins = self._origins_of(place.value)
+        """Return whether a value that a value is made of is in the same place."""
+        origins = set()
+        value = place.value
+        while value in self.origins:
+            value = self.origins[value]
+            origins.add(value)
         return any(
             (each.register, each.offset) == (place.register, place.offset)
             for each in self.ranges
-            if each.start <= offset < each.end
-            and (each.value in origins or place.value in self._origins_of(each.value))
+            if each.value in origins and each.start <= offset < each.end
         )
-
-    def _origins_of(self, value: int) -> set[int]:
-        """Return the values that a value is made of alone."""
-        found: set[int] = set()
-        while value in self.origins:
-            value = self.origins[value]
-            found.add(value)
-        return found
 
     def begins(self, start: int, end: int) -> bool:
         """Return whether the code of an instruction begins in a range."""

@@ -12,11 +12,12 @@ PAIRWISE = """; check: labels
 test run
 set opt_level=speed
 target x86_64 has_sse3 has_ssse3
-function %main(i16x8) -> i16 system_v {
+function %main(i16x8) -> i64 system_v {
 block0(v0: i16x8):
     v1 = iadd_pairwise v0, v0
-    v2 = extractlane v1, 0
-    return v2
+    v2 = bitcast.i64x2 little v1
+    v3 = extractlane v2, 0
+    return v3
 }
 ; input: %main(0x00080007000600050004000300020001)
 """
