@@ -12,8 +12,7 @@ from fuzz.campaign.plan import CampaignPlan
 from fuzz.cases.case import Case
 from fuzz.differential.finding import Finding
 from fuzz.entropy import PrngEntropy
-from fuzz.prove.machine.registry import MACHINES
-from fuzz.prove.proof import MID_END, Prover
+from fuzz.prove.proof import Prover, subjects_of
 
 #: For each query, and for each proof: a campaign's cases are large, and those that are not solved
 #: soon are not solved at all.
@@ -45,8 +44,6 @@ class CaseProver:
         if sum(1 for _ in case.main.instructions()) > _MOST_INSTRUCTIONS:
             yield "left out: a large case", None, case
             return
-        isas = (isa for isa in self._plan.options.isas if isa in MACHINES and case.is_for(isa))
-        for subject in (MID_END, *isas):
+        for subject in subjects_of(case, self._plan.options.isas):
             proof = self._prover.prove(case, subject)
-            why = f": {proof.reason}" if proof.reason else ""
-            yield f"{subject} {proof.status.value}{why}", proof.finding, proof.case or case
+            yield f"{subject} {proof}", proof.finding, proof.case or case

@@ -151,9 +151,9 @@ def command(
 
     A function is compared with what the mid-end makes of it, and with its machine code, as
     formulas that an SMT solver decides. What comes out is proved, refuted, or undecided with the
-    reason. A refutation is run: it counts only if the interpreter and the
-    emulator differ on it, and is then a finding like any other. Proofs are kept, so that asking
-    again costs little, also after an interruption.
+    reason. A refutation is run: it counts only if the interpreter and the emulator differ on it,
+    and is then a finding like any other. Proofs are kept, so that asking again costs little, also
+    after an interruption.
 
     A file's settings and ISA flags hold for its functions; a folder stands for all .clif files
     below it. The exit code is 1 if anything is refuted that no known fault explains.
@@ -240,10 +240,9 @@ def _functions(path: Path, drawn_inputs: int | None, memory: Region | None) -> l
 def _lines(path: Path, case: Case, subject: str, proof: Proof) -> list[str]:
     from clif.function import format_name
 
-    why = f": {proof.reason}" if proof.reason else ""
     known = " (a known fault)" if proof.finding is not None and proof.finding.known else ""
     name = format_name(case.main.name)
-    lines = [f"{path}: {name} {subject}: {proof.status.value}{why}{known}"]
+    lines = [f"{path}: {name} {subject}: {proof}{known}"]
     if proof.finding is not None:
         lines += [f"  {line}" for line in proof.finding.explanation]
     return [printable(line) for line in lines]
@@ -341,17 +340,17 @@ def _write(proof: FragmentProof, out: Path) -> Path:
 def _summary(subject: str, rules: Sequence[RuleProof]) -> list[str]:
     """Return lines about a subject's rules: how many are proved, by kind of value, and why not."""
     from fuzz.prove.proof import Status
-    from fuzz.prove.rule_proofs import kind_of
+    from fuzz.prove.rule_proofs import ProvedRules, kind_of
 
-    firing = [rule for rule in rules if rule.fragments]
-    fragments = [proof for rule in firing for proof in rule.fragments]
+    counted = ProvedRules(rules)
+    firing, fragments = counted.firing, counted.fragments
+    one, every = counted.at_one_type, counted.at_all_types
     proved = sum(proof.status is Status.PROVED for proof in fragments)
-    one, every = (sum(map(test, firing)) for test in (_at_one_type, _at_all_types))
     lines = [
         (
             f"{subject}: of {len(firing)} rules that fragments fire ({len(rules)} in all), "
             f"{one} proved at one type or more ({_percent(one, firing)}), {every} at all of their "
-            f"types ({_percent(every, firing)}), {sum(rule.refuted for rule in firing)} refuted"
+            f"types ({_percent(every, firing)}), {counted.refuted} refuted"
         ),
         (
             f"  {proved} of {len(fragments)} fragments proved; "
@@ -362,16 +361,8 @@ def _summary(subject: str, rules: Sequence[RuleProof]) -> list[str]:
     for kind in sorted({kind for kind, _ in kinds}):
         counts = ", ".join(f"{kinds[kind, s]} {s.value}" for s in Status if kinds[kind, s])
         lines.append(f"  {kind}: {counts}")
-    reasons = Counter(proof.reason for proof in fragments if proof.status is Status.UNDECIDED)
-    return lines + [f"  undecided, {n}: {why}" for why, n in reasons.most_common(_SHOWN)]
-
-
-def _at_one_type(rule: RuleProof) -> bool:
-    return rule.at_one_type
-
-
-def _at_all_types(rule: RuleProof) -> bool:
-    return rule.at_all_types
+    reasons = counted.undecided.most_common(_SHOWN)
+    return lines + [f"  undecided, {n}: {why}" for why, n in reasons]
 
 
 def _percent(number: int, of: Sequence[object]) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from fuzz.cases.case import Case
 from fuzz.fuzz_targets.target import CaseTarget, Checked
 from fuzz.generate import Generator
-from fuzz.prove.machine.registry import MACHINES
-from fuzz.prove.proof import MID_END, Prover
+from fuzz.prove.proof import Prover, subjects_of
 
 #: For each query, and for each proof: many small cases find more than few large ones.
 _QUERY_SECONDS, _TOTAL_SECONDS = 0.5, 3.0
@@ -27,12 +26,9 @@ class Prove(CaseTarget):
     def check(self, case: Case) -> Checked:
         findings = []
         shown = case
-        for subject in (MID_END, *(isa for isa in self.isas if isa in MACHINES)):
-            if subject != MID_END and not case.is_for(subject):
-                continue
+        for subject in subjects_of(case, self.isas):
             proof = self._prover.prove(case, subject)
-            why = f": {proof.reason}" if proof.reason else ""
-            self.statistics.facts[f"{subject} {proof.status.value}{why}"] += 1
+            self.statistics.facts[f"{subject} {proof}"] += 1
             self.statistics.executions += 1
             if proof.finding is not None and proof.case is not None:
                 findings.append(proof.finding)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -13,7 +12,7 @@ from clif.function import Block, BlockCall, External, Function, Inst, MemFlags, 
 from clif.outcome import Region
 from clif.types import Type
 from fuzz.prove.memory import ADDRESS_BITS, Memory, Place
-from fuzz.prove.paths import Exploration, Path, PathEnd, Summary
+from fuzz.prove.paths import Exploration, Path, PathEnd, Summary, explore
 from fuzz.prove.semantics import EFFECTS, PURE, UndecidedError
 from fuzz.prove.terms import (
     TRUE,
@@ -54,18 +53,12 @@ def summarize(
     Raises:
         UndecidedError: that cannot be told in terms, or has too many paths.
     """
-    exploration = Exploration()
     arguments = argument_terms(function) if arguments is None else arguments
-    first = ClifPath(exploration, memory or Memory.shared(), function, order)
+    first = ClifPath(Exploration(), memory or Memory.shared(), function, order)
     if region is not None:
         first.region = (arguments[region.param], region.size)
     first.enter(function.entry, arguments)
-    waiting = [first]
-    while waiting:
-        path = waiting.pop()
-        with contextlib.suppress(PathEnd):
-            waiting += path.run()
-    return Summary(tuple(exploration.ends), tuple(exploration.assumptions))
+    return explore(first)
 
 
 class ClifPath(Path):

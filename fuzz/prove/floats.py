@@ -99,6 +99,11 @@ def magnitude(x: Term) -> Term:
     return x & const((1 << (x.size() - 1)) - 1, x.size())
 
 
+def negated(x: Term) -> Term:
+    """Return a float with the opposite sign."""
+    return x ^ const(1 << (x.size() - 1), x.size())
+
+
 def is_nan(x: Term) -> Condition:
     """Return whether a float is a NaN."""
     return z3.UGT(magnitude(x), infinity(x.size()))
@@ -243,7 +248,7 @@ def arithmetic(name: str, *operands: Term) -> Term:
     if _terms.get().model is FloatModel.OPAQUE:
         if name == "sub":
             x, y = operands
-            return arithmetic("add", x, _negated(y))
+            return arithmetic("add", x, negated(y))
         if name in ("mul", "div", "fma"):
             x, y, *rest = operands
             sign = (x ^ y) & const(1 << (x.size() - 1), x.size())
@@ -252,10 +257,6 @@ def arithmetic(name: str, *operands: Term) -> Term:
             first, second = _sorted(magnitude(x), magnitude(y))
             return _plain(name, first, second, sign, *rest)
     return _plain(name, *operands)
-
-
-def _negated(x: Term) -> Term:
-    return x ^ const(1 << (x.size() - 1), x.size())
 
 
 def _sorted(*operands: Term) -> tuple[Term, ...]:
@@ -334,7 +335,7 @@ def _is_below(x: Term, least: int) -> Condition:
     next_below, whole = _exact_float(least - 1, width), _exact_float(least, width)
     if next_below is not None:
         return less_equal(x, next_below)
-    return less_equal(x, _negated(infinity(width))) if whole is None else less(x, whole)
+    return less_equal(x, negated(infinity(width))) if whole is None else less(x, whole)
 
 
 def _exact_float(number: int, width: int) -> Term | None:

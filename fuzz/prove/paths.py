@@ -6,7 +6,9 @@ sides of a proof become such ends, whatever they are made of.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -121,7 +123,7 @@ class Exploration:
             raise UndecidedError("too many paths")
 
 
-class Path:
+class Path(ABC):
     """The state in which a function is on one of its paths.
 
     Attributes:
@@ -142,6 +144,14 @@ class Path:
         other.conditions = self.conditions.copy()
         other.memory = self.memory.copy()
         other.calls = self.calls
+
+    @abstractmethod
+    def run(self) -> Sequence[Path]:
+        """Go on up to where paths part, and return those that go on from there.
+
+        Raises:
+            PathEnd: none does.
+        """
 
     def end(
         self,
@@ -214,6 +224,20 @@ class Summary:
     def of_kind(self, kind: tuple[str, ...]) -> list[End]:
         """Return the ends of a kind."""
         return [end for end in self.ends if end.kind == kind]
+
+
+def explore(first: Path) -> Summary:
+    """Return what comes of a path and of all that part from it.
+
+    Raises:
+        UndecidedError: that cannot be told in terms, or there are too many.
+    """
+    waiting = [first]
+    while waiting:
+        path = waiting.pop()
+        with suppress(PathEnd):
+            waiting += path.run()
+    return Summary(tuple(first.exploration.ends), tuple(first.exploration.assumptions))
 
 
 def reached(ends: Sequence[End]) -> Condition:

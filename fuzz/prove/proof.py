@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -83,6 +83,10 @@ class Proof:
     case: Case | None = None
     finding: Finding | None = None
 
+    def __str__(self) -> str:
+        """Return the outcome and the reason."""
+        return f"{self.status.value}: {self.reason}" if self.reason else self.status.value
+
 
 @dataclass(frozen=True, slots=True)
 class _Open:
@@ -114,7 +118,6 @@ class Prover:
         inject: Inject = lambda _: NO_INJECTION,
     ) -> None:
         self._seconds = seconds
-        self._limits = (seconds, total_seconds)
         self._solvers = tuple(solvers or installed())
         self._store = store or ProofStore(None)
         self._total_seconds = total_seconds
@@ -135,7 +138,9 @@ class Prover:
         except UndecidedError as error:
             return Proof(Status.UNDECIDED, error.reason)
         text = print_functions(case.functions)
-        key = key_of((subject, text, _described(made), *self._limits, self._solvers))
+        key = key_of(
+            (subject, text, _described(made), self._seconds, self._total_seconds, self._solvers)
+        )
         if (known := self._store.get(key)) is not None:
             return Proof(Status(known[0]), known[1], stored=True, solvers=known[2])
         proof = self._attempt(case, subject, made)
@@ -216,7 +221,8 @@ class Prover:
                 values: dict[str, int] = {}
                 if solution.answer is Answer.SATISFIABLE:
                     region = _region(case)
-                    inside = summarize(function, region=region).assumptions
+                    known = region is case.inputs.region
+                    inside = () if known else summarize(function, region=region).assumptions
                     asked = Query((*conditions, *inside), watched(arguments, region))
                     values = dict(solve(asked, 2 * self._seconds, self._solvers).model)
                 return _Open(obligation, solution.answer, values), bool(floats.opaque)
@@ -253,6 +259,11 @@ class Prover:
             return None
         what = left.obligation.what
         return Proof(Status.REFUTED, what, 0.0, solvers, case=example, finding=finding)
+
+
+def subjects_of(case: Case, isas: Iterable[str]) -> tuple[str, ...]:
+    """Return what there is to be proved of a case: the mid-end, and those ISAs that it is for."""
+    return (MID_END, *(isa for isa in isas if isa in MACHINES and case.is_for(isa)))
 
 
 def _compiled_for(case: Case) -> str:

@@ -8,6 +8,7 @@ is.
 from __future__ import annotations
 
 import multiprocessing
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -133,6 +134,26 @@ class RuleProof:
         }
 
 
+class ProvedRules:
+    """How many of some rules are proved.
+
+    Attributes:
+        firing: the rules that fragments fire, and ``fragments`` the proofs of all of these.
+        at_one_type, at_all_types, refuted: how many of the rules are.
+        undecided: fragments by the reason.
+    """
+
+    def __init__(self, rules: Iterable[RuleProof]) -> None:
+        self.firing = [rule for rule in rules if rule.fragments]
+        self.fragments = [proof for rule in self.firing for proof in rule.fragments]
+        self.at_one_type = sum(rule.at_one_type for rule in self.firing)
+        self.at_all_types = sum(rule.at_all_types for rule in self.firing)
+        self.refuted = sum(rule.refuted for rule in self.firing)
+        self.undecided = Counter(
+            proof.reason for proof in self.fragments if proof.status is Status.UNDECIDED
+        )
+
+
 def _worse(a: Status, b: Status) -> Status:
     order = (Status.PROVED, Status.UNDECIDED, Status.REFUTED)
     return max(a, b, key=order.index)
@@ -212,11 +233,8 @@ class RuleProver:
         seconds: float,
         solvers: Sequence[str] | None,
         touched: TouchedRules = NOTHING_TOUCHED,
-        *,
-        stored: bool = True,
     ) -> None:
-        store = ProofStore.of_user() if stored else None
-        self._prover = Prover(seconds, solvers, store)
+        self._prover = Prover(seconds, solvers, ProofStore.of_user())
         self._touched = touched
 
     def answer(self, question: Question) -> FragmentProof | None:

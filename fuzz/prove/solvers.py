@@ -1,11 +1,10 @@
 """SMT solvers: z3, and bitwuzla and cvc5 where they are installed, asked in turn.
 
-A query is text of SMT-LIB, so that every solver gets the same one, and so that its hash names it.
+A query is text of SMT-LIB, so that every solver gets the same one.
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -47,10 +46,6 @@ class Query:
         solver = z3.Solver()
         solver.add(*self.conditions)
         return _INTERNAL.sub(r"\1", str(solver.to_smt2()))
-
-    def key(self) -> str:
-        """Return a hash that is the same for the same query."""
-        return hashlib.sha256(self.text().encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

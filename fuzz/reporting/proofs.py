@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
 from fuzz.cases.build_identity import build_identity
 from fuzz.prove.proof import Status
-from fuzz.prove.rule_proofs import RuleProof
+from fuzz.prove.rule_proofs import ProvedRules, RuleProof
 from fuzz.survey.rules import RunCounts
 from reports.model import CountTable, Fact, ProofCell, ProofRow, ProofSection, ProofsPage
 
@@ -27,18 +26,17 @@ def proofs_page(rules: Sequence[RuleProof], run: RunCounts = _NO_RUN) -> ProofsP
 
 
 def _section(subject: str, rules: Sequence[RuleProof], run: RunCounts) -> ProofSection:
-    firing = [rule for rule in rules if rule.fragments]
-    fragments = [proof for rule in firing for proof in rule.fragments]
-    reasons = Counter(p.reason for p in fragments if p.status is Status.UNDECIDED)
+    counts = ProvedRules(rules)
     facts = (
-        Fact("rules that fragments fire", str(len(firing))),
-        Fact("proved at one type or more", str(sum(rule.at_one_type for rule in firing))),
-        Fact("proved at all of their types", str(sum(rule.at_all_types for rule in firing))),
-        Fact("refuted", str(sum(rule.refuted for rule in firing))),
-        Fact("fragments", str(len(fragments))),
+        Fact("rules that fragments fire", str(len(counts.firing))),
+        Fact("proved at one type or more", str(counts.at_one_type)),
+        Fact("proved at all of their types", str(counts.at_all_types)),
+        Fact("refuted", str(counts.refuted)),
+        Fact("fragments", str(len(counts.fragments))),
     )
-    undecided = CountTable("Why fragments are undecided", tuple(reasons.most_common()))
-    return ProofSection(subject, facts, undecided, tuple(_row(rule, run) for rule in firing))
+    undecided = CountTable("Why fragments are undecided", tuple(counts.undecided.most_common()))
+    rows = tuple(_row(rule, run) for rule in counts.firing)
+    return ProofSection(subject, facts, undecided, rows)
 
 
 def _row(rule: RuleProof, run: RunCounts) -> ProofRow:

@@ -18,7 +18,7 @@ from fuzz.fuzz_targets.registry import TARGETS
 from fuzz.generate import Generator
 from fuzz.isle.director import rule_director
 from fuzz.prove.machine.registry import MACHINES
-from fuzz.prove.proof import MID_END, Prover, Status
+from fuzz.prove.proof import MID_END, Prover, Status, subjects_of
 from fuzz.prove.rule_proofs import finding_file
 
 
@@ -37,12 +37,10 @@ def main(cases: int, first: int, seed: int, query_seconds: float, total_seconds:
     start = process_time()
     for index in range(first, first + cases):
         case = generator.generate(PrngEntropy((seed, index)))
-        for subject, counted in counts.items():
-            if subject != MID_END and not case.is_for(subject):
-                continue
+        for subject in subjects_of(case, MACHINES):
             proof = prover.prove(case, subject)
             reason = f": {proof.reason}" if proof.status is Status.UNDECIDED else ""
-            counted[f"{proof.status.value}{reason}"] += 1
+            counts[subject][f"{proof.status.value}{reason}"] += 1
             if proof.status is Status.REFUTED:
                 click.echo(f"case {index}, {subject}: {proof.reason}\n{finding_file(proof)}")
         if (index + 1) % 1000 == 0:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -17,15 +16,14 @@ from fuzz.prove.machine.pcode import (
     DIVISIONS,
     OPERATIONS,
     is_true,
-    predicated,
     quotient_faults,
 )
 from fuzz.prove.machine.program import MachineProgram
 from fuzz.prove.machine.state import MachineState, symbol
 from fuzz.prove.memory import ADDRESS_BITS, Memory
-from fuzz.prove.paths import Exploration, PathEnd, Summary
+from fuzz.prove.paths import Exploration, PathEnd, Summary, explore
 from fuzz.prove.semantics import UndecidedError
-from fuzz.prove.terms import Condition, Term, const, truth_of, value_of, zext
+from fuzz.prove.terms import Condition, Term, choose, const, truth_of, value_of, zext
 
 #: How often an instruction may be executed on one path.
 _MOST_VISITS: Final = 70
@@ -42,16 +40,10 @@ def summarize_code(
     Raises:
         UndecidedError: that cannot be told in terms, or has too many paths.
     """
-    exploration = Exploration()
     program = MachineProgram(machine, compiled)
-    first = CodePath(exploration, Memory.shared(), function, program)
+    first = CodePath(Exploration(), Memory.shared(), function, program)
     first.begin(arguments)
-    waiting = [first]
-    while waiting:
-        path = waiting.pop()
-        with contextlib.suppress(PathEnd):
-            waiting += path.run()
-    return Summary(tuple(exploration.ends), tuple(exploration.assumptions))
+    return explore(first)
 
 
 class CodePath(MachineState):
@@ -266,7 +258,7 @@ class CodePath(MachineState):
             if op.opcode is OpCode.STORE:
                 address, value = self.read(op.inputs[1]), self.read(op.inputs[2])
                 old = self.load(address, value.size() // 8)
-                self.store(address, predicated(condition, value, old))
+                self.store(address, choose(condition, value, old))
             else:
                 self._compute(op, OPERATIONS[op.opcode])
         self.registers.merge(z3.Not(condition), before)

@@ -8,10 +8,27 @@ from typing import Any, Final
 
 from backend.emulator.isa import Isa
 from backend.isa.registry import ISAS
-from fuzz.prove.terms import Term
+from fuzz.prove.semantics.registry import UndecidedError
+from fuzz.prove.terms import Term, value_of
 
 #: What an opaque operation of SLEIGH does: the path, the bits of its result, its operands.
 OpaqueOperation = Callable[[Any, int, Sequence[Term]], Term | None]
+
+
+def do_nothing(_path: Any, _bits: int, _operands: Sequence[Term]) -> None:
+    """Order accesses, or lock memory: one thread sees no difference."""
+
+
+def known_number(term: Term) -> int:
+    """Return the number that an operand is, as the code says it.
+
+    Raises:
+        UndecidedError: it is not known.
+    """
+    value = value_of(term)
+    if value is None:
+        raise UndecidedError("an opaque operation whose immediate is not known")
+    return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from fuzz.prove import floats
 from fuzz.prove.terms import (
     Condition,
     Term,
-    choose,
     const,
     flag,
     leading_zeros,
@@ -69,10 +68,6 @@ def _float(name: str) -> Operation:
     return lambda _, *operands: floats.arithmetic(name, *operands)
 
 
-def _float_negated(bits: int, x: Term) -> Term:
-    return x ^ const(1 << (bits - 1), bits)
-
-
 #: All that is a function of its operands. ``TRUNC`` is what the machine says.
 OPERATIONS: Final[dict[Any, Operation]] = {
     OpCode.COPY: lambda _, x: x,
@@ -117,7 +112,7 @@ OPERATIONS: Final[dict[Any, Operation]] = {
     OpCode.FLOAT_SQRT: _float("sqrt"),
     OpCode.FLOAT_CEIL: _float("ceil"),
     OpCode.FLOAT_FLOOR: _float("floor"),
-    OpCode.FLOAT_NEG: _float_negated,
+    OpCode.FLOAT_NEG: lambda _, x: floats.negated(x),
     OpCode.FLOAT_ABS: lambda _, x: floats.magnitude(x),
     OpCode.FLOAT_NAN: _test(floats.is_nan),
     OpCode.FLOAT_EQUAL: _test(floats.equal),
@@ -143,8 +138,3 @@ def quotient_faults(x: Term, y: Term, *, signed: bool) -> Condition:
 def is_true(term: Term) -> Condition:
     """Return whether a boolean of p-code, a byte, is true."""
     return low(term, 1) == const(1, 1)
-
-
-def predicated(condition: Condition, new: Term, old: Term) -> Term:
-    """Return what a place holds after it was written only where a condition holds."""
-    return choose(condition, new, old)

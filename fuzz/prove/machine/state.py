@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import z3
 
+from backend.emulator.convention import Convention
 from clif.function import External, Function, Signature
 from fuzz.prove.floats import arithmetic
 from fuzz.prove.machine.calling import (
@@ -104,7 +105,8 @@ class MachineState(Path):
                 # As whoever loads a narrow vector leaves it; our emulator's driver does so, too.
                 value = zext(value, _VECTOR_BITS)
             self._put(place, value, above)
-        self._begun = {name: self.get(name) for name in self._saved()}
+        convention = convention_of(machine, self.function.signature)
+        self._begun = {name: self.get(name) for name in self._preserved(convention)}
         self._callers_words = len(self.memory.segments[_STACK].writes)
         self._own_above = above + max(
             (p.stack + _WORD for p in places if p.stack is not None), default=0
@@ -124,9 +126,8 @@ class MachineState(Path):
         whole = join([self.get(name) for name in place.registers])
         return resized(whole, bits)
 
-    def _saved(self) -> list[str]:
+    def _preserved(self, convention: Convention) -> list[str]:
         """Return the registers that are preserved, and the frame pointer."""
-        convention = convention_of(self.machine, self.function.signature)
         frame = self.machine.described.frame_pointer
         names = (*convention.preserved, *([frame] if frame else []))
         return [self.machine.name_of(name) for name in names]
@@ -256,6 +257,11 @@ class MachineState(Path):
         return found
 
     def store(self, address: Term, value: Term) -> None:
+        """Store to memory or to the stack.
+
+        Raises:
+            UndecidedError: it is the code that is written.
+        """
         if self.program.contains(Place.of(address).offset):
             raise UndecidedError("a store to code")
         self.memory.store(address, value)
@@ -263,6 +269,11 @@ class MachineState(Path):
     # --- calls of what is not looked into ---
 
     def call_library(self, name: str) -> None:
+        """Compute what a function of the runtime library does.
+
+        Raises:
+            UndecidedError: it is not known what it does.
+        """
         registers = self.machine.conventions["system_v"]
         known = self.machine.library_calls.get(name)
         if known is not None:
@@ -283,6 +294,11 @@ class MachineState(Path):
         raise UndecidedError(f"the library call {name}")
 
     def call_function(self, name: str) -> None:
+        """Call a function that the case leaves to the host.
+
+        Raises:
+            UndecidedError: it is none of these, or some arguments are on the stack.
+        """
         external = next((e for e in self.function.externals if e.name == name), None)
         if not isinstance(external, External):
             raise UndecidedError("a call of another function")
@@ -302,15 +318,8 @@ class MachineState(Path):
 
     def _clobber(self, call_conv: str) -> None:
         """Forget what is in the registers that a callee need not preserve."""
-        convention = self.machine.described.conventions[call_conv]
-        frame = self.machine.described.frame_pointer
-        kept = {
-            name: self.get(name)
-            for name in (
-                *map(self.machine.name_of, (*convention.preserved, *([frame] if frame else []))),
-                self.machine.stack_pointer,
-            )
-        }
+        preserved = self._preserved(self.machine.described.conventions[call_conv])
+        kept = {name: self.get(name) for name in (*preserved, self.machine.stack_pointer)}
         number = len(self.calls)
         self.registers = Cells(lambda offset: symbol(f"register_{offset:x}_after_{number}"))
         for name, value in kept.items():

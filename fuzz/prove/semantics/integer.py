@@ -8,13 +8,22 @@ from typing import Final
 import z3
 
 from clif.function import Inst
+from fuzz.prove.lane_operations import (
+    absolute,
+    high_product,
+    pairwise,
+    rounded_average,
+    signed_maximum,
+    signed_minimum,
+    unsigned_maximum,
+    unsigned_minimum,
+)
 from fuzz.prove.semantics.registry import pure
 from fuzz.prove.terms import (
     Condition,
     Term,
     bit,
     choose,
-    const,
     flag,
     join,
     lanes,
@@ -57,7 +66,7 @@ def ineg(inst: Inst, x: Term) -> Term:
 
 @pure
 def iabs(inst: Inst, x: Term) -> Term:
-    return _each(inst, lambda a: choose(negative(a), -a, a), x)
+    return _each(inst, absolute, x)
 
 
 @pure
@@ -67,53 +76,42 @@ def imul(inst: Inst, x: Term, y: Term) -> Term:
 
 @pure
 def umulhi(inst: Inst, x: Term, y: Term) -> Term:
-    return _each(inst, lambda a, b: _high(zext, a, b), x, y)
+    return _each(inst, high_product(zext), x, y)
 
 
 @pure
 def smulhi(inst: Inst, x: Term, y: Term) -> Term:
-    return _each(inst, lambda a, b: _high(sext, a, b), x, y)
-
-
-def _high(extended: Callable[[Term, int], Term], x: Term, y: Term) -> Term:
-    bits = x.size()
-    return z3.Extract(2 * bits - 1, bits, extended(x, 2 * bits) * extended(y, 2 * bits))
+    return _each(inst, high_product(sext), x, y)
 
 
 @pure
 def smin(inst: Inst, x: Term, y: Term) -> Term:
-    return _each(inst, lambda a, b: choose(a < b, a, b), x, y)
+    return _each(inst, signed_minimum, x, y)
 
 
 @pure
 def umin(inst: Inst, x: Term, y: Term) -> Term:
-    return _each(inst, lambda a, b: choose(z3.ULT(a, b), a, b), x, y)
+    return _each(inst, unsigned_minimum, x, y)
 
 
 @pure
 def smax(inst: Inst, x: Term, y: Term) -> Term:
-    return _each(inst, lambda a, b: choose(a > b, a, b), x, y)
+    return _each(inst, signed_maximum, x, y)
 
 
 @pure
 def umax(inst: Inst, x: Term, y: Term) -> Term:
-    return _each(inst, lambda a, b: choose(z3.UGT(a, b), a, b), x, y)
+    return _each(inst, unsigned_maximum, x, y)
 
 
 @pure
 def iadd_pairwise(inst: Inst, x: Term, y: Term) -> Term:
-    bits = inst.args[0].type.lane_bits
-    both = lanes(x, bits) + lanes(y, bits)
-    return join([a + b for a, b in zip(both[::2], both[1::2], strict=True)])
+    return pairwise(lambda a, b: a + b, inst.args[0].type.lane_bits, x, y)
 
 
 @pure
 def avg_round(inst: Inst, x: Term, y: Term) -> Term:
-    def average(a: Term, b: Term) -> Term:
-        wide = a.size() + 1
-        return z3.Extract(a.size(), 1, zext(a, wide) + zext(b, wide) + const(1, wide))
-
-    return _each(inst, average, x, y)
+    return _each(inst, rounded_average, x, y)
 
 
 # --- bitwise ---

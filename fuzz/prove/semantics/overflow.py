@@ -8,21 +8,24 @@ from typing import TYPE_CHECKING
 import z3
 
 from clif.function import Inst
+from fuzz.prove.lane_operations import (
+    clipped_unsigned,
+    multiplied_and_added,
+    narrowed,
+    rounded_product,
+    saturating,
+)
 from fuzz.prove.semantics.registry import effect, pure
 from fuzz.prove.terms import (
     Condition,
     Term,
-    choose,
     clipped,
     const,
     flag,
-    join,
-    lanes,
     lanewise,
     low,
     negative,
     nonzero,
-    part,
     sext,
     zext,
 )
@@ -118,13 +121,7 @@ def uadd_overflow_trap(path: Path, inst: Inst, x: Term, y: Term) -> Term:
 def _saturated(
     inst: Inst, operation: Callable[..., Term], x: Term, y: Term, *, signed: bool
 ) -> Term:
-    extended = sext if signed else zext
-
-    def one(a: Term, b: Term) -> Term:
-        wide = a.size() + 2
-        return clipped(operation(extended(a, wide), extended(b, wide)), a.size(), signed=signed)
-
-    return lanewise(one, inst.args[0].type.lane_bits, x, y)
+    return lanewise(saturating(operation, signed=signed), inst.args[0].type.lane_bits, x, y)
 
 
 @pure
@@ -147,36 +144,25 @@ def ssub_sat(inst: Inst, x: Term, y: Term) -> Term:
     return _saturated(inst, lambda a, b: a - b, x, y, signed=True)
 
 
-def _rounded_product(x: Term, y: Term) -> Term:
-    """Return the product of two signed fixed-point numbers below 1, rounded, in twice the bits."""
-    bits = x.size()
-    product = sext(x, 2 * bits) * sext(y, 2 * bits) + const(1 << (bits - 2), 2 * bits)
-    return product >> const(bits - 1, 2 * bits)
-
-
 @pure
 def sqmul_round_sat(inst: Inst, x: Term, y: Term) -> Term:
     bits = inst.args[0].type.lane_bits
-    return lanewise(lambda a, b: clipped(_rounded_product(a, b), bits, signed=True), bits, x, y)
+    return lanewise(lambda a, b: clipped(rounded_product(a, b), bits, signed=True), bits, x, y)
 
 
 @pure
 def x86_pmulhrsw(inst: Inst, x: Term, y: Term) -> Term:
     bits = inst.args[0].type.lane_bits
-    return lanewise(lambda a, b: low(_rounded_product(a, b), bits), bits, x, y)
+    return lanewise(lambda a, b: low(rounded_product(a, b), bits), bits, x, y)
 
 
 @pure
 def x86_pmaddubsw(_: Inst, x: Term, y: Term) -> Term:
-    products = [sext(a, 32) * zext(b, 32) for a, b in zip(lanes(x, 8), lanes(y, 8), strict=True)]
-    sums = [a + b for a, b in zip(products[::2], products[1::2], strict=True)]
-    return join([clipped(each, 16, signed=True) for each in sums])
+    return multiplied_and_added(x, y)
 
 
 def _narrowed(inst: Inst, x: Term, y: Term, clip: Callable[[Term, int], Term]) -> Term:
-    from_, to = inst.args[0].type, inst.results[0].type
-    both = lanes(x, from_.lane_bits) + lanes(y, from_.lane_bits)
-    return join([clip(lane, to.lane_bits) for lane in both])
+    return narrowed(clip, inst.args[0].type.lane_bits, x, y)
 
 
 @pure
@@ -191,12 +177,7 @@ def unarrow(inst: Inst, x: Term, y: Term) -> Term:
 
 @pure
 def uunarrow(inst: Inst, x: Term, y: Term) -> Term:
-    def clip(lane: Term, bits: int) -> Term:
-        return choose(
-            nonzero(part(lane, bits, lane.size() - bits)), const(-1, bits), low(lane, bits)
-        )
-
-    return _narrowed(inst, x, y, clip)
+    return _narrowed(inst, x, y, clipped_unsigned)
 
 
 # --- division ---

@@ -8,8 +8,9 @@ import z3
 
 from clif.function import Inst
 from clif.types import I64
+from fuzz.prove.lane_operations import picked, shuffled_bytes
 from fuzz.prove.semantics.registry import PURE, pure
-from fuzz.prove.terms import Term, choose, const, join, lanes, lanewise, low, negative, sext, zext
+from fuzz.prove.terms import Term, choose, const, join, lanes, lanewise, sext, zext
 
 _LANES: Final = 16
 
@@ -49,15 +50,6 @@ def extractlane(inst: Inst, x: Term) -> Term:
     return lanes(x, inst.args[0].type.lane_bits)[inst.imm & 0xFF]
 
 
-def picked(table: list[Term], index: Term) -> Term:
-    """Return the byte of a table of 16 that the low four bits of an index name."""
-    number = low(index, 4)
-    result = table[0]
-    for at in range(1, _LANES):
-        result = choose(number == const(at, 4), table[at], result)
-    return result
-
-
 @pure
 def swizzle(_: Inst, x: Term, y: Term) -> Term:
     table = lanes(x, 8)
@@ -67,8 +59,7 @@ def swizzle(_: Inst, x: Term, y: Term) -> Term:
 
 @pure
 def x86_pshufb(_: Inst, x: Term, y: Term) -> Term:
-    table = lanes(x, 8)
-    return lanewise(lambda i: choose(negative(i), const(0, 8), picked(table, i)), 8, y)
+    return shuffled_bytes(x, y)
 
 
 @pure

@@ -8,10 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from fuzz.prove import floats
-from fuzz.prove.machine.description import (
-    Instruction,
-    InstructionMeaning,
-)
+from fuzz.prove.machine.description import Instruction, InstructionMeaning
 from fuzz.prove.semantics import UndecidedError
 from fuzz.prove.semantics.float import saturated
 from fuzz.prove.terms import (
@@ -113,16 +110,12 @@ INSTRUCTIONS["fmin"] = _lanewise_instruction(floats.minimum)
 INSTRUCTIONS["abs"] = _lanewise_instruction(lambda x: choose(negative(x), -x, x))
 
 
-def _negated(x: Term) -> Term:
-    return x ^ const(1 << (x.size() - 1), x.size())
-
-
 def _fused(*, product: bool, addend: bool) -> InstructionMeaning:
     """Return a fused multiply-add, with the product or the addend negated."""
 
     def one(x: Term, y: Term, z: Term) -> Term:
         return floats.arithmetic(
-            "fma", _negated(x) if product else x, y, _negated(z) if addend else z
+            "fma", floats.negated(x) if product else x, y, floats.negated(z) if addend else z
         )
 
     return _lanewise_instruction(one)
@@ -144,7 +137,7 @@ def _accumulating(*, negated: bool) -> InstructionMeaning:
             factor = join([factor] * (to.bits // to.lane_bits))
 
         def one(a: Term, b: Term, c: Term) -> Term:
-            return floats.arithmetic("fma", _negated(b) if negated else b, c, a)
+            return floats.arithmetic("fma", floats.negated(b) if negated else b, c, a)
 
         _set(path, to, lanewise(one, to.lane_bits, _get(path, to), _get(path, x), factor))
 

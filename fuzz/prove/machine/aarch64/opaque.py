@@ -8,10 +8,19 @@ from typing import Any, Final
 import z3
 
 from fuzz.prove import floats
-from fuzz.prove.machine.description import (
-    OpaqueOperation,
+from fuzz.prove.lane_operations import (
+    clipped_unsigned,
+    narrowed,
+    pairwise,
+    rounded_average,
+    rounded_product,
+    saturating,
+    signed_maximum,
+    signed_minimum,
+    unsigned_maximum,
+    unsigned_minimum,
 )
-from fuzz.prove.semantics import UndecidedError
+from fuzz.prove.machine.description import OpaqueOperation, do_nothing, known_number
 from fuzz.prove.terms import (
     Term,
     choose,
@@ -25,30 +34,18 @@ from fuzz.prove.terms import (
     part,
     resized,
     sext,
-    value_of,
     zext,
 )
 
 OPAQUE: Final[dict[str, OpaqueOperation]] = {}
 
 
-def _nothing(_path: Any, _bits: int, _operands: Sequence[Term]) -> None:
-    """Do nothing: one thread sees no difference."""
-
-
 for _name in ("LOAcquire", "LORelease", "DataMemoryBarrier", "DataSynchronizationBarrier"):
-    OPAQUE[_name] = _nothing
+    OPAQUE[_name] = do_nothing
 
 # An exclusive store succeeds: where nothing else runs, the loop around it is left at once.
 OPAQUE["ExclusiveMonitorPass"] = lambda _, bits, __: const(1, bits)
 OPAQUE["ExclusiveMonitorsStatus"] = lambda _, bits, __: const(0, bits)
-
-
-def _number(term: Term) -> int:
-    value = value_of(term)
-    if value is None:
-        raise UndecidedError("an opaque operation whose immediate is not known")
-    return value
 
 
 # --- operations on lanes, the last operand of which is a lane's size in bytes ---
@@ -57,31 +54,9 @@ def _number(term: Term) -> int:
 def _define(name: str, operation: Callable[..., Term]) -> None:
     def meaning(_: Any, bits: int, operands: Sequence[Term]) -> Term:
         *values, size = operands
-        return resized(lanewise(operation, 8 * _number(size), *values), bits)
+        return resized(lanewise(operation, 8 * known_number(size), *values), bits)
 
     OPAQUE[f"NEON_{name}"] = meaning
-
-
-def _saturating(operation: Callable[[Term, Term], Term], *, signed: bool) -> Callable[..., Term]:
-    extended = sext if signed else zext
-
-    def saturated_result(x: Term, y: Term) -> Term:
-        wide = x.size() + 2
-        return clipped(operation(extended(x, wide), extended(y, wide)), x.size(), signed=signed)
-
-    return saturated_result
-
-
-def _average(x: Term, y: Term) -> Term:
-    wide = x.size() + 1
-    return z3.Extract(x.size(), 1, zext(x, wide) + zext(y, wide) + const(1, wide))
-
-
-def _rounded_high(x: Term, y: Term) -> Term:
-    bits = x.size()
-    wide = 2 * bits + 1
-    product = 2 * sext(x, wide) * sext(y, wide) + const(1 << (bits - 1), wide)
-    return clipped(product >> const(bits, wide), bits, signed=True)
 
 
 def _shifted_by_register(
@@ -108,18 +83,18 @@ def _widened(right: Callable[[Term, Term], Term], x: Term, bits: int) -> Term:
 
 
 LANEWISE: Final[dict[str, Callable[..., Term]]] = {
-    "smin": lambda x, y: choose(x < y, x, y),
-    "smax": lambda x, y: choose(x > y, x, y),
-    "umin": lambda x, y: choose(z3.ULT(x, y), x, y),
-    "umax": lambda x, y: choose(z3.UGT(x, y), x, y),
+    "smin": signed_minimum,
+    "smax": signed_maximum,
+    "umin": unsigned_minimum,
+    "umax": unsigned_maximum,
     "fmin": floats.minimum,
     "fmax": floats.maximum,
-    "uqadd": _saturating(lambda x, y: x + y, signed=False),
-    "sqadd": _saturating(lambda x, y: x + y, signed=True),
-    "uqsub": _saturating(lambda x, y: x - y, signed=False),
-    "sqsub": _saturating(lambda x, y: x - y, signed=True),
-    "urhadd": _average,
-    "sqrdmulh": _rounded_high,
+    "uqadd": saturating(lambda x, y: x + y, signed=False),
+    "sqadd": saturating(lambda x, y: x + y, signed=True),
+    "uqsub": saturating(lambda x, y: x - y, signed=False),
+    "sqsub": saturating(lambda x, y: x - y, signed=True),
+    "urhadd": rounded_average,
+    "sqrdmulh": lambda x, y: clipped(rounded_product(x, y), x.size(), signed=True),
     "sshl": _shifted_by_register(_arithmetic),
     "ushl": _shifted_by_register(z3.LShR),
     "scvtf": lambda x: floats.from_integer(x, x.size(), signed=True),
@@ -135,7 +110,7 @@ def _reversed(container: int) -> OpaqueOperation:
 
     def meaning(_: Any, bits: int, operands: Sequence[Term]) -> Term:
         x, size = operands
-        lane = 8 * _number(size)
+        lane = 8 * known_number(size)
         return resized(lanewise(lambda c: join(lanes(c, lane)[::-1]), container, x), bits)
 
     return meaning
@@ -151,20 +126,14 @@ def _narrowing(clip: Callable[[Term, int], Term], *, upper: bool) -> OpaqueOpera
 
     def meaning(_: Any, bits: int, operands: Sequence[Term]) -> Term:
         old, x, size = operands
-        lane = 8 * _number(size)
-        narrow = join([clip(each, lane // 2) for each in lanes(x, lane)])
+        narrow = narrowed(clip, 8 * known_number(size), x)
         return resized(z3.Concat(narrow, low(old, 64)) if upper else narrow, bits)
 
     return meaning
 
 
-def _unsigned_clip(x: Term, bits: int) -> Term:
-    most = const((1 << bits) - 1, x.size())
-    return low(choose(z3.UGT(x, most), most, x), bits)
-
-
 for _name, _clip in (
-    ("uqxtn", _unsigned_clip),
+    ("uqxtn", clipped_unsigned),
     ("sqxtn", lambda x, bits: clipped(x, bits, signed=True)),
     ("sqxtun", lambda x, bits: clipped(x, bits, signed=False)),
 ):
@@ -174,7 +143,7 @@ for _name, _clip in (
 
 def _extracted(_: Any, bits: int, operands: Sequence[Term]) -> Term:
     x, y, index, _size = operands
-    return part(z3.Concat(y, x), 8 * _number(index), bits)
+    return part(z3.Concat(y, x), 8 * known_number(index), bits)
 
 
 OPAQUE["NEON_ext"] = _extracted
@@ -200,7 +169,7 @@ OPAQUE["a64_TBL"] = _table
 def _long_product(extended: Callable[[Term, int], Term]) -> OpaqueOperation:
     def meaning(_: Any, bits: int, operands: Sequence[Term]) -> Term:
         x, y, size = operands
-        lane = 8 * _number(size)
+        lane = 8 * known_number(size)
         pairs = zip(lanes(x, lane), lanes(y, lane), strict=True)
         return resized(
             join([extended(a, 2 * lane) * extended(b, 2 * lane) for a, b in pairs]), bits
@@ -218,7 +187,7 @@ def _across(better: Callable[[Term, Term], Term]) -> OpaqueOperation:
 
     def meaning(_: Any, bits: int, operands: Sequence[Term]) -> Term:
         x, size = operands
-        first, *others = lanes(x, 8 * _number(size))
+        first, *others = lanes(x, 8 * known_number(size))
         for other in others:
             first = better(first, other)
         return resized(first, bits)
@@ -229,10 +198,7 @@ def _across(better: Callable[[Term, Term], Term]) -> OpaqueOperation:
 def _pairwise(better: Callable[[Term, Term], Term]) -> OpaqueOperation:
     def meaning(_: Any, bits: int, operands: Sequence[Term]) -> Term:
         x, y, size = operands
-        both = lanes(x, 8 * _number(size)) + lanes(y, 8 * _number(size))
-        return resized(
-            join([better(a, b) for a, b in zip(both[::2], both[1::2], strict=True)]), bits
-        )
+        return resized(pairwise(better, 8 * known_number(size), x, y), bits)
 
     return meaning
 
@@ -244,7 +210,7 @@ for _name in ("smin", "smax", "umin", "umax"):
 
 def _splatted(_: Any, bits: int, operands: Sequence[Term]) -> Term:
     x, size = operands
-    lane = 8 * _number(size)
+    lane = 8 * known_number(size)
     return join([resized(x, lane)] * (bits // lane))
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from fuzz.prove.lane_operations import shuffled_bytes
 from fuzz.prove.machine.description import Machine, ValueRegisters
 from fuzz.prove.semantics.float import least_if_outside
 
 from .instructions import INSTRUCTIONS
-from .opaque import OPAQUE, pshufb
+from .opaque import OPAQUE
 
 _ARGUMENTS: Final = ("RDI", "RSI", "RDX", "RCX", "R8", "R9")
 _VECTORS: Final = tuple(f"XMM{n}" for n in range(8))
@@ -27,7 +28,7 @@ MACHINE: Final = Machine(
     link="",
     opaque=OPAQUE,
     instructions=INSTRUCTIONS,
-    library_calls={"X86Pshufb": pshufb},
+    library_calls={"X86Pshufb": shuffled_bytes},
     to_integer=least_if_outside,
     division_traps=True,
     clears_above=False,

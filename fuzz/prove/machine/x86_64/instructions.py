@@ -7,10 +7,7 @@ from typing import Any, Final
 
 import z3
 
-from fuzz.prove.machine.description import (
-    Instruction,
-    InstructionMeaning,
-)
+from fuzz.prove.machine.description import Instruction, InstructionMeaning
 from fuzz.prove.semantics import UndecidedError
 from fuzz.prove.terms import (
     Term,

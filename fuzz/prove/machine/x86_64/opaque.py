@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 import z3
 
 from fuzz.prove import floats
-from fuzz.prove.machine.description import (
-    OpaqueOperation,
+from fuzz.prove.lane_operations import (
+    absolute,
+    high_product,
+    in_pairs,
+    multiplied_and_added,
+    narrowed,
+    pairwise,
+    rounded_average,
+    rounded_product,
+    saturating,
+    shuffled_bytes,
+    signed_maximum,
+    signed_minimum,
+    unsigned_maximum,
+    unsigned_minimum,
 )
-from fuzz.prove.semantics.vector import picked
+from fuzz.prove.machine.description import OpaqueOperation, do_nothing, known_number
 from fuzz.prove.terms import (
     Term,
     bit,
@@ -29,7 +42,6 @@ from fuzz.prove.terms import (
     part,
     resized,
     sext,
-    value_of,
     zext,
 )
 
@@ -52,12 +64,8 @@ def _define(*names: str) -> Callable[[Callable[..., Term]], Callable[..., Term]]
     return register
 
 
-def _nothing(_path: Any, _bits: int, _operands: Sequence[Term]) -> None:
-    """Do nothing: one thread sees no difference."""
-
-
 for _name in ("LOCK", "UNLOCK", "mfence", "lfence", "sfence"):
-    OPAQUE[_name] = _nothing
+    OPAQUE[_name] = do_nothing
 
 
 def _each(operation: Callable[..., Term], bits: int) -> Callable[..., Term]:
@@ -82,34 +90,6 @@ def _maximum(x: Term, y: Term) -> Term:
     return choose(floats.less(y, x), x, y)
 
 
-def _high(extended: Callable[[Term, int], Term]) -> Callable[[Term, Term], Term]:
-    def high(x: Term, y: Term) -> Term:
-        return z3.Extract(31, 16, extended(x, 32) * extended(y, 32))
-
-    return high
-
-
-def _average(x: Term, y: Term) -> Term:
-    wide = x.size() + 1
-    return z3.Extract(x.size(), 1, zext(x, wide) + zext(y, wide) + const(1, wide))
-
-
-def _saturating(operation: Callable[[Term, Term], Term], *, signed: bool) -> Callable[..., Term]:
-    extended = sext if signed else zext
-
-    def saturated(x: Term, y: Term) -> Term:
-        wide = x.size() + 2
-        exact = operation(extended(x, wide), extended(y, wide))
-        return clipped(exact, x.size(), signed=signed)
-
-    return saturated
-
-
-def _rounded_high(x: Term, y: Term) -> Term:
-    product = sext(x, 32) * sext(y, 32)
-    return z3.Extract(16, 1, (product >> const(14, 32)) + const(1, 32))
-
-
 def _plus(x: Term, y: Term) -> Term:
     return x + y
 
@@ -124,26 +104,26 @@ _define_lanes(
         "minpd": (64, _minimum),
         "maxps": (32, _maximum),
         "maxpd": (64, _maximum),
-        "pavgb": (8, _average),
-        "pavgw": (16, _average),
-        "paddsb": (8, _saturating(_plus, signed=True)),
-        "paddsw": (16, _saturating(_plus, signed=True)),
-        "paddusb": (8, _saturating(_plus, signed=False)),
-        "paddusw": (16, _saturating(_plus, signed=False)),
-        "psubsb": (8, _saturating(_minus, signed=True)),
-        "psubsw": (16, _saturating(_minus, signed=True)),
-        "psubusb": (8, _saturating(_minus, signed=False)),
-        "psubusw": (16, _saturating(_minus, signed=False)),
-        "pmulhw": (16, _high(sext)),
-        "pmulhuw": (16, _high(zext)),
-        "pmulhrsw": (16, _rounded_high),
+        "pavgb": (8, rounded_average),
+        "pavgw": (16, rounded_average),
+        "paddsb": (8, saturating(_plus, signed=True)),
+        "paddsw": (16, saturating(_plus, signed=True)),
+        "paddusb": (8, saturating(_plus, signed=False)),
+        "paddusw": (16, saturating(_plus, signed=False)),
+        "psubsb": (8, saturating(_minus, signed=True)),
+        "psubsw": (16, saturating(_minus, signed=True)),
+        "psubusb": (8, saturating(_minus, signed=False)),
+        "psubusw": (16, saturating(_minus, signed=False)),
+        "pmulhw": (16, high_product(sext)),
+        "pmulhuw": (16, high_product(zext)),
+        "pmulhrsw": (16, lambda x, y: low(rounded_product(x, y), 16)),
         "pmullw": (16, lambda x, y: x * y),
         "pmulld": (32, lambda x, y: x * y),
         "pmuldq": (64, lambda x, y: sext(low(x, 32), 64) * sext(low(y, 32), 64)),
         "pmuludq": (64, lambda x, y: zext(low(x, 32), 64) * zext(low(y, 32), 64)),
-        "pabsb": (8, lambda x: choose(negative(x), -x, x)),
-        "pabsw": (16, lambda x: choose(negative(x), -x, x)),
-        "pabsd": (32, lambda x: choose(negative(x), -x, x)),
+        "pabsb": (8, absolute),
+        "pabsw": (16, absolute),
+        "pabsd": (32, absolute),
         "pcmpeqq": (64, lambda x, y: mask(x == y, 64)),
         "pcmpgtq": (64, lambda x, y: mask(x > y, 64)),
         "divps": (32, lambda x, y: floats.arithmetic("div", x, y)),
@@ -155,10 +135,10 @@ _define_lanes(
 for _letter, _bits in (("b", 8), ("w", 16), ("d", 32)):
     _define_lanes(
         {
-            f"pmins{_letter}": (_bits, lambda x, y: choose(x < y, x, y)),
-            f"pmaxs{_letter}": (_bits, lambda x, y: choose(x > y, x, y)),
-            f"pminu{_letter}": (_bits, lambda x, y: choose(z3.ULT(x, y), x, y)),
-            f"pmaxu{_letter}": (_bits, lambda x, y: choose(z3.UGT(x, y), x, y)),
+            f"pmins{_letter}": (_bits, signed_minimum),
+            f"pmaxs{_letter}": (_bits, signed_maximum),
+            f"pminu{_letter}": (_bits, unsigned_minimum),
+            f"pmaxu{_letter}": (_bits, unsigned_maximum),
             f"pcmpgt{_letter}": (_bits, lambda x, y: mask(x > y, x.size())),
             f"pcmpeq{_letter}": (_bits, lambda x, y: mask(x == y, x.size())),
         }
@@ -190,10 +170,7 @@ _define("psraw", "vpsraw")(shift_all(lambda x, n: x >> n, 16, arithmetic=True))
 # --- moving and narrowing lanes ---
 
 
-@_define("pshufb", "vpshufb", "vpshufb_avx")
-def pshufb(x: Term, y: Term) -> Term:
-    table = lanes(x, 8)
-    return lanewise(lambda i: choose(negative(i), const(0, 8), picked(table, i)), 8, y)
+_define("pshufb", "vpshufb", "vpshufb_avx")(shuffled_bytes)
 
 
 @_define("pblendvb", "pblendvb_avx")
@@ -212,11 +189,10 @@ def _blend_double(x: Term, y: Term, c: Term) -> Term:
 
 
 def _packed(bits: int, *, signed: bool) -> Callable[[Term, Term], Term]:
-    def packed(x: Term, y: Term) -> Term:
-        both = lanes(x, bits) + lanes(y, bits)
-        return join([clipped(lane, bits // 2, signed=signed) for lane in both])
+    def clip(lane: Term, half: int) -> Term:
+        return clipped(lane, half, signed=signed)
 
-    return packed
+    return lambda x, y: narrowed(clip, bits, x, y)
 
 
 _define("packsswb", "vpacksswb")(_packed(16, signed=True))
@@ -227,23 +203,17 @@ _define("packusdw", "vpackusdw")(_packed(32, signed=False))
 
 @_define("pmaddwd", "vpmaddwd")
 def _multiply_add(x: Term, y: Term) -> Term:
-    products = [sext(a, 32) * sext(b, 32) for a, b in zip(lanes(x, 16), lanes(y, 16), strict=True)]
-    return join([a + b for a, b in zip(products[::2], products[1::2], strict=True)])
+    pairs = zip(lanes(x, 16), lanes(y, 16), strict=True)
+    return in_pairs(_plus, [sext(a, 32) * sext(b, 32) for a, b in pairs])
 
 
 @_define("pmaddubsw", "vpmaddubsw")
 def _multiply_add_bytes(x: Term, y: Term) -> Term:
-    products = [zext(a, 32) * sext(b, 32) for a, b in zip(lanes(x, 8), lanes(y, 8), strict=True)]
-    sums = [a + b for a, b in zip(products[::2], products[1::2], strict=True)]
-    return join([clipped(each, 16, signed=True) for each in sums])
+    return multiplied_and_added(y, x)
 
 
 def _pairwise(bits: int) -> Callable[[Term, Term], Term]:
-    def added(x: Term, y: Term) -> Term:
-        both = lanes(x, bits) + lanes(y, bits)
-        return join([a + b for a, b in zip(both[::2], both[1::2], strict=True)])
-
-    return added
+    return lambda x, y: pairwise(_plus, bits, x, y)
 
 
 _define("phaddw", "vphaddw")(_pairwise(16))
@@ -295,16 +265,10 @@ for _letters, _bits in (("bw", 8), ("wd", 16), ("dq", 32), ("qdq", 64)):
     _define(f"punpckh{_letters}", f"vpunpckh{_letters}")(_interleaved(_bits, high=True))
 
 
-def _immediate(term: Term) -> int:
-    value = value_of(term)
-    assert value is not None
-    return value
-
-
 @_define("palignr", "vpalignr")
 def _align(x: Term, y: Term, amount: Term) -> Term:
     whole = z3.Concat(x, y)
-    return low(z3.LShR(whole, const(8 * _immediate(amount), whole.size())), x.size())
+    return low(z3.LShR(whole, const(8 * known_number(amount), whole.size())), x.size())
 
 
 @_define("ptest")
@@ -314,7 +278,7 @@ def _ptest(x: Term, y: Term) -> Term:
 
 @_define("insertps", "vinsertps")
 def _insert(x: Term, y: Term, selection: Term) -> Term:
-    chosen = _immediate(selection)
+    chosen = known_number(selection)
     found = lanes(x, 32)
     found[chosen >> 4 & 3] = lanes(y, 32)[chosen >> 6 if y.size() > 32 else 0]
     return join([const(0, 32) if chosen >> at & 1 else lane for at, lane in enumerate(found)])
@@ -322,7 +286,7 @@ def _insert(x: Term, y: Term, selection: Term) -> Term:
 
 def _words_shuffled(*, high: bool) -> Callable[[Term, Term], Term]:
     def shuffled(x: Term, selection: Term) -> Term:
-        chosen, words = _immediate(selection), lanes(x, 16)
+        chosen, words = known_number(selection), lanes(x, 16)
         first = 4 if high else 0
         moved = [words[first + (chosen >> 2 * at & 3)] for at in range(4)]
         return join(words[:first] + moved + words[first + 4 :])
@@ -336,7 +300,7 @@ _define("pshufhw", "vpshufhw")(_words_shuffled(high=True))
 
 @_define("pblendw", "vpblendw")
 def _blend_words(x: Term, y: Term, selection: Term) -> Term:
-    chosen = _immediate(selection)
+    chosen = known_number(selection)
     pairs = zip(lanes(x, 16), lanes(y, 16), strict=True)
     return join([b if chosen >> at & 1 else a for at, (a, b) in enumerate(pairs)])
 
@@ -348,7 +312,7 @@ _MODES: Final = ("nearest", "floor", "ceil", "trunc")
 
 def _rounded(bits: int) -> Callable[[Term, Term], Term]:
     def rounded(x: Term, mode: Term) -> Term:
-        name = _MODES[_immediate(mode) & 3]
+        name = _MODES[known_number(mode) & 3]
         return lanewise(lambda lane: floats.arithmetic(name, lane), bits, x)
 
     return rounded
@@ -362,7 +326,7 @@ def _rounded_low(bits: int) -> Callable[[Term, Term, Term], Term]:
     """Return an operation that rounds the low lane of the second operand into the first one."""
 
     def rounded(x: Term, y: Term, mode: Term) -> Term:
-        name = _MODES[_immediate(mode) & 3]
+        name = _MODES[known_number(mode) & 3]
         lane = floats.arithmetic(name, low(y, bits))
         return z3.Concat(part(x, bits, x.size() - bits), lane) if x.size() > bits else lane
 
