@@ -205,11 +205,6 @@ def is_jump(isa: Isa, instruction: Any) -> bool:
     return instruction.mnemonic in isa.ends_block and _target(isa, instruction) is not None
 
 
-def is_return(isa: Isa, instruction: Any) -> bool:
-    """Return whether an instruction returns from its function."""
-    return instruction.mnemonic in isa.ends_block and instruction.mnemonic.startswith("ret")
-
-
 def _bytes_of(instruction: Any) -> range:
     return range(instruction.address, instruction.address + instruction.size)
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from backend.emulator.disassembly import disassemble, is_jump, is_return
+from backend.emulator.disassembly import disassemble, is_jump
 from backend.emulator.executor import Executor
 from backend.emulator.frame_follower import Frame, FrameFollower
 from backend.emulator.isa import Isa
@@ -101,6 +101,7 @@ class LabelledFunction:
         fixed_frame: whether the frame's address is that of the caller's stack pointer; it is not in
             functions that make room for the arguments of a tail call.
         cold: the source locations of cold blocks alone.
+        returns: the source locations of what leaves the function: returns and tail calls.
         origins: by value the one that it is made of alone, and may be a part of.
         whole_ranges: the ranges are those of virtual registers, which values may share.
     """
@@ -109,6 +110,7 @@ class LabelledFunction:
     source_locations: Sequence[tuple[int, int, int]]
     fixed_frame: bool
     cold: frozenset[int | None] = frozenset()
+    returns: frozenset[int | None] = frozenset()
     origins: Mapping[int, int] = field(default_factory=dict)
     whole_ranges: bool = False
 
@@ -142,6 +144,10 @@ class LabelledFunction:
             for each in self.ranges
             if each.value in origins and each.start <= offset < each.end
         )
+
+    def returns_in(self, start: int, end: int) -> list[int]:
+        """Return the ends of the code of returns in a range, the last of which may be its end."""
+        return [e for _, e, at in self.source_locations if at in self.returns and start < e <= end]
 
     def begins(self, start: int, end: int) -> bool:
         """Return whether the code of an instruction begins in a range."""
@@ -289,7 +295,7 @@ class LocationChecker(FrameFollower):
         begun = offset if first is None else first
         on_edge = None in (described.location(offset), described.location(begun))
         # A range that goes on behind a return is of a value that the code there does not know.
-        goes_on = described.begins(end, place.end) and not moves.returns(end)
+        goes_on = described.begins(end, place.end) and not described.returns_in(start, end)
         # Moves before it are of it, too: an operand that becomes the result.
         is_last = (start < offset or moves.until(start) < start) and not goes_on
         on_edge = on_edge or moves.on_edge(offset)
@@ -301,7 +307,7 @@ class LocationChecker(FrameFollower):
         self, described: LabelledFunction, moves: _Moves, place: ValueRange, offset: int
     ) -> bool:
         """Return whether a range begins in the code of a return, and an offset lies behind that."""
-        for end in moves.returns_in(place.start, offset):
+        for end in described.returns_in(place.start, offset):
             start, _ = described.around(end - 1)
             if moves.until(start) <= place.start:
                 return True
@@ -334,7 +340,6 @@ class _Moves:
         self._starts: dict[int, int] = {}
         self._moves: dict[int, int] = {}
         self._edges: set[int] = set()
-        self._returns: set[int] = set()
         start = end = 0
         for instruction in disassemble(isa, placed.compiled):
             if instruction.address != end:  # behind padding
@@ -342,8 +347,6 @@ class _Moves:
             end = instruction.address + instruction.size
             if start < instruction.address and is_jump(isa, instruction):
                 self._edges.update(range(start, end))
-            if is_return(isa, instruction):
-                self._returns.add(end)
             if instruction.mnemonic in mnemonics:
                 self._moves[instruction.address] = start
             else:
@@ -357,14 +360,6 @@ class _Moves:
     def on_edge(self, offset: int) -> bool:
         """Return whether an instruction is a jump with moves before it, or one of those."""
         return offset in self._edges
-
-    def returns(self, end: int) -> bool:
-        """Return whether the code before an offset ends with a return."""
-        return end in self._returns
-
-    def returns_in(self, start: int, end: int) -> list[int]:
-        """Return the ends of the returns in a range of code, the last of which may be its end."""
-        return [each for each in self._returns if start < each <= end]
 
     def until(self, end: int) -> int:
         """Return the offset of the first of the moves that go on to an offset."""

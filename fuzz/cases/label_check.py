@@ -23,7 +23,7 @@ from backend.emulator.value_locations import (
 )
 from backend.engines.names import UNICORN
 from backend.isa.executors import executor_for
-from clif.function import Block, Function, Inst, Value
+from clif.function import Function, Inst, Value
 from clif.outcome import ints_from_words
 from fuzz.cases.case import Case, settings_on
 from fuzz.cases.frame_check import makes_tail_calls
@@ -201,12 +201,15 @@ def _labelled(
         )
         if number in types
     ]
-    fixed = not makes_tail_calls(function)
-    cold = _locations(b for b in function.blocks if b.cold)
-    cold -= _locations(b for b in function.blocks if not b.cold)
-    whole = settings_on(case, isa).get("regalloc_algorithm") == "single_pass"
-    origins = _origins(function)
-    return LabelledFunction(ranges, labelled.source_locations, fixed, cold, origins, whole)
+    return LabelledFunction(
+        ranges,
+        labelled.source_locations,
+        fixed_frame=not makes_tail_calls(function),
+        cold=_cold_locations(function),
+        returns=_locations(i for i in function.instructions() if "is_return" in i.opcode.flags),
+        origins=_origins(function),
+        whole_ranges=settings_on(case, isa).get("regalloc_algorithm") == "single_pass",
+    )
 
 
 def _origins(function: Function) -> dict[int, int]:
@@ -218,13 +221,16 @@ def _origins(function: Function) -> dict[int, int]:
     }
 
 
-def _locations(blocks: Iterable[Block]) -> frozenset[int | None]:
-    return frozenset(
-        inst.annotations.location
-        for block in blocks
-        for inst in block.instructions
-        if inst.annotations is not None
+def _cold_locations(function: Function) -> frozenset[int | None]:
+    cold, others = (
+        _locations(inst for b in function.blocks if b.cold is which for inst in b.instructions)
+        for which in (True, False)
     )
+    return cold - others
+
+
+def _locations(instructions: Iterable[Inst]) -> frozenset[int | None]:
+    return frozenset(i.annotations.location for i in instructions if i.annotations is not None)
 
 
 def _values(function: Function) -> Iterator[Value]:

@@ -305,6 +305,47 @@ block2:
     assert details == {f"value in a register{BETWEEN_INSTRUCTIONS}"}
 
 
+def test_a_tail_call_restores_registers_before_its_code_ends() -> None:
+    """v3 is moved for the call, and its range goes on behind it, into block2."""
+    case = case_of("""; trapping
+test interpret
+test run
+set opt_level=none
+set enable_llvm_abi_extensions=true
+set preserve_frame_pointers=true
+target x86_64
+
+function %callee(i8) system_v {
+block0(v0: i8):
+    return
+}
+
+function %callee2(i8) -> i8, i8 tail {
+block0(v0: i8):
+    return v0, v0
+}
+
+function %main(i8) -> i8, i8 tail {
+    sig0 = (i8) system_v
+    sig1 = (i8) -> i8, i8 tail
+    fn0 = %callee2 sig1
+    fn1 = %callee sig0
+block0(v0: i8):
+    v1, v2 = call fn0(v0)
+    try_call fn1(v0), sig0, block1, [ tag1: block2 ]
+block1:
+    v3 = bxor.i8 v0, v0
+    return_call fn0(v3)
+block2:
+    trap user1
+}
+; run: %main(0) == [0, 0]
+""")
+    report = looked_at(case, "x86_64", compiled(case, "x86_64"))
+    assert [each.text for each in report.deviations if each.text.startswith("v3 in r12")]
+    assert not unexplained(report)
+
+
 def test_a_range_that_begins_in_a_return_does_not_go_on_behind_it() -> None:
     """v3 is moved into a register of results, which block2, behind the return, does not know."""
     case = case_of("""; trapping
