@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from backend.isa.registry import ISAS
 from clif.byte_order import ByteOrder
 from clif.function import MemFlags, StackSlot, Value
 from clif.types import I8, I16, I32, I64
@@ -10,6 +11,9 @@ from fuzz.generate.options import TRAP_CODES
 from fuzz.generate.wrapping_indices import wrapping_index
 from fuzz.generate.writer import MemoryObject, Writer
 from fuzz.known.status import has_fault
+
+#: Of so many slots the alignment of one is seen in a result.
+_CHECKED = 4
 
 
 def draw_address(w: Writer, target: MemoryObject, size: int, low: int) -> tuple[Value, int, bool]:
@@ -97,10 +101,34 @@ def address_of(w: Writer, slot: StackSlot, offset: int) -> Value:
     ).results[0]
 
 
-def new_region(w: Writer, description: str) -> int:
-    """Declare an alias region, and return its number."""
+def check_alignment(w: Writer, slot: StackSlot) -> None:
+    """Sometimes add to a value by how many bytes a slot misses its alignment: 0.
+
+    No alignment beyond that of the stack is sure.
+    """
+    stack = min(ISAS[isa].stack_alignment for isa in w.plan.options.isas)
+    mask = min(slot.align, stack) - 1
+    if mask and w.entropy.below(_CHECKED) == _CHECKED - 1:
+        missed = w.op("band", address_of(w, slot, 0), w.constant(w.address, mask))
+        w.keep(w.op("iadd", missed, pick(w, w.address)))
+
+
+def argument_region(w: Writer) -> int:
+    """Declare the alias region of the case's memory, and return its number in the function.
+
+    The identity is the same in all functions of the case. The number is not, so that a function
+    that is inlined has another number for it than its caller.
+    """
+    if w.entropy.below(2):
+        w.function.alias_regions.append('2 "other"')
+    w.function.alias_regions.append('1 "argument"')
+    return len(w.function.alias_regions) - 1
+
+
+def slot_region(w: Writer) -> int:
+    """Declare an alias region for a stack slot, and return its number in the function."""
     number = len(w.function.alias_regions)
-    w.function.alias_regions.append(f'{number + 1} "{description}"')
+    w.function.alias_regions.append(f'{number + 3} "slot"')
     return number
 
 

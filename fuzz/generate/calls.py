@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from clif.function import BlockCall, External, GlobalValue, Handler, Inst, StackSlot, Value
 from clif.nan_payload import has_nondeterministic_nans
-from clif.types import I8, I64
+from clif.types import I8, I64, Type
 from fuzz.generate import conventions
 from fuzz.generate.addresses import address_of, align_up, base
 from fuzz.generate.case_plan import Callee
@@ -17,15 +19,41 @@ from fuzz.generate.pure import pure_operation
 from fuzz.generate.writer import Edge, MemoryObject, Writer
 
 _MOST_HANDLERS = 3
+#: The probability that main calls a callee that nothing has called.
+_CALLED = 0.9
 
 
 def call(w: Writer) -> bool:
     """Call a finished function. Returns False if none may be called from here."""
-    callees = [c for c in w.plan.callees if c.function not in w.plan.throwing and may_call(w, c)]
-    own = w.function.signature.call_conv
-    if not callees or conventions.calls_lack_vectors(own, w.plan.options.isas):
+    callees = _callable(w)
+    if not callees:
         return False
-    callee = w.entropy.choice(callees)
+    _call_one(w, _one_of(w, callees))
+    return True
+
+
+def call_uncalled(w: Writer) -> None:
+    """Call most of the callees that nothing has called, which would be compiled for nothing."""
+    for callee in w.plan.uncalled:
+        if w.entropy.chance(_CALLED) and callee in _callable(w):
+            _call_one(w, callee)
+
+
+def _callable(w: Writer) -> list[Callee]:
+    """Return the finished functions that may be called from here, and throw nothing."""
+    own = w.function.signature.call_conv
+    if conventions.calls_lack_vectors(own, w.plan.options.isas):
+        return []
+    return [c for c in w.plan.callees if c.function not in w.plan.throwing and may_call(w, c)]
+
+
+def _one_of(w: Writer, callees: list[Callee]) -> Callee:
+    """Draw one of the callees, rather one that nothing calls yet."""
+    uncalled = [callee for callee in callees if callee.function not in w.plan.called]
+    return w.entropy.choice(uncalled if uncalled and w.entropy.below(2) else callees)
+
+
+def _call_one(w: Writer, callee: Callee) -> None:
     area, args = arguments(w, callee)
     convention = callee.function.signature.call_conv
     w.steps += callee.steps * w.weight
@@ -35,7 +63,6 @@ def call(w: Writer) -> bool:
         plain_call(w, callee, args)
     if area is not None:
         load_results(w, callee, area)
-    return True
 
 
 def plain_call(w: Writer, callee: Callee, args: list[Value]) -> None:
@@ -96,6 +123,7 @@ def emit_call(
         name: ``call``, ``try_call`` or ``return_call``.
         keep: whether the instruction defines the results.
     """
+    w.plan.called.add(callee.function)
     return emit_call_of(w, name, _external(w, callee), args, keep=keep)
 
 
@@ -186,9 +214,10 @@ def load_results(w: Writer, callee: Callee, area: Value) -> None:
 def _try_call(w: Writer, callee: Callee, args: list[Value]) -> None:
     """Emit a ``try_call``. The callee never throws, so handlers are compiled but not executed."""
     signature = callee.function.signature
-    normal = w.new_block(signature.return_types)
+    returned = returning_edge(w, signature.return_types)
+    normal = returned.block
     inst = emit_call(w, "try_call", callee, args)
-    inst.targets = [BlockCall(normal, [f"ret{n}" for n in range(len(normal.params))])]
+    inst.targets = [returned]
     handlers = _handlers(w, signature.call_conv)
     inst.handlers = handlers
     blocks = list(dict.fromkeys(handler.target.block for handler in handlers))
@@ -210,6 +239,24 @@ def _try_call(w: Writer, callee: Callee, args: list[Value]) -> None:
         edges.append(leave(w, mark))
         w.pool.release(mark)
     join(w, edges)
+
+
+def returning_edge(w: Writer, results: Sequence[Type]) -> BlockCall:
+    """Draw the edge for a call that returns, to a new block.
+
+    It mostly takes the results in order, or else some of them, in any order, and other values.
+    """
+    numbers = list(range(len(results)))
+    args: list[Value | str] = [f"ret{n}" for n in numbers]
+    if w.entropy.below(3) == 2:
+        numbers += [w.entropy.choice(numbers) for _ in range(w.entropy.below(2)) if numbers]
+        w.entropy.shuffle(numbers)
+        del numbers[len(numbers) - w.entropy.below(2) :]
+        args = [f"ret{n}" for n in numbers]
+        args += [pick(w, w.swarm.type(w.entropy)) for _ in range(w.entropy.below(2))]
+        w.entropy.shuffle(args)
+    block = w.new_block([a.type if isinstance(a, Value) else results[int(a[3:])] for a in args])
+    return BlockCall(block, args)
 
 
 def _handlers(w: Writer, convention: str) -> list[Handler]:

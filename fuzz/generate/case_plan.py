@@ -62,6 +62,7 @@ class CasePlan:
         redrawable: what siblings of the case may have other instructions for.
         frames: how many bytes big stack frames may take in all functions together.
         throwing: the functions that an exception may leave.
+        called: the functions that others call.
     """
 
     entropy: Entropy
@@ -84,3 +85,9 @@ class CasePlan:
     frames: int = 160 << 10
     redrawable: list[Redrawable] = field(default_factory=list)
     throwing: set[Function] = field(default_factory=set)
+    called: set[Function] = field(default_factory=set)
+
+    @property
+    def uncalled(self) -> list[Callee]:
+        """Return the callees that nothing calls so far."""
+        return [callee for callee in self.callees if callee.function not in self.called]

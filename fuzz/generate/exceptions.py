@@ -23,6 +23,7 @@ from fuzz.generate.calls import (
     load_results,
     may_call,
     plain_call,
+    returning_edge,
 )
 from fuzz.generate.case_plan import Callee
 from fuzz.generate.control import early_return, join, leave
@@ -244,9 +245,10 @@ class _Attempt:
             returns: whether the call may return.
         """
         w = self.w
-        normal = w.new_block(results)
+        returned = returning_edge(w, results)
+        normal = returned.block
         inst = emit()
-        inst.targets = [BlockCall(normal, [f"ret{n}" for n in range(len(results))])]
+        inst.targets = [returned]
         inst.handlers = self.handlers
         mark = w.pool.mark()
         edges: list[Edge] = []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from clif.function import StackSlot, Value
 from fuzz.generate import conventions
-from fuzz.generate.addresses import address_of
+from fuzz.generate.addresses import address_of, check_alignment
 from fuzz.generate.operands import pick_canonical
 from fuzz.generate.settings import all_outline_probes
 from fuzz.generate.writer import Field, Writer
@@ -61,6 +61,7 @@ def _use(w: Writer, slot: StackSlot, count: int) -> None:
         field = Field(slot, type_, share * count - type_.bytes if number == count - 1 else at)
         _store(w, field)
         w.fields.append(field)
+    check_alignment(w, slot)
 
 
 def access(w: Writer) -> bool:

@@ -7,7 +7,7 @@ from itertools import accumulate
 
 from clif.function import Function, Signature
 from fuzz.generate import frames, unstructured
-from fuzz.generate.calls import call, symbol_distance, tail_call
+from fuzz.generate.calls import call, call_uncalled, symbol_distance, tail_call
 from fuzz.generate.case_plan import Callee, CasePlan
 from fuzz.generate.control import branch, early_return, leave_loop, table
 from fuzz.generate.director import CaseDirector
@@ -33,6 +33,8 @@ _PARTS = (
 )
 _WEIGHTS = (46, 6, 13, 5, 9, 5, 2, 1, 3, 1, 6, 3, 6, 2)
 _CUMULATIVE = tuple(accumulate(_WEIGHTS))
+#: The least probability that the next part is a call while there is a function that nothing calls.
+_UNCALLED_SHARE = 0.1
 #: About how many instructions the smallest of these parts have; a sequence has some more.
 _SHAPE_COST = 5
 #: Parts that are made for one stage of Cranelift each.
@@ -64,12 +66,16 @@ class _Body:
                 part = "trap"
             elif w.plan.depth > w.depth > 0 and w.plan.depth > 3 and w.entropy.below(3) == 0:
                 part = "control"  # otherwise the budget rarely suffices for the depth
-            elif w.plan.options.call_share and w.entropy.chance(w.plan.options.call_share):
+            elif w.entropy.chance(self._call_share(w)):
                 part = "call"
             if w.required and w.entropy.below(6) == 0:
                 emit_required(w, w.required.pop(), self)
             if part == "pure" or not self._emit_part(w, part, end - w.count):
                 pure_operation(w)
+
+    def _call_share(self, w: Writer) -> float:
+        """Return the probability that the next part is a call, beside what is drawn anyway."""
+        return max(w.plan.options.call_share, _UNCALLED_SHARE if w.plan.uncalled else 0.0)
 
     def _emit_directed(self, w: Writer) -> bool:
         return self._director is not None and self._director.emit_part(w)
@@ -188,6 +194,7 @@ def write_function(
     if main:
         if director is not None:
             director.finish(w)
+        call_uncalled(w)
         ensure_trap(w)
     write_returns(w, declaration)
     return Callee(

@@ -15,8 +15,9 @@ from fuzz.generate.addresses import (
     address_of,
     align_up,
     base,
+    check_alignment,
     draw_address,
-    new_region,
+    slot_region,
 )
 from fuzz.generate.conversions import canonicalise
 from fuzz.generate.operands import pick
@@ -226,8 +227,9 @@ def new_slot(w: Writer, size: int | None = None) -> MemoryObject:
     w.function.stack_slots.append(slot)
     target = MemoryObject(size, slot=slot, align=align)
     if entropy.below(2):
-        target.region = new_region(w, "slot")
+        target.region = slot_region(w)
     _initialise(w, target, slot)
+    check_alignment(w, slot)
     return target
 
 

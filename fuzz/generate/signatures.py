@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from clif.function import AbiParam, Signature, Value
 from clif.nan_payload import has_nondeterministic_nans
 from fuzz.generate import conventions
-from fuzz.generate.addresses import new_region
+from fuzz.generate.addresses import argument_region
 from fuzz.generate.conversions import extend_again
 from fuzz.generate.signature_pool import DrawnSignature, abi_param, pick_signature
 from fuzz.generate.writer import MemoryObject, Writer
@@ -55,7 +55,7 @@ def declare(w: Writer, *, main: bool) -> Declaration:
             _take(w, value, param, main)
     # The area of results may lie in the region of the argument.
     if len(w.memory) == 1 and w.plan.options.stage_parts and w.entropy.below(2):
-        w.memory[0].region = new_region(w, "argument")
+        w.memory[0].region = argument_region(w)
     params = conventions.as_allowed(declaration.convention, signature.params, w.plan.options.isas)
     w.function.signature = Signature(params, (), declaration.convention)
     return declaration

@@ -204,6 +204,19 @@ def test_most_instructions_survive_optimising() -> None:
     assert median(shares) >= 0.7
 
 
+def test_most_callees_are_called() -> None:
+    """Some have no room for it, or throw; what is not called is compiled for nothing."""
+    generator = directed_generator(DEFAULT)
+    callees = called = 0
+    for seed in range(200):
+        case = generator.generate(PrngEntropy((4, seed)))
+        names = {function.name for function in case.functions[1:]}
+        used = {external.name for f in case.functions for external in f.externals}
+        used |= {value.symbol or "" for f in case.functions for value in f.global_values}
+        callees, called = callees + len(names), called + len(names & used)
+    assert called > 0.8 * callees > 100
+
+
 def test_cases_are_about_as_large_as_asked() -> None:
     assert 40 <= median(size(case_of(seed)) for seed in SEEDS) <= 65
     small = Options(instructions=8)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 
 import pytest
 
-from clif.function import Function
+from clif.function import Function, Inst, Value
 from clif.graph import dominates, immediate_dominators, reverse_post_order, successors
 from clif.types import F32, F64, I64, I128
 from fuzz.cases.case import Case
@@ -28,8 +28,11 @@ FEATURES = (
     *(f"callee {name}" for name in CONVENTIONS),
     *("across conventions", "sret", "many parameters", "many results", "handlers share a block"),
     *("default handler", "big frame", "frame of 64 KiB", "many slots", "wide alignment"),
+    *("results in another order", "alignment in a result", "other numbers of regions"),
     *("big table", "both ways to one block", "irreducible", "cold", "permuted", "deep"),
 )
+#: The declaration of the alias region of what main is handed.
+ARGUMENT = '1 "argument"'
 MOST_CASES = 3000
 
 
@@ -38,6 +41,11 @@ def features(case: Case) -> set[str]:
     found |= {f"callee {function.signature.call_conv}" for function in case.functions[1:]}
     for function in case.functions:
         found.update(_of_frame(function), _of_instructions(function), _of_flow(function))
+    numbers = {
+        f.alias_regions.index(ARGUMENT) for f in case.functions if ARGUMENT in f.alias_regions
+    }
+    if len(numbers) > 1:
+        found.add("other numbers of regions")
     return found
 
 
@@ -62,6 +70,7 @@ def _of_frame(function: Function) -> Iterator[str]:
 
 
 def _of_instructions(function: Function) -> Iterator[str]:
+    definitions = {result: inst for inst in function.instructions() for result in inst.results}
     for block in function.blocks:
         if block.cold:
             yield "cold"
@@ -77,6 +86,22 @@ def _of_instructions(function: Function) -> Iterator[str]:
                 yield "handlers share a block"
             if any(handler.tag is None for handler in inst.handlers):
                 yield "default handler"
+            if name.startswith("try_call") and _reordered(inst.targets[0].args):
+                yield "results in another order"
+            if name == "band" and _is_misalignment(inst, definitions):
+                yield "alignment in a result"
+
+
+def _reordered(args: Sequence[Value | str]) -> bool:
+    """Return whether the results that an edge takes are not in order."""
+    results = [arg for arg in args if isinstance(arg, str)]
+    return results != sorted(results)
+
+
+def _is_misalignment(inst: Inst, definitions: Mapping[Value, Inst]) -> bool:
+    """Return whether an instruction has the low bits of a slot's address."""
+    address, mask = (definitions.get(arg) for arg in inst.args)
+    return address is not None and address.opcode.name == "stack_addr" and mask is not None
 
 
 def _of_flow(function: Function) -> Iterator[str]:
