@@ -308,7 +308,8 @@ def _prove_rules(
     if json_file != "-":
         for subject in subjects:
             mine = [rule for rule in found if rule.subject == subject]
-            click.echo("\n".join(_summary(subject, mine)))
+            if mine:
+                click.echo("\n".join(_summary(subject, mine)))
         for proof in refuted:
             known = ", a known fault" if proof.known else ""
             click.echo(f"refuted{known}: {proof.question.rule} at {proof.type}: {proof.bucket}")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
 import click
 
 from fuzz.cases.case_options import CaseOptions
@@ -9,6 +12,8 @@ from fuzz.cli.errors import EXIT_CLEAN, EXIT_FINDINGS, BadInput
 from fuzz.cli.files import warn_about_cache
 from fuzz.cli.options import case_argument, json_option, write_json
 from fuzz.cli.prove import require_solver
+
+T = TypeVar("T")
 
 
 @click.command(
@@ -133,16 +138,11 @@ def _sweep_engines(
     """Run single instructions on every two engines, and print where they differ."""
     from fuzz.selfcheck.engine_sweep import lines, sweep_all, to_json
 
-    results = []
-    for result in sweep_all(options, seed=seed, cases=cases, host=host):
-        results.append(result)
-        if json_file != "-":
-            for line in lines(result):
-                click.echo(line)
+    sweeps = sweep_all(options, seed=seed, cases=cases, host=host)
+    results = _print_sweeps(sweeps, lines, json_file)
     if not results:
         raise BadInput("there is one engine only; 'support --engines' says how others are had")
-    if json_file is not None:
-        write_json({"seed": seed, "cases": cases, "sweeps": list(map(to_json, results))}, json_file)
+    _write_sweeps(list(map(to_json, results)), seed, cases, json_file)
     bad = any(result.unexplained or result.undecided for result in results)
     return EXIT_FINDINGS if bad else EXIT_CLEAN
 
@@ -152,11 +152,26 @@ def _sweep_sleigh(options: CaseOptions, seed: int, cases: int, json_file: str | 
     require_solver()
     from fuzz.selfcheck.sleigh_sweep import lines, sweep_machines, to_json
 
+    sweeps = sweep_machines(options, seed=seed, cases=cases)
+    results = _print_sweeps(sweeps, lines, json_file)
+    _write_sweeps(list(map(to_json, results)), seed, cases, json_file)
+    return EXIT_FINDINGS if any(result.wrong for result in results) else EXIT_CLEAN
+
+
+def _print_sweeps(
+    sweeps: Iterable[T], lines: Callable[[T], Iterable[str]], json_file: str | None
+) -> list[T]:
+    """Print what sweeps come to, each as soon as it is done, and return it."""
     results = []
-    for result in sweep_machines(options, seed=seed, cases=cases):
+    for result in sweeps:
         results.append(result)
         if json_file != "-":
             click.echo("\n".join(lines(result)))
+    return results
+
+
+def _write_sweeps(
+    sweeps: list[dict[str, Any]], seed: int, cases: int, json_file: str | None
+) -> None:
     if json_file is not None:
-        write_json({"seed": seed, "cases": cases, "sweeps": list(map(to_json, results))}, json_file)
-    return EXIT_FINDINGS if any(result.wrong for result in results) else EXIT_CLEAN
+        write_json({"seed": seed, "cases": cases, "sweeps": sweeps}, json_file)
