@@ -298,8 +298,10 @@ class LocationChecker(FrameFollower):
         goes_on = described.begins(end, place.end) and not described.returns_in(start, end)
         # Moves before it are of it, too: an operand that becomes the result.
         is_last = (start < offset or moves.until(start) < start) and not goes_on
+        # The moves behind it may bring the value back for the next one, whose range it is, too.
+        is_behind = start < offset and moves.until(end) <= offset
         on_edge = on_edge or moves.on_edge(offset)
-        coarse = on_edge or is_last or moves.until(place.end) <= offset
+        coarse = on_edge or is_last or is_behind or moves.until(place.end) <= offset
         coarse = coarse or self._is_behind_return(described, moves, place, offset)
         return BETWEEN_INSTRUCTIONS if coarse else ""
 

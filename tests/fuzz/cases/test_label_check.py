@@ -346,6 +346,60 @@ block2:
     assert not unexplained(report)
 
 
+def test_a_value_is_moved_back_between_two_instructions() -> None:
+    """The result of xor takes the place of v1, which the call finds there again."""
+    case = case_of("""; inlining: 01
+test interpret
+test run
+set opt_level=speed
+set enable_llvm_abi_extensions=true
+target x86_64
+
+function %callee(i64x2, i32x4) system_v {
+block0(v0: i64x2, v1: i32x4):
+    return
+}
+
+function %callee2(i32x4, i32x4) system_v {
+block0(v0: i32x4, v1: i32x4):
+    return
+}
+
+function %callee3(i32x4, i32x4) system_v {
+    sig0 = (i64x2, i32x4) system_v
+    fn0 = %callee sig0
+block0(v0: i32x4, v1: i32x4):
+    v2 = bitcast.i64x2 little v0
+    v3 = func_addr.i64 fn0
+    call_indirect.i64 sig0, v3(v2, v1)
+    return
+}
+
+function %main(i32x4, i64x2) -> i64 system_v {
+    sig0 = (i32x4, i32x4) system_v
+    fn0 = %callee2 sig0
+    fn1 = %callee3 sig0
+block0(v0: i32x4, v1: i64x2):
+    v2 = vconst.i64x2 0x00000000000000000000000000000001
+    v3 = bxor.i64x2 v1, v2
+    v4 = bitcast.i32x4 little v1
+    v5 = func_addr.i64 fn0
+    call_indirect.i64 sig0, v5(v0, v4)
+    v6 = extractlane.i64x2 v3, 0
+    v7 = fcvt_from_sint.f32 v6
+    v8 = bitcast.i32x4 little v3
+    v9 = bitcast.i32x4 little v1
+    call fn1(v8, v9)
+    v10 = fcvt_to_sint_sat.i64 v7
+    return v10
+}
+; run: %main(0x00000000000000000000000000000000, 0x00000000000000000000000000000000) == 1
+""")
+    report = looked_at(case, "x86_64", compiled(case, "x86_64"))
+    assert [each.text for each in report.deviations if each.text.startswith("v1 in xmm1")]
+    assert all("v4 in xmm1" in each.text for each in unexplained(report))
+
+
 def test_a_range_that_begins_in_a_return_does_not_go_on_behind_it() -> None:
     """v3 is moved into a register of results, which block2, behind the return, does not know."""
     case = case_of("""; trapping
