@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 import interp
-from backend.cranelift.compiler import ReadError
+from backend.cranelift.compiler import (
+    CompileError,
+    CompilerPanic,
+    Functions,
+    ReadError,
+    UnsupportedError,
+)
+from backend.emulator.emulator_faults import EmulatorFault
 from backend.emulator.executor import NOT_EXECUTABLE
 from backend.emulator.linker import Compiled
 from backend.emulator.value_locations import (
@@ -17,9 +25,11 @@ from backend.emulator.value_locations import (
     IN_SHARED_REGISTER,
     IN_WHOLE_RANGE,
     WITHOUT_LOCATION,
+    LocationDeviation,
 )
 from backend.engines.names import DEFAULT_ENGINE
 from clif.outcome import Outcomes, Status
+from clif.printer import print_functions
 from fuzz.cases.case import Case
 from fuzz.cases.frame_check import can_follow_frames
 from fuzz.cases.label_check import (
@@ -27,6 +37,7 @@ from fuzz.cases.label_check import (
     is_labelled,
     misplaced_values,
 )
+from fuzz.cases.target import compile_case
 from fuzz.differential.diagnosis import wrong_forms
 from fuzz.differential.finding import UNPROVED, Finding, FindingKind
 
@@ -61,18 +72,53 @@ def check_labels(
         return ""
     if not is_labelled(code):
         return f"{isa}: labels: the code comes without them"
+    found = _deviations(case, isa, code, rows)
+    if isinstance(found, str):
+        return found
+    if not found:
+        return ""
+    if faults := wrong_forms(isa, code, DEFAULT_ENGINE):
+        return _of_emulator(case, isa, rows, faults[0])
+    first = min(found, key=_is_coarse)
+    alike = [str(each) for each in found if each.detail == first.detail]
+    return Finding(FindingKind.LABEL, isa, first.detail, tuple(alike[:_SHOWN]))
+
+
+def _deviations(
+    case: Case, isa: str, code: Sequence[Compiled], rows: Sequence[int]
+) -> Sequence[LocationDeviation] | str:
+    """Return where values are not where they should be, or why that cannot be said."""
     try:
-        report = misplaced_values(case, isa, code, rows)
+        return misplaced_values(case, isa, code, rows).deviations
     except ReadError as error:
         return f"{isa}: labels: {error.message}"
     except (interp.Unsupported, OpenCallsError, *NOT_EXECUTABLE) as error:
         return f"{isa}: labels: {error}"
-    if not report.deviations:
-        return ""
-    # The engine computes other values there than a CPU, which no other engine can be asked about:
-    # this one alone is followed from instruction to instruction.
-    if faults := wrong_forms(isa, code, DEFAULT_ENGINE):
-        return f"{isa}: labels: the emulator's fault {faults[0].name}{UNPROVED}"
-    first = min(report.deviations, key=lambda each: each.detail.endswith(_COARSE))
-    alike = [str(each) for each in report.deviations if each.detail == first.detail]
-    return Finding(FindingKind.LABEL, isa, first.detail, tuple(alike[:_SHOWN]))
+
+
+def _is_coarse(deviation: LocationDeviation) -> bool:
+    return deviation.detail.endswith(_COARSE)
+
+
+def _of_emulator(case: Case, isa: str, rows: Sequence[int], fault: EmulatorFault) -> Finding | str:
+    """Return what deviations come to in code that the engine does not execute as a CPU does.
+
+    No other engine can be asked: this one alone is followed from instruction to instruction. So the
+    case is compiled without the flag of the ISA that the wrong instruction needs, and all values
+    must be in their places then.
+    """
+    functions = Functions(print_functions(case.functions))
+    flags = case.isa_settings.get(isa, {})
+    for name in flags:
+        fewer = {n: v for n, v in flags.items() if n != name}
+        other = replace(case, isa_settings={**case.isa_settings, isa: fewer})
+        try:
+            code = compile_case(other, isa, functions)
+        except (UnsupportedError, CompileError, CompilerPanic):
+            continue
+        if not wrong_forms(isa, code, DEFAULT_ENGINE):
+            found = _deviations(other, isa, code, rows)
+            if not isinstance(found, str) and all(map(_is_coarse, found)):
+                why = f"without {name} all values are in their places"
+                return Finding(FindingKind.EMULATOR_FAULT, isa, fault.name, (why,), known=True)
+    return f"{isa}: labels: the emulator's fault {fault.name}{UNPROVED}"
