@@ -106,11 +106,17 @@ def check_alignment(w: Writer, slot: StackSlot) -> None:
 
     No alignment beyond that of the stack is sure.
     """
-    stack = min(ISAS[isa].stack_alignment for isa in w.plan.options.isas)
-    mask = min(slot.align, stack) - 1
+    mask = min(slot.align, *map(_stack_alignment, w.plan.options.isas)) - 1
     if mask and w.entropy.below(_CHECKED) == _CHECKED - 1:
         missed = w.op("band", address_of(w, slot, 0), w.constant(w.address, mask))
         w.keep(w.op("iadd", missed, pick(w, w.address)))
+
+
+def _stack_alignment(isa: str) -> int:
+    """Return what a slot may be aligned to at most, in bytes."""
+    if has_fault("slot-alignment-pulley32", isa):
+        return 8
+    return ISAS[isa].stack_alignment
 
 
 def argument_region(w: Writer) -> int:

@@ -60,6 +60,7 @@ FOUND = {
     "bmask-uextend-i128": [("riscv64", PANIC)],
     "splat-fcvt-f16x4": [("riscv64", ERROR)],
     "sdiv-i8": _on_pulley(MISCOMPILE),
+    "slot-alignment-pulley32": _narrow(MISCOMPILE),
     "spilled-result-big": [("pulley32be", MISCOMPILE)],
     "return-vectors-big": [(isa, PANIC) for isa in sorted(PULLEY_BIG)],
     "load-i128-big": _on_pulley(MISCOMPILE, addresses=True),
