@@ -14,6 +14,7 @@ from fuzz.analysis.results import AnalysisResults
 from fuzz.cases.case import Case, copy_case
 from fuzz.cases.case_options import CaseOptions, Source
 from fuzz.cases.casefile import read_case
+from fuzz.cases.drawn_checks import with_drawn_check
 from fuzz.entropy import PrngEntropy
 from fuzz.generate.configurations import draw_alternatives
 from fuzz.generate.generator import Generator
@@ -27,6 +28,7 @@ from fuzz.mutate import Mutant, Mutator
 
 #: Third parts of the seeds of what is drawn beside a case. The case has (seed, index) alone.
 _MUTATION, _OTHER, _CONFIGURATIONS, _SEEDED, _INPUTS, _SIBLING, _ISAS = 1, 2, 3, 4, 5, 6, 7
+_CHECKS: Final = 8
 #: Bound on the steps of an input for each instruction of a case. For cases of less than 150
 #: instructions the generator's default bound is higher.
 _STEPS_PER_INSTRUCTION = 20
@@ -100,6 +102,7 @@ class CaseSource:
         self.seed = seed
         self.mutant_share = options.mutant_share
         self._alternatives = options.configurations - 1
+        self._extra_checks = options.extra_checks
         self._size = options.family
         self._latest: tuple[int, Family] | None = None
         drawing = self._drawing = generator_options(options)
@@ -130,6 +133,10 @@ class CaseSource:
             entropy = PrngEntropy((self.seed, index, _CONFIGURATIONS))
             case, count = made.case, self._alternatives
             case.alternatives = draw_alternatives(entropy, case, self._drawing, count)
+        if self._extra_checks:
+            entropy = PrngEntropy((self.seed, index, _CHECKS))
+            if entropy.chance(self._extra_checks):
+                made = replace(made, case=with_drawn_check(made.case, entropy))
         return made
 
     def _without_alternatives(self, index: int) -> MadeCase:

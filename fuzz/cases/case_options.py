@@ -57,6 +57,8 @@ class CaseOptions:
         configurations: how many configurations each case is compiled with, at most.
         rules_share: share of the parts of a case that are directed at ISLE rules. A larger share
             finds wrong rules sooner, but makes cases larger; docs/measurements.md has the figures.
+        extra_checks: share of the cases that ask for a check of more than their outcomes
+            (``fuzz.cases.drawn_checks``).
         seeds: cases to begin with. They come first; later cases are mutated from them, crossed with
             them, or drawn.
         touched: the rules that a change of Cranelift touches; most parts that are directed at rules
@@ -74,6 +76,7 @@ class CaseOptions:
     rules_share: float = 0.1
     siblings: int = 0
     configurations: int = 1
+    extra_checks: float = 0.0
     seeds: SeedCases = NO_SEEDS
     touched: TouchedRules = NOTHING_TOUCHED
 
@@ -83,10 +86,10 @@ class CaseOptions:
         return 1 if self.source is Source.RULES else 1 + self.siblings
 
 
-#: What a campaign has unless its user says otherwise. More inputs and a second configuration cost
-#: little beside making a case, but would only be in the way elsewhere: docs/measurements.md has how
-#: soon faults are detected with others.
-CAMPAIGN_OPTIONS: Final = CaseOptions(inputs=128, configurations=2)
+#: What a campaign has unless its user says otherwise. More inputs, a second configuration and some
+#: extra checks cost little beside making a case, but would only be in the way elsewhere:
+#: docs/measurements.md has how soon faults are detected with others.
+CAMPAIGN_OPTIONS: Final = CaseOptions(inputs=128, configurations=2, extra_checks=0.02)
 
 #: The names of the fields of ``CaseOptions``.
 CASE_FIELDS = frozenset(field.name for field in fields(CaseOptions))

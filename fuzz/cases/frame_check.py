@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final, cast
 
@@ -34,13 +34,34 @@ def with_frame_check(case: Case) -> Case:
 
 
 def with_tables(case: Case) -> Case:
-    """Return a case with tables of frames, without flags for which there are none."""
-    isa_settings = {
+    """Return a case with tables of frames, without flags for which there are none.
+
+    All of its configurations have them.
+    """
+    return replace(
+        case,
+        settings=_settings_with_tables(case.settings),
+        isa_settings=_flags_with_tables(case.isa_settings),
+        alternatives=tuple(
+            replace(
+                each,
+                settings=_settings_with_tables(each.settings),
+                isa_settings=_flags_with_tables(each.isa_settings),
+            )
+            for each in case.alternatives
+        ),
+    )
+
+
+def _settings_with_tables(settings: Mapping[str, str]) -> dict[str, str]:
+    return {**settings, "unwind_info": "true"}
+
+
+def _flags_with_tables(isa_settings: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    return {
         isa: {name: value for name, value in flags.items() if name not in without_tables(isa)}
-        for isa, flags in case.isa_settings.items()
+        for isa, flags in isa_settings.items()
     }
-    settings = case.settings | {"unwind_info": "true"}
-    return replace(case, settings=settings, isa_settings=isa_settings)
 
 
 def without_tables(isa: str) -> frozenset[str]:

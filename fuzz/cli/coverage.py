@@ -11,7 +11,14 @@ import click
 from fuzz.cases.case_options import CaseOptions
 from fuzz.cli.errors import EXIT_CLEAN, BadInput
 from fuzz.cli.files import expand
-from fuzz.cli.options import amount_options, case_argument, json_option, mutants_option, write_json
+from fuzz.cli.options import (
+    amount_options,
+    case_argument,
+    extra_checks_option,
+    json_option,
+    mutants_option,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from fuzz.survey.coverage import Measurement
@@ -29,6 +36,7 @@ _SHOWN = 10
 @click.argument("paths", nargs=-1, metavar="[PATH...]")
 @case_argument
 @mutants_option
+@extra_checks_option
 @amount_options
 @click.option("--missing", is_flag=True, help="List the rules that did not fire.")
 @json_option

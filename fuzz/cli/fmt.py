@@ -13,7 +13,13 @@ from backend.isa.registry import DEFAULT_ISAS, ISAS
 from fuzz.cases.case_options import CaseOptions
 from fuzz.cli.errors import EXIT_CLEAN, BadInput
 from fuzz.cli.files import load_cases
-from fuzz.cli.options import case_argument, mutants_option, read_seeds, seeds_option
+from fuzz.cli.options import (
+    case_argument,
+    extra_checks_option,
+    mutants_option,
+    read_seeds,
+    seeds_option,
+)
 
 if TYPE_CHECKING:
     from clif.outcome import Outcomes
@@ -35,6 +41,7 @@ _SEED = re.compile(r"\d+(:\d+)?")
 @click.argument("what", metavar="SEED[:CASE]|FILE")
 @case_argument
 @mutants_option
+@extra_checks_option
 @seeds_option
 @click.option(
     "--filetest",

@@ -246,6 +246,12 @@ out_option = field_option(
 mutants_option = _share_option(
     "--mutants", "Share of the cases that are mutants of generated ones.", "mutant_share"
 )
+extra_checks_option = _share_option(
+    "--extra-checks",
+    "Share of the cases of which more is checked: tables of frames, the order of accesses, object "
+    "files, or a JIT.",
+    "extra_checks",
+)
 source_option = field_option(
     "--source",
     "Draw cases, or make small ones that are each directed at the next ISLE rule.",

@@ -37,6 +37,7 @@ from fuzz.cli.options import (
     amount_options,
     case_options,
     engine_option,
+    extra_checks_option,
     jobs_option,
     json_option,
     known_option,
@@ -76,6 +77,7 @@ Without --seconds and --cases it runs until Ctrl-C.
 @case_options
 @engine_option
 @mutants_option
+@extra_checks_option
 @seeds_option
 @since_option
 @source_option

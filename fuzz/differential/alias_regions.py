@@ -7,7 +7,7 @@ and the fault cannot strike.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -18,9 +18,12 @@ from clif.memory_access import access_of
 FAULT: Final = "regionless-load"
 
 
-def mixes_regions(function: Function) -> bool:
-    """Return whether a function has accesses to memory with an alias region and without one."""
-    return {flags.alias_region is None for flags in _flags(function)} == {True, False}
+def mixes_regions(functions: Iterable[Function]) -> bool:
+    """Return whether functions have accesses to memory with an alias region and without one.
+
+    They may lie in several functions, of which one is inlined in the other.
+    """
+    return {f.alias_region is None for each in functions for f in _flags(each)} == {True, False}
 
 
 def without_regions(functions: Sequence[Function]) -> list[Function]:

@@ -170,7 +170,7 @@ def _is_alias_fault(
     if not has_fault(alias_regions.FAULT, isa):
         return False
     compiled = [function for function, _ in read_file(functions.display()).functions]
-    if not any(map(alias_regions.mixes_regions, compiled)):
+    if not alias_regions.mixes_regions(compiled):
         return False
     plain = alias_regions.without_regions(compiled)
     without = replace(case, functions=plain)

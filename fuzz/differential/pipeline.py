@@ -393,7 +393,7 @@ class Pipeline:
         if (
             finding.known
             or finding.kind is not FindingKind.MISCOMPILE
-            or not any(map(alias_regions.mixes_regions, functions))
+            or not alias_regions.mixes_regions(functions)
             or not has_fault(alias_regions.FAULT, run.isa)
         ):
             return False

@@ -38,6 +38,8 @@ def check_unwinding(
     rows = np.flatnonzero(expected.status == Status.RETURNED)[:_INPUTS].tolist()
     if not rows or not can_follow_frames(isa):
         return ""
+    if effective_settings(case, isa).get("unwind_info") == "false":
+        return f"{isa}: unwind: there are no tables with unwind_info=false"
     try:
         found = misleading_tables(case, isa, code, rows)
     except UnwindTableError as error:

@@ -17,6 +17,7 @@ from fuzz.generate.operands import pick
 from fuzz.generate.options import TRAP_CODES
 from fuzz.generate.pure import pure_operation
 from fuzz.generate.writer import Edge, MemoryObject, Writer
+from fuzz.known.status import has_fault
 
 _MOST_HANDLERS = 3
 #: The probability that main calls a callee that nothing has called.
@@ -184,6 +185,8 @@ def symbol_distance(w: Writer) -> bool:
 def _area(w: Writer, callee: Callee) -> Value:
     """Return the address of memory for the results: part of the region, or a stack slot."""
     region = region_of(w)
+    if region is not None and region.region is not None and has_fault("regionless-load"):
+        region = None  # what the callee stores has no alias region
     if region is not None and w.entropy.below(3) == 0:
         first = align_up(region.writable, 16) // 16
         last = (region.size - callee.area) // 16

@@ -51,6 +51,8 @@ class CasePlan:
         canonical_nans: Cranelift canonicalises NaNs in this case.
         multi_return: functions may have more results than fit in registers.
         region_size: bytes of the region that the case may access, 0 for no region.
+        named_region: the accesses of all functions to that region have an alias region. It counts
+            only while some with one and some without is a known fault of Cranelift.
         readonly: how many bytes at the region's start are never written.
         sites: in how many more places the case may trap; ``trapped`` says whether it has such a
             place.
@@ -73,6 +75,7 @@ class CasePlan:
     multi_return: bool
     trapping: bool
     region_size: int = 0
+    named_region: bool = False
     readonly: int = 0
     sites: int = 0
     trapped: bool = False

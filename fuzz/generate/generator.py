@@ -165,6 +165,7 @@ class Generator:
         )
         if entropy.chance(_REGION_SHARE) or trapping:
             plan.region_size = 16 * (1 + entropy.below(4 if entropy.below(4) else 16))
+            plan.named_region = options.stage_parts and entropy.below(2) == 1
             if entropy.below(3) == 0:
                 plan.readonly = 8 * entropy.below(plan.region_size // 8)
         return plan

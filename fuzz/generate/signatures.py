@@ -11,6 +11,7 @@ from fuzz.generate.addresses import argument_region
 from fuzz.generate.conversions import extend_again
 from fuzz.generate.signature_pool import DrawnSignature, abi_param, pick_signature
 from fuzz.generate.writer import MemoryObject, Writer
+from fuzz.known.status import has_fault
 
 #: One main function in so many has a signature that is not from the pool.
 _NOT_POOLED = 20
@@ -53,12 +54,23 @@ def declare(w: Writer, *, main: bool) -> Declaration:
             w.memory.append(MemoryObject(declaration.area, base=value, results=True))
         else:
             _take(w, value, param, main)
-    # The area of results may lie in the region of the argument.
-    if len(w.memory) == 1 and w.plan.options.stage_parts and w.entropy.below(2):
-        w.memory[0].region = argument_region(w)
+    _name_region(w)
     params = conventions.as_allowed(declaration.convention, signature.params, w.plan.options.isas)
     w.function.signature = Signature(params, (), declaration.convention)
     return declaration
+
+
+def _name_region(w: Writer) -> None:
+    """Sometimes give accesses to the argument's region an alias region."""
+    target = next((m for m in w.memory if not m.results), None)
+    if target is None:
+        return
+    named = w.plan.named_region
+    if not has_fault("regionless-load"):
+        # The area of results may lie in the region of the argument.
+        named = len(w.memory) == 1 and w.plan.options.stage_parts and w.entropy.below(2) == 1
+    if named:
+        target.region = argument_region(w)
 
 
 def _take(w: Writer, value: Value, param: AbiParam, main: bool) -> None:

@@ -161,6 +161,7 @@ def _facts(archive: Archive, campaign: ArchivedCampaign) -> Iterator[Fact]:
     yield Fact("instructions of a case (target)", str(plan.options.instructions))
     yield Fact("share of trapping cases", f"{plan.options.trapping_share:g}")
     yield Fact("share of mutants", f"{plan.options.mutant_share:g}")
+    yield Fact("share of extra checks", f"{plan.options.extra_checks:g}")
     if plan.options.without:
         yield Fact("left out", ", ".join(sorted(plan.options.without)))
     yield Fact("jobs", str(plan.jobs))

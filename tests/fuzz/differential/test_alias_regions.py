@@ -42,9 +42,45 @@ def test_accesses_that_all_name_a_region_are_right():
 
 def test_mixing_is_a_matter_of_memory_accesses_alone():
     mixed, named = (read_case(HEADER + t).case.functions[0] for t in (REPEATED_STORE, ALL_NAMED))
-    assert mixes_regions(mixed)
-    assert not mixes_regions(named)  # its arithmetic has no region
+    assert mixes_regions([mixed])
+    assert not mixes_regions([named])  # its arithmetic has no region
     (bare,) = without_regions([mixed])
-    assert not mixes_regions(bare)
-    assert mixes_regions(mixed)  # it was copied
+    assert not mixes_regions([bare])
+    assert mixes_regions([bare, named])
+    assert mixes_regions([mixed])  # it was copied
     assert "region0 v1" not in print_functions([bare])
+
+
+#: main accesses memory without a region, and the function that is inlined in it with one.
+INLINED = """; inlining: 01
+test run
+set opt_level=speed
+target x86_64
+target aarch64
+
+function %callee(i64, i8) system_v {
+    region0 = 1 "argument"
+block0(v0: i64, v1: i8):
+    store.i8 region0 v1, v0+10
+    return
+}
+
+function %main(i64, i8) -> i64 system_v {
+    ss0 = explicit_slot 16, align = 16
+    sig0 = (i64, i8) system_v
+    fn0 = colocated %callee sig0
+block0(v0: i64, v1: i8):
+    v2 = stack_addr.i64 ss0
+    store.i64 v0, v2+8
+    call fn0(v2, v1)
+    v3 = load.i64 v2+8
+    return v3
+}
+; run: %main(0, 1) == 0x10000
+"""
+
+
+def test_a_function_with_regions_is_inlined_in_one_without():
+    findings = Pipeline(ISAS).check(read_case(INLINED).case).findings
+    assert [(f.kind, f.known) for f in findings] == [(FindingKind.MISCOMPILE, True)] * 2
+    assert all(f.bucket.endswith("regionless-load") for f in findings)

@@ -1,0 +1,29 @@
+"""Has some cases of a campaign ask for a check of more than their outcomes.
+
+These are the checks that any case can ask for and that cost few times what the case does. Left out
+is ``stack-maps``, which needs a case made for it, and ``labels``, of which most cases show known
+faults: fuzz targets are for these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from fuzz.cases.case import Case, ExtraCheck, with_check
+from fuzz.cases.frame_check import with_frame_check
+from fuzz.entropy import Entropy
+
+#: How a case is made to ask for each of the checks.
+_ASKING: Final[tuple[Callable[[Case], Case], ...]] = (
+    with_frame_check,
+    partial(with_check, check=ExtraCheck.ORDER),
+    partial(with_check, check=ExtraCheck.OBJECTS),
+    partial(with_check, check=ExtraCheck.JIT),
+)
+
+
+def with_drawn_check(case: Case, entropy: Entropy) -> Case:
+    """Return a case that asks for one more check."""
+    return entropy.choice(_ASKING)(case)
