@@ -27,7 +27,8 @@ class InstructionPattern:
 
     Attributes:
         operands: types of which one operand at least has one.
-        variants: condition codes, operations of ``atomic_rmw``, or byte orders.
+        variants: condition codes, operations of ``atomic_rmw``, or byte orders, of which an
+            instruction has one; an empty one stands for those that have none at all.
     """
 
     opcodes: frozenset[str]
@@ -46,14 +47,14 @@ class InstructionPattern:
             (not self.opcodes or opcode in self.opcodes)
             and (not self.types or type_ in self.types)
             and (not self.operands or not self.operands.isdisjoint(operands))
-            and (not self.variants or variant in self.variants)
+            and (not self.variants or not self.variants.isdisjoint(variant.split() or [""]))
         )
 
     def matches_inst(self, inst: Inst) -> bool:
         """Return whether an instruction of a function is in the set. All its operands count."""
         type_ = "" if inst.type is None else inst.type.name
         operands = tuple(arg.type.name for arg in inst.args)
-        variant = inst.cond or inst.rmw or inst.flags.endianness or ""
+        variant = f"{inst.cond or inst.rmw or ''} {inst.flags.endianness or ''}".strip()
         return self.matches(inst.opcode.name, type_, operands, variant)
 
 
