@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
 from clif.typed_instructions import OpcodeType
-from clif.types import Type
+from clif.types import Type, by_name
 from fuzz.entropy import Entropy
 from fuzz.generate import Generator, Options
 from fuzz.generate.calls import call
 from fuzz.generate.control import table
 from fuzz.generate.director import Director
 from fuzz.generate.exceptions import ThrowingDirector
+from fuzz.generate.immediates import patterned_shuffle_mask
 from fuzz.generate.instruction_set import InstructionSet
 from fuzz.generate.machine_dependent import ADDRESSES, emit_machine_dependent
-from fuzz.generate.memory import atomic, load, store
+from fuzz.generate.memory import atomic, load, new_slot, store
+from fuzz.generate.operands import pick
 from fuzz.generate.unstructured import pressure
 from fuzz.generate.writer import Writer
 
 _FEWEST_CALLEES = 2
 #: The probability that the next part is a call. Without it five of six callees are never called.
 _CALL_SHARE = 0.4
+_BYTES: Final = by_name("i8x16")
 #: The most instructions that ``hold_many`` and ``addresses_and_tables`` emit.
 _PRESSURE, _TABLE = 200, 40
 #: The room that ``ordered_accesses`` asks for.
@@ -40,6 +45,55 @@ class CallGenerator(Generator):
     def draw_budgets(self, entropy: Entropy) -> list[int]:
         count = entropy.between(_FEWEST_CALLEES, self.options.callees)
         return [max(3, self.options.instructions // (2 * (count + 1)))] * (count + 1)
+
+
+@dataclass(slots=True)
+class NumberedEntities:
+    """Directs cases at what a function refers to by a number, which inlining translates.
+
+    That is the same for all cases, so it is the director of each of them, too.
+    """
+
+    trapping: bool = False
+
+    def begin_case(
+        self,
+        entropy: Entropy,
+        isas: Sequence[str],
+        settings: dict[str, str],
+        isa_settings: dict[str, dict[str, str]],
+        index: int | None,
+    ) -> NumberedEntities:
+        """Return itself."""
+        return self
+
+    def emit_part(self, w: Writer) -> bool:
+        """Emit a shuffle, a vector constant, a jump table or an access to a new stack slot."""
+        match w.entropy.below(6):
+            case 0 if w.depth < 2 and w.room(_TABLE):
+                table(w, 1, lambda *_: None)
+            case 1 if w.room(_TABLE):
+                load(w, new_slot(w))
+            case 2 if w.instruction_set.has("vconst", _BYTES):
+                w.keep(w.constant(_BYTES, w.entropy.bits(128)))
+            case _ if w.instruction_set.has("shuffle", None, _BYTES, _BYTES):
+                mask = patterned_shuffle_mask(w.entropy)
+                operands = pick(w, _BYTES), pick(w, _BYTES)
+                w.keep(w.op("shuffle", *operands, imm=mask))
+            case _:
+                return False
+        return True
+
+    def finish(self, w: Writer) -> None:
+        """Emit one more part, since main is called by nothing and inlines most."""
+        self.emit_part(w)
+
+
+class InlinedGenerator(CallGenerator):
+    """Draws cases of small functions that refer to much by number."""
+
+    def __init__(self, options: Options, _: Director | None = None) -> None:
+        super().__init__(options, NumberedEntities())
 
 
 class ThrowingGenerator(CallGenerator):

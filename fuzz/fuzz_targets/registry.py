@@ -15,6 +15,7 @@ from fuzz.fuzz_targets.extra_checks import ExtraChecks
 from fuzz.fuzz_targets.frontend import Frontend, ValueReferenceGenerator
 from fuzz.fuzz_targets.generators import (
     CallGenerator,
+    InlinedGenerator,
     OneVectorInstruction,
     ThrowingGenerator,
     addresses_and_tables,
@@ -101,8 +102,8 @@ TARGETS: Final = {
     "inline": TargetEntry(
         "inlining calls, also in each other's bodies, changes no result",
         Differential,
-        Options(instructions=60, inputs=16, callees=6, inlining_share=1.0),
-        CallGenerator,
+        Options(instructions=60, inputs=16, callees=6, inlining_share=1.0, directed_share=0.2),
+        InlinedGenerator,
     ),
     "unwind": TargetEntry(
         "the tables of frames lead from each instruction back to the caller",
