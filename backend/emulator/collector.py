@@ -21,6 +21,8 @@ from backend.emulator.objects import SPACE, SPACE_SIZE, WORD, ObjectMover
 
 #: The function that the program calls to have objects collected. It does nothing itself.
 COLLECT: Final = "collect"
+#: So many bytes are wiped: more than the frames that were there had.
+_WIPED: Final = 256 << 10
 #: No more deviations than these are noted in a run.
 _MOST: Final = 4
 
@@ -79,9 +81,19 @@ class Collector(FrameFollower):
             uc.mem_unmap(SPACE, SPACE_SIZE)
 
     def enter(self, frame: Frame) -> None:
+        self._wipe_below(frame.stack_pointer)
         if frame.placed.compiled.name == COLLECT and not self.objects.is_full:
             self.collections += 1
             self._collect()
+
+    def _wipe_below(self, pointer: int) -> None:
+        """Overwrite what other functions have left of their frames: marks, and references to them.
+
+        A frame that comes to lie there would seem to have objects where it has nothing yet.
+        """
+        low = max(self.cpu.memory.places.stack, pointer - _WIPED)
+        if low < pointer:
+            self.cpu.uc.mem_write(low, bytes(pointer - low))
 
     def _collect(self) -> None:
         named = list(self._references())

@@ -116,6 +116,64 @@ def test_what_nothing_refers_to_is_no_object(isa: str) -> None:
     assert int(found.outcomes.results[0][0, 0]) == 7
 
 
+#: A function leaves what looks like objects, where the next one has a slot that it does not use.
+LEFT_BEHIND = f"""\
+function %main(i64) -> i64 {{
+    fn0 = %leave() system_v
+    fn1 = %keep(i64) -> i64 system_v
+block0(v0: i64):
+    call fn0()
+    v1 = call fn1(v0)
+    return v1
+}}
+; run: %main(7) == 7
+
+function %leave() system_v {{
+    ss0 = explicit_slot 64, align = 8
+block0:
+    v0 = iconst.i64 {MARK}
+    v1 = stack_addr.i64 ss0
+    v2 = stack_addr.i64 ss0+16
+    v3 = stack_addr.i64 ss0+32
+    v4 = stack_addr.i64 ss0+48
+    store v0, v1
+    store v1, v1+8
+    store v0, v2
+    store v2, v2+8
+    store v0, v3
+    store v3, v3+8
+    store v0, v4
+    store v4, v4+8
+    return
+}}
+
+function %keep(i64) -> i64 system_v {{
+    ss0 = explicit_slot 48, align = 8
+    ss1 = explicit_slot 8, align = 8
+    fn0 = %collect() system_v
+block0(v0: i64):
+    v1 = stack_addr.i64 ss1
+    store v0, v1
+    call fn0()
+    v2 = load.i64 v1
+    return v2
+}}
+
+function %collect() system_v {{
+block0:
+    return
+}}
+"""
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_what_another_function_has_left_is_no_object(isa: str) -> None:
+    case = read_case(LEFT_BEHIND).case
+    found = run_collected(case, isa, compiled(case, isa), 0)
+    assert (found.collections, found.moved, found.destroyed) == (1, 0, 0)
+    assert int(found.outcomes.results[0][0, 0]) == 7
+
+
 @pytest.mark.parametrize("isa", ISAS)
 def test_what_is_not_named_is_lost(isa: str) -> None:
     found = collected("i64 @ ss1+8", isa)
