@@ -17,10 +17,10 @@ from fuzz.generate.exceptions import ThrowingDirector
 from fuzz.generate.immediates import patterned_shuffle_mask
 from fuzz.generate.instruction_set import InstructionSet
 from fuzz.generate.machine_dependent import ADDRESSES, emit_machine_dependent
-from fuzz.generate.memory import atomic, load, new_slot, store
+from fuzz.generate.memory import atomic, combined_load, load, new_slot, store
 from fuzz.generate.operands import pick
 from fuzz.generate.unstructured import pressure
-from fuzz.generate.writer import Writer
+from fuzz.generate.writer import MemoryObject, Writer
 
 _FEWEST_CALLEES = 2
 #: The probability that the next part is a call. Without it five of six callees are never called.
@@ -149,6 +149,14 @@ def addresses_and_tables(w: Writer, entropy: Entropy) -> bool:
     return bool(instructions) and emit_machine_dependent(w, name, entropy.choice(instructions).type)
 
 
+def _order(w: Writer, target: MemoryObject) -> None:
+    """Emit what no access may be moved across."""
+    if w.entropy.below(2) and w.instruction_set.by_name.get("fence"):
+        w.emit("fence")
+    else:
+        atomic(w, target)
+
+
 def ordered_accesses(w: Writer, entropy: Entropy) -> bool:
     """Emit atomics, fences, and stores and loads of one object between them.
 
@@ -160,13 +168,15 @@ def ordered_accesses(w: Writer, entropy: Entropy) -> bool:
         return False
     target = entropy.choice(objects)
     for _ in range(_ACCESSES // 4):
-        match entropy.below(4):
+        match entropy.below(5):
             case 0:
                 atomic(w, target)
             case 1 if w.instruction_set.by_name.get("fence"):
                 w.emit("fence")
             case 2:
                 load(w, target)
+            case 3:
+                combined_load(w, target, lambda: _order(w, target))
             case _:
                 store(w, target)
     return True

@@ -5,6 +5,8 @@ Addresses are never added to the pool, so no result depends on where an object i
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from clif.byte_order import ByteOrder
 from clif.function import MemFlags, StackSlot, Value
 from clif.memory_access import accessed_bytes, address_operand
@@ -68,12 +70,19 @@ def emit_load(w: Writer, target: MemoryObject, instruction: TypedInstruction) ->
     return inst.results[0]
 
 
-def combined_load(w: Writer, target: MemoryObject) -> None:
-    """Emit a load and its only user, which some ISAs combine into one instruction."""
+def combined_load(
+    w: Writer, target: MemoryObject, between: Callable[[], object] = lambda: None
+) -> None:
+    """Emit a load and its only user, which some ISAs combine into one instruction.
+
+    Args:
+        between: emits what comes between them.
+    """
     instruction = _draw_load(w, target)
     operation = _binary(w, instruction.results[0])
     other = pick(w, instruction.results[0])
     value = emit_load(w, target, instruction)
+    between()
     if operation is None:
         w.keep(value)
         return
