@@ -94,6 +94,11 @@ def base(w: Writer, target: MemoryObject) -> Value:
     return address_of(w, target.slot, 0)
 
 
+def region_of(w: Writer) -> MemoryObject | None:
+    """Return the case's region if this function has it; callees rely on its size and contents."""
+    return next((m for m in w.memory if m.base is not None and not m.results), None)
+
+
 def address_of(w: Writer, slot: StackSlot, offset: int) -> Value:
     """Return the address at an offset in a stack slot."""
     return w.emit(

@@ -8,7 +8,7 @@ from clif.function import BlockCall, External, GlobalValue, Handler, Inst, Stack
 from clif.nan_payload import has_nondeterministic_nans
 from clif.types import I8, I64, Type
 from fuzz.generate import conventions
-from fuzz.generate.addresses import address_of, align_up, base
+from fuzz.generate.addresses import address_of, align_up, base, region_of
 from fuzz.generate.case_plan import Callee
 from fuzz.generate.control import join, leave
 from fuzz.generate.conversions import extend_again
@@ -16,7 +16,7 @@ from fuzz.generate.liveness import condense, fill
 from fuzz.generate.operands import pick
 from fuzz.generate.options import TRAP_CODES
 from fuzz.generate.pure import pure_operation
-from fuzz.generate.writer import Edge, MemoryObject, Writer
+from fuzz.generate.writer import Edge, Writer
 from fuzz.known.status import has_fault
 
 _MOST_HANDLERS = 3
@@ -86,11 +86,6 @@ def arguments(w: Writer, callee: Callee) -> tuple[Value | None, list[Value]]:
 def may_call(w: Writer, callee: Callee) -> bool:
     """Return whether there is room for a call, and the memory that the callee needs."""
     return w.room(callee.steps + 60) and (callee.memory is None or region_of(w) is not None)
-
-
-def region_of(w: Writer) -> MemoryObject | None:
-    """Return the case's region if this function has it; callees rely on its size and contents."""
-    return next((m for m in w.memory if m.base is not None and not m.results), None)
 
 
 def _argument(w: Writer, callee: Callee, index: int, area: Value | None) -> Value:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from clif.function import Signature, Value
 from clif.types import I64, I128, Type
 from fuzz.generate import conventions
-from fuzz.generate.calls import region_of, tail_call
+from fuzz.generate.addresses import region_of
+from fuzz.generate.calls import tail_call
 from fuzz.generate.liveness import condense, fill, fold
 from fuzz.generate.memory import store
 from fuzz.generate.signature_pool import abi_param

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from clif.function import AbiParam, Signature, Value
 from clif.nan_payload import has_nondeterministic_nans
 from fuzz.generate import conventions
-from fuzz.generate.addresses import argument_region
+from fuzz.generate.addresses import argument_region, region_of
 from fuzz.generate.conversions import extend_again
 from fuzz.generate.signature_pool import DrawnSignature, abi_param, pick_signature
 from fuzz.generate.writer import MemoryObject, Writer
@@ -62,7 +62,7 @@ def declare(w: Writer, *, main: bool) -> Declaration:
 
 def _name_region(w: Writer) -> None:
     """Sometimes give accesses to the argument's region an alias region."""
-    target = next((m for m in w.memory if not m.results), None)
+    target = region_of(w)
     if target is None:
         return
     named = w.plan.named_region

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from clif.function import MemFlags, Value
 from clif.types import I8
 from fuzz.analysis.hazards import FARTHEST, NEAREST
-from fuzz.generate.addresses import base
+from fuzz.generate.addresses import base, region_of
 from fuzz.generate.control import trap_arm
 from fuzz.generate.conversions import canonicalise
 from fuzz.generate.operands import compare, condition, pick
@@ -77,9 +77,9 @@ def _addition(w: Writer) -> bool:
     return True
 
 
-def _out_of_bounds(w: Writer) -> bool:
+def out_of_bounds(w: Writer) -> bool:
     """Emit an access whose address is far away from the region under a condition."""
-    region = next((m for m in w.memory if m.base is not None), None)
+    region = region_of(w)
     if region is None:
         return False
     entropy = w.entropy
@@ -109,8 +109,8 @@ SITES: tuple[Callable[[Writer], bool], ...] = (
     _conversion,
     _conversion,
     _addition,
-    _out_of_bounds,
-    _out_of_bounds,
+    out_of_bounds,
+    out_of_bounds,
 )
 
 

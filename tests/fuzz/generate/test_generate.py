@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import interp
 from backend.cranelift.compiler import Compiled, Functions, Target
-from clif.function import Function, Inst
+from clif.function import Function, Inst, Signature
 from clif.memory_access import accessed_bytes
 from clif.outcome import Outcomes, Status
 from clif.printer import print_functions
@@ -31,6 +31,8 @@ from fuzz.generate.instruction_set import InstructionSet
 from fuzz.generate.instruction_sets import emulated_flags
 from fuzz.generate.options import EVERY_TYPE, PLAIN_TYPES
 from fuzz.generate.swarm import Swarm
+from fuzz.generate.traps import out_of_bounds
+from fuzz.generate.writer import MemoryObject, Writer
 from fuzz.isle.director import directed_generator
 from fuzz.known import faults as known_faults
 from fuzz.known.status import has_fault
@@ -238,6 +240,20 @@ def test_trapping_cases_trap_with_various_codes_for_some_inputs() -> None:
     codes = {code for o in outcomes for code in o.traps.values()}
     assert mixed >= 50
     assert {"int_divz", "bad_toint", "heap_oob", "int_ovf", "user1"} <= codes
+
+
+def test_the_area_of_results_is_not_left_on_purpose() -> None:
+    """It may lie in a caller's slot, and what is beside that is no address that traps."""
+    made, entropy = generator(), PrngEntropy(1)
+    instruction_set = made.instruction_sets.of(ISAS, {}, {})
+    swarm = Swarm(entropy, instruction_set)
+    plan = CasePlan(entropy, DEFAULT, instruction_set, swarm, False, False, trapping=True)
+    w = Writer(plan, Function("f", Signature()), 3000)
+    address = w.value(I64)
+    w.memory.append(MemoryObject(32, base=address, results=True))
+    assert not out_of_bounds(w)
+    w.memory.append(MemoryObject(32, base=address))
+    assert out_of_bounds(w)
 
 
 def test_outcomes_do_not_depend_on_addresses_or_fresh_stack() -> None:
