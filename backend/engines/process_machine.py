@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
+from time import thread_time
 from typing import Any, Final
 
 import numpy as np
@@ -29,6 +30,7 @@ from backend.engines.guest_process import (
     Replaced,
 )
 from backend.engines.shared_memory import SharedMemory
+from backend.engines.throw_stop import ThrowStop
 from backend.engines.user_process import (
     SIGBUS,
     SIGFPE,
@@ -84,6 +86,14 @@ class ProcessMappings(Mappings):
         if self.process.is_running():
             self.process.unmap(address, size)
 
+    def read(self, address: int, size: int) -> bytes | None:
+        for entry in self.mapped.values():
+            start = address - entry.address
+            if 0 <= start <= entry.size - size:
+                first = entry.offset + start
+                return self.memory.bytes[first : first + size].tobytes()
+        return None
+
     def drop_translations(self) -> None:
         if self.process.is_running():
             for entry in self.mapped.values():
@@ -118,7 +128,9 @@ class ProcessMachine(Machine):
         self.process = self.mappings.process
         self.library: LibraryCalls | None = None
         self.context = b""
+        self.thrown = ThrowStop(isa, self.memory.places.throw)
         self._forgives = False
+        self._other_start = False
         self.fill_registers()
 
     @contextmanager
@@ -157,8 +169,11 @@ class ProcessMachine(Machine):
     def start(self, driver: int, entry: int, position: int, end: int) -> Stop | None:
         if not self.process.is_running():
             self.fill_control()  # wild code may have overwritten that, and the next
+            self._other_start = True
+        if self._other_start:
             self.fill_registers()
-            self.process.ensure()
+            self._other_start = False
+        self.process.ensure()
         self.request(entry, position, end)
         try:
             status = self._go_on(self.process.run(driver))
@@ -176,7 +191,7 @@ class ProcessMachine(Machine):
         pc = self.register(self.part.program_counter)
         if self.isa.late_traps and status in (SIGILL, SIGTRAP, SIGFPE):
             pc -= 1  # it is behind the instruction
-        reason = _REASONS.get(status, "trap")
+        reason = self.thrown.take_refusal() or _REASONS.get(status, "trap")
         access = f" at {self._fault_address():#x}" if status in (SIGSEGV, SIGBUS) else ""
         return Stop(
             End.FAULT, self.reached(position, end), pc, reason, access, self.trap_code(status)
@@ -203,9 +218,17 @@ class ProcessMachine(Machine):
 
         Returns:
             How it ended.
+
+        Raises:
+            EngineHung: it needs the host again and again.
         """
+        began = thread_time()
         while status != page.RETURNED and self._is_served(status):
-            status = self.process.resume()
+            if thread_time() - began >= self.process.limit:
+                self.process.replace(Replaced.HUNG)
+                raise EngineHung
+            target = self.thrown.take_target()
+            status = self.process.resume() if target is None else self.process.run(target)
         return status
 
     def _is_served(self, status: int) -> bool:
@@ -219,7 +242,37 @@ class ProcessMachine(Machine):
             if address in library.hooks:
                 library.call(address)
                 return True
-        return False
+        return self.thrown.is_answered(self.register(self.part.program_counter))
+
+    # --- exceptions ---
+
+    def catch(self, answer: Callable[[], None]) -> None:
+        super().catch(answer)
+        self.thrown.answer = answer
+
+    def go_on(
+        self, address: int, registers: Mapping[str, int], others: Mapping[str, int] | None = None
+    ) -> None:
+        # What starts the code again loads all registers of the command page.
+        self._other_start = True
+        for name, value in {**(others or {}), **registers}.items():
+            self.write_start(name, value)
+        self.thrown.target = address
+
+    def refuse(self, reason: str) -> None:
+        self.thrown.refusal = reason
+
+    def write_start(self, name: str, value: int) -> None:
+        """Set what the next start finds in a register."""
+        words, low = self.process.words, value & (1 << 64) - 1
+        if name == self.isa.stack_pointer:
+            words[page.STACK_POINTER] = value
+        elif name in self.part.integers:
+            words[page.INTEGERS + self.part.integers.index(name)] = value
+        else:
+            halves = low, value >> 64
+            place = page.VECTORS + 2 * self.part.vectors.index(name)
+            words[place : place + 2] = halves if self.isa.byte_order == "little" else halves[::-1]
 
     # --- what a signal's handler left ---
 
