@@ -23,10 +23,12 @@ from backend.emulator.linker import Compiled, Linked
 from backend.emulator.machine import Machine
 from backend.emulator.unwinder import THROWING, Landing, ThrowError, Throwing, Unwinder
 from clif.throwing import PAYLOAD, UNCAUGHT, thrower, thrower_named
+from clif.types import I32, I64, Type
 
 #: What the reason begins with if frames cannot be walked.
 UNWINDING: Final = "unwinding"
 _WORDS: Final = 4
+_ABOVE: Final = 0xC7A4_19E6
 _PINNED: Final = "enable_pinned_reg"
 _LINKED: Final = "preserve_frame_pointers"
 
@@ -63,6 +65,8 @@ class Throwers:
             raise ThrowError("exceptions cannot be thrown on this ISA")
         if not all(hasattr(compiled, "handler_sites") for compiled in program):
             raise ThrowError("exceptions cannot be thrown through code without exception tables")
+        if any(thrower(self._convention(name), self._word()).name != name for name in needed):
+            raise ThrowError("the words of an exception do not have the size of an address")
         if settings.get("unwind_info") == "false":
             raise ThrowError("exceptions cannot be thrown without unwind_info")
         if not self.catching:
@@ -90,7 +94,7 @@ class Throwers:
     def _needed(self, program: Sequence[Compiled]) -> list[str]:
         defined = {compiled.name for compiled in program}
         targets = {target for compiled in program for _, _, target, _ in compiled.relocations}
-        names = {target[1:] for target in targets if target.startswith("%throw_")} - defined
+        names = {target[1:] for target in targets if target.startswith("%throw")} - defined
         return sorted(name for name in names if self._convention(name))
 
     def _convention(self, name: str) -> str:
@@ -98,12 +102,16 @@ class Throwers:
         convention = "" if found is None else found.signature.call_conv
         return convention if convention in self.isa.conventions else ""
 
+    def _word(self) -> Type:
+        """Return the type of addresses."""
+        return I32 if self.isa.pointer_bytes == 4 else I64
+
     def _compiled(self, name: str, settings: Mapping[str, str]) -> Compiled:
         kept = (_PINNED, *self.isa.vector_flags)
         chosen = tuple((each, settings[each]) for each in kept if each in settings)
         found = self.known.get((name, chosen))
         if found is None:
-            text = throwing_text(self._convention(name), self.isa.pointer_bytes)
+            text = throwing_text(self._convention(name), self._word())
             with edge_counters.uncounted():
                 (found,) = Functions(text).compile(self._target(dict(chosen)))
             self.known[name, chosen] = found
@@ -151,11 +159,16 @@ class Throwers:
             value = landing.registers.get(name)
             registers[name] = self.machine.register(name) if value is None else value
         if landing.has_payload:
-            registers |= zip(throwing.payload, payload, strict=True)
+            registers |= zip(throwing.payload, map(self._undefined_above, payload), strict=True)
         registers[isa.stack_pointer] = landing.stack_pointer
         if isa.frame_pointer:
             registers[isa.frame_pointer] = landing.frame_pointer
         return dict(self._whole(throwing, name, value) for name, value in registers.items())
+
+    def _undefined_above(self, word: int) -> int:
+        """Return a word with garbage in what is above it in its register."""
+        bits = 8 * self.isa.pointer_bytes
+        return word | (_ABOVE << bits & (1 << 64) - 1)
 
     def _whole(self, throwing: Throwing, name: str, value: int) -> tuple[str, int]:
         """Return the register that a part belongs to, with garbage in the rest of it."""
@@ -171,16 +184,21 @@ class Throwers:
         return dict(_garbage(self.throwing))
 
 
-def throwing_text(convention: str, pointer_bytes: int = 8) -> str:
-    """Return a function that throws in CLIF."""
-    found = thrower(convention)
-    params = ", ".join(f"v{n}: i64" for n in range(_WORDS))
-    address = f"iconst.i{8 * pointer_bytes}"
-    place = control_block.address(control_block.THROWN)
+def throwing_text(convention: str, word: Type = I64) -> str:
+    """Return a function that throws in CLIF.
+
+    Args:
+        word: the type of addresses.
+    """
+    found, place = thrower(convention, word), control_block.address(control_block.THROWN)
+    params = ", ".join(f"v{n}: {word}" for n in range(_WORDS))
     lines = [f"function %{found.name}{found.signature} {{", "    sig0 = () system_v"]
-    lines += [f"block0({params}):", f"    v9 = {address} {place}"]
-    lines += [f"    store notrap aligned v{n}, v9+{8 * n}" for n in range(_WORDS)]
-    lines += [f"    v8 = {address} {address_map(pointer_bytes).throw:#x}"]
+    lines += [f"block0({params}):", f"    v9 = iconst.{word} {place}"]
+    for n in range(_WORDS):
+        if word != I64:
+            lines.append(f"    v{10 + n} = uextend.i64 v{n}")
+        lines.append(f"    store notrap aligned v{n if word == I64 else 10 + n}, v9+{8 * n}")
+    lines += [f"    v8 = iconst.{word} {address_map(word.bits // 8).throw:#x}"]
     return "\n".join([*lines, "    call_indirect sig0, v8()", f"    trap {UNCAUGHT}", "}"]) + "\n"
 
 

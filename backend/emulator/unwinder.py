@@ -157,7 +157,7 @@ class Unwinder:
         matches = True
         for kind, number, handler in entries:
             if kind == "stack":
-                matches = self.frames.word(pointer + number) == context
+                matches = self._spilled(pointer + number) == context
             elif kind == "register":
                 name = self.throwing.numbered[number]
                 found = self._registers(inner, frame).get(name)
@@ -165,6 +165,12 @@ class Unwinder:
             elif kind == "default" or (number == tag and matches):
                 return self._landing(frame, inner, pointer, handler)
         return None
+
+    def _spilled(self, place: int) -> int:
+        """Return a word whose register of 64 bits is spilled."""
+        if self.isa.byte_order == "big":
+            place += 8 - self.isa.pointer_bytes
+        return self.frames.word(place)
 
     def _landing(
         self, frame: CallFrame, inner: Sequence[CallFrame], pointer: int, handler: int

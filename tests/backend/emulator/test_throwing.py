@@ -330,11 +330,21 @@ def test_the_next_run_is_not_disturbed() -> None:
 
 # --- what cannot be ---
 
+_NARROWED = "    v15 = ireduce.i32 v0\n    try_call fn0(v15, v15, v15, v15)"
+
 
 def test_without_tables_of_frames_nothing_is_thrown() -> None:
     text = (_MAIN + _MIDDLE).format(convention="tail")
     with pytest.raises(ThrowError, match="unwind_info"):
         run_text("x86_64", text, [(1, 5)], settings={"unwind_info": "false"})
+
+
+def test_words_must_have_the_size_of_an_address() -> None:
+    text = (_MAIN + _MIDDLE).format(convention="tail").replace("throw_", "throw32_")
+    text = text.replace("(i64, i64, i64, i64)", "(i32, i32, i32, i32)")
+    text = text.replace("    try_call fn0(v0, v1, v12, v13)", _NARROWED)
+    with pytest.raises(ThrowError, match="size of an address"):
+        run_text("x86_64", text, [(1, 5)])
 
 
 def test_code_must_have_exception_tables() -> None:

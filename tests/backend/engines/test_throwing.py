@@ -35,6 +35,7 @@ PROCESSES = pytest.mark.parametrize(
 )
 _SETTINGS = {"opt_level": "none"}
 
+_NARROWED = "    v1 = ireduce.i32 v0\n    jump block1\n"
 _THROWS = """function %main(i64) -> i64 system_v {
     sig0 = (i64, i64, i64, i64) tail
     fn0 = colocated %throw_tail sig0
@@ -62,6 +63,10 @@ def made() -> Iterator[list[Executor]]:
 
 def run(executor: Executor, text: str, *numbers: int) -> Outcomes:
     isa = executor.isa.name
+    if executor.isa.pointer_bytes == 4:
+        text = text.replace("(i64, i64, i64, i64)", "(i32, i32, i32, i32)")
+        text = text.replace("throw_", "throw32_").replace("    jump block1\n", _NARROWED)
+        text = text.replace("fn0(v0, v0, v0, v0)", "fn0(v1, v1, v1, v1)")
     settings = {**_SETTINGS, **ISAS[isa].settings}
     program = compile_text(text, Target.of(isa, settings))
     takes = signature((I64,), (I64,))
