@@ -134,7 +134,7 @@ class Throwers:
                 machine.go_on(*self._return())
             else:
                 found = self._registers(landing, words[-PAYLOAD:])
-                machine.go_on(landing.address, found, self._garbage)
+                machine.go_on(landing.address, found, self.garbage)
         except UnwindError as error:
             machine.refuse(f"{UNWINDING}: {error}")
 
@@ -176,10 +176,11 @@ class Throwers:
         if wide is None:
             return name, value
         part = (1 << 64) - 1 << throwing.wide_shift
-        return wide, self._garbage[wide] & ~part | value << throwing.wide_shift
+        return wide, self.garbage[wide] & ~part | value << throwing.wide_shift
 
     @cached_property
-    def _garbage(self) -> Mapping[str, int]:
+    def garbage(self) -> Mapping[str, int]:
+        """What handlers find in registers that they may not rely on."""
         assert self.throwing is not None
         return dict(_garbage(self.throwing))
 

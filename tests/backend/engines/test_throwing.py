@@ -10,6 +10,7 @@ import pytest
 
 from backend.cranelift.compiler import Target, compile_text
 from backend.emulator.executor import Executor
+from backend.emulator.unwinder import THROWING
 from backend.engines import command_page as page
 from backend.engines.bochs_machine import BochsMachine
 from backend.engines.guest_process import Replaced
@@ -93,6 +94,24 @@ def test_the_next_start_has_the_registers_of_the_first(
     assert start_words(executor.cpu) != usual
     assert values(run(executor, plain, 8)) == [8]
     assert start_words(executor.cpu) == usual
+
+
+@PROCESSES
+def test_a_handler_by_tail_finds_garbage_but_for_its_payload(
+    engine: str, isa: str, made: list[Executor]
+) -> None:
+    executor = ENGINES[engine].executor(ISAS[isa])
+    made.append(executor)
+    assert values(run(executor, _THROWS, 1)) == [1]
+    machine: Any = executor.cpu
+    throwing = THROWING.of(ISAS[isa])
+    words = machine.process.words[page.INTEGERS :].tolist()
+    found = dict(zip(machine.part.integers, words, strict=False))
+    kept = {*throwing.payload, ISAS[isa].frame_pointer, ISAS[isa].stack_pointer}
+    lost = [name for name in throwing.integers if name not in kept]
+    garbage = executor.throwers.garbage
+    assert [found[name] for name in lost] == [garbage[name] for name in lost]
+    assert [found[name] & 0xFFFF_FFFF for name in throwing.payload] == [1, 1]
 
 
 @PROCESSES
