@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from unicorn.unicorn_const import UC_HOOK_CODE, UC_HOOK_MEM_INVALID
@@ -21,6 +21,7 @@ from backend.emulator.libcalls import LibraryCalls
 from backend.emulator.machine import TIME_LIMIT, End, Machine, Stop
 from backend.emulator.mappings import UnicornMappings
 from backend.emulator.unicorn_engine import (
+    RegisterFile,
     Uc,
     UcError,
     add_hook,
@@ -50,6 +51,7 @@ class Cpu(Machine):
         self.uc = uc
         self.watched = Watched(uc, TIME_LIMIT)
         self.invalid = self.refusal = ""
+        self._others: tuple[Mapping[str, int], RegisterFile] | None = None
         # Without it, and with a hook of failed accesses everywhere, each store takes 30 ns.
         fill_tlb_with(uc, _cranelift.tlb_fill_callback())
         for first, last in watched_addresses():
@@ -70,8 +72,27 @@ class Cpu(Machine):
     def go_to(self, address: int) -> None:
         """Have the engine go on at an address, in a hook."""
 
+    def catch(self, answer: Callable[[], None]) -> None:
+        super().catch(answer)
+        place = self.memory.places.throw
+        add_hook(self.uc, UC_HOOK_CODE, lambda *_: answer(), place, place)
+
+    def go_on(
+        self, address: int, registers: Mapping[str, int], others: Mapping[str, int] | None = None
+    ) -> None:
+        if others is not None:
+            self._file(others).write(self.uc)
+        for name, value in registers.items():
+            self.write(name, value)
+        self.go_to(address)
+
+    def _file(self, others: Mapping[str, int]) -> RegisterFile:
+        if self._others is None or self._others[0] is not others:
+            numbered = [(self.number(name), value) for name, value in others.items()]
+            self._others = others, RegisterFile(numbered)
+        return self._others[1]
+
     def refuse(self, reason: str) -> None:
-        """Stop the engine, in a hook."""
         self.refusal = reason
         self.uc.emu_stop()
 

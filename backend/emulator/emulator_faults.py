@@ -26,6 +26,7 @@ class Effect(Enum):
     SPURIOUS_FAULT = "spurious fault"
     NAN_PAYLOAD = "NaN payload"
     UNREAD_BITS = "bits that Cranelift takes to be undefined"
+    DEATH = "the engine's death"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,9 @@ from backend.emulator.linker import Compiled, Linked, Linker, LinkError
 from backend.emulator.machine import End, Machine, Stop
 from backend.emulator.regions import RegionError, Regions
 from backend.emulator.tables import ArgumentTables, Rows, empty_words
-from backend.emulator.throwing import ThrowError, Throwers
+from backend.emulator.throwing import Throwers
 from backend.emulator.thunk import Thunk, encode
+from backend.emulator.unwinder import ThrowError
 from clif.function import Signature
 from clif.outcome import Inputs, Outcomes, Status, Words
 

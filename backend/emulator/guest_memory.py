@@ -51,8 +51,6 @@ RING_SIZE: Final = 4 << 20
 LARGEST_RING: Final = 64 << 20
 STUBS: Final = RING + (72 << 20)
 STUBS_SIZE: Final = PAGE
-#: What functions that throw call, for a hook. There is a trap.
-THROW: Final = STUBS + STUBS_SIZE - 16
 SYMBOLS: Final = RING + (80 << 20)
 SYMBOLS_SIZE: Final = 64 << 10
 #: Where the thread has its own data, and where its environment block is on Windows.
@@ -90,6 +88,11 @@ class AddressMap:
     @property
     def stack_top(self) -> int:
         return self.stack + STACK_SIZE
+
+    @property
+    def throw(self) -> int:
+        """What functions that throw call. There is a trap, at which the host takes over."""
+        return self.stubs + STUBS_SIZE - 16
 
 
 _WIDE: Final = AddressMap(RING, STUBS, SYMBOLS, REGIONS, SPACIOUS_REGIONS, STACK)

@@ -8,7 +8,7 @@ and thunks do not differ.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -124,6 +124,32 @@ class Machine(ABC):
     @abstractmethod
     def answer(self, library: LibraryCalls) -> None:
         """Have the host compute what stubs leave to it."""
+
+    def catch(self, answer: Callable[[], None]) -> None:
+        """Have the host called whenever code gets to ``AddressMap.throw``.
+
+        Args:
+            answer: calls ``go_on`` or ``refuse``.
+        """
+        code = np.frombuffer(self.isa.trap, np.uint8)
+        start = self.memory.places.throw - self.memory.places.stubs
+        self.memory.stubs[start : start + len(code)] = code
+
+    @abstractmethod
+    def go_on(
+        self, address: int, registers: Mapping[str, int], others: Mapping[str, int] | None = None
+    ) -> None:
+        """Have code that has thrown go on at an address.
+
+        Args:
+            registers: what it finds in these.
+            others: what it finds in the others, the same mapping every time. Without it they are
+                as they were, or anything.
+        """
+
+    @abstractmethod
+    def refuse(self, reason: str) -> None:
+        """Have code that has thrown stop there, for a reason in words."""
 
     def set_far_functions(self, addresses: Sequence[int]) -> None:
         """Say where the functions lie that the code under test calls by number.

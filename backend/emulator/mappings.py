@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from backend.emulator.unicorn_engine import Uc
+from backend.emulator.unicorn_engine import Uc, UcError
 from clif.outcome import Bytes
 
 
@@ -27,6 +27,10 @@ class Mappings(ABC):
     @abstractmethod
     def unmap(self, address: int, size: int) -> None:
         """Undo ``map``."""
+
+    @abstractmethod
+    def read(self, address: int, size: int) -> bytes | None:
+        """Return what the guest has at an address, None where it has no memory."""
 
     @abstractmethod
     def drop_translations(self) -> None:
@@ -47,6 +51,12 @@ class UnicornMappings(Mappings):
 
     def unmap(self, address: int, size: int) -> None:
         self.uc.mem_unmap(address, size)
+
+    def read(self, address: int, size: int) -> bytes | None:
+        try:
+            return bytes(self.uc.mem_read(address, size))
+        except UcError:
+            return None
 
     def drop_translations(self) -> None:
         self.uc.ctl_flush_tb()

@@ -136,7 +136,8 @@ class DwarfTable:
         address = self._value(column, saved.get(column), frame, state)
         if address is None:
             address = state.register(names[column])
-        if _is_signed(saved.pop(_RA_SIGN_STATE, None)):
+        # On other ISAs a register may have this number.
+        if _RA_SIGN_STATE not in names and _is_signed(saved.pop(_RA_SIGN_STATE, None)):
             address &= (1 << self.described.address_bits) - 1
         registers = {}
         for number, at in saved.items():
@@ -159,6 +160,8 @@ class DwarfTable:
         """Return what a rule restores; None if the register still holds it."""
         if rule is None or rule.type == RegisterRule.SAME_VALUE:
             return None
+        if rule.type == RegisterRule.VAL_OFFSET and isinstance(rule.arg, int):
+            return frame + rule.arg
         if rule.type == RegisterRule.OFFSET and isinstance(rule.arg, int):
             wide = self.described.registers.get(number) in self.described.wide
             return state.word(frame + rule.arg, 16 if wide else self.pointer_bytes)

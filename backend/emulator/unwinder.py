@@ -1,32 +1,27 @@
 """Finds the handler of an exception: walks the frames, and reads their exception tables.
 
-Frames are walked by their frame pointers, as Wasmtime's unwinder does, and from the frame pointer
-the stack pointer of a call is ``frame_offset`` away. By some calling conventions a handler finds no
-register preserved. By others it finds those that the callee preserves; what the frames in between
-have saved is read from their tables (``backend.emulator.unwind_tables``), as unwinders of C++ do.
+From a frame's frame pointer the stack pointer of a call is ``frame_offset`` away. By some calling
+conventions a handler finds no register preserved. By others it finds those that the callee
+preserves: what the frames in between have saved (``backend.emulator.call_frames``), as unwinders of
+C++ do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from itertools import pairwise
 from typing import Final, Protocol, cast
 
-from backend.cranelift.compiler import TargetIsa
-from backend.emulator.cpu import Cpu
+from backend.emulator.byte_order import ByteOrder
+from backend.emulator.call_frames import CallFrame, CallFrames, UnwindError
 from backend.emulator.isa import Isa, Part
 from backend.emulator.linker import Linked, Placed
-from backend.emulator.unicorn_engine import UcError
-from backend.emulator.unwind_tables import DwarfTable, HasUnwindTables, Unwinding, UnwindTableError
-
-#: Below these bits an address holds no signature.
-_ADDRESS_BITS: Final = 48
+from backend.emulator.machine import Machine
+from backend.emulator.unwind_tables import Unwinding
 
 
-class UnwindError(Exception):
-    """Frames cannot be walked, or their tables do not say what they must: why."""
+class ThrowError(ValueError):
+    """A program throws, and nothing can throw for it: why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +35,12 @@ class Throwing:
         numbered: the integer registers by the numbers that exception tables have.
         restored: the conventions by which a handler finds the registers preserved that the callee
             preserves.
-        wide: for registers that are the low part of a vector register, that one.
+        floats: float registers that are no part of the vector registers, of 64 bits each.
+        wide: for registers that are 64 bits of a vector register, that one.
+        wide_shift: which bits of it those are: how many there are below them.
+        unsaved: conventions of functions whose tables do not say all that they have saved.
         tables: what the tables of frames do not say themselves, where the ISA has no ``UNWINDING``.
+        linkage_order: the byte order of what a frame's frame pointer points to; None for the ISA's.
     """
 
     payload: tuple[str, ...]
@@ -49,9 +48,13 @@ class Throwing:
     vectors: tuple[str, ...]
     numbered: tuple[str, ...]
     restored: frozenset[str]
+    floats: tuple[str, ...] = ()
     vector_bits: int = 128
     wide: Mapping[str, str] = field(default_factory=dict)
+    wide_shift: int = 0
+    unsaved: frozenset[str] = frozenset()
     tables: Unwinding | None = None
+    linkage_order: ByteOrder | None = None
 
     def widened(self, preserved: Sequence[str]) -> Iterator[str]:
         """Yield the registers that are preserved, of those that code computes with."""
@@ -91,15 +94,6 @@ class Landing:
     has_payload: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Frame:
-    """A frame that has called: its function, where in it, and its frame pointer."""
-
-    placed: Placed
-    offset: int
-    frame_pointer: int
-
-
 class Unwinder:
     """Finds handlers in one program.
 
@@ -107,19 +101,27 @@ class Unwinder:
         linked: the program.
         bottom: the addresses of the code that has called main, where frames end.
         pinned: the register that settings have pinned; empty for none.
+        is_linked: whether frames must be linked on an ISA without a frame pointer.
     """
 
     def __init__(
-        self, isa: Isa, throwing: Throwing, cpu: Cpu, linked: Linked, bottom: range, pinned: str
+        self,
+        isa: Isa,
+        throwing: Throwing,
+        machine: Machine,
+        linked: Linked,
+        bottom: range,
+        *,
+        pinned: str = "",
+        is_linked: bool = False,
     ) -> None:
         self.isa = isa
         self.throwing = throwing
-        self.cpu = cpu
-        self.linked = linked
-        self.bottom = bottom
+        self.machine = machine
+        order = throwing.linkage_order or isa.byte_order
+        self.frames = CallFrames(isa, throwing.tables, machine, linked, bottom, is_linked, order)
         self.pinned = pinned
         self._sites: dict[int, dict[int, tuple[int | None, Sequence[tuple[str, int, int]]]]] = {}
-        self._tables: dict[int, DwarfTable] = {}
 
     def find(self, words: Sequence[int]) -> Landing | None:
         """Find the handler of the exception that the CPU is about to throw.
@@ -132,47 +134,18 @@ class Unwinder:
 
         Raises:
             UnwindError: frames lead nowhere, or tables do not say what they must.
+            ThrowError: what a handler finds cannot be known.
         """
-        inner: list[_Frame] = []
-        for frame in self._frames():
+        inner: list[CallFrame] = []
+        for frame in self.frames.walk():
             landing = self._handler(frame, inner, words[0], words[1])
             if landing is not None:
                 return landing
             inner.append(frame)
         return None
 
-    # --- frames ---
-
-    def _word(self, address: int) -> int:
-        size = self.isa.pointer_bytes
-        try:
-            data = self.cpu.uc.mem_read(address, size)
-        except UcError as error:
-            raise UnwindError(f"there is no memory at {address:#x}") from error
-        return int.from_bytes(data, self.isa.byte_order)
-
-    def _frames(self) -> Iterator[_Frame]:
-        """Yield the frames from that of the function that throws to that of main."""
-        isa, pointer = self.isa, self.cpu.register(self.isa.frame_pointer)
-        if isa.return_register:
-            address = self.cpu.register(isa.return_register)
-        else:
-            address = self._word(self.cpu.register(isa.stack_pointer))
-        while address not in self.bottom:
-            placed = self.linked.find(address - 1)
-            if placed is None:
-                raise UnwindError("a return address lies outside of all functions")
-            yield _Frame(placed, address - placed.address, pointer)
-            address = self._word(pointer + isa.pointer_bytes) & (1 << _ADDRESS_BITS) - 1
-            above = self._word(pointer)
-            if above <= pointer and address not in self.bottom:
-                raise UnwindError("a frame pointer leads downwards")
-            pointer = above
-
-    # --- handlers ---
-
     def _handler(
-        self, frame: _Frame, inner: Sequence[_Frame], tag: int, context: int
+        self, frame: CallFrame, inner: Sequence[CallFrame], tag: int, context: int
     ) -> Landing | None:
         site = self._sites_of(frame.placed).get(frame.offset)
         if site is None:
@@ -184,19 +157,25 @@ class Unwinder:
         matches = True
         for kind, number, handler in entries:
             if kind == "stack":
-                matches = self._word(pointer + number) == context
+                matches = self._spilled(pointer + number) == context
             elif kind == "register":
                 name = self.throwing.numbered[number]
                 found = self._registers(inner, frame).get(name)
-                matches = (self.cpu.register(name) if found is None else found) == context
+                matches = (self.machine.register(name) if found is None else found) == context
             elif kind == "default" or (number == tag and matches):
                 return self._landing(frame, inner, pointer, handler)
         return None
 
+    def _spilled(self, place: int) -> int:
+        """Return a word whose register of 64 bits is spilled."""
+        if self.isa.byte_order == "big":
+            place += 8 - self.isa.pointer_bytes
+        return self.frames.word(place)
+
     def _landing(
-        self, frame: _Frame, inner: Sequence[_Frame], pointer: int, handler: int
+        self, frame: CallFrame, inner: Sequence[CallFrame], pointer: int, handler: int
     ) -> Landing:
-        convention = cast(HasHandlers, inner[-1].placed.compiled).convention
+        convention = _convention(inner[-1])
         described = self.isa.convention(convention)
         restored = convention in self.throwing.restored
         preserved = described.preserved if restored else ()
@@ -210,6 +189,12 @@ class Unwinder:
             described.exception_payload,
         )
 
+    def _registers(self, inner: Sequence[CallFrame], outer: CallFrame) -> Mapping[str, int]:
+        # The innermost frame is that of our own function, which changes no such register.
+        if any(_convention(frame) in self.throwing.unsaved for frame in inner[1:]):
+            raise ThrowError("exceptions cannot be thrown through functions without whole tables")
+        return self.frames.registers(inner, outer)
+
     def _sites_of(
         self, placed: Placed
     ) -> dict[int, tuple[int | None, Sequence[tuple[str, int, int]]]]:
@@ -220,60 +205,6 @@ class Unwinder:
             self._sites[placed.address] = found
         return found
 
-    # --- registers ---
 
-    def _registers(self, inner: Sequence[_Frame], outer: _Frame) -> dict[str, int]:
-        """Return what frames have saved, of registers that were others when it was thrown."""
-        values: dict[str, int] = {}
-        for frame, caller_frame in pairwise([*inner, outer]):
-            state = _State(self, values, frame.frame_pointer)
-            try:
-                caller = self._table(frame.placed).caller(frame.offset - 1, state)
-            except UnwindTableError as error:
-                raise UnwindError(f"the table of frames: {error}") from error
-            if caller.registers.get(self.isa.frame_pointer) != caller_frame.frame_pointer:
-                raise UnwindError("the table of frames has another frame pointer")
-            values.update(caller.registers)
-        return values
-
-    def _table(self, placed: Placed) -> DwarfTable:
-        found = self._tables.get(placed.address)
-        if found is None:
-            code = cast(HasUnwindTables, placed.compiled)
-            section = code.debug_frame(_target(self.isa.triple))
-            if section is None:
-                raise UnwindError("a function has no table of frames")
-            found = self._tables[placed.address] = DwarfTable(
-                section, self.isa, self.throwing.tables
-            )
-        return found
-
-
-@cache
-def _target(triple: str) -> TargetIsa:
-    return TargetIsa(triple, {}, {})
-
-
-class _State:
-    """The registers of a function that has called, as its table is handed them."""
-
-    def __init__(self, unwinder: Unwinder, values: Mapping[str, int], frame_pointer: int) -> None:
-        self.unwinder = unwinder
-        self.values = values
-        self.frame_pointer = frame_pointer
-
-    def register(self, name: str) -> int:
-        isa = self.unwinder.isa
-        if name == isa.frame_pointer:
-            return self.frame_pointer
-        if name == isa.stack_pointer:
-            raise UnwindTableError("a frame is found from the stack pointer")
-        found = self.values.get(name)
-        return self.unwinder.cpu.register(name) if found is None else found
-
-    def word(self, address: int, size: int = 8) -> int:
-        try:
-            data = self.unwinder.cpu.uc.mem_read(address & (1 << 64) - 1, size)
-        except UcError as error:
-            raise UnwindTableError(f"there is no memory at {address:#x}") from error
-        return int.from_bytes(data, self.unwinder.isa.byte_order)
+def _convention(frame: CallFrame) -> str:
+    return cast(HasHandlers, frame.placed.compiled).convention

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable, Mapping
 from itertools import count
+from time import thread_time
 from typing import Any, Final
 
 import numpy as np
@@ -20,6 +22,7 @@ from backend.engines import long_mode
 from backend.engines.bochs_library import BochsLibrary
 from backend.engines.long_mode import LONG_MODE
 from backend.engines.page_tables import PageTables
+from backend.engines.throw_stop import ThrowStop
 from clif.outcome import Bytes
 
 _WRITE: Final = 2
@@ -37,7 +40,7 @@ class BochsMappings(Mappings):
         self.library = library
         self.tables = PageTables(library)
         self._physical: dict[int, tuple[Bytes, int]] = {}
-        self._mapped: dict[int, int] = {}
+        self._mapped: dict[int, npt.NDArray[Any]] = {}
         self._free: dict[int, list[int]] = {}
 
     def allocate(self, size: int) -> Bytes:
@@ -63,13 +66,20 @@ class BochsMappings(Mappings):
             executes=bool(protection & _EXECUTE),
             user=user,
         )
-        self._mapped[address] = memory.ctypes.data
+        self._mapped[address] = memory
         self.forget()
 
     def unmap(self, address: int, size: int) -> None:
         self.tables.unmap(address, size)
-        self._free.setdefault(size, []).append(self._mapped.pop(address))
+        self._free.setdefault(size, []).append(self._mapped.pop(address).ctypes.data)
         self.forget()
+
+    def read(self, address: int, size: int) -> bytes | None:
+        for first, memory in self._mapped.items():
+            start = address - first
+            if 0 <= start <= memory.nbytes - size:
+                return memory.view(np.uint8)[start : start + size].tobytes()
+        return None
 
     def drop_translations(self) -> None:
         self.library.forget_decoded()
@@ -97,6 +107,8 @@ class BochsMachine(Machine):
         self.watched = Watched(library, TIME_LIMIT)
         self.library: LibraryCalls | None = None
         self.vector: int | None = None
+        self.thrown = ThrowStop(isa, self.memory.places.throw)
+        self._other_start = False
         self._map_kernel()
         self._fill_registers()
 
@@ -162,16 +174,50 @@ class BochsMachine(Machine):
         if self.bochs.owner is not self:
             self.part.reset(self.bochs, self.mappings.tables.root)
             self.bochs.owner = self
+        if self._other_start:
+            self._fill_registers()
+            self._other_start = False
         self._put_frame(driver, self.first_stack_pointer())
         expired = self._run(self.part.enter)
+        began = thread_time()
         while not expired and self._is_served():
-            expired = self._run(self.part.resume)
+            is_new_start = self.thrown.take_target() is not None
+            expired = self._run(self.part.enter if is_new_start else self.part.resume)
+            expired = expired or thread_time() - began >= self.watched.limit
         if self.is_through(end):
             return None
         return self._stop(self.reached(position, end), expired=expired)
 
     def failed_access(self, driver: int, entry: int, position: int) -> str:
         return ""  # every stop has said so already
+
+    def catch(self, answer: Callable[[], None]) -> None:
+        super().catch(answer)
+        self.thrown.answer = answer
+
+    def go_on(
+        self, address: int, registers: Mapping[str, int], others: Mapping[str, int] | None = None
+    ) -> None:
+        # What starts the code again loads all registers of the state.
+        self._other_start = True
+        pointer = registers[self.isa.stack_pointer]
+        for name, value in {**(others or {}), **registers}.items():
+            if name != self.isa.stack_pointer:
+                self._write_start(name, value)
+        self._put_frame(address, pointer)
+        self.thrown.target = address
+
+    def refuse(self, reason: str) -> None:
+        self.thrown.refusal = reason
+
+    def _write_start(self, name: str, value: int) -> None:
+        """Set what the next start finds in a register."""
+        words, part = self.state.view(np.uint64), self.part
+        if name in part.integers:
+            words[long_mode.INTEGERS // 8 + part.integers.index(name)] = value
+            return
+        place = long_mode.VECTORS + long_mode.VECTOR_SIZE * part.vectors.index(name)
+        words[place // 8 : place // 8 + 2] = value & (1 << 64) - 1, value >> 64
 
     # --- how it runs ---
 
@@ -209,7 +255,9 @@ class BochsMachine(Machine):
             if address in self.library.hooks:
                 self.library.call(address)
                 return True
-        return False
+        if self.vector is None:
+            return False
+        return self.thrown.is_answered(self.register(self.part.program_counter))
 
     def _stop(self, position: int, *, expired: bool) -> Stop:
         pc = self.register(self.part.program_counter)
@@ -220,6 +268,7 @@ class BochsMachine(Machine):
         if pc == EXIT:
             return Stop(End.STOPPED, position, pc, "", "")
         name = self.part.exceptions.get(self.vector, f"exception {self.vector}")
+        name = self.thrown.take_refusal() or name
         is_access = self.vector == self.part.page_fault
         access = f" at {self.bochs.call('cpu_get_cr2'):#x}" if is_access else ""
         return Stop(End.FAULT, position, pc, name, access)

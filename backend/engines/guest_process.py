@@ -26,6 +26,8 @@ from backend.engines.shared_memory import SharedMemory
 _PERIOD: Final = 0.05
 #: A process that neither computes nor answers for so many seconds is taken to be lost.
 _SILENCE: Final = 20.0
+#: How the words begin that say how a process ended while it ran code.
+ENGINE_DIED: Final = "the engine died"
 _STARTING: Final = 30.0
 #: So often it is tried to start a process that somebody kills before it has started.
 _STARTS: Final = 5
@@ -209,7 +211,7 @@ class GuestProcess(ABC):
         code = self._child.poll()
         if code is None:
             return "the engine is out of step"
-        return f"the engine died: {signal.Signals(-code).name if code < 0 else f'exit {code}'}"
+        return f"{ENGINE_DIED}: {signal.Signals(-code).name if code < 0 else f'exit {code}'}"
 
     # --- what it is told ---
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import count
-from typing import Any, Final
+from time import thread_time
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from backend.emulator.guest_memory import (
     EXIT,
@@ -19,16 +18,16 @@ from backend.emulator.guest_memory import (
 from backend.emulator.isa import Isa
 from backend.emulator.libcalls import LibraryCalls
 from backend.emulator.machine import End, Machine, Stop
-from backend.emulator.mappings import Mappings
 from backend.engines import command_page as page
 from backend.engines.guest_process import (
     EngineDied,
     EngineHung,
     EngineKilled,
-    GuestProcess,
     Replaced,
 )
+from backend.engines.process_mappings import MakeProcess, ProcessMappings
 from backend.engines.shared_memory import SharedMemory
+from backend.engines.throw_stop import ThrowStop
 from backend.engines.user_process import (
     SIGBUS,
     SIGFPE,
@@ -37,65 +36,12 @@ from backend.engines.user_process import (
     SIGTRAP,
     ProcessState,
 )
-from clif.outcome import Bytes
 
-_EXECUTE: Final = 4
 _REASONS: Final = {4: "SIGILL", 5: "SIGTRAP", 7: "SIGBUS", 8: "SIGFPE", 11: "SIGSEGV"}
 #: Where ``siginfo_t`` has the address of a failed access.
 _FAULT_ADDRESS: Final = 16
 #: More bytes than any ``ucontext_t`` has before the vector registers that are read.
 _CONTEXT_SIZE: Final = 2048
-
-
-#: Makes an engine's process that shares a memory; the function is called with every new process.
-MakeProcess = Callable[[SharedMemory, Callable[[], None]], GuestProcess]
-
-
-@dataclass(frozen=True, slots=True)
-class _Mapped:
-    """Memory that is mapped into every process that is started."""
-
-    address: int
-    offset: int
-    size: int
-    protection: int
-
-
-class ProcessMappings(Mappings):
-    """Shared memory, mapped into a process whenever that is started."""
-
-    def __init__(self, memory: SharedMemory, make: MakeProcess) -> None:
-        self.memory = memory
-        self.mapped: dict[int, _Mapped] = {}
-        self.process = make(memory, self._map_all)
-
-    def allocate(self, size: int) -> Bytes:
-        return self.memory.allocate(size)
-
-    def map(self, address: int, memory: npt.NDArray[Any], protection: int) -> None:
-        entry = _Mapped(address, self.memory.offset(memory), memory.nbytes, protection)
-        self.mapped[address] = entry
-        if self.process.is_running():
-            self._map(entry)
-
-    def unmap(self, address: int, size: int) -> None:
-        entry = self.mapped.pop(address)
-        self.memory.free(self.memory.bytes[entry.offset : entry.offset + entry.size])
-        if self.process.is_running():
-            self.process.unmap(address, size)
-
-    def drop_translations(self) -> None:
-        if self.process.is_running():
-            for entry in self.mapped.values():
-                if entry.protection & _EXECUTE:
-                    self._map(entry)  # mapping drops what was translated there before
-
-    def _map_all(self) -> None:
-        for entry in self.mapped.values():
-            self._map(entry)
-
-    def _map(self, entry: _Mapped) -> None:
-        self.process.map(entry.address, entry.offset, entry.size, entry.protection)
 
 
 class ProcessMachine(Machine):
@@ -118,7 +64,9 @@ class ProcessMachine(Machine):
         self.process = self.mappings.process
         self.library: LibraryCalls | None = None
         self.context = b""
+        self.thrown = ThrowStop(isa, self.memory.places.throw)
         self._forgives = False
+        self._other_start = False
         self.fill_registers()
 
     @contextmanager
@@ -157,8 +105,11 @@ class ProcessMachine(Machine):
     def start(self, driver: int, entry: int, position: int, end: int) -> Stop | None:
         if not self.process.is_running():
             self.fill_control()  # wild code may have overwritten that, and the next
+            self._other_start = True
+        if self._other_start:
             self.fill_registers()
-            self.process.ensure()
+            self._other_start = False
+        self.process.ensure()
         self.request(entry, position, end)
         try:
             status = self._go_on(self.process.run(driver))
@@ -176,7 +127,7 @@ class ProcessMachine(Machine):
         pc = self.register(self.part.program_counter)
         if self.isa.late_traps and status in (SIGILL, SIGTRAP, SIGFPE):
             pc -= 1  # it is behind the instruction
-        reason = _REASONS.get(status, "trap")
+        reason = self.thrown.take_refusal() or _REASONS.get(status, "trap")
         access = f" at {self._fault_address():#x}" if status in (SIGSEGV, SIGBUS) else ""
         return Stop(
             End.FAULT, self.reached(position, end), pc, reason, access, self.trap_code(status)
@@ -203,9 +154,17 @@ class ProcessMachine(Machine):
 
         Returns:
             How it ended.
+
+        Raises:
+            EngineHung: it needs the host again and again.
         """
+        began = thread_time()
         while status != page.RETURNED and self._is_served(status):
-            status = self.process.resume()
+            if thread_time() - began >= self.process.limit:
+                self.process.replace(Replaced.HUNG)
+                raise EngineHung
+            target = self.thrown.take_target()
+            status = self.process.resume() if target is None else self.process.run(target)
         return status
 
     def _is_served(self, status: int) -> bool:
@@ -219,7 +178,37 @@ class ProcessMachine(Machine):
             if address in library.hooks:
                 library.call(address)
                 return True
-        return False
+        return self.thrown.is_answered(self.register(self.part.program_counter))
+
+    # --- exceptions ---
+
+    def catch(self, answer: Callable[[], None]) -> None:
+        super().catch(answer)
+        self.thrown.answer = answer
+
+    def go_on(
+        self, address: int, registers: Mapping[str, int], others: Mapping[str, int] | None = None
+    ) -> None:
+        # What starts the code again loads all registers of the command page.
+        self._other_start = True
+        for name, value in {**(others or {}), **registers}.items():
+            self.write_start(name, value)
+        self.thrown.target = address
+
+    def refuse(self, reason: str) -> None:
+        self.thrown.refusal = reason
+
+    def write_start(self, name: str, value: int) -> None:
+        """Set what the next start finds in a register."""
+        words, low = self.process.words, value & (1 << 64) - 1
+        if name == self.isa.stack_pointer:
+            words[page.STACK_POINTER] = value
+        elif name in self.part.integers:
+            words[page.INTEGERS + self.part.integers.index(name)] = value
+        else:
+            halves = low, value >> 64
+            place = page.VECTORS + 2 * self.part.vectors.index(name)
+            words[place : place + 2] = halves if self.isa.byte_order == "little" else halves[::-1]
 
     # --- what a signal's handler left ---
 

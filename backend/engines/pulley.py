@@ -106,6 +106,18 @@ class PulleyMachine(ProcessMachine):
         last = page.FAR_FUNCTIONS + len(addresses)
         self.process.words[page.FAR_FUNCTIONS : last] = addresses
 
+    def write_start(self, name: str, value: int) -> None:
+        words, kind = self.process.words, name[0]
+        if name == self.isa.frame_pointer:
+            words[page.FRAME_POINTER] = value
+        elif kind == "f":
+            words[page.FLOATS + int(name[1:])] = value
+        elif kind == "v":
+            place = page.VECTORS + 2 * int(name[1:])
+            words[place : place + 2] = value & (1 << 64) - 1, value >> 64
+        else:
+            super().write_start(name, value)
+
     def fill_registers(self) -> None:
         words, patterns = self.process.words, self.patterns()
         fresh = iter(garbage(seed=3, size=8 * 192).view("<u8").tolist())

@@ -16,7 +16,7 @@ from typing import Final
 from clif.function import External, Function, Handler, Inst, Signature, Value
 from clif.nan_payload import NanEffect, has_nondeterministic_nans, nan_effect_of
 from clif.opcodes import Format
-from clif.throwing import PAYLOAD, thrower
+from clif.throwing import PAYLOAD, is_of_thrower
 from clif.uses import Use
 from fuzz.analysis.call_graph import CallGraph, try_call_arguments
 from fuzz.cases.case import has_canonical_nans
@@ -80,7 +80,7 @@ def _reached(graph: CallGraph, use: Use, passes: Passes) -> Iterator[Value]:
 def _thrown(graph: CallGraph, call: Inst, position: int) -> Iterator[Value]:
     """Iterate over what the argument of a call is in handlers, if it is a word of a payload."""
     signature = call.ref.signature if isinstance(call.ref, External) else call.ref
-    if not isinstance(signature, Signature) or thrower(signature.call_conv).signature != signature:
+    if not isinstance(signature, Signature) or not is_of_thrower(signature):
         return
     at = position - (len(call.args) - PAYLOAD)
     for function in graph.functions:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
@@ -25,6 +25,7 @@ from backend.cranelift.time_limit import CompileTimeoutError
 from backend.emulator.emulator_faults import Effect, EmulatorFault, find_faults
 from backend.emulator.linker import Compiled
 from backend.emulator.throwing import UNWINDING
+from backend.engines.guest_process import ENGINE_DIED
 from backend.isa.executors import engine_of
 from backend.isa.registry import ISAS
 from clif.function import Function, format_name
@@ -182,6 +183,8 @@ def difference(
             proof.
     """
     wrong = [] if opinion is not None and not opinion.agrees else wrong_forms(isa, compiled)
+    if all(difference.actual.detail.startswith(ENGINE_DIED) for difference in differences):
+        wrong = wrong or _forms(isa, compiled, "", {Effect.DEATH})
     if wrong and not any(breaks_the_abi(difference.actual) for difference in differences):
         finding = emulator_fault(case, isa, wrong, differences)
         if opinion is None:
@@ -226,19 +229,23 @@ def spurious_faults(
 ) -> list[EmulatorFault]:
     """List the faults of an engine, by default the ISA's, in this code that read too much
     memory."""
-    return [f for f in _faults(isa, compiled, engine) if f.effect is Effect.SPURIOUS_FAULT]
+    return _forms(isa, compiled, engine, {Effect.SPURIOUS_FAULT})
 
 
 def wrong_forms(isa: str, compiled: Sequence[Compiled], engine: str = "") -> list[EmulatorFault]:
     """List the faults of an engine, by default the ISA's, in this code that compute wrong
     results."""
-    return [f for f in _faults(isa, compiled, engine) if f.effect is not Effect.SPURIOUS_FAULT]
+    others = {Effect.SPURIOUS_FAULT, Effect.DEATH}
+    return _forms(isa, compiled, engine, set(Effect) - others)
 
 
-def _faults(isa: str, compiled: Sequence[Compiled], engine: str = "") -> list[EmulatorFault]:
+def _forms(
+    isa: str, compiled: Sequence[Compiled], engine: str, effects: Collection[Effect]
+) -> list[EmulatorFault]:
+    """List the faults of an engine, by default the ISA's, in this code that have such effects."""
     name = engine or engine_of(isa)
     found = {f for code in compiled for f in find_faults(ISAS[isa], code, engine=name)}
-    return sorted(found, key=lambda fault: fault.name)
+    return sorted((f for f in found if f.effect in effects), key=lambda fault: fault.name)
 
 
 def breaks_the_abi(actual: Observed) -> bool:

@@ -101,10 +101,11 @@ def _argument(w: Writer, callee: Callee, index: int, area: Value | None) -> Valu
 
 def _external(w: Writer, callee: Callee) -> External:
     """Return the declaration of the callee in this function."""
-    for external in w.function.externals:
-        if external.name == callee.function.name:
+    may_be_far = conventions.takes_far_calls(w.plan.options.isas)
+    for external in w.function.externals:  # some are there for an address alone
+        if external.name == callee.function.name and (external.colocated or may_be_far):
             return external
-    near = w.entropy.chance(0.5) or not conventions.takes_far_calls(w.plan.options.isas)
+    near = w.entropy.chance(0.5) or not may_be_far
     external = External(callee.function.name, callee.function.signature, colocated=near)
     w.function.externals.append(external)
     return external

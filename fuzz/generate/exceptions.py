@@ -134,7 +134,7 @@ def _context(w: Writer) -> Value:
 
 def _thrower(w: Writer, convention: str) -> External:
     """Return the declaration of the function that throws."""
-    found = thrower(convention)
+    found = thrower(convention, w.address)
     for external in w.function.externals:
         if external.name == found.name:
             return external

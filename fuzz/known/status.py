@@ -101,6 +101,7 @@ KNOWN_CASES: Final[Mapping[str, tuple[str, ...]]] = {
     "uext-stack-result": ("x86_64",),
     "trapping-i128-access": PULLEY,
     "try-call-frame-pointer": ("riscv64",),
+    "try-call-host": PULLEY,
     "umax-i64x2": PULLEY,
     "unwind-late-frame": BOTH_ISAS,
     "vany-true-i8x4": ("x86_64",),

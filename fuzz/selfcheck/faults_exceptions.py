@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 from backend.cranelift.compiler import CompileError, CompilerPanic
 from backend.emulator.linker import Compiled
 from backend.emulator.unwind_tables import UNWINDING, HasUnwindTables
-from backend.emulator.unwinder import HasHandlers
+from backend.emulator.unwinder import THROWING, HasHandlers
 from backend.isa.registry import ISAS
 from clif.function import Function, Handler, Inst
 from fuzz.cases.case import Case
@@ -154,11 +154,11 @@ def _without_register(compiled: Compiled, case: Case, isa: str, rng: Random) -> 
         return compiled
     section = bytearray(found or b"")
     described = ISAS[isa]
-    kept = {described.frame_pointer, described.return_register}
-    registers = UNWINDING.of(described).registers
+    kept = {described.frame_pointer, described.return_register, described.stack_pointer}
+    registers = (THROWING.of(described).tables or UNWINDING.of(described)).registers
     places = [
         each
-        for each in instructions(bytes(section))
+        for each in instructions(bytes(section), described.byte_order)
         if each.name == "offset" and registers[section[each.at] & _NUMBER] not in kept
     ]
     if not places:
@@ -172,9 +172,16 @@ def _erase(section: bytearray, instruction: TableInstruction) -> None:
     section[instruction.at : end] = bytes([_NOP] * instruction.size)
 
 
+def _restores(isa: str) -> bool:
+    """Whether a handler may find registers preserved."""
+    throwing = THROWING.of_any(ISAS[isa])
+    return throwing is not None and bool(throwing.restored)
+
+
 fault(
     "exception-register-lost",
     "a register that a callee has saved is not restored for the handler",
+    isas=tuple(filter(_restores, ISAS)),
     throwing=True,
 )(_lost_register)
 

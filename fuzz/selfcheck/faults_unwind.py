@@ -9,6 +9,7 @@ from random import Random
 from typing import Any, Final, cast
 
 from backend.cranelift.compiler import CompileError, CompilerPanic
+from backend.emulator.byte_order import ByteOrder
 from backend.emulator.linker import Compiled
 from backend.emulator.unwind_tables import HasUnwindTables
 from fuzz.cases.case import Case, ExtraCheck
@@ -37,11 +38,11 @@ class TableInstruction:
     operand: int
 
 
-def instructions(section: bytes) -> list[TableInstruction]:
+def instructions(section: bytes, byte_order: ByteOrder = "little") -> list[TableInstruction]:
     """Decode the instructions of the entry in a section, as far as Cranelift uses them."""
-    at = 0
+    at, layout = 0, "<II" if byte_order == "little" else ">II"
     while at < len(section):
-        length, kind = struct.unpack_from("<II", section, at)
+        length, kind = struct.unpack_from(layout, section, at)
         if kind != _CIE:
             return list(_decode(section, at + 8 + 2 * 8, at + 4 + length))
         at += 4 + length
@@ -58,8 +59,8 @@ def _decode(section: bytes, at: int, end: int) -> Iterator[TableInstruction]:
             name, operand, size = "offset", at + 1, 1 + _leb(section, at + 1)
         elif byte >= 0x40:
             name = "advance_loc"
-        elif byte == 0x02:  # an advance of a byte of its own
-            operand, size = at + 1, 2
+        elif byte in _ADVANCES:  # by an operand of so many bytes
+            operand, size = at + 1, 1 + _ADVANCES[byte]
         elif byte == 0x16:  # an expression, of a register
             size = 3 + section[at + 2]
         else:
@@ -73,7 +74,8 @@ def _decode(section: bytes, at: int, end: int) -> Iterator[TableInstruction]:
 
 
 _NAMES: Final = {0x0D: "def_cfa_register", 0x0E: "def_cfa_offset"}
-_TWO_OPERANDS: Final = (0x05, 0x0C)
+_ADVANCES: Final = {0x02: 1, 0x03: 2, 0x04: 4}
+_TWO_OPERANDS: Final = (0x05, 0x0C, 0x14)
 
 
 def _leb(section: bytes, at: int) -> int:

@@ -24,6 +24,13 @@ COUNT_IN_WORD: Final = EmulatorFault(
     engine=QEMU_USER,
 )
 
+STATIC_ROUNDING: Final = EmulatorFault(
+    "static-rounding",
+    "vfcvt.rtz and its like end the engine, unless one shortly before them rounds as usual.",
+    Effect.DEATH,
+    engine=QEMU_USER,
+)
+
 _SINGLE_RESULT: Final = re.compile(
     r"f(?:n?madd|n?msub|add|sub|mul|div|sqrt|min|max|sgnj[nx]|neg|abs)\.s|fcvt\.s\..*|fmv\.w\.x"
 )
@@ -31,6 +38,9 @@ _MINIMUM: Final = re.compile(r"f(?:min|max)\.[sd]")
 
 #: The disassembler does not know it.
 _CTZW, _CTZW_MASK = 0x6010_101B, 0xFFF0_707F
+#: Nor conversions of vectors, of which some round in a way of their own: to zero, or to odd.
+_CONVERSION, _CONVERSION_MASK = 0x4800_1057, 0xFC00_707F
+_STATIC: Final = frozenset({6, 7, 14, 15, 21, 22, 23})
 
 
 def _of_single_instructions(instructions: Sequence[Any]) -> Iterator[EmulatorFault]:
@@ -39,8 +49,11 @@ def _of_single_instructions(instructions: Sequence[Any]) -> Iterator[EmulatorFau
             yield UNBOXED_SINGLE
         if _MINIMUM.fullmatch(instruction.mnemonic):
             yield SIGNALLING_MINIMUM
-        if int.from_bytes(instruction.bytes, "little") & _CTZW_MASK == _CTZW:
+        word = int.from_bytes(instruction.bytes, "little")
+        if word & _CTZW_MASK == _CTZW:
             yield COUNT_IN_WORD
+        if word & _CONVERSION_MASK == _CONVERSION and word >> 15 & 31 in _STATIC:
+            yield STATIC_ROUNDING
 
 
 EMULATOR_FAULTS: Final[tuple[Matcher, ...]] = (_of_single_instructions,)

@@ -1,4 +1,7 @@
-"""What handlers of exceptions find on RISC-V, on a CPU without vector registers."""
+"""What handlers of exceptions find on RISC-V.
+
+They may rely on no vector register. These are not filled with garbage, since the CPU may lack them.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,14 @@ from backend.emulator.unwinder import Throwing
 _INTEGERS: Final = tuple(f"x{number}" for number in (1, *range(5, 8), *range(9, 32)))
 _FLOATS: Final = tuple(f"f{number}" for number in range(32))
 
+#: The platform numbers vector registers from 96 on, Cranelift from 64 on.
+_VECTORS: Final = {64 + number: f"v{number}" for number in range(32)}
+
 #: The tables are read for handlers alone: that they hold at each instruction is not checked.
 _TABLES: Final = Unwinding(
-    registers={n: f"x{n}" for n in range(32)} | {32 + n: name for n, name in enumerate(_FLOATS)},
+    registers={n: f"x{n}" for n in range(32)}
+    | {32 + n: name for n, name in enumerate(_FLOATS)}
+    | _VECTORS,
     return_address=1,
     restores_frame=lambda *_: False,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -10,14 +11,19 @@ import pytest
 
 from backend.cranelift.compiler import Target, compile_text
 from backend.emulator.machine import Machine
-from backend.emulator.throwing import ThrowError, Throwers
+from backend.emulator.throwing import Throwers
+from backend.emulator.unwinder import THROWING, ThrowError
 from backend.isa.registry import DESCRIBED
-from clif.outcome import Status
+from clif.outcome import Outcomes, Status
 from clif.throwing import UNCAUGHT
 from clif.types import I64
-from tests.backend.emulator.machine import Code, run_code, run_text, signature, values
+from tests.backend.emulator.machine import Code, run_code, run_here, run_text, signature, values
 
-ISAS = pytest.mark.parametrize("isa", ["x86_64", "aarch64", "riscv64"])
+#: In a process are s390x, whose frames are walked by tables, and Pulley.
+_OTHERS = [run_here(isa) for isa in ("s390x", "pulley64", "pulley64be")]
+ISAS = pytest.mark.parametrize("isa", ["x86_64", "aarch64", "riscv64", *_OTHERS])
+#: There a handler may find registers preserved; Pulley's never do.
+RESTORING = pytest.mark.parametrize("isa", ["x86_64", "aarch64", "riscv64", run_here("s390x")])
 ALLOCATORS = pytest.mark.parametrize("allocator", ["backtracking", "single_pass"])
 CONVENTIONS = pytest.mark.parametrize("convention", ["tail", "system_v"])
 MASK = (1 << 64) - 1
@@ -69,6 +75,18 @@ block2(v2: i64, v3: i64):
 """
 
 
+def run_near(
+    isa: str,
+    text: str,
+    rows: Sequence[Sequence[int]],
+    settings: Mapping[str, str] | None = None,
+) -> Outcomes:
+    """Run CLIF whose functions are near where an ISA calls others in another way."""
+    if DESCRIBED[isa].host_calls:
+        text = text.replace(" = %", " = colocated %")
+    return run_text(isa, text, rows, settings=settings)
+
+
 def _sum(v0: int, v1: int, payload: int) -> int:
     parts = [v0 + v1, v0 - v1, v0 * v1, v0 ^ v1, (v0 + v1) | (v0 ^ v1), v0 * v1 + v0 - v1]
     return sum(parts) + payload & MASK
@@ -83,7 +101,7 @@ def test_a_handler_two_frames_up_finds_payload_and_values(
     text = (_MAIN + _MIDDLE).format(convention=convention)
     settings = {"regalloc_algorithm": allocator, "preserve_frame_pointers": "true"}
     rows = [(1, 5), (2, 9), (3, 4), (4, 4)]
-    found = run_text(isa, text, rows, settings=settings)
+    found = run_near(isa, text, rows, settings)
     assert found.status.tolist() == [Status.RETURNED] * 3 + [Status.TRAPPED]
     assert found.traps == {3: UNCAUGHT}
     assert values(found, 0)[:3] == [_sum(1, 5, 1 + 25), _sum(2, 9, 4 - 81 & MASK), 3]
@@ -118,11 +136,13 @@ block0(v0: i64, v1: i64):
 def test_contexts_are_read_where_the_table_says(
     isa: str, convention: str, places: set[str]
 ) -> None:
+    if convention not in THROWING.of(DESCRIBED[isa]).restored:
+        places = {"stack"}
     text = _CONTEXTS.format(convention=convention, second="context v2, tag1: block2(v1)")
     main = compile_text(text, Target.of(isa, {"opt_level": "speed"}))[0]
     ((_, _, entries),) = main.handler_sites
     assert {kind for kind, *_ in entries} - {"tag"} == places
-    found = run_text(isa, text, [(7, 7), (14, 7), (15, 7)])
+    found = run_near(isa, text, [(7, 7), (14, 7), (15, 7)])
     assert (values(found)[:2], found.traps) == ([7, 7], {2: UNCAUGHT})
 
 
@@ -174,7 +194,91 @@ def test_by_preserve_all_and_in_tail_place(isa: str) -> None:
         return_call fn0(v1, v0, v1, v0)
     }"""
     settings = DESCRIBED[isa].tail_call_settings
-    assert values(run_text(isa, text, [(1,), (5,)], settings=settings)) == [4, 8]
+    assert values(run_near(isa, text, [(1,), (5,)], settings)) == [4, 8]
+
+
+#: A middle frame changes what it preserves: the handler finds what it has saved.
+_SAVED = """function %main(i64, f64) -> i64, f64 system_v {{
+    sig0 = (i64, f64) system_v
+    fn0 = %middle sig0
+block0(v0: i64, v1: f64):
+    v2 = iadd v0, v0
+    v3 = fadd v1, v1
+    try_call fn0(v0, v1), sig0, block1, [ tag5: block2 ]
+block1:
+    trap user1
+block2:
+    return v2, v3
+}}
+function %middle(i64, f64) {convention} {{
+    fn0 = %inner(i64) -> i64 system_v
+    fn1 = %throw_tail(i64, i64, i64, i64) tail
+block0(v0: i64, v1: f64):
+    v2 = imul v0, v0
+    v3 = fmul v1, v1
+    v4 = call fn0(v0)
+    v5 = iadd v4, v2
+    v6 = fcvt_to_sint.i64 v3
+    v7 = iadd v5, v6
+    v8 = iconst.i64 5
+    call fn1(v8, v7, v7, v7)
+    trap user1
+}}
+function %inner(i64) -> i64 system_v {{
+block0(v0: i64):
+    return v0
+}}
+"""
+
+
+@RESTORING
+@ALLOCATORS
+def test_what_a_frame_in_between_has_saved_is_restored(isa: str, allocator: str) -> None:
+    text = _SAVED.format(convention="system_v")
+    two, four = (struct.unpack("<Q", struct.pack("<d", number))[0] for number in (2.0, 4.0))
+    for frames in ("true", "false"):
+        settings = {"regalloc_algorithm": allocator, "preserve_frame_pointers": frames}
+        found = run_text(isa, text, [(21, two)], settings=settings)
+        assert (values(found, 0), values(found, 1)) == ([42], [four]), found.details
+
+
+#: More arguments than registers: a callee by tail frees them, and has them in its own frame.
+_MANY = """function %main(i64) -> i64 system_v {{
+    sig0 = ({types}) tail
+    fn0 = %many sig0
+block0(v0: i64):
+    v1 = iadd v0, v0
+    try_call fn0({first}), sig0, block1, [ tag5: block2(exn0, v0, v1) ]
+block1:
+    trap user1
+block2(v2: i64, v3: i64, v4: i64):
+    v5 = iadd v2, v3
+    v6 = iadd v5, v4
+    return v6
+}}
+function %many({types}) tail {{
+    sig0 = (i64, i64, i64, i64) tail
+    fn0 = %throw_tail sig0
+block0({params}):
+    v90 = iconst.i64 5
+    try_call fn0(v90, v1, v40, v1), sig0, block1, [ tag4: block1 ]
+block1:
+    return
+}}
+"""
+
+
+@ISAS
+@pytest.mark.parametrize("frames", ["true", "false"])
+def test_a_handler_above_arguments_on_the_stack_finds_its_frame(isa: str, frames: str) -> None:
+    text = _MANY.format(
+        types=", ".join(["i64"] * 40),
+        first=", ".join(f"v{number % 2}" for number in range(40)),
+        params=", ".join(f"v{number}: i64" for number in range(1, 41)),
+    )
+    settings = {**DESCRIBED[isa].tail_call_settings, "preserve_frame_pointers": frames}
+    # The last argument is twice the first, the handler adds three times that.
+    assert values(run_near(isa, text, [(1,), (5,)], settings)) == [5, 25]
 
 
 # --- code made by hand ---
@@ -226,11 +330,21 @@ def test_the_next_run_is_not_disturbed() -> None:
 
 # --- what cannot be ---
 
+_NARROWED = "    v15 = ireduce.i32 v0\n    try_call fn0(v15, v15, v15, v15)"
+
 
 def test_without_tables_of_frames_nothing_is_thrown() -> None:
     text = (_MAIN + _MIDDLE).format(convention="tail")
     with pytest.raises(ThrowError, match="unwind_info"):
         run_text("x86_64", text, [(1, 5)], settings={"unwind_info": "false"})
+
+
+def test_words_must_have_the_size_of_an_address() -> None:
+    text = (_MAIN + _MIDDLE).format(convention="tail").replace("throw_", "throw32_")
+    text = text.replace("(i64, i64, i64, i64)", "(i32, i32, i32, i32)")
+    text = text.replace("    try_call fn0(v0, v1, v12, v13)", _NARROWED)
+    with pytest.raises(ThrowError, match="size of an address"):
+        run_text("x86_64", text, [(1, 5)])
 
 
 def test_code_must_have_exception_tables() -> None:
@@ -241,10 +355,11 @@ def test_code_must_have_exception_tables() -> None:
         run_code("x86_64", [plain], signature((), (I64,)), [()])
 
 
-def test_only_the_engine_in_this_process_can_throw() -> None:
+def test_an_isa_whose_registers_are_not_described_throws_nothing() -> None:
     program = [_hand_made("throw_tail")]
     throwers = Throwers(DESCRIBED["x86_64"], cast(Machine, None))
-    with pytest.raises(ThrowError, match="engine"):
+    throwers.throwing = None
+    with pytest.raises(ThrowError, match="on this ISA"):
         throwers.complete(program, {})
     assert throwers.complete([Code("main", b"\xc3")], {}) == [Code("main", b"\xc3")]
 

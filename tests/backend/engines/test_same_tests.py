@@ -13,6 +13,7 @@ from tests.backend.emulator.test_conventions import *  # noqa: F403
 from tests.backend.emulator.test_executor import *  # noqa: F403
 from tests.backend.emulator.test_executor_poison import *  # noqa: F403
 from tests.backend.emulator.test_executor_traps import *  # noqa: F403
+from tests.backend.emulator.test_throwing import *  # noqa: F403
 from tests.backend.engines.installed import needs_qemu
 
 pytestmark = needs_qemu

@@ -9,6 +9,7 @@ from tests.backend.emulator.test_conventions import *  # noqa: F403
 from tests.backend.emulator.test_executor import *  # noqa: F403
 from tests.backend.emulator.test_executor_poison import *  # noqa: F403
 from tests.backend.emulator.test_executor_traps import *  # noqa: F403
+from tests.backend.emulator.test_throwing import *  # noqa: F403
 from tests.backend.engines.installed import needs_bochs, runs
 
 pytestmark = needs_bochs

@@ -13,6 +13,7 @@ from backend.isa.registry import ISAS
 from backend.isa.riscv64.emulator_faults import (
     COUNT_IN_WORD,
     SIGNALLING_MINIMUM,
+    STATIC_ROUNDING,
     UNBOXED_SINGLE,
 )
 from backend.isa.riscv64.encoding import RETURN, move_from_float, pack
@@ -90,3 +91,21 @@ def test_qemu_counts_beyond_a_word() -> None:
     assert len(set(values(outcomes)[:3])) > 1
     assert find_faults(ISA, program[0], engine=QEMU_USER) == [COUNT_IN_WORD]
     assert not find_faults(ISA, code(0x6005_151B)[0], engine=QEMU_USER)  # clzw
+
+
+#: vsetivli zero, 4, e32, m1, ta, ma
+_FOUR_SINGLES = 0xCD02_7057
+_STATIC = {"vfcvt.rtz.xu.f.v v29, v28": 0x4BC3_1ED7, "vfcvt.rtz.x.f.v v29, v28": 0x4BC3_9ED7}
+
+
+@needs_qemu
+@pytest.mark.parametrize("word", _STATIC.values(), ids=list(_STATIC))
+def test_a_rounding_of_its_own_ends_qemu(word: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "ENGINE", QEMU_USER)
+    program = code(_FOUR_SINGLES, word)
+    found = run_code("riscv64", program, signature([], []), [[]])
+    assert found.details[0].startswith("the engine died: SIGABRT")
+    assert find_faults(ISA, program[0], engine=QEMU_USER) == [STATIC_ROUNDING]
+    usual = code(_FOUR_SINGLES, 0x4BC1_1ED7)  # vfcvt.f.xu.v
+    assert run_code("riscv64", usual, signature([], []), [[]]).details == {}
+    assert not find_faults(ISA, usual[0], engine=QEMU_USER)

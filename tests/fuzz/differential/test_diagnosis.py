@@ -6,6 +6,7 @@ import pytest
 
 from backend.cranelift.compiler import CompileError, CompilerPanic, UnsupportedError, VerifierError
 from backend.cranelift.reader import read_functions
+from backend.emulator.linker import PlainCode
 from clif.function import Function
 from clif.outcome import Status
 from clif.printer import print_functions
@@ -189,6 +190,24 @@ def test_an_emulator_fault_explains_wrong_values_but_not_lost_registers(
     assert finding.known is (found is FindingKind.EMULATOR_FAULT)
     elsewhere = diagnosis.difference(case, "aarch64", [Code()], differences)  # type: ignore[list-item]
     assert elsewhere.kind is FindingKind.MISCOMPILE
+
+
+@pytest.mark.parametrize(
+    ("status", "detail", "found"),
+    [
+        (Status.VIOLATED, "the engine died: SIGABRT, pc 0x0", FindingKind.EMULATOR_FAULT),
+        (Status.VIOLATED, "SIGSEGV at 0x8, pc 0x0", FindingKind.MISCOMPILE),
+        (Status.RETURNED, "", FindingKind.MISCOMPILE),
+    ],
+)
+def test_what_ends_an_engine_explains_its_death_alone(
+    case: Case, status: Status, detail: str, found: FindingKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(diagnosis, "engine_of", lambda _: "qemu-user")
+    code = PlainCode("f", bytes.fromhex("d71ec34b"))  # vfcvt.rtz.xu.f.v v29, v28
+    returned = Observed(Status.RETURNED, (), ())
+    differences = [Difference(DifferenceKind.RESULT, 0, returned, Observed(status, detail=detail))]
+    assert diagnosis.difference(case, "riscv64", [code], differences).kind is found
 
 
 def test_a_difference_names_the_known_fault_that_may_be_its_reason() -> None:

@@ -86,3 +86,23 @@ def test_a_case_is_a_function_of_its_seed() -> None:
     first, second = (generator().generate(PrngEntropy((3, 5))) for _ in range(2))
     assert print_functions(first.functions) == print_functions(second.functions)
     assert (first.settings, first.isa_settings) == (second.settings, second.isa_settings)
+
+
+def test_words_have_the_size_of_an_address() -> None:
+    for isa, names in (("pulley32", {"throw32_"}), ("x86_64", {"throw_"})):
+        declared = [
+            external
+            for case in drawn(isas=(isa,))[:20]
+            for function in case.functions
+            for external in function.externals
+            if throws(external)
+        ]
+        assert {external.name.partition("_")[0] + "_" for external in declared} == names
+
+
+def test_what_is_called_is_near_where_other_calls_are_the_hosts() -> None:
+    """A declaration that is there for its address may be far."""
+    for case in drawn(isas=("pulley64", "pulley32")):
+        for function in case.functions:
+            calls = [i.ref for i in function.instructions() if "is_call" in i.opcode.flags]
+            assert all(ref.colocated for ref in calls if isinstance(ref, External))

@@ -15,6 +15,7 @@ from fuzz.cases.casefile import read_case
 from fuzz.differential.pipeline import Injection, Pipeline
 from fuzz.selfcheck.check import cases_for, check_faults
 from fuzz.selfcheck.registry import Fault, all_faults
+from tests.backend.emulator.machine import run_here
 from tests.fuzz.command import Command
 
 FAULTS = all_faults()
@@ -68,6 +69,15 @@ def test_each_is_caught(name: str) -> None:
     (outcome,) = check_faults([fault], options, seed=1, cases=1000)
     assert outcome.caught
     assert outcome.problem == ""
+
+
+@pytest.mark.parametrize("isa", [run_here("s390x"), run_here("pulley64")])
+@pytest.mark.parametrize("name", [name for name, fault in FAULTS.items() if fault.throwing])
+def test_faults_of_exceptions_are_caught_in_processes(name: str, isa: str) -> None:
+    fault = FAULTS[name]
+    options = replace(OPTIONS, isas=(isa,))
+    found = list(check_faults([fault], options, seed=1, cases=1000))
+    assert [outcome.caught for outcome in found] == [True] * (not fault.isas or isa in fault.isas)
 
 
 @pytest.mark.parametrize("name", [n for n, f in FAULTS.items() if not f.isas])
