@@ -31,11 +31,14 @@ class Ordering(Enum):
 
     NONE = "an ordinary access"
     FENCE = "a fence"
+    ACQUIRE_FENCE = "a fence behind a load"
+    RELEASE_FENCE = "a fence before a store"
     ACQUIRE = "a load that acquires"
     RELEASE = "a store that releases"
     ATOMIC = "an atomic operation"
     EXCLUSIVE_LOAD = "the load of a pair of exclusive accesses"
     EXCLUSIVE_STORE = "the store of a pair of exclusive accesses"
+    EXCLUSIVE_RELOAD = "a pair of exclusive accesses that loads twice"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +46,12 @@ class OrderingFault:
     """Machine code that orders accesses less, for ``clif-fuzz selfcheck``.
 
     Attributes:
-        mnemonic: how those begin of the instructions that it changes.
+        instruction: a pattern of how those begin, as mnemonic and operands, that it changes.
         change: returns other instructions of the same length.
     """
 
     summary: str
-    mnemonic: str
+    instruction: str
     change: Callable[[bytes], bytes]
 
 
@@ -67,12 +70,15 @@ class AccessOrdering:
     faults: Mapping[str, OrderingFault] = field(default_factory=dict)
 
 
+#: Behind these it matters which access is the next one.
+_HALF_FENCES: Final = (Ordering.FENCE, Ordering.RELEASE_FENCE)
+
 ORDERING: Final = Part[AccessOrdering]("ordering", "ORDERING", optional=True)
 
 
 @dataclass(frozen=True, slots=True)
 class MachineEvent:
-    """An access to the region, or a fence.
+    """An access to the region, a fence, or the first access of any kind behind one.
 
     Attributes:
         offset: of the access in the region, None for what is no access to it.
@@ -102,7 +108,8 @@ class AccessRecorder:
 
     Attributes:
         events: in the order in which they happen. An instruction that orders accesses has one
-            without an offset, and then one for each of its accesses to the region.
+            without an offset, and then one for each of its accesses to the region. The first
+            access behind a fence is there wherever it lies: the two may belong together.
     """
 
     def __init__(self, executor: Executor, size: int) -> None:
@@ -116,6 +123,8 @@ class AccessRecorder:
         self._known: dict[int, Ordering] = {}
         self._now = Ordering.NONE
         self._pc = 0
+        self._next = 0
+        self._reserved = False
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -141,9 +150,22 @@ class AccessRecorder:
         found = self._known.get(address)
         if found is None:
             found = self._known[address] = self._ordering(bytes(uc.mem_read(address, size)))
-        self._now, self._pc = found, address
+        found = self._reloading(found, jumped=address != self._next)
+        self._now, self._pc, self._next = found, address, address + size
         if found is not Ordering.NONE:
             self._note(MachineEvent(found, None, 0, False, address))
+
+    def _reloading(self, ordering: Ordering, *, jumped: bool) -> Ordering:
+        """Tell the second load of an exclusive pair, which gives up what the first one reserved.
+
+        Where the operation ends behind the first load, a branch leaves it.
+        """
+        if jumped or ordering is Ordering.EXCLUSIVE_STORE:
+            self._reserved = False
+        if ordering is not Ordering.EXCLUSIVE_LOAD:
+            return ordering
+        again, self._reserved = self._reserved, True
+        return Ordering.EXCLUSIVE_RELOAD if again else ordering
 
     def _ordering(self, code: bytes) -> Ordering:
         instruction = next(disassembler(self.executor.isa).disasm(code, 0), None)
@@ -152,10 +174,16 @@ class AccessRecorder:
         return self.classify(instruction.mnemonic, instruction.op_str)
 
     def _access(self, uc: Uc, access: int, address: int, size: int, value: int, _: Any) -> None:
+        if not self._pc:
+            return
         offset = address - int(self.executor.regions.addresses[0])
-        if 0 <= offset < self.size and self._pc:
-            writes = access == UC_MEM_WRITE
-            self._note(MachineEvent(self._now, offset, size, writes, self._pc))
+        inside = 0 <= offset < self.size
+        if inside or self._is_behind_fence():
+            writes, place = access == UC_MEM_WRITE, offset if inside else None
+            self._note(MachineEvent(self._now, place, size, writes, self._pc))
+
+    def _is_behind_fence(self) -> bool:
+        return bool(self.events) and self.events[-1].ordering in _HALF_FENCES
 
     def _note(self, event: MachineEvent) -> None:
         self.too_many = self.too_many or len(self.events) >= _MOST

@@ -8,27 +8,15 @@ not access there in the same way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias, cast
 
-from backend.emulator.access_order import (
-    ORDERING,
-    AccessRecorder,
-    MachineEvent,
-    Ordering,
-)
-from backend.emulator.cpu import Cpu
-from backend.emulator.linker import Compiled
-from backend.engines.names import UNICORN
-from backend.isa.executors import executor_for
+from backend.emulator.access_order import ORDERING, MachineEvent, Ordering
 from backend.isa.registry import ISAS
-from fuzz.cases.case import Case
+from fuzz.cases.machine_items import Barrier, Item, bytes_of, items_of
 from fuzz.cases.memory_events import EventKind, MemoryEvent
-from fuzz.cases.target import run_case
 
-#: Only an engine in this process can be hooked.
-_ENGINE: Final = UNICORN
 #: So many ways of telling atomic loads from others are tried.
 _MOST_WAYS: Final = 20_000
 
@@ -57,28 +45,6 @@ class CodeDeviation:
         return f"{self.detail}: {self.where}"
 
 
-def can_check_code_order(isa: str) -> bool:
-    """Return whether the order of an ISA's accesses can be checked."""
-    if ORDERING.of_any(ISAS[isa]) is None:
-        return False
-    return isinstance(executor_for(isa, _ENGINE).cpu, Cpu)
-
-
-def record_accesses(case: Case, isa: str, code: Sequence[Compiled]) -> list[MachineEvent]:
-    """Run the only input of a case, and return what it does to its region.
-
-    Raises:
-        TooManyAccessesError: too much for that.
-        Others: as ``Executor.run``.
-    """
-    executor = executor_for(isa, _ENGINE)
-    region = case.inputs.region
-    recorder = AccessRecorder(executor, 0 if region is None else region.size)
-    with recorder.watching():
-        run_case(case, isa, code, executor)
-    return recorder.events
-
-
 def compare_code(
     source: Sequence[MemoryEvent], code: Sequence[MachineEvent], region: range, isa: str
 ) -> CodeDeviation | None:
@@ -95,7 +61,7 @@ def compare_code(
     """
     plain_load_bytes = ORDERING.of(ISAS[isa]).plain_load_bytes
     free = [event for event in source if event.kind is EventKind.FREE]
-    matcher = _Matcher(_collapsed(code), region, plain_load_bytes, free)
+    matcher = _Matcher(items_of(code), region, plain_load_bytes, free)
     steps = _steps(source, matcher)
     wrong: dict[int, CodeDeviation] = {}
     open_, tried = [(0, 0)], set[tuple[int, int]]()
@@ -151,58 +117,12 @@ def _steps(source: Sequence[MemoryEvent], matcher: _Matcher) -> list[_Step]:
     return [*steps, _Step(None, segment, len(source))]
 
 
-@dataclass(frozen=True, slots=True)
-class _Barrier:
-    """An instruction that orders accesses, with all that it accesses.
-
-    Attributes:
-        offsets: bytes of the region.
-    """
-
-    ordering: Ordering
-    offsets: frozenset[int]
-    pc: int
-
-
-_Item = _Barrier | MachineEvent
-
-
-def _collapsed(code: Sequence[MachineEvent]) -> list[_Item]:
-    """Return accesses and barriers. A pair of exclusive accesses is one atomic operation."""
-    items: list[_Item] = []
-    for event in code:
-        if event.ordering is Ordering.NONE:
-            items.append(event)
-            continue
-        offsets = _bytes([event])
-        last = items[-1] if items else None
-        pair = event.ordering is Ordering.EXCLUSIVE_STORE and _is_exclusive(last)
-        if isinstance(last, _Barrier) and (event.offset is not None or pair):
-            kind = Ordering.ATOMIC if pair else last.ordering
-            items[-1] = _Barrier(kind, last.offsets | offsets, last.pc)
-            continue
-        items.append(_Barrier(event.ordering, offsets, event.pc))
-    return items
-
-
-def _is_exclusive(last: _Item | None) -> bool:
-    """Whether an item is the load of an exclusive pair, or such a pair already."""
-    kinds = (Ordering.EXCLUSIVE_LOAD, Ordering.ATOMIC)
-    return isinstance(last, _Barrier) and last.ordering in kinds
-
-
-def _bytes(events: Iterable[MachineEvent]) -> frozenset[int]:
-    return frozenset(
-        at for e in events if e.offset is not None for at in range(e.offset, e.offset + e.size)
-    )
-
-
 class _Matcher:
     """Finds the code's events for the barriers of the source."""
 
     def __init__(
         self,
-        items: Sequence[_Item],
+        items: Sequence[Item],
         region: range,
         plain_load_bytes: int,
         free: Sequence[MemoryEvent],
@@ -233,7 +153,7 @@ class _Matcher:
         between, end = self._until_barrier(at)
         if end is None:
             return _missing(event, number)
-        found = cast(_Barrier, self.items[end])
+        found = cast(Barrier, self.items[end])
         # Where an operation is a loop, it begins by an ordinary load.
         allowed = segment if event.what == "fence" else [*segment, event]
         wrong = self._misfit(event, between, found, number)
@@ -243,7 +163,7 @@ class _Matcher:
         self,
         event: MemoryEvent,
         between: Sequence[MachineEvent],
-        found: _Barrier,
+        found: Barrier,
         number: int,
     ) -> CodeDeviation | None:
         """Return why an instruction is not that of a barrier; None if it is."""
@@ -254,7 +174,7 @@ class _Matcher:
         if found.ordering is not Ordering.FENCE and not own <= found.offsets:
             return CodeDeviation(f"{event.what} accesses other memory", f"event {number}")
         if event.what == "atomic_store" and found.ordering is Ordering.FENCE:
-            written = _bytes(e for e in between if e.writes)
+            written = bytes_of(e for e in between if e.writes)
             if not own <= written:
                 return CodeDeviation(f"{event.what} comes behind its fence", f"event {number}")
         return None
@@ -267,9 +187,9 @@ class _Matcher:
         deviation: CodeDeviation | None = None
         for place in range(at, len(self.items)):
             item = self.items[place]
-            if isinstance(item, _Barrier):
+            if isinstance(item, Barrier):
                 break
-            if not item.writes and own == _bytes([item]):
+            if not item.writes and own == bytes_of([item]):
                 ends.append(place + 1)
             deviation = self._between([item], segment, f"event {number}")
             if deviation is not None:
@@ -280,7 +200,7 @@ class _Matcher:
         """Compare what comes behind the last barrier of the source."""
         between, end = self._until_barrier(at)
         if end is not None:
-            found = cast(_Barrier, self.items[end])
+            found = cast(Barrier, self.items[end])
             what = f"{found.ordering.value} that the source does not have"
             return CodeDeviation(what, f"{found.pc:#x}")
         return self._between(between, segment, "the end") or [len(self.items)]
@@ -290,7 +210,7 @@ class _Matcher:
         between: list[MachineEvent] = []
         for place in range(at, len(self.items)):
             item = self.items[place]
-            if isinstance(item, _Barrier):
+            if isinstance(item, Barrier):
                 return between, place
             between.append(item)
         return between, None
@@ -309,7 +229,7 @@ class _Matcher:
             fitting = [e for e in source if _is(e, kinds)]
             fitting += [] if event.writes else self.free
             allowed = {at for e in fitting for at in self._offsets(e)}
-            if not _bytes([event]) <= allowed:
+            if not bytes_of([event]) <= allowed:
                 what = "a store" if event.writes else "a load"
                 detail = f"{what} on the wrong side of a barrier"
                 return CodeDeviation(detail, f"before {before}, {event.pc:#x}")
@@ -333,7 +253,7 @@ def _kind(event: MemoryEvent) -> str:
 
 
 #: By opcode, whether an instruction is what it may be compiled to.
-_FITS: Final[dict[str, Callable[[_Barrier], bool]]] = {
+_FITS: Final[dict[str, Callable[[Barrier], bool]]] = {
     "fence": lambda found: found.ordering is Ordering.FENCE,
     "atomic_store": lambda found: found.ordering in (*_ATOMIC, Ordering.RELEASE, Ordering.FENCE),
     "atomic_load": lambda found: found.ordering in (*_ATOMIC, Ordering.ACQUIRE),

@@ -246,6 +246,12 @@ FAILURES: Final[tuple[KnownFailure, ...]] = (
         for says in ("of callee does not support exceptions", "out-of-bounds `exnN`")
     ),
     KnownFailure(
+        "atomic-cas-two-loads",
+        "atomic_cas is a pair of exclusive accesses that loads twice",
+        InstructionPattern(words("atomic_cas"), words("i8 i16")),
+        ("riscv64",),
+    ),
+    KnownFailure(
         "jit-symbol-offset",
         "module riscv64 JIT, ",
         InstructionPattern(words("symbol_value"), frozenset()),

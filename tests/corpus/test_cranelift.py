@@ -101,6 +101,7 @@ FOUND = {
     "tail-bti": [],
     "fcmp-unaligned-load": [],  # Unicorn does not check the alignment
     "atomic-cas-i128-big": [("x86_64", MISCOMPILE)],
+    "atomic-cas-two-loads": [("riscv64", FindingKind.ORDER)],
     "label-between-instructions": [("aarch64", LABEL), ("x86_64", LABEL)],
     "label-in-cold-block": [("aarch64", LABEL), ("x86_64", LABEL)],
     "label-merged-load": [("x86_64", LABEL)],

@@ -15,7 +15,7 @@ from clif.function import Function
 from clif.printer import print_functions
 from fuzz.cases.case import Case, ExtraCheck, with_check
 from fuzz.cases.casefile import print_case, read_case
-from fuzz.cases.code_order import TooManyWaysError, compare_code, record_accesses
+from fuzz.cases.code_order import TooManyWaysError, compare_code
 from fuzz.cases.interpretation import run_options
 from fuzz.cases.memory_events import (
     Disorder,
@@ -24,13 +24,14 @@ from fuzz.cases.memory_events import (
     compare_events,
     memory_events,
 )
+from fuzz.cases.order_check import record_accesses
 from fuzz.cases.target import compile_case, target_of
 from fuzz.differential.finding import FindingKind
 from fuzz.differential.pipeline import Injection, Pipeline
 from interp.memory import REGION_BASE
 from tests.fuzz.triage.fake_release import compile_as_release
 
-BOTH = pytest.mark.parametrize("isa", ["x86_64", "aarch64"])
+HOOKED = pytest.mark.parametrize("isa", ["x86_64", "aarch64", "riscv64"])
 
 TEXT = """\
 ; region: argument 0, 32 bytes
@@ -40,6 +41,7 @@ test run
 set opt_level=speed
 target x86_64
 target aarch64
+target riscv64
 
 function %main(i64, i64) -> i64 system_v {
 block0(v0: i64, v1: i64):
@@ -169,7 +171,7 @@ def region() -> range:
     return range(REGION_BASE, REGION_BASE + 32)
 
 
-@BOTH
+@HOOKED
 def test_code_makes_the_accesses_of_its_source(isa: str) -> None:
     case = the_case()
     code = compile_case(case, isa, Functions(print_functions(case.functions)))
@@ -190,7 +192,7 @@ def test_code_makes_the_accesses_of_its_source(isa: str) -> None:
     assert "that the source does not have" in str(found)
 
 
-@BOTH
+@HOOKED
 def test_an_access_on_the_wrong_side_of_a_barrier(isa: str) -> None:
     case = the_case()
     code = compile_case(case, isa, Functions(print_functions(case.functions)))
@@ -220,12 +222,12 @@ def test_a_file_asks_for_the_check() -> None:
     case = the_case()
     assert case.checks == {ExtraCheck.ORDER}
     assert "; check: order" in print_case(case)
-    verdict = Pipeline(["x86_64", "aarch64"]).check(case)
+    verdict = Pipeline(["x86_64", "aarch64", "riscv64"]).check(case)
     assert verdict.findings == []
     assert verdict.rejected == []
 
 
-@BOTH
+@HOOKED
 @pytest.mark.parametrize("opcode", ["fence", "atomic_load"])
 def test_what_one_thread_cannot_see_is_a_finding(isa: str, opcode: str) -> None:
     def change(functions: list[Function]) -> list[Function]:
