@@ -62,11 +62,14 @@ class AccessOrdering:
     Attributes:
         of: returns what an instruction does for it, from its mnemonic and operands.
         plain_load_bytes: up to so many bytes, ordinary loads acquire.
+        plain_swap_bytes: up to so many bytes, a compare-and-swap that does not swap may be an
+            ordinary load.
         faults: by name.
     """
 
     of: Callable[[str, str], Ordering]
     plain_load_bytes: int = 0
+    plain_swap_bytes: int = 0
     faults: Mapping[str, OrderingFault] = field(default_factory=dict)
 
 
@@ -99,11 +102,11 @@ class TooManyAccessesError(Exception):
         super().__init__(f"more than {_MOST} accesses to the region")
 
 
-class AccessRecorder:
-    """Notes what a program does to the region of its first input.
+class EventLog:
+    """What a program does to the region of its first input, an instruction after the other.
 
     Args:
-        executor: of an engine that can be hooked.
+        executor: which runs it.
         size: of the region.
 
     Attributes:
@@ -113,8 +116,6 @@ class AccessRecorder:
     """
 
     def __init__(self, executor: Executor, size: int) -> None:
-        assert isinstance(executor.cpu, Cpu)
-        self.uc = executor.cpu.uc
         self.executor = executor
         self.size = size
         self.classify = ORDERING.of(executor.isa).of
@@ -126,30 +127,19 @@ class AccessRecorder:
         self._next = 0
         self._reserved = False
 
-    @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Record while the executor runs one input.
+    def knows(self, address: int) -> bool:
+        """Whether the instruction at an address was run before."""
+        return address in self._known
 
-        Raises:
-            TooManyAccessesError: it accesses the region too often.
+    def step(self, address: int, size: int, code: bytes = b"") -> None:
+        """Note that an instruction is run.
+
+        Args:
+            code: its bytes, unless it is known.
         """
-        accesses = UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE
-        hooks = [
-            add_hook(self.uc, UC_HOOK_CODE, self._step, RING, RING + LARGEST_RING - 1),
-            add_hook(self.uc, accesses, self._access),
-        ]
-        try:
-            yield
-        finally:
-            for hook in hooks:
-                remove_hook(self.uc, hook)
-        if self.too_many:
-            raise TooManyAccessesError
-
-    def _step(self, uc: Uc, address: int, size: int, _: Any) -> None:
         found = self._known.get(address)
         if found is None:
-            found = self._known[address] = self._ordering(bytes(uc.mem_read(address, size)))
+            found = self._known[address] = self._ordering(code)
         found = self._reloading(found, jumped=address != self._next)
         self._now, self._pc, self._next = found, address, address + size
         if found is not Ordering.NONE:
@@ -173,13 +163,14 @@ class AccessRecorder:
             return Ordering.NONE
         return self.classify(instruction.mnemonic, instruction.op_str)
 
-    def _access(self, uc: Uc, access: int, address: int, size: int, value: int, _: Any) -> None:
+    def access(self, address: int, size: int, *, writes: bool) -> None:
+        """Note an access of the instruction that is run."""
         if not self._pc:
             return
         offset = address - int(self.executor.regions.addresses[0])
         inside = 0 <= offset < self.size
         if inside or self._is_behind_fence():
-            writes, place = access == UC_MEM_WRITE, offset if inside else None
+            place = offset if inside else None
             self._note(MachineEvent(self._now, place, size, writes, self._pc))
 
     def _is_behind_fence(self) -> bool:
@@ -189,3 +180,35 @@ class AccessRecorder:
         self.too_many = self.too_many or len(self.events) >= _MOST
         if not self.too_many:
             self.events.append(event)
+
+
+@contextmanager
+def hooked(log: EventLog) -> Iterator[None]:
+    """Note what an executor does while it runs one input.
+
+    Args:
+        log: of the executor of an engine that can be hooked.
+
+    Raises:
+        TooManyAccessesError: it accesses the region too often.
+    """
+    cpu = log.executor.cpu
+    assert isinstance(cpu, Cpu)
+
+    def step(uc: Uc, address: int, size: int, _: Any) -> None:
+        log.step(address, size, b"" if log.knows(address) else bytes(uc.mem_read(address, size)))
+
+    def access(uc: Uc, access: int, address: int, size: int, value: int, _: Any) -> None:
+        log.access(address, size, writes=access == UC_MEM_WRITE)
+
+    hooks = [
+        add_hook(cpu.uc, UC_HOOK_CODE, step, RING, RING + LARGEST_RING - 1),
+        add_hook(cpu.uc, UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE, access),
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            remove_hook(cpu.uc, hook)
+    if log.too_many:
+        raise TooManyAccessesError

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias, cast
 
-from backend.emulator.access_order import ORDERING, MachineEvent, Ordering
+from backend.emulator.access_order import ORDERING, AccessOrdering, MachineEvent, Ordering
 from backend.isa.registry import ISAS
 from fuzz.cases.machine_items import Barrier, Item, bytes_of, items_of
 from fuzz.cases.memory_events import EventKind, MemoryEvent
@@ -59,9 +59,8 @@ def compare_code(
     Raises:
         TooManyWaysError: there are too many such loads to try them.
     """
-    plain_load_bytes = ORDERING.of(ISAS[isa]).plain_load_bytes
     free = [event for event in source if event.kind is EventKind.FREE]
-    matcher = _Matcher(items_of(code), region, plain_load_bytes, free)
+    matcher = _Matcher(items_of(code), region, ORDERING.of(ISAS[isa]), free)
     steps = _steps(source, matcher)
     wrong: dict[int, CodeDeviation] = {}
     open_, tried = [(0, 0)], set[tuple[int, int]]()
@@ -124,12 +123,12 @@ class _Matcher:
         self,
         items: Sequence[Item],
         region: range,
-        plain_load_bytes: int,
+        ordering: AccessOrdering,
         free: Sequence[MemoryEvent],
     ) -> None:
         self.items = items
         self.free = free
-        self.plain_load_bytes = plain_load_bytes
+        self.ordering = ordering
         self.region = region
 
     def sees(self, event: MemoryEvent) -> bool:
@@ -142,7 +141,11 @@ class _Matcher:
         return not self._is_plain_load(event) or bool(self._offsets(event))
 
     def _is_plain_load(self, event: MemoryEvent) -> bool:
-        return event.what == "atomic_load" and event.size <= self.plain_load_bytes
+        return event.what == "atomic_load" and event.size <= self.ordering.plain_load_bytes
+
+    def _is_plain_swap(self, event: MemoryEvent) -> bool:
+        """Whether it is an ordinary load if it does not swap."""
+        return event.what == "atomic_cas" and event.size <= self.ordering.plain_swap_bytes
 
     def barrier(
         self, at: int, event: MemoryEvent, segment: Sequence[MemoryEvent], number: int
@@ -150,14 +153,28 @@ class _Matcher:
         """Find the instruction of a barrier of the source, behind what comes before it."""
         if self._is_plain_load(event):
             return self._loads(at, event, segment, number)
+        found = self._instruction(at, event, segment, number)
+        if not self._is_plain_swap(event):
+            return found
+        own = self._offsets(event)
+        loads = self._loads(at, event, segment, number) if own else [at]
+        ends = [end for way in (loads, found) if isinstance(way, list) for end in way]
+        return ends or found
+
+    def _instruction(
+        self, at: int, event: MemoryEvent, segment: Sequence[MemoryEvent], number: int
+    ) -> _Ends:
+        """Find the instruction that is recorded as a barrier."""
         between, end = self._until_barrier(at)
         if end is None:
             return _missing(event, number)
         found = cast(Barrier, self.items[end])
-        # Where an operation is a loop, it begins by an ordinary load.
+        # Where an operation is a loop, it begins by an ordinary load of what it accesses.
         allowed = segment if event.what == "fence" else [*segment, event]
-        wrong = self._misfit(event, between, found, number)
-        return wrong or self._between(between, allowed, f"event {number}") or [end + 1]
+        wrong = self._misfit(event, between, found, number) or self._between(
+            between, allowed, f"event {number}", found.offsets
+        )
+        return wrong or [end + 1]
 
     def _misfit(
         self,
@@ -189,12 +206,16 @@ class _Matcher:
             item = self.items[place]
             if isinstance(item, Barrier):
                 break
-            if not item.writes and own == bytes_of([item]):
+            if not item.writes and self._is_of(bytes_of([item]), own, event):
                 ends.append(place + 1)
             deviation = self._between([item], segment, f"event {number}")
             if deviation is not None:
                 break
         return ends or deviation or _missing(event, number)
+
+    def _is_of(self, loaded: frozenset[int], own: frozenset[int], event: MemoryEvent) -> bool:
+        """Whether a load is that of an atomic access: a swap loads a whole word."""
+        return own <= loaded if self._is_plain_swap(event) else own == loaded
 
     def end(self, at: int, segment: Sequence[MemoryEvent]) -> _Ends:
         """Compare what comes behind the last barrier of the source."""
@@ -221,14 +242,23 @@ class _Matcher:
         return frozenset(at - self.region.start for at in places if at in self.region)
 
     def _between(
-        self, code: Sequence[MachineEvent], source: Sequence[MemoryEvent], before: str
+        self,
+        code: Sequence[MachineEvent],
+        source: Sequence[MemoryEvent],
+        before: str,
+        loaded: frozenset[int] = frozenset(),
     ) -> CodeDeviation | None:
-        """Compare the accesses between two barriers: the code has none of its own."""
+        """Compare the accesses between two barriers: the code has none of its own.
+
+        Args:
+            loaded: bytes that may be loaded besides.
+        """
         for event in code:
             kinds = (EventKind.STORE,) if event.writes else (EventKind.LOAD, EventKind.STORE)
             fitting = [e for e in source if _is(e, kinds)]
             fitting += [] if event.writes else self.free
             allowed = {at for e in fitting for at in self._offsets(e)}
+            allowed |= frozenset() if event.writes else loaded
             if not bytes_of([event]) <= allowed:
                 what = "a store" if event.writes else "a load"
                 detail = f"{what} on the wrong side of a barrier"

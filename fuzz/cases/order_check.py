@@ -1,4 +1,7 @@
-"""Runs inputs of a case on an engine that can be hooked, and compares the order of accesses."""
+"""Runs inputs of a case once more, and compares the order of accesses with that of the source.
+
+An engine in this process is hooked; of an ISA without one, QEMU's log is read.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,20 @@ from typing import Final
 import interp
 from backend.emulator.access_order import (
     ORDERING,
-    AccessRecorder,
+    EventLog,
     MachineEvent,
     Ordering,
     TooManyAccessesError,
+    hooked,
 )
-from backend.emulator.cpu import Cpu
+from backend.emulator.cpu import CPU
 from backend.emulator.linker import Compiled
-from backend.engines.names import UNICORN
+from backend.engines.names import QEMU_USER, UNICORN
+from backend.engines.qemu_trace import TRACING, NotFollowedError, tracer_for
+from backend.engines.registry import ENGINES
 from backend.isa.executors import executor_for
 from backend.isa.registry import ISAS
-from clif.outcome import Inputs
+from clif.outcome import Inputs, Outcomes, Status
 from fuzz.cases.case import Case
 from fuzz.cases.code_order import CodeDeviation, TooManyWaysError, compare_code
 from fuzz.cases.interpretation import run_options
@@ -36,14 +42,24 @@ NOT_COMPARABLE: Final = (
     TooManyEventsError,
     TooManyAccessesError,
     TooManyWaysError,
+    NotFollowedError,
 )
 
 
-def can_check_code_order(isa: str) -> bool:
-    """Return whether the order of an ISA's accesses can be checked while they are made."""
-    if ORDERING.of_any(ISAS[isa]) is None:
-        return False
-    return isinstance(executor_for(isa, _ENGINE).cpu, Cpu)
+def why_code_unchecked(isa: str) -> str:
+    """Return why the order of accesses in an ISA's code cannot be checked; empty if it can."""
+    described = ISAS[isa]
+    if ORDERING.of_any(described) is None:
+        return "nothing is known of instructions that order accesses"
+    if _is_hooked(isa):
+        return ""
+    if TRACING.of_any(described) is None:
+        return "no engine follows its code"
+    return ENGINES[QEMU_USER].missing(described)
+
+
+def _is_hooked(isa: str) -> bool:
+    return CPU.of_any(ISAS[isa]) is not None
 
 
 def record_accesses(case: Case, isa: str, code: Sequence[Compiled]) -> list[MachineEvent]:
@@ -53,12 +69,35 @@ def record_accesses(case: Case, isa: str, code: Sequence[Compiled]) -> list[Mach
         TooManyAccessesError: too much for that.
         Others: as ``Executor.run``.
     """
+    size = 0 if case.inputs.region is None else case.inputs.region.size
+    if not _is_hooked(isa):
+        return _traced(case, isa, code, size)
     executor = executor_for(isa, _ENGINE)
-    region = case.inputs.region
-    recorder = AccessRecorder(executor, 0 if region is None else region.size)
-    with recorder.watching():
-        run_case(case, isa, code, executor)
-    return recorder.events
+    log = EventLog(executor, size)
+    with hooked(log):
+        outcomes = run_case(case, isa, code, executor)
+    if outcomes.status[0] != Status.RETURNED:  # another engine runs the case, with more flags
+        raise NotFollowedError(outcomes.details.get(0, "it does not return while followed"))
+    return log.events
+
+
+def _traced(case: Case, isa: str, code: Sequence[Compiled], size: int) -> list[MachineEvent]:
+    """Return what QEMU's log says. The run must end as it does otherwise."""
+    tracer = tracer_for(ISAS[isa])
+    log = EventLog(tracer.executor, size)
+    usual = run_case(case, isa, code, executor_for(isa))
+    tracer.forget()
+    outcomes = run_case(case, isa, [tracer.prepared(each) for each in code], tracer.executor)
+    if _contents(outcomes) != _contents(usual):
+        raise NotFollowedError(outcomes.details.get(0, "it does something else while followed"))
+    tracer.fill(log)
+    return log.events
+
+
+def _contents(outcomes: Outcomes) -> tuple[bytes, ...]:
+    """Return all that the only input came to."""
+    memory = b"" if outcomes.memory is None else outcomes.memory.tobytes()
+    return outcomes.status.tobytes(), memory, *(words.tobytes() for words in outcomes.results)
 
 
 def deviating_order(

@@ -26,7 +26,7 @@ from fuzz.cases.memory_events import (
     compare_events,
     memory_events,
 )
-from fuzz.cases.order_check import NOT_COMPARABLE, can_check_code_order, deviating_order
+from fuzz.cases.order_check import NOT_COMPARABLE, deviating_order, why_code_unchecked
 from fuzz.cases.target import optimize_case
 from fuzz.differential import alias_regions, diagnosis
 from fuzz.differential.finding import Finding, FindingKind
@@ -87,8 +87,8 @@ def check_code_order(
     Returns:
         A finding; or the reason why nothing can be said, empty if all is well.
     """
-    if not can_check_code_order(isa):
-        return ""
+    if reason := why_code_unchecked(isa):
+        return f"{isa}: order: the code is not compared: {reason}"
     case = _in_order_of(isa, case)
     try:
         for row in _rows(expected, (Status.RETURNED,)):

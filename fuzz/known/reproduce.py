@@ -47,7 +47,7 @@ from fuzz.cases.frame_check import can_follow_frames, misleading_tables
 from fuzz.cases.label_check import OpenCallsError, is_labelled, misplaced_values
 from fuzz.cases.linked_programs import LINKED, linked_programs
 from fuzz.cases.module_check import run_image
-from fuzz.cases.order_check import NOT_COMPARABLE, can_check_code_order, deviating_order
+from fuzz.cases.order_check import NOT_COMPARABLE, deviating_order, why_code_unchecked
 from fuzz.cases.target import compile_case, run_case
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
@@ -268,8 +268,8 @@ def _labelled(case: Case, isa: str, code: Sequence[CompiledCode]) -> Observation
 
 def _ordered(case: Case, isa: str, code: Sequence[CompiledCode]) -> Observation:
     """Compare what the case's code does to memory with its source."""
-    if not can_check_code_order(isa):
-        return unclear("no engine in this process stops at each access")
+    if reason := why_code_unchecked(isa):
+        return unclear(reason)
     try:
         rows = range(case.inputs.count)
         found = any(deviating_order(case, isa, code, row) is not None for row in rows)
