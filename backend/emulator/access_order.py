@@ -64,12 +64,15 @@ class AccessOrdering:
         plain_load_bytes: up to so many bytes, ordinary loads acquire.
         plain_swap_bytes: up to so many bytes, a compare-and-swap that does not swap may be an
             ordinary load.
+        plain_extremes: a minimum or maximum that changes nothing is an ordinary load: a fault of
+            Cranelift, which must not hide others.
         faults: by name.
     """
 
     of: Callable[[str, str], Ordering]
     plain_load_bytes: int = 0
     plain_swap_bytes: int = 0
+    plain_extremes: bool = False
     faults: Mapping[str, OrderingFault] = field(default_factory=dict)
 
 

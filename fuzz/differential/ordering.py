@@ -27,6 +27,7 @@ from fuzz.cases.memory_events import (
     memory_events,
 )
 from fuzz.cases.order_check import NOT_COMPARABLE, deviating_order, why_code_unchecked
+from fuzz.cases.printed_flags import LostFlagsError, restore_byte_orders
 from fuzz.cases.target import optimize_case
 from fuzz.differential import alias_regions, diagnosis
 from fuzz.differential.finding import Finding, FindingKind
@@ -115,7 +116,11 @@ def _optimised(
     plain = replace(case, inlining=b"")
     try:
         text = "\n".join(optimizer(plain, isa, functions))
-        return [function for function, _ in read_file(text).functions]
+        optimised = [function for function, _ in read_file(text).functions]
+        restore_byte_orders(case.functions, optimised)
+        return optimised
+    except LostFlagsError as error:
+        return f"{isa}: order: {error}"
     except ReadError as error:
         return Finding(FindingKind.READER_FAULT, isa, error.message, (str(error),))
     except diagnosis.COMPILER_FAILURES as error:

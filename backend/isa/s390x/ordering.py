@@ -39,4 +39,8 @@ _FAULTS: Final = {
     "serialization-lost": OrderingFault("a fence is not there", r"bnor %r0", _serialize_nothing),
     "swap-plain": OrderingFault("a compare-and-swap is an ordinary store", "cs[gy]? ", _store),
 }
-ORDERING: Final = AccessOrdering(_ordering, plain_load_bytes=8, plain_swap_bytes=2, faults=_FAULTS)
+# What follows from a comparison of one or two bytes, comes before the loop of cs: there a swap that
+# is not done ends, and a minimum or maximum of any size that is there already.
+ORDERING: Final = AccessOrdering(
+    _ordering, plain_load_bytes=8, plain_swap_bytes=2, plain_extremes=True, faults=_FAULTS
+)
