@@ -168,8 +168,7 @@ class _Matcher:
         found = self._instruction(at, event, segment, number)
         if not self._may_be_load(event):
             return found
-        own = self._offsets(event)
-        loads = self._loads(at, event, segment, number) if own else [at]
+        loads = self._loads(at, event, segment, number)
         ends = [end for way in (loads, found) if isinstance(way, list) for end in way]
         return ends or found
 
@@ -212,17 +211,20 @@ class _Matcher:
         self, at: int, event: MemoryEvent, segment: Sequence[MemoryEvent], number: int
     ) -> _Ends:
         """Find the ordinary loads that may be an atomic one, on an ISA whose loads acquire."""
-        own, ends = self._offsets(event), []
+        own = self._offsets(event)
+        ends = [] if own else [at]  # it may be elsewhere, and of no item
         deviation: CodeDeviation | None = None
         for place in range(at, len(self.items)):
             item = self.items[place]
             if isinstance(item, Barrier):
                 break
-            if not item.writes and self._is_of(bytes_of([item]), own, event):
+            if own and not item.writes and self._is_of(bytes_of([item]), own, event):
                 ends.append(place + 1)
             deviation = self._between([item], segment, f"event {number}")
             if deviation is not None:
                 break
+            if not own:
+                ends.append(place + 1)
         return ends or deviation or _missing(event, number)
 
     def _is_of(self, loaded: frozenset[int], own: frozenset[int], event: MemoryEvent) -> bool:

@@ -155,6 +155,18 @@ def test_a_narrow_swap_that_is_not_done_is_a_load() -> None:
     assert not fits("atomic_cas", 4, [WORD, FENCE])
 
 
+def test_a_narrow_swap_on_the_stack_may_be_of_no_item() -> None:
+    """What comes before it in the source may come before it in the code."""
+    before = MemoryEvent(EventKind.LOAD, "load", REGION_BASE, 4, False)
+    swap, fence = source("atomic_cas", 1)
+    events = [before, replace(swap, address=REGION_BASE - 64), fence]
+    places = range(REGION_BASE, REGION_BASE + 32)
+    swapping = replace(SWAP[0], pc=4)
+    for code in ([WORD, FENCE], [WORD, swapping, FENCE], [FENCE]):
+        assert compare_code(events, code, places, ISA) is None
+    assert compare_code(events, [FENCE, WORD], places, ISA) is not None
+
+
 def test_a_minimum_may_be_a_load_only_where_that_is_tolerated() -> None:
     assert fits("atomic_rmw umin", 4, [WORD, FENCE], tolerant=True)
     assert not fits("atomic_rmw umin", 4, [WORD, FENCE])
