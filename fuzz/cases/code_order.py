@@ -8,13 +8,13 @@ not access there in the same way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias, cast
 
 from backend.emulator.access_order import ORDERING, AccessOrdering, MachineEvent, Ordering
 from backend.isa.registry import ISAS
-from fuzz.cases.machine_items import Barrier, Item, bytes_of, items_of
+from fuzz.cases.machine_items import Barrier, Item, bytes_of, fits, items_of
 from fuzz.cases.memory_events import EventKind, MemoryEvent
 
 #: So many ways of telling atomic loads from others are tried.
@@ -196,7 +196,7 @@ class _Matcher:
     ) -> CodeDeviation | None:
         """Return why an instruction is not that of a barrier; None if it is."""
         own = self._offsets(event)
-        if not _FITS[_kind(event)](found):
+        if not fits(event.what, found):
             what = f"{event.what} is {found.ordering.value}"
             return CodeDeviation(what, f"event {number}, {found.pc:#x}")
         if found.ordering is not Ordering.FENCE and not own <= found.offsets:
@@ -287,20 +287,3 @@ def _missing(event: MemoryEvent, number: int) -> CodeDeviation:
 def _is(event: MemoryEvent, kinds: Sequence[EventKind]) -> bool:
     """Whether an event is of a kind; an atomic store counts as a store."""
     return event.kind in kinds or (event.is_barrier and EventKind.STORE in kinds)
-
-
-_ATOMIC: Final = (Ordering.ATOMIC, Ordering.EXCLUSIVE_LOAD)
-
-
-def _kind(event: MemoryEvent) -> str:
-    return event.what.partition(" ")[0]
-
-
-#: By opcode, whether an instruction is what it may be compiled to.
-_FITS: Final[dict[str, Callable[[Barrier], bool]]] = {
-    "fence": lambda found: found.ordering is Ordering.FENCE,
-    "atomic_store": lambda found: found.ordering in (*_ATOMIC, Ordering.RELEASE, Ordering.FENCE),
-    "atomic_load": lambda found: found.ordering in (*_ATOMIC, Ordering.ACQUIRE),
-    "atomic_rmw": lambda found: found.ordering in _ATOMIC,
-    "atomic_cas": lambda found: found.ordering in _ATOMIC,
-}

@@ -94,3 +94,23 @@ def bytes_of(events: Iterable[MachineEvent]) -> frozenset[int]:
     return frozenset(
         at for e in events if e.offset is not None for at in range(e.offset, e.offset + e.size)
     )
+
+
+_ATOMIC: Final = (Ordering.ATOMIC, Ordering.EXCLUSIVE_LOAD)
+#: By opcode, what it may be compiled to.
+_FITTING: Final = {
+    "fence": (Ordering.FENCE,),
+    "atomic_store": (*_ATOMIC, Ordering.RELEASE, Ordering.FENCE),
+    "atomic_load": (*_ATOMIC, Ordering.ACQUIRE),
+    "atomic_rmw": _ATOMIC,
+    "atomic_cas": _ATOMIC,
+}
+
+
+def fits(what: str, found: Barrier) -> bool:
+    """Return whether a barrier is what an instruction may be compiled to.
+
+    Args:
+        what: its opcode, and the operation of an ``atomic_rmw``.
+    """
+    return found.ordering in _FITTING[what.partition(" ")[0]]
