@@ -95,6 +95,10 @@ def load(at: int, traps: bool = False) -> MemoryEvent:
     return MemoryEvent(EventKind.LOAD, "load", at, 8, traps)
 
 
+def free(at: int) -> MemoryEvent:
+    return MemoryEvent(EventKind.FREE, "load", at, 8, False)
+
+
 def fence(memory: int = 0) -> MemoryEvent:
     return MemoryEvent(EventKind.BARRIER, "fence", 0, 0, False, (memory,))
 
@@ -111,9 +115,13 @@ def atomic(what: str, at: int) -> MemoryEvent:
         ([load(0, True), load(0, True)], [load(0, True)]),
         ([store(0, True), load(0, True)], [store(0, True)]),
         ([atomic("atomic_load", 0), load(0)], [atomic("atomic_load", 0)]),
-        ([MemoryEvent(EventKind.FREE, "load", 0, 8, False), fence()], [fence()]),
+        ([free(0), fence()], [fence()]),
+        ([free(0), load(0, True), fence()], [free(0), fence()]),
     ],
-    ids=["unused", "overwritten", "loaded-before", "stored-before", "behind-atomic", "readonly"],
+    ids=[
+        *("unused", "overwritten", "loaded-before", "stored-before", "behind-atomic"),
+        *("readonly", "behind-readonly"),
+    ],
 )
 def test_what_may_be_left_out(source: list[MemoryEvent], optimised: list[MemoryEvent]) -> None:
     assert compare_events(source, source) is None
@@ -137,6 +145,7 @@ def test_what_may_be_left_out(source: list[MemoryEvent], optimised: list[MemoryE
         ([load(0, True), fence(), load(0, True)], [load(0, True), fence()], Disorder.LOST),
         ([store(0, True)], [store(0, True), store(0, True)], Disorder.DOUBLED),
         ([load(0, True)], [], Disorder.LOST),
+        ([free(0), fence(), load(0, True)], [free(0), fence()], Disorder.LOST),
         ([store(0), fence(1)], [fence(2)], Disorder.MEMORY),
     ],
 )
