@@ -17,6 +17,7 @@ from unicorn.unicorn_const import (
 
 from backend.emulator.cpu import Cpu
 from backend.emulator.disassembly import disassembler
+from backend.emulator.emulator_faults import EMULATOR_FAULTS, UNICORN, Effect
 from backend.emulator.executor import Executor
 from backend.emulator.guest_memory import LARGEST_RING, RING
 from backend.emulator.isa import Part
@@ -113,7 +114,8 @@ class EventLog:
         size: of the region.
 
     Attributes:
-        events: in the order in which they happen. An instruction that orders accesses has one
+        events: in the order in which they happen. What an instruction loads of which the emulator
+            is known to read too much is left out. An instruction that orders accesses has one
             without an offset, and then one for each of its accesses to the region. The first
             access behind a fence is there wherever it lies: the two may belong together.
     """
@@ -124,7 +126,8 @@ class EventLog:
         self.classify = ORDERING.of(executor.isa).of
         self.events: list[MachineEvent] = []
         self.too_many = False
-        self._known: dict[int, Ordering] = {}
+        self._known: dict[int, tuple[Ordering, bool]] = {}
+        self._reads_more = False
         self._now = Ordering.NONE
         self._pc = 0
         self._next = 0
@@ -142,11 +145,12 @@ class EventLog:
         """
         found = self._known.get(address)
         if found is None:
-            found = self._known[address] = self._ordering(code)
-        found = self._reloading(found, jumped=address != self._next)
-        self._now, self._pc, self._next = found, address, address + size
-        if found is not Ordering.NONE:
-            self._note(MachineEvent(found, None, 0, False, address))
+            found = self._known[address] = self._classified(code)
+        ordering, self._reads_more = found
+        ordering = self._reloading(ordering, jumped=address != self._next)
+        self._now, self._pc, self._next = ordering, address, address + size
+        if ordering is not Ordering.NONE:
+            self._note(MachineEvent(ordering, None, 0, False, address))
 
     def _reloading(self, ordering: Ordering, *, jumped: bool) -> Ordering:
         """Tell the second load of an exclusive pair, which gives up what the first one reserved.
@@ -160,15 +164,21 @@ class EventLog:
         again, self._reserved = self._reserved, True
         return Ordering.EXCLUSIVE_RELOAD if again else ordering
 
-    def _ordering(self, code: bytes) -> Ordering:
-        instruction = next(disassembler(self.executor.isa).disasm(code, 0), None)
+    def _classified(self, code: bytes) -> tuple[Ordering, bool]:
+        """Return what an instruction does for the order, and whether more is read than it reads."""
+        isa = self.executor.isa
+        instruction = next(disassembler(isa).disasm(code, 0), None)
         if instruction is None:
-            return Ordering.NONE
-        return self.classify(instruction.mnemonic, instruction.op_str)
+            return Ordering.NONE, False
+        faults = (fault for match in EMULATOR_FAULTS.of(isa) for fault in match([instruction]))
+        reads_more = any(
+            fault.effect is Effect.SPURIOUS_FAULT and fault.engine == UNICORN for fault in faults
+        )
+        return self.classify(instruction.mnemonic, instruction.op_str), reads_more
 
     def access(self, address: int, size: int, *, writes: bool) -> None:
         """Note an access of the instruction that is run."""
-        if not self._pc:
+        if not self._pc or (self._reads_more and not writes):
             return
         offset = address - int(self.executor.regions.addresses[0])
         inside = 0 <= offset < self.size

@@ -15,7 +15,7 @@ from clif.function import Function
 from clif.printer import print_functions
 from fuzz.cases.case import Case, ExtraCheck, with_check
 from fuzz.cases.casefile import print_case, read_case
-from fuzz.cases.code_order import TooManyWaysError, compare_code
+from fuzz.cases.code_order import compare_code
 from fuzz.cases.interpretation import run_options
 from fuzz.cases.memory_events import (
     Disorder,
@@ -212,18 +212,6 @@ def test_an_access_on_the_wrong_side_of_a_barrier(isa: str) -> None:
     assert "a store on the wrong side of a barrier" in found.detail
 
 
-def test_an_atomic_load_may_look_like_the_load_before_it() -> None:
-    source = [load(REGION_BASE), atomic("atomic_load", REGION_BASE), fence()]
-    plain = MachineEvent(Ordering.NONE, 0, 8, False, 1)
-    barrier = MachineEvent(Ordering.FENCE, None, 0, False, 2)
-    assert compare_code(source, [plain, plain, barrier], region(), "x86_64") is None
-    assert compare_code(source, [plain, barrier], region(), "x86_64") is None
-    assert compare_code(source, [barrier], region(), "x86_64") is not None
-    assert compare_code(source, [plain, barrier, plain], region(), "x86_64") is not None
-    # On AArch64 an ordinary load is no atomic one.
-    assert compare_code(source, [plain, plain, barrier], region(), "aarch64") is not None
-
-
 # --- the check of a case ---
 
 
@@ -284,26 +272,3 @@ def test_a_run_that_does_too_much_is_counted(monkeypatch: pytest.MonkeyPatch) ->
     verdict = Pipeline(["x86_64"]).check(with_check(the_case(), ExtraCheck.ORDER))
     assert verdict.rejected == ["x86_64: order: more than 3 accesses to memory"] * 2
     assert verdict.findings == []
-
-
-def test_which_load_is_the_atomic_one_shows_by_what_comes_later() -> None:
-    own, other = load(REGION_BASE), load(REGION_BASE + 8)
-    source = [own, other, store(REGION_BASE + 8), atomic("atomic_load", REGION_BASE)]
-    first = MachineEvent(Ordering.NONE, 0, 8, writes=False, pc=0)
-    loaded, stored = replace(first, offset=8, pc=4), replace(first, offset=8, writes=True, pc=8)
-    second = replace(first, pc=12)
-    code = [first, loaded, stored, second]
-    assert compare_code(source, code, region(), "x86_64") is None
-    assert compare_code(source, code[1:], region(), "x86_64") is None
-    late = compare_code(source, [first, loaded, second, stored], region(), "x86_64")
-    assert str(late) == "a store on the wrong side of a barrier: before the end, 0x8"
-    lost = compare_code(source, code[:3], region(), "x86_64")
-    assert str(lost) == "a load on the wrong side of a barrier: before the end, 0x4"
-
-
-def test_too_many_loads_that_may_be_atomic(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fuzz.cases.code_order._MOST_WAYS", 3)
-    plain = MachineEvent(Ordering.NONE, 0, 8, writes=False, pc=0)
-    source = [load(REGION_BASE), atomic("atomic_load", REGION_BASE)] * 4
-    with pytest.raises(TooManyWaysError):
-        compare_code([*source, fence()], [plain] * 8, region(), "x86_64")
