@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
+from clif.byte_order import ByteOrder
 from clif.function import Function, Inst
 
 _OPCODES: Final = frozenset({"atomic_rmw", "atomic_cas"})
@@ -22,8 +23,13 @@ class LostFlagsError(Exception):
         super().__init__(f"{name}: Cranelift prints atomic operations without their byte order")
 
 
-def restore_byte_orders(source: Iterable[Function], printed: Iterable[Function]) -> None:
+def restore_byte_orders(
+    source: Iterable[Function], printed: Iterable[Function], machine: ByteOrder
+) -> None:
     """Give the atomic operations of functions that were printed the byte orders of the source's.
+
+    Args:
+        machine: the byte order of what has none of its own.
 
     Raises:
         LostFlagsError: the source has others, and more or less of them.
@@ -31,7 +37,7 @@ def restore_byte_orders(source: Iterable[Function], printed: Iterable[Function])
     sources = {function.name: _operations(function) for function in source}
     for function in printed:
         ours, theirs = sources.get(function.name, []), _operations(function)
-        orders = _orders(ours)
+        orders = _orders(ours, machine)
         if len(set(orders)) == 1:
             orders = orders[:1] * len(theirs)
         elif len(orders) != len(theirs):
@@ -45,5 +51,7 @@ def _operations(function: Function) -> list[Inst]:
     return [inst for inst in function.instructions() if inst.opcode.name in _OPCODES]
 
 
-def _orders(operations: Sequence[Inst]) -> list[str | None]:
-    return [inst.flags.endianness for inst in operations]
+def _orders(operations: Sequence[Inst], machine: ByteOrder) -> list[str | None]:
+    """Return the byte orders that are not the machine's, and None for the others."""
+    orders = (inst.flags.endianness for inst in operations)
+    return [None if order == machine else order for order in orders]

@@ -117,7 +117,7 @@ def _optimised(
     try:
         text = "\n".join(optimizer(plain, isa, functions))
         optimised = [function for function, _ in read_file(text).functions]
-        restore_byte_orders(case.functions, optimised)
+        restore_byte_orders(case.functions, optimised, ISAS[isa].byte_order)
         return optimised
     except LostFlagsError as error:
         return f"{isa}: order: {error}"

@@ -74,7 +74,7 @@ class Optimize(CaseTarget):
         functions = Functions(print_functions(inject(case.functions) if inject else case.functions))
         text = "\n".join(optimize_case(case, isa, functions))
         optimised = [function for function, _ in read_file(text).functions]
-        restore_byte_orders(case.functions, optimised)
+        restore_byte_orders(case.functions, optimised, case.byte_order)
         return replace(case, functions=optimised)
 
 
