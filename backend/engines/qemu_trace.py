@@ -111,7 +111,7 @@ class Tracer:
         """Note the accesses of what was run since ``forget``.
 
         Raises:
-            NotFollowedError: an instruction may access memory, and is not known.
+            NotFollowedError: an instruction may access memory, and is not known; or as ``_steps``.
             TooManyAccessesError: it accesses the region too often.
         """
         for address, registers in self._steps():
@@ -126,12 +126,20 @@ class Tracer:
                 raise TooManyAccessesError
 
     def _steps(self) -> Iterator[tuple[int, Mapping[int, int]]]:
-        """Yield the address of each instruction that was run, and the registers before it."""
+        """Yield the address of each instruction that was run, and the registers before it.
+
+        Raises:
+            NotFollowedError: QEMU has not logged that.
+        """
         text = self.machine.process.take_errors()
         entries = list(_ENTRY.finditer(text))
+        if not entries:
+            raise NotFollowedError("QEMU has logged nothing")
         ends = [entry.start() for entry in entries[1:]] + [len(text)]
         for entry, end in zip(entries, ends, strict=True):
             found = self.part.register.findall(text, entry.end(), end)
+            if not found:
+                raise NotFollowedError("QEMU has logged no registers")
             yield int(entry[1], 16), {int(number): int(value, 16) for number, value in found}
 
     def _code_at(self, address: int) -> bytes:

@@ -107,6 +107,23 @@ def test_what_is_not_followed_is_counted(monkeypatch: pytest.MonkeyPatch) -> Non
     assert reason.startswith("s390x: order: what ")
 
 
+@pytest.mark.parametrize(
+    ("log", "reason"),
+    [
+        (b"", "QEMU has logged nothing"),
+        (b"Trace 0: 0x7f [0/00003b1c40000000/6/8] \n", "QEMU has logged no registers"),
+    ],
+)
+def test_a_log_of_nothing_is_counted(
+    monkeypatch: pytest.MonkeyPatch, log: bytes, reason: str
+) -> None:
+    process = tracer_for(ISAS[ISA]).machine.process
+    monkeypatch.setattr(process, "take_errors", lambda: log)
+    verdict = Pipeline([ISA]).check(read_case(TEXT).case)
+    assert verdict.findings == []
+    assert verdict.rejected == [f"s390x: order: {reason}"]
+
+
 def test_an_isa_that_is_not_followed_is_counted() -> None:
     text = TEXT.replace("target s390x", "target pulley64")
     atomics = [line for line in text.splitlines() if "atomic" in line or line.endswith("fence")]
