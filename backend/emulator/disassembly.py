@@ -177,7 +177,8 @@ def written_registers(isa: Isa, instruction: Any) -> list[str]:
 
 def _target(isa: Isa, instruction: Any) -> int | None:
     """Return the offset that a branch names; None for what is no branch, or goes by a register."""
-    if not instruction.group(capstone.CS_GRP_JUMP) or not instruction.operands:
+    jumps = instruction.group(capstone.CS_GRP_JUMP) or instruction.mnemonic in isa.other_jumps
+    if not jumps or not instruction.operands:
         return None
     operand = instruction.operands[-1]
     if operand.type != capstone.CS_OP_IMM:

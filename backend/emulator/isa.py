@@ -133,6 +133,7 @@ class Isa:
         stack_alignment: of the stack pointer at a call, in bytes.
         trap: an instruction that traps.
         ends_block: mnemonics of the instructions that never go on to the next one.
+        other_jumps: those of ``ends_block`` that are jumps, and that Capstone does not count.
         capstone: names of Capstone's architecture and modes, without ``CS_ARCH_`` and ``CS_MODE_``;
             empty for an ISA that Capstone does not know, which has a disassembler of its own.
         frame_pointer, stack_pointer: names of these registers; the first is empty where Cranelift
@@ -182,6 +183,7 @@ class Isa:
     probe_strategies: frozenset[str]
     save_area: int = 0
     late_traps: bool = False
+    other_jumps: frozenset[str] = frozenset()
     host_calls: bool = False
     lengths: tuple[int, ...] = ()
     vector_flags: tuple[str, ...] = ()

@@ -88,6 +88,7 @@ class GuestProcess(ABC):
         self._owner = 0
         self._poll = select.poll()
         self._to, self._from = -1, -1
+        self._errors = -1
 
     # --- what it is ---
 
@@ -147,7 +148,7 @@ class GuestProcess(ABC):
             self._end()
 
     def _start(self) -> None:
-        image, errors = file_of(self.executable()), os.memfd_create("errors")
+        image, self._errors = file_of(self.executable()), os.memfd_create("errors")
         inward, self._to = os.pipe()
         self._from, outward = os.pipe()
         try:
@@ -156,7 +157,7 @@ class GuestProcess(ABC):
                 [*words, *self.command(f"/proc/self/fd/{image}")],
                 stdin=inward,
                 stdout=outward,
-                stderr=errors,
+                stderr=self._errors,
                 pass_fds=(self.memory.file, image),
             )
             self._owner = os.getpid()
@@ -165,20 +166,20 @@ class GuestProcess(ABC):
             for descriptor in (inward, outward):
                 os.close(descriptor)
             inward = outward = -1
-            self._await_start(errors)
+            self._await_start()
         finally:
-            for descriptor in (inward, outward, image, errors):
+            for descriptor in (inward, outward, image):
                 if descriptor >= 0:
                     os.close(descriptor)
         self.set_up()
         self.on_start()
 
-    def _await_start(self, errors: int) -> None:
+    def _await_start(self) -> None:
         """Wait for the program's first byte."""
         if self._poll.poll(1000 * _STARTING) and os.read(self._from, 1):
             return
         self._wait()
-        said = os.pread(errors, 4096, 0).decode(errors="replace").strip().splitlines()
+        said = os.pread(self._errors, 4096, 0).decode(errors="replace").strip().splitlines()
         raise EngineDied(said[-1]) if said else self._death()
 
     def _end(self) -> None:
@@ -186,10 +187,10 @@ class GuestProcess(ABC):
             self._child.kill()
             self._wait()
             self._child = None
-        for descriptor in (self._to, self._from):
+        for descriptor in (self._to, self._from, self._errors):
             if descriptor >= 0:
                 os.close(descriptor)
-        self._to = self._from = -1
+        self._to = self._from = self._errors = -1
 
     def _wait(self) -> None:
         assert self._child is not None
@@ -212,6 +213,15 @@ class GuestProcess(ABC):
         if code is None:
             return "the engine is out of step"
         return f"{ENGINE_DIED}: {signal.Signals(-code).name if code < 0 else f'exit {code}'}"
+
+    def take_errors(self) -> bytes:
+        """Return what the process has written to its standard error, and forget it."""
+        if not self.is_running():
+            return b""
+        text = os.pread(self._errors, os.fstat(self._errors).st_size, 0)
+        os.ftruncate(self._errors, 0)
+        os.lseek(self._errors, 0, os.SEEK_SET)  # the process writes at the same position
+        return text
 
     # --- what it is told ---
 

@@ -30,8 +30,7 @@ class QemuUser(Engine):
     part: ClassVar[Part[Any]] = USER_PROCESS
 
     def version(self, isa: Isa) -> str:
-        path = _program(isa.name)
-        return _version(path) if path else ""
+        return emulator_version(isa)
 
     def missing(self, isa: Isa) -> str:
         if not self.knows(isa):
@@ -41,12 +40,23 @@ class QemuUser(Engine):
         return "" if _program(isa.name) else f"qemu-{isa.name} is not installed: {self.source}"
 
     def _executor(self, isa: Isa) -> Executor:
-        path, model = _program(isa.name), USER_PROCESS.of(isa).cpu
+        words = emulator_words(isa)
 
         def command(image: str) -> Sequence[str]:
-            return path, "-cpu", model, image
+            return *words, image
 
         return ProcessExecutor(isa, linux_machine(isa, command))
+
+
+def emulator_words(isa: Isa) -> tuple[str, ...]:
+    """Return the words that start the emulator of an ISA, which must be installed."""
+    return _program(isa.name), "-cpu", USER_PROCESS.of(isa).cpu
+
+
+def emulator_version(isa: Isa) -> str:
+    """Return the version of the emulator of an ISA, empty if it is not installed."""
+    path = _program(isa.name)
+    return _version(path) if path else ""
 
 
 def _program(isa: str) -> str:

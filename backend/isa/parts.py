@@ -23,6 +23,7 @@ from backend.engines.features import FEATURES
 from backend.engines.instruction_sweep import INSTRUCTION_SWEEP
 from backend.engines.long_mode import LONG_MODE
 from backend.engines.pulley_registers import PULLEY_REGISTERS
+from backend.engines.qemu_trace import TRACING
 from backend.engines.user_process import USER_PROCESS
 
 
@@ -163,5 +164,6 @@ PARTS: Final[tuple[Part[Any], ...]] = (
     OBJECT_FORMATS,
     THROWING,
     ORDERING,
+    TRACING,
     FAR_CODE,
 )

@@ -8,29 +8,18 @@ not access there in the same way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias, cast
 
-from backend.emulator.access_order import (
-    ORDERING,
-    AccessRecorder,
-    MachineEvent,
-    Ordering,
-)
-from backend.emulator.cpu import Cpu
-from backend.emulator.linker import Compiled
-from backend.engines.names import UNICORN
-from backend.isa.executors import executor_for
+from backend.emulator.access_order import ORDERING, AccessOrdering, MachineEvent, Ordering
 from backend.isa.registry import ISAS
-from fuzz.cases.case import Case
+from fuzz.cases.machine_items import Barrier, Item, bytes_of, fits, items_of
 from fuzz.cases.memory_events import EventKind, MemoryEvent
-from fuzz.cases.target import run_case
 
-#: Only an engine in this process can be hooked.
-_ENGINE: Final = UNICORN
 #: So many ways of telling atomic loads from others are tried.
 _MOST_WAYS: Final = 20_000
+_EXTREMES: Final = frozenset(f"atomic_rmw {name}" for name in ("smin", "smax", "umin", "umax"))
 
 
 class TooManyWaysError(Exception):
@@ -57,30 +46,13 @@ class CodeDeviation:
         return f"{self.detail}: {self.where}"
 
 
-def can_check_code_order(isa: str) -> bool:
-    """Return whether the order of an ISA's accesses can be checked."""
-    if ORDERING.of_any(ISAS[isa]) is None:
-        return False
-    return isinstance(executor_for(isa, _ENGINE).cpu, Cpu)
-
-
-def record_accesses(case: Case, isa: str, code: Sequence[Compiled]) -> list[MachineEvent]:
-    """Run the only input of a case, and return what it does to its region.
-
-    Raises:
-        TooManyAccessesError: too much for that.
-        Others: as ``Executor.run``.
-    """
-    executor = executor_for(isa, _ENGINE)
-    region = case.inputs.region
-    recorder = AccessRecorder(executor, 0 if region is None else region.size)
-    with recorder.watching():
-        run_case(case, isa, code, executor)
-    return recorder.events
-
-
 def compare_code(
-    source: Sequence[MemoryEvent], code: Sequence[MachineEvent], region: range, isa: str
+    source: Sequence[MemoryEvent],
+    code: Sequence[MachineEvent],
+    region: range,
+    isa: str,
+    *,
+    tolerant: bool = False,
 ) -> CodeDeviation | None:
     """Return where code does something else to memory than its source; None if nowhere.
 
@@ -89,13 +61,16 @@ def compare_code(
 
     Args:
         region: the addresses of the region in the source's run.
+        tolerant: a minimum or maximum may be an ordinary load, where Cranelift has that fault.
 
     Raises:
         TooManyWaysError: there are too many such loads to try them.
     """
-    plain_load_bytes = ORDERING.of(ISAS[isa]).plain_load_bytes
     free = [event for event in source if event.kind is EventKind.FREE]
-    matcher = _Matcher(_collapsed(code), region, plain_load_bytes, free)
+    ordering = ORDERING.of(ISAS[isa])
+    if not tolerant:
+        ordering = replace(ordering, plain_extremes=False)
+    matcher = _Matcher(items_of(code), region, ordering, free)
     steps = _steps(source, matcher)
     wrong: dict[int, CodeDeviation] = {}
     open_, tried = [(0, 0)], set[tuple[int, int]]()
@@ -151,65 +126,19 @@ def _steps(source: Sequence[MemoryEvent], matcher: _Matcher) -> list[_Step]:
     return [*steps, _Step(None, segment, len(source))]
 
 
-@dataclass(frozen=True, slots=True)
-class _Barrier:
-    """An instruction that orders accesses, with all that it accesses.
-
-    Attributes:
-        offsets: bytes of the region.
-    """
-
-    ordering: Ordering
-    offsets: frozenset[int]
-    pc: int
-
-
-_Item = _Barrier | MachineEvent
-
-
-def _collapsed(code: Sequence[MachineEvent]) -> list[_Item]:
-    """Return accesses and barriers. A pair of exclusive accesses is one atomic operation."""
-    items: list[_Item] = []
-    for event in code:
-        if event.ordering is Ordering.NONE:
-            items.append(event)
-            continue
-        offsets = _bytes([event])
-        last = items[-1] if items else None
-        pair = event.ordering is Ordering.EXCLUSIVE_STORE and _is_exclusive(last)
-        if isinstance(last, _Barrier) and (event.offset is not None or pair):
-            kind = Ordering.ATOMIC if pair else last.ordering
-            items[-1] = _Barrier(kind, last.offsets | offsets, last.pc)
-            continue
-        items.append(_Barrier(event.ordering, offsets, event.pc))
-    return items
-
-
-def _is_exclusive(last: _Item | None) -> bool:
-    """Whether an item is the load of an exclusive pair, or such a pair already."""
-    kinds = (Ordering.EXCLUSIVE_LOAD, Ordering.ATOMIC)
-    return isinstance(last, _Barrier) and last.ordering in kinds
-
-
-def _bytes(events: Iterable[MachineEvent]) -> frozenset[int]:
-    return frozenset(
-        at for e in events if e.offset is not None for at in range(e.offset, e.offset + e.size)
-    )
-
-
 class _Matcher:
     """Finds the code's events for the barriers of the source."""
 
     def __init__(
         self,
-        items: Sequence[_Item],
+        items: Sequence[Item],
         region: range,
-        plain_load_bytes: int,
+        ordering: AccessOrdering,
         free: Sequence[MemoryEvent],
     ) -> None:
         self.items = items
         self.free = free
-        self.plain_load_bytes = plain_load_bytes
+        self.ordering = ordering
         self.region = region
 
     def sees(self, event: MemoryEvent) -> bool:
@@ -222,7 +151,13 @@ class _Matcher:
         return not self._is_plain_load(event) or bool(self._offsets(event))
 
     def _is_plain_load(self, event: MemoryEvent) -> bool:
-        return event.what == "atomic_load" and event.size <= self.plain_load_bytes
+        return event.what == "atomic_load" and event.size <= self.ordering.plain_load_bytes
+
+    def _may_be_load(self, event: MemoryEvent) -> bool:
+        """Whether an operation is an ordinary load, of a whole word, if it changes nothing."""
+        if event.what in _EXTREMES:
+            return self.ordering.plain_extremes
+        return event.what == "atomic_cas" and event.size <= self.ordering.plain_swap_bytes
 
     def barrier(
         self, at: int, event: MemoryEvent, segment: Sequence[MemoryEvent], number: int
@@ -230,31 +165,44 @@ class _Matcher:
         """Find the instruction of a barrier of the source, behind what comes before it."""
         if self._is_plain_load(event):
             return self._loads(at, event, segment, number)
+        found = self._instruction(at, event, segment, number)
+        if not self._may_be_load(event):
+            return found
+        loads = self._loads(at, event, segment, number)
+        ends = [end for way in (loads, found) if isinstance(way, list) for end in way]
+        return ends or found
+
+    def _instruction(
+        self, at: int, event: MemoryEvent, segment: Sequence[MemoryEvent], number: int
+    ) -> _Ends:
+        """Find the instruction that is recorded as a barrier."""
         between, end = self._until_barrier(at)
         if end is None:
             return _missing(event, number)
-        found = cast(_Barrier, self.items[end])
-        # Where an operation is a loop, it begins by an ordinary load.
+        found = cast(Barrier, self.items[end])
+        # Where an operation is a loop, it begins by an ordinary load of what it accesses.
         allowed = segment if event.what == "fence" else [*segment, event]
-        wrong = self._misfit(event, between, found, number)
-        return wrong or self._between(between, allowed, f"event {number}") or [end + 1]
+        wrong = self._misfit(event, between, found, number) or self._between(
+            between, allowed, f"event {number}", found.offsets
+        )
+        return wrong or [end + 1]
 
     def _misfit(
         self,
         event: MemoryEvent,
         between: Sequence[MachineEvent],
-        found: _Barrier,
+        found: Barrier,
         number: int,
     ) -> CodeDeviation | None:
         """Return why an instruction is not that of a barrier; None if it is."""
         own = self._offsets(event)
-        if not _FITS[_kind(event)](found):
+        if not fits(event.what, found):
             what = f"{event.what} is {found.ordering.value}"
             return CodeDeviation(what, f"event {number}, {found.pc:#x}")
         if found.ordering is not Ordering.FENCE and not own <= found.offsets:
             return CodeDeviation(f"{event.what} accesses other memory", f"event {number}")
         if event.what == "atomic_store" and found.ordering is Ordering.FENCE:
-            written = _bytes(e for e in between if e.writes)
+            written = bytes_of(e for e in between if e.writes)
             if not own <= written:
                 return CodeDeviation(f"{event.what} comes behind its fence", f"event {number}")
         return None
@@ -263,24 +211,31 @@ class _Matcher:
         self, at: int, event: MemoryEvent, segment: Sequence[MemoryEvent], number: int
     ) -> _Ends:
         """Find the ordinary loads that may be an atomic one, on an ISA whose loads acquire."""
-        own, ends = self._offsets(event), []
+        own = self._offsets(event)
+        ends = [] if own else [at]  # it may be elsewhere, and of no item
         deviation: CodeDeviation | None = None
         for place in range(at, len(self.items)):
             item = self.items[place]
-            if isinstance(item, _Barrier):
+            if isinstance(item, Barrier):
                 break
-            if not item.writes and own == _bytes([item]):
+            if own and not item.writes and self._is_of(bytes_of([item]), own, event):
                 ends.append(place + 1)
             deviation = self._between([item], segment, f"event {number}")
             if deviation is not None:
                 break
+            if not own:
+                ends.append(place + 1)
         return ends or deviation or _missing(event, number)
+
+    def _is_of(self, loaded: frozenset[int], own: frozenset[int], event: MemoryEvent) -> bool:
+        """Whether a load is that of an atomic access."""
+        return own <= loaded if self._may_be_load(event) else own == loaded
 
     def end(self, at: int, segment: Sequence[MemoryEvent]) -> _Ends:
         """Compare what comes behind the last barrier of the source."""
         between, end = self._until_barrier(at)
         if end is not None:
-            found = cast(_Barrier, self.items[end])
+            found = cast(Barrier, self.items[end])
             what = f"{found.ordering.value} that the source does not have"
             return CodeDeviation(what, f"{found.pc:#x}")
         return self._between(between, segment, "the end") or [len(self.items)]
@@ -290,7 +245,7 @@ class _Matcher:
         between: list[MachineEvent] = []
         for place in range(at, len(self.items)):
             item = self.items[place]
-            if isinstance(item, _Barrier):
+            if isinstance(item, Barrier):
                 return between, place
             between.append(item)
         return between, None
@@ -301,15 +256,24 @@ class _Matcher:
         return frozenset(at - self.region.start for at in places if at in self.region)
 
     def _between(
-        self, code: Sequence[MachineEvent], source: Sequence[MemoryEvent], before: str
+        self,
+        code: Sequence[MachineEvent],
+        source: Sequence[MemoryEvent],
+        before: str,
+        loaded: frozenset[int] = frozenset(),
     ) -> CodeDeviation | None:
-        """Compare the accesses between two barriers: the code has none of its own."""
+        """Compare the accesses between two barriers: the code has none of its own.
+
+        Args:
+            loaded: bytes that may be loaded besides.
+        """
         for event in code:
             kinds = (EventKind.STORE,) if event.writes else (EventKind.LOAD, EventKind.STORE)
             fitting = [e for e in source if _is(e, kinds)]
             fitting += [] if event.writes else self.free
             allowed = {at for e in fitting for at in self._offsets(e)}
-            if not _bytes([event]) <= allowed:
+            allowed |= frozenset() if event.writes else loaded
+            if not bytes_of([event]) <= allowed:
                 what = "a store" if event.writes else "a load"
                 detail = f"{what} on the wrong side of a barrier"
                 return CodeDeviation(detail, f"before {before}, {event.pc:#x}")
@@ -323,20 +287,3 @@ def _missing(event: MemoryEvent, number: int) -> CodeDeviation:
 def _is(event: MemoryEvent, kinds: Sequence[EventKind]) -> bool:
     """Whether an event is of a kind; an atomic store counts as a store."""
     return event.kind in kinds or (event.is_barrier and EventKind.STORE in kinds)
-
-
-_ATOMIC: Final = (Ordering.ATOMIC, Ordering.EXCLUSIVE_LOAD)
-
-
-def _kind(event: MemoryEvent) -> str:
-    return event.what.partition(" ")[0]
-
-
-#: By opcode, whether an instruction is what it may be compiled to.
-_FITS: Final[dict[str, Callable[[_Barrier], bool]]] = {
-    "fence": lambda found: found.ordering is Ordering.FENCE,
-    "atomic_store": lambda found: found.ordering in (*_ATOMIC, Ordering.RELEASE, Ordering.FENCE),
-    "atomic_load": lambda found: found.ordering in (*_ATOMIC, Ordering.ACQUIRE),
-    "atomic_rmw": lambda found: found.ordering in _ATOMIC,
-    "atomic_cas": lambda found: found.ordering in _ATOMIC,
-}

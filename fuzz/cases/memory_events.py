@@ -220,7 +220,7 @@ def _segments(events: Sequence[MemoryEvent]) -> Iterator[_Segment]:
         if event.is_barrier:
             yield between, event, start
             between, start = [], number + 1
-        elif event.kind is not EventKind.FREE:
+        else:
             between.append(event)
     yield between, None, start
 
@@ -229,8 +229,10 @@ def _between(
     ours: Sequence[MemoryEvent], theirs: Sequence[MemoryEvent], start: int
 ) -> OrderDeviation | None:
     """Compare accesses between two barriers: the others have to be some of ours, in order."""
-    at = 0
+    at, theirs = 0, [event for event in theirs if event.kind is not EventKind.FREE]
     for number, event in enumerate(ours):
+        if event.kind is EventKind.FREE:
+            continue
         if at < len(theirs) and theirs[at].place == event.place:
             at += 1
         elif not _may_be_left_out(event, number, ours):
@@ -244,7 +246,8 @@ def _may_be_left_out(event: MemoryEvent, number: int, events: Sequence[MemoryEve
     """Whether an access is redundant, or nobody sees that it is not made.
 
     One that may trap is so only beside another one to the same bytes, of those between the same
-    barriers. What memory holds is compared at the next barrier, or at the end.
+    barriers, be it a load from memory that is never written. What memory holds is compared at the
+    next barrier, or at the end.
     """
     if not event.traps:
         return True

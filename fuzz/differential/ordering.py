@@ -11,7 +11,6 @@ import numpy as np
 import interp
 from backend.cranelift.compiler import Functions, ReadError
 from backend.cranelift.reader import read_file
-from backend.emulator.access_order import TooManyAccessesError
 from backend.emulator.executor import NOT_EXECUTABLE
 from backend.emulator.linker import Compiled
 from backend.isa.registry import ISAS
@@ -19,12 +18,6 @@ from clif.function import Function
 from clif.outcome import Outcomes, Status
 from clif.printer import print_functions
 from fuzz.cases.case import Case
-from fuzz.cases.code_order import (
-    TooManyWaysError,
-    can_check_code_order,
-    compare_code,
-    record_accesses,
-)
 from fuzz.cases.interpretation import run_options
 from fuzz.cases.memory_events import (
     MemoryEvent,
@@ -33,11 +26,12 @@ from fuzz.cases.memory_events import (
     compare_events,
     memory_events,
 )
+from fuzz.cases.order_check import NOT_COMPARABLE, deviating_order, why_code_unchecked
+from fuzz.cases.printed_flags import LostFlagsError, restore_byte_orders
 from fuzz.cases.target import optimize_case
 from fuzz.differential import alias_regions, diagnosis
 from fuzz.differential.finding import Finding, FindingKind
 from fuzz.known.status import has_fault
-from interp.memory import region_base
 
 #: So many inputs of a case are run twice more, each by itself.
 _INPUTS: Final = 3
@@ -94,29 +88,18 @@ def check_code_order(
     Returns:
         A finding; or the reason why nothing can be said, empty if all is well.
     """
-    if not can_check_code_order(isa):
-        return ""
+    if reason := why_code_unchecked(isa):
+        return f"{isa}: order: the code is not compared: {reason}"
     case = _in_order_of(isa, case)
     try:
         for row in _rows(expected, (Status.RETURNED,)):
-            single = replace(case, inputs=case.inputs.select([row]))
-            source, region = _events(single, case.functions, fuel), case.inputs.region
-            accesses = record_accesses(single, isa, code)
-            start = 0 if region is None else region_base(region)
-            places = range(start, start + (0 if region is None else region.size))
-            found = compare_code(source, accesses, places, isa)
+            found = deviating_order(case, isa, code, row, fuel)
             if found is not None:
                 explanation = (f"input {row}: {found}",)
                 return Finding(
                     FindingKind.ORDER, isa, f"{found.detail} {_CODE}", explanation, (row,)
                 )
-    except (
-        interp.Unsupported,
-        TooManyEventsError,
-        TooManyAccessesError,
-        TooManyWaysError,
-        *NOT_EXECUTABLE,
-    ) as error:
+    except (*NOT_COMPARABLE, *NOT_EXECUTABLE) as error:
         return f"{isa}: order: {error}"
     return ""
 
@@ -133,7 +116,11 @@ def _optimised(
     plain = replace(case, inlining=b"")
     try:
         text = "\n".join(optimizer(plain, isa, functions))
-        return [function for function, _ in read_file(text).functions]
+        optimised = [function for function, _ in read_file(text).functions]
+        restore_byte_orders(case.functions, optimised, ISAS[isa].byte_order)
+        return optimised
+    except LostFlagsError as error:
+        return f"{isa}: order: {error}"
     except ReadError as error:
         return Finding(FindingKind.READER_FAULT, isa, error.message, (str(error),))
     except diagnosis.COMPILER_FAILURES as error:

@@ -13,6 +13,7 @@ from clif.outcome import Outcomes, Status
 from clif.printer import print_functions
 from fuzz.cases.case import Case, has_canonical_nans
 from fuzz.cases.compare import compare
+from fuzz.cases.printed_flags import LostFlagsError, restore_byte_orders
 from fuzz.cases.target import optimize_case
 from fuzz.differential import diagnosis
 from fuzz.differential.byte_orders import in_its_order
@@ -54,6 +55,9 @@ class Optimize(CaseTarget):
         except OracleError as error:
             self.statistics.rejected[f"oracle, optimised for {isa}: {error}"] += 1
             return []
+        except LostFlagsError as error:
+            self.statistics.rejected[str(error)] += 1
+            return []
         except ReadError as error:
             return [Finding(FindingKind.READER_FAULT, isa, error.message, (str(error),))]
         except diagnosis.COMPILER_FAILURES as error:
@@ -69,7 +73,9 @@ class Optimize(CaseTarget):
         inject = self.injection(case).functions
         functions = Functions(print_functions(inject(case.functions) if inject else case.functions))
         text = "\n".join(optimize_case(case, isa, functions))
-        return replace(case, functions=[function for function, _ in read_file(text).functions])
+        optimised = [function for function, _ in read_file(text).functions]
+        restore_byte_orders(case.functions, optimised, case.byte_order)
+        return replace(case, functions=optimised)
 
 
 def _by_byte_order(case: Case) -> dict[ByteOrder, Case]:

@@ -246,6 +246,18 @@ FAILURES: Final[tuple[KnownFailure, ...]] = (
         for says in ("of callee does not support exceptions", "out-of-bounds `exnN`")
     ),
     KnownFailure(
+        "atomic-cas-two-loads",
+        "atomic_cas is a pair of exclusive accesses that loads twice",
+        InstructionPattern(words("atomic_cas"), words("i8 i16")),
+        ("riscv64",),
+    ),
+    KnownFailure(
+        "atomic-extreme-plain-load",
+        "a minimum or maximum that changes nothing is an ordinary load",
+        InstructionPattern(words("atomic_rmw"), frozenset(), variants=words("smin smax umin umax")),
+        ("s390x",),
+    ),
+    KnownFailure(
         "jit-symbol-offset",
         "module riscv64 JIT, ",
         InstructionPattern(words("symbol_value"), frozenset()),

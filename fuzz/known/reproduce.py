@@ -47,6 +47,7 @@ from fuzz.cases.frame_check import can_follow_frames, misleading_tables
 from fuzz.cases.label_check import OpenCallsError, is_labelled, misplaced_values
 from fuzz.cases.linked_programs import LINKED, linked_programs
 from fuzz.cases.module_check import run_image
+from fuzz.cases.order_check import NOT_COMPARABLE, deviating_order, why_code_unchecked
 from fuzz.cases.target import compile_case, run_case
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
@@ -169,6 +170,8 @@ def _run(name: str, case_file: CaseFile, isa: str, kinds: frozenset[str]) -> Obs
         return _linked(case_file, isa)
     if ExtraCheck.LABELS in case.checks:
         return _labelled(case, isa, code)
+    if ExtraCheck.ORDER in case.checks:
+        return _ordered(case, isa, code)
     return _executed(case_file, isa, code)
 
 
@@ -261,6 +264,18 @@ def _labelled(case: Case, isa: str, code: Sequence[CompiledCode]) -> Observation
     except (*NOT_EXECUTABLE, ReadError, interp.Unsupported, OpenCallsError) as error:
         return unclear(str(error))
     return PRESENT if report.deviations else MENDED
+
+
+def _ordered(case: Case, isa: str, code: Sequence[CompiledCode]) -> Observation:
+    """Compare what the case's code does to memory with its source."""
+    if reason := why_code_unchecked(isa):
+        return unclear(reason)
+    try:
+        rows = range(case.inputs.count)
+        found = any(deviating_order(case, isa, code, row) is not None for row in rows)
+    except (*NOT_EXECUTABLE, *NOT_COMPARABLE) as error:
+        return unclear(str(error))
+    return PRESENT if found else MENDED
 
 
 def _executed(case_file: CaseFile, isa: str, code: Sequence[CompiledCode]) -> Observation:

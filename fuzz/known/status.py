@@ -41,6 +41,8 @@ PULLEY: Final = ("pulley64", "pulley32", *PULLEY_BIG)
 KNOWN_CASES: Final[Mapping[str, tuple[str, ...]]] = {
     "atomic-cas-i128-big": ("x86_64",),
     "atomic-cas-i32": ("aarch64",),
+    "atomic-cas-two-loads": ("riscv64",),
+    "atomic-extreme-plain-load": ("s390x",),
     "atomic-rmw-umax-i16": ("aarch64",),
     "atomic-rmw-umin-i8": ("aarch64",),
     "atomic-store-i128-halves": ("x86_64",),

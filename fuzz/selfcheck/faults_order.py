@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from random import Random
 from typing import Final, cast
@@ -98,7 +99,8 @@ def _register(name: str, isa: str, of_code: OrderingFault) -> None:
         def patch(_: Case, isa: str, program: Sequence[Compiled]) -> Sequence[Compiled]:
             first, *others = program
             instructions = disassemble(ISAS[isa], first)
-            places = [i for i in instructions if i.mnemonic.startswith(of_code.mnemonic)]
+            pattern = re.compile(of_code.instruction)
+            places = [i for i in instructions if pattern.match(f"{i.mnemonic} {i.op_str}")]
             if not places:
                 return program
             place = rng.choice(places)

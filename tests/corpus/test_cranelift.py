@@ -104,6 +104,8 @@ FOUND = {
     "tail-bti": [],
     "fcmp-unaligned-load": [],  # Unicorn does not check the alignment
     "atomic-cas-i128-big": [("x86_64", MISCOMPILE)],
+    "atomic-extreme-plain-load": [("s390x", FindingKind.ORDER)],
+    "atomic-cas-two-loads": [("riscv64", FindingKind.ORDER)],
     "label-between-instructions": [("aarch64", LABEL), ("x86_64", LABEL)],
     "label-in-cold-block": [("aarch64", LABEL), ("x86_64", LABEL)],
     "label-merged-load": [("x86_64", LABEL)],
