@@ -248,7 +248,8 @@ def returning_edge(w: Writer, results: Sequence[Type]) -> BlockCall:
     numbers = list(range(len(results)))
     args: list[Value | str] = [f"ret{n}" for n in numbers]
     if w.entropy.below(3) == 2:
-        numbers += [w.entropy.choice(numbers) for _ in range(w.entropy.below(2)) if numbers]
+        if not has_fault("try-call-result-twice"):
+            numbers += [w.entropy.choice(numbers) for _ in range(w.entropy.below(2)) if numbers]
         w.entropy.shuffle(numbers)
         del numbers[len(numbers) - w.entropy.below(2) :]
         args = [f"ret{n}" for n in numbers]

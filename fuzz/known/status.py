@@ -102,6 +102,7 @@ KNOWN_CASES: Final[Mapping[str, tuple[str, ...]]] = {
     "uext-stack-argument-apple": ("aarch64",),
     "uext-stack-result": ("x86_64",),
     "trapping-i128-access": PULLEY,
+    "try-call-result-twice": BOTH_ISAS,
     "try-call-frame-pointer": ("riscv64",),
     "try-call-host": PULLEY,
     "umax-i64x2": PULLEY,

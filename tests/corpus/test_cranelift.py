@@ -111,6 +111,7 @@ FOUND = {
     "label-merged-load": [("x86_64", LABEL)],
     "label-shared-register": [("aarch64", LABEL), ("x86_64", LABEL)],
     "label-single-pass": [("aarch64", LABEL), ("x86_64", LABEL)],
+    "try-call-result-twice": [("aarch64", MISCOMPILE), ("x86_64", MISCOMPILE)],
     "unwind-late-frame": [("aarch64", UNWIND), ("x86_64", UNWIND)],
     "inline-try-call-fast": _everywhere(VERIFIER, *PULLEY),
     "try-call-frame-pointer": [("riscv64", MISCOMPILE)],
