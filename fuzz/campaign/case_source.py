@@ -10,13 +10,16 @@ from typing import Final
 import numpy as np
 
 from clif.outcome import Inputs
+from clif.throwing import may_throw
 from fuzz.analysis.results import AnalysisResults
 from fuzz.cases.case import Case, copy_case
 from fuzz.cases.case_options import CaseOptions, Source
 from fuzz.cases.casefile import read_case
-from fuzz.cases.drawn_checks import with_drawn_check
+from fuzz.cases.drawn_checks import DRAWN_CHECKS, with_drawn_check
+from fuzz.cases.frame_check import with_tables
 from fuzz.entropy import PrngEntropy
 from fuzz.generate.configurations import draw_alternatives
+from fuzz.generate.exceptions import ThrowingDirector
 from fuzz.generate.generator import Generator
 from fuzz.generate.inputs import draw_inputs
 from fuzz.generate.options import Options
@@ -28,7 +31,9 @@ from fuzz.mutate import Mutant, Mutator
 
 #: Third parts of the seeds of what is drawn beside a case. The case has (seed, index) alone.
 _MUTATION, _OTHER, _CONFIGURATIONS, _SEEDED, _INPUTS, _SIBLING, _ISAS = 1, 2, 3, 4, 5, 6, 7
-_CHECKS: Final = 8
+_CHECKS, _THROWING = 8, 9
+#: As many cases throw as ask for each of the extra checks.
+_THROWING_SHARE: Final = 1 / len(DRAWN_CHECKS)
 #: Bound on the steps of an input for each instruction of a case. For cases of less than 150
 #: instructions the generator's default bound is higher.
 _STEPS_PER_INSTRUCTION = 20
@@ -133,7 +138,9 @@ class CaseSource:
             entropy = PrngEntropy((self.seed, index, _CONFIGURATIONS))
             case, count = made.case, self._alternatives
             case.alternatives = draw_alternatives(entropy, case, self._drawing, count)
-        if self._extra_checks:
+            if may_throw(case.functions):
+                case.alternatives = with_tables(case).alternatives
+        if self._extra_checks and not may_throw(made.case.functions):
             entropy = PrngEntropy((self.seed, index, _CHECKS))
             if entropy.chance(self._extra_checks):
                 made = replace(made, case=with_drawn_check(made.case, entropy))
@@ -191,9 +198,18 @@ class CaseSource:
         if self._size > 1 and self._latest is not None and self._latest[0] == number:
             return self._latest[1]
         entropy = PrngEntropy((self.seed, number))
-        family = self._generator.generate_family(entropy, number, isas=self._isas(number))
+        family = self._generator.generate_family(
+            entropy, number, isas=self._isas(number), director=self._throwing_director(number)
+        )
         self._latest = number, family
         return family
+
+    def _throwing_director(self, number: int) -> ThrowingDirector | None:
+        """Return what has the functions of a few cases throw; None for all others."""
+        share = _THROWING_SHARE * self._extra_checks
+        if share and PrngEntropy((self.seed, number, _THROWING)).chance(share):
+            return ThrowingDirector()
+        return None
 
     def _other(self, index: int) -> Case:
         """Draw a case to take functions from."""

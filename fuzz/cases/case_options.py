@@ -58,7 +58,7 @@ class CaseOptions:
         rules_share: share of the parts of a case that are directed at ISLE rules. A larger share
             finds wrong rules sooner, but makes cases larger; docs/measurements.md has the figures.
         extra_checks: share of the cases that ask for a check of more than their outcomes
-            (``fuzz.cases.drawn_checks``).
+            (``fuzz.cases.drawn_checks``). As many as ask for each of the checks throw exceptions.
         seeds: cases to begin with. They come first; later cases are mutated from them, crossed with
             them, or drawn.
         touched: the rules that a change of Cranelift touches; most parts that are directed at rules

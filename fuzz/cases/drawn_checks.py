@@ -16,7 +16,7 @@ from fuzz.cases.frame_check import with_frame_check
 from fuzz.entropy import Entropy
 
 #: How a case is made to ask for each of the checks.
-_ASKING: Final[tuple[Callable[[Case], Case], ...]] = (
+DRAWN_CHECKS: Final[tuple[Callable[[Case], Case], ...]] = (
     with_frame_check,
     partial(with_check, check=ExtraCheck.ORDER),
     partial(with_check, check=ExtraCheck.OBJECTS),
@@ -26,4 +26,4 @@ _ASKING: Final[tuple[Callable[[Case], Case], ...]] = (
 
 def with_drawn_check(case: Case, entropy: Entropy) -> Case:
     """Return a case that asks for one more check."""
-    return entropy.choice(_ASKING)(case)
+    return entropy.choice(DRAWN_CHECKS)(case)

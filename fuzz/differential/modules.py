@@ -11,6 +11,7 @@ from backend.emulator.executor import NOT_EXECUTABLE
 from backend.emulator.image import Image
 from backend.emulator.linker import LinkError
 from clif.outcome import Outcomes
+from clif.throwing import may_throw
 from fuzz.cases.case import Case, has_canonical_nans
 from fuzz.cases.compare import Difference, compare
 from fuzz.cases.linked_programs import LinkedProgram, ModuleFaults, linked_programs
@@ -41,6 +42,9 @@ def check_modules(
     """
     if not AVAILABLE:
         yield f"{isa}: this build of the extension makes no linked programs"
+        return
+    if may_throw(case.functions):
+        yield f"{isa}: a linked program has no functions that throw"
         return
     for program in linked_programs(case, isa, faults):
         found: Finding | str

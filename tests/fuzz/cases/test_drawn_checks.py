@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from clif.printer import print_functions
+from clif.throwing import may_throw
 from fuzz.campaign.case_source import CaseSource
 from fuzz.cases.case import ExtraCheck
 from fuzz.cases.case_options import CaseOptions
@@ -20,7 +21,8 @@ def source(share: float) -> CaseSource:
 
 def test_a_share_of_the_cases_asks_for_one_check_each() -> None:
     made = source(0.5)
-    checks = [made.case(index).checks for index in range(CASES)]
+    cases = [made.case(index) for index in range(CASES)]
+    checks = [case.checks for case in cases if not may_throw(case.functions)]
     assert CASES // 4 < sum(map(bool, checks)) < CASES * 3 // 4
     assert all(len(each) <= 1 for each in checks)
     assert set().union(*checks) == {
@@ -33,11 +35,24 @@ def test_a_share_of_the_cases_asks_for_one_check_each() -> None:
 
 def test_cases_are_the_same_with_checks_and_without() -> None:
     plain, checked = source(0.0), source(1.0)
-    for index in range(10):
+    for index in range(20):
         one, other = plain.case(index), checked.case(index)
         assert not one.checks
-        assert print_functions(one.functions) == print_functions(other.functions)
-        assert len(one.alternatives) == len(other.alternatives)
+        assert not may_throw(one.functions)
+        if may_throw(other.functions):
+            assert not other.checks
+        else:
+            assert print_functions(one.functions) == print_functions(other.functions)
+            assert len(one.alternatives) == len(other.alternatives)
+
+
+def test_as_many_cases_throw_as_ask_for_each_check() -> None:
+    made = source(1.0)
+    cases = [made.case(index) for index in range(CASES)]
+    throwing = [case for case in cases if may_throw(case.functions)]
+    assert CASES // 8 < len(throwing) < CASES // 2
+    for case in throwing:
+        assert {each.settings["unwind_info"] for each in case.configurations()} == {"true"}
 
 
 def test_every_configuration_has_the_tables_that_are_checked() -> None:

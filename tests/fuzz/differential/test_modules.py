@@ -115,3 +115,25 @@ def test_a_build_without_modules_says_so(case: Case, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(modules, "AVAILABLE", False)
     verdict = Pipeline([ISA]).check(case)
     assert verdict.rejected == [f"{ISA}: this build of the extension makes no linked programs"]
+
+
+def test_what_throws_is_not_linked() -> None:
+    case = read_case("""; check: objects
+test run
+target x86_64
+
+function %main(i64) -> i64 system_v {
+    sig0 = (i64, i64, i64, i64) tail
+    fn0 = %throw_tail sig0
+block0(v0: i64):
+    try_call fn0(v0, v0, v0, v0), sig0, block1, [ default: block2(exn0) ]
+block1:
+    trap user1
+block2(v1: i64):
+    return v1
+}
+; run: %main(3) == 3
+""").case
+    verdict = Pipeline([ISA]).check(case)
+    assert verdict.rejected == [f"{ISA}: a linked program has no functions that throw"]
+    assert not verdict.findings
