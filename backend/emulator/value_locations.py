@@ -275,7 +275,10 @@ class LocationChecker(FrameFollower):
     def _content(self, frame: Frame, place: ValueRange) -> int:
         if place.register is None:
             return self.word(frame.caller.frame_address + place.offset, place.size)
-        return self.register(self.names[place.register]) & (1 << 8 * place.size) - 1
+        name = self.names.get(place.register)
+        if name is None:
+            raise UnwindTableError(f"no register has the number {place.register}")
+        return self.register(name) & (1 << 8 * place.size) - 1
 
     def _detail(self, frame: Frame, offset: int, place: ValueRange) -> str:
         what = "value in memory" if place.register is None else "value in a register"

@@ -119,7 +119,7 @@ def check_alignment(w: Writer, slot: StackSlot) -> None:
 
 def _stack_alignment(isa: str) -> int:
     """Return what a slot may be aligned to at most, in bytes."""
-    if has_fault("slot-alignment-pulley32", isa):
+    if has_fault("misaligned-slots", isa):
         return 8
     return ISAS[isa].stack_alignment
 

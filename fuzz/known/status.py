@@ -88,7 +88,7 @@ KNOWN_CASES: Final[Mapping[str, tuple[str, ...]]] = {
     "select-icmp-i128": BOTH_ISAS,
     "sextend-bmask-i128": PULLEY,
     "sextend-extractlane-i16x2": ("aarch64",),
-    "slot-alignment-pulley32": PULLEY_NARROW,
+    "misaligned-slots": PULLEY_NARROW,
     "spilled-result-big": ("pulley32be",),
     "splat-fcvt-f16x4": ("riscv64",),
     "splat-without-vectors": ("riscv64",),

@@ -11,7 +11,6 @@ from typing import Final
 
 from clif.function import Block, Function, Inst
 from clif.graph import successors
-from clif.opcodes import Format
 from clif.outcome import Inputs, ints_from_words
 from clif.types import Type
 from clif.uses import targets, used_values
@@ -19,12 +18,15 @@ from fuzz.cases.case import Case, effective_settings
 
 OrderKey = tuple[int, ...]
 
-_CALLS: Final = (
-    Format.CALL,
-    Format.CALL_INDIRECT,
-    Format.TRY_CALL,
-    Format.TRY_CALL_INDIRECT,
-)
+#: How hard calls are to understand: a plain one and a jump or return are easier than what is both.
+_CALLS: Final = {
+    "call": 1,
+    "call_indirect": 2,
+    "try_call": 2,
+    "try_call_indirect": 3,
+    "return_call": 2,
+    "return_call_indirect": 3,
+}
 #: A failure without optimising is the easiest to understand.
 _OPT_LEVELS: Final = ("none", "speed", "speed_and_size")
 #: Conditions of ``icmp``, then of ``fcmp``, the simplest first.
@@ -57,7 +59,7 @@ def order_key(case: Case) -> OrderKey:
     values = [value for function in case.functions for value in function.values()]
     inputs = case.inputs
     return (
-        sum(inst.opcode.format in _CALLS for inst in insts),
+        sum(_CALLS.get(inst.opcode.name, 0) for inst in insts),
         len(case.functions),
         len(blocks),
         len(insts),

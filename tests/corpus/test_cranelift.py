@@ -60,7 +60,7 @@ FOUND = {
     "bmask-uextend-i128": [("riscv64", PANIC)],
     "splat-fcvt-f16x4": [("riscv64", ERROR)],
     "sdiv-i8": _on_pulley(MISCOMPILE),
-    "slot-alignment-pulley32": _narrow(MISCOMPILE),
+    "misaligned-slots": _narrow(MISCOMPILE),
     "spilled-result-big": [("pulley32be", MISCOMPILE)],
     # On riscv64, but the engine that runs it by default does not look above a float of 32 bits.
     "spilled-result-f32": [],

@@ -176,7 +176,7 @@ def test_generated_cases(pipeline: Pipeline, vectors: bool) -> None:
         check = CrossChecker(case, interpreter(case), 100_000).check()
         assert check.differences == []
         compared += check.compared
-    assert compared > 60 * 8 / 2
+    assert compared > 60 * 8 / 3  # it has no try_call
 
 
 # --- every instruction on every type ---

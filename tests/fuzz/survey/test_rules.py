@@ -163,7 +163,9 @@ def test_a_finding_names_the_rules_that_fired(fired_rules: FiredRules) -> None:
 
 def test_rules_against_a_run(command: Command, tmp_path: Path, states: list[RuleState]) -> None:
     facts = tmp_path / "facts.json"
-    output = command("run", "--cases", 40, "--seed", 4, "--out", tmp_path / "out", "--json", facts)
+    # What a case is linked to fires rules, too, which do not count as rules of the case.
+    options = ("--cases", 40, "--seed", 4, "--extra-checks", 0)
+    output = command("run", *options, "--out", tmp_path / "out", "--json", facts)
     assert output.code == 0
     run = json.loads(facts.read_text())
     seen = survey(("aarch64",), RunCounts(run["rule_cases"], run["rule_inputs"]))

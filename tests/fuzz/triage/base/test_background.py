@@ -129,7 +129,7 @@ def ask_faulty(connection: Connection, share: float, directory: str) -> None:
 def campaign(folder: Path, cases: int) -> tuple[CampaignPlan, CampaignResult]:
     """Run a campaign of a compiler with two faults against a base with one of them."""
     options = CaseOptions(inputs=4, instructions=12, configurations=1)
-    plan = CampaignPlan(options, seed=3, cases=cases, out=str(folder), base=BASE)
+    plan = CampaignPlan(options, seed=4, cases=cases, out=str(folder), base=BASE)
     sorter = BaseSorter(BASE, 1, ask_faulty)
     try:
         pool = LocalWorkers(plan, start_faulty_worker)
