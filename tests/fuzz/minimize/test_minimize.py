@@ -132,6 +132,33 @@ def test_of_two_orders_of_arguments_one_is_simpler() -> None:
     assert len(set(keys)) == 4
 
 
+CALLS = """
+function %callee(i8) -> i8 tail {{
+block0(v0: i8):
+    return v0
+}}
+
+function %main(i8) -> i8 tail {{
+    sig0 = (i8) -> i8 tail
+    fn0 = %callee sig0
+block0(v0: i8):
+{}
+}}
+; print: %main(1)
+"""
+
+
+def test_plain_calls_are_simpler_than_special_ones() -> None:
+    tail, plain = "    return_call fn0(v0)", "    v1 = call fn0(v0)\n    return v1"
+    handled = "    try_call fn0(v0), sig0, block1(ret0), []\nblock1(v1: i8):\n    return v1"
+    jumping = "    v1 = call fn0(v0)\n    jump block1(v1)\nblock1(v2: i8):\n    return v2"
+    special, simple, with_handlers, with_jump = (
+        order_key(case_of(CALLS.format(body))) for body in (tail, plain, handled, jumping)
+    )
+    assert simple < special
+    assert simple < with_jump < with_handlers
+
+
 # --- minima ---
 
 MINIMA = {
