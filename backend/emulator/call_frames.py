@@ -24,6 +24,7 @@ from backend.emulator.unwind_tables import (
     CallerState,
     DwarfTable,
     HasUnwindTables,
+    Row,
     Unwinding,
     UnwindTableError,
 )
@@ -162,6 +163,14 @@ class CallFrames:
                 raise UnwindError("the table of frames has another frame pointer")
             values.update(caller.registers)
         return values
+
+    def row(self, frame: CallFrame) -> Row:
+        """Return what the table of a frame's function says of the call.
+
+        Raises:
+            UnwindError: it has none.
+        """
+        return self._table(frame.placed).row(frame.offset - 1)
 
     def _caller(self, frame: CallFrame, values: Mapping[str, int]) -> CallerState:
         try:

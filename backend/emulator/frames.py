@@ -102,7 +102,7 @@ class FrameChecker(FrameFollower):
         self.deviations: list[UnwindDeviation] = []
 
     def is_done(self) -> bool:
-        return len(self.deviations) >= _MOST
+        return sum(not each.in_prologue for each in self.deviations) >= _MOST
 
     def preserved(self, placed: Placed) -> frozenset[str]:
         tables = self.functions.get(placed.compiled.name)
@@ -125,7 +125,10 @@ class FrameChecker(FrameFollower):
 
     def _note(self, frame: Frame, offset: int, table: UnwindTable, what: Misled, text: str) -> None:
         name, in_prologue = frame.placed.compiled.name, table.is_prologue(offset)
-        self.deviations.append(UnwindDeviation(name, offset, table.name, what, in_prologue, text))
+        # Those in prologues are most often of a known fault, and must not keep from the others.
+        if sum(each.in_prologue is in_prologue for each in self.deviations) < _MOST:
+            found = UnwindDeviation(name, offset, table.name, what, in_prologue, text)
+            self.deviations.append(found)
 
 
 def _differences(

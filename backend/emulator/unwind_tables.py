@@ -107,6 +107,10 @@ class UnwindTable(Protocol):
         """Whether the frame pointer is to be set up behind the instruction at an offset."""
 
 
+#: A row of a table, as pyelftools has it: its ``pc``, its ``cfa``, and a rule by register's number.
+Row = Mapping[str | int, Any]
+
+
 class DwarfTable:
     """The entry of a function in ``.debug_frame``.
 
@@ -126,7 +130,7 @@ class DwarfTable:
         self.starts = [row["pc"] for row in self.rows]
 
     def caller(self, offset: int, state: CpuState) -> CallerState:
-        row = self.rows[max(0, bisect_right(self.starts, offset) - 1)]
+        row = self.row(offset)
         rule, names = row["cfa"], self.described.registers
         if rule.reg not in names:
             raise UnwindTableError(f"no register has number {rule.reg}")
@@ -149,6 +153,10 @@ class DwarfTable:
             if value is not None:
                 registers[names[number]] = value
         return CallerState(frame, address, registers)
+
+    def row(self, offset: int) -> Row:
+        """Return what holds for an instruction."""
+        return self.rows[max(0, bisect_right(self.starts, offset) - 1)]
 
     def is_prologue(self, offset: int) -> bool:
         first = self.rows[0]["cfa"].reg

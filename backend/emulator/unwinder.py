@@ -8,7 +8,7 @@ C++ do.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol, cast
 
@@ -17,7 +17,7 @@ from backend.emulator.call_frames import CallFrame, CallFrames, UnwindError
 from backend.emulator.isa import Isa, Part
 from backend.emulator.linker import Linked, Placed
 from backend.emulator.machine import Machine
-from backend.emulator.unwind_tables import Unwinding
+from backend.emulator.unwind_tables import Row, Unwinding
 
 
 class ThrowError(ValueError):
@@ -39,6 +39,7 @@ class Throwing:
         wide: for registers that are 64 bits of a vector register, that one.
         wide_shift: which bits of it those are: how many there are below them.
         unsaved: conventions of functions whose tables do not say all that they have saved.
+        misplaces: whether a row of a table has saved registers where they are not.
         tables: what the tables of frames do not say themselves, where the ISA has no ``UNWINDING``.
         linkage_order: the byte order of what a frame's frame pointer points to; None for the ISA's.
     """
@@ -53,6 +54,7 @@ class Throwing:
     wide: Mapping[str, str] = field(default_factory=dict)
     wide_shift: int = 0
     unsaved: frozenset[str] = frozenset()
+    misplaces: Callable[[Row], bool] = lambda _: False
     tables: Unwinding | None = None
     linkage_order: ByteOrder | None = None
 
@@ -193,6 +195,8 @@ class Unwinder:
         # The innermost frame is that of our own function, which changes no such register.
         if any(_convention(frame) in self.throwing.unsaved for frame in inner[1:]):
             raise ThrowError("exceptions cannot be thrown through functions without whole tables")
+        if any(self.throwing.misplaces(self.frames.row(frame)) for frame in inner[1:]):
+            raise ThrowError("exceptions cannot be thrown through functions with wrong tables")
         return self.frames.registers(inner, outer)
 
     def _sites_of(

@@ -9,7 +9,7 @@ import numpy as np
 
 from backend.cranelift.compiler import CompileError, CompilerPanic
 from backend.emulator.executor import NOT_EXECUTABLE
-from backend.emulator.frames import UnwindDeviation
+from backend.emulator.frames import Misled, UnwindDeviation
 from backend.emulator.linker import Compiled
 from backend.emulator.unwind_tables import UnwindTableError
 from clif.outcome import Outcomes, Status
@@ -54,16 +54,19 @@ def check_unwinding(
 
 
 def _finding(case: Case, isa: str, found: Sequence[UnwindDeviation]) -> Finding:
-    first = found[0]
-    why = _why_in_prologue(case, isa, first.function) if first.in_prologue else ""
-    return Finding(FindingKind.UNWIND, isa, first.detail + why, tuple(map(str, found[:_SHOWN])))
+    first = min(found, key=lambda each: each.in_prologue)
+    why = _why(case, isa, first)
+    alike = [str(each) for each in found if each.detail == first.detail]
+    return Finding(FindingKind.UNWIND, isa, first.detail + why, tuple(alike[:_SHOWN]))
 
 
-def _why_in_prologue(case: Case, isa: str, name: str) -> str:
-    """Return what may move the stack pointer of a function within its prologue, in words."""
-    function = next(function for function in case.functions if function.name == name)
-    if makes_tail_calls(function):
+def _why(case: Case, isa: str, found: UnwindDeviation) -> str:
+    """Return what may move a function's frame, or its stack pointer in the prologue, in words."""
+    function = next(each for each in case.functions if each.name == found.function)
+    if makes_tail_calls(function) and (found.in_prologue or found.what is Misled.REGISTER):
         return ", a tail call"
+    if not found.in_prologue:
+        return ""
     settings = effective_settings(case, isa)
     if settings.get("enable_probestack") == "true":
         return f", {settings.get('probestack_strategy', 'outline')} probes"

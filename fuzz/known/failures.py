@@ -227,6 +227,12 @@ FAILURES: Final[tuple[KnownFailure, ...]] = (
         InstructionPattern(frozenset(), frozenset()),
         ("x86_64",),
     ),
+    KnownFailure(
+        "unwind-tail-call-saves",
+        "DWARF saved register, a tail call",
+        InstructionPattern(words("return_call return_call_indirect"), frozenset()),
+        ("x86_64",),
+    ),
     *(
         KnownFailure(
             "unwind-late-frame",

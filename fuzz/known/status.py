@@ -107,6 +107,7 @@ KNOWN_CASES: Final[Mapping[str, tuple[str, ...]]] = {
     "try-call-host": PULLEY,
     "umax-i64x2": PULLEY,
     "unwind-late-frame": BOTH_ISAS,
+    "unwind-tail-call-saves": ("x86_64",),
     "vany-true-i8x4": ("x86_64",),
     "windows-unwind-saves": ("x86_64",),
 }

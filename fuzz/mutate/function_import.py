@@ -8,6 +8,7 @@ from clif.function import External, Function, Value
 from fuzz.analysis.intervals import REGION, Interval
 from fuzz.analysis.results import AnalysisResults
 from fuzz.cases.case import Case, effective_settings
+from fuzz.cases.frame_check import makes_tail_calls
 from fuzz.generate.conventions import common, fits, probes_clobber, tail_call_settings
 from fuzz.mutate.context import MutationContext
 
@@ -133,10 +134,9 @@ def import_function(context: MutationContext, importable: ImportableFunction) ->
     case.functions += copies
     if importable.region:
         _share_region(case, other)
-    settings = effective_settings(other)
-    for name, value in tail_call_settings().items():
-        if settings.get(name) == value:  # imported functions may have tail calls
-            case.settings[name] = value
+    if any(map(makes_tail_calls, copies)):
+        # The other case may be for ISAs alone that need none.
+        case.settings |= tail_call_settings()
     return copies[0]
 
 

@@ -112,6 +112,7 @@ FOUND = {
     "label-shared-register": [("aarch64", LABEL), ("x86_64", LABEL)],
     "label-single-pass": [("aarch64", LABEL), ("x86_64", LABEL)],
     "try-call-result-twice": [("aarch64", MISCOMPILE), ("x86_64", MISCOMPILE)],
+    "unwind-tail-call-saves": [("x86_64", UNWIND)],
     "unwind-late-frame": [("aarch64", UNWIND), ("x86_64", UNWIND)],
     "inline-try-call-fast": _everywhere(VERIFIER, *PULLEY),
     "try-call-frame-pointer": [("riscv64", MISCOMPILE)],

@@ -18,6 +18,7 @@ from fuzz.campaign.case_source import CaseSource
 from fuzz.cases.case import Case
 from fuzz.cases.case_options import CaseOptions
 from fuzz.cases.casefile import print_case, read_case
+from fuzz.cases.frame_check import makes_tail_calls
 from fuzz.differential.pipeline import Pipeline
 from fuzz.entropy import BytesEntropy, PrngEntropy
 from fuzz.generate import Generator, Options
@@ -113,6 +114,56 @@ def test_a_case_can_be_mutated_many_times() -> None:
     mutant = mutator().mutate(case, PrngEntropy(5), steps=60, other=drawn(5, 3))
     assert len(mutant.steps) == 60
     check_valid(mutant.case)
+
+
+TAIL_CALL = """test run
+target aarch64
+
+function %other(i64) -> i64 tail {
+block0(v0: i64):
+    return v0
+}
+
+function %middle(i64) -> i64 tail {
+    sig0 = (i64) -> i64 tail
+    fn0 = %other sig0
+block0(v0: i64):
+    return_call fn0(v0)
+}
+
+function %main(i64) -> i64 system_v {
+    sig0 = (i64) -> i64 tail
+    fn0 = %middle sig0
+block0(v0: i64):
+    v1 = call fn0(v0)
+    return v1
+}
+; run: %main(3) == 3
+"""
+NO_TAIL_CALL = """test run
+set preserve_frame_pointers=false
+target x86_64
+target aarch64
+
+function %main(i64, i64) -> i64 system_v {
+block0(v0: i64, v1: i64):
+    v2 = iadd v0, v1
+    v3 = imul v2, v1
+    return v3
+}
+; run: %main(1, 2) == 6
+"""
+
+
+def test_an_imported_tail_call_brings_the_settings_that_it_needs() -> None:
+    """The other case is for an ISA that needs none."""
+    one, other = (read_case(text).case for text in (NO_TAIL_CALL, TAIL_CALL))
+    crossed = [mutator().crossover(one, other, PrngEntropy(seed)).case for seed in range(40)]
+    imported = [case for case in crossed if any(map(makes_tail_calls, case.functions))]
+    assert imported
+    for case in imported:
+        assert case.settings["preserve_frame_pointers"] == "true"
+        assert not Pipeline(["x86_64", "aarch64"]).check(case).findings
 
 
 def test_crossover_imports_a_function() -> None:
