@@ -143,7 +143,7 @@ class CaseSource:
         if self._extra_checks and not may_throw(made.case.functions):
             entropy = PrngEntropy((self.seed, index, _CHECKS))
             if entropy.chance(self._extra_checks):
-                made = replace(made, case=with_drawn_check(made.case, entropy))
+                made = replace(made, case=with_drawn_check(made.case, entropy, self._drawing.isas))
         return made
 
     def _without_alternatives(self, index: int) -> MadeCase:

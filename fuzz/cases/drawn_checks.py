@@ -7,12 +7,13 @@ faults: fuzz targets are for these.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
 from fuzz.cases.case import Case, ExtraCheck, with_check
 from fuzz.cases.frame_check import with_frame_check
+from fuzz.cases.order_check import why_code_unchecked
 from fuzz.entropy import Entropy
 
 #: How a case is made to ask for each of the checks.
@@ -24,6 +25,13 @@ DRAWN_CHECKS: Final[tuple[Callable[[Case], Case], ...]] = (
 )
 
 
-def with_drawn_check(case: Case, entropy: Entropy) -> Case:
-    """Return a case that asks for one more check."""
-    return entropy.choice(DRAWN_CHECKS)(case)
+def with_drawn_check(case: Case, entropy: Entropy, isas: Sequence[str]) -> Case:
+    """Return a case that asks for one more check, or the case itself if one of its ISAs has none.
+
+    Args:
+        isas: those that a case is for which names none.
+    """
+    asked = entropy.choice(DRAWN_CHECKS)(case)
+    if ExtraCheck.ORDER in asked.checks and any(map(why_code_unchecked, case.isas or isas)):
+        return case
+    return asked

@@ -72,6 +72,15 @@ def test_a_campaign_finds_nothing_with_checks() -> None:
         assert not verdict.rejected
 
 
+def test_no_order_is_asked_for_of_an_isa_that_has_none() -> None:
+    made = CaseSource(
+        CaseOptions(isas=("pulley64",), inputs=2, instructions=20, extra_checks=1.0), 8
+    )
+    checks = set().union(*(made.case(index).checks for index in range(CASES)))
+    assert ExtraCheck.ORDER not in checks
+    assert ExtraCheck.UNWIND in checks
+
+
 def test_code_without_tables_cannot_be_checked() -> None:
     case = read_case("""; check: unwind
 test run
