@@ -14,6 +14,8 @@ from backend.emulator.isa import Isa
 from backend.emulator.unicorn_engine import Uc
 
 _SCRATCH: Final = ("rax", "rcx", "rdx", "rsi", "rdi", "rbp", "r8", "r9", "r10", "r11")
+#: Interrupts are on, and there is no condition.
+_FLAGS: Final = 0x202
 
 
 class X64Cpu(Cpu):
@@ -32,6 +34,9 @@ class X64Cpu(Cpu):
         return self.register("rip")
 
     def go_to(self, address: int) -> None:
+        # In a hook the engine makes flags of what an earlier instruction has left, and so may go on
+        # with a trap after each instruction.
+        self.write("rflags", _FLAGS)
         self.write("rip", address)
 
     def fill_registers(self, words: Iterator[int]) -> None:
