@@ -323,31 +323,6 @@ def test_frames_that_lead_nowhere_are_a_violation() -> None:
     assert found.details[0].startswith("unwinding: a frame pointer leads downwards")
 
 
-def test_a_handler_is_not_entered_with_flags_of_before() -> None:
-    """Unicorn has made a trap flag of what ``sar`` and ``cmpxchg16b`` leave, in the hook alone."""
-    text = """
-function %main(i64, i128) -> i64 system_v {
-    ss0 = explicit_slot 16, align = 16
-    sig0 = (i64, i64, i64, i64) system_v
-    fn0 = %throw_system_v sig0
-block0(v0: i64, v1: i128):
-    v2 = rotr.i64 v0, v0
-    v3 = stack_addr.i64 ss0
-    store.i64 v0, v3
-    v4 = sextend.i128 v0
-    v5 = atomic_cas.i128 v3, v1, v4
-    try_call fn0(v0, v0, v0, v2), sig0, block1, [ default: block2 ]
-block1:
-    trap user1
-block2:
-    return v0
-}
-"""
-    flags = {"has_cmpxchg16b": "true"}
-    outcomes = run_text("x86_64", text, [(-1 & (1 << 64) - 1, 0)], flags=flags)
-    assert outcomes.status.tolist() == [Status.RETURNED]
-
-
 def test_the_next_run_is_not_disturbed() -> None:
     test_frames_that_lead_nowhere_are_a_violation()
     test_what_a_callee_preserves_is_there_by_system_v_alone()

@@ -55,6 +55,34 @@ block1:
 ; run: %main(0, 7) == 7
 """
 
+#: ``sar`` leaves what Unicorn takes for a trap flag in the hook that has the handler entered.
+FLAGS_OF_BEFORE = """test run
+set opt_level=none
+target x86_64 has_cmpxchg16b
+
+function %main(i64, i128) system_v {
+    ss0 = explicit_slot 16, align = 16
+    sig0 = (i64, i64, i64, i64) system_v
+    fn0 = %throw_system_v sig0
+block0(v0: i64, v1: i128):
+    v2 = rotr.i64 v0, v0
+    v3 = stack_addr.i64 ss0
+    store.i64 v0, v3
+    v4 = sextend.i128 v0
+    v5 = atomic_cas.i128 v3, v1, v4
+    try_call fn0(v0, v0, v0, v2), sig0, block1, [ default: block2 ]
+block1:
+    trap user1
+block2:
+    return
+}
+; input: %main(-1, 0) == []
+"""
+
+
+def test_a_handler_is_entered_without_flags() -> None:
+    assert not Pipeline(["x86_64"]).check(read_case(FLAGS_OF_BEFORE).case).findings
+
 
 def test_a_deviation_of_the_prologue_hides_no_other() -> None:
     text = (ROOT / "corpus" / "cranelift" / "unwind-tail-call-saves.clif").read_text()
