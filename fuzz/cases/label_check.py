@@ -167,17 +167,24 @@ def _expected(ways: Sequence[interp.Activation]) -> tuple[ExpectedActivation, in
 def _trap_locations(inst: Inst, functions: Sequence[Function]) -> list[int]:
     """Return the source locations that the code of an instruction may have where it traps.
 
-    A load whose result is used once may become part of the code of the instruction that uses it.
+    A load whose result is used once may become part of the code of the instruction that uses it,
+    and so may what only converts it.
     """
-    users = [
-        user
-        for function in functions
-        for user in function.instructions()
-        if not set(inst.results).isdisjoint(user.args)
-    ]
-    merged = users if inst.opcode.name.startswith(("load", "uload", "sload")) else []
-    found = map(_location, (inst, *merged))
+    merged = [inst]
+    if inst.opcode.name.startswith(("load", "uload", "sload")):
+        for each in merged:
+            if each is inst or len(each.args) == 1:
+                merged += _users(each, functions)
+    found = map(_location, merged)
     return [location for location in found if location is not None]
+
+
+def _users(inst: Inst, functions: Sequence[Function]) -> Iterator[Inst]:
+    """Yield the instructions that use a result of another one."""
+    for function in functions:
+        for user in function.instructions():
+            if not set(inst.results).isdisjoint(user.args):
+                yield user
 
 
 def _location(inst: Inst) -> int | None:

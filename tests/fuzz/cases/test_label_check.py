@@ -455,3 +455,25 @@ def test_the_file_of_a_case_asks_for_it() -> None:
     text = print_case(case, isas=("x86_64",))
     assert "; check: labels\n" in text
     assert read_case(text).case.checks == {ExtraCheck.LABELS}
+
+
+def test_a_load_that_is_merged_is_also_extended() -> None:
+    """The subtraction reads memory itself: `sub rax, [rdi]`, `sbb rdx, 0`."""
+    case = case_of("""; trapping
+; region: argument 0, 16 bytes
+test interpret
+test run
+set opt_level=none
+set enable_llvm_abi_extensions=true
+target x86_64
+
+function %main(i64, i128) -> i128 system_v {
+block0(v0: i64, v1: i128):
+    v2 = load.i64 v0-30023
+    v3 = uextend.i128 v2
+    v4 = isub.i128 v1, v3
+    return v4
+}
+; input: %main(0, 0) traps heap_oob memory unchanged
+""")
+    assert not unexplained(looked_at(case, "x86_64", compiled(case, "x86_64")))
