@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from clif.function import Signature, Value
+from clif.function import Value
 from clif.types import I64, I128, Type
 from fuzz.generate import conventions
 from fuzz.generate.addresses import region_of
@@ -38,7 +39,7 @@ def write_returns(w: Writer, declaration: Declaration) -> None:
         fill(w, each, types)
     returns = declaration.signature.returns or tuple(abi_param(w.entropy, t) for t in types)
     returns = conventions.results_as_allowed(returns, on_stack=w.plan.multi_return)
-    w.function.signature = Signature(declaration.signature.params, returns, declaration.convention)
+    w.function.signature = replace(w.function.signature, returns=returns)
 
 
 def _store_all(w: Writer) -> None:

@@ -12,9 +12,11 @@ _NUMBERED: Final = (
     *(f"r{number}" for number in range(8, 16)),
 )
 
-#: DWARF's numbers of the frame pointer and the return address, and of the first vector register.
+#: DWARF's numbers of the frame pointer and the return address, which lie above what is saved.
 _LINKAGE: Final = (6, 16)
-_VECTORS: Final = 17
+#: The lowest place that the uppermost saved register has, from the frame's address: between it and
+#: those two there may be a word that keeps the stack aligned.
+_UPPERMOST: Final = -32
 
 
 def _misplaces(row: Row) -> bool:
@@ -22,10 +24,8 @@ def _misplaces(row: Row) -> bool:
 
     That is so where a tail call has moved the frame (``corpus/cranelift/unwind-tail-call-saves``).
     """
-    saved = {n: rule.arg for n, rule in row.items() if isinstance(n, int) and n not in _LINKAGE}
-    vectors = sum(number >= _VECTORS for number in saved)
-    size = -(-8 * (len(saved) - vectors) // 16) * 16 + 16 * vectors
-    return bool(saved) and min(saved.values()) != -16 - size
+    saved = [r.arg for n, r in row.items() if isinstance(n, int) and n not in _LINKAGE]
+    return bool(saved) and max(saved) < _UPPERMOST
 
 
 THROWING: Final = Throwing(

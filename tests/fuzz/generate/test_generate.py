@@ -206,6 +206,14 @@ def test_most_instructions_survive_optimising() -> None:
     assert median(shares) >= 0.7
 
 
+def test_no_parameter_is_extended_where_that_is_a_known_fault() -> None:
+    made = generator(Options(isas=("aarch64",), call_convs=("apple_aarch64",)))
+    functions = [f for n in range(60) for f in made.generate(PrngEntropy((6, n))).functions]
+    extended = any(param.extension for f in functions for param in f.signature.params)
+    assert {function.signature.call_conv for function in functions} == {"apple_aarch64"}
+    assert extended is not has_fault("uext-stack-argument-apple", "aarch64")
+
+
 def test_most_callees_are_called() -> None:
     """Some have no room for it, or throw; what is not called is compiled for nothing."""
     generator = directed_generator(DEFAULT)
