@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from itertools import count
 from time import thread_time
 from typing import Any, Final
@@ -15,14 +15,14 @@ from backend.emulator.guest_memory import EXIT, PAGE, READ_EXEC, READ_WRITE, Gue
 from backend.emulator.guest_memory import STUBS as STUBS_ADDRESS
 from backend.emulator.isa import Isa
 from backend.emulator.libcalls import LibraryCalls
-from backend.emulator.machine import TIME_LIMIT, End, Machine, Stop
+from backend.emulator.machine import TIME_LIMIT, End, Stop
 from backend.emulator.mappings import Mappings, private_memory
 from backend.emulator.watchdog import Watched
 from backend.engines import long_mode
 from backend.engines.bochs_library import BochsLibrary
 from backend.engines.long_mode import LONG_MODE
 from backend.engines.page_tables import PageTables
-from backend.engines.throw_stop import ThrowStop
+from backend.engines.throw_stop import StoppingMachine
 from clif.outcome import Bytes
 
 _WRITE: Final = 2
@@ -95,7 +95,7 @@ class BochsMappings(Mappings):
         raise ValueError("memory that is not the guest's")
 
 
-class BochsMachine(Machine):
+class BochsMachine(StoppingMachine):
     """The CPU that all machines of this process share; each start begins with its own tables."""
 
     def __init__(self, isa: Isa, library: BochsLibrary) -> None:
@@ -107,8 +107,6 @@ class BochsMachine(Machine):
         self.watched = Watched(library, TIME_LIMIT)
         self.library: LibraryCalls | None = None
         self.vector: int | None = None
-        self.thrown = ThrowStop(isa, self.memory.places.throw)
-        self._other_start = False
         self._map_kernel()
         self._fill_registers()
 
@@ -174,9 +172,9 @@ class BochsMachine(Machine):
         if self.bochs.owner is not self:
             self.part.reset(self.bochs, self.mappings.tables.root)
             self.bochs.owner = self
-        if self._other_start:
+        if self.is_changed:
             self._fill_registers()
-            self._other_start = False
+            self.is_changed = False
         self._put_frame(driver, self.first_stack_pointer())
         expired = self._run(self.part.enter)
         began = thread_time()
@@ -191,28 +189,16 @@ class BochsMachine(Machine):
     def failed_access(self, driver: int, entry: int, position: int) -> str:
         return ""  # every stop has said so already
 
-    def catch(self, answer: Callable[[], None]) -> None:
-        super().catch(answer)
-        self.thrown.answer = answer
-
     def go_on(
         self, address: int, registers: Mapping[str, int], others: Mapping[str, int] | None = None
     ) -> None:
-        # What starts the code again loads all registers of the state.
-        self._other_start = True
-        pointer = registers[self.isa.stack_pointer]
-        for name, value in {**(others or {}), **registers}.items():
-            if name != self.isa.stack_pointer:
-                self._write_start(name, value)
-        self._put_frame(address, pointer)
-        self.thrown.target = address
+        super().go_on(address, registers, others)
+        self._put_frame(address, registers[self.isa.stack_pointer])
 
-    def refuse(self, reason: str) -> None:
-        self.thrown.refusal = reason
-
-    def _write_start(self, name: str, value: int) -> None:
-        """Set what the next start finds in a register."""
+    def write_start(self, name: str, value: int) -> None:
         words, part = self.state.view(np.uint64), self.part
+        if name == self.isa.stack_pointer:
+            return  # it is in the frame that the start returns from
         if name in part.integers:
             words[long_mode.INTEGERS // 8 + part.integers.index(name)] = value
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from time import thread_time
@@ -17,7 +17,7 @@ from backend.emulator.guest_memory import (
 )
 from backend.emulator.isa import Isa
 from backend.emulator.libcalls import LibraryCalls
-from backend.emulator.machine import End, Machine, Stop
+from backend.emulator.machine import End, Stop
 from backend.engines import command_page as page
 from backend.engines.guest_process import (
     EngineDied,
@@ -27,7 +27,7 @@ from backend.engines.guest_process import (
 )
 from backend.engines.process_mappings import MakeProcess, ProcessMappings
 from backend.engines.shared_memory import SharedMemory
-from backend.engines.throw_stop import ThrowStop
+from backend.engines.throw_stop import StoppingMachine
 from backend.engines.user_process import (
     SIGBUS,
     SIGFPE,
@@ -44,7 +44,7 @@ _FAULT_ADDRESS: Final = 16
 _CONTEXT_SIZE: Final = 2048
 
 
-class ProcessMachine(Machine):
+class ProcessMachine(StoppingMachine):
     """The machine in a process.
 
     Args:
@@ -64,9 +64,7 @@ class ProcessMachine(Machine):
         self.process = self.mappings.process
         self.library: LibraryCalls | None = None
         self.context = b""
-        self.thrown = ThrowStop(isa, self.memory.places.throw)
         self._forgives = False
-        self._other_start = False
         self.fill_registers()
 
     @contextmanager
@@ -105,10 +103,10 @@ class ProcessMachine(Machine):
     def start(self, driver: int, entry: int, position: int, end: int) -> Stop | None:
         if not self.process.is_running():
             self.fill_control()  # wild code may have overwritten that, and the next
-            self._other_start = True
-        if self._other_start:
+            self.is_changed = True
+        if self.is_changed:
             self.fill_registers()
-            self._other_start = False
+            self.is_changed = False
         self.process.ensure()
         self.request(entry, position, end)
         try:
@@ -182,24 +180,7 @@ class ProcessMachine(Machine):
 
     # --- exceptions ---
 
-    def catch(self, answer: Callable[[], None]) -> None:
-        super().catch(answer)
-        self.thrown.answer = answer
-
-    def go_on(
-        self, address: int, registers: Mapping[str, int], others: Mapping[str, int] | None = None
-    ) -> None:
-        # What starts the code again loads all registers of the command page.
-        self._other_start = True
-        for name, value in {**(others or {}), **registers}.items():
-            self.write_start(name, value)
-        self.thrown.target = address
-
-    def refuse(self, reason: str) -> None:
-        self.thrown.refusal = reason
-
     def write_start(self, name: str, value: int) -> None:
-        """Set what the next start finds in a register."""
         words, low = self.process.words, value & (1 << 64) - 1
         if name == self.isa.stack_pointer:
             words[page.STACK_POINTER] = value

@@ -6,9 +6,12 @@ does. Where code goes on is a new start of the engine, at another address and wi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
 
+from backend.emulator.guest_memory import GuestMemory
 from backend.emulator.isa import Isa
+from backend.emulator.machine import Machine
 
 
 class ThrowStop:
@@ -46,3 +49,36 @@ class ThrowStop:
         """Return why code is not to go on, once."""
         refusal, self.refusal = self.refusal, ""
         return refusal
+
+
+class StoppingMachine(Machine):
+    """A machine of an engine without hooks.
+
+    Attributes:
+        thrown: where its code stops if a function throws.
+        is_changed: the registers of the next start are those of a handler.
+    """
+
+    def __init__(self, isa: Isa, memory: GuestMemory) -> None:
+        super().__init__(isa, memory)
+        self.thrown = ThrowStop(isa, memory.places.throw)
+        self.is_changed = False
+
+    @abstractmethod
+    def write_start(self, name: str, value: int) -> None:
+        """Set what the next start finds in a register."""
+
+    def catch(self, answer: Callable[[], None]) -> None:
+        super().catch(answer)
+        self.thrown.answer = answer
+
+    def go_on(
+        self, address: int, registers: Mapping[str, int], others: Mapping[str, int] | None = None
+    ) -> None:
+        self.is_changed = True
+        for name, value in {**(others or {}), **registers}.items():
+            self.write_start(name, value)
+        self.thrown.target = address
+
+    def refuse(self, reason: str) -> None:
+        self.thrown.refusal = reason
