@@ -13,6 +13,7 @@ from fuzz.cases.casefile import read_case
 from fuzz.differential.finding import FindingKind
 from fuzz.differential.pipeline import Pipeline
 from fuzz.selfcheck.registry import all_faults
+from tests.fuzz.differential.injected_order import kinds_found
 
 ISA = "riscv64"
 TEXT = """\
@@ -84,13 +85,7 @@ def test_atomic_accesses_to_the_region_and_the_stack() -> None:
 
 @pytest.mark.parametrize("name", ORDERING.faults)
 def test_every_fault_is_seen_at_every_place(name: str) -> None:
-    case, kinds = read_case(TEXT).case, set()
-    for seed in range(12):  # more than there are places
-        injection = all_faults()[name].inject(case, Random(seed))
-        assert injection is not None
-        (finding,) = Pipeline([ISA]).check(case, injection).findings
-        assert not finding.known
-        kinds.add(finding.kind)
+    kinds = kinds_found(read_case(TEXT).case, ISA, name, 12)  # more than there are places
     assert kinds == {FindingKind.ORDER}
 
 

@@ -26,6 +26,7 @@ from fuzz.fuzz_targets.units import LARGEST
 from fuzz.known.status import has_fault
 from fuzz.survey import compile_cost
 from fuzz.survey.compile_cost import ChildDeath, CompileCost
+from tests.fuzz.called_functions import callees_and_called
 from tests.paths import CORPUS
 
 ISAS = ("x86_64", "aarch64")
@@ -161,13 +162,9 @@ def test_units_ask_for_what_their_target_checks(name: str, check: ExtraCheck) ->
 def test_targets_of_calls_call_their_callees(name: str) -> None:
     target = load(name, ("x86_64", "aarch64"))
     assert isinstance(target, CaseTarget)
-    generator, callees, named = target.units.generator, 0, 0
-    for seed in range(40):
-        case = generator.generate(PrngEntropy((seed, 2)), seed)
-        names = {function.name for function in case.functions[1:]}
-        used = {external.name for f in case.functions for external in f.externals}
-        used |= {value.symbol or "" for f in case.functions for value in f.global_values}
-        callees, named = callees + len(names), named + len(names & used)
+    generator = target.units.generator
+    cases = (generator.generate(PrngEntropy((seed, 2)), seed) for seed in range(40))
+    callees, named = map(sum, zip(*map(callees_and_called, cases), strict=True))
     assert named > callees / 3
 
 
