@@ -6,7 +6,7 @@ else is derived from it: outcomes by the interpreter, machine code by the compil
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -158,6 +158,11 @@ def effective_settings(case: Case, *isas: str) -> dict[str, str]:
 def with_check(case: Case, check: ExtraCheck) -> Case:
     """Return a case that asks for one more check."""
     return replace(case, checks=case.checks | {check})
+
+
+def with_flags(case: Case, isa: str, flags: Mapping[str, str]) -> Case:
+    """Return a case with other flags of an ISA."""
+    return replace(case, isa_settings={**case.isa_settings, isa: dict(flags)})
 
 
 def settings_on(case: Case, isa: str) -> dict[str, str]:

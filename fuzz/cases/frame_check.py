@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final, cast
+from typing import Final, TypeVar, cast
 
 from backend.emulator.cpu import Cpu
 from backend.emulator.frames import FrameChecker, FunctionTables, UnwindDeviation
@@ -14,9 +14,10 @@ from backend.engines.names import UNICORN
 from backend.isa.executors import executor_for
 from backend.isa.registry import ISAS
 from clif.function import Function
-from fuzz.cases.case import Case, ExtraCheck, with_check
+from fuzz.cases.case import Case, Configuration, ExtraCheck, with_check
 from fuzz.cases.target import run_case, target_of
 
+Configured = TypeVar("Configured", Case, Configuration)
 #: Only an engine in this process can be stopped at each instruction.
 _ENGINE: Final = UNICORN
 
@@ -38,30 +39,17 @@ def with_tables(case: Case) -> Case:
 
     All of its configurations have them.
     """
-    return replace(
-        case,
-        settings=_settings_with_tables(case.settings),
-        isa_settings=_flags_with_tables(case.isa_settings),
-        alternatives=tuple(
-            replace(
-                each,
-                settings=_settings_with_tables(each.settings),
-                isa_settings=_flags_with_tables(each.isa_settings),
-            )
-            for each in case.alternatives
-        ),
-    )
+    alternatives = tuple(map(_with_tables, case.alternatives))
+    return replace(_with_tables(case), alternatives=alternatives)
 
 
-def _settings_with_tables(settings: Mapping[str, str]) -> dict[str, str]:
-    return {**settings, "unwind_info": "true"}
-
-
-def _flags_with_tables(isa_settings: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
-    return {
+def _with_tables(configured: Configured) -> Configured:
+    isa_settings = {
         isa: {name: value for name, value in flags.items() if name not in without_tables(isa)}
-        for isa, flags in isa_settings.items()
+        for isa, flags in configured.isa_settings.items()
     }
+    settings = configured.settings | {"unwind_info": "true"}
+    return replace(configured, settings=settings, isa_settings=isa_settings)
 
 
 def without_tables(isa: str) -> frozenset[str]:

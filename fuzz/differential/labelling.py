@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -30,7 +29,7 @@ from backend.emulator.value_locations import (
 from backend.engines.names import DEFAULT_ENGINE
 from clif.outcome import Outcomes, Status
 from clif.printer import print_functions
-from fuzz.cases.case import Case
+from fuzz.cases.case import Case, with_flags
 from fuzz.cases.frame_check import can_follow_frames
 from fuzz.cases.label_check import (
     OpenCallsError,
@@ -111,7 +110,7 @@ def _of_emulator(case: Case, isa: str, rows: Sequence[int], fault: EmulatorFault
     flags = case.isa_settings.get(isa, {})
     for name in flags:
         fewer = {n: v for n, v in flags.items() if n != name}
-        other = replace(case, isa_settings={**case.isa_settings, isa: fewer})
+        other = with_flags(case, isa, fewer)
         try:
             code = compile_case(other, isa, functions)
         except (UnsupportedError, CompileError, CompilerPanic):

@@ -33,7 +33,7 @@ from clif.function import Function
 from clif.memory_access import has_narrow_addresses
 from clif.outcome import Outcomes, Status
 from clif.printer import print_functions
-from fuzz.cases.case import Case, ExtraCheck, has_canonical_nans, width_problem
+from fuzz.cases.case import Case, ExtraCheck, has_canonical_nans, width_problem, with_flags
 from fuzz.cases.compare import Difference, compare
 from fuzz.cases.drawn_memory import uncallable_reason
 from fuzz.cases.linked_programs import LINKED, NO_FAULTS, ModuleFaults
@@ -485,7 +485,7 @@ class Pipeline:
     def _unmerged(self, case: Case, run: IsaRun, expected: Outcomes) -> Outcomes:
         """Compile and run a case for a CPU whose instructions take any address."""
         flags = {**case.isa_settings.get(run.isa, {}), UNALIGNED_FLAG: "true"}
-        other = replace(case, isa_settings={**case.isa_settings, run.isa: flags})
+        other = with_flags(case, run.isa, flags)
         functions = Functions(print_functions(case.functions))
         code = self._compiled(other, run.isa, functions)
         return self._outcomes_on(other, run, code, expected, executor_for(run.isa))

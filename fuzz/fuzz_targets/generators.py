@@ -149,7 +149,7 @@ def addresses_and_tables(w: Writer, entropy: Entropy) -> bool:
     return bool(instructions) and emit_machine_dependent(w, name, entropy.choice(instructions).type)
 
 
-def _order(w: Writer, target: MemoryObject) -> None:
+def _emit_barrier(w: Writer, target: MemoryObject) -> None:
     """Emit what no access may be moved across."""
     if w.entropy.below(2) and w.instruction_set.by_name.get("fence"):
         w.emit("fence")
@@ -176,7 +176,7 @@ def ordered_accesses(w: Writer, entropy: Entropy) -> bool:
             case 2:
                 load(w, target)
             case 3:
-                combined_load(w, target, lambda: _order(w, target))
+                combined_load(w, target, lambda: _emit_barrier(w, target))
             case _:
                 store(w, target)
     return True

@@ -26,7 +26,7 @@ _CALLED = 0.9
 
 def call(w: Writer) -> bool:
     """Call a finished function. Returns False if none may be called from here."""
-    callees = _callable(w)
+    callees = [callee for callee in w.plan.callees if _is_callable(w, callee)]
     if not callees:
         return False
     _call_one(w, _one_of(w, callees))
@@ -36,16 +36,18 @@ def call(w: Writer) -> bool:
 def call_uncalled(w: Writer) -> None:
     """Call most of the callees that nothing has called, which would be compiled for nothing."""
     for callee in w.plan.uncalled:
-        if w.entropy.chance(_CALLED) and callee in _callable(w):
+        if w.entropy.chance(_CALLED) and _is_callable(w, callee):
             _call_one(w, callee)
 
 
-def _callable(w: Writer) -> list[Callee]:
-    """Return the finished functions that may be called from here, and throw nothing."""
+def _is_callable(w: Writer, callee: Callee) -> bool:
+    """Return whether a finished function may be called from here, and throws nothing."""
     own = w.function.signature.call_conv
-    if conventions.calls_lack_vectors(own, w.plan.options.isas):
-        return []
-    return [c for c in w.plan.callees if c.function not in w.plan.throwing and may_call(w, c)]
+    return (
+        not conventions.calls_lack_vectors(own, w.plan.options.isas)
+        and callee.function not in w.plan.throwing
+        and may_call(w, callee)
+    )
 
 
 def _one_of(w: Writer, callees: list[Callee]) -> Callee:

@@ -66,16 +66,12 @@ class _Body:
                 part = "trap"
             elif w.plan.depth > w.depth > 0 and w.plan.depth > 3 and w.entropy.below(3) == 0:
                 part = "control"  # otherwise the budget rarely suffices for the depth
-            elif w.entropy.chance(self._call_share(w)):
+            elif w.entropy.chance(_call_share(w)):
                 part = "call"
             if w.required and w.entropy.below(6) == 0:
                 emit_required(w, w.required.pop(), self)
             if part == "pure" or not self._emit_part(w, part, end - w.count):
                 pure_operation(w)
-
-    def _call_share(self, w: Writer) -> float:
-        """Return the probability that the next part is a call, beside what is drawn anyway."""
-        return max(w.plan.options.call_share, _UNCALLED_SHARE if w.plan.uncalled else 0.0)
 
     def _emit_directed(self, w: Writer) -> bool:
         return self._director is not None and self._director.emit_part(w)
@@ -142,6 +138,11 @@ class _Body:
         if not (w.entropy.below(2) and call(w)) and not loop(w, budget, self):
             branch(w, budget, self)
         w.depth -= 1
+
+
+def _call_share(w: Writer) -> float:
+    """Return the probability that the next part is a call, beside what is drawn anyway."""
+    return max(w.plan.options.call_share, _UNCALLED_SHARE if w.plan.uncalled else 0.0)
 
 
 def _emit_stage_part(w: Writer, part: str, budget: int) -> bool:

@@ -13,7 +13,7 @@ from backend.isa.registry import ISAS
 from clif.function import Inst
 from clif.opcodes import Format, Opcode
 from clif.typed_instructions import FLOAT_CONDITIONS, INT_CONDITIONS
-from fuzz.cases.case import Case, copy_case, effective_settings
+from fuzz.cases.case import Case, copy_case, effective_settings, with_flags
 from fuzz.generate.settings import UNUSUAL, USUAL
 
 OPT_LEVELS: Final = ("none", "speed", "speed_and_size")
@@ -99,8 +99,7 @@ def flag_variants(case: Case, isa: str) -> Iterator[SettingVariant]:
         after = "false"
         if name not in flags:
             changed[name] = after = "true"
-        settings = case.isa_settings | {isa: changed}
-        variant = replace(case, isa_settings=settings)
+        variant = with_flags(case, isa, changed)
         yield SettingVariant(variant, name, flags.get(name, "false"), after, isa)
 
 
